@@ -1,0 +1,80 @@
+"""How many attempts were made: what the facts prove at least, and what they allow at most."""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from receiver.domain.facts import CallSaid, Fact, HookSaid, TaskSaid
+from receiver.domain.fields import call_key
+
+_STAMP_ERROR = 1.0
+"""Seconds by which two of the scheduler's own times may disagree: it writes whole seconds."""
+
+
+_BEGUN = ("executed", "connected", "succeeded", "failed", "ended")
+"""Stages that no task reaches without an attempt."""
+
+
+@dataclass(frozen=True, slots=True)
+class Attempts:
+    """At least `low`, at most `high` (None: not known) attempts; exact where they meet."""
+
+    low: int
+    high: int | None
+
+    @property
+    def exact(self) -> bool:
+        return self.low == self.high
+
+
+def occurrences(deliveries: Sequence[Fact], pause: float | None) -> list[list[Fact]]:
+    """`before_again` deliveries grouped into occurrences, the first arrival of each first.
+
+    Deliveries that name a call are one occurrence per call. Those that say nothing are told apart by time:
+    one that arrives less than `pause` seconds after the first of its group repeats it, since the scheduler
+    waits that long between attempts. While the pause is unknown they all count as one.
+    """
+    named: dict[str, list[Fact]] = {}
+    silent: list[list[Fact]] = []
+    for fact in sorted(deliveries, key=lambda fact: (fact.at, fact.id)):
+        call = fact.said.call if isinstance(fact.said, HookSaid) else None
+        if call:
+            named.setdefault(call, []).append(fact)
+        elif silent and (pause is None or fact.at - silent[-1][0].at < pause):
+            silent[-1].append(fact)
+        else:
+            silent.append([fact])
+    return sorted([*named.values(), *silent], key=lambda group: (group[0].at, group[0].id))
+
+
+def count_attempts(
+    plan: TaskSaid | None, stage: str, begun: int, calls: Mapping[str, CallSaid | None]
+) -> Attempts:
+    """The bounds that plan, end, hooks and calls put on the number of attempts.
+
+    `begun`: how many attempts the hooks announced; `calls`: the task's calls, each a distinct attempt, with
+    what call history says of them. A task that failed has used its `try_count`, unless its calls leave no
+    room for that many pauses.
+    """
+    low = max(
+        begun,
+        len(calls),
+        1 if stage in ("executed", "delayed", "connected", "succeeded", "failed", "ended") else 0,
+    )
+    high = _most(plan, stage, calls)
+    if high is not None:
+        low = min(low, high)
+    if stage == "failed" and plan is not None and plan.try_count is not None and high == plan.try_count:
+        low = plan.try_count
+    return Attempts(low, high)
+
+
+def _most(plan: TaskSaid | None, stage: str, calls: Mapping[str, CallSaid | None]) -> int | None:
+    """`try_count`, or fewer where the last call began too soon after the planned start for so many pauses."""
+    if plan is None or plan.try_count is None:
+        return None
+    last = calls.get(call_key(plan.cdr) or "") if stage in ("succeeded", "failed", "ended") else None
+    if last is None or last.init_at is None or plan.start_at is None or not plan.pause:
+        return plan.try_count
+    room = math.floor((last.init_at - plan.start_at + _STAMP_ERROR) / plan.pause) + 1
+    return min(plan.try_count, max(1, room))

@@ -1,0 +1,154 @@
+"""Facts: what hooks and the scheduler's API have said, normalised. They are never changed.
+
+A fact is *about* a task, known by our `ref`, by the vendor's `task_id`, or by both. Its `id` decides
+whether it is new: each delivery is a fact of its own, while an observation that repeats an earlier one
+word for word has the same id and is not recorded again.
+All times are epoch seconds, UTC.
+"""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any, Literal, get_args
+
+Event = Literal["before", "before_again", "success", "after"]
+EVENTS: tuple[Event, ...] = get_args(Event)
+
+
+@dataclass(frozen=True, slots=True)
+class HookSaid:
+    """An event. `readable` is false where the hook was authentic but its content could not be read."""
+
+    event: Event
+    call: str | None = None
+    result: str | None = None
+    comment: str | None = None
+    sent_at: float | None = None
+    readable: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class TaskSaid:
+    """An observation: the scheduler's record of a task. `hooks`: the events whose URL leads to us."""
+
+    status: str
+    queue_id: str | None = None
+    name: str | None = None
+    finish_result: str | None = None
+    finish_comment: str | None = None
+    cdr: str | None = None
+    try_count: int | None = None
+    pause: float | None = None
+    start_at: float | None = None
+    created_at: float | None = None
+    a_number: str | None = None
+    b_number: str | None = None
+    extension_id: str | None = None
+    hooks: tuple[str, ...] = ()
+    extra: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class CallSaid:
+    """An observation: call history's record of one call; `found` is false where it has none to give."""
+
+    call: str
+    found: bool = True
+    result: str | None = None
+    hangup_cause: str | None = None
+    hangup_disposition: str | None = None
+    init_at: float | None = None
+    bridged_at: float | None = None
+    hangup_at: float | None = None
+    duration: float | None = None
+    bridged_duration: float | None = None
+    legs: tuple[Mapping[str, Any], ...] = ()
+    extra: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class GoneSaid:
+    """An observation: the scheduler answers 404 for this task."""
+
+
+@dataclass(frozen=True, slots=True)
+class SettledSaid:
+    """An observation: the time for late hooks is over; what has not come by now is lost."""
+
+
+@dataclass(frozen=True, slots=True)
+class QueueSaid:
+    """An observation of a queue, not of a task. `status`: on, off, or gone after a 404."""
+
+    queue_id: str
+    status: str
+    name: str | None = None
+    comment: str | None = None
+    concurrent_task_limit: int | None = None
+    created_at: float | None = None
+    extra: Mapping[str, Any] = field(default_factory=dict)
+
+
+Said = HookSaid | TaskSaid | CallSaid | GoneSaid | SettledSaid | QueueSaid
+
+KINDS: dict[str, type[Said]] = {
+    "hook": HookSaid,
+    "task": TaskSaid,
+    "call": CallSaid,
+    "gone": GoneSaid,
+    "settled": SettledSaid,
+    "queue": QueueSaid,
+}
+_KIND_OF = {shape: kind for kind, shape in KINDS.items()}
+
+
+@dataclass(frozen=True, slots=True)
+class Fact:
+    """One thing learnt at `at` about the task that `ref` or `task_id` name, or about a queue."""
+
+    id: str
+    account: str
+    at: float
+    said: Said
+    ref: str | None = None
+    task_id: str | None = None
+
+    @property
+    def kind(self) -> str:
+        return _KIND_OF[type(self.said)]
+
+
+def pack(said: Said) -> str:
+    """What was said, as JSON without the fields that say nothing."""
+    return json.dumps(
+        {k: v for k, v in asdict(said).items() if v not in (None, (), {})}, ensure_ascii=False, sort_keys=True
+    )
+
+
+def unpack(kind: str, text: str) -> Said:
+    """The inverse of `pack`."""
+    values = json.loads(text)
+    for name in ("hooks", "legs"):
+        if name in values:
+            values[name] = tuple(values[name])
+    return KINDS[kind](**values)
+
+
+def hook_fact(
+    account: str, delivery_id: str, at: float, said: HookSaid, about: tuple[str | None, str | None]
+) -> Fact:
+    """The event of one inbound delivery; `about` is (ref, task_id)."""
+    return Fact(f"{account}/hook/{delivery_id}", account, at, said, *about)
+
+
+def observation(account: str, at: float, said: Said, about: tuple[str | None, str | None]) -> Fact:
+    """What the API said; the same words about the same task are one fact, whenever they were heard."""
+    subject = about[1] or about[0]
+    digest = hashlib.sha256(pack(said).encode()).hexdigest()[:24]
+    return Fact(f"{account}/{_KIND_OF[type(said)]}/{subject}/{digest}", account, at, said, *about)
+
+
+def queue_fact(account: str, at: float, said: QueueSaid) -> Fact:
+    """What the API said of a queue. A queue may return to an earlier shape, so the time is part of the id."""
+    return Fact(f"{account}/queue/{said.queue_id}/{at!r}", account, at, said)

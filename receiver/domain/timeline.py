@@ -1,0 +1,70 @@
+"""The timeline of one task: what its facts add up to."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+from receiver.domain.attempts import Attempts
+from receiver.domain.facts import CallSaid, TaskSaid
+
+Category = Literal["lost_hook", "drift", "anomaly"]
+Purpose = Literal["progress", "confirm", "call", "settle"]
+
+DRIFT_KINDS = ("result", "cdr", "attempts", "gone", "silent")
+ANOMALY_KINDS = ("misfit", "unreadable", "clock_skew", "late", "shared_ref")
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """`count` things of one kind that are wrong; a lost hook's kind is its event. `detail` is for people."""
+
+    category: Category
+    kind: str
+    count: int = 1
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Due:
+    """From `at` (epoch seconds) on, plus a margin that depends on the purpose, asking the API is worth while.
+
+    `progress`: by its plan the task should have moved. `confirm`: it ended by its hooks, the API has not said
+    so. `call`: a call's record is wanting. `settle`: all is known, but late hooks may still come.
+    """
+
+    at: float
+    purpose: Purpose
+
+
+@dataclass(frozen=True, slots=True)
+class Timeline:
+    """All that is known of one task. Times are epoch seconds, UTC; hook counts go by event."""
+
+    account: str
+    ref: str | None
+    task_id: str | None
+    queue_id: str | None
+    state: str
+    finish_result: str | None
+    confidence: str
+    gone: bool
+    attempts: Attempts
+    settled: bool
+    plan: TaskSaid | None
+    cdr: str | None
+    first_at: float
+    last_at: float
+    finished_at: float | None
+    arrived: Mapping[str, int]
+    duplicates: Mapping[str, int]
+    expected: Mapping[str, int]
+    lost: Mapping[str, int]
+    findings: tuple[Finding, ...]
+    due: Due | None
+    calls: tuple[CallSaid, ...] = ()
+    flags: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+
+    @property
+    def key(self) -> str:
+        """The name under which the task is kept: our ref, or `#` and the vendor's id where we have none."""
+        return self.ref or f"#{self.task_id}"

@@ -1,0 +1,87 @@
+"""Every error that the receiver raises on purpose, in one tree.
+
+    ReceiverError
+    ├── SettingsError        a setting is missing or wrong; names it and the fix
+    ├── InputError           a caller sent something that cannot be used; names the field and the fix
+    ├── NotFoundError        what was asked for does not exist
+    ├── StoreError
+    │   └── StoreUnavailableError  the store cannot commit now; the caller should try again later
+    └── SchedulerError
+        ├── SchedulerUnreachableError   no usable answer: network, time-out, 5xx after all retries
+        ├── SchedulerRefusedError       a 4xx that a retry cannot mend
+        ├── SchedulerNotFoundError      404: the object is gone or never was
+        ├── SchedulerAuthError          the credentials are not accepted
+        ├── QuotaExhaustedError         429 of the hourly quota; nothing succeeds before `reset_at`
+        └── AmbiguousCreateError        a creation whose answer was lost and whose fate could not be found out
+
+What is expected is a return value, not an error. Texts carry no secret, token or phone number.
+"""
+
+
+class ReceiverError(Exception):
+    """The root of the tree."""
+
+
+class SettingsError(ReceiverError):
+    """A setting is missing or wrong. The text names the setting and says what to do."""
+
+
+class InputError(ReceiverError):
+    """A caller's input cannot be used. `field` names it, the text says what would be accepted."""
+
+    def __init__(self, field: str, problem: str) -> None:
+        super().__init__(f"{field}: {problem}")
+        self.field = field
+        self.problem = problem
+
+
+class NotFoundError(ReceiverError):
+    """What was asked for does not exist."""
+
+
+class StoreError(ReceiverError):
+    """The store failed."""
+
+
+class StoreUnavailableError(StoreError):
+    """The store cannot commit now; nothing of the request was kept."""
+
+
+class SchedulerError(ReceiverError):
+    """The scheduler's API did not do what was asked."""
+
+
+class SchedulerUnreachableError(SchedulerError):
+    """No usable answer after all retries: network, time-out or 5xx."""
+
+
+class SchedulerRefusedError(SchedulerError):
+    """A 4xx answer that a retry cannot mend. `status` is the HTTP status."""
+
+    def __init__(self, text: str, status: int) -> None:
+        super().__init__(text)
+        self.status = status
+
+
+class SchedulerNotFoundError(SchedulerError):
+    """404: the object is gone or never was."""
+
+
+class SchedulerAuthError(SchedulerError):
+    """The OAuth credentials are not accepted."""
+
+
+class QuotaExhaustedError(SchedulerError):
+    """The hourly quota is used up. `reset_at`: epoch seconds (UTC) when calls succeed again."""
+
+    def __init__(self, text: str, reset_at: float) -> None:
+        super().__init__(text)
+        self.reset_at = reset_at
+
+
+class AmbiguousCreateError(SchedulerError):
+    """A creation whose answer was lost and whose fate could not be found out. `refs`: the tasks in doubt."""
+
+    def __init__(self, text: str, refs: tuple[str, ...]) -> None:
+        super().__init__(text)
+        self.refs = refs

@@ -1,0 +1,1 @@
+"""The store: tables, statements, transactions. The only SQL that writes."""

@@ -1,0 +1,97 @@
+"""Between the domain's shapes and the tables' rows."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from sqlalchemy import Row
+
+from receiver.domain.facts import Fact, QueueSaid, pack, unpack
+from receiver.domain.timeline import Timeline
+
+
+def fact_row(fact: Fact) -> dict[str, Any]:
+    """A fact as a row of `fact`, without its seq."""
+    return {
+        "id": fact.id,
+        "account": fact.account,
+        "ref": fact.ref,
+        "task_id": fact.task_id,
+        "kind": fact.kind,
+        "at": fact.at,
+        "said": pack(fact.said),
+    }
+
+
+def read_fact(row: Row[Any]) -> Fact:
+    """The inverse of `fact_row`."""
+    return Fact(row.id, row.account, row.at, unpack(row.kind, row.said), row.ref, row.task_id)
+
+
+def task_row(timeline: Timeline) -> dict[str, Any]:
+    """A timeline as a row of `task`."""
+    plan = timeline.plan
+    return {
+        "account": timeline.account,
+        "key": timeline.key,
+        "ref": timeline.ref,
+        "task_id": timeline.task_id,
+        "queue_id": timeline.queue_id,
+        "state": timeline.state,
+        "finish_result": timeline.finish_result,
+        "cdr": timeline.cdr,
+        "attempts": timeline.attempts.low,
+        "attempts_most": timeline.attempts.high,
+        "attempts_exact": timeline.attempts.exact,
+        "confidence": timeline.confidence,
+        "gone": timeline.gone,
+        "settled": timeline.settled,
+        "planned_at": plan.start_at if plan else None,
+        "first_at": timeline.first_at,
+        "last_at": timeline.last_at,
+        "finished_at": timeline.finished_at,
+        "due_at": timeline.due.at if timeline.due else None,
+        "due_for": timeline.due.purpose if timeline.due else None,
+        "expected": dict(timeline.expected),
+        "arrived": dict(timeline.arrived),
+        "duplicates": dict(timeline.duplicates),
+        "lost": dict(timeline.lost),
+    } | {name: getattr(plan, name) if plan else None for name in _FROM_PLAN}
+
+
+_FROM_PLAN = ("name", "finish_comment", "try_count", "pause", "a_number", "b_number", "extension_id")
+
+
+def finding_rows(timeline: Timeline) -> list[dict[str, Any]]:
+    """A timeline's findings as rows of `finding`."""
+    return [
+        {
+            "account": timeline.account,
+            "key": timeline.key,
+            "category": finding.category,
+            "kind": finding.kind,
+            "queue_id": timeline.queue_id,
+            "count": finding.count,
+            "detail": finding.detail,
+            "at": timeline.last_at,
+        }
+        for finding in timeline.findings
+    ]
+
+
+def queue_row(account: str, at: float, said: QueueSaid) -> dict[str, Any]:
+    """What the API said of a queue as a row of `queue`."""
+    return {
+        "account": account,
+        "queue_id": said.queue_id,
+        "name": said.name,
+        "comment": said.comment,
+        "status": said.status,
+        "concurrent_task_limit": said.concurrent_task_limit,
+        "created_at": said.created_at,
+        "observed_at": at,
+    }
+
+
+def key_of(ref: str | None, task_id: str | None, links: Mapping[str, str]) -> str:
+    """The key of the task that a fact is about; `links`: task id → ref."""
+    return ref or links.get(task_id or "") or f"#{task_id}"

@@ -1,0 +1,166 @@
+"""The tables. `fact` and `delivery` are the ledger; `link`, `task`, `finding` and `queue` are derived from it
+and can be rebuilt; `sweep` and `api_token` are working state of their owners. Times are epoch seconds, UTC.
+"""
+
+from typing import Any
+
+from sqlalchemy import JSON, Column, Index, LargeBinary, Table, Text
+from sqlmodel import Field, SQLModel
+
+
+class DeliveryRow(SQLModel, table=True):
+    """One authentic HTTP request that reached a hook, as it came (without its path, which holds the token)."""
+
+    __tablename__ = "delivery"
+    id: str = Field(primary_key=True)
+    account: str
+    event: str
+    ref: str | None = None
+    received_at: float = Field(index=True)
+    method: str
+    query: str
+    headers: list[Any] = Field(sa_column=Column(JSON, nullable=False))
+    body: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
+    peer: str | None = None
+    problem: str | None = None
+
+    __table_args__ = (Index("delivery_by_problem", "problem", sqlite_where=Column("problem").isnot(None)),)
+
+
+class FactRow(SQLModel, table=True):
+    """The ledger: append-only. `said`: what was said, as JSON (see `receiver.domain.facts`)."""
+
+    __tablename__ = "fact"
+    seq: int | None = Field(default=None, primary_key=True)
+    id: str = Field(unique=True)
+    account: str
+    ref: str | None = None
+    task_id: str | None = None
+    kind: str
+    at: float
+    said: str = Field(sa_column=Column(Text, nullable=False))
+
+    __table_args__ = (Index("fact_by_ref", "account", "ref"), Index("fact_by_task_id", "account", "task_id"))
+
+
+class LinkRow(SQLModel, table=True):
+    """Which ref a vendor's task id belongs to, as soon as one fact has named both."""
+
+    __tablename__ = "link"
+    account: str = Field(primary_key=True)
+    task_id: str = Field(primary_key=True)
+    ref: str
+
+    __table_args__ = (Index("link_by_ref", "account", "ref"),)
+
+
+class TaskRow(SQLModel, table=True):
+    """One task's timeline, folded. `key`: its ref, or `#` and the vendor's id."""
+
+    __tablename__ = "task"
+    account: str = Field(primary_key=True)
+    key: str = Field(primary_key=True)
+    ref: str | None = None
+    task_id: str | None = None
+    queue_id: str | None = None
+    name: str | None = None
+    state: str
+    finish_result: str | None = None
+    finish_comment: str | None = None
+    cdr: str | None = None
+    attempts: int
+    attempts_most: int | None = None
+    attempts_exact: bool
+    try_count: int | None = None
+    pause: float | None = None
+    a_number: str | None = None
+    b_number: str | None = None
+    extension_id: str | None = None
+    confidence: str
+    gone: bool
+    settled: bool
+    planned_at: float | None = None
+    first_at: float
+    last_at: float
+    finished_at: float | None = None
+    due_at: float | None = None
+    due_for: str | None = None
+    expected: dict[str, int] = Field(sa_column=Column(JSON, nullable=False))
+    arrived: dict[str, int] = Field(sa_column=Column(JSON, nullable=False))
+    duplicates: dict[str, int] = Field(sa_column=Column(JSON, nullable=False))
+    lost: dict[str, int] = Field(sa_column=Column(JSON, nullable=False))
+
+    __table_args__ = (
+        Index("task_by_task_id", "account", "task_id"),
+        Index("task_by_due", "account", "due_for", "due_at"),
+        Index("task_by_first", "first_at", "account", "key"),
+        Index("task_by_queue", "account", "queue_id", "state"),
+    )
+
+
+class FindingRow(SQLModel, table=True):
+    """One lost hook, drift or anomaly of one task."""
+
+    __tablename__ = "finding"
+    account: str = Field(primary_key=True)
+    key: str = Field(primary_key=True)
+    category: str = Field(primary_key=True)
+    kind: str = Field(primary_key=True)
+    queue_id: str | None = None
+    count: int
+    detail: str
+    at: float
+
+    __table_args__ = (Index("finding_by_category", "category", "at"),)
+
+
+class QueueRow(SQLModel, table=True):
+    """The last that the API said of a queue."""
+
+    __tablename__ = "queue"
+    account: str = Field(primary_key=True)
+    queue_id: str = Field(primary_key=True)
+    name: str | None = None
+    comment: str | None = None
+    status: str
+    concurrent_task_limit: int | None = None
+    created_at: float | None = None
+    observed_at: float
+
+
+class SweepRow(SQLModel, table=True):
+    """How far the reading of one queue has come. `next_page` is 1 when no sweep is under way."""
+
+    __tablename__ = "sweep"
+    account: str = Field(primary_key=True)
+    queue_id: str = Field(primary_key=True)
+    started_at: float
+    next_page: int = 1
+    tasks: int = 0
+    completed_at: float | None = None
+    error: str | None = None
+
+
+class ApiTokenRow(SQLModel, table=True):
+    """An API token: only its hash is kept."""
+
+    __tablename__ = "api_token"
+    name: str = Field(primary_key=True)
+    hash: str = Field(unique=True)
+    scopes: str
+    created_at: float
+    revoked_at: float | None = None
+
+
+METADATA = SQLModel.metadata
+
+
+def table(row: type[SQLModel]) -> Table:
+    """The SQLAlchemy table behind a row class."""
+    return METADATA.tables[str(row.__tablename__)]
+
+
+DELIVERY, FACT, LINK = table(DeliveryRow), table(FactRow), table(LinkRow)
+TASK, FINDING, QUEUE = table(TaskRow), table(FindingRow), table(QueueRow)
+SWEEP, API_TOKEN = table(SweepRow), table(ApiTokenRow)
+DERIVED: tuple[Table, ...] = (LINK, TASK, FINDING, QUEUE)
