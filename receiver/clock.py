@@ -21,7 +21,7 @@ class Clock(Protocol):
 class WallClock:
     """The machine's clock; from `origin` (epoch seconds) on it runs `speed` times as fast.
 
-    Two processes with the same speed and origin read the same time, which is what an accelerated emulator needs.
+    Two processes with the same speed and origin read the same time: an accelerated emulator needs that.
     """
 
     def __init__(self, speed: float = 1.0, origin: float = 0.0) -> None:

@@ -1,0 +1,43 @@
+"""The commands. Each explains itself in `--help` and prints tables for people, or JSON with `--json`."""
+
+import sys
+
+import typer
+
+from receiver.cli.capture import capture
+from receiver.cli.check import check
+from receiver.cli.config import config_app
+from receiver.cli.demo import demo
+from receiver.cli.output import STDERR
+from receiver.cli.running import rebuild, reconcile, serve
+from receiver.cli.tasks import drift, lost_hooks, queues_app, tasks_app
+from receiver.cli.tokens import tokens_app
+from receiver.cli.urls import urls_app
+from receiver.emulator.command import emulate
+from receiver.errors import ReceiverError
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    help="Takes in the hooks of callback tasks, proves how each task ended, and tells who needs to know.",
+)
+
+for command in (demo, serve, emulate, check, reconcile, rebuild, capture):
+    app.command()(command)
+app.command("lost-hooks")(lost_hooks)
+app.command("drift")(drift)
+app.add_typer(tasks_app, name="tasks")
+app.add_typer(queues_app, name="queues")
+app.add_typer(urls_app, name="urls")
+app.add_typer(tokens_app, name="tokens")
+app.add_typer(config_app, name="config")
+
+
+def main() -> None:
+    """Run the command line; what goes wrong on purpose is one clear text and exit status 2."""
+    try:
+        app()
+    except ReceiverError as error:
+        STDERR.print(f"[bold red]error:[/] {error}", highlight=False, markup=True)
+        sys.exit(2)

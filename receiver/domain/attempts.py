@@ -10,9 +10,8 @@ from receiver.domain.fields import call_key
 _STAMP_ERROR = 1.0
 """Seconds by which two of the scheduler's own times may disagree: it writes whole seconds."""
 
-
 _BEGUN = ("executed", "connected", "succeeded", "failed", "ended")
-"""Stages that no task reaches without an attempt."""
+"""Stages that no task reaches without an attempt; `delayed_interval` may come before the first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +36,7 @@ def occurrences(deliveries: Sequence[Fact], pause: float | None) -> list[list[Fa
     named: dict[str, list[Fact]] = {}
     silent: list[list[Fact]] = []
     for fact in sorted(deliveries, key=lambda fact: (fact.at, fact.id)):
-        call = fact.said.call if isinstance(fact.said, HookSaid) else None
+        call = call_key(fact.said.call) if isinstance(fact.said, HookSaid) else None
         if call:
             named.setdefault(call, []).append(fact)
         elif silent and (pause is None or fact.at - silent[-1][0].at < pause):
@@ -56,11 +55,7 @@ def count_attempts(
     what call history says of them. A task that failed has used its `try_count`, unless its calls leave no
     room for that many pauses.
     """
-    low = max(
-        begun,
-        len(calls),
-        1 if stage in ("executed", "delayed", "connected", "succeeded", "failed", "ended") else 0,
-    )
+    low = max(begun, len(calls), 1 if stage in _BEGUN else 0)
     high = _most(plan, stage, calls)
     if high is not None:
         low = min(low, high)
@@ -77,4 +72,4 @@ def _most(plan: TaskSaid | None, stage: str, calls: Mapping[str, CallSaid | None
     if last is None or last.init_at is None or plan.start_at is None or not plan.pause:
         return plan.try_count
     room = math.floor((last.init_at - plan.start_at + _STAMP_ERROR) / plan.pause) + 1
-    return min(plan.try_count, max(1, room))
+    return min(plan.try_count, max(1, room, len(calls)))

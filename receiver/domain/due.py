@@ -1,22 +1,16 @@
 """When it is worth asking the API about a task, and what for."""
 
-from collections.abc import Mapping
-
-from receiver.domain.facts import CallSaid
 from receiver.domain.timeline import Due, Timeline
 
 
-def due_of(timeline: Timeline, calls: Mapping[str, CallSaid | None]) -> Due | None:
+def due_of(timeline: Timeline) -> Due | None:
     """What the task waits for; None once it is settled."""
     if timeline.settled:
         return None
     if timeline.confidence == "reconciled" or timeline.gone:
-        wanting = any(record is None for record in calls.values())
-        return (
-            Due(timeline.last_at, "call")
-            if wanting
-            else Due(timeline.finished_at or timeline.last_at, "settle")
-        )
+        if timeline.wanting:
+            return Due(timeline.last_at, "call")
+        return Due(timeline.finished_at or timeline.last_at, "settle")
     if timeline.state == "finished":
         return Due(timeline.finished_at or timeline.last_at, "confirm")
     return Due(_next_step_at(timeline), "progress")

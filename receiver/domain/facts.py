@@ -18,10 +18,15 @@ EVENTS: tuple[Event, ...] = get_args(Event)
 
 @dataclass(frozen=True, slots=True)
 class HookSaid:
-    """An event. `readable` is false where the hook was authentic but its content could not be read."""
+    """An event. `readable` is false where the hook was authentic but its content could not be read.
+
+    `task_id` and `queue_id` are what the payload claims: hints to be proven by asking the API.
+    """
 
     event: Event
     call: str | None = None
+    task_id: str | None = None
+    queue_id: str | None = None
     result: str | None = None
     comment: str | None = None
     sent_at: float | None = None
@@ -144,7 +149,7 @@ def hook_fact(
 
 def observation(account: str, at: float, said: Said, about: tuple[str | None, str | None]) -> Fact:
     """What the API said; the same words about the same task are one fact, whenever they were heard."""
-    subject = about[1] or about[0]
+    subject = f"#{about[1]}" if about[1] else about[0]
     digest = hashlib.sha256(pack(said).encode()).hexdigest()[:24]
     return Fact(f"{account}/{_KIND_OF[type(said)]}/{subject}/{digest}", account, at, said, *about)
 

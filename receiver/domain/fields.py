@@ -57,7 +57,7 @@ def read_fields(
         folded = fold_name(name)
         spelled.setdefault(folded, name)
         if value.strip():
-            values.setdefault(folded, value.strip())
+            values.setdefault(folded, _storable(value.strip()))
     known = {fold_name(alias) for names in aliases.values() for alias in names}
     best = {
         ours: next((values[n] for n in map(fold_name, names) if n in values), None)
@@ -66,12 +66,17 @@ def read_fields(
     return HookFields(
         task_id=best.get("task_id"),
         queue_id=best.get("queue_id"),
-        call=call_key(best.get("call")),
+        call=best.get("call"),
         result=best.get("result"),
         comment=best.get("comment"),
         sent_at=read_time(best.get("sent_at")),
         unmapped=tuple(spelled[name] for name in spelled if name not in known),
     )
+
+
+def _storable(text: str) -> str:
+    """The text without halves of surrogate pairs, which JSON can carry and no database can."""
+    return text.encode("utf-8", "replace").decode()
 
 
 def call_key(uuid: str | None) -> str | None:

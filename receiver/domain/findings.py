@@ -27,10 +27,9 @@ def _drift(timeline: Timeline, facts: tuple[Fact, ...], walked: Walk) -> Iterabl
             len(settling),
             "; ".join(f"{word} after {stage}" for stage, word, _ in settling),
         )
-    last = [
-        fact.said.call for fact in facts if isinstance(fact.said, HookSaid) and fact.said.event == "after"
-    ]
-    named = {call for call in last if call}
+    own = (fact.said for fact in facts if fact.task_id in (None, timeline.task_id))
+    last = (said.call for said in own if isinstance(said, HookSaid) and said.event == "after")
+    named = {call_key(call) for call in last if call}
     if timeline.confidence == "reconciled" and timeline.plan and timeline.plan.cdr and named:
         odd = named - {call_key(timeline.plan.cdr)}
         if odd:

@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Literal
 
 from receiver.domain.attempts import Attempts, count_attempts, occurrences
 from receiver.domain.due import due_of
@@ -60,8 +61,9 @@ def fold(facts: Iterable[Fact]) -> Timeline:
         lost=lost,
         calls=tuple(call for call in calls.values() if call),
         flags=_flags(known),
+        wanting=_wanting(known),
     )
-    return replace(timeline, findings=find(timeline, known.all, walked), due=due_of(timeline, calls))
+    return replace(timeline, findings=find(timeline, known.all, walked), due=due_of(timeline))
 
 
 def _sort(facts: Iterable[Fact]) -> _Sorted:
@@ -105,21 +107,45 @@ def _said(fact: Fact) -> TaskSaid:
 def _call_records(facts: Iterable[Fact]) -> dict[str, CallSaid]:
     """Per call what history says of it; a found record before a missing one, among equals the last."""
     records: dict[str, CallSaid] = {}
-    for fact in facts:
-        said = fact.said
-        if isinstance(said, CallSaid) and (said.found or said.call not in records):
-            records[said.call] = said
+    for said in (fact.said for fact in facts if isinstance(fact.said, CallSaid)):
+        key = call_key(said.call)
+        if key and (said.found or key not in records):
+            records[key] = said
     return records
 
 
 def _own_calls(known: _Sorted) -> dict[str, CallSaid | None]:
     """The task's calls: those that the API names, and those of the hooks that call history knows."""
-    named = [call_key(_said(fact).cdr) for fact in known.tasks]
-    heard = [
-        fact.said.call for facts in known.hooks.values() for fact in facts if isinstance(fact.said, HookSaid)
-    ]
+    named = [call_key(call) for call in _api_calls(known)]
+    heard = [call_key(call) for call in _hook_calls(known)]
     proven = [call for call in heard if call and (record := known.calls.get(call)) and record.found]
     return {call: known.calls.get(call) for call in [*named, *proven] if call}
+
+
+def _api_calls(known: _Sorted) -> list[str]:
+    return [cdr for fact in known.tasks if (cdr := _said(fact).cdr)]
+
+
+def _hook_calls(known: _Sorted) -> list[str]:
+    hooks = (fact.said for event in EVENTS for fact in known.hooks[event])
+    return [said.call for said in hooks if isinstance(said, HookSaid) and said.call]
+
+
+def _wanting(known: _Sorted) -> tuple[str, ...]:
+    """Calls, as they were spelled first, of which call history has not been heard."""
+    spelled: dict[str, str] = {}
+    for call in (*_api_calls(known), *_hook_calls(known)):
+        if key := call_key(call):
+            spelled.setdefault(key, call)
+    return tuple(call for key, call in spelled.items() if key not in known.calls)
+
+
+def _claim(known: _Sorted, name: Literal["task_id", "queue_id"]) -> str | None:
+    """What the hooks claim to be about; the last word counts."""
+    hooks = (fact for facts in known.hooks.values() for fact in facts)
+    said = [fact.said for fact in sorted(hooks, key=lambda fact: (fact.at, fact.id))]
+    claims = [getattr(each, name) for each in said]
+    return next((claim for claim in reversed(claims) if claim), None)
 
 
 def _begun(known: _Sorted) -> int:
@@ -147,8 +173,11 @@ def _after_steps(deliveries: Sequence[Fact]) -> list[Step]:
 
 
 def _word(said: TaskSaid) -> str:
+    if said.status.startswith("delayed"):
+        return "delayed"
     if said.status != "finished":
-        return "delayed" if said.status.startswith("delayed") else said.status
+        # An unknown status must not pass for a word of the table, such as `success`.
+        return said.status if said.status in _OPEN_PHASES else f"status {said.status}"
     return f"finished_{said.finish_result}" if said.finish_result in ("success", "failed") else "finished"
 
 
@@ -174,7 +203,8 @@ def _timeline(known: _Sorted, walked: Walk, attempts: Attempts, expected: Mappin
         account=known.all[0].account,
         ref=min((fact.ref for fact in known.all if fact.ref), default=None),
         task_id=known.task_id,
-        queue_id=known.plan.queue_id if known.plan else None,
+        queue_id=known.plan.queue_id if known.plan else _claim(known, "queue_id"),
+        claimed_id=_claim(known, "task_id"),
         state=STATES.get(walked.stage, walked.stage),
         finish_result=RESULTS.get(walked.stage)
         or ("success" if known.hooks["success"] and walked.stage == "gone" else None),
@@ -200,15 +230,7 @@ def _cdr(known: _Sorted) -> str | None:
     """The API's word on the latest call; without one, the last that a hook named."""
     if known.plan and known.plan.cdr:
         return known.plan.cdr
-    named = [_said(fact).cdr for fact in known.tasks if _said(fact).cdr]
-    hooks = [known.hooks[event] for event in ("before_again", "success", "after")]
-    heard = [
-        fact.said.call
-        for facts in hooks
-        for fact in facts
-        if isinstance(fact.said, HookSaid) and fact.said.call
-    ]
-    return next(reversed([*heard, *named]), None)
+    return next(reversed([*_hook_calls(known), *_api_calls(known)]), None)
 
 
 def _flags(known: _Sorted) -> dict[str, tuple[str, ...]]:

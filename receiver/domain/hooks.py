@@ -4,7 +4,6 @@ import hashlib
 import re
 import secrets
 from dataclasses import dataclass
-from urllib.parse import urlsplit
 
 from itsdangerous import Signer
 
@@ -96,6 +95,6 @@ def our_hook(url: str | None) -> HookPath | None:
     """What an echoed `url_*` says if its path is one of ours, whatever host or prefix stands before it."""
     if not url:
         return None
-    path = urlsplit(url).path
-    start = path.find("/hooks/")
-    return parse_hook_path(path[start:]) if start >= 0 else None
+    path = re.split(r"[?#]", url, maxsplit=1)[0]
+    tails = (path[found.start() :] for found in re.finditer("/hooks(?=/)", path))
+    return next(filter(None, map(parse_hook_path, tails)), None)

@@ -38,12 +38,16 @@ class Due:
 
 @dataclass(frozen=True, slots=True)
 class Timeline:
-    """All that is known of one task. Times are epoch seconds, UTC; hook counts go by event."""
+    """All that is known of one task. Times are epoch seconds, UTC; hook counts go by event.
+
+    `claimed_id`: the vendor's id as the hooks claim it. `wanting`: calls whose record has not been heard.
+    """
 
     account: str
     ref: str | None
     task_id: str | None
     queue_id: str | None
+    claimed_id: str | None
     state: str
     finish_result: str | None
     confidence: str
@@ -62,6 +66,7 @@ class Timeline:
     findings: tuple[Finding, ...]
     due: Due | None
     calls: tuple[CallSaid, ...] = ()
+    wanting: tuple[str, ...] = ()
     flags: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     @property

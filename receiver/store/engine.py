@@ -8,16 +8,19 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from sqlalchemy import Connection, Engine, create_engine, event
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, InterfaceError, ProgrammingError
 from sqlalchemy.pool import QueuePool
 
-from receiver.errors import StoreUnavailableError
+from receiver.errors import StoreError, StoreUnavailableError
 from receiver.store.tables import METADATA
 
 Result = TypeVar("Result")
 
 _READERS = 4
 _BUSY_MS = 5000
+
+_DATA_FAULTS = (IntegrityError, DataError, InterfaceError, ProgrammingError)
+"""What is wrong with the rows, not with the store: trying again later mends nothing."""
 
 
 class Store:
@@ -37,7 +40,9 @@ class Store:
 
     @contextmanager
     def transaction(self) -> Iterator[Connection]:
-        """The only place that commits. Raises StoreUnavailableError where the store cannot."""
+        """The only place that commits. Raises StoreUnavailableError where the store cannot do so now, and
+        StoreError where it never will take these rows.
+        """
         with _translated(), self._writing.begin() as connection:
             yield connection
 
@@ -78,9 +83,8 @@ def _translated() -> Iterator[None]:
         yield
     except DBAPIError as error:
         # The driver's own text is short and holds no row content, unlike SQLAlchemy's.
-        raise StoreUnavailableError(
-            f"the store did not commit: {type(error.orig).__name__}: {error.orig}"
-        ) from None
+        text = f"the store did not commit: {type(error.orig).__name__}: {error.orig}"
+        raise (StoreError if isinstance(error, _DATA_FAULTS) else StoreUnavailableError)(text) from None
 
 
 def _engine(path: Path, begin: str, connections: int) -> Engine:

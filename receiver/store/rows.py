@@ -36,6 +36,7 @@ def task_row(timeline: Timeline) -> dict[str, Any]:
         "ref": timeline.ref,
         "task_id": timeline.task_id,
         "queue_id": timeline.queue_id,
+        "claimed_id": timeline.claimed_id,
         "state": timeline.state,
         "finish_result": timeline.finish_result,
         "cdr": timeline.cdr,

@@ -9,7 +9,7 @@ from sqlmodel import Field, SQLModel
 
 
 class DeliveryRow(SQLModel, table=True):
-    """One authentic HTTP request that reached a hook, as it came (without its path, which holds the token)."""
+    """One authentic HTTP request that reached a hook, as it came but for its path, which holds the token."""
 
     __tablename__ = "delivery"
     id: str = Field(primary_key=True)
@@ -63,6 +63,7 @@ class TaskRow(SQLModel, table=True):
     ref: str | None = None
     task_id: str | None = None
     queue_id: str | None = None
+    claimed_id: str | None = None
     name: str | None = None
     state: str
     finish_result: str | None = None

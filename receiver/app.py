@@ -1,0 +1,222 @@
+"""The composition root: settings become parts, parts become one ASGI application."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from random import Random
+
+import httpx2
+import structlog
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from starlette.applications import Starlette
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+from starlette.responses import JSONResponse, RedirectResponse, Response
+from starlette.routing import Route
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from receiver.api import ApiParts, api_routes
+from receiver.clock import Clock
+from receiver.domain.hooks import HookSigner
+from receiver.errors import StoreUnavailableError
+from receiver.intake.access import Access, FixedAccess
+from receiver.intake.endpoint import HookEndpoint, IntakeRules
+from receiver.ledger import Ledger
+from receiver.metrics import Metrics
+from receiver.reconcile.desk import Desk
+from receiver.reconcile.policy import Policy
+from receiver.reconcile.worker import CallReconciler, TaskReconciler
+from receiver.scheduler.account import SchedulerAccount
+from receiver.scheduler.client import SchedulerClient
+from receiver.settings import AccountSettings, Settings
+from receiver.snapshot import SnapshotWorker
+from receiver.store.engine import Store
+from receiver.workers import Supervisor, Worker
+
+_log = structlog.get_logger("receiver.app")
+
+_READY_TIMEOUT_S = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class World:
+    """What is handed in from outside: time, randomness, and the network (None: the real one)."""
+
+    clock: Clock
+    rng: Random
+    transport: httpx2.AsyncBaseTransport | None = None
+
+
+class Receiver:
+    """All parts of one receiver, wired. The store is open from the beginning; `running()` starts the rest."""
+
+    def __init__(self, settings: Settings, world: World) -> None:
+        self.settings = settings
+        self.world = world
+        self.metrics = Metrics()
+        self.signer = HookSigner(settings.signing_keys)
+        self.store = Store(settings.store)
+        self.store.create()
+        self.ledger = Ledger(self.store, self.metrics)
+        self.clients = {name: self._client(name, account) for name, account in settings.accounts.items()}
+        self.desks = {name: self._desk(name, account) for name, account in settings.accounts.items()}
+
+    @asynccontextmanager
+    async def running(self, *, reconcile: bool) -> AsyncIterator[None]:
+        """Run the workers. The ledger starts first and stops last: all others write through it."""
+        workers: list[Worker] = (
+            [SnapshotWorker(self.store, self.world.clock, self.metrics)] if reconcile else []
+        )
+        if reconcile and self.settings.reconcile.enabled:
+            workers += [
+                kind(desk) for desk in self.desks.values() for kind in (TaskReconciler, CallReconciler)
+            ]
+        async with AsyncExitStack() as stack:
+            stack.callback(self.store.close)
+            await stack.enter_async_context(self._supervise([self.ledger]))
+            for client in self.clients.values():
+                await stack.enter_async_context(client)
+            await stack.enter_async_context(self._supervise(workers))
+            yield
+
+    def _supervise(self, workers: list[Worker]) -> Supervisor:
+        return Supervisor(workers, self.world.clock, self.metrics, self.settings.stop_deadline_s)
+
+    def _client(self, name: str, account: AccountSettings) -> SchedulerClient:
+        return SchedulerClient(
+            scheduler_account(name, account),
+            clock=self.world.clock,
+            rng=self.world.rng,
+            transport=self.world.transport,
+            observer=self._observe,
+        )
+
+    def _observe(self, operation: str, outcome: str, seconds: float) -> None:
+        self.metrics.api_requests.labels(operation, outcome).inc()
+        self.metrics.api_duration.labels(operation).observe(seconds)
+
+    def _desk(self, name: str, account: AccountSettings) -> Desk:
+        return Desk(
+            account=name,
+            client=self.clients[name],
+            ledger=self.ledger,
+            store=self.store,
+            signer=self.signer,
+            clock=self.world.clock,
+            policy=reconcile_policy(self.settings, account),
+            metrics=self.metrics,
+        )
+
+
+def scheduler_account(name: str, account: AccountSettings) -> SchedulerAccount:
+    """An account's settings as the client takes them."""
+    return SchedulerAccount(
+        name=name,
+        base_url=str(account.base_url),
+        client_id=account.client_id,
+        oauth_client_id=account.oauth_client_id,
+        oauth_client_secret=account.oauth_client_secret.get_secret_value(),
+        token_url=str(account.token_url) if account.token_url else None,
+        task_segment=account.task_segment,
+        create_segment=account.create_segment,
+        per_page=account.per_page,
+        timeout=account.timeout_s,
+    )
+
+
+def reconcile_policy(settings: Settings, account: AccountSettings) -> Policy:
+    """The reconcile settings as its workers take them."""
+    rules = settings.reconcile
+    return Policy(
+        margins={
+            "progress": rules.overdue_after_s,
+            "confirm": rules.confirm_after_s,
+            "call": 0.0,
+            "settle": rules.late_hook_grace_s,
+        },
+        waits={
+            "progress": rules.ask_again_s,
+            "confirm": max(rules.confirm_after_s, 1.0),
+            "call": max(rules.confirm_after_s, 1.0),
+            "settle": rules.ask_again_s,
+        },
+        sweep_every=rules.sweep_every_s,
+        poll=rules.poll_s,
+        quota_share=account.quota_share,
+    )
+
+
+def create_app(receiver: Receiver) -> ASGIApp:
+    """Hooks go straight to the intake, all else through Starlette, whose lifespan runs the workers."""
+
+    @asynccontextmanager
+    async def lifespan(_app: Starlette) -> AsyncIterator[None]:
+        async with receiver.running(reconcile=True):
+            _log.info(
+                "receiver started",
+                accounts=sorted(receiver.settings.accounts),
+                store=str(receiver.store.path),
+            )
+            yield
+        _log.info("receiver stopped")
+
+    hooks = _hook_endpoint(receiver)
+    pages = Starlette(routes=_routes(receiver), lifespan=lifespan)
+
+    async def dispatch(scope: Scope, receive: Receive, send: Send) -> None:
+        is_hook = scope["type"] == "http" and scope["path"].startswith("/hooks/")
+        await (hooks if is_hook else pages)(scope, receive, send)
+
+    return dispatch
+
+
+def _hook_endpoint(receiver: Receiver) -> HookEndpoint:
+    settings = receiver.settings
+    fixed = {
+        name: FixedAccess(
+            account.fixed_secret.get_secret_value() if account.fixed_secret else None, account.fixed_addresses
+        )
+        for name, account in settings.accounts.items()
+    }
+    access = Access(receiver.signer, fixed, settings.trusted_proxies)
+    rules = IntakeRules(access, settings.aliases, settings.max_body_bytes)
+    return HookEndpoint(
+        rules, receiver.ledger, receiver.metrics, clock=receiver.world.clock, rng=receiver.world.rng
+    )
+
+
+def _routes(receiver: Receiver) -> list[Route]:
+    parts = ApiParts(
+        store=receiver.store,
+        signer=receiver.signer,
+        public_url=receiver.settings.hook_root,
+        accounts=tuple(receiver.settings.accounts),
+        clock=receiver.world.clock,
+    )
+
+    async def healthz(_request: Request) -> Response:
+        return JSONResponse({"status": "ok"})
+
+    async def readyz(_request: Request) -> Response:
+        try:
+            await asyncio.wait_for(receiver.ledger.record([]), _READY_TIMEOUT_S)
+        except (TimeoutError, StoreUnavailableError) as error:
+            problem = str(error) or "the store does not commit in time"
+            return JSONResponse({"status": "not ready", "problem": problem}, 503, {"Retry-After": "5"})
+        return JSONResponse({"status": "ready"})
+
+    async def metrics(_request: Request) -> Response:
+        text = await run_in_threadpool(generate_latest, receiver.metrics.registry)
+        return Response(text, media_type=CONTENT_TYPE_LATEST)
+
+    async def root(_request: Request) -> Response:
+        return RedirectResponse("/docs")
+
+    return [
+        Route("/", root),
+        Route("/healthz", healthz),
+        Route("/readyz", readyz),
+        Route("/metrics", metrics),
+        *api_routes(parts),
+    ]

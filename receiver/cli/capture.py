@@ -1,0 +1,116 @@
+"""`receiver capture`: what the scheduler's hooks really look like."""
+
+import time
+from collections.abc import Iterator
+from typing import Annotated, Any
+
+import typer
+from sqlalchemy import Row, select
+
+from receiver.cli.output import STDERR, STDOUT, ConfigOption, JsonOption, moment, print_json, print_table
+from receiver.intake.capture import as_setting, propose
+from receiver.intake.payload import decode, read_payload
+from receiver.settings import Settings, load_settings
+from receiver.store.engine import Store
+from receiver.store.tables import DELIVERY
+
+_POLL_S = 0.5
+
+
+def capture(
+    last: Annotated[int, typer.Option(help="Begin with so many of the latest deliveries.", min=0)] = 20,
+    follow: Annotated[
+        bool, typer.Option("--follow", "-f", help="Go on printing as deliveries come, until ^C.")
+    ] = False,
+    config: ConfigOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Print hook deliveries as they came and propose a field mapping. Run it beside `receiver serve`.
+
+    The payload of the hooks is not documented: mint URLs for one live task, let it run, and look here.
+    Deliveries are printed whole, phone numbers included.
+    """
+    settings = load_settings(config)
+    store = Store(settings.store)
+    store.create()
+    seen: list[Row[Any]] = []
+    try:
+        for row in _deliveries(store, last, follow=follow):
+            seen.append(row)
+            if not as_json:
+                _print(row)
+    except KeyboardInterrupt:
+        STDERR.print("")
+    store.close()
+    _conclude(seen, settings, as_json=as_json)
+
+
+def _deliveries(store: Store, last: int, *, follow: bool) -> Iterator[Row[Any]]:
+    with store.snapshot() as connection:
+        latest = select(DELIVERY).order_by(DELIVERY.c.received_at.desc()).limit(last)
+        rows = list(connection.execute(latest))[::-1]
+    yield from rows
+    at = rows[-1].received_at if rows else 0.0
+    while follow:
+        time.sleep(_POLL_S)
+        with store.snapshot() as connection:
+            newer = select(DELIVERY).where(DELIVERY.c.received_at > at).order_by(DELIVERY.c.received_at)
+            rows = list(connection.execute(newer))
+        yield from rows
+        at = rows[-1].received_at if rows else at
+
+
+def _print(row: Row[Any]) -> None:
+    STDOUT.rule(
+        f"{moment(row.received_at)}  {row.method}  {row.event}  {row.account}/{row.ref or 'fixed URL'}",
+        align="left",
+    )
+    for name, value in row.headers:
+        STDOUT.print(f"{name}: {value}", markup=False, highlight=False)
+    if row.query:
+        STDOUT.print(f"\n?{row.query}", markup=False, highlight=False)
+    STDOUT.print("\n" + (decode(row.body) or "(empty body)"), markup=False, highlight=False)
+    if row.problem:
+        STDOUT.print(f"[bold yellow]not read: {row.problem}")
+
+
+def _conclude(seen: list[Row[Any]], settings: Settings, *, as_json: bool) -> None:
+    content_types = [
+        next((value for name, value in row.headers if name == "content-type"), "") for row in seen
+    ]
+    bodies = [(row.query, kind, row.body) for row, kind in zip(seen, content_types, strict=True)]
+    proposals = propose(bodies, settings.aliases)
+    setting = as_setting(proposals, settings.aliases)
+    if as_json:
+        deliveries = [_plain(row) for row in seen]
+        fields = [{name: getattr(each, name) for name in each.__slots__} for each in proposals]
+        print_json({"deliveries": deliveries, "fields": fields, "setting": setting})
+        return
+    rows = [(each.name, each.seen, each.example, each.read_as, each.proposed) for each in proposals]
+    print_table(f"Fields of {len(seen)} deliveries", ("name", "seen", "example", "read as", "proposed"), rows)
+    if setting:
+        STDOUT.print("\nAdd this to the settings file to have them read:\n")
+        STDOUT.print(setting, markup=False, highlight=False)
+    elif seen:
+        STDOUT.print("Nothing to change: no other name looks like a field we know.")
+    else:
+        STDERR.print(
+            "No delivery yet. Mint URLs (`receiver urls mint`), create a task with them, wait with --follow."
+        )
+
+
+def _plain(row: Row[Any]) -> dict[str, Any]:
+    content_type = next((value for name, value in row.headers if name == "content-type"), "")
+    return {
+        "id": row.id,
+        "received_at": moment(row.received_at),
+        "account": row.account,
+        "event": row.event,
+        "ref": row.ref,
+        "method": row.method,
+        "query": row.query,
+        "headers": row.headers,
+        "body": decode(row.body),
+        "read": read_payload(row.query, content_type, row.body).pairs,
+        "problem": row.problem,
+    }

@@ -1,0 +1,154 @@
+"""`receiver demo`: the whole thing in one command."""
+
+import asyncio
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import typer
+import uvloop
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+from receiver.api.tokens import create_token
+from receiver.cli.output import STDERR, STDOUT, JsonOption, print_json, print_table
+from receiver.demo.run import Demonstration, DemoOptions, Glance, demonstration, run_tasks
+from receiver.demo.summary import summarize
+from receiver.emulator.config import DialectName
+from receiver.logs import configure_logs
+
+
+def demo(  # noqa: PLR0913 - a command's options are its parameters
+    *,
+    tasks: Annotated[int, typer.Option(help="How many callback tasks to run.", min=1)] = 500,
+    faults: Annotated[
+        Literal["none", "light", "heavy"],
+        typer.Option(help="How much goes wrong: hooks lost, doubled, late; API errors."),
+    ] = "heavy",
+    seed: Annotated[int, typer.Option(help="Same seed, same tasks, calls and faults.")] = 7,
+    dialect: Annotated[
+        DialectName, typer.Option(help="Form of the hooks; 'mixed' draws one for each task.")
+    ] = "mixed",
+    speed: Annotated[
+        float, typer.Option(help="Seconds of the demonstration in a real second.", min=1)
+    ] = 60.0,
+    reconcile: Annotated[
+        bool, typer.Option(help="Ask the API as well; without it the hooks alone must do, and do not.")
+    ] = True,
+    keep: Annotated[
+        bool, typer.Option("--keep", help="Stay up afterwards, to be explored, until ^C.")
+    ] = False,
+    folder: Annotated[
+        Path | None, typer.Option(help="Where to keep the database; default: a temporary folder.")
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Run emulator, receiver and a stream of tasks, and compare what came out with the truth.
+
+    Hooks get lost, doubled, delayed and reordered on the way, and the API fails now and then. Exits 0 if the
+    receiver is right about every task, 1 if it is wrong about one.
+    """
+    configure_logs("console", "error")
+    with tempfile.TemporaryDirectory(prefix="receiver-demo-") as temporary:
+        place = folder or Path(temporary)
+        place.mkdir(parents=True, exist_ok=True)
+        options = DemoOptions(tasks, seed, faults, dialect, speed, reconcile, place)
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            result = runner.run(_demo(options, keep=keep, as_json=as_json))
+    if result["truth"]["disagree"]:
+        raise typer.Exit(1)
+
+
+async def _demo(options: DemoOptions, *, keep: bool, as_json: bool) -> dict[str, Any]:
+    began = time.monotonic()
+    async with demonstration(options) as running:
+        with _progress() as progress:
+            await run_tasks(running, _reporter(progress, options))
+        result = await summarize(running, time.monotonic() - began)
+        if as_json:
+            print_json(result)
+        else:
+            _print(result)
+        if keep:
+            await _stay(running)
+    return result
+
+
+def _progress() -> Progress:
+    columns = (TextColumn("{task.description:<34}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    return Progress(*columns, console=STDERR)
+
+
+def _reporter(progress: Progress, options: DemoOptions) -> Callable[[Glance], None]:
+    bars = {
+        "created": progress.add_task("tasks created at the scheduler", total=options.tasks),
+        "hooks": progress.add_task("hooks received", total=None),
+        "finished": progress.add_task("tasks that ended", total=options.tasks),
+        "done": progress.add_task("tasks proven, late hooks waited for", total=options.tasks),
+    }
+
+    def report(glance: Glance) -> None:
+        for name, bar in bars.items():
+            progress.update(bar, completed=getattr(glance, name))
+
+    return report
+
+
+def _print(result: dict[str, Any]) -> None:
+    hooks, verdict, attempts = result["hooks"], result["truth"], result["attempts"]
+    rows = [
+        (
+            "tasks run",
+            result["tasks"],
+            ", ".join(f"{count} {name}" for name, count in sorted(result["results"].items())),
+        ),
+        (
+            "hooks fired",
+            hooks["fired"],
+            f"{hooks['dropped']} dropped on the way, {hooks['duplicated']} doubled",
+        ),
+        ("", "", f"{hooks['delayed']} delayed, {hooks['broken']} broken"),
+        ("hooks received", hooks["received"], f"{hooks['unreadable']} could not be read, and were kept"),
+        ("hooks counted as lost", hooks["lost_counted"], _events(hooks["lost_by_event"])),
+        (
+            "API calls",
+            result["api"]["calls"],
+            f"{sum(result['api']['faults'].values())} faults injected on both sides",
+        ),
+        (
+            "attempts known",
+            attempts.get("exact", 0),
+            f"exactly; of {attempts.get('at_least', 0)} more a lower bound",
+        ),
+        ("right about", verdict["agree"], "tasks: state, result, cdr, attempts, lost hooks"),
+        ("wrong about", verdict["disagree"], "tasks"),
+    ]
+    print_table(
+        f"Demonstration, seed {result['seed']}, {result['faults']} faults", ("what", "count", ""), rows
+    )
+    if verdict["disagree"]:
+        columns = ("account", "task_id", "field", "truth", "ours")
+        print_table("Wrong", columns, [[each[name] for name in columns] for each in verdict["disagreements"]])
+    else:
+        STDOUT.print(
+            f"[bold green]The receiver arrived at the truth about every one of {result['tasks']} tasks."
+        )
+
+
+def _events(counts: dict[str, int]) -> str:
+    return ", ".join(f"{count} {event}" for event, count in sorted(counts.items()))
+
+
+async def _stay(running: Demonstration) -> None:
+    """Stay up until ^C."""
+    now = running.receiver.world.clock.now()
+    token = await running.receiver.store.write(
+        lambda connection: create_token(connection, "demo", ["read", "numbers", "mint"], now)
+    )
+    STDERR.print(f"\nStill running; ^C ends it.\n  {running.url}/docs\n  {running.url}/metrics")
+    STDERR.print(
+        f"  curl -H 'Authorization: Bearer {token}' '{running.url}/v1/tasks?limit=3'", highlight=False
+    )
+    STDERR.print(f"  the emulator: {running.emulator_url}/emulator/truth")
+    await asyncio.wait([running.serving])

@@ -1,0 +1,74 @@
+"""Creates the demonstration's tasks the way an integrator would: through the client, with minted URLs."""
+
+from collections import defaultdict
+from collections.abc import AsyncIterator, Sequence
+
+from receiver.app import Receiver
+from receiver.demo.plan import PlannedTask, plan_tasks
+from receiver.errors import AmbiguousCreateError, NotFoundError, QuotaExhaustedError, SchedulerError
+from receiver.reconcile.creation import create_tasks, with_urls
+from receiver.reconcile.desk import Desk
+from receiver.scheduler.wire import NewQueue, TaskRecord
+
+_CHUNK = 25
+_QUEUE_LIMIT = 80
+_AGAIN_S = 5.0
+_TRIES = 50
+
+
+async def create_all(receiver: Receiver, url: str, count: int, seed: int) -> AsyncIterator[int]:
+    """Queues, then tasks in chunks; yields how many were just created for sure."""
+    by_queue: dict[tuple[str, str], list[PlannedTask]] = defaultdict(list)
+    for planned in plan_tasks(count, seed):
+        by_queue[planned.account, planned.queue].append(planned)
+    for (account, name), tasks in by_queue.items():
+        desk = receiver.desks[account]
+        queue_id = await _queue(desk, name)
+        for start in range(0, len(tasks), _CHUNK):
+            yield await _create_chunk(desk, queue_id, url, tasks[start : start + _CHUNK])
+
+
+async def _queue(desk: Desk, name: str) -> str:
+    """The id of the queue of that name. A lost answer may have made it: so look before creating."""
+    for _ in range(_TRIES):
+        try:
+            known = {queue.name: queue.id for queue in await desk.client.list_queues()}
+            if name in known:
+                return known[name]
+            new = NewQueue(name=name, status="on", concurrent_task_limit=_QUEUE_LIMIT)
+            return (await desk.client.create_queue(new)).id
+        except SchedulerError as error:
+            await _wait(desk, error)
+    raise NotFoundError(f"queue {name}: the scheduler did not create it")
+
+
+async def _create_chunk(desk: Desk, queue_id: str, url: str, chunk: Sequence[PlannedTask]) -> int:
+    wanted = [with_urls(desk, url, planned.ref, planned.task) for planned in chunk]
+    for _ in range(_TRIES):
+        try:
+            records = await create_tasks(desk, queue_id, wanted)
+        except AmbiguousCreateError:
+            return 0  # some may exist: a sweep finds those, and to ask again could dial a person twice
+        except SchedulerError as error:
+            await _wait(desk, error)
+        else:
+            await _delete(desk, queue_id, chunk, records)
+            return len(records)
+    return 0
+
+
+async def _delete(
+    desk: Desk, queue_id: str, chunk: Sequence[PlannedTask], records: Sequence[TaskRecord]
+) -> None:
+    for planned, record in zip(chunk, records, strict=True):
+        if not planned.delete:
+            continue
+        try:
+            await desk.client.delete_task(queue_id, record.id)
+        except SchedulerError as error:
+            await _wait(desk, error)
+
+
+async def _wait(desk: Desk, error: SchedulerError) -> None:
+    reset = error.reset_at - desk.clock.now() if isinstance(error, QuotaExhaustedError) else 0.0
+    await desk.clock.sleep(max(_AGAIN_S, reset))

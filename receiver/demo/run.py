@@ -1,0 +1,197 @@
+"""Runs the demonstration: the emulator is a process of its own, the receiver runs in this one."""
+
+import asyncio
+import secrets
+import sys
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import httpx2
+from sqlalchemy import Connection, func, select
+
+from receiver.app import Receiver, World
+from receiver.clock import WallClock
+from receiver.demo.create import create_all
+from receiver.demo.plan import ACCOUNTS
+from receiver.errors import ReceiverError
+from receiver.server import listen, make_server
+from receiver.settings import Settings
+from receiver.store.tables import DELIVERY, TASK
+
+_LOOK_S = 0.5
+_PATIENCE_S = 60.0
+"""Real seconds without any progress after which the demonstration stops waiting."""
+
+
+@dataclass(frozen=True, slots=True)
+class DemoOptions:
+    """What to demonstrate. `speed`: seconds of the demonstration in a real one."""
+
+    tasks: int
+    seed: int
+    faults: str
+    dialect: str
+    speed: float
+    reconcile: bool
+    folder: Path
+
+
+@dataclass(frozen=True, slots=True)
+class Glance:
+    """Where things stand. `existing`: tasks at the scheduler; `done`: those of which no more is expected."""
+
+    created: int
+    existing: int
+    finished: int
+    done: int
+    hooks: int
+    emulator_idle: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Demonstration:
+    """A running demonstration."""
+
+    options: DemoOptions
+    receiver: Receiver
+    url: str
+    emulator_url: str
+    serving: asyncio.Task[None]
+
+    async def truth(self) -> dict[str, Any]:
+        """All that the emulator knows."""
+        async with httpx2.AsyncClient(timeout=60) as http:
+            answer = await http.get(f"{self.emulator_url}/emulator/truth")
+            return dict(answer.json())
+
+    async def glance(self, created: int) -> Glance:
+        """Ask both sides how far they are."""
+        async with httpx2.AsyncClient(timeout=30) as http:
+            status = (await http.get(f"{self.emulator_url}/emulator/status")).json()
+        finished, done, hooks = await self.receiver.store.read(_counts)
+        return Glance(created, sum(status["tasks"].values()), finished, done, hooks, status["idle"])
+
+
+def _counts(connection: Connection) -> tuple[int, int, int]:
+    ended = select(func.count()).where(TASK.c.state.in_(("finished", "gone")))
+    settled = select(func.count()).where(TASK.c.settled)
+    hooks = select(func.count()).select_from(DELIVERY)
+    values = [connection.execute(query).scalar_one() for query in (ended, settled, hooks)]
+    return values[0], values[1], values[2]
+
+
+@asynccontextmanager
+async def demonstration(options: DemoOptions) -> AsyncIterator[Demonstration]:
+    """Start emulator and receiver; both are stopped at the end."""
+    origin = _origin(options.speed, time.time())
+    secret = secrets.token_urlsafe(24)
+    async with _emulator(options, origin, secret) as emulator_url:
+        sock = listen("127.0.0.1", 0)
+        settings = _settings(options, origin, secret, emulator_url, sock.getsockname()[1])
+        world = World(WallClock(options.speed, origin), Random(options.seed))
+        receiver = Receiver(settings, world)
+        server = make_server(receiver)
+        serving = asyncio.create_task(server.serve(sockets=[sock]))
+        ready = asyncio.create_task(server.ready.wait())
+        await asyncio.wait([serving, ready], return_when=asyncio.FIRST_COMPLETED)
+        ready.cancel()
+        try:
+            yield Demonstration(options, receiver, settings.hook_root, emulator_url, serving)
+        finally:
+            server.should_exit = True
+            await serving
+
+
+async def run_tasks(demo: Demonstration, report: Callable[[Glance], None]) -> None:
+    """Create all tasks and wait until both sides are done with them, or until nothing moves any more."""
+    created = 0
+
+    async def create() -> None:
+        nonlocal created
+        async for count in create_all(demo.receiver, demo.url, demo.options.tasks, demo.options.seed):
+            created += count
+
+    creating = asyncio.create_task(create())
+    last, moved_at = None, time.monotonic()
+    while True:
+        glance = await demo.glance(created)
+        report(glance)
+        if glance != last:
+            last, moved_at = glance, time.monotonic()
+        if creating.done():
+            creating.result()
+            is_settled = glance.done == glance.existing or not demo.options.reconcile
+            if glance.emulator_idle and is_settled:
+                return
+        if time.monotonic() - moved_at > _PATIENCE_S:
+            creating.cancel()
+            return
+        await asyncio.sleep(_LOOK_S)
+
+
+def _origin(speed: float, now: float) -> float:
+    """The origin of a clock that shows 9:00 UTC of today now: people answer by the hour of day."""
+    nine = now - now % 86400 + 9 * 3600
+    return (speed * now - nine) / (speed - 1) if speed > 1 else now
+
+
+@asynccontextmanager
+async def _emulator(options: DemoOptions, origin: float, secret: str) -> AsyncIterator[str]:
+    accounts = [
+        part for name, number in ACCOUNTS.items() for part in ("--account", f"{number}:demo-{name}:{secret}")
+    ]
+    arguments = {
+        "port": 0,
+        "seed": options.seed,
+        "faults": options.faults,
+        "dialect": options.dialect,
+        "speed": options.speed,
+        "origin": repr(origin),
+        "quota": 100 * options.tasks + 5000,
+    }
+    flags = [part for name, value in arguments.items() for part in (f"--{name}", str(value))]
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "receiver.emulator", *flags, *accounts, stdout=asyncio.subprocess.PIPE
+    )
+    assert process.stdout is not None  # noqa: S101 - asked for above
+    try:
+        line = (await asyncio.wait_for(process.stdout.readline(), 30)).decode()
+        if "http://" not in line:
+            raise ReceiverError("the emulator did not start")
+        yield line[line.index("http://") :].strip()
+    finally:
+        if process.returncode is None:
+            process.terminate()
+        await process.wait()
+
+
+def _settings(options: DemoOptions, origin: float, secret: str, emulator_url: str, port: int) -> Settings:
+    account = {"base_url": f"{emulator_url}/api/ver1.0", "oauth_client_secret": secret}
+    rules = {
+        "enabled": options.reconcile,
+        "overdue_after_s": 90,
+        "late_hook_grace_s": 240,
+        "ask_again_s": 30,
+        "sweep_every_s": 300,
+        "poll_s": 5,
+    }
+    return Settings.model_validate(
+        {
+            "port": port,
+            "store": options.folder / "receiver.db",
+            "hook_keys": [{"name": "demo", "secret": secrets.token_urlsafe(32)}],
+            "accounts": {
+                name: account | {"client_id": number, "oauth_client_id": f"demo-{name}"}
+                for name, number in ACCOUNTS.items()
+            },
+            "reconcile": rules,
+            "clock_speed": options.speed,
+            "clock_origin": origin,
+            "log_level": "error",
+        }
+    )

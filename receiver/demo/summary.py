@@ -1,0 +1,73 @@
+"""What came of a demonstration, for machines and for people."""
+
+from collections import Counter
+from collections.abc import Mapping
+from typing import Any
+
+from sqlalchemy import Connection, func, select
+
+from receiver.demo.compare import Comparison, compare
+from receiver.demo.plan import ACCOUNTS
+from receiver.demo.run import Demonstration
+from receiver.store.tables import DELIVERY, TASK
+
+_SHOWN = 50
+"""Disagreements that are listed one by one."""
+
+
+async def summarize(demo: Demonstration, seconds: float) -> dict[str, Any]:
+    """The result as plain JSON. `truth.disagree` is what everything else is about."""
+    truth = await demo.truth()
+    tasks, received, unread = await demo.receiver.store.read(_ours)
+    accounts = {number: name for name, number in ACCOUNTS.items()}
+    comparison = compare(truth, tasks, accounts)
+    calls = {name: desk.client.calls for name, desk in demo.receiver.desks.items()}
+    return {
+        "tasks": len(truth["tasks"]),
+        "seed": demo.options.seed,
+        "faults": demo.options.faults,
+        "seconds": round(seconds, 1),
+        "results": dict(Counter(row["finish_result"] or row["state"] for row in tasks.values())),
+        "attempts": dict(Counter("exact" if row["attempts_exact"] else "at_least" for row in tasks.values())),
+        "hooks": _hooks(truth, tasks) | {"received": received, "unreadable": unread},
+        "api": {"calls": sum(calls.values()), "by_account": calls, "faults": truth["faults"]},
+        "truth": _verdict(comparison),
+    }
+
+
+def _ours(connection: Connection) -> tuple[dict[tuple[str, str], Mapping[str, Any]], int, int]:
+    rows = connection.execute(select(TASK)).mappings()
+    tasks: dict[tuple[str, str], Mapping[str, Any]] = {
+        (row["account"], row["task_id"] or row["key"]): dict(row) for row in rows
+    }
+    received = connection.execute(select(func.count()).select_from(DELIVERY)).scalar_one()
+    unread = connection.execute(select(func.count()).where(DELIVERY.c.problem.isnot(None))).scalar_one()
+    return tasks, received, unread
+
+
+def _hooks(truth: Mapping[str, Any], tasks: Mapping[Any, Mapping[str, Any]]) -> dict[str, Any]:
+    hooks = truth["hooks"]
+    lost: Counter[str] = Counter()
+    for row in tasks.values():
+        lost.update(row["lost"])
+    return {
+        "fired": len(hooks),
+        "dropped": sum(1 for hook in hooks if hook["fate"] == "dropped"),
+        "failed": sum(1 for hook in hooks if hook["fate"] == "failed"),
+        "duplicated": sum(1 for hook in hooks if hook["duplicated"]),
+        "delayed": sum(1 for hook in hooks if hook["delayed"]),
+        "broken": sum(1 for hook in hooks if hook["broken"]),
+        "lost_counted": sum(lost.values()),
+        "lost_by_event": dict(lost),
+    }
+
+
+def _verdict(comparison: Comparison) -> dict[str, Any]:
+    return {
+        "agree": comparison.agree,
+        "disagree": comparison.disagree,
+        "disagreements": [
+            {name: getattr(each, name) for name in each.__slots__}
+            for each in comparison.disagreements[:_SHOWN]
+        ],
+    }

@@ -1,0 +1,123 @@
+"""Executes tasks over time: each is a coroutine that waits, calls, pauses and calls again."""
+
+import asyncio
+
+from receiver.emulator.chance import chance, random_uuid
+from receiver.emulator.clock import Clock, sleep_until
+from receiver.emulator.comments import finish_comment
+from receiver.emulator.config import EmulatorConfig
+from receiver.emulator.gate import Gate
+from receiver.emulator.hooks import Hooks
+from receiver.emulator.outcomes import A_REACH, B_REACH, draw_outcome, reach
+from receiver.emulator.records import DELAYED, EXECUTED, FAILED, FINISHED, SUCCESS, Call, Queue, Task
+from receiver.emulator.world import World
+
+
+class Engine:
+    """Runs what the API admits. Times in the records are those of the plan, not of late timers."""
+
+    def __init__(self, config: EmulatorConfig, clock: Clock, world: World, hooks: Hooks) -> None:
+        self._config = config
+        self._clock = clock
+        self._world = world
+        self._hooks = hooks
+        self._gates: dict[int, Gate] = {}
+        self._group: asyncio.TaskGroup | None = None
+        self._early: list[Task] = []
+        self._lives: dict[int, asyncio.Task[None]] = {}
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Execute until `stop` is set; calls under way are then abandoned."""
+        async with asyncio.TaskGroup() as group:
+            self._group = group
+            early, self._early = self._early, []
+            for task in early:
+                self.admit(task)
+            await stop.wait()
+            self._group = None
+            for life in list(self._lives.values()):
+                life.cancel()
+
+    def admit(self, task: Task) -> None:
+        """Take on a task that was just added."""
+        if self._group is None:
+            self._early.append(task)
+            return
+        life = self._group.create_task(self._live(task))
+        self._lives[task.id] = life
+        life.add_done_callback(lambda _: self._lives.pop(task.id))
+
+    def withdraw(self, task: Task) -> None:
+        """Delete a task: no further attempts or hooks. What was fired before is still delivered."""
+        task.deleted = True
+        task.queue.tasks.pop(task.id, None)
+        self._hooks.release(task)
+        if life := self._lives.get(task.id):
+            life.cancel()
+
+    def reconsider(self, queue: Queue) -> None:
+        """Heed a change of the queue's status or limit."""
+        if gate := self._gates.get(queue.id):
+            gate.admit()
+
+    def _gate(self, queue: Queue) -> Gate:
+        if queue.id not in self._gates:
+            self._gates[queue.id] = Gate(queue, self._config.later_revision)
+        return self._gates[queue.id]
+
+    async def _live(self, task: Task) -> None:
+        if task.deleted:
+            return
+        gate, due = self._gate(task.queue), task.plan.start_at
+        while True:
+            await sleep_until(self._clock, due)
+            await gate.enter(task, due)
+            try:
+                call = await self._call(task)
+            finally:
+                gate.leave()
+            if call.outcome.bridged or task.attempts == task.plan.try_count:
+                break
+            task.status = DELAYED
+            due = call.ended_at + task.plan.try_again_pause
+        self._finish(task, call)
+
+    async def _call(self, task: Task) -> Call:
+        """One attempt. The first hook shows the record as it was before, with the previous call."""
+        started_at = self._clock.now()
+        task.attempts += 1
+        task.status = EXECUTED
+        task.queue.last_call_at = started_at
+        self._hooks.fire(task, "before" if task.attempts == 1 else "before_again", started_at)
+        call = task.call = self._dial(task, started_at)
+        if call.outcome.bridged:
+            await sleep_until(self._clock, call.bridged_at)
+            self._hooks.fire(task, "success", call.bridged_at)
+        await sleep_until(self._clock, call.ended_at)
+        self._world.accounts[task.account].add_call(call)
+        return call
+
+    def _dial(self, task: Task, at: float) -> Call:
+        rng = chance(self._config.seed, "call", task.account, task.ordinal, task.attempts)
+        ids = [random_uuid(rng) for _ in range(3)]
+        reach_a, reach_b = (
+            self._reach(table, number, at)
+            for table, number in ((A_REACH, task.plan.a_number), (B_REACH, task.plan.b_number))
+        )
+        outcome = draw_outcome(rng, reach_a, reach_b)
+        return Call(ids[0], (ids[1], ids[2]), task.id, task.plan, outcome, at)
+
+    def _reach(self, table: tuple[float, ...], number: str, at: float) -> float:
+        if self._config.answer_rate is not None:
+            return self._config.answer_rate
+        return reach(table, self._config.seed, number, at)
+
+    def _finish(self, task: Task, call: Call) -> None:
+        task.status = FINISHED
+        task.finish_result = SUCCESS if call.outcome.bridged else FAILED
+        task.finished_at = call.ended_at
+        if not call.outcome.bridged:
+            rng = chance(self._config.seed, "comment", task.account, task.ordinal)
+            task.finish_comment = finish_comment(call.outcome, rng)
+        self._hooks.fire(task, "after", call.ended_at)
+        self._hooks.release(task)

@@ -1,0 +1,43 @@
+"""Who may call now: a queue lets so many of its tasks through at a time, and none while it is off."""
+
+import asyncio
+from heapq import heappop, heappush
+
+from receiver.emulator.records import DELAYED_CONCURRENT, Queue, Task
+
+
+class Gate:
+    """Admits the tasks of one queue, the longest due first."""
+
+    def __init__(self, queue: Queue, later_revision: bool) -> None:
+        self._queue = queue
+        self._later_revision = later_revision
+        self._inside = 0
+        self._waiting: list[tuple[float, int, Task, asyncio.Future[None]]] = []
+
+    async def enter(self, task: Task, due: float) -> None:
+        """Wait for admission. Who got in must `leave`."""
+        turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        heappush(self._waiting, (due, task.id, task, turn))
+        self.admit()
+        if not turn.done() and self._later_revision and self._queue.status == "on":
+            task.status = DELAYED_CONCURRENT
+        try:
+            await turn
+        except asyncio.CancelledError:
+            # The race: admitted and withdrawn in the same turn of the loop.
+            if turn.done() and not turn.cancelled():
+                self.leave()
+            raise
+
+    def leave(self) -> None:
+        self._inside -= 1
+        self.admit()
+
+    def admit(self) -> None:
+        """Let in all that may; to be called after every change of the queue."""
+        while self._waiting and self._queue.status == "on" and self._inside < self._queue.limit:
+            *_, turn = heappop(self._waiting)
+            if not turn.done():
+                self._inside += 1
+                turn.set_result(None)

@@ -1,0 +1,86 @@
+"""Call history: the record of one ended call, as the API answers it."""
+
+from typing import Any
+
+from receiver.emulator.clock import exact_time
+from receiver.emulator.outcomes import ANSWERED, Leg
+from receiver.emulator.records import Call
+
+RESULTS = {
+    "answered": "answered",
+    "busy": "busy",
+    "no_answer": "not answered",
+    "rejected": "rejected",
+    "unavailable": "failed",
+    "cancelled": "not answered",
+}
+CAUSES = {
+    "answered": "NORMAL_CLEARING",
+    "busy": "USER_BUSY",
+    "no_answer": "NO_ANSWER",
+    "rejected": "CALL_REJECTED",
+    "unavailable": "SUBSCRIBER_ABSENT",
+    "cancelled": "ORIGINATOR_CANCEL",
+}
+DISPOSITIONS = {
+    "answered": "caller_bye",
+    "busy": "callee_refuse",
+    "no_answer": "internal_cancel",
+    "rejected": "callee_refuse",
+    "unavailable": "internal_cancel",
+    "cancelled": "caller_cancel",
+}
+
+
+def deciding_leg(call: Call) -> Leg:
+    """The leg that the attempt ended with: B if it was dialled."""
+    return call.outcome.b or call.outcome.a
+
+
+def history_record(call: Call) -> dict[str, Any]:
+    """All documented fields; times are UTC, durations seconds, bridged fields null unless bridged."""
+    leg, bridged = deciding_leg(call), call.outcome.bridged
+    plan, extension = call.plan, call.plan.extension_id
+    return {
+        "call_uuid": call.uuid,
+        "flow": "out",
+        "result": "bridged" if bridged else RESULTS[leg.result],
+        "hangup_cause": CAUSES[leg.result],
+        "hangup_disposition": DISPOSITIONS[leg.result],
+        "init_time_gmt": exact_time(call.started_at),
+        "start_time_gmt": exact_time(call.started_at),
+        "bridged_time_gmt": exact_time(call.bridged_at) if bridged else None,
+        "hangup_time_gmt": exact_time(call.ended_at),
+        "duration": round(call.outcome.duration),
+        "bridged_duration": round(call.outcome.talk) if bridged else None,
+        "from_username": plan.a_number,
+        "to_username": plan.b_number,
+        "bridged_username": plan.b_number if bridged else None,
+        "extension_id": extension,
+        "extension_name": str(extension) if extension is not None else None,
+        "did_number": None,
+        "cdr": _legs(call),
+    }
+
+
+def _legs(call: Call) -> list[dict[str, Any]]:
+    """Leg A, and leg B if it was dialled."""
+    plan, outcome = call.plan, call.outcome
+    legs = [(outcome.a, call.started_at, "", plan.a_number, call.record_uuids[0])]
+    if outcome.b:
+        legs.append((outcome.b, call.b_started_at, plan.a_number, plan.b_number, call.record_uuids[1]))
+    return [
+        {
+            "application": "callback",
+            "record_uuid": record_uuid if outcome.bridged else None,
+            "source_number": source,
+            "dest_number": dest,
+            "result": RESULTS[leg.result],
+            "hangup_cause": CAUSES[leg.result],
+            "start_time_gmt": exact_time(started_at),
+            "answer_time_gmt": exact_time(started_at + leg.ring) if leg.result == ANSWERED else None,
+            "hangup_time_gmt": exact_time(call.ended_at),
+            "duration": round(call.ended_at - started_at),
+        }
+        for leg, started_at, source, dest, record_uuid in legs
+    ]

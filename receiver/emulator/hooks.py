@@ -1,0 +1,145 @@
+"""Fires hooks: decides what becomes of each, and sees its copies through. Hooks never hold up a call."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+
+import httpx2
+
+from receiver.emulator.breakage import break_body
+from receiver.emulator.chance import chance
+from receiver.emulator.clock import Clock
+from receiver.emulator.config import EmulatorConfig
+from receiver.emulator.dialects import Dialect, Notice, Wire, dialect_of
+from receiver.emulator.faults import HookFate, HookTraits, decide_hook
+from receiver.emulator.records import Event, Task
+from receiver.emulator.sender import Reply, Sender
+from receiver.emulator.world import World
+
+
+@dataclass
+class Hook:
+    """One event that was fired. `replies` has one entry per copy; None: still under way."""
+
+    id: str
+    task: Task
+    event: Event
+    attempt: int
+    at: float
+    fate: HookFate
+    replies: list[Reply | None]
+    settled: asyncio.Event = field(default_factory=asyncio.Event)
+    """Its first copy was answered, has failed, or was dropped."""
+
+    @property
+    def word(self) -> str:
+        """dropped, pending, delivered (a copy was acknowledged) or failed."""
+        if self.fate.dropped:
+            return "dropped"
+        if None in self.replies:
+            return "pending"
+        return "delivered" if any(reply and reply.acknowledged for reply in self.replies) else "failed"
+
+
+class Hooks:
+    """Every hook fired so far, and the sending of those under way."""
+
+    def __init__(
+        self, config: EmulatorConfig, clock: Clock, world: World, transport: httpx2.AsyncBaseTransport | None
+    ) -> None:
+        self.fired: list[Hook] = []
+        self.pending = 0
+        """Copies under way."""
+        self._config = config
+        self._clock = clock
+        self._world = world
+        self._sender = Sender(config, clock, transport)
+        self._copies: asyncio.TaskGroup | None = None
+        self._not_yet_sent: set[asyncio.Task[None]] = set()
+        self._held: dict[int, asyncio.Future[Hook | None]] = {}
+
+    @asynccontextmanager
+    async def sending(self) -> AsyncIterator[None]:
+        """Open for sending, once. At the end copies in flight are seen through, waiting ones stay pending."""
+        try:
+            async with asyncio.TaskGroup() as self._copies:
+                yield
+                for copy in self._not_yet_sent:
+                    copy.cancel()
+        finally:
+            await self._sender.aclose()
+
+    def fire(self, task: Task, event: Event, at: float) -> None:
+        """Fire an event of the task's current attempt, as the task is now. Without a URL nothing happens."""
+        if not task.plan.urls[event]:
+            return
+        dialect = dialect_of(self._config.dialect, self._config.seed, task.account, task.ordinal)
+        fate = self._decide(task, event, dialect)
+        copies = 0 if fate.dropped else 1 if fate.copy_after is None else 2
+        hook = Hook(
+            f"{task.id}-{event}-{task.attempts}", task, event, task.attempts, at, fate, [None] * copies
+        )
+        self.fired.append(hook)
+        self.release(task, hook)
+        if fate.dropped:
+            hook.settled.set()
+            return
+        wire = dialect.render(Notice(event, task, at, self._config.later_revision, fate.skew))
+        self._start(hook, break_body(wire, fate.broken) if fate.broken else wire)
+
+    def release(self, task: Task, overtaken_by: Hook | None = None) -> None:
+        """Let go of a hook that was held back to be overtaken; without an overtaker at once."""
+        held = self._held.pop(task.id, None)
+        if held and not held.done():
+            held.set_result(overtaken_by)
+
+    def _decide(self, task: Task, event: Event, dialect: Dialect) -> HookFate:
+        traits = HookTraits(
+            event=event,
+            has_body=dialect.has_body,
+            has_time=not dialect.is_empty,
+            tells_apart=not dialect.is_empty,
+            pause=task.plan.try_again_pause,
+        )
+        rng = chance(self._config.seed, "hook", task.account, task.ordinal, event, task.attempts)
+        fate = decide_hook(self._config.faults, rng, traits)
+        self._world.injected.update(
+            f"hook_{name}"
+            for name, happened in {
+                "dropped": fate.dropped,
+                "doubled": fate.copy_after is not None,
+                "delayed": fate.delay,
+                "reordered": fate.reordered,
+                "broken": fate.broken,
+                "skewed": fate.skew,
+            }.items()
+            if happened
+        )
+        return fate
+
+    def _start(self, hook: Hook, wire: Wire) -> None:
+        if self._copies is None:
+            raise RuntimeError("hooks fire only while they are being sent")
+        held: asyncio.Future[Hook | None] | None = None
+        if hook.fate.reordered:
+            held = self._held[hook.task.id] = asyncio.get_running_loop().create_future()
+        for number in range(len(hook.replies)):
+            self.pending += 1
+            copy = self._copies.create_task(self._see_through(hook, number, wire, held))
+            self._not_yet_sent.add(copy)
+            copy.add_done_callback(self._not_yet_sent.discard)
+
+    async def _see_through(
+        self, hook: Hook, number: int, wire: Wire, held: asyncio.Future[Hook | None] | None
+    ) -> None:
+        if held:
+            overtaker = await asyncio.shield(held)
+            if overtaker:
+                await overtaker.settled.wait()
+        await self._clock.sleep(hook.fate.delay + (hook.fate.copy_after or 0.0) * number)
+        if this := asyncio.current_task():
+            self._not_yet_sent.discard(this)
+        hook.replies[number] = await self._sender.send(wire, f"{hook.id}.{number + 1}")
+        self.pending -= 1
+        hook.settled.set()

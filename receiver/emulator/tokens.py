@@ -1,0 +1,48 @@
+"""OAuth: client credentials against tokens, and tokens against accounts."""
+
+from collections.abc import Sequence
+from hmac import compare_digest
+from typing import Literal
+
+from receiver.emulator.chance import chance
+from receiver.emulator.config import AccountConfig
+
+OAuthError = Literal["unsupported_grant_type", "invalid_client", "invalid_grant"]
+
+
+class Tokens:
+    """The tokens in force. `ttl` in seconds."""
+
+    def __init__(self, accounts: Sequence[AccountConfig], seed: int, ttl: float) -> None:
+        self._accounts = {account.client_id: account for account in accounts}
+        self._seed = seed
+        self._ttl = ttl
+        self._issued = 0
+        self._live: dict[str, tuple[str, float]] = {}
+
+    def refusal(self, grant_type: str, client_id: str, client_secret: str) -> OAuthError | None:
+        """Why these credentials earn no token; None: they do."""
+        if grant_type != "client_credentials":
+            return "unsupported_grant_type"
+        account = self._accounts.get(client_id)
+        if account is None:
+            return "invalid_client"
+        if not compare_digest(account.client_secret.encode(), client_secret.encode()):
+            return "invalid_grant"
+        return None
+
+    def issue(self, client_id: str, now: float) -> str:
+        """A new token of the application's account; earlier ones stay in force."""
+        self._live = {token: held for token, held in self._live.items() if now < held[1]}
+        self._issued += 1
+        token = f"{chance(self._seed, 'token', client_id, self._issued).getrandbits(160):040x}"
+        self._live[token] = (self._accounts[client_id].number, now + self._ttl)
+        return token
+
+    def account_of(self, token: str, now: float) -> str | None:
+        """The number of the account that the token acts for; None: it is not in force."""
+        number, expires_at = self._live.get(token, ("", 0.0))
+        return number if now < expires_at else None
+
+    def revoke(self, token: str) -> None:
+        self._live.pop(token, None)

@@ -1,0 +1,60 @@
+"""How queues and tasks look in answers of the API."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from receiver.emulator.clock import date_time
+from receiver.emulator.config import ListShape
+from receiver.emulator.records import Queue, Task
+
+
+def queue_fields(queue: Queue, later_revision: bool) -> dict[str, Any]:
+    fields = {
+        "id": queue.id,
+        "name": queue.name,
+        "comment": queue.comment,
+        "status": queue.status,
+        "concurrent_task_limit": queue.limit,
+        "create_date_utc": date_time(queue.created_at),
+    }
+    if later_revision:
+        fields |= {
+            "sched_task_count": sum(not task.settled for task in queue.tasks.values()),
+            "task_count": len(queue.tasks),
+            "last_call_date": date_time(queue.last_call_at) if queue.last_call_at is not None else None,
+            "interval_id": None,
+        }
+    return fields
+
+
+def task_fields(task: Task, later_revision: bool, skew: float = 0.0) -> dict[str, Any]:
+    """All documented fields but the URLs; times are off by `skew` seconds."""
+    plan = task.plan
+    return {
+        "id": task.id,
+        "scheduler_id": task.queue.id,
+        "name": plan.name,
+        "a_number": plan.a_number,
+        "b_number": plan.b_number,
+        "extension_id": plan.extension_id,
+        "try_count": plan.try_count,
+        "try_again_pause": plan.try_again_pause if later_revision else str(plan.try_again_pause),
+        "start_time_utc": date_time(plan.start_at + skew),
+        "status": task.status,
+        "finish_result": task.finish_result,
+        "finish_comment": task.finish_comment,
+        "cdr": task.cdr,
+        "create_date_utc": date_time(task.created_at + skew),
+    }
+
+
+def task_answer(task: Task, later_revision: bool) -> dict[str, Any]:
+    """A task as the API answers it: with its URLs."""
+    return task_fields(task, later_revision) | {f"url_{event}": url for event, url in task.plan.urls.items()}
+
+
+def listed(items: Sequence[Any], shape: ListShape, page: int, per_page: int) -> Any:
+    """A bare array, or an envelope with the items under the key that the shape names."""
+    if shape == "array":
+        return items
+    return {"page": page, "per_page": per_page, "order": "asc", shape: items}

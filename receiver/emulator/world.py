@@ -1,0 +1,79 @@
+"""The state of the scheduler: accounts, their queues, tasks and calls, and what was counted on the way."""
+
+from collections import Counter, defaultdict
+from collections.abc import Iterator
+from random import Random
+
+from receiver.emulator.chance import chance
+from receiver.emulator.config import EmulatorConfig
+from receiver.emulator.quota import Quota
+from receiver.emulator.records import SCHEDULED, Call, Plan, Queue, Task
+from receiver.emulator.tokens import Tokens
+
+QUEUE_IDS = 10_000
+TASK_IDS = 10_000_000
+"""The n-th account's ids begin after n times this, so ids ascend and belong to one account."""
+
+
+class Account:
+    """One account. `tasks` keeps the deleted ones too; `calls` holds ended calls by their bare uuid."""
+
+    def __init__(self, number: str, position: int, quota: Quota) -> None:
+        self.number = number
+        self.quota = quota
+        self.queues: dict[int, Queue] = {}
+        self.tasks: list[Task] = []
+        self.calls: dict[str, Call] = {}
+        self.history_busy = False
+        self._position = position
+        self._queues_made = 0
+
+    def new_queue_id(self) -> int:
+        self._queues_made += 1
+        return self._position * QUEUE_IDS + self._queues_made
+
+    def add_task(self, queue: Queue, plan: Plan, now: float) -> Task:
+        ordinal = len(self.tasks) + 1
+        task = Task(self._position * TASK_IDS + ordinal, ordinal, queue, plan, now, SCHEDULED)
+        self.tasks.append(task)
+        queue.tasks[task.id] = task
+        return task
+
+    def add_call(self, call: Call) -> None:
+        self.calls[bare_uuid(call.uuid)] = call
+
+    def find_call(self, uuid: str) -> Call | None:
+        return self.calls.get(bare_uuid(uuid))
+
+
+class World:
+    """Everything that is true."""
+
+    def __init__(self, config: EmulatorConfig) -> None:
+        self.accounts = {
+            account.number: Account(account.number, position, Quota(config.quota))
+            for position, account in enumerate(config.accounts, start=1)
+        }
+        self._seed = config.seed
+        self.tokens = Tokens(config.accounts, config.seed, config.token_ttl)
+        self.requests: defaultdict[str, Counter[str]] = defaultdict(Counter)
+        """API requests by operation and status."""
+        self.injected: Counter[str] = Counter()
+        """Faults by kind."""
+        self._seen: Counter[str] = Counter()
+
+    def chance_of(self, *purpose: object) -> Random:
+        """A generator for what may happen again: the n-th time it is another one than the first time."""
+        key = ":".join(map(str, purpose))
+        self._seen[key] += 1
+        return chance(self._seed, key, self._seen[key])
+
+    def tasks(self) -> Iterator[Task]:
+        """Every task that ever was, in order of creation within its account."""
+        for account in self.accounts.values():
+            yield from account.tasks
+
+
+def bare_uuid(uuid: str) -> str:
+    """The form in which uuids are compared: lower case, no dashes."""
+    return uuid.lower().replace("-", "")

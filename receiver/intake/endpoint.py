@@ -1,0 +1,197 @@
+"""The hook endpoint: a thin ASGI application, since a framework's request layer costs more than the disk."""
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from random import Random
+from typing import Any
+
+import structlog
+from starlette.types import Receive, Scope, Send
+
+from receiver.clock import Clock
+from receiver.domain.facts import Fact, HookSaid, hook_fact
+from receiver.domain.fields import read_fields
+from receiver.domain.hooks import HookPath, parse_hook_path
+from receiver.errors import StoreUnavailableError
+from receiver.intake.access import Access
+from receiver.intake.payload import decode, read_payload
+from receiver.ledger import Ledger
+from receiver.metrics import Metrics
+
+_log = structlog.get_logger("receiver.intake")
+
+METHODS = ("GET", "POST", "PUT")
+RETRY_AFTER_S = 5
+_DRAINED = 8
+"""So many times the size limit is read and thrown away, so that the sender gets to read its answer."""
+
+_PRIVATE_HEADERS = ("authorization", "cookie", "proxy-authorization")
+
+
+@dataclass(frozen=True, slots=True)
+class IntakeRules:
+    """Who may send hooks, and how they are read. `max_body`: bytes of a body that are kept."""
+
+    access: Access
+    aliases: Mapping[str, tuple[str, ...]]
+    max_body: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Answer:
+    status: int
+    outcome: str
+    body: bytes
+    headers: tuple[tuple[bytes, bytes], ...] = ()
+
+
+_NOT_FOUND = _Answer(404, "refused", b'{"error":"not found"}')
+_RECORDED = _Answer(200, "recorded", b'{"status":"recorded"}')
+_WRONG_METHOD = _Answer(405, "refused", b'{"error":"use GET, POST or PUT"}', ((b"allow", b"GET, POST, PUT"),))
+_UNAVAILABLE = _Answer(
+    503, "unavailable", b'{"error":"try again later"}', ((b"retry-after", str(RETRY_AFTER_S).encode()),)
+)
+_GONE_AWAY = _Answer(400, "refused", b'{"error":"the request ended early"}')
+
+
+@dataclass(frozen=True, slots=True)
+class _Request:
+    """One authentic hook request as it came. `cut`: its body was longer than the limit."""
+
+    id: str
+    at: float
+    path: HookPath
+    method: str
+    query: str
+    headers: list[tuple[str, str]]
+    peer: str | None
+    body: bytes
+    cut: bool
+
+
+class HookEndpoint:
+    """Answers 2xx only for what is on disk; 404, which tells nothing, for what is not authentic."""
+
+    def __init__(
+        self, rules: IntakeRules, ledger: Ledger, metrics: Metrics, *, clock: Clock, rng: Random
+    ) -> None:
+        self._rules = rules
+        self._ledger = ledger
+        self._metrics = metrics
+        self._clock = clock
+        self._rng = rng
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        began = time.perf_counter()
+        path = parse_hook_path(scope["path"])
+        with self._metrics.intake_in_flight.track_inprogress():
+            answer = await self._answer(scope, receive, path)
+            await _send(send, answer)
+        self._metrics.intake_requests.labels(path.event if path else "unknown", answer.outcome).inc()
+        self._metrics.intake_duration.observe(time.perf_counter() - began)
+
+    async def _answer(self, scope: Scope, receive: Receive, path: HookPath | None) -> _Answer:
+        at = self._clock.now()
+        headers = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in scope["headers"]]
+        forwarded = ",".join(value for name, value in headers if name == "x-forwarded-for")
+        peer = self._rules.access.peer(scope["client"][0] if scope.get("client") else None, forwarded or None)
+        if path is None or not self._rules.access.allows(path, peer):
+            return _NOT_FOUND
+        if scope["method"] not in METHODS:
+            return _WRONG_METHOD
+        body = await _read(receive, self._rules.max_body)
+        if body is None:
+            return _GONE_AWAY
+        self._metrics.intake_payload.observe(len(body))
+        request = _Request(
+            id=f"{int(at * 1000):012x}{self._rng.getrandbits(80):020x}",
+            at=at,
+            path=path,
+            method=scope["method"],
+            query=decode(scope["query_string"]),
+            headers=[pair for pair in headers if pair[0] not in _PRIVATE_HEADERS],
+            peer=peer,
+            body=body[: self._rules.max_body],
+            cut=len(body) > self._rules.max_body,
+        )
+        return await self._record(request)
+
+    async def _record(self, request: _Request) -> _Answer:
+        facts, problem = self._read_event(request)
+        try:
+            await self._ledger.record(facts, [_delivery(request, problem)])
+        except StoreUnavailableError as error:
+            _log.error(
+                "hook not recorded", delivery=request.id, event_kind=request.path.event, problem=str(error)
+            )
+            return _UNAVAILABLE
+        if problem is None:
+            return _RECORDED
+        _log.warning(
+            "hook kept but not read", delivery=request.id, event_kind=request.path.event, problem=problem
+        )
+        return _Answer(200, "unreadable" if facts else "set_aside", _RECORDED.body)
+
+    def _read_event(self, request: _Request) -> tuple[list[Fact], str | None]:
+        """The event that the request is, and what is wrong with it; what names no task is set aside."""
+        content_type = next((value for name, value in request.headers if name == "content-type"), "")
+        payload = read_payload(request.query, content_type, request.body)
+        problem = "too large" if request.cut else payload.problem
+        fields = read_fields(payload.pairs, self._rules.aliases)
+        if request.path.ref is None and fields.task_id is None:
+            return [], problem or "names no task"
+        said = HookSaid(
+            event=request.path.event,
+            call=fields.call,
+            task_id=fields.task_id,
+            queue_id=fields.queue_id,
+            result=fields.result,
+            comment=fields.comment,
+            sent_at=fields.sent_at,
+            readable=problem is None,
+        )
+        # A minted URL already says which task it is about: a payload's "id" could be anything.
+        about = (request.path.ref, None if request.path.ref else fields.task_id)
+        return [hook_fact(request.path.account, request.id, request.at, said, about)], problem
+
+
+def _delivery(request: _Request, problem: str | None) -> dict[str, Any]:
+    return {
+        "id": request.id,
+        "account": request.path.account,
+        "event": request.path.event,
+        "ref": request.path.ref,
+        "received_at": request.at,
+        "method": request.method,
+        "query": request.query,
+        "headers": request.headers,
+        "body": request.body,
+        "peer": request.peer,
+        "problem": problem,
+    }
+
+
+async def _read(receive: Receive, limit: int) -> bytes | None:
+    """The body, but no more than is needed to see that it is longer than `limit`; None if the sender left."""
+    body = bytearray()
+    size = 0
+    while True:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            return None
+        chunk = message.get("body", b"")
+        size += len(chunk)
+        body += chunk[: max(0, limit + 1 - len(body))]
+        if not message.get("more_body") or size > limit * _DRAINED:
+            return bytes(body)
+
+
+async def _send(send: Send, answer: _Answer) -> None:
+    headers = [
+        (b"content-type", b"application/json"),
+        (b"content-length", str(len(answer.body)).encode()),
+        *answer.headers,
+    ]
+    await send({"type": "http.response.start", "status": answer.status, "headers": headers})
+    await send({"type": "http.response.body", "body": answer.body})

@@ -1,0 +1,138 @@
+"""What a hook request carries, whatever its form: query, form, multipart, JSON, JSON inside a form, nothing.
+
+The body is sniffed, not believed from its Content-Type; text is UTF-8, or else cp1251.
+"""
+
+import json
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from io import BytesIO
+from typing import Any
+from urllib.parse import parse_qsl
+
+from python_multipart import parse_form
+from python_multipart.exceptions import FormParserError
+from python_multipart.multipart import Field, File
+
+Pairs = tuple[tuple[str, str], ...]
+
+_DEPTH = 8
+"""Levels of nested JSON that are looked into."""
+
+
+@dataclass(frozen=True, slots=True)
+class Payload:
+    """Names and values in order of appearance. `problem`: why the body could not be read, or None."""
+
+    pairs: Pairs
+    problem: str | None = None
+
+
+def read_payload(query: str, content_type: str, body: bytes) -> Payload:
+    """All that query and body say. Never raises: what cannot be read is a problem, not an error."""
+    asked = _pairs(query.replace("?", "&"))
+    try:
+        told = _read_body(content_type, body)
+    except _UnreadableError as error:
+        return Payload(asked, str(error))
+    return Payload((*asked, *told))
+
+
+class _UnreadableError(Exception):
+    pass
+
+
+def decode(data: bytes) -> str:
+    """UTF-8, or else cp1251, which has a letter for almost every byte."""
+    try:
+        return data.decode()
+    except UnicodeDecodeError:
+        return data.decode("cp1251", errors="replace")
+
+
+def _read_body(content_type: str, body: bytes) -> Pairs:
+    start = body.lstrip()[:1]
+    if not start:
+        return ()
+    if start in (b"{", b"["):
+        return tuple(_flatten(_json(decode(body))))
+    if body.lstrip().startswith(b"--"):
+        return _expand(_multipart(content_type, body))
+    pairs = _pairs(decode(body.strip()))
+    if b"=" not in body or not pairs or any(not name.isprintable() or len(name) > 200 for name, _ in pairs):
+        raise _UnreadableError("neither form, multipart nor JSON")
+    return _expand(pairs)
+
+
+def _pairs(text: str) -> Pairs:
+    """The pairs of a query or form; percent-escapes may be UTF-8 or cp1251."""
+    if not text.isascii():
+        return tuple(parse_qsl(text, keep_blank_values=True))
+    raw = parse_qsl(text, keep_blank_values=True, encoding="latin-1")
+    return tuple((decode(name.encode("latin-1")), decode(value.encode("latin-1"))) for name, value in raw)
+
+
+def _json(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        raise _UnreadableError("broken JSON") from None
+
+
+def _flatten(value: Any, name: str = "", depth: int = _DEPTH) -> Iterator[tuple[str, str]]:
+    """Every scalar under its own name; those nearer to the root come first."""
+    if isinstance(value, dict) and depth:
+        nested = [(key, item) for key, item in value.items() if isinstance(item, dict | list)]
+        yield from (
+            (str(key), _text(item)) for key, item in value.items() if not isinstance(item, dict | list)
+        )
+        for key, item in nested:
+            yield from _flatten(item, str(key), depth - 1)
+    elif isinstance(value, list) and depth:
+        for item in value:
+            yield from _flatten(item, name, depth - 1)
+    elif not isinstance(value, dict | list):
+        yield name, _text(value)
+
+
+def _text(value: Any) -> str:
+    if value is None:
+        return ""
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def _multipart(content_type: str, body: bytes) -> Pairs:
+    if "boundary=" not in content_type:
+        boundary = body.lstrip().split(b"\r\n", 1)[0].removeprefix(b"--")
+        content_type = f"multipart/form-data; boundary={boundary.decode('latin-1')}"
+    fields: list[tuple[str, str]] = []
+
+    def on_field(field: Field) -> None:
+        fields.append((decode(field.field_name or b""), decode(field.value or b"")))
+
+    def on_file(file: File) -> None:
+        file.file_object.seek(0)
+        fields.append((decode(file.field_name or b""), decode(file.file_object.read())))
+
+    headers = {
+        "Content-Type": content_type.encode("latin-1", "replace"),
+        "Content-Length": str(len(body)).encode(),
+    }
+    try:
+        parse_form(headers, BytesIO(body), on_field, on_file)
+    except (FormParserError, ValueError):
+        raise _UnreadableError("broken multipart") from None
+    if not fields:
+        raise _UnreadableError("broken multipart")
+    return tuple(fields)
+
+
+def _expand(pairs: Iterable[tuple[str, str]]) -> Pairs:
+    """A field whose value is a JSON object or list stands for what is in it."""
+    expanded: list[tuple[str, str]] = []
+    for name, value in pairs:
+        if value.lstrip()[:1] in ("{", "["):
+            expanded.extend(_flatten(_json(value), name))
+        else:
+            expanded.append((name, value))
+    return tuple(expanded)

@@ -1,0 +1,130 @@
+"""Every metric of the receiver, declared in one place (prefix `callback_`). Labels are bounded: no task id,
+number or URL is ever one, and queues beyond the first 50 are `other`.
+"""
+
+import platform
+from importlib.metadata import version
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Info, disable_created_metrics
+from prometheus_client.core import Metric
+from prometheus_client.registry import Collector
+
+from receiver.domain.facts import EVENTS
+from receiver.domain.timeline import ANOMALY_KINDS, DRIFT_KINDS
+
+INTAKE_OUTCOMES = ("recorded", "unreadable", "set_aside", "refused", "too_large", "unavailable")
+_QUEUE_LIMIT = 50
+_SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5)
+
+
+class Metrics:
+    """One process's metrics in a registry of their own; known label sets begin at 0."""
+
+    def __init__(self) -> None:
+        disable_created_metrics()  # type: ignore[no-untyped-call]
+        self.registry = CollectorRegistry()
+        self._queues: set[str] = set()
+        self._intake()
+        self._lifecycle()
+        self._reconcile()
+        self._itself()
+
+    def queue_label(self, queue_id: str | None) -> str:
+        """The queue's id while there are few queues, `other` beyond; `unknown` where there is none."""
+        if queue_id is None:
+            return "unknown"
+        if queue_id not in self._queues and len(self._queues) < _QUEUE_LIMIT:
+            self._queues.add(queue_id)
+        return queue_id if queue_id in self._queues else "other"
+
+    def _intake(self) -> None:
+        self.intake_requests = self._counter("intake_requests", "Requests to hook URLs.", "event", "outcome")
+        for event in EVENTS:
+            for outcome in INTAKE_OUTCOMES:
+                self.intake_requests.labels(event, outcome)
+        self.intake_duration = self._histogram(
+            "intake_request_duration_seconds", "From the request's first byte read to its answer.", _SECONDS
+        )
+        self.intake_in_flight = Gauge(
+            "callback_intake_in_flight_requests", "Hook requests being served now.", registry=self.registry
+        )
+        self.intake_batch_size = self._histogram(
+            "intake_batch_size", "Submissions committed together.", (1, 2, 5, 10, 20, 50, 100, 200, 500)
+        )
+        self.intake_payload = self._histogram(
+            "intake_payload_bytes", "Size of hook bodies.", (0, 256, 512, 1024, 4096, 16384, 65536, 262144)
+        )
+
+    def _lifecycle(self) -> None:
+        self.tasks_opened = self._counter("tasks_opened", "Tasks first heard of.", "queue")
+        self.tasks_finished = self._counter(
+            "tasks_finished", "Tasks whose end the API has confirmed.", "queue", "finish_result"
+        )
+        self.task_attempts = self._histogram(
+            "task_attempts", "Attempts per finished task.", (1, 2, 3, 4, 5, 7, 10, 20, 50), "finish_result"
+        )
+        self.anomalies = self._counter("anomalies", "Facts that did not fit, by kind.", "kind")
+        for kind in ANOMALY_KINDS:
+            self.anomalies.labels(kind)
+
+    def _reconcile(self) -> None:
+        self.sweeps = self._counter("reconcile_sweeps", "Queues read through, by outcome.", "outcome")
+        for outcome in ("complete", "failed"):
+            self.sweeps.labels(outcome)
+        self.drift = self._counter("drift", "Disagreements between hooks and API in settled tasks.", "kind")
+        for kind in DRIFT_KINDS:
+            self.drift.labels(kind)
+        self.lost_hooks = self._counter("lost_hooks", "Hooks that had to come and did not.", "event")
+        self.expected_hooks = self._counter(
+            "expected_hooks", "Hooks that had to come, settled tasks.", "event"
+        )
+        for event in EVENTS:
+            self.lost_hooks.labels(event)
+            self.expected_hooks.labels(event)
+        self.last_sweep = Gauge(
+            "callback_reconcile_last_success_timestamp_seconds",
+            "When a pass of reconciliation last ended without failure.",
+            ["account"],
+            registry=self.registry,
+        )
+        self.api_requests = self._counter(
+            "scheduler_api_requests", "Requests to the scheduler's API.", "operation", "outcome"
+        )
+        self.api_duration = self._histogram(
+            "scheduler_api_request_duration_seconds", "Duration of API requests.", _SECONDS, "operation"
+        )
+        self.api_quota = Gauge(
+            "callback_scheduler_api_quota_remaining",
+            "Calls left in this hour.",
+            ["account"],
+            registry=self.registry,
+        )
+
+    def _itself(self) -> None:
+        build = Info("callback_build", "Version of the receiver.", registry=self.registry)
+        build.info({"version": version("receiver"), "python": platform.python_version()})
+        self.worker_restarts = self._counter(
+            "worker_restarts", "Workers started again after a failure.", "worker"
+        )
+        self.snapshot_failures = self._counter(
+            "snapshot_failures", "Refreshes of the scraped snapshot that failed."
+        )
+
+    def _counter(self, name: str, text: str, *labels: str) -> Counter:
+        return Counter(f"callback_{name}", text, labels, registry=self.registry)
+
+    def _histogram(self, name: str, text: str, buckets: tuple[float, ...], *labels: str) -> Histogram:
+        return Histogram(f"callback_{name}", text, labels, buckets=buckets, registry=self.registry)
+
+
+class SnapshotCollector(Collector):
+    """Yields metrics that somebody else computed: a scrape runs no SQL. `families` is replaced as a whole."""
+
+    def __init__(self) -> None:
+        self.families: tuple[Metric, ...] = ()
+
+    def describe(self) -> list[Metric]:
+        return []
+
+    def collect(self) -> tuple[Metric, ...]:
+        return self.families

@@ -1,0 +1,22 @@
+"""Creating tasks with minted URLs; the scheduler's answer is the first observation of each."""
+
+from collections.abc import Sequence
+
+from receiver.domain.hooks import mint_urls
+from receiver.reconcile.desk import Desk
+from receiver.reconcile.observe import task_seen
+from receiver.scheduler.wire import NewTask, TaskRecord
+
+
+def with_urls(desk: Desk, public_url: str, ref: str, task: NewTask) -> NewTask:
+    """The task with the four hook URLs of `ref`. Raises InputError where the ref cannot travel in a URL."""
+    urls = mint_urls(desk.signer, public_url, desk.account, ref)
+    return task.model_copy(update={name: url for name, url in urls.items() if name != "ref"})
+
+
+async def create_tasks(desk: Desk, queue_id: str, tasks: Sequence[NewTask]) -> list[TaskRecord]:
+    """Create the tasks and record what the scheduler answered, in the order given. Raises SchedulerError."""
+    records = await desk.client.create_tasks(queue_id, tasks)
+    now = desk.clock.now()
+    await desk.record([task_seen(desk.account, now, record, desk.signer) for record in records])
+    return records

@@ -1,0 +1,91 @@
+"""What reconciliation of one account works with, and the reads and writes that all its parts share."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Row, select
+
+from receiver.clock import Clock
+from receiver.domain.facts import Fact
+from receiver.domain.hooks import HookSigner
+from receiver.domain.timeline import Due
+from receiver.errors import QuotaExhaustedError
+from receiver.ledger import Ledger
+from receiver.metrics import Metrics
+from receiver.reconcile.policy import Policy
+from receiver.scheduler.client import SchedulerClient
+from receiver.store import statements
+from receiver.store.engine import Store
+from receiver.store.tables import QUEUE, SWEEP, TASK
+
+
+@dataclass(frozen=True, slots=True)
+class Desk:
+    """One account's client, the door to the ledger, and the rules."""
+
+    account: str
+    client: SchedulerClient
+    ledger: Ledger
+    store: Store
+    signer: HookSigner
+    clock: Clock
+    policy: Policy
+    metrics: Metrics
+
+    def spend(self) -> None:
+        """Before each call: raises QuotaExhaustedError where our share of the account's quota is used up."""
+        if not self.client.quota.allows(self.policy.quota_share):
+            reset = self.client.quota.reset_at or self.clock.now() + self.policy.longest_wait
+            raise QuotaExhaustedError("reconciliation has spent its share of the quota", reset)
+
+    async def record(self, facts: Sequence[Fact]) -> None:
+        if facts:
+            await self.ledger.record(facts)
+
+    async def due(self, horizon: dict[str, float]) -> list[Row[Any]]:
+        """Tasks whose time has come, soonest first."""
+        query = statements.due_tasks(self.account, horizon)
+        return await self.store.read(lambda connection: list(connection.execute(query)))
+
+    async def queues(self) -> dict[str, Row[Any]]:
+        """Queue id → what is known of it."""
+        query = select(QUEUE).where(QUEUE.c.account == self.account)
+        return await self.store.read(
+            lambda connection: {row.queue_id: row for row in connection.execute(query)}
+        )
+
+    async def sweeps(self) -> dict[str, Row[Any]]:
+        """Queue id → its last sweep."""
+        query = select(SWEEP).where(SWEEP.c.account == self.account)
+        return await self.store.read(
+            lambda connection: {row.queue_id: row for row in connection.execute(query)}
+        )
+
+    async def queues_with_open_tasks(self) -> set[str]:
+        """Queue ids that tasks which are not settled name."""
+        named = (
+            select(TASK.c.queue_id)
+            .where(TASK.c.account == self.account, TASK.c.due_for.isnot(None))
+            .distinct()
+        )
+        found = await self.store.read(lambda connection: list(connection.execute(named).scalars()))
+        return {queue_id for queue_id in found if queue_id}
+
+    async def facts_of(self, keys: Iterable[str]) -> dict[str, list[Fact]]:
+        """Key → the task's facts."""
+        wanted = list(keys)
+        return await self.store.read(lambda connection: statements.facts_of(connection, self.account, wanted))
+
+    async def save_sweep(self, row: dict[str, Any]) -> None:
+        await self.store.write(lambda connection: statements.put(connection, SWEEP, [row]))
+
+
+def due_of_row(row: Row[Any]) -> Due:
+    """What a row of `task` waits for."""
+    return Due(row.due_at, row.due_for)
+
+
+def about(row: Row[Any]) -> tuple[str | None, str | None]:
+    """How facts name the task of a row."""
+    return row.ref, row.task_id

@@ -1,0 +1,89 @@
+"""From the API's records to facts."""
+
+from receiver.domain.facts import (
+    EVENTS,
+    CallSaid,
+    Fact,
+    GoneSaid,
+    QueueSaid,
+    SettledSaid,
+    TaskSaid,
+    observation,
+)
+from receiver.domain.hooks import HookSigner, our_hook
+from receiver.scheduler.values import utc_epoch
+from receiver.scheduler.wire import CallRecord, QueueRecord, TaskRecord
+
+
+def task_seen(account: str, at: float, record: TaskRecord, signer: HookSigner) -> Fact:
+    """What the API says of a task, linked to our ref by the URLs that it echoes."""
+    paths = {event: our_hook(url) for event, url in record.urls.items()}
+    ours = {
+        event: path
+        for event, path in paths.items()
+        if path and path.account == account and path.event == event
+    }
+    refs = {path.ref for path in ours.values() if path.ref and signer.verify(path)}
+    said = TaskSaid(
+        status=record.status or "scheduled",
+        queue_id=record.scheduler_id,
+        name=record.name,
+        finish_result=record.finish_result,
+        finish_comment=record.finish_comment,
+        cdr=record.cdr,
+        try_count=record.try_count,
+        pause=record.pause,
+        start_at=record.starts_at,
+        created_at=record.created_at,
+        a_number=record.a_number,
+        b_number=record.b_number,
+        extension_id=record.extension_id,
+        hooks=tuple(event for event in EVENTS if event in ours),
+        extra=record.model_extra or {},
+    )
+    return observation(account, at, said, (min(refs, default=None), record.id))
+
+
+def call_seen(account: str, at: float, record: CallRecord, about: tuple[str | None, str | None]) -> Fact:
+    """What call history says of one of a task's calls."""
+    said = CallSaid(
+        call=record.key or record.call_uuid,
+        result=record.result,
+        hangup_cause=record.hangup_cause,
+        hangup_disposition=record.hangup_disposition,
+        init_at=utc_epoch(record.init_time_gmt),
+        bridged_at=utc_epoch(record.bridged_time_gmt),
+        hangup_at=utc_epoch(record.hangup_time_gmt),
+        duration=record.duration,
+        bridged_duration=record.bridged_duration,
+        legs=tuple(leg.model_dump(exclude_none=True) for leg in record.cdr),
+        extra=record.model_extra or {},
+    )
+    return observation(account, at, said, about)
+
+
+def call_missing(account: str, at: float, call: str, about: tuple[str | None, str | None]) -> Fact:
+    """Call history has no record of this call."""
+    return observation(account, at, CallSaid(call=call, found=False), about)
+
+
+def task_gone(account: str, at: float, about: tuple[str | None, str | None]) -> Fact:
+    """The API answered 404 for a task."""
+    return observation(account, at, GoneSaid(), about)
+
+
+def task_settled(account: str, at: float, about: tuple[str | None, str | None]) -> Fact:
+    """The time for late hooks is over."""
+    return observation(account, at, SettledSaid(), about)
+
+
+def queue_said(record: QueueRecord) -> QueueSaid:
+    """What the API says of a queue."""
+    return QueueSaid(
+        queue_id=record.id,
+        status=record.status or "off",
+        name=record.name,
+        comment=record.comment,
+        concurrent_task_limit=record.concurrent_task_limit,
+        created_at=record.created_at,
+    )

@@ -1,0 +1,81 @@
+"""A request carried through: token, quota, retries."""
+
+import random
+from collections.abc import Callable
+from typing import TypeVar
+
+from receiver.clock import Clock
+from receiver.errors import SchedulerAuthError, SchedulerNotFoundError, SchedulerUnreachableError
+from receiver.scheduler.account import SchedulerAccount
+from receiver.scheduler.answers import Answer, is_quota, refusal
+from receiver.scheduler.auth import TokenSource
+from receiver.scheduler.exchange import Exchange, Request
+from receiver.scheduler.faults import InDoubtError, UnauthorizedError
+from receiver.scheduler.quota import Quota
+from receiver.scheduler.retry import DEFAULT_POLICY, POLICIES, REPEATABLE
+
+T = TypeVar("T")
+
+
+class Session:
+    """All requests of one account go through its one session."""
+
+    def __init__(
+        self, account: SchedulerAccount, exchange: Exchange, clock: Clock, rng: random.Random
+    ) -> None:
+        self.account = account
+        self.clock = clock
+        self.quota = Quota(clock)
+        self._exchange = exchange
+        self._rng = rng
+        self._tokens = TokenSource(account, exchange, self.quota, clock)
+
+    async def call(self, request: Request, read: Callable[[Answer], T]) -> T:
+        """What `read` makes of the answer, after retries as the policy says.
+
+        A request that surely was not acted on may always be sent again; one in doubt only if its method
+        is repeatable, else InDoubtError comes through. A repeated DELETE that finds nothing left is done.
+        """
+        doubted = False
+        policy = POLICIES.get(request.operation, DEFAULT_POLICY)
+        for pause in policy.pauses(self._rng):
+            try:
+                return await self._once(request, read, doubted)
+            except SchedulerUnreachableError as error:
+                if isinstance(error, InDoubtError):
+                    doubted = True
+                    if request.method not in REPEATABLE:
+                        raise
+            await self.clock.sleep(pause)
+        return await self._once(request, read, doubted)
+
+    async def _once(self, request: Request, read: Callable[[Answer], T], doubted: bool) -> T:
+        try:
+            return await self._authorized(request, read)
+        except SchedulerNotFoundError:
+            if doubted and request.method == "DELETE":
+                return read(Answer(request.operation, 204, {}, b""))
+            raise
+
+    async def _authorized(self, request: Request, read: Callable[[Answer], T]) -> T:
+        def judged(answer: Answer) -> T:
+            self.quota.see(answer.headers)
+            if is_quota(answer):
+                raise self.quota.block(answer.headers)
+            problem = refusal(answer, self._tokens.secrets)
+            if problem is not None:
+                raise problem
+            return read(answer)
+
+        self.quota.check()
+        token = await self._tokens.token()
+        self.quota.check()
+        try:
+            return await self._exchange.send(request, token, judged)
+        except UnauthorizedError:
+            token = await self._tokens.renew(token)
+        try:
+            return await self._exchange.send(request, token, judged)
+        except UnauthorizedError as error:
+            self._tokens.hold()
+            raise SchedulerAuthError(str(error)) from None

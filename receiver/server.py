@@ -1,0 +1,69 @@
+"""The server: uvicorn around the application, with a graceful stop that drains."""
+
+import asyncio
+import socket
+from random import SystemRandom
+
+import uvicorn
+
+from receiver.app import Receiver, World, create_app
+from receiver.clock import WallClock
+from receiver.errors import SettingsError
+from receiver.logs import configure_logs
+from receiver.settings import Settings
+
+
+def serve(settings: Settings) -> None:
+    """Run until SIGTERM or SIGINT; then take no more requests, finish those under way, drain the workers."""
+    configure_logs(settings.log_format, settings.log_level)
+    sock = listen(settings.host, settings.port)
+    make_server(Receiver(settings, machine_world(settings))).run(sockets=[sock])
+
+
+def machine_world(settings: Settings) -> World:
+    """The machine's time, randomness and network."""
+    return World(WallClock(settings.clock_speed, settings.clock_origin), SystemRandom())
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """A listening socket; port 0 takes a free one. Raises SettingsError where the address cannot be had."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    sock = socket.socket(family, socket.SOCK_STREAM)
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        sock.bind((host, port))
+    except OSError as error:
+        sock.close()
+        raise SettingsError(f"host, port: cannot listen on {host}:{port}: {error.strerror}") from None
+    sock.set_inheritable(True)
+    return sock
+
+
+class Server(uvicorn.Server):
+    """A server that tells when it takes requests."""
+
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self.ready = asyncio.Event()
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        self.ready.set()
+
+
+def make_server(receiver: Receiver) -> Server:
+    """uvicorn with its faster parts, our logs, and a bound on how long a stop waits for requests."""
+    settings = receiver.settings
+    config = uvicorn.Config(
+        create_app(receiver),
+        loop="uvloop",
+        http="httptools",
+        ws="none",
+        lifespan="on",
+        access_log=False,
+        log_config=None,
+        server_header=False,
+        proxy_headers=False,
+        timeout_graceful_shutdown=int(settings.stop_deadline_s),
+    )
+    return Server(config)

@@ -1,0 +1,209 @@
+"""All settings, from a TOML file and `RECEIVER_*` variables (which win). Read by cli, demo, server and app.
+
+A nested setting's variable joins the names with two underscores: `RECEIVER_ACCOUNTS__MAIN__BASE_URL`.
+"""
+
+import os
+from ipaddress import ip_network
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    HttpUrl,
+    SecretStr,
+    ValidationError,
+    field_validator,
+)
+from pydantic_settings import (
+    BaseSettings,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    TomlConfigSettingsSource,
+)
+
+from receiver.domain.fields import DEFAULT_ALIASES
+from receiver.domain.hooks import ACCOUNT, HookKey
+from receiver.errors import SettingsError
+
+
+def _network(text: str) -> str:
+    return str(ip_network(text, strict=False))
+
+
+Network = Annotated[str, AfterValidator(_network)]
+"""An address or a CIDR block."""
+
+
+class HookKeySettings(BaseModel):
+    """A key that signs hook URLs. The first of the list signs, all of them verify."""
+
+    model_config = ConfigDict(extra="forbid")
+    name: str = Field(
+        pattern=r"^[A-Za-z0-9_-]{1,16}$", description="Named in each URL; letters, digits, '_', '-'."
+    )
+    secret: SecretStr = Field(min_length=32, description="At least 32 characters, kept secret.")
+
+
+class AccountSettings(BaseModel):
+    """One client id at one scheduler."""
+
+    model_config = ConfigDict(extra="forbid")
+    base_url: HttpUrl = Field(description="The API's root, such as https://HOST/api/ver1.0.")
+    client_id: str = Field(default="@me", description="The account's number in API paths, not the OAuth id.")
+    oauth_client_id: str = Field(description="The application's id at the OAuth endpoint.")
+    oauth_client_secret: SecretStr = Field(description="The application's secret at the OAuth endpoint.")
+    token_url: HttpUrl | None = Field(
+        default=None, description="OAuth endpoint; default /oauth/token at the host."
+    )
+    task_segment: str = Field(
+        default="task", description="Path segment of reading, listing and deleting tasks."
+    )
+    create_segment: str = Field(default="tasks", description="Path segment of creating tasks.")
+    per_page: int = Field(default=100, ge=1, le=1000, description="Tasks per page when listing.")
+    timeout_s: float = Field(default=20.0, gt=0, description="Seconds to wait for an API answer.")
+    quota_share: float = Field(
+        default=0.5, gt=0, le=1, description="Part of the hourly quota for reconciliation."
+    )
+    fixed_secret: SecretStr | None = Field(
+        default=None,
+        min_length=16,
+        description="Opens /hooks/ACCOUNT/EVENT/SECRET, for tasks without minted URLs.",
+    )
+    fixed_addresses: tuple[Network, ...] = Field(
+        default=(), description="Addresses that may use /hooks/ACCOUNT/EVENT without a secret."
+    )
+
+
+class ReconcileSettings(BaseModel):
+    """When the scheduler's API is asked. Seconds."""
+
+    model_config = ConfigDict(extra="forbid")
+    enabled: bool = Field(default=True, description="Run reconciliation inside `serve`.")
+    confirm_after_s: float = Field(
+        default=2.0, ge=0, description="Ask for the end so long after an `after` hook."
+    )
+    overdue_after_s: float = Field(
+        default=120.0, ge=0, description="Ask so long after a task should have moved."
+    )
+    late_hook_grace_s: float = Field(
+        default=300.0, ge=0, description="Hooks missing so long after the end are lost."
+    )
+    ask_again_s: float = Field(default=60.0, gt=0, description="First pause before asking again; doubles.")
+    sweep_every_s: float = Field(
+        default=900.0, gt=0, description="Every queue is read through at least so often."
+    )
+    poll_s: float = Field(default=1.0, gt=0, description="How often to look for what is due.")
+
+
+class Settings(BaseSettings):
+    """Everything `receiver serve` can be told."""
+
+    model_config = SettingsConfigDict(env_prefix="RECEIVER_", env_nested_delimiter="__", extra="forbid")
+    host: str = Field(default="127.0.0.1", description="Address to listen on.")
+    port: int = Field(default=8080, ge=0, le=65535, description="Port to listen on; 0 takes a free one.")
+    public_url: HttpUrl | None = Field(
+        default=None,
+        description="Root of the hook URLs as the scheduler reaches it; default: where we listen.",
+    )
+    store: Path = Field(default=Path("receiver.db"), description="The SQLite file.")
+    hook_keys: tuple[HookKeySettings, ...] = Field(
+        min_length=1, description="Keys that sign hook URLs, newest first."
+    )
+    accounts: dict[str, AccountSettings] = Field(
+        min_length=1, description="The accounts that are served, by name."
+    )
+    max_body_bytes: int = Field(
+        default=262_144, ge=1024, description="More than this of a hook's body is cut off."
+    )
+    trusted_proxies: tuple[Network, ...] = Field(
+        default=(), description="Proxies whose X-Forwarded-For is believed, for address lists."
+    )
+    aliases: dict[str, tuple[str, ...]] = Field(
+        default=DEFAULT_ALIASES, description="Names under which hooks may send each field."
+    )
+    reconcile: ReconcileSettings = Field(default=ReconcileSettings(), description="When the API is asked.")
+    log_format: Literal["console", "json"] = Field(
+        default="console", description="Logs for people or machines."
+    )
+    log_level: Literal["debug", "info", "warning", "error"] = Field(
+        default="info", description="Least level logged."
+    )
+    stop_deadline_s: float = Field(default=15.0, gt=0, description="Time to drain when stopping.")
+    clock_speed: float = Field(
+        default=1.0, gt=0, description="Time runs so fast; only with an emulator that does."
+    )
+    clock_origin: float = Field(default=0.0, ge=0, description="Epoch second at which both clocks agree.")
+
+    @field_validator("accounts")
+    @classmethod
+    def _accounts_can_stand_in_a_path(
+        cls, accounts: dict[str, AccountSettings]
+    ) -> dict[str, AccountSettings]:
+        for name in accounts:
+            if not ACCOUNT.fullmatch(name):
+                raise ValueError(
+                    f"'{name}' cannot name an account: lower-case letters, digits, '_' and '-' only"
+                )
+        return accounts
+
+    @field_validator("aliases")
+    @classmethod
+    def _aliases_are_of_known_fields(cls, aliases: dict[str, tuple[str, ...]]) -> dict[str, tuple[str, ...]]:
+        unknown = sorted(set(aliases) - set(DEFAULT_ALIASES))
+        if unknown:
+            raise ValueError(f"no such field: {', '.join(unknown)}; known are {', '.join(DEFAULT_ALIASES)}")
+        return DEFAULT_ALIASES | aliases
+
+    @property
+    def signing_keys(self) -> tuple[HookKey, ...]:
+        return tuple(HookKey(key.name, key.secret.get_secret_value()) for key in self.hook_keys)
+
+    @property
+    def hook_root(self) -> str:
+        """The root of hook URLs, without a slash at its end."""
+        return str(self.public_url or f"http://{self.host}:{self.port}").rstrip("/")
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        *_others: PydanticBaseSettingsSource,
+        **_more: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        return init_settings, env_settings, TomlConfigSettingsSource(settings_cls)
+
+
+def load_settings(path: Path | None = None, **given: Any) -> Settings:
+    """Settings from `path`, else from $RECEIVER_CONFIG, else from ./receiver.toml where there is one.
+
+    Raises SettingsError, which names each bad setting and what is wrong with it.
+    """
+    chosen = path or Path(os.environ.get("RECEIVER_CONFIG", "receiver.toml"))
+    if path is not None and not path.is_file():
+        raise SettingsError(f"{path}: no such file; `receiver config example` prints one to begin with")
+
+    class _FromFile(Settings):
+        model_config = SettingsConfigDict(toml_file=chosen)
+
+    try:
+        return _FromFile(**given)
+    except ValidationError as error:
+        raise SettingsError(_explain(error, chosen)) from None
+    except ValueError as error:
+        raise SettingsError(f"{chosen}: {error}") from None
+
+
+def _explain(error: ValidationError, path: Path) -> str:
+    lines = [f"settings ({path if path.is_file() else 'no file'}, RECEIVER_* variables) cannot be used:"]
+    for problem in error.errors(include_input=False, include_url=False):
+        name = ".".join(str(part) for part in problem["loc"])
+        variable = "RECEIVER_" + "__".join(str(part).upper() for part in problem["loc"])
+        lines.append(f"  {name}: {problem['msg']} (set it in the file, or {variable})")
+    lines.append("`receiver config example` prints a file with every setting explained.")
+    return "\n".join(lines)

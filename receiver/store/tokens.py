@@ -1,0 +1,22 @@
+"""The statements that write API tokens."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from sqlalchemy import Connection, insert, update
+
+from receiver.store.tables import API_TOKEN
+
+
+def add_token(connection: Connection, row: Mapping[str, Any]) -> None:
+    """Keep a new token, which is its hash only."""
+    connection.execute(insert(API_TOKEN).values(**row))
+
+
+def end_token(connection: Connection, name: str, at: float) -> None:
+    """From `at` on the token is not accepted; one that ended before keeps its time."""
+    connection.execute(
+        update(API_TOKEN)
+        .where(API_TOKEN.c.name == name, API_TOKEN.c.revoked_at.is_(None))
+        .values(revoked_at=at)
+    )

@@ -1,0 +1,349 @@
+"""What the engine does with tasks, in virtual time."""
+
+import asyncio
+from dataclasses import replace
+from typing import Any
+
+import httpx2
+import pytest
+
+from receiver.emulator import EmulatorConfig, create_emulator
+from receiver.emulator.clock import parse_date_time
+from tests.emulator.rig import HOPELESS, SURE, Received, Recorder, Rig, authorize, running, wish
+from tests.emulator.virtual import MONDAY_NOON, VirtualClock, run
+
+
+async def play(rig: Rig, *wishes: dict[str, Any], **queue: Any) -> list[dict[str, Any]]:
+    """The truth about the tasks after all is done."""
+    await rig.tasks(await rig.queue(**queue), *wishes)
+    await rig.idle()
+    tasks: list[dict[str, Any]] = rig.emulator.truth()["tasks"]
+    return tasks
+
+
+def test_a_connected_task_fires_before_success_and_after() -> None:
+    async def main() -> None:
+        async with running(SURE) as rig:
+            [task] = await play(rig, wish(try_count=3))
+            assert [hook.event for hook in rig.recorder.received] == ["before", "success", "after"]
+            assert (task["state"], task["finish_result"], task["attempts"]) == ("finished", "success", 1)
+
+    run(main())
+
+
+def test_a_task_fails_only_after_its_last_attempt() -> None:
+    async def main() -> None:
+        async with running(HOPELESS) as rig:
+            [task] = await play(rig, wish(try_count=4))
+            events = [hook.event for hook in rig.recorder.received]
+            assert events == ["before", *["before_again"] * 3, "after"]
+            assert (task["state"], task["finish_result"], task["attempts"]) == ("finished", "failed", 4)
+
+    run(main())
+
+
+def test_a_failed_task_says_why() -> None:
+    async def main() -> None:
+        async with running(HOPELESS) as rig:
+            queue = await rig.queue()
+            await rig.tasks(queue, *(wish(str(n)) for n in range(30)))
+            await rig.idle()
+            response = await rig.api("GET", f"/task_scheduler/{queue}/task/", params={"per_page": 100})
+            comments = [task["finish_comment"] for task in response.json()]
+            assert all(comments)
+            assert any("Номер A" in comment for comment in comments)
+            assert any("A number" in comment for comment in comments)
+
+    run(main())
+
+
+@pytest.mark.parametrize("pause", [0, 300])
+def test_the_next_attempt_comes_a_pause_after_the_end_of_the_last(pause: int) -> None:
+    async def main() -> None:
+        async with running(HOPELESS) as rig:
+            await play(rig, wish(try_count=3, try_again_pause=pause))
+            calls = (await rig.api("GET", "/call_history/")).json()["call_history"]
+            starts = [_epoch(call["init_time_gmt"]) for call in calls]
+            ends = [_epoch(call["hangup_time_gmt"]) for call in calls]
+            for end, start in zip(ends[:-1], starts[1:], strict=True):
+                assert start - end == pytest.approx(pause, abs=0.02)
+            assert all(end - start >= 5 for start, end in zip(starts, ends, strict=True))
+
+    run(main())
+
+
+def test_statuses_go_from_scheduled_over_executed_and_delayed_to_finished() -> None:
+    async def main() -> None:
+        async with running(HOPELESS) as rig:
+            queue = await rig.queue()
+            [task] = await rig.tasks(queue, wish(try_count=2, try_again_pause=200, start_time_utc=100))
+            seen: list[tuple[str, str]] = []
+            for _ in range(500):
+                now = await rig.task(queue, task["id"])
+                if (state := (now["status"], now["finish_result"])) not in seen[-1:]:
+                    seen.append(state)
+                await rig.clock.sleep(1)
+            assert [status for status, _ in seen] == [
+                "scheduled",
+                "executed",
+                "delayed",
+                "executed",
+                "finished",
+            ]
+            assert [result for _, result in seen] == ["", "", "", "", "failed"]
+
+    run(main())
+
+
+def test_every_attempt_shows_a_new_cdr() -> None:
+    async def main() -> None:
+        async with running(HOPELESS) as rig:
+            queue = await rig.queue()
+            [task] = await rig.tasks(queue, wish(try_count=5, try_again_pause=5))
+            seen = set()
+            for _ in range(300):
+                seen.add((await rig.task(queue, task["id"]))["cdr"])
+                await rig.clock.sleep(1)
+            assert len(seen - {""}) == 5
+
+    run(main())
+
+
+def test_a_task_waits_for_its_start() -> None:
+    async def main() -> None:
+        async with running() as rig:
+            await play(rig, wish(start_time_utc="2026-03-02 18:00:00"))
+            assert rig.recorder.received[0].at == pytest.approx(MONDAY_NOON + 6 * 3600)
+
+    run(main())
+
+
+def test_no_more_calls_at_a_time_than_the_limit() -> None:
+    async def main() -> None:
+        async with running() as rig:
+            queue = await rig.queue(concurrent_task_limit=3)
+            await rig.tasks(queue, *(wish(str(n)) for n in range(10)))
+            most = 0
+            for _ in range(3000):
+                most = max(most, rig.emulator.status()["tasks"].get("executed", 0))
+                await rig.clock.sleep(1)
+            assert rig.emulator.status()["idle"]
+            assert most == 3
+
+    run(main())
+
+
+def test_those_that_wait_for_the_limit_are_called_in_order_and_stay_scheduled() -> None:
+    async def main() -> None:
+        async with running() as rig:
+            queue = await rig.queue(concurrent_task_limit=1)
+            await rig.tasks(queue, wish("b", start_time_utc=2), wish("c", start_time_utc=3), wish("a"))
+            await rig.clock.sleep(4)
+            assert rig.emulator.status()["tasks"] == {"executed": 1, "scheduled": 2}
+            await rig.idle()
+            begun = [hook.path for hook in rig.recorder.received if hook.event == "before"]
+            assert begun == ["/a/before", "/b/before", "/c/before"]
+
+    run(main())
+
+
+def test_a_later_revision_says_that_a_task_waits_for_the_limit() -> None:
+    async def main() -> None:
+        async with running(replace(SURE, later_revision=True)) as rig:
+            queue = await rig.queue(concurrent_task_limit=1)
+            await rig.tasks(queue, wish("a"), wish("b"))
+            await rig.clock.sleep(1)
+            assert rig.emulator.status()["tasks"] == {"executed": 1, "delayed_concurrent_task": 1}
+
+    run(main())
+
+
+def test_a_raised_limit_lets_more_in_at_once() -> None:
+    async def main() -> None:
+        async with running() as rig:
+            queue = await rig.queue(concurrent_task_limit=1)
+            await rig.tasks(queue, *(wish(str(n)) for n in range(3)))
+            await rig.clock.sleep(1)
+            await rig.api("PUT", f"/task_scheduler/{queue}", {"concurrent_task_limit": 3})
+            await rig.clock.sleep(1)
+            assert rig.emulator.status()["tasks"] == {"executed": 3}
+
+    run(main())
+
+
+def test_a_queue_that_is_off_starts_nothing_until_it_is_on() -> None:
+    async def main() -> None:
+        async with running() as rig:
+            queue = await rig.queue(status="off")
+            await rig.tasks(queue, wish())
+            await rig.clock.sleep(1000)
+            assert rig.recorder.received == []
+            await rig.api("PUT", f"/task_scheduler/{queue}", {"status": "on"})
+            await rig.idle()
+            assert rig.recorder.received[0].at == pytest.approx(MONDAY_NOON + 1000)
+
+    run(main())
+
+
+def test_switching_off_lets_the_running_call_end_and_holds_the_next_attempt() -> None:
+    async def main() -> None:
+        async with running(HOPELESS) as rig:
+            queue = await rig.queue()
+            [task] = await rig.tasks(queue, wish(try_count=2, try_again_pause=10))
+            await rig.clock.sleep(1)
+            await rig.api("PUT", f"/task_scheduler/{queue}", {"status": "off"})
+            await rig.clock.sleep(1000)
+            assert (await rig.task(queue, task["id"]))["status"] == "delayed"
+            assert [hook.event for hook in rig.recorder.received] == ["before"]
+
+    run(main())
+
+
+@pytest.mark.parametrize("wait", [0, 1, 60, 150])
+def test_a_deleted_task_does_nothing_more(wait: float) -> None:
+    """Deleted before it began, in its first call, in the pause and in its second call or pause."""
+
+    async def main() -> None:
+        async with running(HOPELESS) as rig:
+            queue = await rig.queue()
+            wishes = wish("doomed", try_count=9, try_again_pause=60), wish("other")
+            doomed, _ = await rig.tasks(queue, *wishes)
+            await rig.clock.sleep(wait)
+            await rig.api("DELETE", f"/task_scheduler/{queue}/task/{doomed['id']}")
+            before = [hook for hook in rig.recorder.received if "doomed" in hook.path]
+            await rig.idle()
+            assert [hook for hook in rig.recorder.received if "doomed" in hook.path] == before
+            truth = rig.emulator.truth()["tasks"]
+            assert [task["state"] for task in truth] == ["gone", "finished"]
+            response = await rig.api("GET", f"/task_scheduler/{queue}/task/{doomed['id']}")
+            assert response.status_code == 404
+
+    run(main())
+
+
+def test_a_deleted_call_frees_its_place() -> None:
+    async def main() -> None:
+        async with running() as rig:
+            queue = await rig.queue(concurrent_task_limit=1)
+            first, _ = await rig.tasks(queue, wish("first"), wish("second"))
+            await rig.clock.sleep(1)
+            await rig.api("DELETE", f"/task_scheduler/{queue}/task/{first['id']}")
+            await rig.clock.sleep(1)
+            assert rig.emulator.status()["tasks"] == {"gone": 1, "executed": 1}
+
+    run(main())
+
+
+def test_a_place_given_to_a_task_that_is_deleted_in_the_same_moment_is_not_lost() -> None:
+    async def main() -> None:
+        async with running() as rig:
+            queue = await rig.queue(concurrent_task_limit=1, status="off")
+            ids = [task["id"] for task in await rig.tasks(queue, wish("a"), wish("b"), wish("c"))]
+            await rig.clock.sleep(1)
+            path = f"/task_scheduler/{queue}"
+            await asyncio.gather(
+                rig.api("PUT", path, {"status": "on"}), rig.api("DELETE", f"{path}/task/{ids[0]}")
+            )
+            await rig.idle()
+            states = [task["state"] for task in rig.emulator.truth()["tasks"]]
+            assert states == ["gone", "finished", "finished"]
+
+    run(main())
+
+
+def test_a_task_deleted_after_its_end_stays_finished_in_the_truth() -> None:
+    async def main() -> None:
+        async with running() as rig:
+            queue = await rig.queue()
+            [task] = await rig.tasks(queue, wish())
+            await rig.idle()
+            await rig.api("DELETE", f"/task_scheduler/{queue}/task/{task['id']}")
+            [truth] = rig.emulator.truth()["tasks"]
+            assert (truth["state"], truth["deleted"]) == ("finished", True)
+
+    run(main())
+
+
+def test_deleting_a_queue_deletes_its_tasks() -> None:
+    async def main() -> None:
+        async with running() as rig:
+            queue = await rig.queue()
+            await rig.tasks(queue, wish("a", start_time_utc=500), wish("b"))
+            await rig.clock.sleep(1)
+            await rig.api("DELETE", f"/task_scheduler/{queue}")
+            await rig.clock.sleep(3000)
+            assert rig.emulator.status()["tasks"] == {"gone": 2}
+            assert [hook.path for hook in rig.recorder.received] == ["/b/before"]
+
+    run(main())
+
+
+def test_a_hook_without_a_url_is_not_fired() -> None:
+    async def main() -> None:
+        async with running() as rig:
+            await play(rig, wish(url_before="", url_success=None))
+            assert [hook.event for hook in rig.recorder.received] == ["after"]
+            assert rig.emulator.truth()["totals"]["fired"] == 1
+
+    run(main())
+
+
+def test_a_slow_endpoint_does_not_delay_the_call() -> None:
+    async def hang(_: Received) -> int:
+        await asyncio.sleep(9)
+        return 200
+
+    async def main(slow: bool) -> list[float]:
+        async with running(HOPELESS) as rig:
+            rig.recorder.answer = hang if slow else None
+            await play(rig, wish(try_count=3))
+            return [hook.at for hook in rig.recorder.received]
+
+    assert run(main(slow=True)) == run(main(slow=False))
+
+
+def test_tasks_added_before_the_engine_runs_are_executed_once_it_does() -> None:
+    async def main() -> None:
+        clock = VirtualClock()
+        recorder = Recorder(clock)
+        emulator = create_emulator(SURE, clock=clock, hook_transport=httpx2.ASGITransport(recorder))
+        transport = httpx2.ASGITransport(emulator.app)
+        stop = asyncio.Event()
+        async with httpx2.AsyncClient(transport=transport, base_url="http://scheduler.test") as client:
+            await authorize(client)
+            rig = Rig(emulator, clock, recorder, client)
+            await rig.tasks(await rig.queue(), wish())
+            running = asyncio.create_task(emulator.run(stop))
+            await rig.idle()
+            stop.set()
+            await running
+            assert len(recorder.received) == 3
+
+    run(main())
+
+
+def test_the_same_seed_tells_the_same_story_twice() -> None:
+    async def story(config: EmulatorConfig) -> Any:
+        async with running(config) as rig:
+            await play(rig, *(wish(str(n), try_count=3, b_number=f"7{n}") for n in range(40)))
+            return rig.emulator.truth()["tasks"]
+
+    model = replace(SURE, answer_rate=None)
+    assert run(story(model)) == run(story(model))
+    assert run(story(model)) != run(story(replace(model, seed=2)))
+
+
+def test_numbers_and_hours_make_a_difference() -> None:
+    async def successes(start: str) -> int:
+        async with running(replace(SURE, answer_rate=None)) as rig:
+            wishes = (wish(str(n), b_number=f"7{n}", start_time_utc=start) for n in range(60))
+            tasks = await play(rig, *wishes)
+            return sum(task["finish_result"] == "success" for task in tasks)
+
+    night, evening = run(successes("2026-03-03 02:00:00")), run(successes("2026-03-03 14:00:00"))
+    assert night < evening / 2
+
+
+def _epoch(exact: str) -> float:
+    seconds, _, hundredths = exact.partition(".")
+    return parse_date_time(seconds) + int(hundredths) / 100

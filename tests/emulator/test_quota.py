@@ -1,0 +1,46 @@
+from dataclasses import replace
+
+from receiver.emulator import AccountConfig
+from tests.emulator.rig import ACCOUNT, SURE, authorize, running
+from tests.emulator.virtual import run
+
+QUEUES = "/task_scheduler/"
+
+
+def test_every_answer_tells_the_quota() -> None:
+    async def main() -> None:
+        async with running(replace(SURE, quota=100)) as rig:
+            good = await rig.api("GET", QUEUES)
+            bad = await rig.api("GET", f"{QUEUES}99")
+            names = ("X-RateLimit-Limit", "X-RateLimit-Remaining")
+            assert [good.headers[name] for name in names] == ["100", "99"]
+            assert [bad.headers[name] for name in names] == ["100", "98"]
+            assert 3590 < int(good.headers["X-RateLimit-Reset"]) <= 3601
+
+    run(main())
+
+
+def test_a_used_up_quota_refuses_until_the_reset() -> None:
+    async def main() -> None:
+        async with running(replace(SURE, quota=2)) as rig:
+            for _ in range(2):
+                assert (await rig.api("GET", QUEUES)).status_code == 200
+            refused = await rig.api("GET", QUEUES)
+            assert (refused.status_code, refused.json()["status"]) == (429, "rate_limit_exceeded")
+            await rig.clock.sleep(float(refused.headers["X-RateLimit-Reset"]))
+            await authorize(rig.client)
+            assert (await rig.api("GET", QUEUES)).status_code == 200
+
+    run(main())
+
+
+def test_accounts_do_not_share_a_quota() -> None:
+    other = AccountConfig("20002", "other", "other-secret")
+
+    async def main() -> None:
+        async with running(replace(SURE, quota=1, accounts=(ACCOUNT, other))) as rig:
+            assert [(await rig.api("GET", QUEUES)).status_code for _ in range(2)] == [200, 429]
+            await authorize(rig.client, other)
+            assert (await rig.client.get(f"/api/ver1.0/client/@me{QUEUES}")).status_code == 200
+
+    run(main())

@@ -1,0 +1,38 @@
+import random
+from collections.abc import AsyncIterator
+
+import httpx2
+import pytest
+
+from receiver.scheduler import SchedulerClient
+from tests.scheduler.parts import ACCOUNT, Script, SteppedClock, Told
+
+
+@pytest.fixture
+def anyio_backend() -> str:
+    return "asyncio"
+
+
+@pytest.fixture
+def clock() -> SteppedClock:
+    return SteppedClock()
+
+
+@pytest.fixture
+def script() -> Script:
+    return Script()
+
+
+@pytest.fixture
+def told() -> Told:
+    return Told()
+
+
+@pytest.fixture
+async def client(script: Script, clock: SteppedClock, told: Told) -> AsyncIterator[SchedulerClient]:
+    """A client of the scripted scheduler, in process."""
+    transport = httpx2.ASGITransport(app=script.app)
+    async with SchedulerClient(
+        ACCOUNT, clock=clock, rng=random.Random(1), transport=transport, observer=told
+    ) as client:
+        yield client

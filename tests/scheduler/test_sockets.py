@@ -1,0 +1,93 @@
+"""Over a real socket: time-outs, gzip, connections that break."""
+
+import asyncio
+import gzip
+import json
+import random
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager, suppress
+from dataclasses import replace
+from typing import cast
+
+import pytest
+
+from receiver.clock import WallClock
+from receiver.errors import AmbiguousCreateError, SchedulerUnreachableError
+from receiver.scheduler import SchedulerAccount, SchedulerClient
+from tests.scheduler.parts import ACCOUNT, Told, new_task
+
+pytestmark = pytest.mark.anyio
+Serve = Callable[[str, asyncio.StreamWriter], Awaitable[None]]
+
+
+def message(body: object) -> bytes:
+    packed = gzip.compress(json.dumps(body).encode())
+    head = "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Encoding: gzip\r\n"
+    return f"{head}Content-Length: {len(packed)}\r\nConnection: close\r\n\r\n".encode() + packed
+
+
+@asynccontextmanager
+async def serving(serve: Serve) -> AsyncIterator[SchedulerAccount]:
+    """An account at a server on this machine; tokens are granted, all else is served by `serve`."""
+
+    handlers: set[asyncio.Task[None]] = set()
+
+    async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        handlers.add(cast("asyncio.Task[None]", asyncio.current_task()))
+        line = (await reader.readline()).decode()
+        if "/oauth/token" in line:
+            writer.write(message({"access_token": "t", "expires_in": 60}))
+        else:
+            await serve(line, writer)
+        writer.close()
+        with suppress(ConnectionError):
+            await writer.wait_closed()
+
+    server = await asyncio.start_server(handle, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    try:
+        yield replace(ACCOUNT, base_url=f"http://127.0.0.1:{port}/api", timeout=0.2)
+    finally:
+        server.close()
+        await server.wait_closed()
+        await asyncio.gather(*handlers)
+
+
+def connected(account: SchedulerAccount, told: Told) -> SchedulerClient:
+    return SchedulerClient(account, clock=WallClock(20), rng=random.Random(1), observer=told)
+
+
+async def test_a_packed_answer_is_read(told: Told) -> None:
+    async def serve(_: str, writer: asyncio.StreamWriter) -> None:
+        writer.write(message({"id": 7, "name": "очередь"}))
+
+    async with serving(serve) as account, connected(replace(account, timeout=60), told) as client:
+        assert (await client.get_queue(7)).name == "очередь"
+    assert told == [("token", "ok"), ("get_queue", "ok")]
+
+
+async def test_a_server_that_drips_is_timed_out(told: Told) -> None:
+    async def serve(_: str, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n")
+        for _n in range(30):
+            writer.write(b" ")
+            await asyncio.sleep(0.02)
+
+    async with serving(serve) as account, connected(replace(account, timeout=4), told) as client:
+        with pytest.raises(SchedulerUnreachableError, match="in time"):
+            await client.get_queue(7)
+    assert told.of("get_queue") == ["timeout"] * 4
+
+
+async def test_a_connection_that_breaks_in_a_creation_leaves_doubt_and_one_in_connecting_does_not(
+    told: Told,
+) -> None:
+    async def serve(_: str, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"HTTP/1.1 200")
+
+    async with serving(serve) as account, connected(replace(account, timeout=60), told) as client:
+        with pytest.raises(AmbiguousCreateError):
+            await client.create_tasks(7, [new_task(1)])
+    async with connected(replace(account, timeout=60), told) as client:
+        with pytest.raises(SchedulerUnreachableError, match="no connection"):
+            await client.create_tasks(7, [new_task(1)])

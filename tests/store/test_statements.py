@@ -1,0 +1,189 @@
+from collections.abc import Iterable
+
+import pytest
+from sqlalchemy import select
+
+from receiver.domain.facts import Fact, QueueSaid
+from receiver.domain.fold import fold
+from receiver.store import statements
+from receiver.store.engine import Store
+from receiver.store.rows import key_of, queue_row
+from receiver.store.tables import DERIVED, FACT, FINDING, LINK, QUEUE, TASK
+from tests.factories import ACCOUNT, called, finished, hook, queue, seen, settled
+
+
+def record(store: Store, facts: Iterable[Fact]) -> set[str]:
+    kept = list(facts)
+    with store.transaction() as connection:
+        new = statements.add_facts(connection, kept)
+        statements.add_links(connection, kept)
+    return new
+
+
+def ids(groups: dict[str, list[Fact]]) -> dict[str, set[str]]:
+    return {key: {fact.id for fact in facts} for key, facts in groups.items()}
+
+
+def test_only_facts_that_were_not_known_are_new(store: Store) -> None:
+    first, second = hook("before", 1.0), hook("after", 2.0)
+    assert record(store, [first]) == {first.id}
+    assert record(store, [first, second]) == {second.id}
+    assert record(store, [first, second]) == set()
+    assert record(store, []) == set()
+
+
+def test_a_known_fact_keeps_what_it_said_first(store: Store) -> None:
+    record(store, [seen("executed", 1.0)])
+    record(store, [seen("executed", 9.0)])
+    with store.snapshot() as connection:
+        assert [row.at for row in connection.execute(select(FACT))] == [1.0]
+
+
+def test_many_facts_are_added_at_once(store: Store) -> None:
+    facts = [hook("before", float(number)) for number in range(3_000)]
+    assert len(record(store, facts)) == 3_000
+
+
+def test_facts_come_back_as_they_were_recorded(store: Store) -> None:
+    facts = [
+        hook("after", 1.5, comment="нет ответа", sent_at=1.25, readable=False),
+        seen("executed", 2.0, extra={"interval_id": 4}, hooks=("after",)),
+        called("u1", 3.0, legs=({"application": "callback"},)),
+        settled(4.0),
+    ]
+    record(store, facts)
+    with store.snapshot() as connection:
+        assert statements.facts_of(connection, ACCOUNT, ["r1"]) == {"r1": facts}
+
+
+def test_the_first_fact_that_names_both_links_a_task_id_to_its_ref(store: Store) -> None:
+    record(store, [seen("executed", 1.0, about=("r1", "7")), seen("delayed", 2.0, about=("r2", "7"))])
+    record(store, [seen("scheduled", 0.5, about=("r3", "7"))])
+    with store.snapshot() as connection:
+        assert statements.find_links(connection, ACCOUNT, ["7", "8"]) == {"7": "r1"}
+        assert statements.find_links(connection, "another", ["7"]) == {}
+
+
+def test_facts_are_found_under_the_ref_and_under_every_id_linked_to_it(store: Store) -> None:
+    facts = {
+        "by ref": hook("before", 1.0),
+        "by id": hook("before_again", 2.0, about=(None, "7")),
+        "both": seen("executed", 3.0),
+        "second id": seen("executed", 4.0, about=("r1", "12")),
+        "by second id": hook("after", 5.0, about=(None, "12")),
+    }
+    others = [hook("before", 1.0, about=("r2", None)), hook("after", 6.0, about=(None, "8"))]
+    record(store, [*facts.values(), *others])
+    with store.snapshot() as connection:
+        found = ids(statements.facts_of(connection, ACCOUNT, ["r1", "#8", "#9", "r9"]))
+    assert found == {"r1": {fact.id for fact in facts.values()}, "#8": {others[1].id}}
+
+
+def test_more_tasks_than_one_statement_takes_are_found(store: Store) -> None:
+    facts = [hook("before", 1.0, about=(f"r{number}", None)) for number in range(950)]
+    facts += [hook("before", 1.0, about=(None, str(number))) for number in range(950)]
+    record(store, facts)
+    with store.snapshot() as connection:
+        keys = [key_of(fact.ref, fact.task_id, {}) for fact in facts]
+        assert len(statements.facts_of(connection, ACCOUNT, keys)) == 1_900
+
+
+def test_the_stream_of_all_tasks_is_what_is_found_task_by_task(store: Store) -> None:
+    facts = [queue(0.5)]
+    for number in range(60):
+        ref, task_id = f"r{number}", str(number)
+        facts += [hook("before", 1.0, about=(None, task_id)), hook("after", 2.0, about=(ref, None))]
+        facts += [seen("executed", 3.0, about=(ref if number % 3 else None, task_id))]
+    record(store, facts)
+    with store.snapshot() as connection:
+        streamed = list(statements.all_tasks_facts(connection))
+        keys = [key for (_, key), _ in streamed]
+        single = statements.facts_of(connection, ACCOUNT, keys)
+    assert len(keys) == len(set(keys)) == 80
+    assert ids({key: facts for (_, key), facts in streamed}) == ids(single)
+    assert sum(len(facts) for _, facts in streamed) == 180
+
+
+def test_links_derived_from_the_ledger_are_those_made_when_the_facts_came(store: Store) -> None:
+    record(store, [seen("executed", 9.0, about=("r1", "7")), seen("executed", 1.0, about=("r2", "8"))])
+    record(store, [seen("delayed", 2.0, about=("r3", "7")), hook("before", 1.0)])
+    with store.transaction() as connection:
+        live = set(connection.execute(select(LINK)).all())
+        statements.clear_derived(connection)
+        statements.derive_links(connection)
+        assert set(connection.execute(select(LINK)).all()) == live != set()
+
+
+def test_a_task_is_written_over_what_was_there_with_its_findings(store: Store) -> None:
+    lossy = fold([finished("failed", 1_100), settled(2_000)])
+    healed = fold([hook("before", 1_000.0), hook("before_again", 1_060.0), hook("after", 1_120.0)])
+    with store.transaction() as connection:
+        statements.put_tasks(connection, [lossy])
+        assert {row.kind for row in connection.execute(select(FINDING))} == {
+            "before",
+            "before_again",
+            "after",
+            "silent",
+        }
+        statements.put_tasks(connection, [healed])
+        (row,) = connection.execute(select(TASK)).all()
+        assert (row.key, row.settled, row.lost, row.attempts) == ("r1", False, {}, 2)
+        assert row.try_count is None
+        assert connection.execute(select(FINDING)).all() == []
+
+
+def test_dropping_a_task_takes_its_findings_along_and_no_one_elses(store: Store) -> None:
+    lossy = [
+        fold([finished("failed", 1.0, about=about), settled(2.0, about=about)])
+        for about in ((None, "7"), (None, "8"))
+    ]
+    with store.transaction() as connection:
+        statements.put_tasks(connection, lossy)
+        statements.drop_tasks(connection, ACCOUNT, ["#7", "#9"])
+        assert {row.key for row in connection.execute(select(TASK))} == {"#8"}
+        assert {row.key for row in connection.execute(select(FINDING))} == {"#8"}
+
+
+def test_of_a_queue_the_latest_word_is_kept_in_either_order(store: Store) -> None:
+    early, late = QueueSaid("5", "on", name="night"), QueueSaid("5", "gone")
+    for words in ((1.0, early, 2.0, late), (2.0, late, 1.0, early)):
+        with store.transaction() as connection:
+            statements.clear_derived(connection)
+            statements.put_queues(connection, [queue_row(ACCOUNT, words[0], words[1])])
+            statements.put_queues(connection, [queue_row(ACCOUNT, words[2], words[3])])
+            (row,) = connection.execute(select(QUEUE)).all()
+            assert (row.status, row.name, row.observed_at) == ("gone", None, 2.0)
+
+
+def test_clearing_leaves_the_ledger_alone(store: Store) -> None:
+    facts = [seen("executed", 1.0), queue(1.0)]
+    record(store, facts)
+    with store.transaction() as connection:
+        statements.put_tasks(connection, [fold(facts[:1])])
+        statements.clear_derived(connection)
+        assert all(connection.execute(select(table)).all() == [] for table in DERIVED)
+        assert len(connection.execute(select(FACT)).all()) == 2
+
+
+@pytest.mark.parametrize(
+    ("ref", "task_id", "key"), [("r1", "7", "r1"), ("r1", None, "r1"), (None, "7", "r9"), (None, "8", "#8")]
+)
+def test_a_fact_belongs_to_its_ref_or_the_linked_one_or_a_preliminary_key(
+    ref: str | None, task_id: str | None, key: str
+) -> None:
+    assert key_of(ref, task_id, {"7": "r9"}) == key
+
+
+def test_tasks_are_due_by_purpose_and_time_oldest_first(store: Store) -> None:
+    tasks = [
+        fold([seen("scheduled", 1.0, about=("r1", "1"), start_at=300.0)]),
+        fold([seen("scheduled", 1.0, about=("r2", "2"), start_at=200.0)]),
+        fold([seen("scheduled", 1.0, about=("r3", "3"), start_at=400.0)]),
+        fold([hook("after", 100.0, about=("r4", None))]),
+        fold([finished("failed", 50.0, about=("r5", "5")), settled(60.0, about=("r5", "5"))]),
+    ]
+    with store.transaction() as connection:
+        statements.put_tasks(connection, tasks)
+        due = connection.execute(statements.due_tasks(ACCOUNT, {"progress": 300.0, "confirm": 99.0})).all()
+        assert [row.key for row in due] == ["r2", "r1"]
+        assert connection.execute(statements.due_tasks("another", {"progress": 1e9})).all() == []
