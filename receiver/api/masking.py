@@ -9,7 +9,7 @@ _IN_TEXT = re.compile(r"(?<![\w-])\+?\d(?:[\s().-]{0,2}\d){6,}(?!\w)")
 
 
 def mask_number(number: str) -> str:
-    """The first 3 and last 2 digits, only the last 2 where that would show most, all of an internal number."""
+    """The first 3 and last 2 digits; of a short number only the last 2; an internal one as it is."""
     digits = "".join(char for char in number if char.isdigit())
     if len(digits) <= 4:
         return number
@@ -23,7 +23,7 @@ def mask_text(text: str) -> str:
 
 
 def mask_tree(value: Any, name: str = "") -> Any:
-    """JSON with its phone numbers masked: whole values under telling names, and numbers within other texts."""
+    """JSON with its phone numbers masked: all under telling names, and what looks like one in other texts."""
     if isinstance(value, dict):
         return {key: mask_tree(each, key) for key, each in value.items()}
     if isinstance(value, list | tuple):

@@ -11,21 +11,20 @@ from receiver.domain.hooks import REF
 
 DEFAULT_LIMIT, MAX_LIMIT = 50, 500
 
-Account = Annotated[Word, Field(description="Only this account's.", examples=["main"])]
-QueueId = Annotated[Word, Field(description="Only this queue's, by the vendor's id.", examples=["17"])]
-Since = Annotated[When, Field(description="From this moment on.", examples=["2026-03-01T00:00:00Z"])]
-Until = Annotated[When, Field(description="Before this moment.", examples=["2026-04-01T00:00:00Z"])]
+Account = Annotated[Word | None, Field(description="Only this account's.", examples=["main"])]
+QueueId = Annotated[Word | None, Field(description="Only this queue's, by the vendor's id.", examples=["17"])]
 Cursor = Annotated[
     str,
     StringConstraints(min_length=1, max_length=2000, pattern=r"^[A-Za-z0-9_-]+$"),
 ]
+_SINCE, _UNTIL = "2026-03-01T00:00:00Z", "2026-04-01T00:00:00Z"
 _REF = "5f1d8a0c9be64a7e8f20b1c3d4e5f607"
 
 
 class AccountQuery(Asked):
     """One account, or all."""
 
-    account: Account | None = None
+    account: Account = None
 
 
 class AsOfQuery(Asked):
@@ -42,16 +41,14 @@ class PageQuery(Asked):
     """A page of a list."""
 
     limit: int = Field(DEFAULT_LIMIT, ge=1, le=MAX_LIMIT, description="At most so many.", examples=[50])
-    cursor: Cursor | None = Field(
-        None, description="The page after the one whose `next_cursor` this is."
-    )
+    cursor: Cursor | None = Field(None, description="The page after the one whose `next_cursor` this is.")
 
 
 class TaskQuery(PageQuery):
     """Which tasks."""
 
-    account: Account | None = None
-    queue_id: QueueId | None = None
+    account: Account = None
+    queue_id: QueueId = None
     state: State | None = Field(None, description="Only those in this state.", examples=["finished"])
     finish_result: Literal["success", "failed", "unknown"] | None = Field(
         None,
@@ -69,16 +66,18 @@ class TaskQuery(PageQuery):
     ref: Word | None = Field(None, description="Only the one with this reference of ours.", examples=[_REF])
     task_id: Word | None = Field(None, description="Only the one with this vendor's id.", examples=["90210"])
     lost: Flag | None = Field(None, description="Only those that have lost hooks (or have not).")
-    since: Since | None = Field(None, description="First heard of at this moment or later.")
-    until: Until | None = Field(None, description="First heard of before this moment.")
+    since: When | None = Field(None, description="First heard of at this moment or later.", examples=[_SINCE])
+    until: When | None = Field(None, description="First heard of before this moment.", examples=[_UNTIL])
 
 
 class FindingQuery(PageQuery):
     """Which findings."""
 
-    account: Account | None = None
-    queue_id: QueueId | None = None
-    since: Since | None = Field(None, description="Of tasks last heard of at this moment or later.")
+    account: Account = None
+    queue_id: QueueId = None
+    since: When | None = Field(
+        None, description="Of tasks last heard of at this moment or later.", examples=[_SINCE]
+    )
 
 
 class LostHookQuery(FindingQuery):
@@ -106,7 +105,7 @@ class AnomalyQuery(FindingQuery):
 class DeliveryQuery(PageQuery):
     """Which inbound deliveries."""
 
-    account: Account | None = None
+    account: Account = None
     event: Event | None = Field(None, description="Only this event.", examples=["after"])
     ref: Word | None = Field(None, description="Only those about this reference of ours.", examples=[_REF])
     problem: Word | None = Field(
@@ -114,8 +113,8 @@ class DeliveryQuery(PageQuery):
         description="`any`: only those with a problem; `none`: only those without; else only this problem.",
         examples=["any"],
     )
-    since: Since | None = Field(None, description="Received at this moment or later.")
-    until: Until | None = Field(None, description="Received before this moment.")
+    since: When | None = Field(None, description="Received at this moment or later.", examples=[_SINCE])
+    until: When | None = Field(None, description="Received before this moment.", examples=[_UNTIL])
 
 
 class MintBody(Asked):

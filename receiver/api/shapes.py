@@ -69,7 +69,9 @@ class TaskPage(BaseModel):
     """A page of tasks, newest first."""
 
     tasks: list[Task]
-    next_cursor: NextCursor | None = Field(description="Ask for the next page with it; null: this is the last.")
+    next_cursor: NextCursor | None = Field(
+        description="Ask for the next page with it; null: this is the last."
+    )
 
 
 class Said(BaseModel):
@@ -124,7 +126,7 @@ class PhoneCall(BaseModel):
 
 
 class Timeline(BaseModel):
-    """A task and how we know: its facts in the order in which they were heard, and what is wrong with them."""
+    """A task and how we know: its facts in the order of hearing them, and what is wrong with them."""
 
     task: Task
     facts: list[Said]
@@ -159,7 +161,9 @@ class FindingPage(BaseModel):
 
     findings: list[Finding]
     totals: dict[str, int] = Field(description="All that match, by kind.", examples=[{"after": 1}])
-    next_cursor: NextCursor | None = Field(description="Ask for the next page with it; null: this is the last.")
+    next_cursor: NextCursor | None = Field(
+        description="Ask for the next page with it; null: this is the last."
+    )
 
 
 class Delivery(BaseModel):
@@ -180,7 +184,9 @@ class DeliveryPage(BaseModel):
     """A page of deliveries, newest first."""
 
     deliveries: list[Delivery]
-    next_cursor: NextCursor | None = Field(description="Ask for the next page with it; null: this is the last.")
+    next_cursor: NextCursor | None = Field(
+        description="Ask for the next page with it; null: this is the last."
+    )
 
 
 class Header(BaseModel):
@@ -213,8 +219,8 @@ class Summary(BaseModel):
 
     tasks: int = Field(examples=[120])
     tasks_by_state: dict[State, Annotated[int, Field(examples=[12])]]
-    tasks_by_result: dict[Literal["success", "failed", "unknown"], Annotated[int, Field(examples=[30])]] = Field(
-        description="Of those that are finished, connected or gone."
+    tasks_by_result: dict[Literal["success", "failed", "unknown"], Annotated[int, Field(examples=[30])]] = (
+        Field(description="Of those that are finished, connected or gone.")
     )
     tasks_by_confidence: dict[Confidence, Annotated[int, Field(examples=[60])]]
     settled: int = Field(description="Tasks for which late hooks are waited for no more.", examples=[100])

@@ -3,7 +3,7 @@
 from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field, PlainSerializer, StringConstraints, WithJsonSchema
+from pydantic import BeforeValidator, PlainSerializer, StringConstraints, WithJsonSchema
 
 from receiver.domain.fields import read_time
 
@@ -54,8 +54,10 @@ Flag = Annotated[bool, BeforeValidator(_read_flag)]
 Moment = Annotated[
     float,
     PlainSerializer(iso, return_type=str),
-    WithJsonSchema({"type": "string", "format": "date-time"}, mode="serialization"),
-    Field(examples=["2026-03-01T09:30:00.000Z"]),
+    WithJsonSchema(
+        {"type": "string", "format": "date-time", "examples": ["2026-03-01T09:30:00.000Z"]},
+        mode="serialization",
+    ),
 ]
 """A moment in an answer: epoch seconds within, ISO 8601 outside."""
 

@@ -8,9 +8,10 @@ from receiver.cli.capture import capture
 from receiver.cli.check import check
 from receiver.cli.config import config_app
 from receiver.cli.demo import demo
+from receiver.cli.listing import drift, lost_hooks, queues_app
 from receiver.cli.output import STDERR
 from receiver.cli.running import rebuild, reconcile, serve
-from receiver.cli.tasks import drift, lost_hooks, queues_app, tasks_app
+from receiver.cli.tasks import tasks_app
 from receiver.cli.tokens import tokens_app
 from receiver.cli.urls import urls_app
 from receiver.emulator.command import emulate

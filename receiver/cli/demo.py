@@ -19,7 +19,7 @@ from receiver.emulator.config import DialectName
 from receiver.logs import configure_logs
 
 
-def demo(  # noqa: PLR0913 - a command's options are its parameters
+def demo(
     *,
     tasks: Annotated[int, typer.Option(help="How many callback tasks to run.", min=1)] = 500,
     faults: Annotated[

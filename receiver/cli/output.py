@@ -39,3 +39,9 @@ def print_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[obje
 def moment(at: float | None) -> str | None:
     """Epoch seconds as people read them, UTC."""
     return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%d %H:%M:%S") if at is not None else None
+
+
+def say_next(cursor: str | None) -> None:
+    """How to get the next page of a list, where there is one."""
+    if cursor:
+        STDERR.print(f"There are more: --cursor {cursor}", highlight=False)

@@ -52,7 +52,7 @@ def list_(config: ConfigOption = None, as_json: JsonOption = False) -> None:
     shown = [
         {
             "name": row.name,
-            "scopes": row.scopes.split(),
+            "scopes": sorted(row.scopes),
             "created": moment(row.created_at),
             "revoked": moment(row.revoked_at),
         }

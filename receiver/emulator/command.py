@@ -18,7 +18,7 @@ def _account(text: str) -> AccountConfig:
     return AccountConfig(*parts)
 
 
-def emulate(  # noqa: PLR0913 - a command's options are its parameters
+def emulate(
     *,
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(help="Port to listen on; 0 takes any free one.")] = 8090,

@@ -4,12 +4,11 @@ import json
 from math import nan
 from typing import Annotated, Any, Literal, TypeVar
 
+import httpx2
 from pydantic import (
     BaseModel,
     ConfigDict,
     Field,
-    HttpUrl,
-    TypeAdapter,
     ValidationError,
     ValidationInfo,
     field_validator,
@@ -30,7 +29,6 @@ MAX_PER_PAGE = 100
 Text = Annotated[str, Field(max_length=1000)]
 Number = Annotated[str, Field(min_length=1, max_length=64)]
 OnOff = Literal["on", "off"]
-_http_url = TypeAdapter(HttpUrl)
 
 
 class Input(BaseModel):
@@ -75,11 +73,8 @@ class TaskInput(Input):
     @field_validator("url_before", "url_before_again", "url_success", "url_after")
     @classmethod
     def _is_a_url(cls, value: str) -> str:
-        try:
-            if value:
-                _http_url.validate_python(value)
-        except ValidationError:
-            raise ValueError("must be an http or https URL") from None
+        if value and not _is_sendable(value):
+            raise ValueError("must be an http or https URL")
         return value
 
     @field_validator("start_time_utc", mode="before")
@@ -147,6 +142,15 @@ def _refusal(error: ValidationError) -> RefusedError:
     first = error.errors(include_url=False, include_input=False, include_context=False)[0]
     field = ".".join(str(part) for part in first["loc"]) or "body"
     return bad_input(field, first["msg"].removeprefix("Value error, "))
+
+
+def _is_sendable(url: str) -> bool:
+    """Whether the sender of the hooks can make a request of it."""
+    try:
+        parsed = httpx2.URL(url)
+    except httpx2.InvalidURL:
+        return False
+    return parsed.scheme in {"http", "https"} and bool(parsed.host)
 
 
 def _epoch(value: object, now: float) -> float:

@@ -72,6 +72,13 @@ class Desk:
         found = await self.store.read(lambda connection: list(connection.execute(named).scalars()))
         return {queue_id for queue_id in found if queue_id}
 
+    async def task_ids_by_ref(self) -> dict[str, str]:
+        """Ref → the scheduler's id, of all tasks of which both are known."""
+        mine = (TASK.c.account == self.account, TASK.c.ref.isnot(None))
+        linked = select(TASK.c.ref, TASK.c.task_id).where(*mine)
+        rows = await self.store.read(lambda connection: list(connection.execute(linked)))
+        return {row.ref: row.task_id for row in rows if row.task_id}
+
     async def facts_of(self, keys: Iterable[str]) -> dict[str, list[Fact]]:
         """Key → the task's facts."""
         wanted = list(keys)

@@ -40,7 +40,11 @@ class FactRow(SQLModel, table=True):
     at: float
     said: str = Field(sa_column=Column(Text, nullable=False))
 
-    __table_args__ = (Index("fact_by_ref", "account", "ref"), Index("fact_by_task_id", "account", "task_id"))
+    # Partial, so that SQLite cannot answer "of this task id, and without a ref" by reading all without a ref.
+    __table_args__ = (
+        Index("fact_by_ref", "account", "ref", sqlite_where=Column("ref").isnot(None)),
+        Index("fact_by_task_id", "account", "task_id", sqlite_where=Column("task_id").isnot(None)),
+    )
 
 
 class LinkRow(SQLModel, table=True):

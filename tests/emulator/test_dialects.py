@@ -5,7 +5,7 @@ from dataclasses import replace
 from email.message import EmailMessage
 from email.parser import BytesParser
 from email.policy import HTTP
-from typing import Any
+from typing import Any, get_args
 from urllib.parse import parse_qsl
 
 import pytest
@@ -154,6 +154,10 @@ def test_a_before_again_shows_the_previous_call_and_is_executed() -> None:
     assert [fields["status"] for fields in (before, again, third)] == ["executed"] * 3
     assert before["cdr"] == ""
     assert len({again["cdr"], third["cdr"], after["cdr"]}) == 3
+
+
+def test_every_dialect_that_can_be_chosen_exists() -> None:
+    assert {"mixed", *DIALECTS} == set(get_args(DialectName))
 
 
 def test_mixed_speaks_every_dialect_but_one_a_task() -> None:

@@ -232,6 +232,23 @@ def test_a_hanging_endpoint_is_given_up_after_the_time_out() -> None:
     run(main())
 
 
+def test_stopping_sees_a_hook_in_flight_through_and_abandons_one_that_waits() -> None:
+    async def answer_late(_: Received) -> int:
+        await asyncio.sleep(5)
+        return 200
+
+    async def main() -> None:
+        async with running(replace(SURE, faults=Faults(double=1))) as rig:
+            rig.recorder.answer = answer_late
+            await rig.tasks(await rig.queue(), wish())
+            await rig.clock.sleep(0.01)
+        [hook] = rig.emulator.truth()["hooks"]
+        assert hook["fate"] == "pending"
+        assert [copy["status"] for copy in hook["copies"]] == [200, None]
+
+    run(main())
+
+
 @pytest.mark.parametrize(("retries", "tries"), [(0, 1), (1, 2), (5, 3)])
 def test_a_refused_hook_is_sent_again_as_often_as_configured(retries: int, tries: int) -> None:
     async def main() -> None:

@@ -17,7 +17,7 @@ from receiver.scheduler import SchedulerAccount, SchedulerClient
 from tests.scheduler.parts import ACCOUNT, Told, new_task
 
 pytestmark = pytest.mark.anyio
-Serve = Callable[[str, asyncio.StreamWriter], Awaitable[None]]
+Serve = Callable[[asyncio.StreamWriter], Awaitable[None]]
 
 
 def message(body: object) -> bytes:
@@ -34,11 +34,13 @@ async def serving(serve: Serve) -> AsyncIterator[SchedulerAccount]:
 
     async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         handlers.add(cast("asyncio.Task[None]", asyncio.current_task()))
-        line = (await reader.readline()).decode()
-        if "/oauth/token" in line:
+        head = (await reader.readuntil(b"\r\n\r\n")).decode().lower()
+        # Closing with the body unread would reset the connection under the answer.
+        await reader.readexactly(int(head.partition("content-length: ")[2].partition("\r")[0] or 0))
+        if "/oauth/token" in head:
             writer.write(message({"access_token": "t", "expires_in": 60}))
         else:
-            await serve(line, writer)
+            await serve(writer)
         writer.close()
         with suppress(ConnectionError):
             await writer.wait_closed()
@@ -58,7 +60,7 @@ def connected(account: SchedulerAccount, told: Told) -> SchedulerClient:
 
 
 async def test_a_packed_answer_is_read(told: Told) -> None:
-    async def serve(_: str, writer: asyncio.StreamWriter) -> None:
+    async def serve(writer: asyncio.StreamWriter) -> None:
         writer.write(message({"id": 7, "name": "очередь"}))
 
     async with serving(serve) as account, connected(replace(account, timeout=60), told) as client:
@@ -67,7 +69,7 @@ async def test_a_packed_answer_is_read(told: Told) -> None:
 
 
 async def test_a_server_that_drips_is_timed_out(told: Told) -> None:
-    async def serve(_: str, writer: asyncio.StreamWriter) -> None:
+    async def serve(writer: asyncio.StreamWriter) -> None:
         writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n")
         for _n in range(30):
             writer.write(b" ")
@@ -82,7 +84,7 @@ async def test_a_server_that_drips_is_timed_out(told: Told) -> None:
 async def test_a_connection_that_breaks_in_a_creation_leaves_doubt_and_one_in_connecting_does_not(
     told: Told,
 ) -> None:
-    async def serve(_: str, writer: asyncio.StreamWriter) -> None:
+    async def serve(writer: asyncio.StreamWriter) -> None:
         writer.write(b"HTTP/1.1 200")
 
     async with serving(serve) as account, connected(replace(account, timeout=60), told) as client:

@@ -1,0 +1,38 @@
+"""Findings: lost hooks, drift, anomalies."""
+
+from collections.abc import Awaitable, Callable
+
+from sqlalchemy import Connection
+
+from receiver.api import queries
+from receiver.api.endpoint import Call
+from receiver.api.paging import read_page
+from receiver.api.params import FindingQuery
+from receiver.api.shapes import Finding, FindingPage
+from receiver.domain.facts import EVENTS
+from receiver.domain.timeline import ANOMALY_KINDS, DRIFT_KINDS, Category
+
+KINDS: dict[Category, tuple[str, ...]] = {
+    "lost_hook": EVENTS,
+    "drift": DRIFT_KINDS,
+    "anomaly": ANOMALY_KINDS,
+}
+
+
+def list_findings(category: Category) -> Callable[[Call[FindingQuery, None]], Awaitable[FindingPage]]:
+    """The endpoint of one category."""
+
+    async def handle(call: Call[FindingQuery, None]) -> FindingPage:
+        return await call.parts.store.read(lambda connection: _read(connection, category, call.query))
+
+    return handle
+
+
+def _read(connection: Connection, category: Category, asked: FindingQuery) -> FindingPage:
+    query = queries.findings(category, asked)
+    rows, following = read_page(connection, query, queries.FINDINGS_ORDER, asked)
+    counted = connection.execute(queries.finding_totals(category, asked))
+    totals = dict.fromkeys(KINDS[category], 0) | dict(counted.tuples().all())
+    return FindingPage(
+        findings=[Finding.model_validate(row) for row in rows], totals=totals, next_cursor=following
+    )

@@ -1,0 +1,183 @@
+"""Every statement of the API. They only read; order and page are put on by `page`."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import (
+    Column,
+    ColumnElement,
+    Select,
+    Table,
+    and_,
+    case,
+    column,
+    exists,
+    func,
+    literal,
+    select,
+    true,
+    tuple_,
+)
+
+from receiver.api.cursor import Position
+from receiver.api.params import AccountQuery, DeliveryQuery, FindingQuery, TaskQuery
+from receiver.domain.facts import EVENTS
+from receiver.store.tables import API_TOKEN, DELIVERY, FACT, FINDING, QUEUE, SWEEP, TASK
+
+Order = tuple[Column[Any], ...]
+Where = ColumnElement[bool]
+
+TASKS_ORDER: Order = (TASK.c.first_at, TASK.c.account, TASK.c.key)
+FINDINGS_ORDER: Order = (FINDING.c.at, FINDING.c.account, FINDING.c.key, FINDING.c.kind)
+DELIVERIES_ORDER: Order = (DELIVERY.c.received_at, DELIVERY.c.id)
+"""A moment first, then what tells rows of the same moment apart."""
+
+_ENDED = ("connected", "finished", "gone")
+
+
+def page(query: Select[Any], order: Order, after: Position | None, limit: int) -> Select[Any]:
+    """The rows behind `after`, newest first, and one more than `limit` to show whether the list goes on."""
+    if after is not None:
+        values = (literal(value, type_=each.type) for value, each in zip(after, order, strict=True))
+        query = query.where(tuple_(*order) < tuple_(*values))
+    return query.order_by(*(each.desc() for each in order)).limit(limit + 1)
+
+
+def tasks(asked: TaskQuery) -> Select[Any]:
+    names = ("account", "queue_id", "state", "confidence", "settled", "ref", "task_id")
+    wheres = [*_equal(TASK, asked, names), *_between(TASK.c.first_at, asked.since, asked.until)]
+    if asked.finish_result:
+        wheres.append(_result() == asked.finish_result)
+    if asked.lost is not None:
+        lost = exists().where(
+            FINDING.c.account == TASK.c.account,
+            FINDING.c.key == TASK.c.key,
+            FINDING.c.category == "lost_hook",
+        )
+        wheres.append(lost if asked.lost else ~lost)
+    return select(TASK).where(*wheres)
+
+
+def task(account: str, key: str) -> Select[Any]:
+    return select(TASK).where(TASK.c.account == account, TASK.c.key == key)
+
+
+def findings(category: str, asked: FindingQuery) -> Select[Any]:
+    return select(FINDING).where(*_finding_wheres(category, asked))
+
+
+def finding_totals(category: str, asked: FindingQuery) -> Select[Any]:
+    """(kind, sum of counts) of all that match, whatever the page."""
+    total = select(FINDING.c.kind, func.sum(FINDING.c.count))
+    return total.where(*_finding_wheres(category, asked)).group_by(FINDING.c.kind)
+
+
+def deliveries(asked: DeliveryQuery) -> Select[Any]:
+    """Without query, headers and body."""
+    names = ("id", "account", "event", "ref", "received_at", "method", "peer", "problem")
+    problem = {"any": DELIVERY.c.problem.isnot(None), "none": DELIVERY.c.problem.is_(None)}
+    return select(*(DELIVERY.c[name] for name in names), func.length(DELIVERY.c.body).label("size")).where(
+        *_equal(DELIVERY, asked, ("account", "event", "ref")),
+        *_between(DELIVERY.c.received_at, asked.since, asked.until),
+        problem.get(asked.problem, DELIVERY.c.problem == asked.problem) if asked.problem else true(),
+    )
+
+
+def delivery(delivery_id: str) -> Select[Any]:
+    return select(DELIVERY, func.length(DELIVERY.c.body).label("size")).where(DELIVERY.c.id == delivery_id)
+
+
+def queues(account: str | None, queue_id: str | None = None) -> Select[Any]:
+    """Queues with how far they have been read."""
+    same = and_(SWEEP.c.account == QUEUE.c.account, SWEEP.c.queue_id == QUEUE.c.queue_id)
+    return (
+        select(QUEUE, SWEEP.c.completed_at.label("swept_at"), SWEEP.c.error.label("sweep_error"))
+        .join(SWEEP, same, isouter=True)
+        .where(*_of_queue(QUEUE, account, queue_id))
+        .order_by(QUEUE.c.account, QUEUE.c.queue_id)
+    )
+
+
+def queue_states(account: str | None, queue_id: str | None = None) -> Select[Any]:
+    """(account, queue id, state, tasks)."""
+    by = (TASK.c.account, TASK.c.queue_id, TASK.c.state)
+    return select(*by, func.count()).where(*_of_queue(TASK, account, queue_id)).group_by(*by)
+
+
+def tasks_by(column_name: str, asked: AccountQuery) -> Select[Any]:
+    """(value, tasks)."""
+    by = TASK.c[column_name]
+    return select(by, func.count()).where(*_equal(TASK, asked, ("account",))).group_by(by)
+
+
+def tasks_by_result(asked: AccountQuery) -> Select[str | None, int]:
+    """(result, tasks); no result: those that have not ended."""
+    result = _result().label("result")
+    counted = select(result, func.count()).select_from(TASK)
+    return counted.where(*_equal(TASK, asked, ("account",))).group_by(column("result"))
+
+
+def expected_hooks(asked: AccountQuery) -> Select[Any]:
+    """One row: per event, how many hooks had to come for settled tasks."""
+    sums = (func.sum(TASK.c.expected[event].as_integer()).label(event) for event in EVENTS)
+    return select(*sums).where(TASK.c.settled.is_(True), *_equal(TASK, asked, ("account",)))
+
+
+def findings_by_kind(asked: AccountQuery) -> Select[Any]:
+    """(category, kind, sum of counts)."""
+    by = (FINDING.c.category, FINDING.c.kind)
+    counted = select(*by, func.sum(FINDING.c.count))
+    return counted.where(*_equal(FINDING, asked, ("account",))).group_by(*by)
+
+
+def delivery_counts(asked: AccountQuery) -> Select[Any]:
+    """One row: all, and those with a problem."""
+    counted = select(func.count().label("total"), func.count(DELIVERY.c.problem).label("problem"))
+    return counted.select_from(DELIVERY).where(*_equal(DELIVERY, asked, ("account",)))
+
+
+def fact_count(asked: AccountQuery) -> Select[int]:
+    return select(func.count()).select_from(FACT).where(*_equal(FACT, asked, ("account",)))
+
+
+def tokens() -> Select[Any]:
+    return select(API_TOKEN).order_by(API_TOKEN.c.name)
+
+
+def token_named(name: str) -> Select[Any]:
+    return select(API_TOKEN.c.name).where(API_TOKEN.c.name == name)
+
+
+def token_scopes(token_hash: str) -> Select[Any]:
+    """The scopes of a token that is not revoked."""
+    return select(API_TOKEN.c.scopes).where(API_TOKEN.c.hash == token_hash, API_TOKEN.c.revoked_at.is_(None))
+
+
+def _result() -> ColumnElement[str | None]:
+    """success, failed, `unknown` for a task that ended so, null for one that has not ended."""
+    unsaid = case((TASK.c.state.in_(_ENDED), literal("unknown")), else_=None)
+    return func.coalesce(TASK.c.finish_result, unsaid)
+
+
+def _finding_wheres(category: str, asked: FindingQuery) -> Sequence[Where]:
+    return [
+        FINDING.c.category == category,
+        *_equal(FINDING, asked, ("account", "queue_id", "kind")),
+        *_between(FINDING.c.at, asked.since, None),
+    ]
+
+
+def _equal(table: Table, asked: object, names: Sequence[str]) -> list[Where]:
+    """One condition for each name that was asked for."""
+    wanted = {name: getattr(asked, name) for name in names}
+    return [table.c[name] == value for name, value in wanted.items() if value is not None]
+
+
+def _between(at: ColumnElement[float], since: float | None, until: float | None) -> list[Where]:
+    bounds = ((since, at.__ge__), (until, at.__lt__))
+    return [compare(bound) for bound, compare in bounds if bound is not None]
+
+
+def _of_queue(table: Table, account: str | None, queue_id: str | None) -> list[Where]:
+    wanted = {"account": account, "queue_id": queue_id}
+    return [table.c[name] == value for name, value in wanted.items() if value is not None]

@@ -1,0 +1,158 @@
+"""All endpoints. The routes, the OpenAPI document and the documentation page are made from this."""
+
+from receiver.api.deliveries import get_delivery, list_deliveries
+from receiver.api.endpoint import Endpoint
+from receiver.api.findings import list_findings
+from receiver.api.mint import mint_hook_urls
+from receiver.api.params import (
+    AccountQuery,
+    AnomalyQuery,
+    AsOfQuery,
+    DeliveryQuery,
+    DriftQuery,
+    LostHookQuery,
+    MintBody,
+    TaskQuery,
+)
+from receiver.api.queues import get_queue, list_queues
+from receiver.api.shapes import (
+    DeliveryPage,
+    FindingPage,
+    HookUrls,
+    Queue,
+    QueueList,
+    Summary,
+    Task,
+    TaskPage,
+    Timeline,
+    WholeDelivery,
+)
+from receiver.api.summary import summarise
+from receiver.api.tasks import get_task, get_timeline, list_tasks
+
+ENDPOINTS = (
+    Endpoint(
+        "GET",
+        "/v1/tasks",
+        "List tasks",
+        "Newest first, by when they were first heard of. While tasks are added, going from page to page by "
+        "`next_cursor` neither skips nor repeats one.",
+        "read",
+        TaskPage,
+        list_tasks,
+        TaskQuery,
+    ),
+    Endpoint(
+        "GET",
+        "/v1/tasks/{account}/{key}",
+        "Look one task up",
+        "By our ref or the vendor's task id; where one task's ref is another's id, the ref wins.",
+        "read",
+        Task,
+        get_task,
+        AsOfQuery,
+    ),
+    Endpoint(
+        "GET",
+        "/v1/tasks/{account}/{key}/timeline",
+        "See how we know",
+        "The task, every fact that it is folded from in the order in which they were heard, what is wrong "
+        "with them, and what call history says of its calls.",
+        "read",
+        Timeline,
+        get_timeline,
+        AsOfQuery,
+    ),
+    Endpoint(
+        "GET",
+        "/v1/queues",
+        "List queues",
+        "What the API last said of each queue, its tasks by state, and when it was last read whole.",
+        "read",
+        QueueList,
+        list_queues,
+        AccountQuery,
+    ),
+    Endpoint(
+        "GET",
+        "/v1/queues/{account}/{queue_id}",
+        "Look one queue up",
+        "As in the list.",
+        "read",
+        Queue,
+        get_queue,
+    ),
+    Endpoint(
+        "GET",
+        "/v1/lost-hooks",
+        "List lost hooks",
+        "Hooks that had to come, by the task's plan and end, and did not. "
+        "A task that is heard of again moves to the front.",
+        "read",
+        FindingPage,
+        list_findings("lost_hook"),
+        LostHookQuery,
+    ),
+    Endpoint(
+        "GET",
+        "/v1/drift",
+        "List drift",
+        "Tasks of which hooks and API say different things: about the `result`, the call (`cdr`), the number "
+        "of `attempts`; tasks that are `gone`; tasks none of whose hooks came (`silent`).",
+        "read",
+        FindingPage,
+        list_findings("drift"),
+        DriftQuery,
+    ),
+    Endpoint(
+        "GET",
+        "/v1/anomalies",
+        "List anomalies",
+        "Facts that do not fit the others (`misfit`), could not be read (`unreadable`), carry a clock that "
+        "is minutes off (`clock_skew`) or came too late (`late`); refs that several tasks carry "
+        "(`shared_ref`).",
+        "read",
+        FindingPage,
+        list_findings("anomaly"),
+        AnomalyQuery,
+    ),
+    Endpoint(
+        "GET",
+        "/v1/deliveries",
+        "List inbound deliveries",
+        "Every authentic request that reached a hook, newest first, without its content.",
+        "read",
+        DeliveryPage,
+        list_deliveries,
+        DeliveryQuery,
+    ),
+    Endpoint(
+        "GET",
+        "/v1/deliveries/{id}",
+        "See one delivery as it came",
+        "With query, headers and body, in which phone numbers are likely.",
+        "numbers",
+        WholeDelivery,
+        get_delivery,
+    ),
+    Endpoint(
+        "GET",
+        "/v1/summary",
+        "Count everything",
+        "Counts of tasks, deliveries, facts and findings.",
+        "read",
+        Summary,
+        summarise,
+        AccountQuery,
+    ),
+    Endpoint(
+        "POST",
+        "/v1/hook-urls",
+        "Mint hook URLs",
+        "Four URLs for a task that is still to be created, to be sent along with it. Nothing is kept.",
+        "mint",
+        HookUrls,
+        mint_hook_urls,
+        body=MintBody,
+    ),
+)

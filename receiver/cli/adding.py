@@ -1,0 +1,62 @@
+"""Creating the tasks of a file, a chunk at a time, with progress; what exists already is left alone."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from rich.progress import track
+
+from receiver.app import Receiver
+from receiver.cli.output import STDERR
+from receiver.domain.hooks import our_hook
+from receiver.errors import AmbiguousCreateError, SchedulerError
+from receiver.reconcile.creation import create_tasks, with_urls
+from receiver.reconcile.desk import Desk
+from receiver.scheduler.wire import NewTask
+from receiver.server import machine_world
+from receiver.settings import Settings
+
+_CHUNK = 50
+
+
+@dataclass(slots=True)
+class Added:
+    """(ref, task id, created just now) of each task that exists; `problem`: why it is not all of them."""
+
+    tasks: list[tuple[str, str, bool]] = field(default_factory=list)
+    in_doubt: list[str] = field(default_factory=list)
+    problem: str | None = None
+
+
+async def add_tasks(
+    settings: Settings, account: str, queue_id: str, tasks: Sequence[tuple[str, NewTask]]
+) -> Added:
+    """Create what is not there yet. Raises SchedulerError only where nothing was created."""
+    receiver = Receiver(settings, machine_world(settings))
+    desk = receiver.desks[account]
+    async with receiver.running(reconcile=False):
+        there = await _existing(desk, queue_id)
+        added = Added([(ref, there[ref], False) for ref, _ in tasks if ref in there])
+        missing = [
+            (ref, with_urls(desk, settings.hook_root, ref, task)) for ref, task in tasks if ref not in there
+        ]
+        chunks = [missing[start : start + _CHUNK] for start in range(0, len(missing), _CHUNK)]
+        for chunk in track(chunks, "creating tasks", console=STDERR, disable=len(chunks) < 2):
+            try:
+                records = await create_tasks(desk, queue_id, [task for _, task in chunk])
+            except AmbiguousCreateError as error:
+                added.problem, added.in_doubt = str(error), [ref for ref, _ in chunk]
+                break
+            except SchedulerError as error:
+                added.problem = f"{error}; nothing of the last {len(chunk)} tasks was created"
+                break
+            added.tasks += [(ref, record.id, True) for (ref, _), record in zip(chunk, records, strict=True)]
+    return added
+
+
+async def _existing(desk: Desk, queue_id: str) -> dict[str, str]:
+    """Ref → task id, of tasks that we know or that the queue shows: it may hide those that finished."""
+    found = await desk.task_ids_by_ref()
+    async for record in desk.client.iter_tasks(queue_id):
+        paths = [path for url in record.urls.values() if (path := our_hook(url)) and desk.signer.verify(path)]
+        found.update((path.ref, record.id) for path in paths if path.ref)
+    return found

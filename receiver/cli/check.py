@@ -1,0 +1,149 @@
+"""`receiver check`: a doctor for settings, store, API credentials, reachability and clock."""
+
+import asyncio
+import shutil
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
+from ipaddress import ip_address
+from typing import Literal
+from urllib.parse import urlsplit
+
+import httpx2
+import typer
+
+from receiver.app import World, scheduler_account
+from receiver.cli.output import ConfigOption, JsonOption, print_json, print_table
+from receiver.errors import SchedulerError, StoreUnavailableError
+from receiver.scheduler.client import SchedulerClient
+from receiver.server import machine_world
+from receiver.settings import AccountSettings, Settings, load_settings
+from receiver.store.engine import Store
+
+_LEAST_FREE_BYTES = 500 * 2**20
+_CLOCK_TOLERANCE_S = 30.0
+_TIMEOUT_S = 10.0
+_MARKS = {"ok": "[green]ok", "warning": "[yellow]warning", "failed": "[red]failed"}
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One thing looked at. `detail` says what was found and, where that is not well, what to do."""
+
+    subject: str
+    verdict: Literal["ok", "warning", "failed"]
+    detail: str
+
+
+def check(config: ConfigOption = None, as_json: JsonOption = False) -> None:
+    """Look whether everything is in place. Exits 1 if something will not work."""
+    settings = load_settings(config)
+    checks = [Check("settings", "ok", f"{len(settings.accounts)} account(s)"), *asyncio.run(_all(settings))]
+    if as_json:
+        print_json(
+            [{"subject": each.subject, "verdict": each.verdict, "detail": each.detail} for each in checks]
+        )
+    else:
+        print_table(
+            "Check",
+            ("subject", "verdict", "detail"),
+            [(c.subject, _MARKS[c.verdict], c.detail) for c in checks],
+        )
+    if any(each.verdict == "failed" for each in checks):
+        raise typer.Exit(1)
+
+
+async def _all(settings: Settings) -> list[Check]:
+    world = machine_world(settings)
+    checks = [*_store(settings), *_public_url(settings)]
+    checks += [check async for check in _reachable(settings)]
+    for name, account in settings.accounts.items():
+        checks += [check async for check in _account(name, account, world)]
+    return checks
+
+
+def _store(settings: Settings) -> Iterator[Check]:
+    subject = f"store {settings.store}"
+    folder = settings.store.resolve().parent
+    if not folder.is_dir():
+        yield Check(subject, "failed", f"there is no folder {folder}: make it, or change `store`")
+        return
+    store = Store(settings.store)
+    try:
+        store.create()
+        with store.snapshot() as connection:
+            sound = connection.exec_driver_sql("PRAGMA quick_check(1)").scalar_one() == "ok"
+    except StoreUnavailableError as error:
+        yield Check(subject, "failed", f"{error}: is it writable, and is no other program holding it?")
+        return
+    finally:
+        store.close()
+    verdict: Literal["ok", "failed"] = "ok" if sound else "failed"
+    yield Check(subject, verdict, "opened, committed" if sound else "is damaged: restore a backup")
+    free = shutil.disk_usage(folder).free
+    enough = free >= _LEAST_FREE_BYTES
+    yield Check(
+        "disk", "ok" if enough else "warning", f"{free // 2**20} MiB free" + ("" if enough else ": make room")
+    )
+
+
+def _public_url(settings: Settings) -> Iterator[Check]:
+    host = urlsplit(settings.hook_root).hostname or ""
+    if _is_private(host):
+        yield Check(
+            "public_url", "warning", f"{settings.hook_root} cannot be reached from outside: set `public_url`"
+        )
+    else:
+        yield Check("public_url", "ok", settings.hook_root)
+
+
+def _is_private(host: str) -> bool:
+    try:
+        return not ip_address(host).is_global
+    except ValueError:
+        return host == "localhost"
+
+
+async def _reachable(settings: Settings) -> AsyncIterator[Check]:
+    url = f"{settings.hook_root}/healthz"
+    try:
+        async with httpx2.AsyncClient(timeout=_TIMEOUT_S) as http:
+            answer = await http.get(url)
+    except httpx2.HTTPError as error:
+        yield Check(
+            "hooks reachable",
+            "warning",
+            f"{type(error).__name__} at {url}: is `receiver serve` running there?",
+        )
+        return
+    is_us = answer.status_code == 200 and answer.text == '{"status":"ok"}'
+    yield Check("hooks reachable", "ok" if is_us else "warning", url if is_us else f"{url} is not a receiver")
+
+
+async def _account(name: str, account: AccountSettings, world: World) -> AsyncIterator[Check]:
+    subject = f"account {name}"
+    async with SchedulerClient(scheduler_account(name, account), clock=world.clock, rng=world.rng) as client:
+        try:
+            queues = await client.list_queues()
+        except SchedulerError as error:
+            yield Check(subject, "failed", f"{error}: look at base_url, client_id and the oauth_ settings")
+            return
+        on = sum(1 for queue in queues if queue.is_on)
+        left = f", {client.quota.remaining} API calls left" if client.quota.remaining is not None else ""
+        yield Check(subject, "ok" if on else "warning", f"{len(queues)} queues, {on} of them on{left}")
+    yield await _clock(name, account, world)
+
+
+async def _clock(name: str, account: AccountSettings, world: World) -> Check:
+    subject = f"clock of {name}"
+    try:
+        async with httpx2.AsyncClient(timeout=_TIMEOUT_S) as http:
+            stamp = (await http.head(str(account.base_url))).headers.get("date")
+        theirs = parsedate_to_datetime(stamp).timestamp() if stamp else None
+    except (httpx2.HTTPError, ValueError):
+        theirs = None
+    if theirs is None:
+        return Check(subject, "warning", "the scheduler's answers carry no Date: cannot compare")
+    gap = world.clock.now() - theirs
+    verdict: Literal["ok", "warning"] = "ok" if abs(gap) <= _CLOCK_TOLERANCE_S else "warning"
+    return Check(subject, verdict, f"ours is {abs(gap):.0f} s {'ahead' if gap > 0 else 'behind'}")

@@ -1,0 +1,61 @@
+"""Commands that read ask what /v1 asks: the same handlers, on the same store, without HTTP."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from pathlib import Path
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ValidationError
+
+from receiver.api.endpoint import Asked, Call
+from receiver.api.parts import ApiParts
+from receiver.clock import WallClock
+from receiver.domain.hooks import HookSigner
+from receiver.errors import InputError
+from receiver.settings import load_settings
+from receiver.store.engine import Store
+
+Answer = TypeVar("Answer", bound=BaseModel)
+Query = TypeVar("Query", bound=Asked)
+
+
+def ask(
+    handler: Callable[[Call[Any, Any]], Awaitable[Answer]],
+    query: Asked,
+    path: Mapping[str, str],
+    config: Path | None,
+    *,
+    numbers: bool = False,
+) -> Answer:
+    """The handler's answer. Raises what the handler raises."""
+    settings = load_settings(config)
+    store = Store(settings.store)
+    store.create()
+    clock = WallClock(settings.clock_speed, settings.clock_origin)
+    parts = ApiParts(
+        store, HookSigner(settings.signing_keys), settings.hook_root, tuple(settings.accounts), clock
+    )
+    scopes = frozenset({"read", "numbers"} if numbers else {"read"})
+
+    async def call() -> Answer:
+        return await handler(Call(parts, scopes, path, query, None))
+
+    try:
+        return asyncio.run(call())
+    finally:
+        store.close()
+
+
+def query_of(shape: type[Query], **given: Any) -> Query:
+    """The query, from options that were given. Raises InputError that names the option."""
+    try:
+        return shape.model_validate({name: value for name, value in given.items() if value is not None})
+    except ValidationError as error:
+        problem = error.errors(include_input=False, include_url=False)[0]
+        option = "--" + str(problem["loc"][0]).replace("_", "-")
+        raise InputError(option, problem["msg"]) from None
+
+
+def plain(answer: BaseModel) -> Any:
+    """An answer as /v1 would send it."""
+    return answer.model_dump(mode="json")

@@ -1,0 +1,151 @@
+"""`receiver tasks`: what is known of tasks, and creating them."""
+
+import asyncio
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from receiver.api.params import AsOfQuery, TaskQuery
+from receiver.api.shapes import Task
+from receiver.api.tasks import get_timeline, list_tasks
+from receiver.cli.adding import add_tasks
+from receiver.cli.options import (
+    AccountOption,
+    CursorOption,
+    LimitOption,
+    NumbersOption,
+    QueueOption,
+    SinceOption,
+)
+from receiver.cli.output import STDERR, ConfigOption, JsonOption, print_json, print_table, say_next
+from receiver.cli.reading import ask, plain, query_of
+from receiver.cli.taskfile import FIELDS, read_tasks
+from receiver.cli.urls import require_account
+from receiver.settings import load_settings
+
+tasks_app = typer.Typer(no_args_is_help=True, help="Callback tasks: list, show, create.")
+
+
+@tasks_app.command("list")
+def list_(
+    *,
+    account: AccountOption = None,
+    queue: QueueOption = None,
+    state: Annotated[str | None, typer.Option(help="Only those in this state.")] = None,
+    result: Annotated[str | None, typer.Option(help="success, failed or unknown.")] = None,
+    lost: Annotated[
+        bool | None, typer.Option("--lost/--complete", help="Only with, or without, lost hooks.")
+    ] = None,
+    since: SinceOption = None,
+    limit: LimitOption = 50,
+    cursor: CursorOption = None,
+    config: ConfigOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Tasks, newest first."""
+    given = {"account": account, "queue_id": queue, "state": state, "finish_result": result, "lost": lost}
+    query = query_of(TaskQuery, **given, since=since, limit=limit, cursor=cursor)
+    page = ask(list_tasks, query, {}, config)
+    if as_json:
+        print_json(plain(page))
+        return
+    columns = (
+        "account",
+        "task",
+        "id",
+        "queue",
+        "state",
+        "result",
+        "attempts",
+        "confidence",
+        "lost",
+        "last heard of",
+    )
+    print_table("Tasks", columns, [_row(task) for task in page.tasks])
+    say_next(page.next_cursor)
+
+
+def _row(task: Task) -> list[Any]:
+    attempts = f"{'' if task.attempts_exact else '≥ '}{task.attempts}" + (
+        f"/{task.try_count}" if task.try_count else ""
+    )
+    heard = plain(task)["last_at"]
+    words = [task.state, task.finish_result, attempts, task.confidence, task.lost_hooks or None, heard]
+    return [task.account, task.key, task.task_id, task.queue_id, *words]
+
+
+@tasks_app.command("show")
+def show(
+    account: Annotated[str, typer.Argument(help="The account.")],
+    task: Annotated[str, typer.Argument(help="Our ref of the task, or the scheduler's id.")],
+    *,
+    as_of: Annotated[str | None, typer.Option(help="As it was known at this moment.")] = None,
+    numbers: NumbersOption = False,
+    config: ConfigOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """One task with its timeline: what was heard of it, when, and from whom."""
+    query = query_of(AsOfQuery, as_of=as_of)
+    timeline = plain(ask(get_timeline, query, {"account": account, "key": task}, config, numbers=numbers))
+    if as_json:
+        print_json(timeline)
+        return
+    fields = {name: value for name, value in timeline["task"].items() if name != "hooks"}
+    print_table(f"Task {account}/{task}", ("field", "value"), fields.items())
+    hooks = timeline["task"]["hooks"].items()
+    counts = ("expected", "arrived", "duplicates", "lost")
+    print_table(
+        "Hooks", ("event", *counts), [[event, *(count[name] for name in counts)] for event, count in hooks]
+    )
+    facts = [
+        [f["at"], f["source"], f["event"] or f["kind"], _brief(f["said"]), ", ".join(f["flags"])]
+        for f in timeline["facts"]
+    ]
+    print_table("Timeline", ("at", "source", "what", "said", "odd"), facts)
+    if timeline["findings"]:
+        found = [[f["category"], f["kind"], f["count"], f["detail"]] for f in timeline["findings"]]
+        print_table("Findings", ("category", "kind", "count", "detail"), found)
+
+
+def _brief(said: dict[str, Any]) -> str:
+    shown = ("status", "result", "finish_result", "cdr", "call", "finish_comment", "hangup_cause")
+    return ", ".join(f"{name} {said[name]}" for name in shown if said.get(name))
+
+
+@tasks_app.command(
+    "add", help=f"Create tasks from a CSV or JSON file, with minted hook URLs. Fields: {', '.join(FIELDS)}."
+)
+def add(
+    file: Annotated[
+        Path, typer.Argument(help="CSV with a header line, or a JSON array of objects.", exists=True)
+    ],
+    *,
+    account: Annotated[str, typer.Option(help="The account whose tasks they will be.")],
+    queue: Annotated[str, typer.Option("--queue", help="The queue's id at the scheduler.")],
+    config: ConfigOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Give each row a `ref` of your own, and the same file can be run again: what exists is skipped."""
+    settings = load_settings(config)
+    require_account(settings, account)
+    tasks = read_tasks(file)
+    added = asyncio.run(add_tasks(settings, account, queue, tasks))
+    rows = [{"ref": ref, "task_id": task_id, "created": created} for ref, task_id, created in added.tasks]
+    if as_json:
+        print_json({"tasks": rows, "in_doubt": added.in_doubt, "problem": added.problem})
+    else:
+        said = {True: "created", False: "was there"}
+        print_table(
+            "Tasks",
+            ("ref", "id", ""),
+            [(row["ref"], row["task_id"], said[bool(row["created"])]) for row in rows],
+        )
+    if added.problem:
+        STDERR.print(f"[bold red]error:[/] {added.problem}", highlight=False)
+        if added.in_doubt:
+            STDERR.print(
+                f"Not known to exist: {', '.join(added.in_doubt)}. Run the same file again later.",
+                highlight=False,
+            )
+        raise typer.Exit(1)

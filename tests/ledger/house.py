@@ -1,0 +1,68 @@
+"""A ledger at work on a store of its own, and what can be asked of both."""
+
+import asyncio
+import contextlib
+import sqlite3
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, closing, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Table, select
+
+from receiver.ledger import Ledger
+from receiver.metrics import Metrics
+from receiver.store.engine import Store
+from receiver.store.tables import FACT, TASK
+
+
+@dataclass
+class House:
+    """`running` is the task in which the ledger commits; it ends once `stop` is set."""
+
+    store: Store
+    metrics: Metrics
+    ledger: Ledger
+    stop: asyncio.Event
+    running: asyncio.Task[None]
+
+    def rows(self, table: Table) -> list[dict[str, Any]]:
+        """All rows of a table, in order of its primary key."""
+        with self.store.snapshot() as connection:
+            query = select(table).order_by(*table.primary_key)
+            return [dict(row._mapping) for row in connection.execute(query)]
+
+    def facts(self) -> set[str]:
+        return {row["id"] for row in self.rows(FACT)}
+
+    def task(self) -> dict[str, Any]:
+        (row,) = self.rows(TASK)
+        return row
+
+    def sample(self, name: str, **labels: str) -> float:
+        """A metric's value now."""
+        return self.metrics.registry.get_sample_value(f"callback_{name}", labels) or 0.0
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Another process holds the write lock."""
+        with closing(sqlite3.connect(self.store.path, isolation_level=None)) as other:
+            other.execute("BEGIN IMMEDIATE")
+            yield
+            other.execute("ROLLBACK")
+
+
+@asynccontextmanager
+async def open_house(path: Path) -> AsyncIterator[House]:
+    store, metrics, stop = Store(path), Metrics(), asyncio.Event()
+    store.create()
+    ledger = Ledger(store, metrics)
+    house = House(store, metrics, ledger, stop, asyncio.create_task(ledger.run(stop)))
+    try:
+        yield house
+    finally:
+        stop.set()
+        with contextlib.suppress(asyncio.CancelledError):
+            await asyncio.wait_for(house.running, 20)
+        store.close()

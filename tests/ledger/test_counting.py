@@ -1,0 +1,100 @@
+"""Business counters: each thing once, however often and in whatever order it is heard."""
+
+import asyncio
+
+import pytest
+
+from receiver.domain.facts import EVENTS, Fact
+from tests.factories import finished, gone, hook, queue, seen, settled
+from tests.ledger.house import House
+
+pytestmark = pytest.mark.anyio
+
+STORY = [
+    seen("scheduled", 900),
+    hook("before", 1_000),
+    seen("executed", 1_001),
+    hook("before_again", 1_060),
+    hook("before_again", 1_061),
+    finished("failed", 1_300),
+    settled(2_000),
+    hook("after", 2_500),
+]
+
+
+async def record_all(house: House, facts: list[Fact]) -> None:
+    for fact in facts:
+        await house.ledger.record([fact])
+
+
+async def test_a_task_is_opened_and_finished_once(house: House) -> None:
+    await record_all(house, STORY)
+    assert house.sample("tasks_opened_total", queue="5") == 1
+    assert house.sample("tasks_finished_total", queue="5", finish_result="failed") == 1
+    assert house.sample("task_attempts_sum", finish_result="failed") == 3
+
+
+async def test_hooks_expected_and_lost_are_counted_when_the_task_is_settled(house: House) -> None:
+    await record_all(house, STORY[:6])
+    assert sum(house.sample("expected_hooks_total", event=event) for event in EVENTS) == 0
+    await record_all(house, STORY[6:])
+    counts = {
+        event: (
+            house.sample("expected_hooks_total", event=event),
+            house.sample("lost_hooks_total", event=event),
+        )
+        for event in EVENTS
+    }
+    assert counts == {"before": (1, 0), "before_again": (2, 1), "success": (0, 0), "after": (1, 1)}
+
+
+async def test_drift_and_anomalies_are_counted_when_the_task_is_settled(house: House) -> None:
+    odd = [hook("success", 1_100, readable=False), finished("failed", 1_300), settled(2_000)]
+    await record_all(house, [*odd, hook("after", 2_500, readable=False)])
+    assert house.sample("drift_total", kind="result") == 1
+    assert house.sample("anomalies_total", kind="unreadable") == 1
+
+
+async def test_hearing_everything_again_counts_nothing(house: House) -> None:
+    def counted() -> dict[str, float]:
+        samples = (sample for metric in house.metrics.registry.collect() for sample in metric.samples)
+        return {
+            f"{sample.name}{sample.labels}": sample.value
+            for sample in samples
+            if not sample.name.startswith("callback_intake")
+        }
+
+    await record_all(house, STORY)
+    once = counted()
+    await record_all(house, STORY[::-1])
+    await house.ledger.record(STORY)
+    assert counted() == once
+
+
+async def test_a_task_whose_whole_life_is_one_batch_is_counted_once(house: House) -> None:
+    await asyncio.gather(*(house.ledger.record([fact]) for fact in STORY))
+    assert house.sample("intake_batch_size_count") <= 2
+    assert house.sample("tasks_opened_total", queue="5") == 1
+    assert house.sample("tasks_finished_total", queue="5", finish_result="failed") == 1
+    assert house.sample("expected_hooks_total", event="before_again") == 2
+
+
+async def test_a_task_first_known_by_its_id_is_opened_and_finished_once(house: House) -> None:
+    by_id = (None, "7")
+    await record_all(house, [hook("before", 1_000, about=by_id), finished("failed", 1_300, about=by_id)])
+    await record_all(house, [settled(2_000, about=by_id), seen("executed", 2_100)])
+    assert house.task()["key"] == "r1"
+    opened = [house.sample("tasks_opened_total", queue=queue) for queue in ("unknown", "5")]
+    assert sum(opened) == 1
+    assert house.sample("tasks_finished_total", queue="5", finish_result="failed") == 1
+    assert house.sample("expected_hooks_total", event="before") == 1
+
+
+async def test_a_task_that_is_gone_is_finished_with_an_unknown_result(house: House) -> None:
+    await record_all(house, [seen("executed", 1_001), gone(5_000), gone(6_000)])
+    assert house.sample("tasks_finished_total", queue="5", finish_result="unknown") == 1
+
+
+async def test_what_is_said_of_queues_counts_no_task(house: House) -> None:
+    await house.ledger.record([queue(1.0)])
+    assert house.sample("tasks_opened_total", queue="5") == 0
