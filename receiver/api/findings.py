@@ -32,7 +32,7 @@ def _read(connection: Connection, category: Category, asked: FindingQuery) -> Fi
     query = queries.findings(category, asked)
     rows, following = read_page(connection, query, queries.FINDINGS_ORDER, asked)
     counted = connection.execute(queries.finding_totals(category, asked))
-    totals = dict.fromkeys(KINDS[category], 0) | dict(counted.tuples().all())
+    totals = dict.fromkeys(KINDS[category], 0) | dict(counted.all())
     return FindingPage(
         findings=[Finding.model_validate(row) for row in rows], totals=totals, next_cursor=following
     )

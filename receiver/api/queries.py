@@ -130,7 +130,7 @@ def findings_by_kind(asked: AccountQuery) -> Select[Any]:
     return counted.where(*_equal(FINDING, asked, ("account",))).group_by(*by)
 
 
-def delivery_counts(asked: AccountQuery) -> Select[Any]:
+def delivery_counts(asked: AccountQuery) -> Select[int, int]:
     """One row: all, and those with a problem."""
     counted = select(func.count().label("total"), func.count(DELIVERY.c.problem).label("problem"))
     return counted.select_from(DELIVERY).where(*_equal(DELIVERY, asked, ("account",)))

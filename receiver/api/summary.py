@@ -19,7 +19,7 @@ async def summarise(call: Call[AccountQuery, None]) -> Summary:
 
 def _read(connection: Connection, asked: AccountQuery) -> Summary:
     def counts(query: Select[*tuple[Any, ...]]) -> dict[Any, int]:
-        return dict(connection.execute(query).tuples().all())
+        return dict(connection.execute(query).all())
 
     states, settled = counts(queries.tasks_by("state", asked)), counts(queries.tasks_by("settled", asked))
     expected = connection.execute(queries.expected_hooks(asked)).mappings().one()

@@ -8,8 +8,9 @@ from receiver.cli.capture import capture
 from receiver.cli.check import check
 from receiver.cli.config import config_app
 from receiver.cli.demo import demo
-from receiver.cli.listing import drift, lost_hooks, queues_app
+from receiver.cli.findings import drift, lost_hooks
 from receiver.cli.output import STDERR
+from receiver.cli.queues import queues_app
 from receiver.cli.running import rebuild, reconcile, serve
 from receiver.cli.tasks import tasks_app
 from receiver.cli.tokens import tokens_app

@@ -45,3 +45,8 @@ def say_next(cursor: str | None) -> None:
     """How to get the next page of a list, where there is one."""
     if cursor:
         STDERR.print(f"There are more: --cursor {cursor}", highlight=False)
+
+
+def flat(value: Any) -> Any:
+    """Counts by name as a text; anything else as it is."""
+    return ", ".join(f"{count} {name}" for name, count in value.items()) if isinstance(value, dict) else value

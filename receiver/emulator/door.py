@@ -128,9 +128,8 @@ async def _suffer_before(call: ApiCall, fate: ApiFate) -> None:
         injected["api_early_401"] += 1
         call.parts.world.tokens.revoke(call.token)
         raise refusals.unauthorized()
-    if fate.short_quota:
+    if fate.short_quota and call.account.quota.block(call.now, fate.short_quota):
         injected["api_short_quota"] += 1
-        call.account.quota.block(call.now + fate.short_quota)
     if not call.account.quota.charge(call.now):
         raise refusals.quota_exceeded()
     if fate.error_before:

@@ -61,7 +61,7 @@ class TaskInput(Input):
     name: Text = ""
     a_number: Number
     b_number: Number
-    extension_id: int | None = None
+    extension_id: int | None = Field(None, ge=0, lt=2**63)
     try_count: int = Field(1, ge=1, le=50)
     try_again_pause: int = Field(60, ge=0, le=10**8)
     url_before: Text = ""
@@ -150,7 +150,7 @@ def _is_sendable(url: str) -> bool:
         parsed = httpx2.URL(url)
     except httpx2.InvalidURL:
         return False
-    return parsed.scheme in {"http", "https"} and bool(parsed.host)
+    return parsed.scheme in {"http", "https"} and bool(parsed.host) and (parsed.port or 0) < 2**16
 
 
 def _epoch(value: object, now: float) -> float:

@@ -20,9 +20,12 @@ class Quota:
         self._used += 1
         return True
 
-    def block(self, until: float) -> None:
-        """Refuse everything until then."""
-        self._blocked_until = until
+    def block(self, now: float, seconds: float) -> bool:
+        """Refuse everything for so long; False: it is refused already, and the reset that was told stands."""
+        if now < self._blocked_until:
+            return False
+        self._blocked_until = now + seconds
+        return True
 
     def headers(self, now: float) -> dict[str, str]:
         self._turn(now)

@@ -110,6 +110,20 @@ def test_a_process_executes_tasks_fires_hooks_and_ends_at_sigterm() -> None:
         assert process.communicate()[1] == ""
 
 
+@pytest.mark.parametrize("url", ["http://127.0.0.1:1/", "http://a..b/", f"http://{'x' * 70}/"])
+def test_an_endpoint_that_cannot_be_reached_is_a_failed_hook_and_no_more(url: str) -> None:
+    with emulator("--speed", "2000") as (process, client):
+        log_in(client)
+        queue = client.post(QUEUES, json={"name": "q", "status": "on"}).json()["id"]
+        task = {"a_number": "1", "b_number": "2", "url_after": url}
+        assert client.post(f"{QUEUES}{queue}/task/", json={"tasks": [task]}).status_code == 201
+        assert until_idle(client)["tasks"] == {"finished": 1}
+        [hook] = client.get("/emulator/truth").json()["hooks"]
+        assert hook["fate"] == "failed"
+        process.terminate()
+        assert process.wait(timeout=10) == 0
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_process_ends_at_once_though_calls_and_connections_are_open(number: signal.Signals) -> None:
     with emulator() as (process, client):

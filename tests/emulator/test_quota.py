@@ -1,8 +1,9 @@
 from dataclasses import replace
 
 from receiver.emulator import AccountConfig
+from receiver.emulator.quota import Quota
 from tests.emulator.rig import ACCOUNT, SURE, authorize, running
-from tests.emulator.virtual import run
+from tests.emulator.virtual import MONDAY_NOON, run
 
 QUEUES = "/task_scheduler/"
 
@@ -32,6 +33,14 @@ def test_a_used_up_quota_refuses_until_the_reset() -> None:
             assert (await rig.api("GET", QUEUES)).status_code == 200
 
     run(main())
+
+
+def test_a_block_lasts_until_the_reset_that_was_told_and_no_longer() -> None:
+    quota = Quota(10)
+    assert quota.block(MONDAY_NOON, 20)
+    assert not quota.block(MONDAY_NOON + 10, 20)
+    assert quota.headers(MONDAY_NOON + 10)["X-RateLimit-Remaining"] == "0"
+    assert [quota.charge(MONDAY_NOON + seconds) for seconds in (0, 19, 20)] == [False, False, True]
 
 
 def test_accounts_do_not_share_a_quota() -> None:

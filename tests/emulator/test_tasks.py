@@ -152,7 +152,7 @@ def test_a_start_is_a_date_and_time_or_seconds_from_now(given: object, start: st
         ({"url_after": "http:host"}, "url_after"),
         ({"url_after": "http://host:99999/"}, "url_after"),
         ({"url_after": "http://host/\n" + "x"}, "url_after"),
-        ({"name": "\ud800"}, "name"),
+        ({"extension_id": -1}, "extension_id"),
         ({"start_time_utc": "tomorrow"}, "start_time_utc"),
         ({"start_time_utc": -5}, "start_time_utc"),
         ({"start_time_utc": "2026-02-30 00:00:00"}, "start_time_utc"),

@@ -1,37 +1,15 @@
-"""`receiver queues`, `lost-hooks` and `drift`: lists of what was found out."""
+"""`receiver lost-hooks` and `drift`: lists of what was found out."""
 
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
 from receiver.api.findings import list_findings
-from receiver.api.params import AccountQuery, DriftQuery, LostHookQuery
-from receiver.api.queues import list_queues
+from receiver.api.params import DriftQuery, LostHookQuery
 from receiver.api.shapes import FindingPage
 from receiver.cli.options import AccountOption, CursorOption, LimitOption, QueueOption, SinceOption
-from receiver.cli.output import STDOUT, ConfigOption, JsonOption, print_json, print_table, say_next
+from receiver.cli.output import STDOUT, ConfigOption, JsonOption, flat, print_json, print_table, say_next
 from receiver.cli.reading import ask, plain, query_of
-
-queues_app = typer.Typer(no_args_is_help=True, help="Queues at the scheduler.")
-
-
-@queues_app.command("list")
-def list_of_queues(
-    account: AccountOption = None, config: ConfigOption = None, as_json: JsonOption = False
-) -> None:
-    """Queues, how many tasks they hold by state, and when they were last read through."""
-    answer = plain(ask(list_queues, query_of(AccountQuery, account=account), {}, config))
-    if as_json:
-        print_json(answer)
-        return
-    columns = ("account", "queue_id", "name", "status", "tasks", "swept_at", "sweep_error")
-    print_table(
-        "Queues", columns, [[_flat(queue.get(column)) for column in columns] for queue in answer["queues"]]
-    )
-
-
-def _flat(value: Any) -> Any:
-    return ", ".join(f"{count} {name}" for name, count in value.items()) if isinstance(value, dict) else value
 
 
 def lost_hooks(
@@ -77,5 +55,5 @@ def _print_findings(title: str, page: FindingPage, *, as_json: bool) -> None:
         return
     columns = ("account", "key", "queue_id", "kind", "count", "detail", "at")
     print_table(title, columns, [[finding[column] for column in columns] for finding in answer["findings"]])
-    STDOUT.print("In all: " + (_flat(answer["totals"]) or "none"))
+    STDOUT.print("In all: " + (flat(answer["totals"]) or "none"))
     say_next(page.next_cursor)

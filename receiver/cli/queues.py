@@ -1,0 +1,63 @@
+"""`receiver queues`: the queues at the scheduler."""
+
+import asyncio
+from typing import Annotated
+
+import typer
+
+from receiver.api.params import AccountQuery
+from receiver.api.queues import list_queues
+from receiver.app import scheduler_account
+from receiver.cli.options import AccountOption
+from receiver.cli.output import STDOUT, ConfigOption, JsonOption, flat, print_json, print_table
+from receiver.cli.reading import ask, plain, query_of
+from receiver.cli.urls import require_account
+from receiver.scheduler.client import SchedulerClient
+from receiver.scheduler.wire import NewQueue, QueueRecord
+from receiver.server import machine_world
+from receiver.settings import Settings, load_settings
+
+queues_app = typer.Typer(no_args_is_help=True, help="Queues at the scheduler.")
+
+
+@queues_app.command("list")
+def list_of_queues(
+    account: AccountOption = None, config: ConfigOption = None, as_json: JsonOption = False
+) -> None:
+    """Queues, how many tasks they hold by state, and when they were last read through."""
+    answer = plain(ask(list_queues, query_of(AccountQuery, account=account), {}, config))
+    if as_json:
+        print_json(answer)
+        return
+    columns = ("account", "queue_id", "name", "status", "tasks", "swept_at", "sweep_error")
+    print_table(
+        "Queues", columns, [[flat(queue.get(column)) for column in columns] for queue in answer["queues"]]
+    )
+
+
+@queues_app.command("create")
+def create(
+    name: Annotated[str, typer.Argument(help="The new queue's name.")],
+    *,
+    account: Annotated[str, typer.Option(help="The account whose queue it will be.")],
+    limit: Annotated[int | None, typer.Option(help="So many tasks may be dialled at once.", min=1)] = None,
+    on: Annotated[bool, typer.Option("--on/--off", help="Whether its tasks are dialled.")] = True,
+    config: ConfigOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Create a queue at the scheduler. If its answer gets lost, look with `list` before trying again."""
+    settings = load_settings(config)
+    require_account(settings, account)
+    new = NewQueue(name=name, status="on" if on else "off", concurrent_task_limit=limit)
+    queue = asyncio.run(_create(settings, account, new))
+    if as_json:
+        print_json({"account": account, "queue_id": queue.id, "name": queue.name, "status": queue.status})
+    else:
+        STDOUT.print(f"Queue {queue.id} ({queue.name}) is {queue.status}.")
+
+
+async def _create(settings: Settings, account: str, new: NewQueue) -> QueueRecord:
+    world = machine_world(settings)
+    at = scheduler_account(account, settings.accounts[account])
+    async with SchedulerClient(at, clock=world.clock, rng=world.rng) as client:
+        return await client.create_queue(new)

@@ -1,0 +1,188 @@
+"""A receiver without its doors: a real store and ledger, told facts directly and asked over /v1."""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import httpx2
+from starlette.applications import Starlette
+
+from receiver.api import ApiParts, api_routes
+from receiver.api.tokens import create_token
+from receiver.clock import WallClock
+from receiver.domain.facts import (
+    EVENTS,
+    Event,
+    Fact,
+    HookSaid,
+    QueueSaid,
+    Said,
+    SettledSaid,
+    TaskSaid,
+    hook_fact,
+    observation,
+    queue_fact,
+)
+from receiver.domain.hooks import HookKey, HookSigner
+from receiver.ledger import Ledger
+from receiver.metrics import Metrics
+from receiver.store import statements
+from receiver.store.engine import Store
+from receiver.store.tables import SWEEP
+
+Json = dict[str, Any]
+
+T0 = 1_772_357_400.0
+"""2026-03-01T09:30:00Z."""
+
+A_NUMBER, B_NUMBER = "+79161234567", "84957654321"
+SCOPES = ("read", "numbers", "mint")
+SIGNER = HookSigner((HookKey("k1", "s" * 32),))
+
+
+def finished(**changes: Any) -> TaskSaid:
+    """The API's record of a task that succeeded at its first attempt."""
+    said: Json = {
+        "status": "finished",
+        "queue_id": "17",
+        "name": "order 4711",
+        "finish_result": "success",
+        "finish_comment": "connected",
+        "cdr": "c-1",
+        "try_count": 3,
+        "pause": 60.0,
+        "start_at": T0,
+        "a_number": A_NUMBER,
+        "b_number": B_NUMBER,
+        "hooks": EVENTS,
+    }
+    return TaskSaid(**said | changes)
+
+
+@dataclass
+class Rig:
+    """What a test tells and asks."""
+
+    store: Store
+    ledger: Ledger
+    parts: ApiParts
+    client: httpx2.AsyncClient
+    tokens: dict[str, str] = field(default_factory=dict)
+    heard: int = 0
+
+    async def hook(self, ref: str | None, event: Event, at: float, body: bytes = b"", **changes: Any) -> str:
+        """One delivery and its event; the delivery's id."""
+        self.heard += 1
+        delivery_id = f"{int(at * 1000):012x}{self.heard:020x}"
+        problem = changes.pop("problem", None)
+        account = changes.pop("account", "main")
+        task_id = changes.pop("task_id", None)
+        said = HookSaid(event, **{"readable": problem is None} | changes)
+        row = {
+            "id": delivery_id,
+            "account": account,
+            "event": event,
+            "ref": ref,
+            "received_at": at,
+            "method": "POST",
+            "query": "id=5",
+            "headers": [["content-type", "application/x-www-form-urlencoded"]],
+            "body": body,
+            "peer": "192.0.2.7",
+            "problem": problem,
+        }
+        await self.ledger.record([hook_fact(account, delivery_id, at, said, (ref, task_id))], [row])
+        return delivery_id
+
+    async def said(
+        self, ref: str | None, at: float, said: Said, task_id: str | None = None, account: str = "main"
+    ) -> None:
+        """One observation of a task."""
+        await self.ledger.record([observation(account, at, said, (ref, task_id))])
+
+    async def queue(self, queue_id: str, account: str = "main", **changes: Any) -> None:
+        said = QueueSaid(queue_id, **{"status": "on", "name": "call-backs"} | changes)
+        await self.ledger.record([queue_fact(account, T0, said)])
+
+    async def swept(self, queue_id: str, completed_at: float | None, error: str | None = None) -> None:
+        row = {
+            "account": "main",
+            "queue_id": queue_id,
+            "started_at": T0,
+            "next_page": 1,
+            "tasks": 0,
+            "completed_at": completed_at,
+            "error": error,
+        }
+        await self.store.write(lambda connection: statements.put(connection, SWEEP, [row]))
+
+    async def settled_without_after(self, ref: str, at: float = T0, **changes: Any) -> None:
+        """A task that succeeded and whose `after` hook was lost."""
+        await self.hook(ref, "before", at)
+        await self.hook(ref, "success", at + 30)
+        await self.said(ref, at + 60, finished(**changes), task_id=f"9{ref}")
+        await self.said(ref, at + 90, SettledSaid())
+
+    async def record(self, facts: Iterable[Fact]) -> None:
+        await self.ledger.record(list(facts))
+
+    async def token(self, *scopes: str) -> str:
+        """A token with these scopes."""
+        name = "-".join(scopes)
+        if name not in self.tokens:
+            self.tokens[name] = await self.store.write(
+                lambda connection: create_token(connection, name, scopes, T0)
+            )
+        return self.tokens[name]
+
+    async def ask(self, path: str, *scopes: str, method: str = "GET", **rest: Any) -> httpx2.Response:
+        """A request with a token that has these scopes (`read` where none is named)."""
+        headers = {"Authorization": f"Bearer {await self.token(*(scopes or ('read',)))}"}
+        return await self.client.request(method, path, headers=headers, **rest)
+
+    async def get(self, path: str, *scopes: str, **params: Any) -> Json:
+        """The JSON of an answer that must be a success."""
+        response = await self.ask(path, *scopes, params=params)
+        assert response.status_code == 200, response.text
+        answer: Json = response.json()
+        return answer
+
+    async def refused(self, path: str, status: int, **params: Any) -> Json:
+        """The error of an answer that must have this status."""
+        response = await self.ask(path, params=params)
+        assert response.status_code == status, response.text
+        error: Json = response.json()["error"]
+        return error
+
+
+def api_app(parts: ApiParts) -> Starlette:
+    return Starlette(routes=api_routes(parts))
+
+
+@asynccontextmanager
+async def running_rig(path: Path, **changes: Any) -> AsyncIterator[Rig]:
+    """A rig over a store in this folder, its ledger running."""
+    store = Store(path / "receiver.db")
+    store.create()
+    ledger = Ledger(store, Metrics())
+    stop = asyncio.Event()
+    running = asyncio.create_task(ledger.run(stop))
+    given: Json = {
+        "store": store,
+        "signer": SIGNER,
+        "public_url": "https://hooks.example",
+        "accounts": ("main", "second"),
+        "clock": WallClock(),
+    }
+    parts = ApiParts(**given | changes)
+    transport = httpx2.ASGITransport(app=api_app(parts))
+    try:
+        async with httpx2.AsyncClient(transport=transport, base_url="http://receiver.test") as client:
+            yield Rig(store, ledger, parts, client)
+    finally:
+        stop.set()
+        await running
+        store.close()

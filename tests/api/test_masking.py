@@ -1,0 +1,49 @@
+import pytest
+
+from receiver.api.masking import mask_number, mask_text, mask_tree
+
+
+@pytest.mark.parametrize(
+    ("number", "masked"),
+    [
+        ("+79161234567", "+791•••67"),
+        ("89161234567", "891•••67"),
+        ("+7 (916) 123-45-67", "+791•••67"),
+        ("223344", "•••44"),
+        ("305", "305"),
+        ("sip:alice", "sip:alice"),
+    ],
+)
+def test_a_number_keeps_only_what_tells_it_from_its_neighbours(number: str, masked: str) -> None:
+    assert mask_number(number) == masked
+
+
+@pytest.mark.parametrize(
+    ("text", "masked"),
+    [
+        ("call +79161234567 back", "call +791•••67 back"),
+        ("8 (916) 123-45-67, busy", "891•••67, busy"),
+        ("+7916 123-45-67", "+791•••67"),
+        ("7 916 123 45 67", "791•••67"),
+        ("order 4711 of 12", "order 4711 of 12"),
+        ("0b6f3a52-7c1e-4a7b-9d52-142661417400", "0b6f3a52-7c1e-4a7b-9d52-142661417400"),
+        ("занято 89161234567", "занято 891•••67"),
+    ],
+)
+def test_numbers_are_found_within_text(text: str, masked: str) -> None:
+    assert mask_text(text) == masked
+
+
+def test_names_decide_what_is_a_number_and_what_is_not() -> None:
+    tree = {
+        "did_number": 79161234567,
+        "record_uuid": "79161234567",
+        "hangup_time_gmt": "2026-03-01 09:30:00",
+        "legs": [{"to_username": "79161234567"}, None],
+        "found": True,
+        "duration": 20.5,
+    }
+    assert mask_tree(tree) == tree | {
+        "did_number": "791•••67",
+        "legs": [{"to_username": "791•••67"}, None],
+    }

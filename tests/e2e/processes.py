@@ -1,0 +1,127 @@
+"""Emulator and receiver as processes of their own, driven by the commands that a user has."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import httpx2
+
+SECRET = "an-application-secret"
+RECEIVER = (sys.executable, "-m", "receiver")
+
+
+class CommandError(Exception):
+    """A command did not exit 0; what it said on standard error."""
+
+
+def free_port() -> int:
+    with socket.socket() as sock:
+        sock.bind(("127.0.0.1", 0))
+        return int(sock.getsockname()[1])
+
+
+def daytime_origin(speed: float) -> float:
+    """The origin of a clock `speed` times as fast that shows 9:00 UTC of today now."""
+    now = time.time()
+    return (speed * now - (now - now % 86400 + 9 * 3600)) / (speed - 1)
+
+
+@dataclass
+class Town:
+    """One emulator, one receiver, and the folder with the receiver's settings and store."""
+
+    folder: Path
+    speed: float = 60.0
+    seed: int = 7
+    faults: str = "heavy"
+    port: int = field(default_factory=free_port)
+    origin: float = 0.0
+    emulator_url: str = ""
+    emulator: "subprocess.Popen[str] | None" = None
+    receiver: "subprocess.Popen[bytes] | None" = None
+
+    def start_emulator(self) -> None:
+        self.origin = daytime_origin(self.speed)
+        options = f"--port 0 --dialect mixed --seed {self.seed} --faults {self.faults} --speed {self.speed}"
+        command = [
+            *RECEIVER,
+            "emulate",
+            *options.split(),
+            "--quota",
+            "100000",
+            "--origin",
+            repr(self.origin),
+            "--account",
+            f"10001:app:{SECRET}",
+        ]
+        self.emulator = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+        assert self.emulator.stdout is not None
+        self.emulator_url = self.emulator.stdout.readline().split()[-1]
+        (self.folder / "receiver.toml").write_text(self._settings())
+
+    def _settings(self) -> str:
+        return f"""
+port = {self.port}
+store = "{self.folder / "receiver.db"}"
+clock_speed = {self.speed}
+clock_origin = {self.origin!r}
+log_level = "error"
+hook_keys = [{{ name = "k1", secret = "{"s" * 40}" }}]
+[accounts.main]
+base_url = "{self.emulator_url}/api/ver1.0"
+client_id = "10001"
+oauth_client_id = "app"
+oauth_client_secret = "{SECRET}"
+[reconcile]
+overdue_after_s = 90
+late_hook_grace_s = 240
+ask_again_s = 30
+sweep_every_s = 300
+poll_s = 5
+"""
+
+    def start_receiver(self) -> None:
+        command = [*RECEIVER, "serve", "--config", str(self.folder / "receiver.toml")]
+        self.receiver = subprocess.Popen(command)
+        deadline = time.monotonic() + 20
+        while time.monotonic() < deadline:
+            try:
+                if httpx2.get(f"http://127.0.0.1:{self.port}/readyz").status_code == 200:
+                    return
+            except httpx2.TransportError:
+                time.sleep(0.05)
+        raise TimeoutError("the receiver did not become ready")
+
+    def kill_receiver(self) -> None:
+        """kill −9: nothing is flushed, nothing is said."""
+        assert self.receiver is not None
+        os.kill(self.receiver.pid, signal.SIGKILL)
+        self.receiver.wait()
+
+    def run(self, *arguments: str) -> Any:
+        """One command with `--json`; what it printed."""
+        command = [*RECEIVER, *arguments, "--config", str(self.folder / "receiver.toml"), "--json"]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+        if done.returncode:
+            raise CommandError(done.stderr)
+        return json.loads(done.stdout)
+
+    def ask_emulator(self, what: str) -> Any:
+        return httpx2.get(f"{self.emulator_url}/emulator/{what}", timeout=60).json()
+
+    def stop(self) -> None:
+        for process in (self.receiver, self.emulator):
+            if process is not None and process.poll() is None:
+                process.terminate()
+                try:
+                    process.wait(20)
+                except subprocess.TimeoutExpired:
+                    process.kill()
+                    process.wait()
