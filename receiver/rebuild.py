@@ -66,7 +66,7 @@ def _compare_links(connection: Connection) -> Iterator[Difference]:
 
 def _compare_queues(connection: Connection) -> Iterator[Difference]:
     rebuilt = {}
-    for fact in statements.queue_facts(connection):
+    for fact in sorted(statements.queue_facts(connection), key=lambda fact: fact.at):
         if isinstance(fact.said, QueueSaid):
             rebuilt[fact.account, fact.said.queue_id] = queue_row(fact.account, fact.at, fact.said)
     live = {(row.account, row.queue_id): row for row in connection.execute(select(QUEUE))}

@@ -19,7 +19,7 @@ before_again     executed   executed   executed   executed   .          .       
 success          connected  connected  connected  connected  connected  .          .          .          .
 after            ended      ended      ended      ended      succeeded  ended      succeeded  failed     .
 after_success    succeeded  succeeded  succeeded  succeeded  succeeded  succeeded  succeeded  .          .
-after_failed     failed     failed     failed     failed     .          failed     .          failed     .
+after_failed     failed     failed     failed     failed     !ended     failed     .          failed     .
 finished         ended      ended      ended      ended      succeeded  ended      succeeded  failed     .
 finished_success succeeded  succeeded  succeeded  succeeded  succeeded  succeeded  succeeded  !succeeded .
 finished_failed  failed     failed     failed     failed     !failed    failed     !failed    failed     .

@@ -7,6 +7,7 @@ pytestmark = pytest.mark.anyio
 
 
 async def test_a_queue_tells_its_shape_its_tasks_and_its_sweeps(rig: Rig) -> None:
+    await rig.queue("16")
     await rig.queue("17", concurrent_task_limit=5, comment="web form")
     await rig.swept("17", T0 + 60, "page 2: time-out")
     await rig.said("r1", T0, finished(), task_id="1")

@@ -63,7 +63,9 @@ async def test_only_the_hash_of_a_token_is_kept(rig: Rig) -> None:
     assert len(token) == 4 + 43
     row = await rig.store.read(lambda connection: connection.execute(select(API_TOKEN)).one())
     assert token not in str(row)
-    assert await rig.store.read(lambda connection: authenticate(connection, token)) == {"read", "mint"}
+    assert await rig.store.read(lambda connection: authenticate(connection, token)) == frozenset(
+        {"read", "mint"}
+    )
 
 
 @pytest.mark.parametrize(

@@ -1,3 +1,4 @@
+import time
 from datetime import UTC, datetime
 
 import pytest
@@ -81,6 +82,28 @@ def test_reading_never_raises_and_gives_storable_text(payload: list[tuple[str, s
 )
 def test_times_are_read_in_s_ms_us_and_iso_as_utc(text: str) -> None:
     assert read_time(text) == MOMENT
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [
+        ("99999999999", 99_999_999_999.0),
+        ("100000000000", 100_000_000.0),
+        ("99999999999999", 99_999_999_999.999),
+        ("100000000000000", 100_000_000.0),
+    ],
+)
+def test_units_are_told_apart_by_size(text: str, seconds: float) -> None:
+    assert read_time(text) == seconds
+
+
+def test_a_time_without_a_zone_is_utc_wherever_we_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    with monkeypatch.context() as patch:
+        patch.setenv("TZ", "Asia/Yekaterinburg")
+        time.tzset()
+        read = read_time("2023-11-14 22:13:20")
+    time.tzset()
+    assert read == MOMENT
 
 
 def test_fractions_of_seconds_are_kept() -> None:

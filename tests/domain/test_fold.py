@@ -98,6 +98,16 @@ def test_a_repeat_that_arrives_after_the_delay_it_ends_is_the_later_state() -> N
     assert fold([*waiting, hook("before_again", 1_090)]).state == "executed"
 
 
+def test_a_call_that_comes_after_a_wait_does_not_count_towards_it() -> None:
+    """The second attempt's hook is late or lost: its call alone tells that the wait is over."""
+    facts = [
+        seen("executed", 1_001, cdr="u1"),
+        seen("delayed", 1_030, cdr="u1"),
+        seen("executed", 1_090, cdr="u2"),
+    ]
+    assert fold(facts).state == "executed"
+
+
 def test_a_before_that_arrives_late_does_not_take_a_waiting_task_back() -> None:
     facts = [hook("before_again", 1_060), seen("delayed", 1_090), hook("before", 1_200)]
     assert fold(facts).state == "delayed"

@@ -125,3 +125,5 @@ poll_s = 5
                 except subprocess.TimeoutExpired:
                     process.kill()
                     process.wait()
+        if self.emulator is not None and self.emulator.stdout is not None:
+            self.emulator.stdout.close()

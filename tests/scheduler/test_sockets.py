@@ -55,15 +55,15 @@ async def serving(serve: Serve) -> AsyncIterator[SchedulerAccount]:
         await asyncio.gather(*handlers)
 
 
-def connected(account: SchedulerAccount, told: Told) -> SchedulerClient:
-    return SchedulerClient(account, clock=WallClock(20), rng=random.Random(1), observer=told)
+def connected(account: SchedulerAccount, told: Told, speed: float = 20) -> SchedulerClient:
+    return SchedulerClient(account, clock=WallClock(speed), rng=random.Random(1), observer=told)
 
 
 async def test_a_packed_answer_is_read(told: Told) -> None:
     async def serve(writer: asyncio.StreamWriter) -> None:
         writer.write(message({"id": 7, "name": "очередь"}))
 
-    async with serving(serve) as account, connected(replace(account, timeout=60), told) as client:
+    async with serving(serve) as account, connected(replace(account, timeout=60), told, 1) as client:
         assert (await client.get_queue(7)).name == "очередь"
     assert told == [("token", "ok"), ("get_queue", "ok")]
 

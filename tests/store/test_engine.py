@@ -36,6 +36,14 @@ def test_what_was_committed_is_seen_by_another_process_of_the_same_file(store: S
         assert other.execute("SELECT count(*) FROM fact").fetchone() == (1,)
 
 
+def test_a_transaction_holds_the_write_lock_from_its_beginning(store: Store) -> None:
+    """One that took it only at its first write could find that another process has written since it read."""
+    with store.transaction() as connection, closing(sqlite3.connect(store.path, timeout=0)) as other:
+        assert facts(connection) == 0
+        with pytest.raises(sqlite3.OperationalError, match="locked"):
+            other.execute("BEGIN IMMEDIATE")
+
+
 def test_a_transaction_that_fails_leaves_nothing(store: Store) -> None:
     def fail_half_way() -> None:
         with store.transaction() as connection:
