@@ -136,7 +136,7 @@ def test_an_unlisted_word_is_an_anomaly_and_changes_nothing(stage: str, word: st
 
 def test_rank_orders_the_steps_and_the_fact_id_tells_equals_apart() -> None:
     one, two = Step((1.0,), "after_failed", "b"), Step((1.0,), "success", "a")
-    assert walk([one, two]) == walk([two, one]) == Walk("connected", (("connected", "after_failed", "b"),))
+    assert walk([one, two]) == walk([two, one]) == Walk("ended", (("connected", "after_failed", "b"),))
 
 
 def test_cells_name_stages_only_and_results_belong_to_stages() -> None:

@@ -1,0 +1,103 @@
+"""A receiver that can be started, and torn down at any moment without a word, on the same file again."""
+
+import asyncio
+from dataclasses import dataclass, field
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import httpx2
+from starlette.types import ASGIApp
+
+from receiver.clock import Clock
+from receiver.domain.fields import DEFAULT_ALIASES
+from receiver.domain.hooks import HookKey, HookSigner
+from receiver.intake.access import Access, FixedAccess
+from receiver.intake.endpoint import HookEndpoint, IntakeRules
+from receiver.ledger import Ledger
+from receiver.metrics import Metrics
+from receiver.reconcile.desk import Desk
+from receiver.reconcile.policy import Policy
+from receiver.reconcile.worker import CallReconciler, TaskReconciler
+from receiver.scheduler.account import SchedulerAccount
+from receiver.scheduler.client import SchedulerClient
+from receiver.store.engine import Store
+
+API = "http://scheduler.test/api/ver1.0"
+PUBLIC = "http://receiver.test"
+NUMBERS = {"north": "10001", "south": "10002"}
+"""Our name of an account → its number at the scheduler."""
+
+SIGNER = HookSigner((HookKey("sim", "simulated-secret-of-at-least-32-characters"),))
+POLICY = Policy(
+    margins={"progress": 90.0, "confirm": 2.0, "call": 0.0, "settle": 240.0},
+    waits={"progress": 30.0, "confirm": 2.0, "call": 2.0, "settle": 30.0},
+    sweep_every=300.0,
+    poll=10.0,
+)
+
+
+def client_of(name: str, clock: Clock, rng: Random, transport: httpx2.AsyncBaseTransport) -> SchedulerClient:
+    """A client of one account at the emulator."""
+    account = SchedulerAccount(
+        name=name,
+        base_url=API,
+        client_id=NUMBERS[name],
+        oauth_client_id=f"app-{name}",
+        oauth_client_secret=f"secret-{name}",
+    )
+    return SchedulerClient(account, clock=clock, rng=rng, transport=transport)
+
+
+@dataclass
+class Outside:
+    """What every life of a receiver finds outside: its file, the time, and the way to the scheduler."""
+
+    path: Path
+    clock: Clock
+    rng: Random
+    transport: httpx2.AsyncBaseTransport
+    policy: Policy = POLICY
+
+
+@dataclass
+class House:
+    """One life of a receiver."""
+
+    store: Store
+    endpoint: ASGIApp
+    desks: dict[str, Desk]
+    metrics: Metrics
+    running: list[asyncio.Task[None]] = field(default_factory=list)
+
+    @classmethod
+    def open(cls, outside: Outside) -> "House":
+        """Open the file and start the ledger and all workers."""
+        metrics, store = Metrics(), Store(outside.path)
+        store.create()
+        ledger = Ledger(store, metrics)
+        clients = {
+            name: client_of(name, outside.clock, outside.rng, outside.transport) for name in NUMBERS
+        }
+        desks = {
+            name: Desk(name, client, ledger, store, SIGNER, outside.clock, outside.policy, metrics)
+            for name, client in clients.items()
+        }
+        access = Access(SIGNER, dict.fromkeys(NUMBERS, FixedAccess()))
+        rules = IntakeRules(access, DEFAULT_ALIASES, 65_536)
+        endpoint = HookEndpoint(rules, ledger, metrics, clock=outside.clock, rng=outside.rng)
+        house = cls(store, endpoint, desks, metrics)
+        workers: list[Any] = [ledger]
+        workers += [kind(desk) for desk in desks.values() for kind in (TaskReconciler, CallReconciler)]
+        house.running = [asyncio.create_task(each.run(asyncio.Event()), name=each.name) for each in workers]
+        return house
+
+    async def kill(self) -> None:
+        """Tear everything down where it stands. Raises what a worker failed with before."""
+        failed = [task for task in self.running if task.done()]
+        for task in self.running:
+            task.cancel()
+        await asyncio.gather(*self.running, return_exceptions=True)
+        self.store.close()
+        for task in failed:
+            task.result()
