@@ -7,12 +7,13 @@ import typer
 
 from receiver.api.params import AccountQuery
 from receiver.api.queues import list_queues
-from receiver.app import scheduler_account
+from receiver.app import Receiver
 from receiver.cli.options import AccountOption
 from receiver.cli.output import STDOUT, ConfigOption, JsonOption, flat, print_json, print_table
 from receiver.cli.reading import ask, plain, query_of
 from receiver.cli.urls import require_account
-from receiver.scheduler.client import SchedulerClient
+from receiver.domain.facts import queue_fact
+from receiver.reconcile.observe import queue_said
 from receiver.scheduler.wire import NewQueue, QueueRecord
 from receiver.server import machine_world
 from receiver.settings import Settings, load_settings
@@ -57,7 +58,9 @@ def create(
 
 
 async def _create(settings: Settings, account: str, new: NewQueue) -> QueueRecord:
-    world = machine_world(settings)
-    at = scheduler_account(account, settings.accounts[account])
-    async with SchedulerClient(at, clock=world.clock, rng=world.rng) as client:
-        return await client.create_queue(new)
+    receiver = Receiver(settings, machine_world(settings))
+    desk = receiver.desks[account]
+    async with receiver.running(reconcile=False):
+        record = await desk.client.create_queue(new)
+        await desk.record([queue_fact(account, desk.clock.now(), queue_said(record))])
+    return record

@@ -50,29 +50,31 @@ def list_(
     if as_json:
         print_json(plain(page))
         return
-    columns = (
-        "account",
-        "task",
-        "id",
-        "queue",
-        "state",
-        "result",
-        "attempts",
-        "confidence",
-        "lost",
-        "last heard of",
-    )
+    columns = ("account", "task", "id", "state", "attempts", "known by", "lost", "last heard of")
     print_table("Tasks", columns, [_row(task) for task in page.tasks])
     say_next(page.next_cursor)
 
 
 def _row(task: Task) -> list[Any]:
-    attempts = f"{'' if task.attempts_exact else '≥ '}{task.attempts}" + (
-        f"/{task.try_count}" if task.try_count else ""
-    )
-    heard = plain(task)["last_at"]
-    words = [task.state, task.finish_result, attempts, task.confidence, task.lost_hooks or None, heard]
-    return [task.account, task.key, task.task_id, task.queue_id, *words]
+    most = f"/{task.try_count}" if task.try_count else ""
+    attempts = f"{'' if task.attempts_exact else '≥'}{task.attempts}{most}"
+    state = f"{task.state}, {task.finish_result}" if task.finish_result else task.state
+    known_by = {"events": "hooks", "reconciled": "API"}[task.confidence]
+    return [
+        task.account,
+        task.key,
+        task.task_id,
+        state,
+        attempts,
+        known_by,
+        task.lost_hooks,
+        _short(plain(task)["last_at"]),
+    ]
+
+
+def _short(at: str) -> str:
+    """A moment without year and fractions of seconds, UTC."""
+    return at[5:19].replace("T", " ")
 
 
 @tasks_app.command("show")
@@ -99,7 +101,7 @@ def show(
         "Hooks", ("event", *counts), [[event, *(count[name] for name in counts)] for event, count in hooks]
     )
     facts = [
-        [f["at"], f["source"], f["event"] or f["kind"], _brief(f["said"]), ", ".join(f["flags"])]
+        [_short(f["at"]), f["source"], f["event"] or f["kind"], _brief(f["said"]), ", ".join(f["flags"])]
         for f in timeline["facts"]
     ]
     print_table("Timeline", ("at", "source", "what", "said", "odd"), facts)

@@ -1,16 +1,21 @@
 """The ASGI application: the vendor's API, and the emulator's own control plane beside it."""
 
+from email.utils import formatdate
+
 from starlette.applications import Starlette
+from starlette.datastructures import MutableHeaders
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.middleware.gzip import GZipMiddleware
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Mount, Route, Router
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from receiver.emulator import routes_history as history
 from receiver.emulator import routes_queues as queues
 from receiver.emulator import routes_tasks as tasks
+from receiver.emulator.clock import Clock
 from receiver.emulator.control import show
 from receiver.emulator.door import Door, Handler, Parts
 from receiver.emulator.oauth import issue_token
@@ -49,11 +54,30 @@ def create_app(parts: Parts) -> Starlette:
             Mount("/api/ver1.0", app=Router(api, redirect_slashes=False)),
             Route("/emulator/{view}", control, methods=["GET"]),
         ],
-        middleware=[Middleware(GZipMiddleware, minimum_size=1000, compresslevel=1)],
+        middleware=[
+            Middleware(Dated, clock=parts.clock),
+            Middleware(GZipMiddleware, minimum_size=1000, compresslevel=1),
+        ],
         exception_handlers={HTTPException: _http_error},
     )
     app.router.redirect_slashes = False
     return app
+
+
+class Dated:
+    """Puts the emulated time into each answer, as a server with that clock would."""
+
+    def __init__(self, app: ASGIApp, clock: Clock) -> None:
+        self._app = app
+        self._clock = clock
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async def dated(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                MutableHeaders(scope=message)["Date"] = formatdate(self._clock.now(), usegmt=True)
+            await send(message)
+
+        await self._app(scope, receive, dated)
 
 
 async def _http_error(_: Request, error: Exception) -> Response:

@@ -1,10 +1,11 @@
 """A receiver that can be started, and torn down at any moment without a word, on the same file again."""
 
 import asyncio
+from collections.abc import Coroutine
 from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
-from typing import Any
+from typing import Any, TypeVar
 
 import httpx2
 from starlette.types import ASGIApp
@@ -23,6 +24,7 @@ from receiver.scheduler.account import SchedulerAccount
 from receiver.scheduler.client import SchedulerClient
 from receiver.store.engine import Store
 
+Result = TypeVar("Result")
 API = "http://scheduler.test/api/ver1.0"
 PUBLIC = "http://receiver.test"
 NUMBERS = {"north": "10001", "south": "10002"}
@@ -68,7 +70,8 @@ class House:
     endpoint: ASGIApp
     desks: dict[str, Desk]
     metrics: Metrics
-    running: list[asyncio.Task[None]] = field(default_factory=list)
+    workers: list[asyncio.Task[None]] = field(default_factory=list)
+    jobs: list[asyncio.Task[Any]] = field(default_factory=list)
 
     @classmethod
     def open(cls, outside: Outside) -> "House":
@@ -89,15 +92,21 @@ class House:
         house = cls(store, endpoint, desks, metrics)
         workers: list[Any] = [ledger]
         workers += [kind(desk) for desk in desks.values() for kind in (TaskReconciler, CallReconciler)]
-        house.running = [asyncio.create_task(each.run(asyncio.Event()), name=each.name) for each in workers]
+        house.workers = [asyncio.create_task(each.run(asyncio.Event()), name=each.name) for each in workers]
         return house
+
+    async def do(self, work: Coroutine[Any, Any, Result]) -> Result:
+        """Do this as a part of this life: raises CancelledError where that ends first."""
+        doing = asyncio.create_task(work)
+        self.jobs.append(doing)
+        return await doing
 
     async def kill(self) -> None:
         """Tear everything down where it stands. Raises what a worker failed with before."""
-        failed = [task for task in self.running if task.done()]
-        for task in self.running:
+        over = [worker for worker in self.workers if worker.done()]
+        for task in (*self.workers, *self.jobs):
             task.cancel()
-        await asyncio.gather(*self.running, return_exceptions=True)
+        await asyncio.gather(*self.workers, *self.jobs, return_exceptions=True)
         self.store.close()
-        for task in failed:
-            task.result()
+        for worker in over:
+            worker.result()

@@ -1,0 +1,114 @@
+"""The integrator, who creates the world's tasks: some through the receiver, some past it."""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from random import Random
+
+from receiver.domain.hooks import mint_urls
+from receiver.errors import AmbiguousCreateError, SchedulerError
+from receiver.reconcile.creation import create_tasks
+from receiver.scheduler.client import SchedulerClient
+from receiver.scheduler.wire import NewQueue, NewTask, TaskRecord
+from tests.simulation.house import PUBLIC, SIGNER, House
+
+CHUNK = 7
+SPREAD_S = 400
+TRIES = 40
+
+
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """One task to create, and whether to delete it before it starts."""
+
+    ref: str
+    task: NewTask
+    delete: bool
+
+
+def plan(seed: int, count: int) -> list[Planned]:
+    """`count` tasks; those to be deleted start so late that they have surely not begun by then."""
+    return [_plan(Random(f"plan:{seed}:{number}"), f"sim-{seed}-{number}") for number in range(count)]
+
+
+def _plan(rng: Random, ref: str) -> Planned:
+    delete = rng.random() < 0.05
+    task = NewTask(
+        name=ref,
+        a_number=f"1{rng.randrange(100):02}",
+        b_number=f"+7916{rng.randrange(10**7):07}",
+        try_count=rng.choices((1, 2, 3, 5), (4, 4, 3, 1))[0],
+        try_again_pause=rng.choice((20, 30, 45, 90)),
+        start_time_utc=3600 if delete else 60 + rng.randrange(SPREAD_S),
+    )
+    return Planned(ref, task, delete)
+
+
+@dataclass(slots=True)
+class Integrator:
+    """Creates tasks in one account. `client` is another application of the account than the receiver's.
+
+    `house`: the receiver as it lives now, or None while it is down.
+    """
+
+    account: str
+    client: SchedulerClient
+    house: Callable[[], House | None]
+    rng: Random
+
+    async def work(self, tasks: Sequence[Planned]) -> None:
+        """Queues and tasks, chunk by chunk, while the receiver comes and goes."""
+        half = len(tasks) // 2
+        for name, mine in (("sales", tasks[:half]), ("support", tasks[half:])):
+            queue_id = await self._queue(name)
+            for start in range(0, len(mine), CHUNK):
+                await self._chunk(queue_id, mine[start : start + CHUNK])
+                await self._wait(20)
+
+    async def _queue(self, name: str) -> str:
+        """The id of the queue of that name. A lost answer may have made it: so look before creating."""
+        for _ in range(TRIES):
+            try:
+                known = {queue.name: queue.id for queue in await self.client.list_queues()}
+                if name in known:
+                    return known[name]
+                await self.client.create_queue(NewQueue(name=name, status="on", concurrent_task_limit=4))
+            except SchedulerError:
+                await self._wait(5)
+        raise AssertionError(f"queue {name} was not created")
+
+    async def _chunk(self, queue_id: str, chunk: Sequence[Planned]) -> None:
+        for _ in range(TRIES):
+            try:
+                records = await self._create(queue_id, [_with_urls(self.account, each) for each in chunk])
+            except (AmbiguousCreateError, asyncio.CancelledError):
+                return  # some may exist, and to ask again could dial a person twice
+            except SchedulerError:
+                await self._wait(15)
+            else:
+                for planned, record in zip(chunk, records, strict=True):
+                    if planned.delete:
+                        await self._delete(queue_id, record.id)
+                return
+
+    async def _create(self, queue_id: str, tasks: Sequence[NewTask]) -> Sequence[TaskRecord]:
+        """Raises CancelledError where the receiver that should have done it died over it."""
+        house = self.house() if self.rng.random() < 0.5 else None
+        if house is None:
+            return await self.client.create_tasks(queue_id, tasks)
+        return await house.do(create_tasks(house.desks[self.account], queue_id, tasks))
+
+    async def _delete(self, queue_id: str, task_id: str) -> None:
+        for _ in range(TRIES):
+            try:
+                return await self.client.delete_task(queue_id, task_id)
+            except SchedulerError:
+                await self._wait(5)
+
+    async def _wait(self, seconds: float) -> None:
+        await asyncio.sleep(seconds)
+
+
+def _with_urls(account: str, planned: Planned) -> NewTask:
+    urls = mint_urls(SIGNER, PUBLIC, account, planned.ref)
+    return planned.task.model_copy(update={name: url for name, url in urls.items() if name != "ref"})
