@@ -17,6 +17,7 @@ from receiver.cli.tokens import tokens_app
 from receiver.cli.urls import urls_app
 from receiver.emulator.command import emulate
 from receiver.errors import ReceiverError
+from receiver.logs import configure_logs
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -38,6 +39,7 @@ app.add_typer(config_app, name="config")
 
 def main() -> None:
     """Run the command line; what goes wrong on purpose is one clear text and exit status 2."""
+    configure_logs("console", "warning")
     try:
         app()
     except ReceiverError as error:

@@ -40,7 +40,7 @@ class SchedulerClient:
         self.account = account
         self._exchange = Exchange(account, clock, transport, observer)
         self._session = Session(account, self._exchange, clock, rng)
-        self._queues = Listing(self._session, Kind("list_queues", QueueRecord, QUEUES))
+        self._queues = Listing(self._session, Kind("list_queues", QueueRecord, QUEUES, least_page=10))
         self._tasks = Listing(self._session, Kind("list_tasks", TaskRecord, TASKS))
         self._creator = TaskCreator(self._session, self._tasks)
         self._history = asyncio.Lock()

@@ -16,11 +16,16 @@ R = TypeVar("R", QueueRecord, TaskRecord)
 
 @dataclass(frozen=True, slots=True)
 class Kind(Generic[R]):
-    """What is listed: the operation's name, the record, and the names an envelope may use."""
+    """What is listed: the operation's name, the record, and the names an envelope may use.
+
+    `least_page`: no server is taken to cap its pages below so many, so a shorter one is the last. 0 where a
+    page may be short because the list hides something.
+    """
 
     operation: str
     model: type[R]
     names: tuple[str, ...]
+    least_page: int = 0
 
 
 class Listing(Generic[R]):
@@ -62,7 +67,7 @@ class Listing(Generic[R]):
             yield list(new.values())
             seen |= new.keys()
             size = len(page)
-            if size < self._longest:
+            if size < max(self._longest, self._kind.least_page):
                 return
             self._longest = size
         raise SchedulerUnreachableError(f"{self._kind.operation}: the list has no end")
