@@ -3,6 +3,7 @@
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 from receiver.domain.facts import CallSaid, Fact, HookSaid, TaskSaid
 from receiver.domain.fields import call_key
@@ -65,11 +66,26 @@ def count_attempts(
 
 
 def _most(plan: TaskSaid | None, stage: str, calls: Mapping[str, CallSaid | None]) -> int | None:
-    """`try_count`, or fewer where the last call began too soon after the planned start for so many pauses."""
+    """`try_count`, or fewer where the times of the calls leave no room for so many."""
     if plan is None or plan.try_count is None:
         return None
-    last = calls.get(call_key(plan.cdr) or "") if stage in ("succeeded", "failed", "ended") else None
+    last = calls.get(call_key(plan.cdr) or "") if stage in _ENDED else None
     if last is None or last.init_at is None or plan.start_at is None or not plan.pause:
         return plan.try_count
-    room = math.floor((last.init_at - plan.start_at + _STAMP_ERROR) / plan.pause) + 1
-    return min(plan.try_count, max(1, room, len(calls)))
+    spans = sorted(
+        (call.init_at, call.hangup_at or call.init_at)
+        for call in calls.values()
+        if call and call.init_at is not None and call.init_at <= last.init_at
+    )
+    return min(plan.try_count, max(len(calls), _room(plan.start_at, plan.pause, spans)))
+
+
+def _room(start_at: float, pause: float, spans: Sequence[tuple[float, float]]) -> int:
+    """How many attempts fit from the planned start to the last of the calls, given as (begin, end).
+
+    An attempt begins a pause or more after the one before it has ended, so what lies between two calls bounds
+    the attempts that nobody told us of.
+    """
+    before_first = math.floor((spans[0][0] - start_at + _STAMP_ERROR) / pause)
+    gaps = [later - ended for (_, ended), (later, _) in pairwise(spans)]
+    return 1 + max(0, before_first) + sum(max(1, math.floor((gap + _STAMP_ERROR) / pause)) for gap in gaps)

@@ -2,8 +2,8 @@
 
 Facts are put in order of *rank*, never of a clock, and walked through the table. Read a cell as "hearing
 this word (row) in this stage (column), the task is then in …". A `!` marks a contradiction: the stage follows
-the word all the same, and an anomaly is recorded; if it was the hooks, the API settles it. A `.` is a pair that
-does not fit: the stage stays, and an anomaly is recorded. Nothing here raises.
+the word all the same, and an anomaly is recorded; if it was the hooks, the API settles it. A `.` is a pair
+that does not fit: the stage stays, and an anomaly is recorded. Nothing here raises.
 """
 
 from collections.abc import Iterable

@@ -34,9 +34,11 @@ class Desk:
     metrics: Metrics
 
     def spend(self) -> None:
-        """Before each call: raises QuotaExhaustedError where our share of the account's quota is used up."""
-        if not self.client.quota.allows(self.policy.quota_share):
-            reset = self.client.quota.reset_at or self.clock.now() + self.policy.longest_wait
+        """Before each call: raises QuotaExhaustedError where the quota, or our share of it, is used up."""
+        quota = self.client.quota
+        quota.check()
+        if not quota.allows(self.policy.quota_share):
+            reset = quota.reset_at or self.clock.now() + self.policy.longest_wait
             raise QuotaExhaustedError("reconciliation has spent its share of the quota", reset)
 
     async def record(self, facts: Sequence[Fact]) -> None:
@@ -61,16 +63,6 @@ class Desk:
         return await self.store.read(
             lambda connection: {row.queue_id: row for row in connection.execute(query)}
         )
-
-    async def queues_with_open_tasks(self) -> set[str]:
-        """Queue ids that tasks which are not settled name."""
-        named = (
-            select(TASK.c.queue_id)
-            .where(TASK.c.account == self.account, TASK.c.due_for.isnot(None))
-            .distinct()
-        )
-        found = await self.store.read(lambda connection: list(connection.execute(named).scalars()))
-        return {queue_id for queue_id in found if queue_id}
 
     async def task_ids_by_ref(self) -> dict[str, str]:
         """Ref → the scheduler's id, of all tasks of which both are known."""

@@ -16,14 +16,17 @@ from receiver.scheduler.wire import CallRecord, QueueRecord, TaskRecord
 
 
 def task_seen(account: str, at: float, record: TaskRecord, signer: HookSigner) -> Fact:
-    """What the API says of a task, linked to our ref by the URLs that it echoes."""
+    """What the API says of a task, linked to our ref by the URLs that it echoes.
+
+    A URL whose token we did not mint leads to somebody else's receiver: no hook of it is ours to miss.
+    """
     paths = {event: our_hook(url) for event, url in record.urls.items()}
     ours = {
         event: path
         for event, path in paths.items()
-        if path and path.account == account and path.event == event
+        if path and path.account == account and path.event == event and (not path.ref or signer.verify(path))
     }
-    refs = {path.ref for path in ours.values() if path.ref and signer.verify(path)}
+    refs = {path.ref for path in ours.values() if path.ref}
     said = TaskSaid(
         status=record.status or "scheduled",
         queue_id=record.scheduler_id,

@@ -22,11 +22,16 @@ class Policy:
 
     def after_trouble(self, times: int) -> float:
         """The pause after so many passes in a row that failed."""
-        return min(self.poll * 2.0**times, self.longest_trouble)
+        return _doubled(self.poll, times, self.longest_trouble)
 
     def horizon(self, now: float) -> dict[str, float]:
         """Purpose → the latest `due_at` whose time has come."""
         return {purpose: now - margin for purpose, margin in self.margins.items()}
+
+
+def _doubled(first: float, times: int, most: float) -> float:
+    """`first`, doubled so many times, but no more than `most`; a float cannot hold the 1024th power."""
+    return min(first * 2.0 ** min(times, 60), most)
 
 
 @dataclass(slots=True)
@@ -55,7 +60,7 @@ class Asked:
         """Remember that it was asked; how often by now."""
         last = self._asks.get(key)
         times = last.times + 1 if last and last.due == due else 1
-        wait = min(self._policy.waits[due.purpose] * 2 ** (times - 1), self._policy.longest_wait)
+        wait = _doubled(self._policy.waits[due.purpose], times - 1, self._policy.longest_wait)
         self._asks[key] = _Ask(due, times, now + wait)
         return times
 

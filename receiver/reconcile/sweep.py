@@ -2,11 +2,13 @@
 
 import structlog
 
-from receiver.errors import SchedulerError, SchedulerNotFoundError
+from receiver.errors import SchedulerError, SchedulerNotFoundError, SchedulerUnreachableError
 from receiver.reconcile.desk import Desk
 from receiver.reconcile.observe import task_seen
 
 _log = structlog.get_logger("receiver.reconcile")
+
+_MOST_PAGES = 10_000
 
 
 class Sweeper:
@@ -26,50 +28,61 @@ class Sweeper:
         desk = self._desk
         known = (await desk.sweeps()).get(queue_id)
         page = known.next_page if known else 1
-        if page == 1:
-            self._seen.pop(queue_id, None)
         seen = self._seen.setdefault(queue_id, set())
+        if page == 1:
+            seen.clear()
         row = {
             "account": desk.account,
             "queue_id": queue_id,
             "started_at": known.started_at if known and page > 1 else desk.clock.now(),
-            "next_page": page,
-            "tasks": known.tasks if known else 0,
             "completed_at": known.completed_at if known else None,
             "error": None,
         }
+        seen_before = known.tasks - len(seen) if known and page > 1 else 0
         try:
-            row["next_page"] = await self._read_pages(queue_id, page, seen)
+            await self._read_pages(queue_id, page, seen)
         except SchedulerNotFoundError:
+            del self._seen[queue_id]
             return None
         except _BrokenOffError as broken:
             desk.metrics.sweeps.labels("failed").inc()
-            await desk.save_sweep(row | {"next_page": broken.page, "error": str(broken.cause)})
+            row |= {"next_page": broken.page, "error": str(broken.cause)}
+            await desk.save_sweep(row | {"tasks": seen_before + len(seen)})
             raise broken.cause from None
         desk.metrics.sweeps.labels("complete").inc()
-        await desk.save_sweep(row | {"next_page": 1, "tasks": len(seen), "completed_at": desk.clock.now()})
+        row |= {"next_page": 1, "completed_at": desk.clock.now()}
+        await desk.save_sweep(row | {"tasks": seen_before + len(seen)})
         _log.debug("queue swept", account=desk.account, queue=queue_id, tasks=len(seen))
         return self._seen.pop(queue_id)
 
-    async def _read_pages(self, queue_id: str, page: int, seen: set[str]) -> int:
-        """Ends with a page that brings nothing new: short pages prove nothing, since lists may hide tasks."""
-        while True:
+    async def _read_pages(self, queue_id: str, first: int, seen: set[str]) -> None:
+        """Ends with a page that brings nothing new: short pages prove nothing, since lists may hide tasks.
+
+        A page beyond the last may also be a 404, so only one for page 1 means that the queue is gone.
+        """
+        for page in range(first, first + _MOST_PAGES):
             try:
-                self._desk.spend()
-                records = await self._desk.client.list_tasks_page(queue_id, page)
+                found = await self._read_page(queue_id, page)
             except SchedulerNotFoundError:
-                raise
+                if page == 1:
+                    raise
+                return
             except SchedulerError as error:
                 raise _BrokenOffError(page, error) from None
-            now = self._desk.clock.now()
-            await self._desk.record(
-                [task_seen(self._desk.account, now, record, self._desk.signer) for record in records]
-            )
-            new = {record.id for record in records} - seen
-            if not new:
-                return page
-            seen |= new
-            page += 1
+            if found <= seen:
+                return
+            seen |= found
+        raise _BrokenOffError(1, SchedulerUnreachableError("list_tasks: the list has no end"))
+
+    async def _read_page(self, queue_id: str, page: int) -> set[str]:
+        """Record the tasks of one page; their ids."""
+        desk = self._desk
+        desk.spend()
+        # What an answer says may be as old as its question: hooks that came in between know better.
+        asked_at = desk.clock.now()
+        records = await desk.client.list_tasks_page(queue_id, page)
+        await desk.record([task_seen(desk.account, asked_at, record, desk.signer) for record in records])
+        return {record.id for record in records}
 
 
 class _BrokenOffError(Exception):

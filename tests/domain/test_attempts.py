@@ -130,3 +130,21 @@ def test_calls_that_the_api_named_are_not_argued_away_by_a_planned_start() -> No
 def test_more_announcements_than_tries_stay_within_the_try_count() -> None:
     facts = [*again(1_060, 1_120, 1_180, 1_240), finished("failed", 9_000)]
     assert fold(facts).attempts == Attempts(3, 3)
+
+
+def test_what_lies_between_two_known_calls_bounds_the_attempts_nobody_told_of() -> None:
+    calls: dict[str, CallSaid | None] = {
+        "u1": CallSaid("u1", init_at=START + 2, hangup_at=START + 2 + 5 * PAUSE),
+        "u2": CallSaid("u2", init_at=START + 2 + 7 * PAUSE + 10),
+    }
+    plan = TaskSaid("finished", cdr="u2", try_count=9, pause=PAUSE, start_at=START)
+    assert count_attempts(plan, "succeeded", 1, calls) == Attempts(2, 3)
+
+
+def test_neighbouring_calls_settle_the_number_of_attempts() -> None:
+    calls: dict[str, CallSaid | None] = {
+        "u1": CallSaid("u1", init_at=START + 2, hangup_at=START + 2 + 5 * PAUSE),
+        "u2": CallSaid("u2", init_at=START + 2 + 6 * PAUSE + 10),
+    }
+    plan = TaskSaid("finished", cdr="u2", try_count=9, pause=PAUSE, start_at=START)
+    assert count_attempts(plan, "succeeded", 1, calls) == Attempts(2, 2)

@@ -1,0 +1,59 @@
+"""One account's queues: which there are, and which have to be read through."""
+
+from dataclasses import replace
+
+from receiver.domain.facts import QueueSaid, queue_fact
+from receiver.reconcile.desk import Desk
+from receiver.reconcile.observe import queue_said
+
+
+class QueueWatch:
+    """Keeps what is known of the queues up to date."""
+
+    def __init__(self, desk: Desk) -> None:
+        self._desk = desk
+        self._looked_at = 0.0
+
+    async def look(self, everything: bool) -> None:
+        """Record queues that are new or changed, every now and then. Raises SchedulerError."""
+        now = self._desk.clock.now()
+        if not everything and now - self._looked_at < self._desk.policy.sweep_every:
+            return
+        self._desk.spend()
+        records = await self._desk.client.list_queues()
+        self._looked_at = now
+        known = await self.known()
+        for said in map(queue_said, records):
+            if known.get(said.queue_id) != said:
+                await self._note(said)
+
+    async def note_gone(self, queue_id: str) -> None:
+        """The API answered 404 for the queue; what else was known of it stays."""
+        said = (await self.known()).get(queue_id, QueueSaid(queue_id, "on"))
+        if said.status != "gone":
+            await self._note(replace(said, status="gone"))
+
+    async def known(self) -> dict[str, QueueSaid]:
+        """Queue id → the last that was said of it."""
+        names = ("queue_id", "status", "name", "comment", "concurrent_task_limit", "created_at")
+        rows = await self._desk.queues()
+        return {
+            queue_id: QueueSaid(**{name: getattr(row, name) for name in names})
+            for queue_id, row in rows.items()
+        }
+
+    async def stale(self, everything: bool) -> list[str]:
+        """Queues that were not read through for too long, or whose reading broke off; the stalest first."""
+        sweeps = await self._desk.sweeps()
+        fresh_since = self._desk.clock.now() - self._desk.policy.sweep_every
+
+        def read_at(queue_id: str) -> float:
+            sweep = sweeps.get(queue_id)
+            return sweep.completed_at or 0.0 if sweep and sweep.next_page == 1 else 0.0
+
+        open_queues = [queue_id for queue_id, said in (await self.known()).items() if said.status != "gone"]
+        stale = [each for each in open_queues if everything or read_at(each) <= fresh_since]
+        return sorted(stale, key=lambda queue_id: (read_at(queue_id), queue_id))
+
+    async def _note(self, said: QueueSaid) -> None:
+        await self._desk.record([queue_fact(self._desk.account, self._desk.clock.now(), said)])
