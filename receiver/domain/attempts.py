@@ -15,6 +15,9 @@ _BEGUN = ("executed", "connected", "succeeded", "failed", "ended")
 """Stages that no task reaches without an attempt; `delayed_interval` may come before the first."""
 
 
+_ENDED = ("succeeded", "failed", "ended")
+
+
 @dataclass(frozen=True, slots=True)
 class Attempts:
     """At least `low`, at most `high` (None: not known) attempts; exact where they meet."""
