@@ -1,5 +1,6 @@
 """What reconciliation of one account works with, and the reads and writes that all its parts share."""
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -18,6 +19,8 @@ from receiver.scheduler.client import SchedulerClient
 from receiver.store import statements
 from receiver.store.engine import Store
 from receiver.store.tables import QUEUE, SWEEP, TASK
+
+_NAME = re.compile(r"[A-Za-z0-9_.:@-]{1,128}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,3 +91,13 @@ def due_of_row(row: Row[Any]) -> Due:
 def about(row: Row[Any]) -> tuple[str | None, str | None]:
     """How facts name the task of a row."""
     return row.ref, row.task_id
+
+
+def can_be_asked_for(name: str | None) -> bool:
+    """Whether a name, which may be a hook's mere claim, can stand in an API path."""
+    return name is not None and bool(_NAME.fullmatch(name)) and bool(name.strip("."))
+
+
+def is_proven(row: Row[Any]) -> bool:
+    """Whether the API has shown the task of a row, so that its id and its queue are more than a claim."""
+    return row.try_count is not None or row.a_number is not None

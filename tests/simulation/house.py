@@ -79,9 +79,7 @@ class House:
         metrics, store = Metrics(), Store(outside.path)
         store.create()
         ledger = Ledger(store, metrics)
-        clients = {
-            name: client_of(name, outside.clock, outside.rng, outside.transport) for name in NUMBERS
-        }
+        clients = {name: client_of(name, outside.clock, outside.rng, outside.transport) for name in NUMBERS}
         desks = {
             name: Desk(name, client, ledger, store, SIGNER, outside.clock, outside.policy, metrics)
             for name, client in clients.items()

@@ -20,6 +20,20 @@ class InlineLoop(VirtualLoop):
     def __init__(self, seed: int) -> None:
         super().__init__()
         self._rng = Random(f"loop:{seed}")
+        self._works = 0
+        self._watched: list[tuple[int, asyncio.Future[None]]] = []
+
+    @staticmethod
+    def current() -> "InlineLoop":
+        loop = asyncio.get_running_loop()
+        assert isinstance(loop, InlineLoop)
+        return loop
+
+    async def works(self, count: int) -> None:
+        """Return when the store has worked so often again, before the last one's result is told."""
+        future = self.create_future()
+        self._watched.append((self._works + count, future))
+        await future
 
     def run_in_executor(  # type: ignore[override]
         self, _executor: object, work: Callable[..., Result], *args: Any
@@ -31,7 +45,15 @@ class InlineLoop(VirtualLoop):
             self.call_later(self._rng.uniform(0.001, 0.01), _fail, future, error)
         else:
             self.call_later(self._rng.uniform(0.001, 0.01), _tell, future, result)
+        self._count()
         return future
+
+    def _count(self) -> None:
+        self._works += 1
+        for at, watcher in self._watched:
+            if at == self._works:
+                watcher.set_result(None)
+        self._watched = [pair for pair in self._watched if pair[0] > self._works]
 
 
 def _tell(future: asyncio.Future[Result], result: Result) -> None:

@@ -14,6 +14,8 @@ from tests.simulation.house import PUBLIC, SIGNER, House
 
 CHUNK = 7
 SPREAD_S = 400
+NOTICED_S = 1200
+"""By then the receiver has read every queue. What is deleted sooner, before any hook, nobody can know of."""
 TRIES = 40
 
 
@@ -39,7 +41,7 @@ def _plan(rng: Random, ref: str) -> Planned:
         b_number=f"+7916{rng.randrange(10**7):07}",
         try_count=rng.choices((1, 2, 3, 5), (4, 4, 3, 1))[0],
         try_again_pause=rng.choice((20, 30, 45, 90)),
-        start_time_utc=3600 if delete else 60 + rng.randrange(SPREAD_S),
+        start_time_utc=2 * NOTICED_S if delete else 60 + rng.randrange(SPREAD_S),
     )
     return Planned(ref, task, delete)
 
@@ -59,11 +61,18 @@ class Integrator:
     async def work(self, tasks: Sequence[Planned]) -> None:
         """Queues and tasks, chunk by chunk, while the receiver comes and goes."""
         half = len(tasks) // 2
+        unwanted: list[tuple[str, str]] = []
         for name, mine in (("sales", tasks[:half]), ("support", tasks[half:])):
             queue_id = await self._queue(name)
             for start in range(0, len(mine), CHUNK):
-                await self._chunk(queue_id, mine[start : start + CHUNK])
-                await self._wait(20)
+                chunk = mine[start : start + CHUNK]
+                records = await self._chunk(queue_id, chunk)
+                pairs = zip(chunk, records, strict=bool(records))
+                unwanted += [(queue_id, record.id) for planned, record in pairs if planned.delete]
+                await asyncio.sleep(20)
+        await asyncio.sleep(NOTICED_S)
+        for queue_id, task_id in unwanted:
+            await self._delete(queue_id, task_id)
 
     async def _queue(self, name: str) -> str:
         """The id of the queue of that name. A lost answer may have made it: so look before creating."""
@@ -74,22 +83,18 @@ class Integrator:
                     return known[name]
                 await self.client.create_queue(NewQueue(name=name, status="on", concurrent_task_limit=4))
             except SchedulerError:
-                await self._wait(5)
+                await asyncio.sleep(5)
         raise AssertionError(f"queue {name} was not created")
 
-    async def _chunk(self, queue_id: str, chunk: Sequence[Planned]) -> None:
+    async def _chunk(self, queue_id: str, chunk: Sequence[Planned]) -> Sequence[TaskRecord]:
         for _ in range(TRIES):
             try:
-                records = await self._create(queue_id, [_with_urls(self.account, each) for each in chunk])
+                return await self._create(queue_id, [_with_urls(self.account, each) for each in chunk])
             except (AmbiguousCreateError, asyncio.CancelledError):
-                return  # some may exist, and to ask again could dial a person twice
+                break  # some may exist, and to ask again could dial a person twice
             except SchedulerError:
-                await self._wait(15)
-            else:
-                for planned, record in zip(chunk, records, strict=True):
-                    if planned.delete:
-                        await self._delete(queue_id, record.id)
-                return
+                await asyncio.sleep(15)
+        return ()
 
     async def _create(self, queue_id: str, tasks: Sequence[NewTask]) -> Sequence[TaskRecord]:
         """Raises CancelledError where the receiver that should have done it died over it."""
@@ -101,12 +106,11 @@ class Integrator:
     async def _delete(self, queue_id: str, task_id: str) -> None:
         for _ in range(TRIES):
             try:
-                return await self.client.delete_task(queue_id, task_id)
+                await self.client.delete_task(queue_id, task_id)
             except SchedulerError:
-                await self._wait(5)
-
-    async def _wait(self, seconds: float) -> None:
-        await asyncio.sleep(seconds)
+                await asyncio.sleep(5)
+            else:
+                return
 
 
 def _with_urls(account: str, planned: Planned) -> NewTask:

@@ -2,23 +2,22 @@
 
 import asyncio
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
 from typing import Any
 
-from sqlalchemy import Connection, Table, select
-from starlette.types import ASGIApp
+from sqlalchemy import Table, func, select
 
 from receiver.demo.compare import Comparison, compare
-from receiver.emulator import PROFILES, AccountConfig, EmulatorConfig, Faults, create_emulator
-from receiver.emulator.config import DialectName, ListShape
-from receiver.emulator.emulator import Emulator
+from receiver.emulator import PROFILES, AccountConfig, Emulator, EmulatorConfig, Faults, create_emulator
+from receiver.emulator.config import DialectName
 from receiver.rebuild import Difference, verify
 from receiver.store.engine import Store
 from receiver.store.tables import DELIVERY, FACT, TASK
 from tests.simulation.house import NUMBERS, House, Outside, client_of
-from tests.simulation.loop import SimulatedClock, run
+from tests.simulation.loop import InlineLoop, SimulatedClock, run
 from tests.simulation.network import Wire
 from tests.simulation.tasks import Integrator, plan
 
@@ -39,25 +38,34 @@ class Scenario:
     dialect: DialectName = "mixed"
     crashes: int = 0
     later_revision: bool = False
-    list_shape: ListShape = "array"
     quota: int = 10_000
 
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """A world at its end: what happened, what the receiver says, and all that it kept."""
+    """A world at its end: what happened, what the receiver says, and what it kept."""
 
     truth: dict[str, Any]
     rows: dict[tuple[str, str], Row]
     facts: list[Row]
     kept: set[str]
-    acknowledged: set[str]
     differences: list[Difference]
     crashes: int
+    seconds: float
 
     @property
     def comparison(self) -> Comparison:
         return compare(self.truth, self.rows, {number: name for name, number in NUMBERS.items()})
+
+    @property
+    def acknowledged(self) -> set[str]:
+        """The ids of the copies of hooks that the receiver said it has."""
+        return {
+            f"{hook['id']}.{number}"
+            for hook in self.truth["hooks"]
+            for number, copy in enumerate(hook["copies"], start=1)
+            if copy["status"] == 200
+        }
 
 
 def simulate(scenario: Scenario, file: Path) -> Ended:
@@ -71,29 +79,100 @@ class _World:
     file: Path
     clock: SimulatedClock = field(default_factory=SimulatedClock)
     house: House | None = None
-    crashes: int = 0
-
-    def rng(self, purpose: str) -> Random:
-        return Random(f"{purpose}:{self.scenario.seed}")
 
     async def live(self) -> Ended:
-        emulator = self._emulator()
-        to_scheduler = Wire(lambda: emulator.app, self.clock, self.rng("to scheduler"))
-        outside = Outside(self.file, self.clock, self.rng("receiver"), to_scheduler)
+        emulator, stop = self._emulator(), asyncio.Event()
+        wire = Wire(lambda: emulator.app, self.clock, self._rng("to the scheduler"))
+        outside = Outside(self.file, self.clock, self._rng("receiver"), wire)
         self.house = House.open(outside)
-        stop = asyncio.Event()
         executing = asyncio.create_task(emulator.run(stop))
-        integrators = [
-            Integrator(name, client_of(name, self.clock, self.rng(name), to_scheduler), lambda: self.house, self.rng(f"{name} creates"))
-            for name in NUMBERS
-        ]
-        tasks = plan(self.scenario.seed, self.scenario.tasks)
-        async with asyncio.TaskGroup() as group:
-            for number, integrator in enumerate(integrators):
-                group.create_task(integrator.work(tasks[number :: len(integrators)]))
-            group.create_task(self._crash(outside))
-        await self._until_settled(emulator)
-        await self.house.kill()
-        stop.set()
-        await executing
+        crashing = asyncio.create_task(self._crash(outside))
+        try:
+            await self._create(wire)
+            await crashing
+            await self._until_settled(emulator)
+        finally:
+            crashing.cancel()
+            with suppress(asyncio.CancelledError):
+                await crashing
+            if self.house:
+                await self.house.kill()
+            stop.set()
+            await executing
         return self._end(emulator)
+
+    def _rng(self, purpose: str) -> Random:
+        return Random(f"{purpose}:{self.scenario.seed}")
+
+    def _emulator(self) -> Emulator:
+        accounts = tuple(
+            AccountConfig(number, f"app-{name}", f"secret-{name}") for name, number in NUMBERS.items()
+        )
+        config = EmulatorConfig(
+            accounts=accounts,
+            seed=self.scenario.seed,
+            dialect=self.scenario.dialect,
+            faults=self.scenario.faults,
+            later_revision=self.scenario.later_revision,
+            quota=self.scenario.quota,
+        )
+        wire = Wire(
+            lambda: self.house.endpoint if self.house else None, self.clock, self._rng("to the receiver")
+        )
+        return create_emulator(config, clock=self.clock, hook_transport=wire)
+
+    async def _create(self, wire: Wire) -> None:
+        planned = plan(self.scenario.seed, self.scenario.tasks)
+        async with asyncio.TaskGroup() as group:
+            for number, name in enumerate(NUMBERS):
+                rng = self._rng(f"{name} creates")
+                integrator = Integrator(name, client_of(name, self.clock, rng, wire), lambda: self.house, rng)
+                group.create_task(integrator.work(planned[number :: len(NUMBERS)]))
+
+    async def _crash(self, outside: Outside) -> None:
+        """Tear the receiver down: at any time, or between a commit and the moment its caller hears of it."""
+        rng = self._rng("crashes")
+        for _ in range(self.scenario.crashes):
+            if rng.random() < 0.5:
+                await self.clock.sleep(rng.uniform(5, 240))
+            else:
+                await InlineLoop.current().works(rng.randrange(20, 200))
+            house, self.house = self.house, None
+            assert house is not None
+            await house.kill()
+            await self.clock.sleep(rng.choice((0.0, 5.0, 90.0)) * rng.random())
+            self.house = House.open(outside)
+
+    async def _until_settled(self, emulator: Emulator) -> None:
+        end = self.clock.now() + PATIENCE_S
+        while self.clock.now() < end:
+            settled = select(func.count()).where(TASK.c.settled)
+            assert self.house is not None
+            with self.house.store.snapshot() as connection:
+                done = connection.execute(settled).scalar_one()
+            if emulator.status()["idle"] and done >= len(emulator.truth()["tasks"]):
+                return
+            await self.clock.sleep(LOOK_S)
+
+    def _end(self, emulator: Emulator) -> Ended:
+        store = Store(self.file)
+        try:
+            tasks = _rows(store, TASK)
+            headers = [dict(row["headers"]) for row in _rows(store, DELIVERY)]
+            return Ended(
+                truth=emulator.truth(),
+                rows={(row["account"], row["task_id"] or row["key"]): row for row in tasks},
+                facts=_rows(store, FACT),
+                kept={header["x-emulator-hook"] for header in headers},
+                differences=verify(store),
+                crashes=self.scenario.crashes,
+                seconds=asyncio.get_running_loop().time(),
+            )
+        finally:
+            store.close()
+
+
+def _rows(store: Store, table: Table) -> list[Row]:
+    """All rows of a table, in order of its primary key."""
+    with store.snapshot() as connection:
+        return [dict(row._mapping) for row in connection.execute(select(table).order_by(*table.primary_key))]
