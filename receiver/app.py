@@ -13,7 +13,7 @@ from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import JSONResponse, RedirectResponse, Response
-from starlette.routing import Route
+from starlette.routing import BaseRoute, Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from receiver.api import ApiParts, api_routes
@@ -27,6 +27,7 @@ from receiver.metrics import Metrics
 from receiver.reconcile.desk import Desk
 from receiver.reconcile.policy import Policy
 from receiver.reconcile.worker import CallReconciler, TaskReconciler
+from receiver.requests import RequestLog
 from receiver.scheduler.account import SchedulerAccount
 from receiver.scheduler.client import SchedulerClient
 from receiver.settings import AccountSettings, Settings
@@ -162,7 +163,7 @@ def create_app(receiver: Receiver) -> ASGIApp:
         _log.info("receiver stopped")
 
     hooks = _hook_endpoint(receiver)
-    pages = Starlette(routes=_routes(receiver), lifespan=lifespan)
+    pages = RequestLog(Starlette(routes=_routes(receiver), lifespan=lifespan))
 
     async def dispatch(scope: Scope, receive: Receive, send: Send) -> None:
         is_hook = scope["type"] == "http" and scope["path"].startswith("/hooks/")
@@ -186,7 +187,7 @@ def _hook_endpoint(receiver: Receiver) -> HookEndpoint:
     )
 
 
-def _routes(receiver: Receiver) -> list[Route]:
+def _routes(receiver: Receiver) -> list[BaseRoute]:
     parts = ApiParts(
         store=receiver.store,
         signer=receiver.signer,

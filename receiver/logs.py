@@ -3,27 +3,38 @@
 import logging
 import re
 import sys
-from typing import Literal
+from typing import Any, Literal
 
 import structlog
+from structlog.tracebacks import ExceptionDictTransformer
 from structlog.typing import EventDict, WrappedLogger
 
 _SECRET_NAMES = re.compile(r"secret|token|authorization|password|number", re.IGNORECASE)
-_NUMBER = re.compile(r"(?<![\w.-])\+?\d{10,15}(?![\w.-])")
+_NUMBER = re.compile(r"(?<!\w)(?<!\w[.-])\+?\d{10,15}(?!\w)(?![.-]\w)")
+"""Ten to fifteen digits by themselves: not a part of an id, a fraction or a uuid."""
+
+_MASK = "•••"
 
 
 def configure_logs(form: Literal["console", "json"], level: str) -> None:
     """Send structlog and the standard library's logging to stderr in one form."""
+    # No local variables in tracebacks: they hold tokens and payloads.
+    traceback = (
+        structlog.processors.ExceptionRenderer(ExceptionDictTransformer(show_locals=False))
+        if form == "json"
+        else structlog.processors.format_exc_info
+    )
     shared: list[structlog.typing.Processor] = [
         structlog.contextvars.merge_contextvars,
         structlog.processors.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
+        traceback,
         hide_secrets,
     ]
-    last: list[structlog.typing.Processor] = (
-        [structlog.processors.dict_tracebacks, structlog.processors.JSONRenderer()]
+    last: structlog.typing.Processor = (
+        structlog.processors.JSONRenderer(ensure_ascii=False)
         if form == "json"
-        else [structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())]
+        else structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())
     )
     structlog.configure(
         processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
@@ -35,7 +46,7 @@ def configure_logs(form: Literal["console", "json"], level: str) -> None:
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=shared,
-            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *last],
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, last],
         )
     )
     root = logging.getLogger()
@@ -46,10 +57,17 @@ def configure_logs(form: Literal["console", "json"], level: str) -> None:
 
 
 def hide_secrets(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
-    """Masks values under telling names, and phone numbers anywhere in texts."""
-    for name, value in event.items():
-        if _SECRET_NAMES.search(name):
-            event[name] = "•••"
-        elif isinstance(value, str):
-            event[name] = _NUMBER.sub("•••", value)
-    return event
+    """Masks values under telling names, and phone numbers anywhere in texts, however deep."""
+    return {name: _hidden(name, value) for name, value in event.items()}
+
+
+def _hidden(name: str, value: Any) -> Any:
+    if _SECRET_NAMES.search(name):
+        return _MASK
+    if isinstance(value, str):
+        return _NUMBER.sub(_MASK, value)
+    if isinstance(value, dict):
+        return {key: _hidden(str(key), item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_hidden("", item) for item in value]
+    return value

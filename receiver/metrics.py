@@ -12,7 +12,7 @@ from prometheus_client.registry import Collector
 from receiver.domain.facts import EVENTS
 from receiver.domain.timeline import ANOMALY_KINDS, DRIFT_KINDS
 
-INTAKE_OUTCOMES = ("recorded", "unreadable", "set_aside", "refused", "too_large", "unavailable")
+INTAKE_OUTCOMES = ("recorded", "unreadable", "set_aside", "refused", "unavailable")
 _QUEUE_LIMIT = 50
 _SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5)
 
@@ -63,6 +63,12 @@ class Metrics:
         self.task_attempts = self._histogram(
             "task_attempts", "Attempts per finished task.", (1, 2, 3, 4, 5, 7, 10, 20, 50), "finish_result"
         )
+        self.time_to_connect = self._histogram(
+            "task_time_to_connect_seconds",
+            "From a task's planned start to its first bridge, settled tasks.",
+            (10, 30, 60, 120, 300, 600, 1800, 3600, 14400, 86400),
+            "queue",
+        )
         self.anomalies = self._counter("anomalies", "Facts that did not fit, by kind.", "kind")
         for kind in ANOMALY_KINDS:
             self.anomalies.labels(kind)
@@ -103,6 +109,14 @@ class Metrics:
     def _itself(self) -> None:
         build = Info("callback_build", "Version of the receiver.", registry=self.registry)
         build.info({"version": version("receiver"), "python": platform.python_version()})
+        self.pipeline_lag = self._histogram(
+            "pipeline_lag_seconds",
+            "From a hook's arrival until it is durable; from a task's end until the API has confirmed it.",
+            (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1, 5, 15, 60, 300, 900, 3600),
+            "stage",
+        )
+        for stage in ("durable", "reconciled"):
+            self.pipeline_lag.labels(stage)
         self.worker_restarts = self._counter(
             "worker_restarts", "Workers started again after a failure.", "worker"
         )

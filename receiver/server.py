@@ -1,7 +1,11 @@
 """The server: uvicorn around the application, with a graceful stop that drains."""
 
 import asyncio
+import math
+import signal
 import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
 from random import SystemRandom
 
 import uvicorn
@@ -40,7 +44,7 @@ def listen(host: str, port: int) -> socket.socket:
 
 
 class Server(uvicorn.Server):
-    """A server that tells when it takes requests."""
+    """A server that tells when it takes requests, and that a signal ends well: with exit status 0."""
 
     def __init__(self, config: uvicorn.Config) -> None:
         super().__init__(config)
@@ -49,6 +53,18 @@ class Server(uvicorn.Server):
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
         self.ready.set()
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """uvicorn's own way raises the signal once more at the end, which looks like a failure."""
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self.handle_exit, number, None)
+        try:
+            yield
+        finally:
+            for number in (signal.SIGTERM, signal.SIGINT):
+                loop.remove_signal_handler(number)
 
 
 def make_server(receiver: Receiver) -> Server:
@@ -64,6 +80,6 @@ def make_server(receiver: Receiver) -> Server:
         log_config=None,
         server_header=False,
         proxy_headers=False,
-        timeout_graceful_shutdown=int(settings.stop_deadline_s),
+        timeout_graceful_shutdown=math.ceil(settings.stop_deadline_s),
     )
     return Server(config)

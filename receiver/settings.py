@@ -4,10 +4,13 @@ A nested setting's variable joins the names with two underscores: `RECEIVER_ACCO
 """
 
 import os
+from difflib import get_close_matches
 from ipaddress import ip_network
+from itertools import takewhile
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
+import pydantic_settings
 from pydantic import (
     AfterValidator,
     BaseModel,
@@ -28,6 +31,9 @@ from pydantic_settings import (
 from receiver.domain.fields import DEFAULT_ALIASES
 from receiver.domain.hooks import ACCOUNT, HookKey
 from receiver.errors import SettingsError
+
+_PREFIX = "RECEIVER_"
+_CONFIG = _PREFIX + "CONFIG"
 
 
 def _network(text: str) -> str:
@@ -102,7 +108,7 @@ class ReconcileSettings(BaseModel):
 class Settings(BaseSettings):
     """Everything `receiver serve` can be told."""
 
-    model_config = SettingsConfigDict(env_prefix="RECEIVER_", env_nested_delimiter="__", extra="forbid")
+    model_config = SettingsConfigDict(env_prefix=_PREFIX, env_nested_delimiter="__", extra="forbid")
     host: str = Field(default="127.0.0.1", description="Address to listen on.")
     port: int = Field(default=8080, ge=0, le=65535, description="Port to listen on; 0 takes a free one.")
     public_url: HttpUrl | None = Field(
@@ -184,26 +190,45 @@ def load_settings(path: Path | None = None, **given: Any) -> Settings:
 
     Raises SettingsError, which names each bad setting and what is wrong with it.
     """
-    chosen = path or Path(os.environ.get("RECEIVER_CONFIG", "receiver.toml"))
-    if path is not None and not path.is_file():
-        raise SettingsError(f"{path}: no such file; `receiver config example` prints one to begin with")
+    named = path or (Path(os.environ[_CONFIG]) if os.environ.get(_CONFIG) else None)
+    if named is not None and not named.is_file():
+        raise SettingsError(f"{named}: no such file; `receiver config example` prints one to begin with")
+    chosen = named or Path("receiver.toml")
 
     class _FromFile(Settings):
         model_config = SettingsConfigDict(toml_file=chosen)
 
     try:
-        return _FromFile(**given)
+        settings = _FromFile(**given)
     except ValidationError as error:
         raise SettingsError(_explain(error, chosen)) from None
-    except ValueError as error:
+    except pydantic_settings.SettingsError as error:
+        raise SettingsError(f"{_PREFIX}* variables: {error}; lists and tables are written as JSON") from None
+    except (ValueError, OSError) as error:
         raise SettingsError(f"{chosen}: {error}") from None
+    _refuse_misspelt_variables()
+    return settings
+
+
+def _refuse_misspelt_variables() -> None:
+    """A misspelt variable would change nothing, silently. What is like no setting may be somebody else's."""
+    known = ["CONFIG", *(name.upper() for name in Settings.model_fields)]
+    for variable in sorted(name for name in os.environ if name.upper().startswith(_PREFIX)):
+        name = variable.upper().removeprefix(_PREFIX).split("__")[0]
+        if name not in known and (near := get_close_matches(name, known, 1, cutoff=0.8)):
+            raise SettingsError(f"{variable}: no such setting; {_PREFIX}{near[0]} is meant, perhaps")
 
 
 def _explain(error: ValidationError, path: Path) -> str:
-    lines = [f"settings ({path if path.is_file() else 'no file'}, RECEIVER_* variables) cannot be used:"]
+    lines = [f"settings ({path if path.is_file() else 'no file'}, {_PREFIX}* variables) cannot be used:"]
     for problem in error.errors(include_input=False, include_url=False):
         name = ".".join(str(part) for part in problem["loc"])
-        variable = "RECEIVER_" + "__".join(str(part).upper() for part in problem["loc"])
-        lines.append(f"  {name}: {problem['msg']} (set it in the file, or {variable})")
+        lines.append(f"  {name}: {problem['msg']} (set it in the file, or {_variable(problem['loc'])})")
     lines.append("`receiver config example` prints a file with every setting explained.")
     return "\n".join(lines)
+
+
+def _variable(place: tuple[int | str, ...]) -> str:
+    """The variable that sets what stands at this place; a list is one variable, as JSON."""
+    names = [str(part).upper() for part in takewhile(lambda part: isinstance(part, str), place)]
+    return _PREFIX + "__".join(names) + (" as JSON" if len(names) < len(place) else "")

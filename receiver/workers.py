@@ -1,8 +1,6 @@
 """Long-running parts: what they look like, and the supervisor that starts, restarts and drains them."""
 
 import asyncio
-import contextlib
-import random
 from collections.abc import Iterable
 from types import TracebackType
 from typing import Protocol
@@ -69,18 +67,27 @@ class Supervisor:
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
     async def _keep(self, worker: Worker) -> None:
+        """Run the worker until `stop`; one that fails, or ends before, is started again after a pause."""
         wait = _FIRST_PAUSE
         while not self._stop.is_set():
             began = self._clock.now()
-            with contextlib.suppress(asyncio.CancelledError):
-                try:
-                    await worker.run(self._stop)
-                    return
-                except Exception as error:
-                    _log.exception("worker failed", worker=worker.name, error=type(error).__name__)
+            await self._attempt(worker)
             if self._stop.is_set():
                 return
             self._metrics.worker_restarts.labels(worker.name).inc()
             wait = _FIRST_PAUSE if self._clock.now() - began > _STEADY else wait
-            await pause(self._clock, wait * random.uniform(1.0, 1.3), self._stop)
+            await pause(self._clock, wait, self._stop)
             wait = min(wait * 2, _LONGEST_PAUSE)
+
+    async def _attempt(self, worker: Worker) -> None:
+        """One run of the worker, whose failure is logged; only a cancellation of ourselves goes on."""
+        try:
+            await worker.run(self._stop)
+            if not self._stop.is_set():
+                _log.error("worker ended before it was told to", worker=worker.name)
+        except asyncio.CancelledError:
+            if (us := asyncio.current_task()) and us.cancelling():
+                raise
+            _log.error("worker failed", worker=worker.name, error="CancelledError")
+        except Exception as error:
+            _log.exception("worker failed", worker=worker.name, error=type(error).__name__)

@@ -118,7 +118,7 @@ async def run_tasks(demo: Demonstration, report: Callable[[Glance], None]) -> No
 
     creating = asyncio.create_task(create())
     last, moved_at = None, time.monotonic()
-    while True:
+    while not demo.serving.done():
         glance = await demo.glance(created)
         report(glance)
         if glance != last:

@@ -1,5 +1,6 @@
 """What the unknown sender really sends: the names it uses, what they seem to mean, and a mapping to try."""
 
+import json
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
@@ -12,6 +13,7 @@ _UUID = re.compile(r"[0-9a-f]{8}-?([0-9a-f]{4}-?){3}[0-9a-f]{12}", re.IGNORECASE
 _TASK_NAME = re.compile(r"task|^id$", re.IGNORECASE)
 _QUEUE_NAME = re.compile(r"queue|scheduler", re.IGNORECASE)
 _COMMENT_NAME = re.compile(r"comment|cause|reason|message", re.IGNORECASE)
+_TIME_NAME = re.compile(r"time|date|stamp|moment|when|^ts$|_at$", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +50,8 @@ def _guess(name: str, values: list[str]) -> str | None:
     """Which of our fields all the values could be."""
     if all(_UUID.fullmatch(value) for value in values):
         return "call"
-    if all(read_time(value) is not None for value in values):
+    # A phone number, or a duration in microseconds, would do as a moment.
+    if _TIME_NAME.search(name) and all(read_time(value) is not None for value in values):
         return "sent_at"
     if all(result_of(value) for value in values):
         return "result"
@@ -63,10 +66,11 @@ def as_setting(
     """The proposals as the `[aliases]` part of the settings file; empty where there is nothing to change."""
     additions: dict[str, list[str]] = defaultdict(list)
     for proposal in proposals:
-        if proposal.proposed:
+        if proposal.proposed and proposal.name.isprintable():
             additions[proposal.proposed].append(proposal.name)
+    # A JSON list of printable texts is a TOML list as well.
     lines = [
-        f"{ours} = [{', '.join(repr(name).replace(chr(39), chr(34)) for name in (*aliases[ours], *names))}]"
+        f"{ours} = {json.dumps([*aliases[ours], *names], ensure_ascii=False)}"
         for ours, names in additions.items()
     ]
     return "\n".join(["[aliases]", *lines]) if lines else ""

@@ -13,7 +13,7 @@ from receiver.clock import Clock
 from receiver.domain.facts import Fact, HookSaid, hook_fact
 from receiver.domain.fields import read_fields
 from receiver.domain.hooks import HookPath, parse_hook_path
-from receiver.errors import StoreUnavailableError
+from receiver.errors import StoreError
 from receiver.intake.access import Access
 from receiver.intake.payload import decode, read_payload
 from receiver.ledger import Ledger
@@ -48,6 +48,8 @@ class _Answer:
 
 _NOT_FOUND = _Answer(404, "refused", b'{"error":"not found"}')
 _RECORDED = _Answer(200, "recorded", b'{"status":"recorded"}')
+_UNREADABLE = _Answer(200, "unreadable", _RECORDED.body)
+_SET_ASIDE = _Answer(200, "set_aside", _RECORDED.body)
 _WRONG_METHOD = _Answer(405, "refused", b'{"error":"use GET, POST or PUT"}', ((b"allow", b"GET, POST, PUT"),))
 _UNAVAILABLE = _Answer(
     503, "unavailable", b'{"error":"try again later"}', ((b"retry-after", str(RETRY_AFTER_S).encode()),)
@@ -83,16 +85,21 @@ class HookEndpoint:
         self._rng = rng
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        began = time.perf_counter()
+        began, at = time.perf_counter(), self._clock.now()
+        # The time comes first, so that ids sort by it and lie side by side in the index.
+        request_id = f"{int(at * 1000):012x}{self._rng.getrandbits(80):020x}"
         path = parse_hook_path(scope["path"])
         with self._metrics.intake_in_flight.track_inprogress():
-            answer = await self._answer(scope, receive, path)
-            await _send(send, answer)
+            request = await self._receive(request_id, at, path, scope, receive)
+            answer = request if isinstance(request, _Answer) else await self._record(request)
+            await _send(send, answer, request_id)
         self._metrics.intake_requests.labels(path.event if path else "unknown", answer.outcome).inc()
         self._metrics.intake_duration.observe(time.perf_counter() - began)
 
-    async def _answer(self, scope: Scope, receive: Receive, path: HookPath | None) -> _Answer:
-        at = self._clock.now()
+    async def _receive(
+        self, request_id: str, at: float, path: HookPath | None, scope: Scope, receive: Receive
+    ) -> "_Request | _Answer":
+        """The request, if it is authentic and whole; otherwise the answer to it."""
         headers = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in scope["headers"]]
         forwarded = ",".join(value for name, value in headers if name == "x-forwarded-for")
         peer = self._rules.access.peer(scope["client"][0] if scope.get("client") else None, forwarded or None)
@@ -104,8 +111,8 @@ class HookEndpoint:
         if body is None:
             return _GONE_AWAY
         self._metrics.intake_payload.observe(len(body))
-        request = _Request(
-            id=f"{int(at * 1000):012x}{self._rng.getrandbits(80):020x}",
+        return _Request(
+            id=request_id,
             at=at,
             path=path,
             method=scope["method"],
@@ -115,23 +122,20 @@ class HookEndpoint:
             body=body[: self._rules.max_body],
             cut=len(body) > self._rules.max_body,
         )
-        return await self._record(request)
 
     async def _record(self, request: _Request) -> _Answer:
         facts, problem = self._read_event(request)
+        said = {"request_id": request.id, "account": request.path.account, "hook": request.path.event}
         try:
             await self._ledger.record(facts, [_delivery(request, problem)])
-        except StoreUnavailableError as error:
-            _log.error(
-                "hook not recorded", delivery=request.id, event_kind=request.path.event, problem=str(error)
-            )
+        except StoreError as error:
+            _log.error("hook not recorded", **said, problem=str(error))
             return _UNAVAILABLE
+        self._metrics.pipeline_lag.labels("durable").observe(max(0.0, self._clock.now() - request.at))
         if problem is None:
             return _RECORDED
-        _log.warning(
-            "hook kept but not read", delivery=request.id, event_kind=request.path.event, problem=problem
-        )
-        return _Answer(200, "unreadable" if facts else "set_aside", _RECORDED.body)
+        _log.warning("hook kept but not read", **said, problem=problem)
+        return _UNREADABLE if facts else _SET_ASIDE
 
     def _read_event(self, request: _Request) -> tuple[list[Fact], str | None]:
         """The event that the request is, and what is wrong with it; what names no task is set aside."""
@@ -187,10 +191,11 @@ async def _read(receive: Receive, limit: int) -> bytes | None:
             return bytes(body)
 
 
-async def _send(send: Send, answer: _Answer) -> None:
+async def _send(send: Send, answer: _Answer, request_id: str) -> None:
     headers = [
         (b"content-type", b"application/json"),
         (b"content-length", str(len(answer.body)).encode()),
+        (b"x-request-id", request_id.encode()),
         *answer.headers,
     ]
     await send({"type": "http.response.start", "status": answer.status, "headers": headers})

@@ -3,21 +3,23 @@
 The body is sniffed, not believed from its Content-Type; text is UTF-8, or else cp1251.
 """
 
+import codecs
 import json
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from io import BytesIO
 from typing import Any
 from urllib.parse import parse_qsl
 
-from python_multipart import parse_form
 from python_multipart.exceptions import FormParserError
-from python_multipart.multipart import Field, File
+from python_multipart.multipart import Field, File, FormParser
 
 Pairs = tuple[tuple[str, str], ...]
 
 _DEPTH = 8
 """Levels of nested JSON that are looked into."""
+
+_NAMED_BOUNDARY = re.compile(r'boundary="?([^";,\s]+)', re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,11 +33,14 @@ class Payload:
 def read_payload(query: str, content_type: str, body: bytes) -> Payload:
     """All that query and body say. Never raises: what cannot be read is a problem, not an error."""
     asked = _pairs(query.replace("?", "&"))
+    told: Pairs = ()
+    problem = None
     try:
-        told = _read_body(content_type, body)
+        asked = _expand(asked)
+        told = _read_body(content_type, body.removeprefix(codecs.BOM_UTF8).strip())
     except _UnreadableError as error:
-        return Payload(asked, str(error))
-    return Payload((*asked, *told))
+        problem = str(error)
+    return Payload((*asked, *told), problem)
 
 
 class _UnreadableError(Exception):
@@ -51,17 +56,20 @@ def decode(data: bytes) -> str:
 
 
 def _read_body(content_type: str, body: bytes) -> Pairs:
-    start = body.lstrip()[:1]
-    if not start:
+    if not body:
         return ()
-    if start in (b"{", b"["):
+    if body.startswith((b"{", b"[")):
         return tuple(_flatten(_json(decode(body))))
-    if body.lstrip().startswith(b"--"):
-        return _expand(_multipart(content_type, body))
-    pairs = _pairs(decode(body.strip()))
-    if b"=" not in body or not pairs or any(not name.isprintable() or len(name) > 200 for name, _ in pairs):
+    if boundary := _boundary(content_type, body):
+        return _expand(_multipart(boundary, body))
+    pairs = _pairs(decode(body))
+    if b"=" not in body or not all(map(_could_be_a_name, (name for name, _ in pairs))):
         raise _UnreadableError("neither form, multipart nor JSON")
     return _expand(pairs)
+
+
+def _could_be_a_name(text: str) -> bool:
+    return text.isprintable() and len(text) <= 200 and not text.startswith("<")
 
 
 def _pairs(text: str) -> Pairs:
@@ -101,10 +109,16 @@ def _text(value: Any) -> str:
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 
-def _multipart(content_type: str, body: bytes) -> Pairs:
-    if "boundary=" not in content_type:
-        boundary = body.lstrip().split(b"\r\n", 1)[0].removeprefix(b"--")
-        content_type = f"multipart/form-data; boundary={boundary.decode('latin-1')}"
+def _boundary(content_type: str, body: bytes) -> bytes | None:
+    """The multipart boundary that the body begins with, or that its Content-Type names and it contains."""
+    if body.startswith(b"--"):
+        return body.split(b"\r\n", 1)[0][2:].rstrip()
+    named = _NAMED_BOUNDARY.search(content_type)
+    boundary = named[1].encode("latin-1", "replace") if named else b""
+    return boundary if boundary and b"--" + boundary in body else None
+
+
+def _multipart(boundary: bytes, body: bytes) -> Pairs:
     fields: list[tuple[str, str]] = []
 
     def on_field(field: Field) -> None:
@@ -114,15 +128,13 @@ def _multipart(content_type: str, body: bytes) -> Pairs:
         file.file_object.seek(0)
         fields.append((decode(file.field_name or b""), decode(file.file_object.read())))
 
-    headers = {
-        "Content-Type": content_type.encode("latin-1", "replace"),
-        "Content-Length": str(len(body)).encode(),
-    }
     try:
-        parse_form(headers, BytesIO(body), on_field, on_file)
+        parser = FormParser("multipart/form-data", on_field, on_file, boundary=boundary)
+        parser.write(body[body.index(b"--" + boundary) :])
+        parser.finalize()
     except (FormParserError, ValueError):
         raise _UnreadableError("broken multipart") from None
-    if not fields:
+    if not fields or b"--" + boundary + b"--" not in body:
         raise _UnreadableError("broken multipart")
     return tuple(fields)
 
@@ -131,8 +143,17 @@ def _expand(pairs: Iterable[tuple[str, str]]) -> Pairs:
     """A field whose value is a JSON object or list stands for what is in it."""
     expanded: list[tuple[str, str]] = []
     for name, value in pairs:
-        if value.lstrip()[:1] in ("{", "["):
-            expanded.extend(_flatten(_json(value), name))
-        else:
-            expanded.append((name, value))
+        expanded.extend(_flatten(_json(value), name) if _looks_like_json(value) else [(name, value)])
     return tuple(expanded)
+
+
+def _looks_like_json(text: str) -> bool:
+    """An object by its beginning; a list only if it is one, since a comment may well begin with a bracket."""
+    text = text.strip()
+    if not text.startswith("["):
+        return text.startswith("{")
+    try:
+        _json(text)
+    except _UnreadableError:
+        return False
+    return True

@@ -4,7 +4,6 @@ from collections.abc import Sequence
 
 from receiver.domain.hooks import mint_urls
 from receiver.reconcile.desk import Desk
-from receiver.reconcile.observe import task_seen
 from receiver.scheduler.wire import NewTask, TaskRecord
 
 
@@ -16,7 +15,7 @@ def with_urls(desk: Desk, public_url: str, ref: str, task: NewTask) -> NewTask:
 
 async def create_tasks(desk: Desk, queue_id: str, tasks: Sequence[NewTask]) -> list[TaskRecord]:
     """Create the tasks and record what the scheduler answered, in the order given. Raises SchedulerError."""
+    asked_at = desk.clock.now()
     records = await desk.client.create_tasks(queue_id, tasks)
-    now = desk.clock.now()
-    await desk.record([task_seen(desk.account, now, record, desk.signer) for record in records])
+    await desk.record_tasks(queue_id, asked_at, records)
     return records

@@ -14,8 +14,10 @@ from receiver.domain.timeline import Due
 from receiver.errors import QuotaExhaustedError
 from receiver.ledger import Ledger
 from receiver.metrics import Metrics
+from receiver.reconcile.observe import task_seen
 from receiver.reconcile.policy import Policy
 from receiver.scheduler.client import SchedulerClient
+from receiver.scheduler.wire import TaskRecord
 from receiver.store import statements
 from receiver.store.engine import Store
 from receiver.store.tables import QUEUE, SWEEP, TASK
@@ -47,6 +49,15 @@ class Desk:
     async def record(self, facts: Sequence[Fact]) -> None:
         if facts:
             await self.ledger.record(facts)
+
+    async def record_tasks(self, queue_id: str, asked_at: float, records: Iterable[TaskRecord]) -> None:
+        """Record what the API said of tasks of a queue. An answer may be as old as its question: hooks that
+        came in between know better.
+        """
+        placed = [
+            record.model_copy(update={"scheduler_id": record.scheduler_id or queue_id}) for record in records
+        ]
+        await self.record([task_seen(self.account, asked_at, record, self.signer) for record in placed])
 
     async def due(self, horizon: dict[str, float]) -> list[Row[Any]]:
         """Tasks whose time has come, soonest first."""
@@ -93,7 +104,7 @@ def about(row: Row[Any]) -> tuple[str | None, str | None]:
     return row.ref, row.task_id
 
 
-def can_be_asked_for(name: str | None) -> bool:
+def is_nameable(name: str | None) -> bool:
     """Whether a name, which may be a hook's mere claim, can stand in an API path."""
     return name is not None and bool(_NAME.fullmatch(name)) and bool(name.strip("."))
 

@@ -56,13 +56,16 @@ class Asked:
         ask = self._asks.get(key)
         return ask is not None and ask.due == due and ask.again_at > now
 
-    def note(self, key: str, due: Due, now: float) -> int:
-        """Remember that it was asked; how often by now."""
-        last = self._asks.get(key)
-        times = last.times + 1 if last and last.due == due else 1
-        wait = _doubled(self._policy.waits[due.purpose], times - 1, self._policy.longest_wait)
-        self._asks[key] = _Ask(due, times, now + wait)
-        return times
+    def times(self, key: str, due: Due) -> int:
+        """How often this was asked."""
+        ask = self._asks.get(key)
+        return ask.times if ask and ask.due == due else 0
+
+    def note(self, key: str, due: Due, now: float) -> None:
+        """Remember that it was asked."""
+        times = self.times(key, due)
+        wait = _doubled(self._policy.waits[due.purpose], times, self._policy.longest_wait)
+        self._asks[key] = _Ask(due, times + 1, now + wait)
 
     def forget(self, keys: set[str]) -> None:
         """Drop what is remembered of all but these keys."""

@@ -21,11 +21,11 @@ class QueueWatch:
             return
         self._desk.spend()
         records = await self._desk.client.list_queues()
-        self._looked_at = now
         known = await self.known()
         for said in map(queue_said, records):
             if known.get(said.queue_id) != said:
                 await self._note(said)
+        self._looked_at = now
 
     async def note_gone(self, queue_id: str) -> None:
         """The API answered 404 for the queue; what else was known of it stays."""

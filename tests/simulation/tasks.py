@@ -1,7 +1,7 @@
 """The integrator, who creates the world's tasks: some through the receiver, some past it."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from random import Random
 
@@ -9,7 +9,7 @@ from receiver.domain.hooks import mint_urls
 from receiver.errors import AmbiguousCreateError, SchedulerError
 from receiver.reconcile.creation import create_tasks
 from receiver.scheduler.client import SchedulerClient
-from receiver.scheduler.wire import NewQueue, NewTask, TaskRecord
+from receiver.scheduler.wire import NewQueue, NewTask, QueueChange, TaskRecord
 from tests.simulation.house import PUBLIC, SIGNER, House
 
 CHUNK = 7
@@ -70,6 +70,8 @@ class Integrator:
                 pairs = zip(chunk, records, strict=bool(records))
                 unwanted += [(queue_id, record.id) for planned, record in pairs if planned.delete]
                 await asyncio.sleep(20)
+            if self.rng.random() < 0.3:
+                await self._rest(queue_id)
         await asyncio.sleep(NOTICED_S)
         for queue_id, task_id in unwanted:
             await self._delete(queue_id, task_id)
@@ -103,10 +105,19 @@ class Integrator:
             return await self.client.create_tasks(queue_id, tasks)
         return await house.do(create_tasks(house.desks[self.account], queue_id, tasks))
 
+    async def _rest(self, queue_id: str) -> None:
+        """Switch the queue off for some minutes."""
+        await self._surely(lambda: self.client.change_queue(queue_id, QueueChange(status="off")))
+        await asyncio.sleep(300)
+        await self._surely(lambda: self.client.change_queue(queue_id, QueueChange(status="on")))
+
     async def _delete(self, queue_id: str, task_id: str) -> None:
+        await self._surely(lambda: self.client.delete_task(queue_id, task_id))
+
+    async def _surely(self, act: Callable[[], Awaitable[object]]) -> None:
         for _ in range(TRIES):
             try:
-                await self.client.delete_task(queue_id, task_id)
+                await act()
             except SchedulerError:
                 await asyncio.sleep(5)
             else:

@@ -6,13 +6,13 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
-from typing import Any
+from typing import Any, get_args
 
 from sqlalchemy import Table, func, select
 
 from receiver.demo.compare import Comparison, compare
 from receiver.emulator import PROFILES, AccountConfig, Emulator, EmulatorConfig, Faults, create_emulator
-from receiver.emulator.config import DialectName
+from receiver.emulator.config import DialectName, ListShape
 from receiver.rebuild import Difference, verify
 from receiver.store.engine import Store
 from receiver.store.tables import DELIVERY, FACT, TASK
@@ -38,7 +38,22 @@ class Scenario:
     dialect: DialectName = "mixed"
     crashes: int = 0
     later_revision: bool = False
+    list_shape: ListShape = "array"
     quota: int = 10_000
+
+    @classmethod
+    def drawn(cls, seed: int, faults: Faults) -> "Scenario":
+        """A scenario of which the seed decides all but the faults."""
+        rng = Random(f"scenario:{seed}")
+        return cls(
+            seed,
+            faults=faults,
+            dialect=rng.choice(("mixed", *get_args(DialectName))),
+            crashes=rng.choice((0, 2, 4, 8)),
+            later_revision=rng.random() < 0.3,
+            list_shape=rng.choice(get_args(ListShape)),
+            quota=rng.choices((10_000, 300), (9, 1))[0],
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,8 +65,22 @@ class Ended:
     facts: list[Row]
     kept: set[str]
     differences: list[Difference]
-    crashes: int
-    seconds: float
+
+    @property
+    def problems(self) -> list[str]:
+        """All that must not be, in words; nothing in a world as it should be."""
+        comparison, unsettled = self.comparison, [key for key, row in self.rows.items() if not row["settled"]]
+        return [
+            *(f"never settled: {key}" for key in unsettled),
+            *(f"disagrees with the truth: {each}" for each in comparison.disagreements),
+            *(f"acknowledged and not kept: {copy}" for copy in sorted(self.acknowledged - self.kept)),
+            *(f"not what the ledger gives: {each}" for each in self.differences),
+        ]
+
+    @property
+    def ledger(self) -> bytes:
+        """All facts with their times and in their order, to the byte."""
+        return "\n".join(repr(sorted(fact.items())) for fact in self.facts).encode()
 
     @property
     def comparison(self) -> Comparison:
@@ -114,6 +143,7 @@ class _World:
             dialect=self.scenario.dialect,
             faults=self.scenario.faults,
             later_revision=self.scenario.later_revision,
+            list_shape=self.scenario.list_shape,
             quota=self.scenario.quota,
         )
         wire = Wire(
@@ -165,8 +195,6 @@ class _World:
                 facts=_rows(store, FACT),
                 kept={header["x-emulator-hook"] for header in headers},
                 differences=verify(store),
-                crashes=self.scenario.crashes,
-                seconds=asyncio.get_running_loop().time(),
             )
         finally:
             store.close()

@@ -1,0 +1,113 @@
+"""The questions of one pass: a queue's tasks by page, or one by one where that is cheaper."""
+
+import asyncio
+import math
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from sqlalchemy import Row
+
+from receiver.errors import SchedulerError, SchedulerNotFoundError
+from receiver.reconcile.desk import Desk, about, is_nameable
+from receiver.reconcile.observe import task_gone
+from receiver.reconcile.passes import Report
+from receiver.reconcile.queues import QueueWatch
+from receiver.reconcile.sweep import Sweeper
+
+_AT_ONCE = 4
+"""Single tasks asked for at the same time."""
+
+
+@dataclass(slots=True)
+class Inquiry:
+    """`sweeps`: each queue's last. `tried`: the tasks that were asked about, by key. `denied`: how many
+    queues do not have a task of which nobody knows where it is.
+    """
+
+    desk: Desk
+    queues: QueueWatch
+    sweeper: Sweeper
+    report: Report
+    sweeps: Mapping[str, Row[Any]]
+    tried: dict[str, Row[Any]] = field(default_factory=dict)
+    denied: Counter[str] = field(default_factory=Counter)
+
+    async def ask(self, queue_id: str, rows: Sequence[Row[Any]], *, whole: bool) -> None:
+        """Ask what became of these tasks; with `whole` read the queue through in any case.
+
+        A list may hide a task, so those that it does not show are asked for by themselves.
+        """
+        named = [row for row in rows if _name(row)]
+        if not whole and not self._is_better_by_page(queue_id, rows, named):
+            await self._ask_each(queue_id, named)
+            return
+        seen = await self.sweeper.sweep(queue_id)
+        if seen is None:
+            await self.queues.note_gone(queue_id)
+        else:
+            self.report.swept += 1
+        absent = [row for row in named if _name(row) not in (seen or ())]
+        left = {row.key for row in absent}
+        self.tried |= {row.key: row for row in rows if row.key not in left}
+        await self._ask_each(queue_id, absent)
+
+    async def conclude(self, rows: Sequence[Row[Any]], queues: int) -> None:
+        """Tasks of unknown place are gone if all of so many queues denied them."""
+        gone = [row for row in rows if row.task_id and queues and self.denied[row.key] == queues]
+        for row in gone:
+            await self._note_gone(row)
+
+    def _is_better_by_page(self, queue_id: str, rows: Sequence[Row[Any]], named: Sequence[Row[Any]]) -> bool:
+        """Tasks without an id can only be found by their URLs, but not over and over again."""
+        sweep = self.sweeps.get(queue_id)
+        pages = 1 + math.ceil((sweep.tasks if sweep else 0) / self.desk.client.account.per_page)
+        swept_at = sweep.completed_at or 0.0 if sweep else 0.0
+        may_search = self.desk.clock.now() - swept_at >= self.desk.policy.waits["progress"]
+        return len(named) > pages or (len(named) < len(rows) and may_search)
+
+    async def _ask_each(self, queue_id: str, rows: Sequence[Row[Any]]) -> None:
+        """One by one, the first first. Raises the first failure; after it nothing more is asked."""
+        limit = asyncio.Semaphore(_AT_ONCE)
+        failures: list[SchedulerError] = []
+
+        async def ask(row: Row[Any]) -> None:
+            async with limit:
+                if failures:
+                    return
+                try:
+                    self.desk.spend()
+                    self.tried[row.key] = row
+                    self.report.asked += 1
+                    await self._ask_one(queue_id, row)
+                except SchedulerError as error:
+                    failures.append(error)
+
+        results = await asyncio.gather(*map(ask, rows), return_exceptions=True)
+        for error in (*results, *failures):
+            if error is not None:
+                raise error
+
+    async def _ask_one(self, queue_id: str, row: Row[Any]) -> None:
+        """A 404 makes the task gone if this is where it was; of an id that a hook claimed it says nothing."""
+        desk, asked_at = self.desk, self.desk.clock.now()
+        try:
+            record = await desk.client.get_task(queue_id, _name(row))
+        except SchedulerNotFoundError:
+            if row.queue_id != queue_id:
+                self.denied[row.key] += 1
+            elif row.task_id:
+                await self._note_gone(row)
+            return
+        await desk.record_tasks(queue_id, asked_at, [record])
+
+    async def _note_gone(self, row: Row[Any]) -> None:
+        self.report.gone += 1
+        await self.desk.record([task_gone(self.desk.account, self.desk.clock.now(), about(row))])
+
+
+def _name(row: Row[Any]) -> str:
+    """The id to ask for; empty where none is known or what a hook claims cannot be one."""
+    name = row.task_id or row.claimed_id
+    return name if is_nameable(name) else ""

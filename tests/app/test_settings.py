@@ -1,0 +1,152 @@
+"""Settings: where they come from, and what is said of bad ones."""
+
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from receiver.cli.config import example_lines
+from receiver.errors import SettingsError
+from receiver.settings import AccountSettings, ReconcileSettings, Settings, load_settings
+
+SECRET = "correct-horse-battery-staple-and-more"
+TOML = f"""
+port = 9000
+[[hook_keys]]
+name = "k1"
+secret = "{SECRET}"
+[accounts.main]
+base_url = "https://scheduler.example/api/ver1.0"
+oauth_client_id = "app"
+oauth_client_secret = "{SECRET}"
+[reconcile]
+poll_s = 3
+[aliases]
+call = ["leg"]
+"""
+
+
+@pytest.fixture(autouse=True)
+def _no_settings_around(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("RECEIVER_CONFIG", raising=False)
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    path = tmp_path / "settings.toml"
+    path.write_text(TOML)
+    return path
+
+
+def test_a_file_is_read_and_the_rest_has_defaults(file: Path) -> None:
+    settings = load_settings(file)
+    assert (settings.port, settings.host, settings.reconcile.poll_s) == (9000, "127.0.0.1", 3)
+    assert settings.hook_root == "http://127.0.0.1:9000"
+    assert settings.accounts["main"].client_id == "@me"
+
+
+def test_variables_win_over_the_file(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RECEIVER_PORT", "9001")
+    monkeypatch.setenv("RECEIVER_RECONCILE__POLL_S", "7")
+    monkeypatch.setenv("RECEIVER_ACCOUNTS__MAIN__CLIENT_ID", "10001")
+    settings = load_settings(file)
+    assert (settings.port, settings.reconcile.poll_s) == (9001, 7)
+    assert settings.accounts["main"].client_id == "10001"
+    assert settings.accounts["main"].oauth_client_id == "app"
+
+
+def test_the_file_is_found_by_variable_or_by_its_name(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RECEIVER_CONFIG", str(file))
+    assert load_settings().port == 9000
+    monkeypatch.delenv("RECEIVER_CONFIG")
+    file.rename(file.parent / "receiver.toml")
+    assert load_settings().port == 9000
+
+
+def test_aliases_of_one_field_leave_the_others_alone(file: Path) -> None:
+    aliases = load_settings(file).aliases
+    assert aliases["call"] == ("leg",)
+    assert aliases["task_id"] == Settings.model_fields["aliases"].default["task_id"]
+
+
+BAD: dict[str, tuple[dict[str, str], str]] = {
+    "a port that is no number": ({"RECEIVER_PORT": "many"}, "port"),
+    "an unknown level": ({"RECEIVER_LOG_LEVEL": "loud"}, "log_level"),
+    "a short key": ({"RECEIVER_HOOK_KEYS": '[{"name": "k1", "secret": "short"}]'}, "hook_keys.0.secret"),
+    "a url that is none": ({"RECEIVER_ACCOUNTS__MAIN__BASE_URL": "scheduler"}, "accounts.main.base_url"),
+    "a share of too much": ({"RECEIVER_ACCOUNTS__MAIN__QUOTA_SHARE": "2"}, "accounts.main.quota_share"),
+    "an unknown account setting": ({"RECEIVER_ACCOUNTS__MAIN__COLOUR": "red"}, "accounts.main.colour"),
+    "a negative margin": ({"RECEIVER_RECONCILE__OVERDUE_AFTER_S": "-1"}, "reconcile.overdue_after_s"),
+    "an address that is none": ({"RECEIVER_TRUSTED_PROXIES": '["300.1.1.1"]'}, "trusted_proxies.0"),
+    "an alias of nothing": ({"RECEIVER_ALIASES": '{"weather": ["w"]}'}, "aliases"),
+}
+
+
+@pytest.mark.parametrize("case", BAD)
+def test_a_bad_setting_is_named_with_its_variable(
+    file: Path, monkeypatch: pytest.MonkeyPatch, case: str
+) -> None:
+    variables, name = BAD[case]
+    for variable, value in variables.items():
+        monkeypatch.setenv(variable, value)
+    with pytest.raises(SettingsError) as caught:
+        load_settings(file)
+    assert f"  {name}: " in str(caught.value)
+    assert "RECEIVER_" + name.upper().replace(".", "__") in str(caught.value)
+    assert SECRET not in str(caught.value)
+
+
+def test_unknown_settings_of_the_file_are_named(file: Path) -> None:
+    file.write_text("colour = 1\n" + TOML)
+    with pytest.raises(SettingsError, match="colour"):
+        load_settings(file)
+
+
+@pytest.mark.parametrize("name", ["Main", "a/b", "", "x" * 40])
+def test_an_account_is_named_as_a_path_can_hold_it(file: Path, name: str) -> None:
+    file.write_text(TOML.replace("[accounts.main]", f'[accounts."{name}"]'))
+    with pytest.raises(SettingsError, match="accounts"):
+        load_settings(file)
+
+
+def test_without_anything_it_says_what_is_missing_and_where_to_begin() -> None:
+    with pytest.raises(SettingsError) as caught:
+        load_settings()
+    for words in ("hook_keys", "accounts", "receiver config example"):
+        assert words in str(caught.value)
+
+
+def test_a_file_that_is_not_there_or_no_toml_is_named(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match="no such file"):
+        load_settings(tmp_path / "nowhere.toml")
+    (tmp_path / "broken.toml").write_text("port = = 3")
+    with pytest.raises(SettingsError, match=r"broken\.toml"):
+        load_settings(tmp_path / "broken.toml")
+
+
+def test_secrets_show_nowhere(file: Path) -> None:
+    settings = load_settings(file)
+    assert SECRET not in repr(settings) + str(settings) + repr(settings.accounts)
+
+
+def test_the_example_names_every_setting_and_can_be_used(tmp_path: Path) -> None:
+    text = "\n".join(example_lines())
+    (tmp_path / "receiver.toml").write_text(text)
+    assert load_settings().port == 8080
+    uncommented = "\n".join(
+        line.removeprefix("# ") if " = " in line and line.startswith("# ") else line
+        for line in text.splitlines()
+    )
+    given: dict[str, Any] = tomllib.loads(uncommented)
+    assert Settings.model_fields.keys() <= given.keys()
+    assert AccountSettings.model_fields.keys() == given["accounts"]["main"].keys()
+    assert ReconcileSettings.model_fields.keys() == given["reconcile"].keys()
+
+
+def test_the_file_in_config_is_the_example_without_its_key() -> None:
+    shipped = (Path(__file__).parents[2] / "config" / "receiver.toml").read_text().splitlines()
+    example = "\n".join(example_lines()).splitlines()
+    differing = [(a, b) for a, b in zip(shipped, example, strict=True) if a != b]
+    assert [a for a, _ in differing] == ['secret = ""']

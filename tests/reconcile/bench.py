@@ -1,0 +1,198 @@
+"""One receiver's reconciliation on a store of its own, in virtual time, worked by hand or left to itself."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import httpx2
+from sqlalchemy import Table, select
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from receiver.domain.fields import DEFAULT_ALIASES
+from receiver.domain.hooks import HookKey, HookSigner, mint_urls
+from receiver.emulator import AccountConfig, Emulator, EmulatorConfig, create_emulator
+from receiver.intake.access import Access, FixedAccess
+from receiver.intake.endpoint import HookEndpoint, IntakeRules
+from receiver.ledger import Ledger
+from receiver.metrics import Metrics
+from receiver.reconcile.creation import create_tasks, with_urls
+from receiver.reconcile.desk import Desk
+from receiver.reconcile.passes import Report
+from receiver.reconcile.policy import Policy
+from receiver.reconcile.worker import CallReconciler, TaskReconciler
+from receiver.scheduler.account import SchedulerAccount
+from receiver.scheduler.client import SchedulerClient
+from receiver.scheduler.wire import NewQueue, NewTask, TaskRecord
+from receiver.store.engine import Store
+from receiver.store.tables import FACT, FINDING, QUEUE, SWEEP, TASK
+from tests.simulation.loop import SimulatedClock
+
+PUBLIC, SECRET = "http://receiver.test", "fixed-secret-of-north"
+NUMBERS = {"north": "10001", "south": "10002"}
+SIGNER = HookSigner((HookKey("one", "a-secret-of-at-least-32-characters"),))
+POLICY = Policy(
+    margins={"progress": 90.0, "confirm": 2.0, "call": 0.0, "settle": 240.0},
+    waits={"progress": 60.0, "confirm": 2.0, "call": 2.0, "settle": 60.0},
+    poll=5.0,
+)
+
+
+@dataclass
+class Bench:
+    """A receiver with the accounts `north` and `south`, of which tests mostly use the first."""
+
+    store: Store
+    metrics: Metrics
+    endpoint: ASGIApp
+    clock: SimulatedClock
+    hooks: httpx2.AsyncClient
+    desks: dict[str, Desk]
+    emulator: Emulator | None = None
+    tasks: TaskReconciler = field(init=False)
+    calls: CallReconciler = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.restart()
+
+    def restart(self) -> None:
+        """Forget all that the workers had in memory."""
+        self.tasks, self.calls = TaskReconciler(self.desk), CallReconciler(self.desk)
+
+    @property
+    def desk(self) -> Desk:
+        return self.desks["north"]
+
+    async def pass_after(self, seconds: float) -> Report:
+        """One pass over the tasks, so much later."""
+        await self.clock.sleep(seconds)
+        return await self.tasks.once()
+
+    async def work(self, seconds: float, *desks: Desk) -> None:
+        """Let the workers go on by themselves for so long."""
+        stop = asyncio.Event()
+        workers = [kind(desk) for desk in desks or (self.desk,) for kind in (TaskReconciler, CallReconciler)]
+        async with asyncio.TaskGroup() as group:
+            for worker in workers:
+                group.create_task(worker.run(stop))
+            await self.clock.sleep(seconds)
+            stop.set()
+
+    async def hook(self, event: str, ref: str = "r1", account: str = "north", **fields: Any) -> None:
+        """One delivery at the task's minted URL."""
+        url = mint_urls(SIGNER, PUBLIC, account, ref)[f"url_{event}"]
+        assert (await self.hooks.post(url, data=fields)).status_code == 200
+
+    async def fixed_hook(self, event: str, **fields: Any) -> None:
+        """One delivery at the account's fixed URL; only its fields say which task it is about."""
+        url = f"{PUBLIC}/hooks/north/{event}/{SECRET}"
+        assert (await self.hooks.post(url, data=fields)).status_code == 200
+
+    async def queue(self, name: str = "queue", account: str = "north", **fields: Any) -> str:
+        """The id of a new queue that is on."""
+        new = NewQueue(name=name, status="on", concurrent_task_limit=100, **fields)
+        return (await self.desks[account].client.create_queue(new)).id
+
+    async def create(
+        self, queue_id: str, *refs: str, account: str = "north", **fields: Any
+    ) -> list[TaskRecord]:
+        """New tasks, known to the receiver; by default they start in an hour."""
+        wish = {"a_number": "101", "b_number": "79990000001", "start_time_utc": 3600} | fields
+        desk = self.desks[account]
+        tasks = [with_urls(desk, PUBLIC, ref, NewTask(**wish)) for ref in refs]
+        return await create_tasks(desk, queue_id, tasks)
+
+    def rows(self, table: Table) -> list[dict[str, Any]]:
+        with self.store.snapshot() as connection:
+            query = select(table).order_by(*table.primary_key)
+            return [dict(row._mapping) for row in connection.execute(query)]
+
+    def task(self, key: str = "r1", account: str = "north") -> dict[str, Any]:
+        (row,) = [row for row in self.rows(TASK) if (row["account"], row["key"]) == (account, key)]
+        return row
+
+    def facts(self, kind: str) -> list[dict[str, Any]]:
+        return [row for row in self.rows(FACT) if row["kind"] == kind]
+
+    def findings(self, category: str) -> dict[str, int]:
+        return {row["kind"]: row["count"] for row in self.rows(FINDING) if row["category"] == category}
+
+    def sweep(self) -> dict[str, Any]:
+        (row,) = self.rows(SWEEP)
+        return row
+
+    def queue_states(self) -> dict[str, str]:
+        return {row["queue_id"]: row["status"] for row in self.rows(QUEUE)}
+
+    def requests(self, *operations: str) -> int:
+        """How many such API requests the emulator has seen."""
+        assert self.emulator is not None
+        seen = self.emulator.truth()["requests"]
+        return sum(sum(seen.get(operation, {}).values()) for operation in operations)
+
+
+def minted(ref: str, account: str = "north", signer: HookSigner = SIGNER) -> dict[str, str]:
+    """The four URLs of a task as its record carries them."""
+    urls = mint_urls(signer, PUBLIC, account, ref)
+    return {name: url for name, url in urls.items() if name != "ref"}
+
+
+@asynccontextmanager
+async def bench(folder: Path, scheduler: ASGIApp, policy: Policy = POLICY) -> AsyncIterator[Bench]:
+    """A bench in front of that scheduler; for use within `loop.run`."""
+    clock, store, metrics, stop = SimulatedClock(), Store(folder / "receiver.db"), Metrics(), asyncio.Event()
+    store.create()
+    ledger = Ledger(store, metrics)
+    access = Access(SIGNER, {name: FixedAccess(SECRET) for name in NUMBERS})
+    rules = IntakeRules(access, DEFAULT_ALIASES, 65_536)
+    endpoint = HookEndpoint(rules, ledger, metrics, clock=clock, rng=Random(1))
+    transport = httpx2.ASGITransport(scheduler)
+    desks = {
+        name: Desk(name, _client(name, clock, transport), ledger, store, SIGNER, clock, policy, metrics)
+        for name in NUMBERS
+    }
+    running = asyncio.create_task(ledger.run(stop))
+    async with httpx2.AsyncClient(transport=httpx2.ASGITransport(endpoint)) as hooks:
+        try:
+            yield Bench(store, metrics, endpoint, clock, hooks, desks)
+        finally:
+            stop.set()
+            await running
+            store.close()
+
+
+@asynccontextmanager
+async def emulated(folder: Path, policy: Policy = POLICY, **settings: Any) -> AsyncIterator[Bench]:
+    """A bench in front of an emulator whose hooks come back to it."""
+    accounts = tuple(
+        AccountConfig(number, f"app-{name}", f"secret-{name}") for name, number in NUMBERS.items()
+    )
+    config = replace(EmulatorConfig(accounts=accounts, history_seconds=0.0), **settings)
+    there: list[ASGIApp] = []
+
+    async def back(scope: Scope, receive: Receive, send: Send) -> None:
+        await there[0](scope, receive, send)
+
+    emulator = create_emulator(config, clock=SimulatedClock(), hook_transport=httpx2.ASGITransport(back))
+    stop = asyncio.Event()
+    async with bench(folder, emulator.app, policy) as it:
+        it.emulator = emulator
+        there.append(it.endpoint)
+        executing = asyncio.create_task(emulator.run(stop))
+        yield it
+        stop.set()
+        await executing
+
+
+def _client(name: str, clock: SimulatedClock, transport: httpx2.AsyncBaseTransport) -> SchedulerClient:
+    account = SchedulerAccount(
+        name=name,
+        base_url="http://scheduler.test/api/ver1.0",
+        client_id=NUMBERS[name],
+        oauth_client_id=f"app-{name}",
+        oauth_client_secret=f"secret-{name}",
+    )
+    return SchedulerClient(account, clock=clock, rng=Random(name), transport=transport)

@@ -1,0 +1,103 @@
+"""A scheduler of few words: it lists what a test puts into it, and misbehaves as the test says."""
+
+import asyncio
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import Any
+
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+ROOT = "/api/ver1.0/client/10001"
+NOT_FOUND = JSONResponse({"message": "Record not found"}, 404)
+
+
+@dataclass
+class Scripted:
+    """`asked`: every API request but those for tokens that were given, as (what, path, page).
+
+    `cap`: most tasks on a page. `failing`: (what, name or `page n`) → the status it answers. `slow`: seconds
+    between reading the state and answering.
+    """
+
+    queues: dict[str, dict[str, Any]] = field(default_factory=dict)
+    calls: dict[str, dict[str, Any]] = field(default_factory=dict)
+    cap: int = 100
+    hides_finished: bool = False
+    ignores_page: bool = False
+    ends_with_404: bool = False
+    is_down: bool = False
+    refuses_login: bool = False
+    failing: dict[tuple[str, str], int] = field(default_factory=dict)
+    slow: float = 0.0
+    asked: list[tuple[str, str, str]] = field(default_factory=list)
+
+    def add(self, queue_id: str, *tasks: dict[str, Any]) -> None:
+        """Put tasks, each at least an `id`, into a queue."""
+        queue = self.queues.setdefault(queue_id, {})
+        for task in tasks:
+            queue[task["id"]] = {"scheduler_id": queue_id, "status": "scheduled", "try_count": 1} | task
+
+    def count(self) -> Counter[str]:
+        """How often what was asked."""
+        return Counter(what for what, *_ in self.asked)
+
+    @property
+    def app(self) -> Starlette:
+        queues = f"{ROOT}/task_scheduler"
+        return Starlette(
+            routes=[
+                Route("/oauth/token", self._token, methods=["POST"]),
+                Route(f"{queues}/", self._queues),
+                Route(f"{queues}/{{queue}}/task/", self._tasks),
+                Route(f"{queues}/{{queue}}/task/{{id}}", self._task),
+                Route(f"{ROOT}/call_history/{{id}}", self._call),
+            ]
+        )
+
+    async def _token(self, _: Request) -> Response:
+        if self.refuses_login:
+            self.asked.append(("token", "", ""))
+            return JSONResponse({"error": "invalid_client"}, 401)
+        return JSONResponse({"access_token": "t", "token_type": "Bearer", "expires_in": 10**6})
+
+    async def _queues(self, request: Request) -> Response:
+        page = self._page(request, [{"id": queue, "name": "q", "status": "on"} for queue in self.queues])
+        return await self._answer("queues", "", request, JSONResponse(page))
+
+    async def _tasks(self, request: Request) -> Response:
+        queue = request.path_params["queue"]
+        if queue not in self.queues:
+            return await self._answer("list", queue, request, NOT_FOUND)
+        tasks = self.queues[queue].values()
+        shown = [task for task in tasks if not (self.hides_finished and task["status"] == "finished")]
+        page = self._page(request, shown)
+        is_beyond = self.ends_with_404 and not page and request.query_params["page"] != "1"
+        return await self._answer("list", queue, request, NOT_FOUND if is_beyond else JSONResponse(page))
+
+    async def _task(self, request: Request) -> Response:
+        task = self.queues.get(request.path_params["queue"], {}).get(request.path_params["id"])
+        name = f"{request.path_params['queue']}/{request.path_params['id']}"
+        return await self._answer("task", name, request, JSONResponse(task) if task else NOT_FOUND)
+
+    async def _call(self, request: Request) -> Response:
+        call = self.calls.get(request.path_params["id"])
+        answer = JSONResponse(call) if call else NOT_FOUND
+        return await self._answer("call", request.path_params["id"], request, answer)
+
+    def _page(self, request: Request, items: list[Any]) -> list[Any]:
+        size = min(self.cap, int(request.query_params["per_page"]))
+        first = 0 if self.ignores_page else (int(request.query_params["page"]) - 1) * size
+        return items[first : first + size]
+
+    async def _answer(self, what: str, name: str, request: Request, answer: Response) -> Response:
+        page = request.query_params.get("page", "")
+        self.asked.append((what, name, page))
+        await asyncio.sleep(self.slow)
+        status = self.failing.get((what, name)) or self.failing.get((what, f"page {page}"))
+        status = 503 if self.is_down else status
+        if status:
+            return JSONResponse({"message": "scripted"}, status)
+        return answer
