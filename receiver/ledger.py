@@ -169,7 +169,7 @@ def _count(metrics: Metrics, change: Change) -> None:
         result = after.finish_result or "unknown"
         metrics.tasks_finished.labels(queue, result).inc()
         metrics.task_attempts.labels(result).observe(after.attempts.low)
-        if after.finished_at is not None:
+        if after.finished_at is not None and after.arrived.get("after"):
             metrics.pipeline_lag.labels("reconciled").observe(max(0.0, after.last_at - after.finished_at))
     if after.settled and (before is None or not before.settled):
         _count_settled(metrics, after)
@@ -177,8 +177,9 @@ def _count(metrics: Metrics, change: Change) -> None:
 
 def _count_settled(metrics: Metrics, after: Timeline) -> None:
     bridges = [call.bridged_at for call in after.calls if call.bridged_at is not None]
-    if bridges and after.plan and after.plan.start_at is not None:
-        took = max(0.0, min(bridges) - after.plan.start_at)
+    begin = after.plan and (after.plan.start_at or after.plan.created_at)
+    if bridges and begin:
+        took = max(0.0, min(bridges) - begin)
         metrics.time_to_connect.labels(metrics.queue_label(after.queue_id)).observe(took)
     for event, count in after.expected.items():
         metrics.expected_hooks.labels(event).inc(count)

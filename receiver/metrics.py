@@ -42,6 +42,7 @@ class Metrics:
         for event in EVENTS:
             for outcome in INTAKE_OUTCOMES:
                 self.intake_requests.labels(event, outcome)
+        self.intake_requests.labels("unknown", "refused")
         self.intake_duration = self._histogram(
             "intake_request_duration_seconds", "From the request's first byte read to its answer.", _SECONDS
         )

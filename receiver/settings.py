@@ -215,7 +215,7 @@ def _refuse_misspelt_variables() -> None:
     known = ["CONFIG", *(name.upper() for name in Settings.model_fields)]
     for variable in sorted(name for name in os.environ if name.upper().startswith(_PREFIX)):
         name = variable.upper().removeprefix(_PREFIX).split("__")[0]
-        if name not in known and (near := get_close_matches(name, known, 1, cutoff=0.8)):
+        if name not in known and (near := get_close_matches(name, known, 1, cutoff=0.75)):
             raise SettingsError(f"{variable}: no such setting; {_PREFIX}{near[0]} is meant, perhaps")
 
 

@@ -8,7 +8,16 @@ from receiver.api.findings import list_findings
 from receiver.api.params import DriftQuery, LostHookQuery
 from receiver.api.shapes import FindingPage
 from receiver.cli.options import AccountOption, CursorOption, LimitOption, QueueOption, SinceOption
-from receiver.cli.output import STDOUT, ConfigOption, JsonOption, flat, print_json, print_table, say_next
+from receiver.cli.output import (
+    STDOUT,
+    ConfigOption,
+    JsonOption,
+    flat,
+    print_json,
+    print_table,
+    say_next,
+    short_moment,
+)
 from receiver.cli.reading import ask, plain, query_of
 
 
@@ -53,7 +62,8 @@ def _print_findings(title: str, page: FindingPage, *, as_json: bool) -> None:
     if as_json:
         print_json(answer)
         return
-    columns = ("account", "key", "queue_id", "kind", "count", "detail", "at")
-    print_table(title, columns, [[finding[column] for column in columns] for finding in answer["findings"]])
+    columns = ("account", "key", "queue_id", "kind", "count", "at", "detail")
+    rows = [finding | {"at": short_moment(finding["at"])} for finding in answer["findings"]]
+    print_table(title, columns, [[row[column] for column in columns] for row in rows])
     STDOUT.print("In all: " + (flat(answer["totals"]) or "none"))
     say_next(page.next_cursor)

@@ -29,7 +29,9 @@ def print_json(value: Any) -> None:
 
 def print_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
     """A table; what is not there is a dash."""
-    table = Table(title=title, title_justify="left", header_style="bold", box=SIMPLE_HEAD, pad_edge=False)
+    table = Table(
+        title=title, title_justify="left", header_style="bold", box=SIMPLE_HEAD, padding=(0, 1, 0, 0)
+    )
     for column in columns:
         table.add_column(column, overflow="fold")
     for row in rows:
@@ -51,3 +53,8 @@ def say_next(cursor: str | None) -> None:
 def flat(value: Any) -> Any:
     """Counts by name as a text; anything else as it is."""
     return ", ".join(f"{count} {name}" for name, count in value.items()) if isinstance(value, dict) else value
+
+
+def short_moment(at: str) -> str:
+    """A moment of /v1 without year and fractions of seconds, UTC."""
+    return at[5:19].replace("T", " ")

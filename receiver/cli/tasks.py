@@ -18,7 +18,15 @@ from receiver.cli.options import (
     QueueOption,
     SinceOption,
 )
-from receiver.cli.output import STDERR, ConfigOption, JsonOption, print_json, print_table, say_next
+from receiver.cli.output import (
+    STDERR,
+    ConfigOption,
+    JsonOption,
+    print_json,
+    print_table,
+    say_next,
+    short_moment,
+)
 from receiver.cli.reading import ask, plain, query_of
 from receiver.cli.taskfile import FIELDS, read_tasks
 from receiver.cli.urls import require_account
@@ -50,7 +58,7 @@ def list_(
     if as_json:
         print_json(plain(page))
         return
-    columns = ("account", "task", "id", "state", "attempts", "known by", "lost", "last heard of")
+    columns = ("account", "task", "id", "state", "attempts", "by", "lost", "heard")
     print_table("Tasks", columns, [_row(task) for task in page.tasks])
     say_next(page.next_cursor)
 
@@ -58,7 +66,7 @@ def list_(
 def _row(task: Task) -> list[Any]:
     most = f"/{task.try_count}" if task.try_count else ""
     attempts = f"{'' if task.attempts_exact else '≥'}{task.attempts}{most}"
-    state = f"{task.state}, {task.finish_result}" if task.finish_result else task.state
+    state = task.finish_result or "unknown" if task.state == "finished" else task.state
     known_by = {"events": "hooks", "reconciled": "API"}[task.confidence]
     return [
         task.account,
@@ -68,13 +76,8 @@ def _row(task: Task) -> list[Any]:
         attempts,
         known_by,
         task.lost_hooks,
-        _short(plain(task)["last_at"]),
+        short_moment(plain(task)["last_at"]),
     ]
-
-
-def _short(at: str) -> str:
-    """A moment without year and fractions of seconds, UTC."""
-    return at[5:19].replace("T", " ")
 
 
 @tasks_app.command("show")
@@ -101,7 +104,13 @@ def show(
         "Hooks", ("event", *counts), [[event, *(count[name] for name in counts)] for event, count in hooks]
     )
     facts = [
-        [_short(f["at"]), f["source"], f["event"] or f["kind"], _brief(f["said"]), ", ".join(f["flags"])]
+        [
+            short_moment(f["at"]),
+            f["source"],
+            f["event"] or f["kind"],
+            _brief(f["said"]),
+            ", ".join(f["flags"]),
+        ]
         for f in timeline["facts"]
     ]
     print_table("Timeline", ("at", "source", "what", "said", "odd"), facts)

@@ -4,6 +4,7 @@ import asyncio
 import secrets
 import sys
 import time
+import tomllib
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -171,27 +172,27 @@ async def _emulator(options: DemoOptions, origin: float, secret: str) -> AsyncIt
 
 
 def _settings(options: DemoOptions, origin: float, secret: str, emulator_url: str, port: int) -> Settings:
-    account = {"base_url": f"{emulator_url}/api/ver1.0", "oauth_client_secret": secret}
-    rules = {
-        "enabled": options.reconcile,
-        "overdue_after_s": 90,
-        "late_hook_grace_s": 240,
-        "ask_again_s": 30,
-        "sweep_every_s": 300,
-        "poll_s": 5,
-    }
-    return Settings.model_validate(
-        {
-            "port": port,
-            "store": options.folder / "receiver.db",
-            "hook_keys": [{"name": "demo", "secret": secrets.token_urlsafe(32)}],
-            "accounts": {
-                name: account | {"client_id": number, "oauth_client_id": f"demo-{name}"}
-                for name, number in ACCOUNTS.items()
-            },
-            "reconcile": rules,
-            "clock_speed": options.speed,
-            "clock_origin": origin,
-            "log_level": "error",
-        }
+    """Settings for the emulator; also as a file in the folder, so that other commands work there."""
+    account = f"""base_url = "{emulator_url}/api/ver1.0"
+oauth_client_secret = "{secret}"
+"""
+    accounts = "".join(
+        f'[accounts.{name}]\nclient_id = "{number}"\noauth_client_id = "demo-{name}"\n{account}'
+        for name, number in ACCOUNTS.items()
     )
+    text = f"""port = {port}
+store = "{options.folder / "receiver.db"}"
+log_level = "error"
+clock_speed = {options.speed}
+clock_origin = {origin!r}
+hook_keys = [{{ name = "demo", secret = "{secrets.token_urlsafe(32)}" }}]
+{accounts}[reconcile]
+enabled = {str(options.reconcile).lower()}
+overdue_after_s = 90
+late_hook_grace_s = 240
+ask_again_s = 30
+sweep_every_s = 300
+poll_s = 5
+"""
+    (options.folder / "receiver.toml").write_text(text)
+    return Settings.model_validate(tomllib.loads(text))

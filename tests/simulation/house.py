@@ -72,6 +72,7 @@ class House:
     metrics: Metrics
     workers: list[asyncio.Task[None]] = field(default_factory=list)
     jobs: list[asyncio.Task[Any]] = field(default_factory=list)
+    failed: list[asyncio.Task[None]] = field(default_factory=list)
 
     @classmethod
     def open(cls, outside: Outside) -> "House":
@@ -99,12 +100,15 @@ class House:
         self.jobs.append(doing)
         return await doing
 
-    async def kill(self) -> None:
-        """Tear everything down where it stands. Raises what a worker failed with before."""
-        over = [worker for worker in self.workers if worker.done()]
+    def strike(self) -> None:
+        """Stop everything where it stands, at once: nothing is drained, nothing said."""
+        self.failed = [worker for worker in self.workers if worker.done()]
         for task in (*self.workers, *self.jobs):
             task.cancel()
+
+    async def bury(self) -> None:
+        """Let go of the file after the strike. Raises what a worker had failed with before it."""
         await asyncio.gather(*self.workers, *self.jobs, return_exceptions=True)
         self.store.close()
-        for worker in over:
+        for worker in self.failed:
             worker.result()

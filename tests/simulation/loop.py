@@ -1,6 +1,7 @@
 """Virtual time for the whole world: the store's work is done in the loop, where no thread races the clock."""
 
 import asyncio
+from collections import defaultdict
 from collections.abc import Callable, Coroutine
 from random import Random
 from typing import Any, TypeVar
@@ -9,19 +10,26 @@ from receiver.clock import Clock
 from tests.emulator.virtual import VirtualClock, VirtualLoop
 
 Result = TypeVar("Result")
+SLOW_S = 0.2
+"""Seconds from which on a piece of work is a slow one."""
+
+Probe = Callable[[str, float], None]
+"""Told of each piece of work, `before` and `after` it is done, and of the seconds that it took; nobody else
+knows of it yet.
+"""
 
 
 class InlineLoop(VirtualLoop):
-    """Runs an executor's work at once and tells the result a little later, so that others come in between.
+    """An executor's work takes a moment, now and then a long one, and is done in the order it came in.
 
-    Who is torn down in that moment has committed and never hears of it.
+    What waits for an executor is not done any more once its caller has been cancelled.
     """
 
     def __init__(self, seed: int) -> None:
         super().__init__()
+        self.probe: Probe = lambda _, __: None
         self._rng = Random(f"loop:{seed}")
-        self._works = 0
-        self._watched: list[tuple[int, asyncio.Future[None]]] = []
+        self._free_at: defaultdict[object, float] = defaultdict(float)
 
     @staticmethod
     def current() -> "InlineLoop":
@@ -29,31 +37,27 @@ class InlineLoop(VirtualLoop):
         assert isinstance(loop, InlineLoop)
         return loop
 
-    async def works(self, count: int) -> None:
-        """Return when the store has worked so often again, before the last one's result is told."""
-        future = self.create_future()
-        self._watched.append((self._works + count, future))
-        await future
-
     def run_in_executor(  # type: ignore[override]
-        self, _executor: object, work: Callable[..., Result], *args: Any
+        self, executor: object, work: Callable[..., Result], *args: Any
     ) -> asyncio.Future[Result]:
         future: asyncio.Future[Result] = self.create_future()
-        try:
-            result = work(*args)
-        except Exception as error:
-            self.call_later(self._rng.uniform(0.001, 0.01), _fail, future, error)
-        else:
-            self.call_later(self._rng.uniform(0.001, 0.01), _tell, future, result)
-        self._count()
+        least, most = (SLOW_S, 10 * SLOW_S) if self._rng.random() < 0.01 else (0.001, 0.01)
+        took = self._rng.uniform(least, most)
+        at = self._free_at[executor] = max(self.time(), self._free_at[executor]) + took
+        self.call_at(at, self._do, future, took, lambda: work(*args))
         return future
 
-    def _count(self) -> None:
-        self._works += 1
-        for at, watcher in self._watched:
-            if at == self._works:
-                watcher.set_result(None)
-        self._watched = [pair for pair in self._watched if pair[0] > self._works]
+    def _do(self, future: asyncio.Future[Result], took: float, work: Callable[[], Result]) -> None:
+        self.probe("before", took)
+        if future.done():
+            return
+        try:
+            result = work()
+        except Exception as error:
+            self.call_later(0.001, _fail, future, error)
+        else:
+            self.call_later(0.001, _tell, future, result)
+        self.probe("after", took)
 
 
 def _tell(future: asyncio.Future[Result], result: Result) -> None:

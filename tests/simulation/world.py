@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from random import Random
 from typing import Any, get_args
@@ -17,9 +17,19 @@ from receiver.rebuild import Difference, verify
 from receiver.store.engine import Store
 from receiver.store.tables import DELIVERY, FACT, TASK
 from tests.simulation.house import NUMBERS, House, Outside, client_of
-from tests.simulation.loop import InlineLoop, SimulatedClock, run
+from tests.simulation.loop import SLOW_S, InlineLoop, SimulatedClock, run
 from tests.simulation.network import Wire
 from tests.simulation.tasks import Integrator, plan
+
+TWISTS: tuple[dict[str, float], ...] = (
+    {},
+    {},
+    {"drop": 1.0},
+    {"hide_finished": 1.0},
+    {"error_before": 0.2, "error_after": 0.2},
+    {"slow": 0.5, "delay": 0.5, "reorder": 0.3, "double": 0.5},
+)
+"""What some worlds have on top of their faults: no hook at all, lists that never show what is finished …"""
 
 LOOK_S = 30.0
 PATIENCE_S = 12 * 3600.0
@@ -47,7 +57,7 @@ class Scenario:
         rng = Random(f"scenario:{seed}")
         return cls(
             seed,
-            faults=faults,
+            faults=replace(faults, **rng.choice(TWISTS)),
             dialect=rng.choice(("mixed", *get_args(DialectName))),
             crashes=rng.choice((0, 2, 4, 8)),
             later_revision=rng.random() < 0.3,
@@ -125,7 +135,8 @@ class _World:
             with suppress(asyncio.CancelledError):
                 await crashing
             if self.house:
-                await self.house.kill()
+                self.house.strike()
+                await self.house.bury()
             stop.set()
             await executing
         return self._end(emulator)
@@ -160,18 +171,39 @@ class _World:
                 group.create_task(integrator.work(planned[number :: len(NUMBERS)]))
 
     async def _crash(self, outside: Outside) -> None:
-        """Tear the receiver down: at any time, or between a commit and the moment its caller hears of it."""
+        """Tear the receiver down and open it again, so often as the scenario says."""
         rng = self._rng("crashes")
         for _ in range(self.scenario.crashes):
-            if rng.random() < 0.5:
-                await self.clock.sleep(rng.uniform(5, 240))
-            else:
-                await InlineLoop.current().works(rng.randrange(20, 200))
-            house, self.house = self.house, None
-            assert house is not None
-            await house.kill()
+            await (await self._strike(rng)).bury()
             await self.clock.sleep(rng.choice((0.0, 5.0, 90.0)) * rng.random())
             self.house = House.open(outside)
+
+    async def _strike(self, rng: Random) -> House:
+        """At any time, after a commit of which its caller has not heard yet, or before a slow one is made."""
+        struck: asyncio.Future[House] = asyncio.get_running_loop().create_future()
+        wanted, left = rng.choice(("any", "before", "after")), rng.randrange(20, 200)
+
+        def strike() -> None:
+            house, self.house = self.house, None
+            assert house is not None
+            house.strike()
+            struck.set_result(house)
+
+        def probe(moment: str, took: float) -> None:
+            nonlocal left
+            left -= moment == "after"
+            if (
+                moment == wanted
+                and not struck.done()
+                and (took > SLOW_S if wanted == "before" else left <= 0)
+            ):
+                strike()
+
+        InlineLoop.current().probe = probe
+        if wanted == "any":
+            await self.clock.sleep(rng.uniform(5, 240))
+            strike()
+        return await struck
 
     async def _until_settled(self, emulator: Emulator) -> None:
         end = self.clock.now() + PATIENCE_S
