@@ -9,7 +9,7 @@ from receiver.api.params import AccountQuery
 from receiver.api.queues import list_queues
 from receiver.app import Receiver
 from receiver.cli.options import AccountOption
-from receiver.cli.output import STDOUT, ConfigOption, JsonOption, flat, print_json, print_table
+from receiver.cli.output import STDOUT, ConfigOption, JsonOption, flat, print_json, print_table, short_moment
 from receiver.cli.reading import ask, plain, query_of
 from receiver.cli.urls import require_account
 from receiver.domain.facts import queue_fact
@@ -31,9 +31,8 @@ def list_of_queues(
         print_json(answer)
         return
     columns = ("account", "queue_id", "name", "status", "tasks", "swept_at", "sweep_error")
-    print_table(
-        "Queues", columns, [[flat(queue.get(column)) for column in columns] for queue in answer["queues"]]
-    )
+    rows = [queue | {"swept_at": short_moment(queue["swept_at"] or "")} for queue in answer["queues"]]
+    print_table("Queues", columns, [[flat(row[column]) for column in columns] for row in rows])
 
 
 @queues_app.command("create")

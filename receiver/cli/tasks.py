@@ -104,13 +104,13 @@ def show(
         "Hooks", ("event", *counts), [[event, *(count[name] for name in counts)] for event, count in hooks]
     )
     facts = [
-        [
+        (
             short_moment(f["at"]),
             f["source"],
             f["event"] or f["kind"],
             _brief(f["said"]),
             ", ".join(f["flags"]),
-        ]
+        )
         for f in timeline["facts"]
     ]
     print_table("Timeline", ("at", "source", "what", "said", "odd"), facts)

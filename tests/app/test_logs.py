@@ -23,7 +23,7 @@ def _logging_as_it_was() -> Iterator[None]:
     structlog.reset_defaults()
 
 
-def fail_with_a_token_at_hand(token: str) -> None:
+def fail_with_a_token_at_hand(held: str) -> None:
     raise ValueError(f"no call to {NUMBER}.")
 
 
