@@ -105,13 +105,13 @@ def show(
     )
     facts = [
         (
-            short_moment(f["at"]),
-            f["source"],
-            f["event"] or f["kind"],
-            _brief(f["said"]),
-            ", ".join(f["flags"]),
+            short_moment(fact["at"]),
+            fact["source"],
+            fact["event"] or fact["kind"],
+            _brief(fact["said"]),
+            ", ".join(fact["flags"]),
         )
-        for f in timeline["facts"]
+        for fact in timeline["facts"]
     ]
     print_table("Timeline", ("at", "source", "what", "said", "odd"), facts)
     if timeline["findings"]:
