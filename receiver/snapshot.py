@@ -65,9 +65,9 @@ class SnapshotWorker:
             _gauge("pipeline_oldest_pending_age_seconds", "Age of the longest wait.", ("stage",), ages),
             _gauge(
                 "reconcile_oldest_due_age_seconds",
-                "Age of the longest wait of all.",
+                "Age of the longest wait for the API.",
                 (),
-                {(): max(ages.values(), default=0.0)},
+                {(): max((age for stage, age in ages.items() if stage != ("settle",)), default=0.0)},
             ),
             _gauge("snapshot_last_success_timestamp_seconds", "When these were counted.", (), {(): now}),
         )

@@ -58,6 +58,16 @@ _GONE_AWAY = _Answer(400, "refused", b'{"error":"the request ended early"}')
 
 
 @dataclass(frozen=True, slots=True)
+class _Arrival:
+    """A request before it is known to be authentic. `appended`: fields that were hung on to its path."""
+
+    id: str
+    at: float
+    path: HookPath | None
+    appended: str
+
+
+@dataclass(frozen=True, slots=True)
 class _Request:
     """One authentic hook request as it came. `cut`: its body was longer than the limit."""
 
@@ -88,18 +98,19 @@ class HookEndpoint:
         began, at = time.perf_counter(), self._clock.now()
         # The time comes first, so that ids sort by it and lie side by side in the index.
         request_id = f"{int(at * 1000):012x}{self._rng.getrandbits(80):020x}"
-        path = parse_hook_path(scope["path"])
+        # A naive sender appends its fields with `&`, or with a second `?`, whatever the URL looks like.
+        location, _, appended = scope["path"].partition("&")
+        path = parse_hook_path(location)
         with self._metrics.intake_in_flight.track_inprogress():
-            request = await self._receive(request_id, at, path, scope, receive)
+            request = await self._receive(_Arrival(request_id, at, path, appended), scope, receive)
             answer = request if isinstance(request, _Answer) else await self._record(request)
             await _send(send, answer, request_id)
         self._metrics.intake_requests.labels(path.event if path else "unknown", answer.outcome).inc()
         self._metrics.intake_duration.observe(time.perf_counter() - began)
 
-    async def _receive(
-        self, request_id: str, at: float, path: HookPath | None, scope: Scope, receive: Receive
-    ) -> "_Request | _Answer":
+    async def _receive(self, arrival: "_Arrival", scope: Scope, receive: Receive) -> "_Request | _Answer":
         """The request, if it is authentic and whole; otherwise the answer to it."""
+        path = arrival.path
         headers = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in scope["headers"]]
         forwarded = ",".join(value for name, value in headers if name == "x-forwarded-for")
         peer = self._rules.access.peer(scope["client"][0] if scope.get("client") else None, forwarded or None)
@@ -112,11 +123,11 @@ class HookEndpoint:
             return _GONE_AWAY
         self._metrics.intake_payload.observe(len(body))
         return _Request(
-            id=request_id,
-            at=at,
+            id=arrival.id,
+            at=arrival.at,
             path=path,
             method=scope["method"],
-            query=decode(scope["query_string"]),
+            query="&".join(filter(None, (arrival.appended, decode(scope["query_string"])))),
             headers=[pair for pair in headers if pair[0] not in _PRIVATE_HEADERS],
             peer=peer,
             body=body[: self._rules.max_body],

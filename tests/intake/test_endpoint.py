@@ -187,3 +187,11 @@ async def test_each_answer_carries_a_request_id(door: Door) -> None:
     ids = [answer.headers["x-request-id"] for answer in answers]
     assert len(set(ids)) == 2
     assert all(re.fullmatch("[0-9a-f]{32}", each) for each in ids)
+
+
+async def test_fields_hung_on_to_the_path_with_an_ampersand_are_read(door: Door) -> None:
+    answer = await door.http.get(path_of("after") + "&finish_result=failed&id=77?cdr=x")
+    assert answer.status_code == 200
+    assert door.row()["query"] == "finish_result=failed&id=77&cdr=x"
+    task = door.house.task()
+    assert (task["finish_result"], task["claimed_id"], task["cdr"]) == ("failed", "77", "x")
