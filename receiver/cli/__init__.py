@@ -9,15 +9,23 @@ from receiver.cli.check import check
 from receiver.cli.config import config_app
 from receiver.cli.demo import demo
 from receiver.cli.findings import drift, lost_hooks
-from receiver.cli.output import STDERR
+from receiver.cli.output import print_error
 from receiver.cli.queues import queues_app
 from receiver.cli.running import rebuild, reconcile, serve
 from receiver.cli.tasks import tasks_app
 from receiver.cli.tokens import tokens_app
 from receiver.cli.urls import urls_app
 from receiver.emulator.command import emulate
-from receiver.errors import ReceiverError
+from receiver.errors import (
+    ReceiverError,
+    SchedulerAuthError,
+    SchedulerUnreachableError,
+    StoreUnavailableError,
+)
 from receiver.logs import configure_logs
+
+_LOOKED_INTO = (SchedulerUnreachableError, SchedulerAuthError, StoreUnavailableError)
+_HINT = "; `receiver check` may tell more"
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -43,5 +51,8 @@ def main() -> None:
     try:
         app()
     except ReceiverError as error:
-        STDERR.print(f"[bold red]error:[/] {error}", highlight=False, markup=True)
+        print_error(f"{error}{_HINT if isinstance(error, _LOOKED_INTO) else ''}")
+        sys.exit(2)
+    except OSError as error:  # the machine's refusal, such as a port that is taken
+        print_error(": ".join(filter(None, (error.filename, error.strerror or type(error).__name__))))
         sys.exit(2)

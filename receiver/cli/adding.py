@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from rich.progress import track
+from sqlalchemy import select
 
 from receiver.app import Receiver
 from receiver.cli.output import STDERR
@@ -14,15 +15,19 @@ from receiver.reconcile.desk import Desk
 from receiver.scheduler.wire import NewTask
 from receiver.server import machine_world
 from receiver.settings import Settings
+from receiver.store.tables import TASK
 
 _CHUNK = 50
 
 
 @dataclass(slots=True)
 class Added:
-    """(ref, task id, created just now) of each task that exists; `problem`: why it is not all of them."""
+    """(ref, task id, created just now) of each task that exists; `problem`: why it is not all of them.
 
-    tasks: list[tuple[str, str, bool]] = field(default_factory=list)
+    Of a task that only hooks have told of, the id is not known.
+    """
+
+    tasks: list[tuple[str, str | None, bool]] = field(default_factory=list)
     in_doubt: list[str] = field(default_factory=list)
     problem: str | None = None
 
@@ -53,9 +58,13 @@ async def add_tasks(
     return added
 
 
-async def _existing(desk: Desk, queue_id: str) -> dict[str, str]:
-    """Ref → task id, of tasks that we know or that the queue shows: it may hide those that finished."""
-    found = await desk.task_ids_by_ref()
+async def _existing(desk: Desk, queue_id: str) -> dict[str, str | None]:
+    """Ref → task id, of tasks that we have heard of or that the queue shows: it may hide finished ones."""
+    heard_of = select(TASK.c.ref, TASK.c.task_id).where(
+        TASK.c.account == desk.account, TASK.c.ref.isnot(None)
+    )
+    rows = await desk.store.read(lambda connection: list(connection.execute(heard_of)))
+    found: dict[str, str | None] = {row.ref: row.task_id for row in rows}
     async for record in desk.client.iter_tasks(queue_id):
         paths = [path for url in record.urls.values() if (path := our_hook(url)) and desk.signer.verify(path)]
         found.update((path.ref, record.id) for path in paths if path.ref)

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from typing import Annotated, Any
 
 import typer
-from sqlalchemy import Row, select
+from sqlalchemy import ColumnElement, Integer, Row, func, literal_column, select
 
 from receiver.cli.output import STDERR, STDOUT, ConfigOption, JsonOption, moment, print_json, print_table
 from receiver.intake.capture import as_setting, propose
@@ -15,6 +15,8 @@ from receiver.store.engine import Store
 from receiver.store.tables import DELIVERY
 
 _POLL_S = 0.5
+_COMMITTED: ColumnElement[int] = literal_column("delivery.rowid", Integer).label("committed")
+"""Grows in the order of commits: of two deliveries the one that came first may be committed last."""
 
 
 def capture(
@@ -35,7 +37,7 @@ def capture(
     store.create()
     seen: list[Row[Any]] = []
     try:
-        for row in _deliveries(store, last, follow=follow):
+        for row in deliveries(store, last, follow=follow):
             seen.append(row)
             if not as_json:
                 _print(row)
@@ -45,19 +47,20 @@ def capture(
     _conclude(seen, settings, as_json=as_json)
 
 
-def _deliveries(store: Store, last: int, *, follow: bool) -> Iterator[Row[Any]]:
+def deliveries(store: Store, last: int, *, follow: bool) -> Iterator[Row[Any]]:
+    """So many of the latest, oldest first; then, for ever, each as it is committed."""
     with store.snapshot() as connection:
         latest = select(DELIVERY).order_by(DELIVERY.c.received_at.desc()).limit(last)
         rows = list(connection.execute(latest))[::-1]
+        seen = connection.scalar(select(func.max(_COMMITTED)).select_from(DELIVERY)) or 0
     yield from rows
-    at = rows[-1].received_at if rows else 0.0
     while follow:
         time.sleep(_POLL_S)
         with store.snapshot() as connection:
-            newer = select(DELIVERY).where(DELIVERY.c.received_at > at).order_by(DELIVERY.c.received_at)
+            newer = select(DELIVERY, _COMMITTED).where(seen < _COMMITTED).order_by(_COMMITTED)
             rows = list(connection.execute(newer))
         yield from rows
-        at = rows[-1].received_at if rows else at
+        seen = rows[-1].committed if rows else seen
 
 
 def _print(row: Row[Any]) -> None:
@@ -82,9 +85,9 @@ def _conclude(seen: list[Row[Any]], settings: Settings, *, as_json: bool) -> Non
     proposals = propose(bodies, settings.aliases)
     setting = as_setting(proposals, settings.aliases)
     if as_json:
-        deliveries = [_plain(row) for row in seen]
+        came = [_plain(row) for row in seen]
         fields = [{name: getattr(each, name) for name in each.__slots__} for each in proposals]
-        print_json({"deliveries": deliveries, "fields": fields, "setting": setting})
+        print_json({"deliveries": came, "fields": fields, "setting": setting})
         return
     rows = [(each.name, each.seen, each.example, each.read_as, each.proposed) for each in proposals]
     print_table(f"Fields of {len(seen)} deliveries", ("name", "seen", "example", "read as", "proposed"), rows)

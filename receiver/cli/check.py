@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 
 import httpx2
 import typer
+from rich.text import Text
 
 from receiver.app import World, scheduler_account
 from receiver.cli.output import ConfigOption, JsonOption, print_json, print_table
@@ -23,7 +24,7 @@ from receiver.store.engine import Store
 _LEAST_FREE_BYTES = 500 * 2**20
 _CLOCK_TOLERANCE_S = 30.0
 _TIMEOUT_S = 10.0
-_MARKS = {"ok": "[green]ok", "warning": "[yellow]warning", "failed": "[red]failed"}
+_STYLES = {"ok": "green", "warning": "yellow", "failed": "red"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +48,7 @@ def check(config: ConfigOption = None, as_json: JsonOption = False) -> None:
         print_table(
             "Check",
             ("subject", "verdict", "detail"),
-            [(c.subject, _MARKS[c.verdict], c.detail) for c in checks],
+            [(c.subject, Text(c.verdict, _STYLES[c.verdict]), c.detail) for c in checks],
         )
     if any(each.verdict == "failed" for each in checks):
         raise typer.Exit(1)

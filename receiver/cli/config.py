@@ -34,7 +34,9 @@ def check(config: ConfigOption = None) -> None:
     """Read the settings and say what is wrong with them. Exits 2 if anything is."""
     settings = load_settings(config)
     accounts = ", ".join(settings.accounts)
-    STDOUT.print(f"The settings can be used. Accounts: {accounts}. Hooks: {settings.hook_root}/hooks/.")
+    STDOUT.print(
+        f"The settings can be used. Accounts: {accounts}. Hooks: {settings.hook_root}/hooks/.", markup=False
+    )
 
 
 def example_lines() -> Iterator[str]:

@@ -4,6 +4,7 @@ import asyncio
 import tempfile
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -16,6 +17,7 @@ from receiver.cli.output import STDERR, STDOUT, JsonOption, print_json, print_ta
 from receiver.demo.run import Demonstration, DemoOptions, Glance, demonstration, run_tasks
 from receiver.demo.summary import summarize
 from receiver.emulator.config import DialectName
+from receiver.errors import InputError
 from receiver.logs import configure_logs
 
 
@@ -51,11 +53,16 @@ def demo(
     """
     configure_logs("console", "error")
     with tempfile.TemporaryDirectory(prefix="receiver-demo-") as temporary:
-        place = folder or Path(temporary)
+        place = (folder or Path(temporary)).resolve()
         place.mkdir(parents=True, exist_ok=True)
+        if (place / "receiver.db").exists():
+            raise InputError("--folder", "holds a receiver.db already: choose an empty one")
         options = DemoOptions(tasks, seed, faults, dialect, speed, reconcile, place)
-        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-            result = runner.run(_demo(options, keep=keep, as_json=as_json))
+        try:
+            with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+                result = runner.run(_demo(options, keep=keep, as_json=as_json))
+        except asyncio.CancelledError:
+            raise typer.Exit(130) from None
     if result["truth"]["disagree"]:
         raise typer.Exit(1)
 
@@ -151,4 +158,5 @@ async def _stay(running: Demonstration) -> None:
         f"  curl -H 'Authorization: Bearer {token}' '{running.url}/v1/tasks?limit=3'", highlight=False
     )
     STDERR.print(f"  the emulator: {running.emulator_url}/emulator/truth")
-    await asyncio.wait([running.serving])
+    with suppress(asyncio.CancelledError):
+        await asyncio.wait([running.serving])

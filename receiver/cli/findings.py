@@ -1,6 +1,6 @@
 """`receiver lost-hooks` and `drift`: lists of what was found out."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -19,13 +19,14 @@ from receiver.cli.output import (
     short_moment,
 )
 from receiver.cli.reading import ask, plain, query_of
+from receiver.domain.facts import Event
 
 
 def lost_hooks(
     *,
     account: AccountOption = None,
     queue: QueueOption = None,
-    event: Annotated[str | None, typer.Option(help="Only this event.")] = None,
+    event: Annotated[Event | None, typer.Option(help="Only this event.")] = None,
     since: SinceOption = None,
     limit: LimitOption = 50,
     cursor: CursorOption = None,
@@ -43,7 +44,9 @@ def drift(
     *,
     account: AccountOption = None,
     queue: QueueOption = None,
-    kind: Annotated[str | None, typer.Option(help="Only this kind.")] = None,
+    kind: Annotated[
+        Literal["result", "cdr", "attempts", "gone", "silent"] | None, typer.Option(help="Only this kind.")
+    ] = None,
     since: SinceOption = None,
     limit: LimitOption = 50,
     cursor: CursorOption = None,

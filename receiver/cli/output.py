@@ -11,6 +11,7 @@ import typer
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 STDOUT = Console(soft_wrap=True)
 STDERR = Console(stderr=True, soft_wrap=True)
@@ -29,13 +30,23 @@ def print_json(value: Any) -> None:
 
 def print_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
     """A table; what is not there is a dash."""
-    table = Table(title=title, title_justify="left", box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    table = Table(title=Text(title), title_justify="left", box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
     table.header_style = "bold"
     for column in columns:
         table.add_column(column, overflow="fold")
     for row in rows:
-        table.add_row(*("–" if value in (None, "") else str(value) for value in row))
+        table.add_row(*map(_cell, row))
     STDOUT.print(table)
+
+
+def _cell(value: object) -> Text:
+    """Foreign text may hold what looks like markup: it is shown as it is."""
+    return value if isinstance(value, Text) else Text("–" if value in (None, "") else str(value))
+
+
+def print_error(text: str) -> None:
+    """What could not be done and why, on standard error."""
+    STDERR.print(Text.assemble(("error:", "bold red"), f" {text}"), highlight=False)
 
 
 def moment(at: float | None) -> str | None:

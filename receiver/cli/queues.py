@@ -53,7 +53,7 @@ def create(
     if as_json:
         print_json({"account": account, "queue_id": queue.id, "name": queue.name, "status": queue.status})
     else:
-        STDOUT.print(f"Queue {queue.id} ({queue.name}) is {queue.status}.")
+        STDOUT.print(f"Queue {queue.id} ({queue.name}) is {queue.status}.", markup=False, highlight=False)
 
 
 async def _create(settings: Settings, account: str, new: NewQueue) -> QueueRecord:

@@ -15,6 +15,9 @@ from receiver.errors import InputError
 from receiver.settings import load_settings
 from receiver.store.engine import Store
 
+_OPTIONS = {"queue_id": "queue"}
+"""Fields that are asked for by an option of another name."""
+
 Answer = TypeVar("Answer", bound=BaseModel)
 Query = TypeVar("Query", bound=Asked)
 
@@ -49,11 +52,19 @@ def ask(
 def query_of(shape: type[Query], **given: Any) -> Query:
     """The query, from options that were given. Raises InputError that names the option."""
     try:
-        return shape.model_validate({name: value for name, value in given.items() if value is not None})
+        return shape.model_validate(
+            {name: _as_asked(value) for name, value in given.items() if value is not None}
+        )
     except ValidationError as error:
         problem = error.errors(include_input=False, include_url=False)[0]
-        option = "--" + str(problem["loc"][0]).replace("_", "-")
+        field = str(problem["loc"][0])
+        option = "--" + _OPTIONS.get(field, field).replace("_", "-")
         raise InputError(option, problem["msg"]) from None
+
+
+def _as_asked(value: Any) -> Any:
+    """A flag as a URL says it."""
+    return str(value).lower() if isinstance(value, bool) else value
 
 
 def plain(answer: BaseModel) -> Any:

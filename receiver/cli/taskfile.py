@@ -2,6 +2,7 @@
 
 import csv
 import json
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ from pydantic import ValidationError
 
 from receiver.domain.hooks import REF, new_ref
 from receiver.errors import InputError
+from receiver.scheduler.mask import masked
 from receiver.scheduler.wire import NewTask
 
 FIELDS = (
@@ -44,24 +46,37 @@ def _rows(path: Path) -> list[dict[str, Any]]:
         text = path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(path.name, f"cannot be read as UTF-8 text: {type(error).__name__}") from None
-    if path.suffix.lower() != ".json":
-        return [
-            {name: value for name, value in row.items() if value} for row in csv.DictReader(text.splitlines())
-        ]
+    return (_json_rows if path.suffix.lower() == ".json" else _csv_rows)(path.name, text)
+
+
+def _json_rows(file: str, text: str) -> list[dict[str, Any]]:
     try:
         rows = json.loads(text)
     except ValueError as error:
-        raise InputError(path.name, f"is not JSON: {error}") from None
+        raise InputError(file, f"is not JSON: {error}") from None
     rows = rows.get("tasks") if isinstance(rows, dict) else rows
     if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
-        raise InputError(path.name, 'must be an array of objects, or {"tasks": [ … ]}')
+        raise InputError(file, 'must be an array of objects, or {"tasks": [ … ]}')
     return rows
 
 
+def _csv_rows(file: str, text: str) -> list[dict[str, Any]]:
+    """Cells under their column's name, without empty ones; those beyond the header line under None."""
+    try:
+        rows = list(csv.DictReader(StringIO(text, newline="")))
+    except csv.Error as error:
+        raise InputError(file, f"is not CSV: {error}") from None
+    return [{name: value for name, value in row.items() if value} for row in rows]
+
+
 def _task(number: int, row: dict[str, Any]) -> tuple[str, NewTask]:
+    if None in row:
+        raise InputError(f"row {number}", "more cells than the header line has names")
     unknown = [name for name in row if name not in FIELDS]
-    if unknown:
-        raise InputError(f"row {number}", f"unknown field '{unknown[0]}'; known are {', '.join(FIELDS)}")
+    if unknown:  # without a header line, the names are somebody's numbers
+        raise InputError(
+            f"row {number}", f"unknown field '{masked(unknown[0])}'; known are {', '.join(FIELDS)}"
+        )
     ref = str(row.get("ref") or new_ref())
     if not REF.fullmatch(ref):
         raise InputError(f"row {number}, ref", "1 to 64 letters, digits, '_' or '-'")

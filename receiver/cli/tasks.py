@@ -2,13 +2,14 @@
 
 import asyncio
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
 
 from receiver.api.params import AsOfQuery, TaskQuery
 from receiver.api.shapes import Task
 from receiver.api.tasks import get_timeline, list_tasks
+from receiver.api.values import State
 from receiver.cli.adding import add_tasks
 from receiver.cli.options import (
     AccountOption,
@@ -22,6 +23,7 @@ from receiver.cli.output import (
     STDERR,
     ConfigOption,
     JsonOption,
+    print_error,
     print_json,
     print_table,
     say_next,
@@ -40,8 +42,10 @@ def list_(
     *,
     account: AccountOption = None,
     queue: QueueOption = None,
-    state: Annotated[str | None, typer.Option(help="Only those in this state.")] = None,
-    result: Annotated[str | None, typer.Option(help="success, failed or unknown.")] = None,
+    state: Annotated[State | None, typer.Option(help="Only those in this state.")] = None,
+    result: Annotated[
+        Literal["success", "failed", "unknown"] | None, typer.Option(help="Only those with this result.")
+    ] = None,
     lost: Annotated[
         bool | None, typer.Option("--lost/--complete", help="Only with, or without, lost hooks.")
     ] = None,
@@ -153,7 +157,7 @@ def add(
             [(row["ref"], row["task_id"], said[bool(row["created"])]) for row in rows],
         )
     if added.problem:
-        STDERR.print(f"[bold red]error:[/] {added.problem}", highlight=False)
+        print_error(added.problem)
         if added.in_doubt:
             STDERR.print(
                 f"Not known to exist: {', '.join(added.in_doubt)}. Run the same file again later.",

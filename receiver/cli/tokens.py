@@ -1,6 +1,6 @@
 """`receiver tokens`: who may use /v1."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -49,7 +49,7 @@ def list_(config: ConfigOption = None, as_json: JsonOption = False) -> None:
     with store.snapshot() as connection:
         rows = list_tokens(connection)
     store.close()
-    shown = [
+    shown: list[dict[str, Any]] = [
         {
             "name": row.name,
             "scopes": sorted(row.scopes),
@@ -62,7 +62,8 @@ def list_(config: ConfigOption = None, as_json: JsonOption = False) -> None:
         print_json(shown)
     else:
         columns = ("name", "scopes", "created", "revoked")
-        print_table("API tokens", columns, [[row[column] for column in columns] for row in shown])
+        lines = [row | {"scopes": ", ".join(row["scopes"])} for row in shown]
+        print_table("API tokens", columns, [[line[column] for column in columns] for line in lines])
 
 
 @tokens_app.command("revoke")

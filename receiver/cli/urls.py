@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from receiver.cli.output import ConfigOption, JsonOption, print_json, print_table
+from receiver.cli.output import STDOUT, ConfigOption, JsonOption, print_json
 from receiver.domain.hooks import HookSigner, mint_urls, new_ref
 from receiver.errors import InputError
 from receiver.settings import Settings, load_settings
@@ -28,7 +28,8 @@ def mint(
     if as_json:
         print_json(urls)
     else:
-        print_table("Hook URLs", ("field", "value"), urls.items())
+        for name, value in urls.items():  # no table: a folded URL could not be copied
+            STDOUT.print(f"{name:<18}{value}", markup=False, highlight=False)
 
 
 def require_account(settings: Settings, account: str) -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 import secrets
+import signal
 import sys
 import time
 import tomllib
@@ -88,7 +89,8 @@ def _counts(connection: Connection) -> tuple[int, int, int]:
 
 @asynccontextmanager
 async def demonstration(options: DemoOptions) -> AsyncIterator[Demonstration]:
-    """Start emulator and receiver; both are stopped at the end."""
+    """Start emulator and receiver; both are stopped at the end, which a signal can bring about."""
+    _cancel_at_signals()
     origin = _origin(options.speed, time.time())
     secret = secrets.token_urlsafe(24)
     async with _emulator(options, origin, secret) as emulator_url:
@@ -99,13 +101,24 @@ async def demonstration(options: DemoOptions) -> AsyncIterator[Demonstration]:
         server = make_server(receiver)
         serving = asyncio.create_task(server.serve(sockets=[sock]))
         ready = asyncio.create_task(server.ready.wait())
-        await asyncio.wait([serving, ready], return_when=asyncio.FIRST_COMPLETED)
-        ready.cancel()
         try:
+            await asyncio.wait([serving, ready], return_when=asyncio.FIRST_COMPLETED)
+            if serving.done():
+                raise ReceiverError("the receiver did not start")
+            _cancel_at_signals()  # the server has taken them over
             yield Demonstration(options, receiver, settings.hook_root, emulator_url, serving)
         finally:
+            ready.cancel()
             server.should_exit = True
             await serving
+
+
+def _cancel_at_signals() -> None:
+    """Have signals cancel this task, so that all it has started is stopped in order, at any time."""
+    task, loop = asyncio.current_task(), asyncio.get_running_loop()
+    assert task is not None  # noqa: S101 - this is a coroutine's code
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        loop.add_signal_handler(number, task.cancel)
 
 
 async def run_tasks(demo: Demonstration, report: Callable[[Glance], None]) -> None:
@@ -119,20 +132,21 @@ async def run_tasks(demo: Demonstration, report: Callable[[Glance], None]) -> No
 
     creating = asyncio.create_task(create())
     last, moved_at = None, time.monotonic()
-    while not demo.serving.done():
-        glance = await demo.glance(created)
-        report(glance)
-        if glance != last:
-            last, moved_at = glance, time.monotonic()
-        if creating.done():
-            creating.result()
-            is_settled = glance.done == glance.existing or not demo.options.reconcile
-            if glance.emulator_idle and is_settled:
-                return
-        if time.monotonic() - moved_at > _PATIENCE_S:
-            creating.cancel()
-            return
-        await asyncio.sleep(_LOOK_S)
+    try:
+        while time.monotonic() - moved_at <= _PATIENCE_S:
+            glance = await demo.glance(created)
+            report(glance)
+            if glance != last:
+                last, moved_at = glance, time.monotonic()
+            if creating.done() and (creating.exception() or _is_over(demo.options, glance)):
+                return creating.result()
+            await asyncio.sleep(_LOOK_S)
+    finally:
+        creating.cancel()
+
+
+def _is_over(options: DemoOptions, glance: Glance) -> bool:
+    return glance.emulator_idle and (glance.done == glance.existing or not options.reconcile)
 
 
 def _origin(speed: float, now: float) -> float:
@@ -157,7 +171,13 @@ async def _emulator(options: DemoOptions, origin: float, secret: str) -> AsyncIt
     }
     flags = [part for name, value in arguments.items() for part in (f"--{name}", str(value))]
     process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "receiver.emulator", *flags, *accounts, stdout=asyncio.subprocess.PIPE
+        sys.executable,
+        "-m",
+        "receiver.emulator",
+        *flags,
+        *accounts,
+        stdout=asyncio.subprocess.PIPE,
+        start_new_session=True,  # ^C is for us: the receiver is to stop first
     )
     assert process.stdout is not None  # noqa: S101 - asked for above
     try:

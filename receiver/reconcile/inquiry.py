@@ -19,11 +19,14 @@ from receiver.reconcile.sweep import Sweeper
 _AT_ONCE = 4
 """Single tasks asked for at the same time."""
 
+_SEARCH_S = 5.0
+"""Seconds for each page that is read only in search of tasks without an id."""
+
 
 @dataclass(slots=True)
 class Inquiry:
-    """`sweeps`: each queue's last. `tried`: the tasks that were asked about, by key. `denied`: how many
-    queues do not have a task of which nobody knows where it is.
+    """`sweeps`: each queue's last. `breadth`: in how many queues the tasks of unknown place may be. `tried`:
+    the tasks that were asked about, by key. `denied`: how many queues do not have a task of unknown place.
     """
 
     desk: Desk
@@ -31,6 +34,7 @@ class Inquiry:
     sweeper: Sweeper
     report: Report
     sweeps: Mapping[str, Row[Any]]
+    breadth: int
     tried: dict[str, Row[Any]] = field(default_factory=dict)
     denied: Counter[str] = field(default_factory=Counter)
 
@@ -53,18 +57,18 @@ class Inquiry:
         self.tried |= {row.key: row for row in rows if row.key not in left}
         await self._ask_each(queue_id, absent)
 
-    async def conclude(self, rows: Sequence[Row[Any]], queues: int) -> None:
-        """Tasks of unknown place are gone if all of so many queues denied them."""
-        gone = [row for row in rows if row.task_id and queues and self.denied[row.key] == queues]
-        for row in gone:
-            await self._note_gone(row)
+    async def conclude(self, rows: Sequence[Row[Any]]) -> None:
+        """Tasks of unknown place are gone if every queue denied them."""
+        for row in rows:
+            if row.task_id and 0 < self.breadth == self.denied[row.key]:
+                await self._note_gone(row)
 
     def _is_better_by_page(self, queue_id: str, rows: Sequence[Row[Any]], named: Sequence[Row[Any]]) -> bool:
         """Tasks without an id can only be found by their URLs, but not over and over again."""
         sweep = self.sweeps.get(queue_id)
         pages = 1 + math.ceil((sweep.tasks if sweep else 0) / self.desk.client.account.per_page)
         swept_at = sweep.completed_at or 0.0 if sweep else 0.0
-        may_search = self.desk.clock.now() - swept_at >= self.desk.policy.waits["progress"]
+        may_search = self.desk.clock.now() - swept_at >= _SEARCH_S * pages * max(self.breadth, 1)
         return len(named) > pages or (len(named) < len(rows) and may_search)
 
     async def _ask_each(self, queue_id: str, rows: Sequence[Row[Any]]) -> None:

@@ -24,9 +24,12 @@ class Policy:
         """The pause after so many passes in a row that failed."""
         return _doubled(self.poll, times, self.longest_trouble)
 
-    def horizon(self, now: float) -> dict[str, float]:
-        """Purpose → the latest `due_at` whose time has come."""
-        return {purpose: now - margin for purpose, margin in self.margins.items()}
+    def horizon(self, now: float, everything: bool) -> dict[str, float]:
+        """Purpose → the latest `due_at` whose time has come; with `everything` only settling has to wait."""
+        return {
+            purpose: float("inf") if everything and purpose != "settle" else now - margin
+            for purpose, margin in self.margins.items()
+        }
 
 
 def _doubled(first: float, times: int, most: float) -> float:

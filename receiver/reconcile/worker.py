@@ -24,8 +24,6 @@ from receiver.reconcile.policy import Asked
 from receiver.reconcile.queues import QueueWatch
 from receiver.reconcile.sweep import Sweeper
 
-_EVER = float("inf")
-
 _CALL_ASKS = 7
 """So often a call's record is asked for, in vain, before it counts as missing."""
 
@@ -66,8 +64,14 @@ class TaskReconciler:
 
     async def _pass(self, report: Report, everything: bool) -> None:
         now = self._desk.clock.now()
-        horizon = self._desk.policy.horizon(now)
-        rows = await self._desk.due(horizon | ({"progress": _EVER, "confirm": _EVER} if everything else {}))
+        horizon = self._desk.policy.horizon(now, everything)
+        # A task that only its hooks know is looked for while it runs: lists may hide it once it has finished.
+        rows = await self._desk.due(horizon | {"progress": horizon["confirm"]})
+        rows = [
+            row
+            for row in rows
+            if row.due_for != "progress" or row.due_at <= horizon["progress"] or not row.task_id
+        ]
         report.settled = await self._settle([row for row in rows if row.due_for == "settle"])
         waiting = [row for row in rows if row.due_for in ("progress", "confirm")]
         due = waiting if everything else ready(self._asked, waiting, now)
@@ -101,10 +105,11 @@ class TaskReconciler:
             queue_id: by_queue[queue_id] + (unplaced if queue_id in everywhere else [])
             for queue_id in (*by_queue, *stale, *everywhere)
         }
-        inquiry = Inquiry(self._desk, self._queues, self._sweeper, report, await self._desk.sweeps())
+        sweeps, breadth = await self._desk.sweeps(), len(everywhere)
+        inquiry = Inquiry(self._desk, self._queues, self._sweeper, report, sweeps, breadth)
         try:
             await self._ask_queues(inquiry, work, stale)
-            await inquiry.conclude(unplaced, len(everywhere))
+            await inquiry.conclude(unplaced)
         finally:
             for row in inquiry.tried.values():
                 self._asked.note(row.key, due_of_row(row), self._desk.clock.now())
@@ -149,7 +154,7 @@ class CallReconciler:
         """One pass over all calls that are wanting."""
         report = Report()
         now = self._desk.clock.now()
-        rows = await self._desk.due({"call": _EVER if everything else self._desk.policy.horizon(now)["call"]})
+        rows = await self._desk.due({"call": self._desk.policy.horizon(now, everything)["call"]})
         due = rows if everything else ready(self._asked, rows, now)
         report.due = len(due)
         for row in due:

@@ -23,6 +23,7 @@ from receiver.reconcile.worker import CallReconciler, TaskReconciler
 from receiver.scheduler.account import SchedulerAccount
 from receiver.scheduler.client import SchedulerClient
 from receiver.store.engine import Store
+from tests.simulation.fate import Fate, MortalStore
 
 Result = TypeVar("Result")
 API = "http://scheduler.test/api/ver1.0"
@@ -53,12 +54,13 @@ def client_of(name: str, clock: Clock, rng: Random, transport: httpx2.AsyncBaseT
 
 @dataclass
 class Outside:
-    """What every life of a receiver finds outside: its file, the time, and the way to the scheduler."""
+    """What every life of a receiver finds outside: its file, the time, the way to the scheduler, its fate."""
 
     path: Path
     clock: Clock
     rng: Random
     transport: httpx2.AsyncBaseTransport
+    fate: Fate
     policy: Policy = POLICY
 
 
@@ -77,7 +79,7 @@ class House:
     @classmethod
     def open(cls, outside: Outside) -> "House":
         """Open the file and start the ledger and all workers."""
-        metrics, store = Metrics(), Store(outside.path)
+        metrics, store = Metrics(), MortalStore(outside.path, outside.fate)
         store.create()
         ledger = Ledger(store, metrics)
         clients = {name: client_of(name, outside.clock, outside.rng, outside.transport) for name in NUMBERS}

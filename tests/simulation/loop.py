@@ -10,13 +10,6 @@ from receiver.clock import Clock
 from tests.emulator.virtual import VirtualClock, VirtualLoop
 
 Result = TypeVar("Result")
-SLOW_S = 0.2
-"""Seconds from which on a piece of work is a slow one."""
-
-Probe = Callable[[str, float], None]
-"""Told of each piece of work, `before` and `after` it is done, and of the seconds that it took; nobody else
-knows of it yet.
-"""
 
 
 class InlineLoop(VirtualLoop):
@@ -27,46 +20,26 @@ class InlineLoop(VirtualLoop):
 
     def __init__(self, seed: int) -> None:
         super().__init__()
-        self.probe: Probe = lambda _, __: None
         self._rng = Random(f"loop:{seed}")
         self._free_at: defaultdict[object, float] = defaultdict(float)
-
-    @staticmethod
-    def current() -> "InlineLoop":
-        loop = asyncio.get_running_loop()
-        assert isinstance(loop, InlineLoop)
-        return loop
 
     def run_in_executor(  # type: ignore[override]
         self, executor: object, work: Callable[..., Result], *args: Any
     ) -> asyncio.Future[Result]:
         future: asyncio.Future[Result] = self.create_future()
-        least, most = (SLOW_S, 10 * SLOW_S) if self._rng.random() < 0.01 else (0.001, 0.01)
-        took = self._rng.uniform(least, most)
-        at = self._free_at[executor] = max(self.time(), self._free_at[executor]) + took
-        self.call_at(at, self._do, future, took, lambda: work(*args))
+        least, most = (0.2, 2.0) if self._rng.random() < 0.01 else (0.001, 0.01)
+        began = max(self.time(), self._free_at[executor])
+        self._free_at[executor] = began + self._rng.uniform(least, most)
+        self.call_at(self._free_at[executor], _do, future, lambda: work(*args))
         return future
 
-    def _do(self, future: asyncio.Future[Result], took: float, work: Callable[[], Result]) -> None:
-        self.probe("before", took)
-        if future.done():
-            return
-        try:
-            result = work()
-        except Exception as error:
-            self.call_later(0.001, _fail, future, error)
-        else:
-            self.call_later(0.001, _tell, future, result)
-        self.probe("after", took)
 
-
-def _tell(future: asyncio.Future[Result], result: Result) -> None:
-    if not future.done():
-        future.set_result(result)
-
-
-def _fail(future: asyncio.Future[Any], error: Exception) -> None:
-    if not future.done():
+def _do(future: asyncio.Future[Result], work: Callable[[], Result]) -> None:
+    if future.done():
+        return
+    try:
+        future.set_result(work())
+    except Exception as error:
         future.set_exception(error)
 
 

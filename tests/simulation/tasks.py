@@ -28,12 +28,13 @@ class Planned:
     delete: bool
 
 
-def plan(seed: int, count: int) -> list[Planned]:
+def plan(seed: int, count: int, starts_after: int) -> list[Planned]:
     """`count` tasks; those to be deleted start so late that they have surely not begun by then."""
-    return [_plan(Random(f"plan:{seed}:{number}"), f"sim-{seed}-{number}") for number in range(count)]
+    numbers = range(count)
+    return [_plan(Random(f"plan:{seed}:{n}"), f"sim-{seed}-{n}", starts_after) for n in numbers]
 
 
-def _plan(rng: Random, ref: str) -> Planned:
+def _plan(rng: Random, ref: str, starts_after: int) -> Planned:
     delete = rng.random() < 0.05
     task = NewTask(
         name=ref,
@@ -41,7 +42,7 @@ def _plan(rng: Random, ref: str) -> Planned:
         b_number=f"+7916{rng.randrange(10**7):07}",
         try_count=rng.choices((1, 2, 3, 5), (4, 4, 3, 1))[0],
         try_again_pause=rng.choice((20, 30, 45, 90)),
-        start_time_utc=2 * NOTICED_S if delete else 60 + rng.randrange(SPREAD_S),
+        start_time_utc=2 * NOTICED_S if delete else starts_after + rng.randrange(SPREAD_S),
     )
     return Planned(ref, task, delete)
 

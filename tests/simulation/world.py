@@ -16,8 +16,9 @@ from receiver.emulator.config import DialectName, ListShape
 from receiver.rebuild import Difference, verify
 from receiver.store.engine import Store
 from receiver.store.tables import DELIVERY, FACT, TASK
+from tests.simulation.fate import Fate
 from tests.simulation.house import NUMBERS, House, Outside, client_of
-from tests.simulation.loop import SLOW_S, InlineLoop, SimulatedClock, run
+from tests.simulation.loop import SimulatedClock, run
 from tests.simulation.network import Wire
 from tests.simulation.tasks import Integrator, plan
 
@@ -30,6 +31,11 @@ TWISTS: tuple[dict[str, float], ...] = (
     {"slow": 0.5, "delay": 0.5, "reorder": 0.3, "double": 0.5},
 )
 """What some worlds have on top of their faults: no hook at all, lists that never show what is finished …"""
+
+LISTED_S = 900
+"""By then every task was in a list. Where lists never show what is finished, a task must be listed before it
+ends: else nobody can know which task a hook without any fields is about, or that a silent one exists.
+"""
 
 LOOK_S = 30.0
 PATIENCE_S = 12 * 3600.0
@@ -50,19 +56,22 @@ class Scenario:
     later_revision: bool = False
     list_shape: ListShape = "array"
     quota: int = 10_000
+    starts_after: int = 60
 
     @classmethod
     def drawn(cls, seed: int, faults: Faults) -> "Scenario":
         """A scenario of which the seed decides all but the faults."""
         rng = Random(f"scenario:{seed}")
+        drawn = replace(faults, **rng.choice(TWISTS))
         return cls(
             seed,
-            faults=replace(faults, **rng.choice(TWISTS)),
+            faults=drawn,
             dialect=rng.choice(("mixed", *get_args(DialectName))),
             crashes=rng.choice((0, 2, 4, 8)),
             later_revision=rng.random() < 0.3,
             list_shape=rng.choice(get_args(ListShape)),
             quota=rng.choices((10_000, 300), (9, 1))[0],
+            starts_after=LISTED_S if drawn.hide_finished == 1.0 else 60,
         )
 
 
@@ -118,11 +127,13 @@ class _World:
     file: Path
     clock: SimulatedClock = field(default_factory=SimulatedClock)
     house: House | None = None
+    fallen: House | None = None
 
     async def live(self) -> Ended:
         emulator, stop = self._emulator(), asyncio.Event()
         wire = Wire(lambda: emulator.app, self.clock, self._rng("to the scheduler"))
-        outside = Outside(self.file, self.clock, self._rng("receiver"), wire)
+        fate = Fate(self._rng("fate"))
+        outside = Outside(self.file, self.clock, self._rng("receiver"), wire, fate)
         self.house = House.open(outside)
         executing = asyncio.create_task(emulator.run(stop))
         crashing = asyncio.create_task(self._crash(outside))
@@ -163,7 +174,7 @@ class _World:
         return create_emulator(config, clock=self.clock, hook_transport=wire)
 
     async def _create(self, wire: Wire) -> None:
-        planned = plan(self.scenario.seed, self.scenario.tasks)
+        planned = plan(self.scenario.seed, self.scenario.tasks, self.scenario.starts_after)
         async with asyncio.TaskGroup() as group:
             for number, name in enumerate(NUMBERS):
                 rng = self._rng(f"{name} creates")
@@ -174,36 +185,16 @@ class _World:
         """Tear the receiver down and open it again, so often as the scenario says."""
         rng = self._rng("crashes")
         for _ in range(self.scenario.crashes):
-            await (await self._strike(rng)).bury()
-            await self.clock.sleep(rng.choice((0.0, 5.0, 90.0)) * rng.random())
+            await outside.fate.spin(self._strike)
+            assert self.fallen is not None
+            await self.fallen.bury()
+            await self.clock.sleep(rng.choice((0.0, 20.0, 120.0)) * rng.random())
             self.house = House.open(outside)
 
-    async def _strike(self, rng: Random) -> House:
-        """At any time, after a commit of which its caller has not heard yet, or before a slow one is made."""
-        struck: asyncio.Future[House] = asyncio.get_running_loop().create_future()
-        wanted, left = rng.choice(("any", "before", "after")), rng.randrange(20, 200)
-
-        def strike() -> None:
-            house, self.house = self.house, None
-            assert house is not None
-            house.strike()
-            struck.set_result(house)
-
-        def probe(moment: str, took: float) -> None:
-            nonlocal left
-            left -= moment == "after"
-            if (
-                moment == wanted
-                and not struck.done()
-                and (took > SLOW_S if wanted == "before" else left <= 0)
-            ):
-                strike()
-
-        InlineLoop.current().probe = probe
-        if wanted == "any":
-            await self.clock.sleep(rng.uniform(5, 240))
-            strike()
-        return await struck
+    def _strike(self) -> None:
+        assert self.house is not None
+        self.house.strike()
+        self.house, self.fallen = None, self.house
 
     async def _until_settled(self, emulator: Emulator) -> None:
         end = self.clock.now() + PATIENCE_S

@@ -1,0 +1,158 @@
+"""`receiver demo` as a user runs it: a process of its own, with the emulator as a child."""
+
+import json
+import shlex
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import httpx2
+import pytest
+
+from receiver.settings import load_settings
+
+PATIENCE_S = 90
+DEMO = (sys.executable, "-m", "receiver", "demo")
+HEAVY = ("--tasks", "15", "--seed", "5", "--faults", "heavy", "--speed", "120")
+
+
+def _start(*options: str) -> "subprocess.Popen[str]":
+    return subprocess.Popen([*DEMO, *options], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+def _end(process: "subprocess.Popen[str]", timeout: float = PATIENCE_S) -> tuple[int, str, str]:
+    """Status and what was printed. Its children hold standard error: they must have ended as well."""
+    out, err = process.communicate(timeout=timeout)
+    return process.returncode, out, err
+
+
+def _until(condition: Any, process: "subprocess.Popen[str]") -> None:
+    """Wait for what must happen while the process runs."""
+    deadline = time.monotonic() + PATIENCE_S
+    while not condition():
+        assert process.poll() is None, process.communicate()
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+def _hooks(store: Path) -> int:
+    """How many deliveries a store holds."""
+    with closing(sqlite3.connect(f"file:{store}?mode=ro", uri=True)) as connection:
+        try:
+            return int(connection.execute("SELECT count(*) FROM delivery").fetchone()[0])
+        except sqlite3.OperationalError:
+            return 0
+
+
+@pytest.fixture(scope="module")
+def kept_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("kept") / "demo"
+
+
+@pytest.fixture(scope="module")
+def running(kept_folder: Path) -> Iterator[dict[str, "subprocess.Popen[str]"]]:
+    """Three demonstrations at once: they mostly wait."""
+    calm = ("--tasks", "3", "--seed", "2", "--faults", "none", "--speed", "240")
+    processes = {
+        "reconciled": _start(*HEAVY, "--json"),
+        "hooks only": _start(*HEAVY, "--no-reconcile", "--json"),
+        "kept": _start(*calm, "--keep", "--folder", str(kept_folder)),
+    }
+    yield processes
+    for process in processes.values():
+        if process.poll() is None:
+            process.terminate()
+            process.communicate(timeout=PATIENCE_S)
+
+
+def test_what_stays_up_answers_the_printed_curl_until_it_is_interrupted(
+    running: dict[str, "subprocess.Popen[str]"], kept_folder: Path
+) -> None:
+    process = running["kept"]
+    assert process.stderr is not None
+    shown = ""
+    while "/emulator/truth" not in shown:
+        line = process.stderr.readline()
+        assert line, shown
+        shown += line
+    curl = next(line for line in shown.splitlines() if line.lstrip().startswith("curl "))
+    _, flag, header, url = shlex.split(curl)
+    assert flag == "-H"
+    name, _, value = header.partition(": ")
+    answer = httpx2.get(url, headers={name: value})
+    assert answer.status_code == 200
+    assert len(answer.json()["tasks"]) == 3
+    truth = httpx2.get(shown.split()[-1]).json()
+    assert len(truth["tasks"]) == 3
+    root = url.split("/v1/")[0]
+    assert httpx2.get(f"{root}/docs").status_code == httpx2.get(f"{root}/metrics").status_code == 200
+    process.send_signal(signal.SIGINT)
+    status, out, err = _end(process)
+    assert (status, err) == (0, "")
+    assert "The receiver arrived at the truth about every one of 3 tasks." in out
+    with pytest.raises(httpx2.ConnectError):
+        httpx2.get(url)
+
+
+def test_a_folder_keeps_database_and_settings_and_is_not_used_twice(
+    running: dict[str, "subprocess.Popen[str]"], kept_folder: Path
+) -> None:
+    store = kept_folder / "receiver.db"
+    _until(store.exists, running["reconciled"])
+    assert load_settings(kept_folder / "receiver.toml").store == store
+    status, out, err = _end(_start("--folder", str(kept_folder)))
+    assert (status, out) == (2, "")
+    assert err == "error: --folder: holds a receiver.db already: choose an empty one\n"
+
+
+def test_with_heavy_faults_the_receiver_is_right_about_every_task(
+    running: dict[str, "subprocess.Popen[str]"],
+) -> None:
+    status, out, err = _end(running["reconciled"])
+    result = json.loads(out)
+    assert (status, result["truth"]) == (0, {"agree": 15, "disagree": 0, "disagreements": []}), err
+    assert result["tasks"] == 15
+    hooks = result["hooks"]
+    assert hooks["fired"] > hooks["dropped"] > 0
+    assert hooks["duplicated"] > 0
+    assert hooks["received"] == hooks["fired"] - hooks["dropped"] + hooks["duplicated"] - hooks["failed"]
+    assert 0 < hooks["lost_counted"] <= hooks["dropped"] + hooks["failed"]
+    assert sum(hooks["lost_by_event"].values()) == hooks["lost_counted"]
+    assert result["api"]["calls"] == sum(result["api"]["by_account"].values()) > 0
+    assert "Traceback" not in err
+
+
+def test_with_hooks_alone_it_is_wrong_and_says_about_what(
+    running: dict[str, "subprocess.Popen[str]"],
+) -> None:
+    status, out, err = _end(running["hooks only"])
+    verdict = json.loads(out)["truth"]
+    assert status == 1
+    assert verdict["disagree"] > 0
+    assert verdict["agree"] + verdict["disagree"] == 15
+    named = verdict["disagreements"]
+    assert all(each.keys() == {"account", "task_id", "field", "truth", "ours"} for each in named)
+    assert all(each["truth"] != each["ours"] for each in named)
+    assert any(each["field"].startswith("lost ") for each in named), "nobody counts lost hooks then"
+    assert "Traceback" not in err
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("moment", ["while the receiver starts", "while hooks come in"])
+def test_interrupted_it_leaves_no_process_and_no_traceback(
+    number: signal.Signals, moment: str, tmp_path: Path
+) -> None:
+    process = _start("--tasks", "5", "--speed", "300", "--folder", str(tmp_path), "--json")
+    starting = moment == "while the receiver starts"
+    begun = (tmp_path / "receiver.toml").exists if starting else lambda: _hooks(tmp_path / "receiver.db") > 0
+    _until(begun, process)
+    process.send_signal(number)
+    status, out, err = _end(process, timeout=20)
+    assert (status, out) == (130, "")
+    assert "Traceback" not in err
