@@ -115,7 +115,11 @@ def _print(result: dict[str, Any]) -> None:
             hooks["fired"],
             f"{hooks['dropped']} dropped on the way, {hooks['duplicated']} doubled",
         ),
-        ("", "", f"{hooks['delayed']} delayed, {hooks['broken']} broken"),
+        (
+            "hooks late or broken",
+            hooks["delayed"] + hooks["broken"],
+            f"{hooks['delayed']} delayed, {hooks['broken']} broken",
+        ),
         ("hooks received", hooks["received"], f"{hooks['unreadable']} could not be read, and were kept"),
         ("hooks counted as lost", hooks["lost_counted"], _events(hooks["lost_by_event"])),
         (
