@@ -44,7 +44,7 @@ def _plan(number: int, seed: int) -> PlannedTask:
         b_number=f"+7916{rng.randrange(10**7):07}",
         extension_id=rng.randrange(1, 20),
         try_count=rng.choices((1, 2, 3, 4, 5, 6), (3, 4, 5, 3, 2, 1))[0],
-        try_again_pause=rng.choice((20, 30, 45, 60, 90)),
+        try_again_pause=rng.choice((30, 45, 60, 90)),
         start_time_utc=_DELETED_START_S if delete else _EARLIEST_S + rng.randrange(_SPREAD_S),
     )
     return PlannedTask(

@@ -40,14 +40,43 @@ def occurrences(deliveries: Sequence[Fact], pause: float | None) -> list[list[Fa
     named: dict[str, list[Fact]] = {}
     silent: list[list[Fact]] = []
     for fact in sorted(deliveries, key=lambda fact: (fact.at, fact.id)):
-        call = call_key(fact.said.call) if isinstance(fact.said, HookSaid) else None
-        if call:
+        if call := _call_named(fact):
             named.setdefault(call, []).append(fact)
         elif silent and (pause is None or fact.at - silent[-1][0].at < pause):
             silent[-1].append(fact)
         else:
             silent.append([fact])
-    return sorted([*named.values(), *silent], key=lambda group: (group[0].at, group[0].id))
+    return _in_order([*named.values(), *silent])
+
+
+def tell_apart(groups: list[list[Fact]], pause: float | None, proven: int) -> list[list[Fact]]:
+    """The occurrences, split further where the API proves that there were more: `proven`.
+
+    Of two silent deliveries somewhat closer together than the pause, the first may have been held up on its
+    way; a repeat follows within seconds. So gaps of at least half a pause are cut, the widest first.
+    """
+    missing = proven - len(groups)
+    if missing <= 0 or not pause:
+        return groups
+    neighbours = [pair for group in groups if not _call_named(group[0]) for pair in pairwise(group)]
+    gaps = sorted(((later.at - earlier.at, later.id) for earlier, later in neighbours), reverse=True)
+    cuts = {fact_id for gap, fact_id in gaps[:missing] if gap >= pause / 2}
+    parts: list[list[Fact]] = []
+    for group in groups:
+        parts.append(group[:1])
+        for fact in group[1:]:
+            if fact.id in cuts:
+                parts.append([])
+            parts[-1].append(fact)
+    return _in_order(parts)
+
+
+def _call_named(fact: Fact) -> str | None:
+    return call_key(fact.said.call) if isinstance(fact.said, HookSaid) else None
+
+
+def _in_order(groups: list[list[Fact]]) -> list[list[Fact]]:
+    return sorted(groups, key=lambda group: (group[0].at, group[0].id))
 
 
 def count_attempts(

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from receiver.domain.attempts import Attempts, count_attempts, occurrences
+from receiver.domain.attempts import Attempts, count_attempts, occurrences, tell_apart
 from receiver.domain.due import due_of
 from receiver.domain.expected import expected_hooks, missing_hooks
 from receiver.domain.facts import (
@@ -48,6 +48,8 @@ def fold(facts: Iterable[Fact]) -> Timeline:
     calls = _own_calls(known)
     walked = walk(_steps(known))
     attempts = count_attempts(known.plan, walked.stage, _begun(known), calls)
+    pause = known.plan.pause if known.plan else None
+    known = replace(known, again=tell_apart(known.again, pause, attempts.low - 1))
     arrived: dict[str, int] = {event: min(1, len(known.hooks[event])) for event in EVENTS}
     arrived["before_again"] = len(known.again)
     wanted = known.plan.hooks if known.plan else EVENTS

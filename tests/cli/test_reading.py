@@ -2,6 +2,7 @@
 
 import asyncio
 from pathlib import Path
+from shutil import copy
 from typing import Any
 
 import pytest
@@ -49,13 +50,22 @@ async def _fill(rig: Rig) -> None:
     await rig.hook("s-1", "before", T0 + 3500, account="second")
 
 
-@pytest.fixture
-def filled(shell: Shell) -> Shell:
+@pytest.fixture(scope="module")
+def kept(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A store with some tasks, to be copied."""
+    folder = tmp_path_factory.mktemp("kept")
+
     async def fill() -> None:
-        async with running_rig(shell.folder) as rig:
+        async with running_rig(folder) as rig:
             await _fill(rig)
 
     asyncio.run(fill())
+    return folder / "receiver.db"
+
+
+@pytest.fixture
+def filled(shell: Shell, kept: Path) -> Shell:
+    copy(kept, shell.store)
     return shell
 
 

@@ -8,7 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -17,22 +17,33 @@ import pytest
 
 from receiver.settings import load_settings
 
+Demo = subprocess.Popen[str]
+Running = dict[str, Demo]
+
 PATIENCE_S = 90
 DEMO = (sys.executable, "-m", "receiver", "demo")
 HEAVY = ("--tasks", "15", "--seed", "5", "--faults", "heavy", "--speed", "120")
 
 
-def _start(*options: str) -> "subprocess.Popen[str]":
-    return subprocess.Popen([*DEMO, *options], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+@contextmanager
+def _started(*options: str) -> Iterator[Demo]:
+    """A demonstration, which has ended by the end of the block."""
+    process = subprocess.Popen([*DEMO, *options], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    try:
+        yield process
+    finally:
+        if process.poll() is None:
+            process.terminate()
+        process.communicate(timeout=PATIENCE_S)
 
 
-def _end(process: "subprocess.Popen[str]", timeout: float = PATIENCE_S) -> tuple[int, str, str]:
+def _end(process: Demo, timeout: float = PATIENCE_S) -> tuple[int, str, str]:
     """Status and what was printed. Its children hold standard error: they must have ended as well."""
     out, err = process.communicate(timeout=timeout)
     return process.returncode, out, err
 
 
-def _until(condition: Any, process: "subprocess.Popen[str]") -> None:
+def _until(condition: Any, process: Demo) -> None:
     """Wait for what must happen while the process runs."""
     deadline = time.monotonic() + PATIENCE_S
     while not condition():
@@ -42,8 +53,10 @@ def _until(condition: Any, process: "subprocess.Popen[str]") -> None:
 
 
 def _hooks(store: Path) -> int:
-    """How many deliveries a store holds."""
-    with closing(sqlite3.connect(f"file:{store}?mode=ro", uri=True)) as connection:
+    """How many deliveries a store holds; none before there is one."""
+    if not store.exists():
+        return 0
+    with closing(sqlite3.connect(store)) as connection:
         try:
             return int(connection.execute("SELECT count(*) FROM delivery").fetchone()[0])
         except sqlite3.OperationalError:
@@ -56,23 +69,37 @@ def kept_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def running(kept_folder: Path) -> Iterator[dict[str, "subprocess.Popen[str]"]]:
+def running(kept_folder: Path) -> Iterator[Running]:
     """Three demonstrations at once: they mostly wait."""
     calm = ("--tasks", "3", "--seed", "2", "--faults", "none", "--speed", "240")
-    processes = {
-        "reconciled": _start(*HEAVY, "--json"),
-        "hooks only": _start(*HEAVY, "--no-reconcile", "--json"),
-        "kept": _start(*calm, "--keep", "--folder", str(kept_folder)),
+    with (
+        _started(*HEAVY, "--json") as reconciled,
+        _started(*HEAVY, "--no-reconcile", "--json") as hooks_only,
+        _started(*calm, "--keep", "--folder", str(kept_folder)) as kept,
+    ):
+        yield {"reconciled": reconciled, "hooks only": hooks_only, "kept": kept}
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("moment", ["while the receiver starts", "while hooks come in"])
+def test_interrupted_it_leaves_no_process_and_no_traceback(
+    number: signal.Signals, moment: str, tmp_path: Path, running: Running
+) -> None:
+    """`running` only has the longer ones begin before these."""
+    moments = {
+        "while the receiver starts": (tmp_path / "receiver.toml").exists,
+        "while hooks come in": lambda: _hooks(tmp_path / "receiver.db") > 0,
     }
-    yield processes
-    for process in processes.values():
-        if process.poll() is None:
-            process.terminate()
-            process.communicate(timeout=PATIENCE_S)
+    with _started("--tasks", "20", "--speed", "300", "--folder", str(tmp_path), "--json") as process:
+        _until(moments[moment], process)
+        process.send_signal(number)
+        status, out, err = _end(process, timeout=20)
+    assert (status, out) == (130, "")
+    assert "Traceback" not in err
 
 
 def test_what_stays_up_answers_the_printed_curl_until_it_is_interrupted(
-    running: dict[str, "subprocess.Popen[str]"], kept_folder: Path
+    running: Running, kept_folder: Path
 ) -> None:
     process = running["kept"]
     assert process.stderr is not None
@@ -101,18 +128,19 @@ def test_what_stays_up_answers_the_printed_curl_until_it_is_interrupted(
 
 
 def test_a_folder_keeps_database_and_settings_and_is_not_used_twice(
-    running: dict[str, "subprocess.Popen[str]"], kept_folder: Path
+    running: Running, kept_folder: Path
 ) -> None:
     store = kept_folder / "receiver.db"
     _until(store.exists, running["reconciled"])
     assert load_settings(kept_folder / "receiver.toml").store == store
-    status, out, err = _end(_start("--folder", str(kept_folder)))
+    with _started("--folder", str(kept_folder)) as again:
+        status, out, err = _end(again)
     assert (status, out) == (2, "")
     assert err == "error: --folder: holds a receiver.db already: choose an empty one\n"
 
 
 def test_with_heavy_faults_the_receiver_is_right_about_every_task(
-    running: dict[str, "subprocess.Popen[str]"],
+    running: Running,
 ) -> None:
     status, out, err = _end(running["reconciled"])
     result = json.loads(out)
@@ -129,7 +157,7 @@ def test_with_heavy_faults_the_receiver_is_right_about_every_task(
 
 
 def test_with_hooks_alone_it_is_wrong_and_says_about_what(
-    running: dict[str, "subprocess.Popen[str]"],
+    running: Running,
 ) -> None:
     status, out, err = _end(running["hooks only"])
     verdict = json.loads(out)["truth"]
@@ -140,19 +168,4 @@ def test_with_hooks_alone_it_is_wrong_and_says_about_what(
     assert all(each.keys() == {"account", "task_id", "field", "truth", "ours"} for each in named)
     assert all(each["truth"] != each["ours"] for each in named)
     assert any(each["field"].startswith("lost ") for each in named), "nobody counts lost hooks then"
-    assert "Traceback" not in err
-
-
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-@pytest.mark.parametrize("moment", ["while the receiver starts", "while hooks come in"])
-def test_interrupted_it_leaves_no_process_and_no_traceback(
-    number: signal.Signals, moment: str, tmp_path: Path
-) -> None:
-    process = _start("--tasks", "5", "--speed", "300", "--folder", str(tmp_path), "--json")
-    starting = moment == "while the receiver starts"
-    begun = (tmp_path / "receiver.toml").exists if starting else lambda: _hooks(tmp_path / "receiver.db") > 0
-    _until(begun, process)
-    process.send_signal(number)
-    status, out, err = _end(process, timeout=20)
-    assert (status, out) == (130, "")
     assert "Traceback" not in err

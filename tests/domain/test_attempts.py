@@ -2,10 +2,10 @@ from typing import Any
 
 import pytest
 
-from receiver.domain.attempts import Attempts, count_attempts, occurrences
+from receiver.domain.attempts import Attempts, count_attempts, occurrences, tell_apart
 from receiver.domain.facts import CallSaid, Fact, TaskSaid
 from receiver.domain.fold import fold
-from tests.factories import PAUSE, START, called, finished, hook, seen
+from tests.factories import PAUSE, START, called, finished, hook, seen, settled
 
 
 def again(*times: float, **said: Any) -> list[Fact]:
@@ -148,3 +148,41 @@ def test_neighbouring_calls_settle_the_number_of_attempts() -> None:
     }
     plan = TaskSaid("finished", cdr="u2", try_count=9, pause=PAUSE, start_at=START)
     assert count_attempts(plan, "succeeded", 1, calls) == Attempts(2, 2)
+
+
+@pytest.mark.parametrize(
+    ("gap", "proven", "told_apart"),
+    [
+        (0.9 * PAUSE, 1, 1),
+        (0.9 * PAUSE, 2, 2),
+        (0.5 * PAUSE, 2, 2),
+        (0.4 * PAUSE, 2, 1),
+        (1.0 * PAUSE, 1, 2),
+    ],
+)
+def test_deliveries_held_up_on_their_way_are_told_apart_where_the_api_proves_more(
+    gap: float, proven: int, told_apart: int
+) -> None:
+    groups = occurrences(again(0, gap), PAUSE)
+    assert len(tell_apart(groups, PAUSE, proven)) == told_apart
+
+
+def test_only_as_many_are_told_apart_as_are_proven_the_widest_gap_first() -> None:
+    groups = occurrences(again(0, 0.5 * PAUSE, 1.1 * PAUSE, 1.9 * PAUSE), PAUSE)
+    assert times(groups) == [[0, 0.5 * PAUSE], [1.1 * PAUSE, 1.9 * PAUSE]]
+    assert [len(group) for group in tell_apart(groups, PAUSE, 3)] == [2, 1, 1]
+    assert [len(group) for group in tell_apart(groups, PAUSE, 9)] == [1, 1, 1, 1]
+
+
+def test_copies_that_name_their_call_are_never_told_apart() -> None:
+    groups = occurrences(again(0, 0.9 * PAUSE, call="u1"), PAUSE)
+    assert tell_apart(groups, PAUSE, 2) == groups
+
+
+@pytest.mark.parametrize(("gap", "lost"), [(0.8 * PAUSE, {}), (2.0, {"before_again": 1})])
+def test_a_late_sibling_is_not_lost_but_a_copy_does_not_stand_for_a_lost_hook(
+    gap: float, lost: dict[str, int]
+) -> None:
+    hooks = [hook("before", START), *again(START + 100, START + 100 + gap), hook("after", START + 500)]
+    facts = [*hooks, finished("failed", START + 501, try_count=3, pause=PAUSE), settled(START + 900)]
+    assert fold(facts).lost == lost

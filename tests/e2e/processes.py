@@ -38,7 +38,7 @@ class Town:
     """One emulator, one receiver, and the folder with the receiver's settings and store."""
 
     folder: Path
-    speed: float = 60.0
+    speed: float = 40.0
     seed: int = 7
     faults: str = "heavy"
     port: int = field(default_factory=free_port)

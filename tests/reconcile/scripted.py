@@ -27,6 +27,7 @@ class Scripted:
     cap: int = 100
     hides_finished: bool = False
     ignores_page: bool = False
+    is_endless: bool = False
     ends_with_404: bool = False
     is_down: bool = False
     refuses_login: bool = False
@@ -88,6 +89,8 @@ class Scripted:
         return await self._answer("call", request.path_params["id"], request, answer)
 
     def _page(self, request: Request, items: list[Any]) -> list[Any]:
+        if self.is_endless:
+            return [{"id": f"page-{request.query_params['page']}", "status": "scheduled"}]
         size = min(self.cap, int(request.query_params["per_page"]))
         first = 0 if self.ignores_page else (int(request.query_params["page"]) - 1) * size
         return items[first : first + size]

@@ -4,6 +4,8 @@ from pathlib import Path
 
 import pytest
 
+from receiver.errors import SchedulerUnreachableError
+from receiver.reconcile.sweep import Sweeper
 from receiver.reconcile.worker import TaskReconciler
 from tests.reconcile.bench import bench, emulated, minted
 from tests.reconcile.scripted import Scripted
@@ -61,6 +63,26 @@ def test_a_server_that_ignores_the_page_is_not_read_for_ever(tmp_path: Path) -> 
             assert scheduler.count()["list"] == 2
             assert it.sweep()["next_page"] == 1
 
+    run(story())
+
+
+def test_a_list_without_an_end_is_given_up_and_begun_anew(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def story() -> None:
+        scheduler = Scripted()
+        scheduler.add("5")
+        async with bench(tmp_path, scheduler.app) as it:
+            await it.tasks.once()
+            scheduler.is_endless = True
+            await it.clock.sleep(1000)
+            with pytest.raises(SchedulerUnreachableError):
+                await Sweeper(it.desk).sweep("5")
+            assert scheduler.count()["list"] == 1 + 20
+            assert it.sweep()["next_page"] == 1
+            assert it.sweep()["completed_at"] < it.clock.now() - 900
+
+    monkeypatch.setattr("receiver.reconcile.sweep._MOST_PAGES", 20)
     run(story())
 
 

@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from structlog.testing import capture_logs
 
 from receiver.domain.timeline import Due
 from receiver.errors import StoreUnavailableError
@@ -41,11 +42,42 @@ def test_a_quota_that_is_used_up_by_others_is_waited_for(tmp_path: Path) -> None
             while it.requests("read_queue") < 29:
                 await it.desk.client.get_queue(queue)
             await it.clock.sleep(60)
-            await it.work(HOUR - 180)
+            with capture_logs() as logs:
+                await it.work(HOUR - 180)
+            assert len([log for log in logs if log["event"] == "reconciliation incomplete"]) <= 2
             assert it.requests(*API) <= 2
             assert it.queue_states() == {}
             await it.work(300)
             assert it.queue_states() == {queue: "on"}
+
+    run(story())
+
+
+def test_a_block_shorter_than_the_hour_is_waited_for_no_longer_than_it_lasts(tmp_path: Path) -> None:
+    async def story() -> None:
+        async with emulated(tmp_path) as it:
+            await it.queue()
+            assert (await it.tasks.once()).failed == {}
+            until = it.desk.client.quota.block({"x-ratelimit-reset": "20"}).reset_at
+            report = await it.tasks.once(everything=True)
+            assert list(report.failed) == ["quota"]
+            assert report.blocked_until == until == pytest.approx(it.clock.now() + 20, abs=1)
+
+    run(story())
+
+
+def test_once_the_api_is_down_no_more_single_tasks_are_asked_for(tmp_path: Path) -> None:
+    async def story() -> None:
+        scheduler = Scripted(hides_finished=True)
+        scheduler.add("5", *({"id": str(n), **minted(f"r{n}")} for n in range(100)))
+        async with bench(tmp_path, scheduler.app) as it:
+            await it.tasks.once()
+            for task in scheduler.queues["5"].values():
+                task |= {"status": "finished", "finish_result": "failed"}
+            scheduler.failing |= {("task", f"5/{n}"): 503 for n in range(100)}
+            scheduler.asked.clear()
+            await it.tasks.once(everything=True)
+            assert scheduler.count()["task"] <= 4 * 4
 
     run(story())
 
