@@ -34,7 +34,7 @@ def demo(
     ] = "mixed",
     speed: Annotated[
         float, typer.Option(help="Seconds of the demonstration in a real second.", min=1)
-    ] = 40.0,
+    ] = 30.0,
     reconcile: Annotated[
         bool, typer.Option(help="Ask the API as well; without it the hooks alone must do, and do not.")
     ] = True,

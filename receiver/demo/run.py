@@ -212,7 +212,7 @@ overdue_after_s = 90
 late_hook_grace_s = 240
 ask_again_s = 30
 sweep_every_s = 300
-poll_s = 5
+poll_s = 15
 """
     (options.folder / "receiver.toml").write_text(text)
     return Settings.model_validate(tomllib.loads(text))

@@ -18,7 +18,7 @@ from receiver.store.engine import Store
 from receiver.store.tables import DELIVERY, TASK
 from tests.e2e.processes import CommandError, Town
 
-PATIENCE_S = 90.0
+PATIENCE_S = 180.0
 
 
 @dataclass(frozen=True)

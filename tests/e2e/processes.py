@@ -38,7 +38,7 @@ class Town:
     """One emulator, one receiver, and the folder with the receiver's settings and store."""
 
     folder: Path
-    speed: float = 40.0
+    speed: float = 30.0
     seed: int = 7
     faults: str = "heavy"
     port: int = field(default_factory=free_port)
@@ -84,7 +84,7 @@ overdue_after_s = 90
 late_hook_grace_s = 240
 ask_again_s = 30
 sweep_every_s = 300
-poll_s = 5
+poll_s = 15
 """
 
     def start_receiver(self) -> None:
