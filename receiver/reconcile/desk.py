@@ -78,13 +78,6 @@ class Desk:
             lambda connection: {row.queue_id: row for row in connection.execute(query)}
         )
 
-    async def task_ids_by_ref(self) -> dict[str, str]:
-        """Ref → the scheduler's id, of all tasks of which both are known."""
-        mine = (TASK.c.account == self.account, TASK.c.ref.isnot(None))
-        linked = select(TASK.c.ref, TASK.c.task_id).where(*mine)
-        rows = await self.store.read(lambda connection: list(connection.execute(linked)))
-        return {row.ref: row.task_id for row in rows if row.task_id}
-
     async def facts_of(self, keys: Iterable[str]) -> dict[str, list[Fact]]:
         """Key → the task's facts."""
         wanted = list(keys)

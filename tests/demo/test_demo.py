@@ -149,7 +149,8 @@ def test_with_heavy_faults_the_receiver_is_right_about_every_task(
     hooks = result["hooks"]
     assert hooks["fired"] > hooks["dropped"] > 0
     assert hooks["duplicated"] > 0
-    assert hooks["received"] == hooks["fired"] - hooks["dropped"] + hooks["duplicated"] - hooks["failed"]
+    sent = hooks["fired"] - hooks["dropped"]
+    assert sent - hooks["failed"] <= hooks["received"] <= sent + hooks["duplicated"]
     assert 0 < hooks["lost_counted"] <= hooks["dropped"] + hooks["failed"]
     assert sum(hooks["lost_by_event"].values()) == hooks["lost_counted"]
     assert result["api"]["calls"] == sum(result["api"]["by_account"].values()) > 0
