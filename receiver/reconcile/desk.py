@@ -20,7 +20,7 @@ from receiver.scheduler.client import SchedulerClient
 from receiver.scheduler.wire import TaskRecord
 from receiver.store import statements
 from receiver.store.engine import Store
-from receiver.store.tables import QUEUE, SWEEP, TASK
+from receiver.store.tables import QUEUE, SWEEP
 
 _NAME = re.compile(r"[A-Za-z0-9_.:@-]{1,128}")
 
