@@ -157,7 +157,7 @@ def create_app(receiver: Receiver) -> ASGIApp:
             _log.info(
                 "receiver started",
                 accounts=sorted(receiver.settings.accounts),
-                store=str(receiver.store.path),
+                store=receiver.store.name,
             )
             yield
         _log.info("receiver stopped")

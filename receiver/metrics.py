@@ -37,20 +37,33 @@ class Metrics:
             self._queues.add(queue_id)
         return queue_id if queue_id in self._queues else "other"
 
+    def intake_answered(self, event: str, outcome: str) -> None:
+        """Count an answer to a hook; on the hot path, hence without a look-up of labels."""
+        self._answered[event, outcome].inc()
+
     def _intake(self) -> None:
         self.intake_requests = self._counter("intake_requests", "Requests to hook URLs.", "event", "outcome")
-        for event in EVENTS:
-            for outcome in INTAKE_OUTCOMES:
-                self.intake_requests.labels(event, outcome)
-        self.intake_requests.labels("unknown", "refused")
+        known = [(event, outcome) for event in EVENTS for outcome in INTAKE_OUTCOMES]
+        self._answered = {
+            labels: self.intake_requests.labels(*labels) for labels in [*known, ("unknown", "refused")]
+        }
         self.intake_duration = self._histogram(
             "intake_request_duration_seconds", "From the request's first byte read to its answer.", _SECONDS
         )
-        self.intake_in_flight = Gauge(
+        self.hooks_in_flight = 0
+        in_flight = Gauge(
             "callback_intake_in_flight_requests", "Hook requests being served now.", registry=self.registry
         )
+        in_flight.set_function(lambda: self.hooks_in_flight)
         self.intake_batch_size = self._histogram(
             "intake_batch_size", "Submissions committed together.", (1, 2, 5, 10, 20, 50, 100, 200, 500)
+        )
+        self.intake_wait = self._histogram(
+            "intake_wait_seconds", "How long the first of a batch waited for its commit to begin.", _SECONDS
+        )
+        self.intake_commit = self._histogram("intake_commit_seconds", "Duration of commits.", _SECONDS)
+        self.fold_failures = self._counter(
+            "fold_failures", "Facts that could not be folded and are set aside."
         )
         self.intake_payload = self._histogram(
             "intake_payload_bytes", "Size of hook bodies.", (0, 256, 512, 1024, 4096, 16384, 65536, 262144)
@@ -116,8 +129,8 @@ class Metrics:
             (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1, 5, 15, 60, 300, 900, 3600),
             "stage",
         )
-        for stage in ("durable", "reconciled"):
-            self.pipeline_lag.labels(stage)
+        self.durable_lag = self.pipeline_lag.labels("durable")
+        self.pipeline_lag.labels("reconciled")
         self.worker_restarts = self._counter(
             "worker_restarts", "Workers started again after a failure.", "worker"
         )

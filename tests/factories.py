@@ -16,6 +16,7 @@ from receiver.domain.facts import (
     observation,
     queue_fact,
 )
+from receiver.store.backend import Delivery
 
 ACCOUNT, QUEUE, REF, TASK_ID = "acme", "5", "r1", "7"
 ABOUT = (REF, TASK_ID)
@@ -65,18 +66,18 @@ def queue(at: float, queue_id: str = QUEUE, status: str = "on", **said: Any) -> 
     return queue_fact(ACCOUNT, at, QueueSaid(queue_id, status, **said))
 
 
-def delivery(delivery_id: str, at: float = START, event: Event = "before") -> dict[str, Any]:
+def delivery(delivery_id: str, at: float = START, event: Event = "before") -> Delivery:
     """An inbound delivery as a row of `delivery`."""
-    return {
-        "id": delivery_id,
-        "account": ACCOUNT,
-        "event": event,
-        "ref": REF,
-        "received_at": at,
-        "method": "GET",
-        "query": "",
-        "headers": [["host", "hooks.example"]],
-        "body": b"",
-        "peer": "192.0.2.1",
-        "problem": None,
-    }
+    return Delivery(
+        id=delivery_id,
+        account=ACCOUNT,
+        event=event,
+        ref=REF,
+        received_at=at,
+        method="GET",
+        query="",
+        headers='[["host","hooks.example"]]',
+        body=b"",
+        peer="192.0.2.1",
+        problem=None,
+    )

@@ -57,7 +57,7 @@ def read_fields(
         folded = fold_name(name)
         spelled.setdefault(folded, name)
         if value.strip():
-            values.setdefault(folded, _storable(value.strip()))
+            values.setdefault(folded, storable(value.strip()))
     known = {fold_name(alias) for names in aliases.values() for alias in names}
     best = {
         ours: next((values[n] for n in map(fold_name, names) if n in values), None)
@@ -74,7 +74,7 @@ def read_fields(
     )
 
 
-def _storable(text: str) -> str:
+def storable(text: str) -> str:
     """The text without halves of surrogate pairs, which JSON can carry and no database can."""
     return text.encode("utf-8", "replace").decode()
 

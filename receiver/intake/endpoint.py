@@ -4,20 +4,22 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from random import Random
-from typing import Any
+from typing import NamedTuple
 
+import orjson
 import structlog
 from starlette.types import Receive, Scope, Send
 
 from receiver.clock import Clock
 from receiver.domain.facts import Fact, HookSaid, hook_fact
-from receiver.domain.fields import read_fields
+from receiver.domain.fields import read_fields, storable
 from receiver.domain.hooks import HookPath, parse_hook_path
 from receiver.errors import StoreError
 from receiver.intake.access import Access
 from receiver.intake.payload import decode, read_payload
 from receiver.ledger import Ledger
 from receiver.metrics import Metrics
+from receiver.store.backend import Arrival, Delivery
 
 _log = structlog.get_logger("receiver.intake")
 
@@ -57,18 +59,7 @@ _UNAVAILABLE = _Answer(
 _GONE_AWAY = _Answer(400, "refused", b'{"error":"the request ended early"}')
 
 
-@dataclass(frozen=True, slots=True)
-class _Arrival:
-    """A request before it is known to be authentic. `appended`: fields that were hung on to its path."""
-
-    id: str
-    at: float
-    path: HookPath | None
-    appended: str
-
-
-@dataclass(frozen=True, slots=True)
-class _Request:
+class _Request(NamedTuple):
     """One authentic hook request as it came. `cut`: its body was longer than the limit."""
 
     id: str
@@ -101,19 +92,23 @@ class HookEndpoint:
         # A naive sender appends its fields with `&`, or with a second `?`, whatever the URL looks like.
         location, _, appended = scope["path"].partition("&")
         path = parse_hook_path(location)
-        with self._metrics.intake_in_flight.track_inprogress():
-            request = await self._receive(_Arrival(request_id, at, path, appended), scope, receive)
-            answer = request if isinstance(request, _Answer) else await self._record(request)
+        self._metrics.hooks_in_flight += 1
+        try:
+            answer = await self._answer(path, appended, (request_id, at), scope, receive)
             await _send(send, answer, request_id)
-        self._metrics.intake_requests.labels(path.event if path else "unknown", answer.outcome).inc()
+        finally:
+            self._metrics.hooks_in_flight -= 1
+        self._metrics.intake_answered(path.event if path else "unknown", answer.outcome)
         self._metrics.intake_duration.observe(time.perf_counter() - began)
 
-    async def _receive(self, arrival: "_Arrival", scope: Scope, receive: Receive) -> "_Request | _Answer":
-        """The request, if it is authentic and whole; otherwise the answer to it."""
-        path = arrival.path
+    async def _answer(
+        self, path: HookPath | None, appended: str, stamp: tuple[str, float], scope: Scope, receive: Receive
+    ) -> "_Answer":
+        """The answer once the request is on disk, or why it will not be. `appended`: fields that were hung on
+        to the path; `stamp`: the request's id and time.
+        """
         headers = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in scope["headers"]]
-        forwarded = ",".join(value for name, value in headers if name == "x-forwarded-for")
-        peer = self._rules.access.peer(scope["client"][0] if scope.get("client") else None, forwarded or None)
+        peer = self._peer(scope, headers)
         if path is None or not self._rules.access.allows(path, peer):
             return _NOT_FOUND
         if scope["method"] not in METHODS:
@@ -122,40 +117,45 @@ class HookEndpoint:
         if body is None:
             return _GONE_AWAY
         self._metrics.intake_payload.observe(len(body))
-        return _Request(
-            id=arrival.id,
-            at=arrival.at,
-            path=path,
-            method=scope["method"],
-            query="&".join(filter(None, (arrival.appended, decode(scope["query_string"])))),
-            headers=[pair for pair in headers if pair[0] not in _PRIVATE_HEADERS],
-            peer=peer,
-            body=body[: self._rules.max_body],
-            cut=len(body) > self._rules.max_body,
+        query = storable(decode(scope["query_string"]))
+        request = _Request(
+            *stamp,
+            path,
+            scope["method"],
+            f"{appended}&{query}".strip("&") if appended else query,
+            [pair for pair in headers if pair[0] not in _PRIVATE_HEADERS],
+            peer,
+            body[: self._rules.max_body],
+            len(body) > self._rules.max_body,
         )
+        return await self._record(request)
+
+    def _peer(self, scope: Scope, headers: list[tuple[str, str]]) -> str | None:
+        forwarded = ",".join([value for name, value in headers if name == "x-forwarded-for"])
+        client = scope.get("client")
+        return self._rules.access.peer(client[0] if client else None, forwarded or None)
 
     async def _record(self, request: _Request) -> _Answer:
-        facts, problem = self._read_event(request)
-        said = {"request_id": request.id, "account": request.path.account, "hook": request.path.event}
+        fact, problem = self._read_event(request)
         try:
-            await self._ledger.record(facts, [_delivery(request, problem)])
+            await self._ledger.accept(Arrival(_delivery(request, problem), fact))
         except StoreError as error:
-            _log.error("hook not recorded", **said, problem=str(error))
+            _log.error("hook not recorded", **_said(request), problem=str(error))
             return _UNAVAILABLE
-        self._metrics.pipeline_lag.labels("durable").observe(max(0.0, self._clock.now() - request.at))
+        self._metrics.durable_lag.observe(max(0.0, self._clock.now() - request.at))
         if problem is None:
             return _RECORDED
-        _log.warning("hook kept but not read", **said, problem=problem)
-        return _UNREADABLE if facts else _SET_ASIDE
+        _log.warning("hook kept but not read", **_said(request), problem=problem)
+        return _UNREADABLE if fact else _SET_ASIDE
 
-    def _read_event(self, request: _Request) -> tuple[list[Fact], str | None]:
+    def _read_event(self, request: _Request) -> tuple[Fact | None, str | None]:
         """The event that the request is, and what is wrong with it; what names no task is set aside."""
         content_type = next((value for name, value in request.headers if name == "content-type"), "")
         payload = read_payload(request.query, content_type, request.body)
         problem = "too large" if request.cut else payload.problem
         fields = read_fields(payload.pairs, self._rules.aliases)
         if request.path.ref is None and fields.task_id is None:
-            return [], problem or "names no task"
+            return None, problem or "names no task"
         said = HookSaid(
             event=request.path.event,
             call=fields.call,
@@ -168,23 +168,28 @@ class HookEndpoint:
         )
         # A minted URL already says which task it is about: a payload's "id" could be anything.
         about = (request.path.ref, None if request.path.ref else fields.task_id)
-        return [hook_fact(request.path.account, request.id, request.at, said, about)], problem
+        return hook_fact(request.path.account, request.id, request.at, said, about), problem
 
 
-def _delivery(request: _Request, problem: str | None) -> dict[str, Any]:
-    return {
-        "id": request.id,
-        "account": request.path.account,
-        "event": request.path.event,
-        "ref": request.path.ref,
-        "received_at": request.at,
-        "method": request.method,
-        "query": request.query,
-        "headers": request.headers,
-        "body": request.body,
-        "peer": request.peer,
-        "problem": problem,
-    }
+def _said(request: _Request) -> dict[str, str]:
+    """What a log line may say of a request."""
+    return {"request_id": request.id, "account": request.path.account, "hook": request.path.event}
+
+
+def _delivery(request: _Request, problem: str | None) -> Delivery:
+    return Delivery(
+        request.id,
+        request.path.account,
+        request.path.event,
+        request.path.ref,
+        request.at,
+        request.method,
+        request.query,
+        orjson.dumps(request.headers).decode(),
+        request.body,
+        request.peer,
+        problem,
+    )
 
 
 async def _read(receive: Receive, limit: int) -> bytes | None:

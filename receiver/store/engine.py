@@ -1,37 +1,48 @@
-"""The embedded store: SQLite in WAL mode, one writer, every commit on disk before it is acknowledged."""
+"""The store: one SQLite file or one PostgreSQL database behind the same statements. Every commit is on disk
+before it is acknowledged.
+"""
 
 import asyncio
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
-from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy import Connection
 from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, InterfaceError, ProgrammingError
-from sqlalchemy.pool import QueuePool
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from receiver.errors import StoreError, StoreUnavailableError
+from receiver.store import postgres, sqlite
+from receiver.store.backend import READERS, Arrival, Backend
 from receiver.store.tables import METADATA
 
 Result = TypeVar("Result")
-
-_READERS = 4
-_BUSY_MS = 5000
 
 _DATA_FAULTS = (IntegrityError, DataError, InterfaceError, ProgrammingError)
 """What is wrong with the rows, not with the store: trying again later mends nothing."""
 
 
 class Store:
-    """One SQLite file. Writes go through one thread, so they queue here and never on SQLite's lock."""
+    """`target`: the path of a SQLite file, or a postgresql:// URL. `patience`: seconds after which a
+    statement gives up on PostgreSQL, where it may wait for others; None for work that may take long.
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self._writing = _engine(path, begin="BEGIN IMMEDIATE", connections=1)
-        self._reading = _engine(path, begin="BEGIN", connections=_READERS)
+    Writes go through one thread and one connection, so in this process they queue here and not on locks.
+    """
+
+    def __init__(self, target: str | Path, patience: float | None = None) -> None:
+        self._backend = _backend(target, patience)
+        self.name = self._backend.name
         self._writer = ThreadPoolExecutor(1, thread_name_prefix="store-writer")
-        self._readers = ThreadPoolExecutor(_READERS, thread_name_prefix="store-reader")
+        self._readers = ThreadPoolExecutor(READERS, thread_name_prefix="store-reader")
+
+    @property
+    def path(self) -> Path:
+        """The SQLite file. Raises StoreError on PostgreSQL."""
+        if self._backend.path is None:
+            raise StoreError("the store is not a file")
+        return self._backend.path
 
     def create(self) -> None:
         """Make the tables that are not there yet. Raises StoreUnavailableError."""
@@ -43,14 +54,18 @@ class Store:
         """The only place that commits. Raises StoreUnavailableError where the store cannot do so now, and
         StoreError where it never will take these rows.
         """
-        with _translated(), self._writing.begin() as connection:
+        with _translated(), self._backend.writing.begin() as connection:
             yield connection
 
     @contextmanager
     def snapshot(self) -> Iterator[Connection]:
         """A consistent view for reading. Raises StoreUnavailableError where the store cannot give one."""
-        with _translated(), self._reading.connect() as connection:
+        with _translated(), self._backend.reading.connect() as connection:
             yield connection
+
+    async def append(self, arrivals: Sequence[Arrival]) -> None:
+        """Keep hook deliveries with the facts that they are, and mark those facts as pending."""
+        await self.write(lambda connection: self._backend.append(connection, arrivals))
 
     async def write(self, work: Callable[[Connection], Result]) -> Result:
         """Run `work` in one transaction on the writer thread."""
@@ -70,47 +85,28 @@ class Store:
         return await asyncio.get_running_loop().run_in_executor(pool, run)
 
     def close(self) -> None:
-        """Finish what is running, then close the file."""
+        """Finish what is running, then let go of file or server."""
         self._writer.shutdown()
         self._readers.shutdown()
-        self._reading.dispose()
-        self._writing.dispose()
+        self._backend.reading.dispose()
+        self._backend.writing.dispose()
+
+
+def _backend(target: str | Path, patience: float | None) -> Backend:
+    if isinstance(target, str) and postgres.is_url(target):
+        return postgres.open_backend(target, patience)
+    return sqlite.open_backend(Path(target))
 
 
 @contextmanager
 def _translated() -> Iterator[None]:
     try:
         yield
+    except PoolTimeoutError:
+        raise StoreUnavailableError("the store is busy: no connection was free in time") from None
     except DBAPIError as error:
-        # The driver's own text is short and holds no row content, unlike SQLAlchemy's.
-        text = f"the store did not commit: {type(error.orig).__name__}: {error.orig}"
-        raise (StoreError if isinstance(error, _DATA_FAULTS) else StoreUnavailableError)(text) from None
-
-
-def _engine(path: Path, begin: str, connections: int) -> Engine:
-    engine = create_engine(
-        f"sqlite:///{path}",
-        poolclass=QueuePool,
-        pool_size=connections,
-        max_overflow=0,
-        hide_parameters=True,
-        connect_args={"check_same_thread": False},
-    )
-
-    def connected(connection: Any, _record: object) -> None:
-        # sqlite3's own transaction handling is off: SQLAlchemy's begin event says BEGIN, and says which.
-        connection.isolation_level = None
-        cursor = connection.cursor()
-        pragmas = (
-            "journal_mode=WAL",
-            "synchronous=FULL",
-            f"busy_timeout={_BUSY_MS}",
-            "wal_autocheckpoint=1000",
-        )
-        for pragma in (*pragmas, "cache_size=-65536", "temp_store=MEMORY"):
-            cursor.execute(f"PRAGMA {pragma}")
-        cursor.close()
-
-    event.listen(engine, "connect", connected)
-    event.listen(engine, "begin", lambda connection: connection.exec_driver_sql(begin))
-    return engine
+        # The driver's text may quote a row's values, people's numbers among them: its first line never does.
+        said = str(error.orig).partition("\n")[0]
+        text = f"the store did not commit: {type(error.orig).__name__}: {said}"
+        at_fault = isinstance(error, _DATA_FAULTS) and not error.connection_invalidated
+        raise (StoreError if at_fault else StoreUnavailableError)(text) from None

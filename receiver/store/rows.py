@@ -22,6 +22,11 @@ def fact_row(fact: Fact) -> dict[str, Any]:
     }
 
 
+def fact_values(fact: Fact) -> tuple[str, str, str | None, str | None, str, float, str]:
+    """The values of `fact_row` in the order of the columns."""
+    return (fact.id, fact.account, fact.ref, fact.task_id, fact.kind, fact.at, pack(fact.said))
+
+
 def read_fact(row: Row[Any]) -> Fact:
     """The inverse of `fact_row`."""
     return Fact(row.id, row.account, row.at, unpack(row.kind, row.said), row.ref, row.task_id)

@@ -6,12 +6,12 @@ from itertools import groupby, islice
 from typing import Any, TypeVar
 
 from sqlalchemy import Connection, Row, Select, Table, and_, delete, exists, func, insert, or_, select
-from sqlalchemy.dialects import sqlite
+from sqlalchemy.dialects import postgresql, sqlite
 
 from receiver.domain.facts import Fact
 from receiver.domain.timeline import Timeline
 from receiver.store.rows import fact_row, finding_rows, read_fact, task_row
-from receiver.store.tables import DELIVERY, DERIVED, FACT, FINDING, LINK, QUEUE, TASK
+from receiver.store.tables import DERIVED, FACT, FINDING, LINK, PENDING, QUEUE, TASK
 
 Item = TypeVar("Item")
 TaskKey = tuple[str, str]
@@ -20,18 +20,45 @@ TaskKey = tuple[str, str]
 _CHUNK = 400
 """Values in one IN list, below every driver's limit on parameters."""
 
+_FOLDING = 0x7265_6365_6976
+"""The number of the advisory lock under which facts are folded; the same in every version."""
 
-def add_deliveries(connection: Connection, rows: Sequence[Mapping[str, Any]]) -> None:
-    """Keep inbound deliveries."""
-    if rows:
-        connection.execute(insert(DELIVERY), rows)
+
+def lock_folding(connection: Connection) -> None:
+    """From here to its end only this transaction, of all receivers, folds. SQLite has one writer anyway."""
+    if connection.dialect.name == "postgresql":
+        connection.execute(select(func.pg_advisory_xact_lock(_FOLDING)))
+
+
+def try_lock_folding(connection: Connection) -> bool:
+    """The same without waiting; False where another one folds."""
+    if connection.dialect.name != "postgresql":
+        return True
+    return bool(connection.scalar(select(func.pg_try_advisory_xact_lock(_FOLDING))))
+
+
+def pending(connection: Connection, most: int) -> list[int]:
+    """The first facts that are not folded yet, by their seq."""
+    return list(connection.scalars(select(PENDING.c.seq).order_by(PENDING.c.seq).limit(most)))
+
+
+def drop_pending(connection: Connection, seqs: Iterable[int]) -> None:
+    """These facts are folded."""
+    for chunk in _chunks(seqs):
+        connection.execute(delete(PENDING).where(PENDING.c.seq.in_(chunk)))
+
+
+def facts_by_seq(connection: Connection, seqs: Iterable[int]) -> list[Fact]:
+    """These facts, oldest first."""
+    queries = (select(FACT).where(FACT.c.seq.in_(chunk)).order_by(FACT.c.seq) for chunk in _chunks(seqs))
+    return [read_fact(row) for query in queries for row in connection.execute(query)]
 
 
 def add_facts(connection: Connection, facts: Sequence[Fact]) -> set[str]:
     """Append the facts that are new; the ids of those. The unique constraint decides what is new."""
     if not facts:
         return set()
-    statement = sqlite.insert(FACT).on_conflict_do_nothing(index_elements=["id"]).returning(FACT.c.id)
+    statement = _insert(connection, FACT).on_conflict_do_nothing(index_elements=["id"]).returning(FACT.c.id)
     return set(connection.execute(statement, [fact_row(fact) for fact in facts]).scalars())
 
 
@@ -39,7 +66,7 @@ def add_links(connection: Connection, facts: Iterable[Fact]) -> None:
     """Keep which ref a task id belongs to; the first fact that named both decides."""
     rows = [{"account": f.account, "task_id": f.task_id, "ref": f.ref} for f in facts if f.ref and f.task_id]
     if rows:
-        connection.execute(sqlite.insert(LINK).on_conflict_do_nothing(), rows)
+        connection.execute(_insert(connection, LINK).on_conflict_do_nothing(), rows)
 
 
 def find_links(connection: Connection, account: str, task_ids: Iterable[str]) -> dict[str, str]:
@@ -71,6 +98,14 @@ def facts_of(connection: Connection, account: str, keys: Iterable[str]) -> dict[
         for row in connection.execute(select(FACT).where(by_id)):
             found[task_ids[row.task_id]].append(read_fact(row))
     return dict(found)
+
+
+def known_tasks(connection: Connection, account: str, keys: Iterable[str]) -> dict[str, Row[Any]]:
+    """Key → (key, confidence, settled), for those tasks that there are."""
+    columns: Select[Any] = select(TASK.c.key, TASK.c.confidence, TASK.c.settled)
+    mine = columns.where(TASK.c.account == account)
+    queries = (mine.where(TASK.c.key.in_(chunk)) for chunk in _chunks(keys))
+    return {row.key: row for query in queries for row in connection.execute(query)}
 
 
 def task_rows(connection: Connection, account: str, keys: Iterable[str]) -> dict[str, Row[Any]]:
@@ -124,7 +159,7 @@ def put_tasks(connection: Connection, timelines: Sequence[Timeline]) -> None:
 def put_queues(connection: Connection, rows: Sequence[Mapping[str, Any]]) -> None:
     """Write what was said of queues, unless something later is known."""
     for row in rows:
-        statement = sqlite.insert(QUEUE).values(**row)
+        statement = _insert(connection, QUEUE).values(**row)
         newer = QUEUE.c.observed_at < statement.excluded.observed_at
         changes = {
             column.name: statement.excluded[column.name] for column in QUEUE.c if not column.primary_key
@@ -136,7 +171,7 @@ def put_queues(connection: Connection, rows: Sequence[Mapping[str, Any]]) -> Non
 
 def put(connection: Connection, table: Table, rows: Sequence[Mapping[str, Any]]) -> None:
     """Write rows over those with the same primary key."""
-    statement = sqlite.insert(table)
+    statement = _insert(connection, table)
     keys = [column.name for column in table.primary_key]
     changes = {column.name: statement.excluded[column.name] for column in table.c if not column.primary_key}
     connection.execute(statement.on_conflict_do_update(index_elements=keys, set_=changes), rows)
@@ -187,6 +222,11 @@ def due_tasks(account: str, due: Mapping[str, float]) -> Select[Any]:
     # The alternatives alone would make SQLite read the whole account; these two lead it to the index.
     hints = TASK.c.due_for.in_(list(due)), TASK.c.due_at <= max(due.values(), default=0.0)
     return select(TASK).where(TASK.c.account == account, *hints, or_(*come)).order_by(TASK.c.due_at)
+
+
+def _insert(connection: Connection, table: Table) -> Any:
+    """An INSERT that can say ON CONFLICT, which both databases do, each under its own name."""
+    return (postgresql if connection.dialect.name == "postgresql" else sqlite).insert(table)
 
 
 def _chunks(items: Iterable[Item]) -> Iterator[list[Item]]:

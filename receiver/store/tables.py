@@ -1,11 +1,20 @@
 """The tables. `fact` and `delivery` are the ledger; `link`, `task`, `finding` and `queue` are derived from it
-and can be rebuilt; `sweep` and `api_token` are working state of their owners. Times are epoch seconds, UTC.
+and can be rebuilt; `pending`, `sweep`, `lease` and `api_token` are working state. Times: epoch seconds, UTC.
 """
 
 from typing import Any
 
-from sqlalchemy import JSON, Column, Index, LargeBinary, Table, Text
+from sqlalchemy import JSON, BigInteger, Column, Index, Integer, LargeBinary, Table, Text
 from sqlmodel import Field, SQLModel
+
+_SEQ = BigInteger().with_variant(Integer, "sqlite")
+"""On SQLite only an INTEGER is the row's own number."""
+
+
+def _where_not_null(name: str, *columns: str) -> Index:
+    """An index of the rows where the last of the columns is there."""
+    there = Column(columns[-1]).isnot(None)
+    return Index(name, *columns, sqlite_where=there, postgresql_where=there)
 
 
 class DeliveryRow(SQLModel, table=True):
@@ -24,14 +33,14 @@ class DeliveryRow(SQLModel, table=True):
     peer: str | None = None
     problem: str | None = None
 
-    __table_args__ = (Index("delivery_by_problem", "problem", sqlite_where=Column("problem").isnot(None)),)
+    __table_args__ = (_where_not_null("delivery_by_problem", "problem"),)
 
 
 class FactRow(SQLModel, table=True):
     """The ledger: append-only. `said`: what was said, as JSON (see `receiver.domain.facts`)."""
 
     __tablename__ = "fact"
-    seq: int | None = Field(default=None, primary_key=True)
+    seq: int | None = Field(default=None, sa_column=Column(_SEQ, primary_key=True))
     id: str = Field(unique=True)
     account: str
     ref: str | None = None
@@ -42,9 +51,16 @@ class FactRow(SQLModel, table=True):
 
     # Partial, so that SQLite cannot answer "of this task id, and without a ref" by reading all without a ref.
     __table_args__ = (
-        Index("fact_by_ref", "account", "ref", sqlite_where=Column("ref").isnot(None)),
-        Index("fact_by_task_id", "account", "task_id", sqlite_where=Column("task_id").isnot(None)),
+        _where_not_null("fact_by_ref", "account", "ref"),
+        _where_not_null("fact_by_task_id", "account", "task_id"),
     )
+
+
+class PendingRow(SQLModel, table=True):
+    """A fact not folded yet: marked in the transaction that appends it, unmarked in that which folds it."""
+
+    __tablename__ = "pending"
+    seq: int = Field(sa_column=Column(_SEQ, primary_key=True, autoincrement=False))
 
 
 class LinkRow(SQLModel, table=True):
@@ -146,6 +162,15 @@ class SweepRow(SQLModel, table=True):
     error: str | None = None
 
 
+class LeaseRow(SQLModel, table=True):
+    """Work that one receiver at a time does. `holder`: which one does until `expires_at`."""
+
+    __tablename__ = "lease"
+    name: str = Field(primary_key=True)
+    holder: str
+    expires_at: float
+
+
 class ApiTokenRow(SQLModel, table=True):
     """An API token: only its hash is kept."""
 
@@ -167,5 +192,5 @@ def table(row: type[SQLModel]) -> Table:
 
 DELIVERY, FACT, LINK = table(DeliveryRow), table(FactRow), table(LinkRow)
 TASK, FINDING, QUEUE = table(TaskRow), table(FindingRow), table(QueueRow)
-SWEEP, API_TOKEN = table(SweepRow), table(ApiTokenRow)
+PENDING, SWEEP, LEASE, API_TOKEN = (table(PendingRow), table(SweepRow), table(LeaseRow), table(ApiTokenRow))
 DERIVED: tuple[Table, ...] = (LINK, TASK, FINDING, QUEUE)

@@ -30,6 +30,7 @@ from receiver.domain.hooks import HookKey, HookSigner
 from receiver.ledger import Ledger
 from receiver.metrics import Metrics
 from receiver.store import statements
+from receiver.store.backend import Arrival, Delivery
 from receiver.store.engine import Store
 from receiver.store.tables import SWEEP
 
@@ -89,12 +90,14 @@ class Rig:
             "received_at": at,
             "method": "POST",
             "query": "id=5",
-            "headers": [["content-type", "application/x-www-form-urlencoded"]],
+            "headers": '[["content-type","application/x-www-form-urlencoded"]]',
             "body": body,
             "peer": "192.0.2.7",
             "problem": problem,
         }
-        await self.ledger.record([hook_fact(account, delivery_id, at, said, (ref, task_id))], [row])
+        fact = hook_fact(account, delivery_id, at, said, (ref, task_id))
+        await self.ledger.accept(Arrival(Delivery(**row), fact))
+        await self.ledger.caught_up()
         return delivery_id
 
     async def said(

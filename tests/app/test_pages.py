@@ -14,7 +14,7 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
 from receiver.requests import RequestLog
-from receiver.store import engine
+from receiver.store import sqlite
 from tests.app.serving import Serving, serving
 
 pytestmark = pytest.mark.anyio
@@ -42,7 +42,7 @@ def lines() -> Iterator[list[structlog.typing.EventDict]]:
 async def test_a_receiver_that_cannot_commit_is_alive_but_not_ready(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr(engine, "_BUSY_MS", 100)
+    monkeypatch.setattr(sqlite, "_BUSY_MS", 100)
     async with serving(tmp_path) as house:
         with house.locked():
             answer = await house.http.get("/readyz")

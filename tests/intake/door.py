@@ -43,6 +43,11 @@ class Door:
         (row,) = self.rows()
         return row
 
+    async def task(self) -> dict[str, Any]:
+        """The only task, once it is folded."""
+        await self.house.ledger.caught_up()
+        return self.house.task()
+
     def facts(self) -> list[dict[str, Any]]:
         return self.house.rows(FACT)
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from receiver.domain.hooks import HookKey, HookSigner
-from receiver.store import engine
+from receiver.store import sqlite
 from tests.intake.door import FIXED_SECRET, MAX_BODY, OLD_KEY, Door, open_door, path_of
 
 pytestmark = pytest.mark.anyio
@@ -23,7 +23,7 @@ async def test_a_hook_is_on_disk_when_it_is_answered(door: Door) -> None:
     assert fact["id"] == f"main/hook/{row['id']}"
     said = json.loads(fact["said"])
     assert (said["event"], said["result"], said["task_id"]) == ("after", "failed", "77")
-    assert door.house.task()["finish_result"] == "failed"
+    assert (await door.task())["finish_result"] == "failed"
 
 
 async def test_a_delivery_is_kept_as_it_came(door: Door) -> None:
@@ -41,7 +41,7 @@ async def test_a_delivery_is_kept_as_it_came(door: Door) -> None:
 @pytest.mark.parametrize("method", ["GET", "POST", "PUT"])
 async def test_an_empty_request_is_a_whole_event(door: Door, method: str) -> None:
     assert (await door.http.request(method, path_of("before"))).status_code == 200
-    assert door.house.task()["state"] == "executed"
+    assert (await door.task())["state"] == "executed"
     assert door.counted("before", "recorded") == 1
 
 
@@ -89,7 +89,7 @@ async def test_a_body_over_the_limit_is_cut_and_the_event_still_counts(door: Doo
     assert answer.status_code == 200
     row = door.row()
     assert (len(row["body"]), row["problem"]) == (MAX_BODY, "too large")
-    assert door.house.task()["state"] == "finished"
+    assert (await door.task())["state"] == "finished"
     assert door.counted("after", "unreadable") == 1
 
 
@@ -99,13 +99,13 @@ async def test_what_cannot_be_read_is_kept_byte_for_byte_and_answered_well(door:
     row = door.row()
     assert (row["body"], row["problem"]) == (body, "broken JSON")
     assert door.counted("after", "unreadable") == 1
-    assert door.house.task()["state"] == "finished"
+    assert (await door.task())["state"] == "finished"
 
 
 async def test_equal_requests_are_each_kept_and_flagged_in_the_task(door: Door) -> None:
     await asyncio.gather(*(door.http.get(path_of("before")) for _ in range(5)))
     assert len({row["id"] for row in door.rows()}) == 5
-    task = door.house.task()
+    task = await door.task()
     assert (task["arrived"]["before"], task["duplicates"]["before"]) == (1, 4)
 
 
@@ -114,7 +114,7 @@ async def test_a_fixed_url_finds_the_task_by_the_payload(door: Door) -> None:
         f"/hooks/main/after/{FIXED_SECRET}", json={"TaskID": 901, "result": "success"}
     )
     assert answer.status_code == 200
-    task = door.house.task()
+    task = await door.task()
     assert (task["key"], task["task_id"], task["finish_result"]) == ("#901", "901", "success")
 
 
@@ -151,7 +151,7 @@ async def test_a_listed_address_is_believed_only_where_nobody_can_claim_it(
 async def test_a_store_in_trouble_is_a_503_nothing_is_kept_and_it_recovers(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(engine, "_BUSY_MS", 100)
+    monkeypatch.setattr(sqlite, "_BUSY_MS", 100)
     async with open_door(tmp_path / "a.db") as door:
         with door.house.locked():
             answer = await door.http.post(path_of("before"))
@@ -193,5 +193,5 @@ async def test_fields_hung_on_to_the_path_with_an_ampersand_are_read(door: Door)
     answer = await door.http.get(path_of("after") + "&finish_result=failed&id=77?cdr=x")
     assert answer.status_code == 200
     assert door.row()["query"] == "finish_result=failed&id=77&cdr=x"
-    task = door.house.task()
+    task = await door.task()
     assert (task["finish_result"], task["claimed_id"], task["cdr"]) == ("failed", "77", "x")

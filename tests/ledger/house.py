@@ -11,8 +11,10 @@ from typing import Any
 
 from sqlalchemy import Table, select
 
+from receiver.domain.facts import Fact
 from receiver.ledger import Ledger
 from receiver.metrics import Metrics
+from receiver.store.backend import Arrival, Delivery
 from receiver.store.engine import Store
 from receiver.store.tables import FACT, TASK
 
@@ -43,6 +45,11 @@ class House:
     def sample(self, name: str, **labels: str) -> float:
         """A metric's value now."""
         return self.metrics.registry.get_sample_value(f"callback_{name}", labels) or 0.0
+
+    async def arrive(self, fact: Fact, delivery: Delivery) -> None:
+        """A hook comes in and is folded."""
+        await self.ledger.accept(Arrival(delivery, fact))
+        await self.ledger.caught_up()
 
     @contextmanager
     def locked(self) -> Iterator[None]:

@@ -6,9 +6,10 @@ from itertools import permutations
 
 import pytest
 
-from receiver import ledger as ledger_module
 from receiver.domain.facts import Fact
 from receiver.errors import StoreUnavailableError
+from receiver.ledger import line
+from receiver.store.backend import Arrival
 from receiver.store.tables import DELIVERY, FACT, FINDING, LINK, QUEUE, TASK
 from tests.factories import delivery, finished, hook, queue, seen, settled
 from tests.ledger.house import House
@@ -22,7 +23,7 @@ async def record_all(house: House, facts: list[Fact]) -> None:
 
 
 async def test_recording_returns_once_another_process_can_read_it(house: House) -> None:
-    await house.ledger.record([hook("before", 1_000)], [delivery("d1")])
+    await house.arrive(hook("before", 1_000), delivery("d1"))
     with closing(sqlite3.connect(house.store.path)) as other:
         assert other.execute("SELECT ref, kind FROM fact").fetchall() == [("r1", "hook")]
         assert other.execute("SELECT id FROM delivery").fetchall() == [("d1",)]
@@ -72,7 +73,7 @@ async def test_recordings_that_come_together_share_commits(house: House) -> None
 
 
 async def test_a_batch_has_a_largest_size(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(ledger_module, "MAX_BATCH", 10)
+    monkeypatch.setattr(line, "MAX_BATCH", 10)
     await asyncio.gather(*(house.ledger.record([hook("before", float(n))]) for n in range(25)))
     assert len(house.facts()) == 25
     assert house.sample("intake_batch_size_bucket", le="10.0") == house.sample("intake_batch_size_count") == 3
@@ -81,7 +82,7 @@ async def test_a_batch_has_a_largest_size(house: House, monkeypatch: pytest.Monk
 async def test_too_many_that_wait_are_turned_away_at_once(
     house: House, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(ledger_module, "MAX_WAITING", 3)
+    monkeypatch.setattr(line, "MAX_WAITING", 3)
     calls = [house.ledger.record([hook("before", float(n))]) for n in range(5)]
     answers = await asyncio.gather(*calls, return_exceptions=True)
     assert [type(answer) for answer in answers] == [type(None)] * 3 + [StoreUnavailableError] * 2
@@ -154,7 +155,7 @@ async def test_a_first_link_is_not_changed_by_a_later_one(house: House) -> None:
 
 async def test_a_caller_that_goes_away_leaves_what_it_handed_in(house: House) -> None:
     with house.locked():
-        leaving = asyncio.create_task(house.ledger.record([hook("before", 1_000)], [delivery("d1")]))
+        leaving = asyncio.create_task(house.ledger.accept(Arrival(delivery("d1"), hook("before", 1_000))))
         staying = asyncio.create_task(house.ledger.record([hook("after", 1_001)]))
         await asyncio.sleep(0.05)
         leaving.cancel()

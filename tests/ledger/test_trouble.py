@@ -7,7 +7,8 @@ import pytest
 
 from receiver.domain.facts import Fact
 from receiver.errors import StoreError, StoreUnavailableError
-from receiver.store import engine
+from receiver.store import sqlite
+from receiver.store.backend import Arrival
 from receiver.store.tables import DELIVERY, TASK
 from tests.factories import delivery, hook, seen
 from tests.ledger.house import House
@@ -18,7 +19,7 @@ pytestmark = pytest.mark.anyio
 @pytest.fixture(autouse=True)
 def _short_patience(monkeypatch: pytest.MonkeyPatch) -> None:
     """The store waits 0.2 s for a lock instead of 5; read when its connections open."""
-    monkeypatch.setattr(engine, "_BUSY_MS", 200)
+    monkeypatch.setattr(sqlite, "_BUSY_MS", 200)
 
 
 def hooks(count: int) -> list[Fact]:
@@ -35,7 +36,7 @@ def start(house: House, facts: list[Fact], deliveries: list[str] | None = None) 
     """One recording per fact, each with a delivery."""
     names = deliveries or [fact.id for fact in facts]
     return [
-        asyncio.create_task(house.ledger.record([fact], [delivery(name)]))
+        asyncio.create_task(house.ledger.accept(Arrival(delivery(name), fact)))
         for fact, name in zip(facts, names, strict=True)
     ]
 
@@ -46,13 +47,14 @@ async def test_a_submission_at_fault_takes_no_neighbour_down(house: House) -> No
     assert await outcomes(*recordings) == [None, None, StoreError, None]
     assert house.facts() == {fact.id for number, fact in enumerate(facts) if number != 2}
     assert [row["id"] for row in house.rows(DELIVERY)] == ["d0", "d1", "d3"]
+    await house.ledger.caught_up()
     assert {row["key"] for row in house.rows(TASK)} == {"r0", "r1", "r3"}
 
 
 async def test_a_submission_at_fault_alone_is_refused_whole(house: House) -> None:
-    await house.ledger.record([hooks(2)[0]], [delivery("d1")])
+    await house.arrive(hooks(2)[0], delivery("d1"))
     with pytest.raises(StoreError):
-        await house.ledger.record([hooks(2)[1]], [delivery("d1")])
+        await house.arrive(hooks(2)[1], delivery("d1"))
     assert house.facts() == {hooks(1)[0].id}
 
 
@@ -75,6 +77,7 @@ async def test_after_trouble_the_same_facts_are_recorded_as_if_new(house: House)
         assert await outcomes(*start(house, hooks(3))) == [StoreUnavailableError] * 3
     assert await outcomes(*start(house, hooks(3))) == [None] * 3
     assert house.facts() == {fact.id for fact in hooks(3)}
+    await house.ledger.caught_up()
     assert house.sample("tasks_opened_total", queue="unknown") == 3
 
 
@@ -93,12 +96,13 @@ async def test_a_full_disk_is_unavailable_and_heals(house: House) -> None:
             connection.exec_driver_sql(f"PRAGMA max_page_count={pages or used}")
 
     limit(None)
-    large = delivery("d1") | {"body": b"x" * 1_000_000}
+    large = delivery("d1")._replace(body=b"x" * 1_000_000)
     with pytest.raises(StoreUnavailableError, match="full"):
-        await house.ledger.record(hooks(1), [large])
+        await house.arrive(hooks(1)[0], large)
     assert (house.facts(), house.rows(DELIVERY)) == (set(), [])
     limit(1_000_000)
-    await house.ledger.record(hooks(1), [large])
+    await asyncio.sleep(0.1)  # so long nobody is let in
+    await house.arrive(hooks(1)[0], large)
     assert len(house.facts()) == 1
 
 

@@ -84,12 +84,17 @@ class Bench:
     async def hook(self, event: str, ref: str = "r1", account: str = "north", **fields: Any) -> None:
         """One delivery at the task's minted URL."""
         url = mint_urls(SIGNER, PUBLIC, account, ref)[f"url_{event}"]
-        assert (await self.hooks.post(url, data=fields)).status_code == 200
+        await self._send(url, fields)
 
     async def fixed_hook(self, event: str, **fields: Any) -> None:
         """One delivery at the account's fixed URL; only its fields say which task it is about."""
         url = f"{PUBLIC}/hooks/north/{event}/{SECRET}"
+        await self._send(url, fields)
+
+    async def _send(self, url: str, fields: dict[str, Any]) -> None:
+        """Returns once what was sent is folded."""
         assert (await self.hooks.post(url, data=fields)).status_code == 200
+        await next(iter(self.desks.values())).ledger.caught_up()
 
     async def queue(self, name: str = "queue", account: str = "north", **fields: Any) -> str:
         """The id of a new queue that is on."""

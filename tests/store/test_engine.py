@@ -95,14 +95,14 @@ async def test_writes_queue_in_one_thread_and_reads_run_beside_them(store: Store
 
 def test_rows_that_the_store_will_never_take_are_not_called_trouble_of_the_store(store: Store) -> None:
     with store.transaction() as connection:
-        statements.add_deliveries(connection, [delivery("d1")])
+        connection.execute(insert(DELIVERY), delivery("d1")._asdict())
     with pytest.raises(StoreError) as caught, store.transaction() as connection:
-        statements.add_deliveries(connection, [delivery("d1")])
+        connection.execute(insert(DELIVERY), delivery("d1")._asdict())
     assert not isinstance(caught.value, StoreUnavailableError)
 
 
 def test_errors_name_the_trouble_but_no_content(store: Store) -> None:
-    row = delivery("d1") | {"query": "phone=70000000001", "ref": None, "account": None}
+    row = delivery("d1")._asdict() | {"query": "phone=70000000001", "ref": None, "account": None}
     with pytest.raises(StoreError) as caught, store.transaction() as connection:
         connection.execute(insert(DELIVERY), row)
     assert "NOT NULL constraint failed: delivery.account" in str(caught.value)

@@ -1,0 +1,38 @@
+"""Business counters: each thing once, when the commit that made it so is on disk."""
+
+from receiver.domain.timeline import Timeline
+from receiver.ledger.folding import Change
+from receiver.metrics import Metrics
+
+
+def count(metrics: Metrics, change: Change) -> None:
+    """Count what the change has made so."""
+    before, after = change.before, change.after
+    queue = metrics.queue_label(after.queue_id)
+    if before is None:
+        metrics.tasks_opened.labels(queue).inc()
+    if after.confidence == "reconciled" and (before is None or before.confidence != "reconciled"):
+        result = after.finish_result or "unknown"
+        metrics.tasks_finished.labels(queue, result).inc()
+        metrics.task_attempts.labels(result).observe(after.attempts.low)
+        if after.finished_at is not None and after.arrived.get("after"):
+            metrics.pipeline_lag.labels("reconciled").observe(max(0.0, after.last_at - after.finished_at))
+    if after.settled and (before is None or not before.settled):
+        _count_settled(metrics, after)
+
+
+def _count_settled(metrics: Metrics, after: Timeline) -> None:
+    bridges = [call.bridged_at for call in after.calls if call.bridged_at is not None]
+    begin = after.plan and (after.plan.start_at or after.plan.created_at)
+    if bridges and begin:
+        took = max(0.0, min(bridges) - begin)
+        metrics.time_to_connect.labels(metrics.queue_label(after.queue_id)).observe(took)
+    for event, count in after.expected.items():
+        metrics.expected_hooks.labels(event).inc(count)
+    for event, count in after.lost.items():
+        metrics.lost_hooks.labels(event).inc(count)
+    for finding in after.findings:
+        if finding.category == "drift":
+            metrics.drift.labels(finding.kind).inc(finding.count)
+        elif finding.category == "anomaly":
+            metrics.anomalies.labels(finding.kind).inc(finding.count)

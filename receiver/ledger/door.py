@@ -1,0 +1,211 @@
+"""Group commit: what waits is committed together, hooks first; what they say is folded right behind.
+
+Callers append to a line and wait; one loop takes the line, commits it in the store's writer thread and
+answers every caller. There is no delay timer: while one batch commits, the next gathers.
+
+A hook is acknowledged once it is on disk, before it is folded: its fact is marked as pending in the same
+transaction, and whoever folds it takes the mark away in that of the timeline. So a burst is taken in as fast
+as it comes, and a fault in the fold costs no hook.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
+from typing import TypeVar
+
+import structlog
+
+from receiver.domain.facts import Fact
+from receiver.errors import StoreUnavailableError
+from receiver.ledger import folding
+from receiver.ledger.counting import count
+from receiver.ledger.line import Line, Waiting, settle
+from receiver.metrics import Metrics
+from receiver.store.backend import Arrival
+from receiver.store.engine import Store
+
+_log = structlog.get_logger("receiver.ledger")
+
+FOLD_BATCH = 64
+"""Facts folded in one transaction: a hook that comes meanwhile waits for it."""
+
+FOLD_SHARE = 0.15
+"""While hooks wait all the time, folding gets so much of the time that their commits take."""
+
+PEEK_S = 2.0
+"""How often to look for facts which a receiver that died has left to be folded."""
+
+_OTHER_FOLDS_S, _AFTER_FAILURE_S = 0.02, 0.5
+"""Pauses in folding: while another receiver does, and while the store is in trouble."""
+
+_FIRST_BACKOFF_S, _LONGEST_BACKOFF_S = 0.05, 2.0
+"""Once the store has failed, callers are turned away for so long; doubled with each failure in a row."""
+
+Item = TypeVar("Item")
+Work = Callable[[Sequence[Item]], Awaitable[None]]
+
+
+class Ledger:
+    """Records facts. `run()` must be running for its methods to return."""
+
+    name = "ledger"
+
+    def __init__(self, store: Store, metrics: Metrics) -> None:
+        self._store = store
+        self._metrics = metrics
+        self._wake = asyncio.Event()
+        self._hooks: Line[Arrival] = Line(self._wake)
+        self._observations: Line[Sequence[Fact]] = Line(self._wake)
+        self._folded = asyncio.Event()
+        self._fold_credit_s = 0.0
+        self._fold_at = 0.0
+        self._failures = 0
+        self._closed_until = 0.0
+
+    async def accept(self, arrival: Arrival) -> None:
+        """Returns once the hook is on disk; it is folded soon after. Raises StoreUnavailableError where it
+        should be sent again later, and StoreError where it is this very row that the store does not take.
+        """
+        self._require_open()
+        await self._hooks.join(arrival, len(arrival.delivery.body) + len(arrival.delivery.headers))
+
+    async def record(self, facts: Sequence[Fact]) -> None:
+        """Returns once the facts are on disk and folded. Raises as `accept` does."""
+        self._require_open()
+        await self._observations.join(facts, 1000 * len(facts))
+
+    async def caught_up(self) -> None:
+        """Returns once every hook that was accepted is folded."""
+        await self._folded.wait()
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Commit what waits, and fold, until `stop` is set and nothing is left to do."""
+        self._folded.clear()  # what was left by an earlier life
+        stopping = asyncio.create_task(stop.wait())
+        stopping.add_done_callback(lambda _: self._wake.set())
+        try:
+            while not (stop.is_set() and self._is_idle()):
+                await self._turn(stop)
+        finally:
+            stopping.cancel()
+            for line in (self._hooks, self._observations):
+                line.turn_away(StoreUnavailableError("the receiver is stopping"))
+
+    def _is_idle(self) -> bool:
+        return not self._hooks and not self._observations and self._folded.is_set()
+
+    async def _turn(self, stop: asyncio.Event) -> None:
+        """One transaction of each kind that has something to do, or a wait for more."""
+        if hooks := self._hooks.take():
+            self._fold_credit_s += FOLD_SHARE * await self._commit(hooks, self._append)
+        if observations := self._observations.take():
+            await self._commit(observations, self._record)
+        if self._may_fold() and (self._fold_credit_s > 0 or not self._hooks):
+            took = await self._fold(stop)
+            self._fold_credit_s = self._fold_credit_s - took if self._hooks else 0.0
+        has_work = self._hooks or self._observations or self._may_fold()
+        if not has_work and not (stop.is_set() and self._is_idle()):
+            await self._wait_for_more()
+
+    def _may_fold(self) -> bool:
+        return not self._folded.is_set() and _now() >= self._fold_at
+
+    async def _wait_for_more(self) -> None:
+        self._wake.clear()
+        # A moment at least: a clock that is asked for less may not move at all.
+        pause = PEEK_S if self._folded.is_set() else max(self._fold_at - _now(), 0.001)
+        try:
+            await asyncio.wait_for(self._wake.wait(), pause)
+        except TimeoutError:
+            self._folded.clear()
+
+    async def _append(self, arrivals: Sequence[Arrival]) -> None:
+        await self._store.append(arrivals)
+        self._folded.clear()
+
+    async def _record(self, batch: Sequence[Sequence[Fact]]) -> None:
+        facts = [fact for some in batch for fact in some]
+        for change in await self._store.write(lambda connection: folding.record(connection, facts)):
+            count(self._metrics, change)
+
+    async def _commit(self, batch: list[Waiting[Item]], work: Work[Item]) -> float:
+        """Commit and answer all of them; the seconds that it took."""
+        began = _now()
+        try:
+            await self._attempt(batch, work)
+        except asyncio.CancelledError:
+            settle(batch, StoreUnavailableError("the receiver is stopping"))
+            raise
+        self._metrics.intake_batch_size.observe(len(batch))
+        self._metrics.intake_wait.observe(began - batch[0].since)
+        took = _now() - began
+        self._metrics.intake_commit.observe(took)
+        return took
+
+    async def _attempt(self, batch: list[Waiting[Item]], work: Work[Item]) -> None:
+        """One transaction for all; where rows are at fault, each by itself: one takes no neighbour down."""
+        try:
+            await work([each.item for each in batch])
+        except StoreUnavailableError as error:
+            # Not each by itself: every one would wait for the store as long as this did.
+            self._back_off()
+            settle(batch, error)
+        except Exception as error:
+            if len(batch) == 1:
+                settle(batch, error)
+            else:
+                for each in batch:
+                    await self._attempt([each], work)
+        else:
+            self._failures = 0
+            settle(batch, None)
+
+    async def _fold(self, stop: asyncio.Event) -> float:
+        """Fold some of what is pending; the seconds that it took. What fails then waits or is set aside."""
+        began = _now()
+        try:
+            folded = await self._store.write(lambda connection: folding.fold_some(connection, FOLD_BATCH))
+        except StoreUnavailableError as error:
+            _log.warning("not folded, will be tried again", problem=str(error))
+            self._fold_at = _now() + _AFTER_FAILURE_S
+            if stop.is_set():
+                self._folded.set()  # the next life finds it
+        except Exception:
+            await self._fold_one_by_one()
+        else:
+            for change in folded.changes:
+                count(self._metrics, change)
+            if folded.is_taken:
+                self._fold_at = _now() + _OTHER_FOLDS_S
+            elif folded.facts < FOLD_BATCH:
+                self._folded.set()
+        return _now() - began
+
+    async def _fold_one_by_one(self) -> None:
+        """What cannot be folded is set aside: it stays in the ledger, and `rebuild` folds it once mended."""
+        for seq in await self._store.read(lambda connection: folding.first_pending(connection, FOLD_BATCH)):
+            try:
+                changes = await self._store.write(partial(folding.fold_these, seqs=[seq]))
+            except StoreUnavailableError:
+                return
+            except Exception:
+                _log.exception("a fact cannot be folded and is set aside", seq=seq)
+                self._metrics.fold_failures.inc()
+                await self._store.write(partial(folding.set_aside, seq=seq))
+            else:
+                for change in changes:
+                    count(self._metrics, change)
+
+    def _require_open(self) -> None:
+        if _now() < self._closed_until:
+            raise StoreUnavailableError("the store has failed time and again; try later")
+
+    def _back_off(self) -> None:
+        """After a second failure in a row nobody is let in for a while."""
+        pause = min(_FIRST_BACKOFF_S * 2.0**self._failures, _LONGEST_BACKOFF_S)
+        self._closed_until = _now() + pause if self._failures else 0.0
+        self._failures = min(self._failures + 1, 10)
+
+
+def _now() -> float:
+    return asyncio.get_running_loop().time()

@@ -1,0 +1,88 @@
+"""The shared store: PostgreSQL, any number of receivers on one database."""
+
+import base64
+from collections.abc import Sequence
+
+import orjson
+from sqlalchemy import URL, Connection, Engine, create_engine, make_url
+from sqlalchemy.exc import ArgumentError
+
+from receiver.errors import SettingsError
+from receiver.store.backend import READERS, Arrival, Backend, Delivery
+from receiver.store.rows import fact_values
+
+_CONNECT_S = 5
+_LOCK_S = 10
+_SCHEMES = ("postgresql://", "postgres://")
+
+_APPEND = """
+WITH arrival AS MATERIALIZED (
+    SELECT * FROM json_to_recordset(%s::json) AS a (
+        id text, account text, event text, ref text, received_at float8, method text, query text,
+        headers json, body text, peer text, problem text, fact_id text, task_id text, kind text, said text)
+), kept AS (
+    INSERT INTO delivery (id, account, event, ref, received_at, method, query, headers, body, peer, problem)
+    SELECT id, account, event, ref, received_at, method, query, headers, decode(body, 'base64'), peer, problem
+    FROM arrival
+), added AS (
+    INSERT INTO fact (id, account, ref, task_id, kind, at, said)
+    SELECT fact_id, account, ref, task_id, kind, received_at, said FROM arrival WHERE fact_id IS NOT NULL
+    RETURNING seq
+)
+INSERT INTO pending (seq) SELECT seq FROM added
+"""
+"""The whole batch is one parameter and one statement, so one round trip beside that of the commit."""
+
+
+def is_url(target: str) -> bool:
+    """Whether a store's target names a PostgreSQL database."""
+    return target.startswith(_SCHEMES)
+
+
+def open_backend(target: str, patience: float | None) -> Backend:
+    """The database at this URL. Raises SettingsError where it is none."""
+    try:
+        url = make_url(target).set(drivername="postgresql+psycopg")
+    except (ArgumentError, ValueError):
+        raise SettingsError("store: not a URL like postgresql://user@host:5432/database") from None
+    reading = _engine(url, READERS, patience, "-c default_transaction_read_only=on")
+    return Backend(
+        name=url.set(drivername="postgresql", query={}).render_as_string(hide_password=True),
+        writing=_engine(url, 1, patience),
+        reading=reading.execution_options(isolation_level="REPEATABLE READ"),
+        append=append,
+    )
+
+
+def append(connection: Connection, arrivals: Sequence[Arrival]) -> None:
+    """See `Store.append`."""
+    rows = [_row(each) for each in arrivals]
+    connection.exec_driver_sql(_APPEND, (orjson.dumps(rows).decode(),))
+
+
+def _row(arrival: Arrival) -> dict[str, object]:
+    row: dict[str, object] = dict(zip(Delivery._fields, arrival.delivery, strict=True))
+    row["headers"] = orjson.Fragment(arrival.delivery.headers)
+    row["body"] = base64.b64encode(arrival.delivery.body).decode()
+    if arrival.fact is not None:
+        row["fact_id"], _, _, row["task_id"], row["kind"], _, row["said"] = fact_values(arrival.fact)
+    return row
+
+
+def _engine(url: URL, connections: int, patience: float | None, *options: str) -> Engine:
+    bounds = [f"-c lock_timeout={_LOCK_S}s"] if patience else []
+    if patience:
+        bounds.append(f"-c statement_timeout={patience:g}s")
+    return create_engine(
+        url,
+        pool_size=connections,
+        max_overflow=0,
+        pool_pre_ping=True,
+        hide_parameters=True,
+        connect_args={
+            "options": " ".join([*bounds, *options, "-c timezone=UTC"]),
+            "connect_timeout": _CONNECT_S,
+            "application_name": "receiver",
+            "tcp_user_timeout": 10_000,
+        },
+    )
