@@ -15,7 +15,7 @@ from rich.text import Text
 
 from receiver.app import World, scheduler_account
 from receiver.cli.output import ConfigOption, JsonOption, print_json, print_table
-from receiver.errors import SchedulerError, StoreUnavailableError
+from receiver.errors import SchedulerError, SchemaError, StoreUnavailableError
 from receiver.scheduler.client import SchedulerClient
 from receiver.server import machine_world
 from receiver.settings import AccountSettings, Settings, load_settings
@@ -76,6 +76,9 @@ def _store(settings: Settings) -> Iterator[Check]:
             sound = connection.exec_driver_sql("PRAGMA quick_check(1)").scalar_one() == "ok"
     except StoreUnavailableError as error:
         yield Check(subject, "failed", f"{error}: is it writable, and is no other program holding it?")
+        return
+    except SchemaError as error:
+        yield Check(subject, "failed", str(error))
         return
     finally:
         store.close()

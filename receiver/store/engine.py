@@ -12,7 +12,7 @@ from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, InterfaceError
 from sqlalchemy.pool import QueuePool
 
 from receiver.errors import StoreError, StoreUnavailableError
-from receiver.store.tables import METADATA
+from receiver.store import schema
 
 Result = TypeVar("Result")
 
@@ -34,9 +34,9 @@ class Store:
         self._readers = ThreadPoolExecutor(_READERS, thread_name_prefix="store-reader")
 
     def create(self) -> None:
-        """Make the tables that are not there yet. Raises StoreUnavailableError."""
+        """Make the tables of an empty store. Raises SchemaError where its tables are another version's."""
         with self.transaction() as connection:
-            METADATA.create_all(connection)
+            schema.prepare(connection)
 
     @contextmanager
     def transaction(self) -> Iterator[Connection]:
