@@ -70,30 +70,31 @@ def current(connection: Connection) -> str | None:
 
 def examine(connection: Connection) -> Standing:
     """How the database stands to this version. Changes nothing."""
-    revision, needs = current(connection), f"this version of receiver needs {head()}"
+    revision = current(connection)
     if revision is None:
-        return _examine_unversioned(connection, needs)
+        return _examine_unversioned(connection)
     if revision == head():
         return Standing("fit", revision)
-    at = f"the store is at revision {revision}"
     if revision in _revisions():
-        return Standing("older", revision, f"{at}, {needs}: run `receiver db upgrade`")
-    fix = "install the newer receiver that made it so, or restore a backup"
-    return Standing("newer", revision, f"{at}, which is unknown here, {needs}: {fix}")
+        return Standing("older", revision, _outdated(f"is at revision {revision}"))
+    unknown = f"the store is at revision {revision}, which this version does not know: it needs {head()}; "
+    return Standing(
+        "newer", revision, unknown + "install the newer receiver that made it, or restore a backup"
+    )
 
 
-def _examine_unversioned(connection: Connection, needs: str) -> Standing:
+def _examine_unversioned(connection: Connection) -> Standing:
     there = set(inspect(connection).get_table_names())
     if not there & (_FIRST_TABLES | METADATA.tables.keys()):
         return Standing("empty")
     if there >= _FIRST_TABLES:
-        at = f"the store was made by receiver 0.1.0, which is revision {FIRST}"
-        return Standing("older", None, f"{at}, {needs}: run `receiver db upgrade`")
-    missing = ", ".join(sorted(_FIRST_TABLES - there))
-    fix = "give the receiver a database of its own, or restore a backup"
-    return Standing(
-        "foreign", None, f"the store is not one of receiver's: it lacks the tables {missing}: {fix}"
-    )
+        return Standing("older", None, _outdated(f"was made by receiver 0.1.0 (revision {FIRST})"))
+    lacks = f"the store lacks tables that receiver has: {', '.join(sorted(_FIRST_TABLES - there))}; "
+    return Standing("foreign", None, lacks + "give it a database of its own, or restore a backup")
+
+
+def _outdated(state: str) -> str:
+    return f"the store {state} and this version needs {head()}: run `receiver db upgrade`"
 
 
 def prepare(connection: Connection) -> None:
