@@ -39,6 +39,9 @@ _log = structlog.get_logger("receiver.app")
 
 _READY_TIMEOUT_S = 2.0
 
+_STORE_PATIENCE_S = 5.0
+"""A statement that takes longer is given up: whoever waits for it gets a 503 rather than no answer."""
+
 
 @dataclass(frozen=True, slots=True)
 class World:
@@ -57,7 +60,7 @@ class Receiver:
         self.world = world
         self.metrics = Metrics()
         self.signer = HookSigner(settings.signing_keys)
-        self.store = Store(settings.store)
+        self.store = Store(settings.store, patience=_STORE_PATIENCE_S)
         self.store.create()
         self.ledger = Ledger(self.store, self.metrics)
         self.clients = {name: self._client(name, account) for name, account in settings.accounts.items()}

@@ -5,7 +5,8 @@
     ├── InputError           a caller sent something that cannot be used; names the field and the fix
     ├── NotFoundError        what was asked for does not exist
     ├── StoreError
-    │   └── StoreUnavailableError  the store cannot commit now; the caller should try again later
+    │   ├── StoreUnavailableError  the store cannot commit now; the caller should try again later
+    │   └── SchemaError            the store's tables are not those of this version; says the fix
     └── SchedulerError
         ├── SchedulerUnreachableError   no usable answer: network, time-out, 5xx after all retries
         ├── SchedulerRefusedError       a 4xx that a retry cannot mend
@@ -45,6 +46,10 @@ class StoreError(ReceiverError):
 
 class StoreUnavailableError(StoreError):
     """The store cannot commit now; nothing of the request was kept."""
+
+
+class SchemaError(StoreError):
+    """The store's tables are not those that this version works on. The text says what to do."""
 
 
 class SchedulerError(ReceiverError):

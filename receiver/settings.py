@@ -31,6 +31,7 @@ from pydantic_settings import (
 from receiver.domain.fields import DEFAULT_ALIASES
 from receiver.domain.hooks import ACCOUNT, HookKey
 from receiver.errors import SettingsError
+from receiver.store.postgres import is_url
 
 _PREFIX = "RECEIVER_"
 _CONFIG = _PREFIX + "CONFIG"
@@ -115,7 +116,11 @@ class Settings(BaseSettings):
         default=None,
         description="Root of the hook URLs as the scheduler reaches it; default: where we listen.",
     )
-    store: Path = Field(default=Path("receiver.db"), description="The SQLite file.")
+    store: str = Field(
+        default="receiver.db",
+        min_length=1,
+        description="The SQLite file, or postgresql://USER:PASSWORD@HOST/DATABASE.",
+    )
     hook_keys: tuple[HookKeySettings, ...] = Field(
         min_length=1, description="Keys that sign hook URLs, newest first."
     )
@@ -155,6 +160,15 @@ class Settings(BaseSettings):
                     f"'{name}' cannot name an account: lower-case letters, digits, '_' and '-' only"
                 )
         return accounts
+
+    @field_validator("store", mode="before")
+    @classmethod
+    def _store_is_a_file_or_postgresql(cls, store: object) -> str:
+        name = str(store)
+        scheme, is_address, _ = name.partition("://")
+        if is_address and not is_url(name):
+            raise ValueError(f"'{scheme}' is no store: give a file's path or a postgresql:// URL")
+        return name
 
     @field_validator("aliases")
     @classmethod

@@ -7,6 +7,7 @@ import typer
 from receiver.cli.capture import capture
 from receiver.cli.check import check
 from receiver.cli.config import config_app
+from receiver.cli.db import db_app
 from receiver.cli.demo import demo
 from receiver.cli.findings import drift, lost_hooks
 from receiver.cli.output import print_error
@@ -42,6 +43,7 @@ app.add_typer(tasks_app, name="tasks")
 app.add_typer(queues_app, name="queues")
 app.add_typer(urls_app, name="urls")
 app.add_typer(tokens_app, name="tokens")
+app.add_typer(db_app, name="db")
 app.add_typer(config_app, name="config")
 
 

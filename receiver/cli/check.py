@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from ipaddress import ip_address
+from pathlib import Path
 from typing import Literal
 from urllib.parse import urlsplit
 
@@ -15,11 +16,12 @@ from rich.text import Text
 
 from receiver.app import World, scheduler_account
 from receiver.cli.output import ConfigOption, JsonOption, print_json, print_table
-from receiver.errors import SchedulerError, StoreUnavailableError
+from receiver.errors import SchedulerError, SchemaError, StoreUnavailableError
 from receiver.scheduler.client import SchedulerClient
 from receiver.server import machine_world
 from receiver.settings import AccountSettings, Settings, load_settings
 from receiver.store.engine import Store
+from receiver.store.postgres import is_url
 
 _LEAST_FREE_BYTES = 500 * 2**20
 _CLOCK_TOLERANCE_S = 30.0
@@ -64,26 +66,38 @@ async def _all(settings: Settings) -> list[Check]:
 
 
 def _store(settings: Settings) -> Iterator[Check]:
-    subject = f"store {settings.store}"
-    folder = settings.store.resolve().parent
-    if not folder.is_dir():
-        yield Check(subject, "failed", f"there is no folder {folder}: make it, or change `store`")
-        return
     store = Store(settings.store)
+    subject, is_file = f"store {store.name}", not is_url(settings.store)
     try:
+        if is_file and not (folder := store.path.resolve().parent).is_dir():
+            yield Check(subject, "failed", f"there is no folder {folder}: make it, or change `store`")
+            return
         store.create()
-        with store.snapshot() as connection:
-            sound = connection.exec_driver_sql("PRAGMA quick_check(1)").scalar_one() == "ok"
+        sound = not is_file or _is_sound(store)
     except StoreUnavailableError as error:
-        yield Check(subject, "failed", f"{error}: is it writable, and is no other program holding it?")
+        hint = "is it writable, and is no other program holding it?" if is_file else "is it running there?"
+        yield Check(subject, "failed", f"{error}: {hint}")
+        return
+    except SchemaError as error:
+        yield Check(subject, "failed", str(error))
         return
     finally:
         store.close()
     verdict: Literal["ok", "failed"] = "ok" if sound else "failed"
     yield Check(subject, verdict, "opened, committed" if sound else "is damaged: restore a backup")
+    if is_file:
+        yield _room(folder)
+
+
+def _is_sound(store: Store) -> bool:
+    with store.snapshot() as connection:
+        return bool(connection.exec_driver_sql("PRAGMA quick_check(1)").scalar_one() == "ok")
+
+
+def _room(folder: Path) -> Check:
     free = shutil.disk_usage(folder).free
     enough = free >= _LEAST_FREE_BYTES
-    yield Check(
+    return Check(
         "disk", "ok" if enough else "warning", f"{free // 2**20} MiB free" + ("" if enough else ": make room")
     )
 

@@ -30,7 +30,9 @@ class Delivery(NamedTuple):
 
 
 class Arrival(NamedTuple):
-    """A hook delivery and the fact that it is; None where it names no task and is set aside."""
+    """A hook delivery and the fact that it is; None where it names no task and is set aside. Account, ref and
+    time of the fact are those of the delivery.
+    """
 
     delivery: Delivery
     fact: Fact | None

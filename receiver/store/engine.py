@@ -14,9 +14,8 @@ from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, InterfaceError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from receiver.errors import StoreError, StoreUnavailableError
-from receiver.store import postgres, sqlite
+from receiver.store import postgres, schema, sqlite
 from receiver.store.backend import READERS, Arrival, Backend
-from receiver.store.tables import METADATA
 
 Result = TypeVar("Result")
 
@@ -25,8 +24,8 @@ _DATA_FAULTS = (IntegrityError, DataError, InterfaceError, ProgrammingError)
 
 
 class Store:
-    """`target`: the path of a SQLite file, or a postgresql:// URL. `patience`: seconds after which a
-    statement gives up on PostgreSQL, where it may wait for others; None for work that may take long.
+    """`target`: the path of a SQLite file, or a postgresql:// URL. `patience`: seconds for which a
+    transaction waits for others; None: as long as it takes on PostgreSQL, some seconds on SQLite.
 
     Writes go through one thread and one connection, so in this process they queue here and not on locks.
     """
@@ -45,9 +44,9 @@ class Store:
         return self._backend.path
 
     def create(self) -> None:
-        """Make the tables that are not there yet. Raises StoreUnavailableError."""
+        """Make the tables of an empty store. Raises SchemaError where its tables are another version's."""
         with self.transaction() as connection:
-            METADATA.create_all(connection)
+            schema.prepare(connection)
 
     @contextmanager
     def transaction(self) -> Iterator[Connection]:
@@ -95,7 +94,7 @@ class Store:
 def _backend(target: str | Path, patience: float | None) -> Backend:
     if isinstance(target, str) and postgres.is_url(target):
         return postgres.open_backend(target, patience)
-    return sqlite.open_backend(Path(target))
+    return sqlite.open_backend(Path(target), patience)
 
 
 @contextmanager

@@ -12,8 +12,7 @@ from receiver.store.backend import READERS, Arrival, Backend, Delivery
 from receiver.store.rows import fact_values
 
 _CONNECT_S = 5
-_LOCK_S = 10
-_SCHEMES = ("postgresql://", "postgres://")
+_SCHEMES = ("postgresql://", "postgres://", "postgresql+psycopg://")
 
 _APPEND = """
 WITH arrival AS MATERIALIZED (
@@ -70,9 +69,8 @@ def _row(arrival: Arrival) -> dict[str, object]:
 
 
 def _engine(url: URL, connections: int, patience: float | None, *options: str) -> Engine:
-    bounds = [f"-c lock_timeout={_LOCK_S}s"] if patience else []
-    if patience:
-        bounds.append(f"-c statement_timeout={patience:g}s")
+    milliseconds = int((patience or 0) * 1000)
+    bounds = [f"-c {name}={milliseconds}" for name in ("lock_timeout", "statement_timeout") if milliseconds]
     return create_engine(
         url,
         pool_size=connections,

@@ -6,25 +6,31 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy import URL, Connection, Engine, create_engine, event
 from sqlalchemy.pool import QueuePool
 
 from receiver.store.backend import READERS, Arrival, Backend
 from receiver.store.rows import fact_values
 
-_BUSY_MS = 5000
+BUSY_S = 5.0
+"""Seconds that a transaction waits for another process's, where nobody says how long."""
+
+_CACHE_KIB = 8 * 1024
+"""Pages that each connection keeps; the machine keeps the others."""
+
 _ROWS = 64
 """Rows in one INSERT: each statement costs a hand-over between threads, more than a row does."""
 
 _PENDING = "INSERT INTO pending (seq) SELECT seq FROM fact WHERE seq > ?"
 
 
-def open_backend(path: Path) -> Backend:
+def open_backend(path: Path, patience: float | None) -> Backend:
     """The database in this file, which is made where there is none."""
+    busy_s = patience or BUSY_S
     return Backend(
         name=str(path),
-        writing=_engine(path, begin="BEGIN IMMEDIATE", connections=1, cache_mib=32),
-        reading=_engine(path, begin="BEGIN", connections=READERS, cache_mib=8),
+        writing=_engine(path, begin="BEGIN IMMEDIATE", connections=1, busy_s=busy_s),
+        reading=_engine(path, begin="BEGIN", connections=READERS, busy_s=busy_s),
         append=append,
         path=path,
     )
@@ -54,9 +60,9 @@ def _insertion(into: str, width: int, rows: int) -> str:
     return f"INSERT INTO {into} VALUES {', '.join([row] * rows)}"  # noqa: S608 - our own names
 
 
-def _engine(path: Path, begin: str, connections: int, cache_mib: int) -> Engine:
+def _engine(path: Path, begin: str, connections: int, busy_s: float) -> Engine:
     engine = create_engine(
-        f"sqlite:///{path}",
+        URL.create("sqlite", database=str(path)),
         poolclass=QueuePool,
         pool_size=connections,
         max_overflow=0,
@@ -71,10 +77,10 @@ def _engine(path: Path, begin: str, connections: int, cache_mib: int) -> Engine:
         pragmas = (
             "journal_mode=WAL",
             "synchronous=FULL",
-            f"busy_timeout={_BUSY_MS}",
+            f"busy_timeout={int(busy_s * 1000)}",
             "wal_autocheckpoint=1000",
         )
-        for pragma in (*pragmas, f"cache_size=-{cache_mib * 1024}", "temp_store=MEMORY"):
+        for pragma in (*pragmas, f"cache_size=-{_CACHE_KIB}", "temp_store=MEMORY"):
             cursor.execute(f"PRAGMA {pragma}")
         cursor.close()
 

@@ -1,9 +1,8 @@
 from collections.abc import AsyncIterator
-from pathlib import Path
 
 import pytest
 
-from tests.api.rig import Rig, running_rig
+from tests.api.rig import Rig, rig_on
 
 
 @pytest.fixture
@@ -12,6 +11,6 @@ def anyio_backend() -> str:
 
 
 @pytest.fixture
-async def rig(tmp_path: Path) -> AsyncIterator[Rig]:
-    async with running_rig(tmp_path) as rig:
+async def rig(store_target: str) -> AsyncIterator[Rig]:
+    async with rig_on(store_target) as rig:
         yield rig

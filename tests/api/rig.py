@@ -167,8 +167,15 @@ def api_app(parts: ApiParts) -> Starlette:
 
 @asynccontextmanager
 async def running_rig(path: Path, **changes: Any) -> AsyncIterator[Rig]:
-    """A rig over a store in this folder, its ledger running."""
-    store = Store(path / "receiver.db")
+    """A rig over a SQLite store in this folder."""
+    async with rig_on(str(path / "receiver.db"), **changes) as rig:
+        yield rig
+
+
+@asynccontextmanager
+async def rig_on(target: str, **changes: Any) -> AsyncIterator[Rig]:
+    """A rig over this store, its ledger running."""
+    store = Store(target)
     store.create()
     ledger = Ledger(store, Metrics())
     stop = asyncio.Event()

@@ -94,6 +94,7 @@ async def test_a_wrong_method_is_told_the_right_one(rig: Rig) -> None:
     assert answer.json()["error"]["code"] == "wrong_method"
 
 
+@pytest.mark.parametrize("store_target", ["sqlite"], indirect=True)
 async def test_a_store_in_trouble_is_503_with_a_time_to_come_back(rig: Rig) -> None:
     await rig.token("read")
     await rig.store.write(lambda connection: connection.execute(text("DROP TABLE finding")))

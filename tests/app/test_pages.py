@@ -13,8 +13,8 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
+from receiver import app
 from receiver.requests import RequestLog
-from receiver.store import sqlite
 from tests.app.serving import Serving, serving
 
 pytestmark = pytest.mark.anyio
@@ -42,7 +42,7 @@ def lines() -> Iterator[list[structlog.typing.EventDict]]:
 async def test_a_receiver_that_cannot_commit_is_alive_but_not_ready(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr(sqlite, "_BUSY_MS", 100)
+    monkeypatch.setattr(app, "_STORE_PATIENCE_S", 0.1)
     async with serving(tmp_path) as house:
         with house.locked():
             answer = await house.http.get("/readyz")

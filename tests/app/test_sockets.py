@@ -6,7 +6,7 @@ from pathlib import Path
 import httpx2
 import pytest
 
-from receiver.store import sqlite
+from receiver import app
 from tests.app.serving import FIXED_SECRET, Serving, kept, serving
 
 pytestmark = pytest.mark.anyio
@@ -33,7 +33,7 @@ async def test_many_hooks_at_once_are_each_on_disk_when_they_are_answered(
 async def test_a_store_that_fails_in_between_loses_nothing_that_was_acknowledged(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr(sqlite, "_BUSY_MS", 100)
+    monkeypatch.setattr(app, "_STORE_PATIENCE_S", 0.1)
     answers: list[httpx2.Response] = []
 
     async def send(house: Serving, number: int) -> None:

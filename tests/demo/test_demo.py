@@ -132,7 +132,7 @@ def test_a_folder_keeps_database_and_settings_and_is_not_used_twice(
 ) -> None:
     store = kept_folder / "receiver.db"
     _until(store.exists, running["reconciled"])
-    assert load_settings(kept_folder / "receiver.toml").store == store
+    assert load_settings(kept_folder / "receiver.toml").store == str(store)
     with _started("--folder", str(kept_folder)) as again:
         status, out, err = _end(again)
     assert (status, out) == (2, "")

@@ -1,5 +1,4 @@
 from collections.abc import AsyncIterator
-from pathlib import Path
 
 import pytest
 
@@ -7,6 +6,6 @@ from tests.intake.door import Door, open_door
 
 
 @pytest.fixture
-async def door(tmp_path: Path) -> AsyncIterator[Door]:
-    async with open_door(tmp_path / "receiver.db") as door:
+async def door(store_target: str) -> AsyncIterator[Door]:
+    async with open_door(store_target) as door:
         yield door

@@ -60,8 +60,10 @@ def path_of(event: str, ref: str = "r1", account: str = "main", signer: HookSign
 
 
 @asynccontextmanager
-async def open_door(path: Path, proxies: tuple[str, ...] = ()) -> AsyncIterator[Door]:
-    async with open_house(path) as house:
+async def open_door(
+    target: str | Path, proxies: tuple[str, ...] = (), patience: float | None = None
+) -> AsyncIterator[Door]:
+    async with open_house(target, patience) as house:
         rules = IntakeRules(Access(SIGNER, FIXED, proxies), DEFAULT_ALIASES, MAX_BODY)
         app = HookEndpoint(rules, house.ledger, house.metrics, clock=WallClock(), rng=Random(1))
 

@@ -9,7 +9,6 @@ from typing import Any
 import pytest
 
 from receiver.domain.hooks import HookKey, HookSigner
-from receiver.store import sqlite
 from tests.intake.door import FIXED_SECRET, MAX_BODY, OLD_KEY, Door, open_door, path_of
 
 pytestmark = pytest.mark.anyio
@@ -148,11 +147,8 @@ async def test_a_listed_address_is_believed_only_where_nobody_can_claim_it(
         assert answer.status_code == status
 
 
-async def test_a_store_in_trouble_is_a_503_nothing_is_kept_and_it_recovers(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(sqlite, "_BUSY_MS", 100)
-    async with open_door(tmp_path / "a.db") as door:
+async def test_a_store_in_trouble_is_a_503_nothing_is_kept_and_it_recovers(store_target: str) -> None:
+    async with open_door(store_target, patience=0.1) as door:
         with door.house.locked():
             answer = await door.http.post(path_of("before"))
         assert (answer.status_code, answer.headers["retry-after"]) == (503, "5")

@@ -1,5 +1,4 @@
 from collections.abc import AsyncIterator
-from pathlib import Path
 
 import pytest
 
@@ -7,6 +6,6 @@ from tests.ledger.house import House, open_house
 
 
 @pytest.fixture
-async def house(tmp_path: Path) -> AsyncIterator[House]:
-    async with open_house(tmp_path / "receiver.db") as house:
+async def house(store_target: str) -> AsyncIterator[House]:
+    async with open_house(store_target) as house:
         yield house

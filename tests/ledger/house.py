@@ -2,20 +2,20 @@
 
 import asyncio
 import contextlib
-import sqlite3
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, closing, contextmanager
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Table, select
+from sqlalchemy import Connection, Table, select
 
 from receiver.domain.facts import Fact
 from receiver.ledger import Ledger
 from receiver.metrics import Metrics
 from receiver.store.backend import Arrival, Delivery
 from receiver.store.engine import Store
+from receiver.store.postgres import is_url
 from receiver.store.tables import FACT, TASK
 
 
@@ -23,6 +23,7 @@ from receiver.store.tables import FACT, TASK
 class House:
     """`running` is the task in which the ledger commits; it ends once `stop` is set."""
 
+    store_target: str
     store: Store
     metrics: Metrics
     ledger: Ledger
@@ -54,18 +55,34 @@ class House:
     @contextmanager
     def locked(self) -> Iterator[None]:
         """Another process holds the write lock."""
-        with closing(sqlite3.connect(self.store.path, isolation_level=None)) as other:
-            other.execute("BEGIN IMMEDIATE")
+        with other_process(self.store_target) as other:
+            other.exec_driver_sql("LOCK TABLE fact" if is_url(self.store_target) else "SELECT 1")
             yield
-            other.execute("ROLLBACK")
+
+
+@contextmanager
+def other_process(target: str) -> Iterator[Connection]:
+    """A transaction of somebody else's, in vain at its end."""
+    other = Store(target)
+    try:
+        with contextlib.suppress(_InVainError), other.transaction() as connection:
+            yield connection
+            raise _InVainError
+    finally:
+        other.close()
+
+
+class _InVainError(Exception):
+    pass
 
 
 @asynccontextmanager
-async def open_house(path: Path) -> AsyncIterator[House]:
-    store, metrics, stop = Store(path), Metrics(), asyncio.Event()
+async def open_house(target: str | Path, patience: float | None = None) -> AsyncIterator[House]:
+    """A ledger that runs, on the store there; `patience` as `Store` has it."""
+    store, metrics, stop = Store(target, patience), Metrics(), asyncio.Event()
     store.create()
     ledger = Ledger(store, metrics)
-    house = House(store, metrics, ledger, stop, asyncio.create_task(ledger.run(stop)))
+    house = House(str(target), store, metrics, ledger, stop, asyncio.create_task(ledger.run(stop)))
     try:
         yield house
     finally:

@@ -1,10 +1,9 @@
 import asyncio
-import sqlite3
-from contextlib import closing
 from dataclasses import replace
 from itertools import permutations
 
 import pytest
+from sqlalchemy import text
 
 from receiver.domain.facts import Fact
 from receiver.errors import StoreUnavailableError
@@ -12,7 +11,7 @@ from receiver.ledger import line
 from receiver.store.backend import Arrival
 from receiver.store.tables import DELIVERY, FACT, FINDING, LINK, QUEUE, TASK
 from tests.factories import delivery, finished, hook, queue, seen, settled
-from tests.ledger.house import House
+from tests.ledger.house import House, other_process
 
 pytestmark = pytest.mark.anyio
 
@@ -24,10 +23,10 @@ async def record_all(house: House, facts: list[Fact]) -> None:
 
 async def test_recording_returns_once_another_process_can_read_it(house: House) -> None:
     await house.arrive(hook("before", 1_000), delivery("d1"))
-    with closing(sqlite3.connect(house.store.path)) as other:
-        assert other.execute("SELECT ref, kind FROM fact").fetchall() == [("r1", "hook")]
-        assert other.execute("SELECT id FROM delivery").fetchall() == [("d1",)]
-        assert other.execute("SELECT key, state FROM task").fetchall() == [("r1", "executed")]
+    with other_process(house.store_target) as other:
+        assert other.execute(text("SELECT ref, kind FROM fact")).all() == [("r1", "hook")]
+        assert other.execute(text("SELECT id FROM delivery")).all() == [("d1",)]
+        assert other.execute(text("SELECT key, state FROM task")).all() == [("r1", "executed")]
 
 
 async def test_recording_does_not_return_before_the_commit(house: House) -> None:

@@ -173,5 +173,5 @@ def test_what_the_store_could_not_take_is_asked_for_again(
             await it.tasks.once()
             assert it.task()["task_id"] == "1"
 
-    monkeypatch.setattr("receiver.store.sqlite._BUSY_MS", 50)
+    monkeypatch.setattr("receiver.store.sqlite.BUSY_S", 0.05)
     run(story())

@@ -20,8 +20,8 @@ def facts(connection: Connection) -> int:
     return len(connection.execute(select(FACT.c.id)).all())
 
 
-def test_every_commit_is_on_disk_before_it_returns(store: Store) -> None:
-    with store.transaction() as connection:
+def test_every_commit_is_on_disk_before_it_returns(sqlite_store: Store) -> None:
+    with sqlite_store.transaction() as connection:
         pragmas = {
             name: connection.exec_driver_sql(f"PRAGMA {name}").scalar()
             for name in ("journal_mode", "synchronous")
@@ -29,16 +29,19 @@ def test_every_commit_is_on_disk_before_it_returns(store: Store) -> None:
     assert pragmas == {"journal_mode": "wal", "synchronous": 2}
 
 
-def test_what_was_committed_is_seen_by_another_process_of_the_same_file(store: Store) -> None:
-    with store.transaction() as connection:
+def test_what_was_committed_is_seen_by_another_process_of_the_same_file(sqlite_store: Store) -> None:
+    with sqlite_store.transaction() as connection:
         statements.add_facts(connection, [hook("before", 1.0)])
-    with closing(sqlite3.connect(store.path)) as other:
+    with closing(sqlite3.connect(sqlite_store.path)) as other:
         assert other.execute("SELECT count(*) FROM fact").fetchone() == (1,)
 
 
-def test_a_transaction_holds_the_write_lock_from_its_beginning(store: Store) -> None:
+def test_a_transaction_holds_the_write_lock_from_its_beginning(sqlite_store: Store) -> None:
     """One that took it only at its first write could find that another process has written since it read."""
-    with store.transaction() as connection, closing(sqlite3.connect(store.path, timeout=0)) as other:
+    with (
+        sqlite_store.transaction() as connection,
+        closing(sqlite3.connect(sqlite_store.path, timeout=0)) as other,
+    ):
         assert facts(connection) == 0
         with pytest.raises(sqlite3.OperationalError, match="locked"):
             other.execute("BEGIN IMMEDIATE")
@@ -105,7 +108,7 @@ def test_errors_name_the_trouble_but_no_content(store: Store) -> None:
     row = delivery("d1")._asdict() | {"query": "phone=70000000001", "ref": None, "account": None}
     with pytest.raises(StoreError) as caught, store.transaction() as connection:
         connection.execute(insert(DELIVERY), row)
-    assert "NOT NULL constraint failed: delivery.account" in str(caught.value)
+    assert "account" in str(caught.value)
     assert "70000000001" not in str(caught.value)
     assert caught.value.__cause__ is None
     assert caught.value.__suppress_context__

@@ -57,8 +57,8 @@ def hot_statements(connection: Connection, tasks: int) -> None:
 
 
 @pytest.mark.parametrize("tasks", [1, 40, 600])
-def test_hot_statements_scan_no_table(store: Store, tasks: int) -> None:
-    with store.transaction() as connection:
+def test_hot_statements_scan_no_table(sqlite_store: Store, tasks: int) -> None:
+    with sqlite_store.transaction() as connection:
         with overheard(connection) as heard:
             hot_statements(connection, tasks)
         told = plans(connection, heard)
@@ -67,8 +67,8 @@ def test_hot_statements_scan_no_table(store: Store, tasks: int) -> None:
 
 
 @pytest.mark.parametrize("tasks", [1, 400])
-def test_each_hot_lookup_uses_the_index_made_for_it(store: Store, tasks: int) -> None:
-    with store.transaction() as connection:
+def test_each_hot_lookup_uses_the_index_made_for_it(sqlite_store: Store, tasks: int) -> None:
+    with sqlite_store.transaction() as connection:
         with overheard(connection) as heard:
             hot_statements(connection, tasks)
         told = set(plans(connection, heard))

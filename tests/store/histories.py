@@ -1,0 +1,40 @@
+"""Histories of migrations that begin as ours does and go on as a test wants."""
+
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+from receiver.store import schema
+
+ADD = """
+    with op.batch_alter_table("fact") as fact:
+        fact.add_column(sa.Column("origin", sa.String()))
+    op.create_table("note", sa.Column("id", sa.Integer(), primary_key=True))
+"""
+"""A migration that adds a column and a table."""
+
+
+@dataclass
+class History:
+    """A folder of migrations, of which only the first is there at the beginning."""
+
+    folder: Path
+    last: int = 1
+
+    def add(self, body: str) -> str:
+        """One more migration, with these lines as its `upgrade`; its revision."""
+        before, self.last = f"{self.last:04}", self.last + 1
+        revision = f"{self.last:04}"
+        lines = ["import sqlalchemy as sa", "from alembic import op", f"revision = {revision!r}"]
+        lines += [f"down_revision = {before!r}", f"def upgrade():\n{body}"]
+        (self.folder / "versions" / f"{revision}_test.py").write_text("\n".join(lines))
+        return revision
+
+
+def begun(folder: Path) -> History:
+    """A history of the first of our migrations."""
+    (folder / "versions").mkdir(parents=True)
+    (first,) = (schema.MIGRATIONS / "versions").glob(f"{schema.FIRST}_*.py")
+    shutil.copy(schema.MIGRATIONS / "env.py", folder)
+    shutil.copy(first, folder / "versions")
+    return History(folder)
