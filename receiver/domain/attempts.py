@@ -3,9 +3,8 @@
 import math
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
-from operator import attrgetter
 
-from receiver.domain.facts import CallSaid, Fact, HookSaid, TaskSaid
+from receiver.domain.facts import ARRIVAL, CallSaid, Fact, HookSaid, TaskSaid
 from receiver.domain.fields import call_key
 from receiver.domain.shape import shape
 
@@ -38,9 +37,11 @@ def occurrences(deliveries: Sequence[Fact], pause: float | None) -> list[list[Fa
     one that arrives less than `pause` seconds after the first of its group repeats it, since the scheduler
     waits that long between attempts. While the pause is unknown they all count as one.
     """
+    if not deliveries:
+        return []
     named: dict[str, list[Fact]] = {}
     silent: list[list[Fact]] = []
-    for fact in sorted(deliveries, key=attrgetter("at", "id")):
+    for fact in sorted(deliveries, key=ARRIVAL):
         if call := _call_named(fact):
             named.setdefault(call, []).append(fact)
         elif silent and (pause is None or fact.at - silent[-1][0].at < pause):

@@ -37,8 +37,8 @@ def tally(known: Known, again: Sequence[Sequence[Fact]], stage: str, attempts: i
 def expected_hooks(stage: str, attempts: int, wanted: tuple[str, ...] = EVENTS) -> dict[str, int]:
     """Event → how often it had to be sent by now. `wanted`: the events whose URL leads to us."""
     due = {
-        "before": min(attempts, 1),
-        "before_again": max(attempts - 1, 0),
+        "before": 1 if attempts > 0 else 0,
+        "before_again": attempts - 1 if attempts > 1 else 0,
         "success": 1 if stage in ("connected", "succeeded") else 0,
         "after": 1 if stage in _ENDED else 0,
     }
@@ -53,9 +53,10 @@ def missing_hooks(expected: Mapping[str, int], arrived: Mapping[str, int]) -> di
 
 def _flags(known: Known, again: Sequence[Sequence[Fact]]) -> dict[str, tuple[str, ...]]:
     """A delivery may be a repeat, unreadable, or have come after its time was over."""
-    firsts = {group[0].id for group in again} | {
-        heard[0][0].id for event, heard in known.hooks.items() if heard and event != "before_again"
-    }
+    firsts = {group[0].id for group in again}
+    firsts.update(
+        [heard[0][0].id for event, heard in known.hooks.items() if heard and event != "before_again"]
+    )
     closed = known.settled.at if known.settled else float("inf")
     flags = {}
     for fact, said in known.heard:

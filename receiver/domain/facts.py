@@ -9,9 +9,10 @@ All times are epoch seconds, UTC.
 import hashlib
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import field, fields
+from dataclasses import MISSING, field, fields
 from json.encoder import encode_basestring
 from math import isfinite
+from operator import attrgetter
 from typing import Any, Literal, get_args
 
 import orjson
@@ -130,7 +131,12 @@ class Fact:
         return _KIND_OF[type(self.said)]
 
 
+ARRIVAL = attrgetter("at", "id")
+"""Sorts facts as they came."""
+
+
 _encode = json.JSONEncoder(ensure_ascii=False, sort_keys=True).encode
+_decode = json.JSONDecoder().raw_decode
 _WRITERS: dict[type, Callable[[Any], str]] = {
     str: encode_basestring,
     bool: lambda value: "true" if value else "false",
@@ -142,6 +148,15 @@ _NAMES = {
     said: [(name, f'"{name}": ') for name in sorted(each.name for each in fields(said))] for said in _KIND_OF
 }
 """The names of each shape's fields, in order, and how they are written."""
+
+_BLANK: dict[str, dict[str, Any]] = {
+    kind: {
+        each.name: each.default if each.default_factory is MISSING else each.default_factory()
+        for each in fields(said)
+    }
+    for kind, said in KINDS.items()
+}
+"""The fields of each kind in the order of its parameters: keywords out of JSON are slow to match."""
 
 
 def pack(said: Said) -> str:
@@ -156,11 +171,11 @@ def pack(said: Said) -> str:
 
 def unpack(kind: str, text: str) -> Said:
     """The inverse of `pack`."""
-    values = _read_event(text) if kind == "hook" else json.loads(text)
+    values = _read_event(text) if kind == "hook" else _decode(text)[0]
     for name in ("hooks", "legs"):
         if name in values:
             values[name] = tuple(values[name])
-    return KINDS[kind](**values)
+    return KINDS[kind](*(_BLANK[kind] | values).values())
 
 
 def _read_event(text: str) -> Any:
@@ -168,7 +183,7 @@ def _read_event(text: str) -> Any:
     try:
         return orjson.loads(text)
     except orjson.JSONDecodeError:
-        return json.loads(text)  # it knows Infinity
+        return _decode(text)[0]  # it knows Infinity
 
 
 def hook_fact(

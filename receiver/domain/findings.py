@@ -16,13 +16,12 @@ _SKEW = 600.0
 
 def find(known: Known, walked: Walk, attempts: Attempts, hooks: Tally) -> tuple[Finding, ...]:
     """All findings of one task, in a fixed order."""
-    lost = (Finding("lost_hook", event, count) for event, count in hooks.lost.items())
+    lost = [Finding("lost_hook", event, count) for event, count in hooks.lost.items()]
     return (*lost, *_drift(known, walked, attempts, hooks), *_anomalies(known, walked, hooks))
 
 
 def _drift(known: Known, walked: Walk, attempts: Attempts, hooks: Tally) -> Iterator[Finding]:
-    settling = [misfit for misfit in walked.misfits if misfit[1].startswith("finished")]
-    if settling:
+    if settling := [misfit for misfit in walked.misfits if misfit[1].startswith("finished")]:
         yield Finding("drift", "result", len(settling), _words(settling))
     if odd := _other_calls(known, walked):
         yield Finding("drift", "cdr", odd, "the after hook names another call than the API")
@@ -45,14 +44,11 @@ def _other_calls(known: Known, walked: Walk) -> int:
 
 
 def _anomalies(known: Known, walked: Walk, hooks: Tally) -> Iterator[Finding]:
-    odd = [misfit for misfit in walked.misfits if not misfit[1].startswith("finished")]
-    if odd:
+    if odd := [misfit for misfit in walked.misfits if not misfit[1].startswith("finished")]:
         yield Finding("anomaly", "misfit", len(odd), _words(odd))
-    if hooks.flags:
-        flags = [name for names in hooks.flags.values() for name in names]
-        for kind in ("unreadable", "late"):
-            if flags.count(kind):
-                yield Finding("anomaly", kind, flags.count(kind))
+    for kind in ("unreadable", "late") if hooks.flags else ():
+        if count := sum(kind in flags for flags in hooks.flags.values()):
+            yield Finding("anomaly", kind, count)
     if skewed := _skewed(known):
         yield Finding("anomaly", "clock_skew", skewed)
     if len(known.task_ids) > 1:
@@ -63,8 +59,11 @@ def _anomalies(known: Known, walked: Walk, hooks: Tally) -> Iterator[Finding]:
 
 def _skewed(known: Known) -> int:
     """How many hooks, of whatever task, bear a time that is far from ours."""
-    hooks = [(fact.at, fact.said.sent_at) for fact in known.all if isinstance(fact.said, HookSaid)]
-    return len([at for at, sent_at in hooks if sent_at is not None and abs(at - sent_at) > _SKEW])
+    count = 0
+    for fact in known.all:
+        if isinstance(fact.said, HookSaid) and (sent_at := fact.said.sent_at) is not None:
+            count += abs(fact.at - sent_at) > _SKEW
+    return count
 
 
 def _words(misfits: Sequence[tuple[str, str, str]]) -> str:

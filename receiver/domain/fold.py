@@ -33,22 +33,16 @@ def fold(facts: Iterable[Fact]) -> Timeline:
 def _own_calls(known: Known) -> dict[str, CallSaid | None]:
     """The task's calls: those that the API names, and those of the hooks that call history knows."""
     calls: dict[str, CallSaid | None] = {}
-    for key in map(call_key, known.api_calls):
-        if key:
-            calls[key] = known.calls.get(key)
-    for key in map(call_key, known.hook_calls if known.calls else ()):
-        if key and (record := known.calls.get(key)) and record.found:
+    for key in known.named:
+        record = known.calls.get(key)
+        if key in known.api_named or (record and record.found):
             calls[key] = record
     return calls
 
 
 def _wanting(known: Known) -> tuple[str, ...]:
     """Calls, as they were spelled first, of which call history has not been heard."""
-    spelled: dict[str, str] = {}
-    for call in (*known.api_calls, *known.hook_calls):
-        if key := call_key(call):
-            spelled.setdefault(key, call)
-    return tuple([call for key, call in spelled.items() if key not in known.calls])
+    return tuple([call for key, call in known.named.items() if key not in known.calls])
 
 
 def _claim(known: Known, name: Literal["task_id", "queue_id"]) -> str | None:
@@ -118,11 +112,11 @@ def _timeline(
     known: Known, walked: Walk, attempts: Attempts, hooks: Tally, calls: Mapping[str, CallSaid | None]
 ) -> Timeline:
     stage, plan = walked.stage, known.plan
-    ends = [fact.at for fact in (known.end, known.first("after")) if fact]
+    refs = {fact.ref for fact in known.all if fact.ref}
     connected = "success" if stage == "gone" and known.hooks["success"] else None
     return Timeline(
         account=known.all[0].account,
-        ref=min((fact.ref for fact in known.all if fact.ref), default=None),
+        ref=min(refs) if refs else None,
         task_id=known.task_id,
         queue_id=plan.queue_id if plan else _claim(known, "queue_id"),
         claimed_id=_claim(known, "task_id"),
@@ -136,7 +130,7 @@ def _timeline(
         cdr=_cdr(known),
         first_at=known.all[0].at,
         last_at=known.all[-1].at,
-        finished_at=min(ends, default=None),
+        finished_at=_finished_at(known),
         arrived=hooks.arrived,
         duplicates=hooks.duplicates,
         expected=hooks.expected,
@@ -148,9 +142,19 @@ def _timeline(
     )
 
 
+def _finished_at(known: Known) -> float | None:
+    """When the end was first heard of, from either side."""
+    told, seen = known.first("after"), known.end
+    if told and seen:
+        return min(told.at, seen.at)
+    either = told or seen
+    return either.at if either else None
+
+
 def _cdr(known: Known) -> str | None:
     """The API's word on the latest call; without one, the last that a hook named."""
     if known.plan and known.plan.cdr:
         return known.plan.cdr
-    calls = [*known.hook_calls, *known.api_calls]
+    heard = [said.call for heard in known.hooks.values() for _, said in heard if said.call]
+    calls = heard + [said.cdr for _, said in known.seen if said.cdr]
     return calls[-1] if calls else None

@@ -45,6 +45,7 @@ def _parse(table: str) -> dict[tuple[str, str], tuple[str, bool]]:
 
 
 _NEXT = _parse(TABLE)
+_ORDER = attrgetter("rank", "fact_id")
 
 
 @shape(frozen=True, slots=True)
@@ -68,7 +69,7 @@ def walk(steps: Iterable[Step]) -> Walk:
     """Follow the steps in order of rank through the table."""
     stage = "new"
     misfits = []
-    for step in sorted(steps, key=attrgetter("rank", "fact_id")):
+    for step in sorted(steps, key=_ORDER):
         following, fits = _NEXT.get((stage, step.word), (stage, False))
         if not fits:
             misfits.append((stage, step.word, step.fact_id))
