@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from functools import lru_cache
+from typing import Any
 
 from receiver.domain.shape import shape
 
@@ -98,6 +99,15 @@ def storable(text: str) -> str:
     if not text.isascii():
         text = text.encode("utf-8", "replace").decode()
     return text.replace("\0", "\ufffd")
+
+
+def storable_tree(value: Any) -> Any:
+    """JSON's values, all texts among them storable."""
+    if isinstance(value, str):
+        return storable(value)
+    if isinstance(value, dict):
+        return {storable(name): storable_tree(item) for name, item in value.items()}
+    return type(value)(map(storable_tree, value)) if isinstance(value, list | tuple) else value
 
 
 def call_key(uuid: str | None) -> str | None:
