@@ -21,15 +21,15 @@ START = 1_700_000_000.0
 CALL = "0fa377bc-7c1e-4a55-9d1a-3f0f6a1b2c3d"
 BODY = json.dumps(
     {
-        "EventType": "callback_task.after",
+        "EventType": "callback_task.finished",
         "EventTime": 1_700_000_000_123_456,
         "id": 1_234_567,
         "scheduler_id": 42,
         "CallID": CALL,
         "finish_result": "failed",
-        "finish_comment": "нет ответа от абонента за отведённое время",
-        "a_number": "+79990000001",
-        "b_number": "+79990000002",
+        "finish_comment": "нет ответа от абонента за отведённое для вызова время",
+        "a_number": "+7 (999) 000-00-01",
+        "b_number": "+7 (999) 000-00-02",
         "Duration": 31_000_000,
     },
     ensure_ascii=False,
