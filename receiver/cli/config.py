@@ -1,5 +1,6 @@
 """`receiver config`: the settings file, explained."""
 
+import secrets
 import tomllib
 from collections.abc import Iterator
 from typing import Any, get_args
@@ -10,7 +11,6 @@ from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
 from receiver.cli.output import STDOUT, ConfigOption
-from receiver.domain.hooks import new_ref
 from receiver.settings import AccountSettings, HookKeySettings, Settings, load_settings
 
 config_app = typer.Typer(no_args_is_help=True, help="The settings file.")
@@ -61,7 +61,7 @@ def _section(path: str, fields: dict[str, FieldInfo]) -> Iterator[str]:
     for name, field in fields.items():
         yield f"# {field.description}"
         if field.default is PydanticUndefined:
-            yield f"{name} = {_toml(_EXAMPLES.get(f'{path}.{name}') or new_ref() + new_ref())}"
+            yield f"{name} = {_toml(_EXAMPLES.get(f'{path}.{name}') or secrets.token_hex(32))}"
         else:
             value = "" if field.default is None else field.default
             yield f"# {name} = {_toml(value)}"

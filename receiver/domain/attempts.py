@@ -2,11 +2,11 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from itertools import pairwise
 
-from receiver.domain.facts import CallSaid, Fact, HookSaid, TaskSaid
+from receiver.domain.facts import ARRIVAL, CallSaid, Fact, HookSaid, TaskSaid
 from receiver.domain.fields import call_key
+from receiver.domain.shape import shape
 
 _STAMP_ERROR = 1.0
 """Seconds by which two of the scheduler's own times may disagree: it writes whole seconds."""
@@ -18,7 +18,7 @@ _BEGUN = ("executed", "connected", "succeeded", "failed", "ended")
 _ENDED = ("succeeded", "failed", "ended")
 
 
-@dataclass(frozen=True, slots=True)
+@shape(frozen=True, slots=True)
 class Attempts:
     """At least `low`, at most `high` (None: not known) attempts; exact where they meet."""
 
@@ -37,9 +37,11 @@ def occurrences(deliveries: Sequence[Fact], pause: float | None) -> list[list[Fa
     one that arrives less than `pause` seconds after the first of its group repeats it, since the scheduler
     waits that long between attempts. While the pause is unknown they all count as one.
     """
+    if not deliveries:
+        return []
     named: dict[str, list[Fact]] = {}
     silent: list[list[Fact]] = []
-    for fact in sorted(deliveries, key=lambda fact: (fact.at, fact.id)):
+    for fact in sorted(deliveries, key=ARRIVAL):
         if call := _call_named(fact):
             named.setdefault(call, []).append(fact)
         elif silent and (pause is None or fact.at - silent[-1][0].at < pause):
@@ -56,7 +58,7 @@ def tell_apart(groups: list[list[Fact]], pause: float | None, proven: int) -> li
     way; a repeat follows within seconds. So gaps of at least half a pause are cut, the widest first.
     """
     missing = proven - len(groups)
-    if missing <= 0 or not pause:
+    if missing <= 0 or not pause or not groups:
         return groups
     neighbours = [pair for group in groups if not _call_named(group[0]) for pair in pairwise(group)]
     gaps = sorted(((later.at - earlier.at, later.id) for earlier, later in neighbours), reverse=True)
@@ -76,7 +78,7 @@ def _call_named(fact: Fact) -> str | None:
 
 
 def _in_order(groups: list[list[Fact]]) -> list[list[Fact]]:
-    return sorted(groups, key=lambda group: (group[0].at, group[0].id))
+    return sorted(groups, key=lambda group: (group[0].at, group[0].id)) if len(groups) > 1 else groups
 
 
 def count_attempts(

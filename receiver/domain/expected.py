@@ -1,24 +1,67 @@
-"""Which hooks had to come, by the task's plan and its end; what of them is missing."""
+"""Which hooks had to come, by the task's plan and its end; what of them came, and what is missing."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
-from receiver.domain.facts import EVENTS
+from receiver.domain.facts import EVENTS, Fact
+from receiver.domain.known import Known
+from receiver.domain.shape import shape
 
 _ENDED = ("ended", "succeeded", "failed")
+
+
+@shape(frozen=True, slots=True)
+class Tally:
+    """Event → how often it came, came again, had to come, is lost; fact id → what is odd about a delivery."""
+
+    arrived: Mapping[str, int]
+    duplicates: Mapping[str, int]
+    expected: Mapping[str, int]
+    lost: Mapping[str, int]
+    flags: Mapping[str, tuple[str, ...]]
+
+
+def tally(known: Known, again: Sequence[Sequence[Fact]], stage: str, attempts: int) -> Tally:
+    """Count a task's hooks. `again`: the occurrences of `before_again`; `attempts`: how many there were."""
+    arrived = {event: 1 if heard else 0 for event, heard in known.hooks.items()}
+    arrived["before_again"] = len(again)
+    expected = expected_hooks(stage, attempts, known.plan.hooks if known.plan else EVENTS)
+    return Tally(
+        arrived=arrived,
+        duplicates={event: len(heard) - arrived[event] for event, heard in known.hooks.items()},
+        expected=expected,
+        lost=missing_hooks(expected, arrived) if known.settled else {},
+        flags=_flags(known, again),
+    )
 
 
 def expected_hooks(stage: str, attempts: int, wanted: tuple[str, ...] = EVENTS) -> dict[str, int]:
     """Event → how often it had to be sent by now. `wanted`: the events whose URL leads to us."""
     due = {
-        "before": min(attempts, 1),
-        "before_again": max(attempts - 1, 0),
+        "before": 1 if attempts > 0 else 0,
+        "before_again": attempts - 1 if attempts > 1 else 0,
         "success": 1 if stage in ("connected", "succeeded") else 0,
         "after": 1 if stage in _ENDED else 0,
     }
-    return {event: due[event] if event in wanted else 0 for event in EVENTS}
+    return due if wanted == EVENTS else {event: due[event] if event in wanted else 0 for event in EVENTS}
 
 
 def missing_hooks(expected: Mapping[str, int], arrived: Mapping[str, int]) -> dict[str, int]:
     """Event → how many that had to come have not; only those with a count."""
     gaps = {event: expected[event] - arrived.get(event, 0) for event in EVENTS}
     return {event: gap for event, gap in gaps.items() if gap > 0}
+
+
+def _flags(known: Known, again: Sequence[Sequence[Fact]]) -> dict[str, tuple[str, ...]]:
+    """A delivery may be a repeat, unreadable, or have come after its time was over."""
+    firsts = {group[0].id for group in again}
+    firsts.update(
+        [heard[0][0].id for event, heard in known.hooks.items() if heard and event != "before_again"]
+    )
+    closed = known.settled.at if known.settled else float("inf")
+    flags = {}
+    for fact, said in known.heard:
+        if fact.id in firsts and said.readable and fact.at <= closed:
+            continue
+        odd = {"duplicate": fact.id not in firsts, "unreadable": not said.readable, "late": fact.at > closed}
+        flags[fact.id] = tuple(name for name, is_so in odd.items() if is_so)
+    return flags

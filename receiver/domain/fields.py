@@ -2,8 +2,11 @@
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import lru_cache
+from typing import Any
+
+from receiver.domain.shape import shape
 
 DEFAULT_ALIASES: dict[str, tuple[str, ...]] = {
     "task_id": ("task_id", "TaskID", "id"),
@@ -27,9 +30,10 @@ _RESULTS = {
     "chanunavail": "failed",
     "rejected": "failed",
 }
+_GAPS = re.compile(r"[\s_-]")
 
 
-@dataclass(frozen=True, slots=True)
+@shape(frozen=True, slots=True)
 class HookFields:
     """What could be read of a payload. `unmapped`: the names that no alias knows."""
 
@@ -39,7 +43,7 @@ class HookFields:
     result: str | None = None
     comment: str | None = None
     sent_at: float | None = None
-    unmapped: tuple[str, ...] = field(default=())
+    unmapped: tuple[str, ...] = ()
 
 
 def fold_name(name: str) -> str:
@@ -47,36 +51,63 @@ def fold_name(name: str) -> str:
     return name.replace("_", "").replace("-", "").lower()
 
 
+class FieldReader:
+    """Reads payloads by one table of aliases: our field → the names it may come under, best first."""
+
+    def __init__(self, aliases: Mapping[str, tuple[str, ...]] = DEFAULT_ALIASES) -> None:
+        self._names = tuple(tuple(map(fold_name, aliases.get(ours, ()))) for ours in DEFAULT_ALIASES)
+        # Most senders spell a name as the table does; then it need not be folded.
+        self._folded = {alias: fold_name(alias) for names in aliases.values() for alias in names}
+        self._known = frozenset(self._folded.values())
+
+    def read(self, payload: Iterable[tuple[str, str]]) -> HookFields:
+        """The first non-empty value under the best alias of each field."""
+        values: dict[str, str] = {}
+        unmapped: dict[str, str] = {}
+        for name, value in payload:
+            folded = self._folded.get(name) or fold_name(name)
+            if folded not in self._known:
+                unmapped.setdefault(folded, name)
+            elif folded not in values and (said := value.strip()):
+                values[folded] = storable(said)
+        task_id, queue_id, call, result, comment, sent_at = [_best(names, values) for names in self._names]
+        read_at = read_time(sent_at)
+        return HookFields(task_id, queue_id, call, result, comment, read_at, tuple(unmapped.values()))
+
+
+def _best(names: tuple[str, ...], values: Mapping[str, str]) -> str | None:
+    for name in names:
+        if name in values:
+            return values[name]
+    return None
+
+
+@lru_cache(maxsize=8)
+def _reader(aliases: tuple[tuple[str, tuple[str, ...]], ...]) -> FieldReader:
+    return FieldReader(dict(aliases))
+
+
 def read_fields(
     payload: Iterable[tuple[str, str]], aliases: Mapping[str, tuple[str, ...]] = DEFAULT_ALIASES
 ) -> HookFields:
-    """The first non-empty value under the best alias of each field."""
-    values: dict[str, str] = {}
-    spelled: dict[str, str] = {}
-    for name, value in payload:
-        folded = fold_name(name)
-        spelled.setdefault(folded, name)
-        if value.strip():
-            values.setdefault(folded, storable(value.strip()))
-    known = {fold_name(alias) for names in aliases.values() for alias in names}
-    best = {
-        ours: next((values[n] for n in map(fold_name, names) if n in values), None)
-        for ours, names in aliases.items()
-    }
-    return HookFields(
-        task_id=best.get("task_id"),
-        queue_id=best.get("queue_id"),
-        call=best.get("call"),
-        result=best.get("result"),
-        comment=best.get("comment"),
-        sent_at=read_time(best.get("sent_at")),
-        unmapped=tuple(spelled[name] for name in spelled if name not in known),
-    )
+    """`FieldReader.read` for whoever has no reader at hand; those of the last few tables are kept."""
+    return _reader(tuple(aliases.items())).read(payload)
 
 
 def storable(text: str) -> str:
-    """The text without halves of surrogate pairs, which JSON can carry and no database can."""
-    return text.encode("utf-8", "replace").decode()
+    """The text without what JSON can carry and no database can: NULs and halves of surrogate pairs."""
+    if not text.isascii():
+        text = text.encode("utf-8", "replace").decode()
+    return text.replace("\0", "\ufffd")
+
+
+def storable_tree(value: Any) -> Any:
+    """JSON's values, all texts among them storable."""
+    if isinstance(value, str):
+        return storable(value)
+    if isinstance(value, dict):
+        return {storable(name): storable_tree(item) for name, item in value.items()}
+    return type(value)(map(storable_tree, value)) if isinstance(value, list | tuple) else value
 
 
 def call_key(uuid: str | None) -> str | None:
@@ -86,7 +117,7 @@ def call_key(uuid: str | None) -> str | None:
 
 def result_of(word: str | None) -> str | None:
     """`success`, `failed`, or None for a word that does not settle it (`ANSWER` may mean leg A only)."""
-    return _RESULTS.get(re.sub(r"[\s_-]", "", word).lower()) if word else None
+    return _RESULTS.get(word) or _RESULTS.get(_GAPS.sub("", word).lower()) if word else None
 
 
 def read_time(text: str | None) -> float | None:
@@ -97,8 +128,9 @@ def read_time(text: str | None) -> float | None:
         number = float(text)
     except ValueError:
         return _read_date(text)
-    scale = next((scale for least, scale in ((1e14, 1e6), (1e11, 1e3), (1e9, 1.0)) if number >= least), None)
-    return number / scale if scale and number < 1e17 else None
+    if not 1e9 <= number < 1e17:
+        return None
+    return number if number < 1e11 else number / 1e3 if number < 1e14 else number / 1e6
 
 
 def _read_date(text: str) -> float | None:

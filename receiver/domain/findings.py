@@ -1,70 +1,70 @@
 """What is wrong with a task's facts: hooks lost, drift between hooks and API, anomalies."""
 
-from collections.abc import Iterable
+from collections.abc import Iterator, Sequence
 
-from receiver.domain.facts import Fact, HookSaid
+from receiver.domain.attempts import Attempts
+from receiver.domain.expected import Tally
+from receiver.domain.facts import HookSaid
 from receiver.domain.fields import call_key
-from receiver.domain.timeline import Finding, Timeline
+from receiver.domain.known import Known
+from receiver.domain.timeline import Finding
 from receiver.domain.transitions import Walk
 
 _SKEW = 600.0
 """Seconds between a sender's clock and ours beyond which its clock is called skewed."""
 
 
-def find(timeline: Timeline, facts: Iterable[Fact], walked: Walk) -> tuple[Finding, ...]:
+def find(known: Known, walked: Walk, attempts: Attempts, hooks: Tally) -> tuple[Finding, ...]:
     """All findings of one task, in a fixed order."""
-    known = tuple(facts)
-    lost = (Finding("lost_hook", event, count) for event, count in timeline.lost.items())
-    return (*lost, *_drift(timeline, known, walked), *_anomalies(timeline, known, walked))
+    lost = [Finding("lost_hook", event, count) for event, count in hooks.lost.items()]
+    return (*lost, *_drift(known, walked, attempts, hooks), *_anomalies(known, walked, hooks))
 
 
-def _drift(timeline: Timeline, facts: tuple[Fact, ...], walked: Walk) -> Iterable[Finding]:
-    settling = [misfit for misfit in walked.misfits if misfit[1].startswith("finished")]
-    if settling:
-        yield Finding(
-            "drift",
-            "result",
-            len(settling),
-            "; ".join(f"{word} after {stage}" for stage, word, _ in settling),
-        )
-    own = (fact.said for fact in facts if fact.task_id in (None, timeline.task_id))
-    last = (said.call for said in own if isinstance(said, HookSaid) and said.event == "after")
-    named = {call_key(call) for call in last if call}
-    if timeline.confidence == "reconciled" and timeline.plan and timeline.plan.cdr and named:
-        odd = named - {call_key(timeline.plan.cdr)}
-        if odd:
-            yield Finding("drift", "cdr", len(odd), "the after hook names another call than the API")
-    announced = timeline.arrived["before_again"] + 1
-    if timeline.attempts.high is not None and announced > max(timeline.attempts.high, 1):
-        excess = announced - timeline.attempts.high
-        yield Finding(
-            "drift", "attempts", excess, f"{announced} announced, at most {timeline.attempts.high} possible"
-        )
-    if timeline.state == "gone":
+def _drift(known: Known, walked: Walk, attempts: Attempts, hooks: Tally) -> Iterator[Finding]:
+    if settling := [misfit for misfit in walked.misfits if misfit[1].startswith("finished")]:
+        yield Finding("drift", "result", len(settling), _words(settling))
+    if odd := _other_calls(known, walked):
+        yield Finding("drift", "cdr", odd, "the after hook names another call than the API")
+    announced = hooks.arrived["before_again"] + 1
+    if attempts.high is not None and announced > max(attempts.high, 1):
+        excess = announced - attempts.high
+        yield Finding("drift", "attempts", excess, f"{announced} announced, at most {attempts.high} possible")
+    if walked.stage == "gone":
         yield Finding("drift", "gone", 1, "the scheduler no longer knows this task")
-    if timeline.settled and any(timeline.expected.values()) and not any(timeline.arrived.values()):
+    if known.settled and any(hooks.expected.values()) and not any(hooks.arrived.values()):
         yield Finding("drift", "silent", 1, "not one of its hooks arrived")
 
 
-def _anomalies(timeline: Timeline, facts: tuple[Fact, ...], walked: Walk) -> Iterable[Finding]:
-    odd = [misfit for misfit in walked.misfits if not misfit[1].startswith("finished")]
-    if odd:
-        yield Finding(
-            "anomaly", "misfit", len(odd), "; ".join(f"{word} after {stage}" for stage, word, _ in odd)
-        )
-    flags = [name for names in timeline.flags.values() for name in names]
-    for kind in ("unreadable", "late"):
-        if flags.count(kind):
-            yield Finding("anomaly", kind, flags.count(kind))
-    hooks = [(fact.at, fact.said.sent_at) for fact in facts if isinstance(fact.said, HookSaid)]
-    skewed = sum(1 for at, sent_at in hooks if sent_at is not None and abs(at - sent_at) > _SKEW)
-    if skewed:
+def _other_calls(known: Known, walked: Walk) -> int:
+    """How many calls the after hooks name that are not the one that the API names in the end."""
+    if not known.plan or not known.plan.cdr or (known.end is None and walked.stage != "gone"):
+        return 0
+    named = {call_key(said.call) for _, said in known.hooks["after"] if said.call}
+    return len(named - {call_key(known.plan.cdr)})
+
+
+def _anomalies(known: Known, walked: Walk, hooks: Tally) -> Iterator[Finding]:
+    if odd := [misfit for misfit in walked.misfits if not misfit[1].startswith("finished")]:
+        yield Finding("anomaly", "misfit", len(odd), _words(odd))
+    for kind in ("unreadable", "late") if hooks.flags else ():
+        if count := sum(kind in flags for flags in hooks.flags.values()):
+            yield Finding("anomaly", kind, count)
+    if skewed := _skewed(known):
         yield Finding("anomaly", "clock_skew", skewed)
-    others = {fact.task_id for fact in facts if fact.task_id} - {timeline.task_id}
-    if others:
-        yield Finding(
-            "anomaly",
-            "shared_ref",
-            len(others),
-            "other tasks carry the same ref: " + ", ".join(sorted(others)),
-        )
+    if len(known.task_ids) > 1:
+        others = sorted(known.task_ids - {known.task_id})
+        detail = "other tasks carry the same ref: " + ", ".join(others)
+        yield Finding("anomaly", "shared_ref", len(others), detail)
+
+
+def _skewed(known: Known) -> int:
+    """How many hooks, of whatever task, bear a time that is far from ours."""
+    count = 0
+    for fact in known.all:
+        if isinstance(fact.said, HookSaid) and (sent_at := fact.said.sent_at) is not None:
+            count += abs(fact.at - sent_at) > _SKEW
+    return count
+
+
+def _words(misfits: Sequence[tuple[str, str, str]]) -> str:
+    return "; ".join(f"{word} after {stage}" for stage, word, _ in misfits)

@@ -1,21 +1,25 @@
 """Hook URLs: four per task, each carrying account, event, our ref and a MAC over the three."""
 
 import hashlib
+import hmac
 import re
 import secrets
-from dataclasses import dataclass
+import time
 
 from itsdangerous import Signer
+from itsdangerous.encoding import base64_encode
 
 from receiver.domain.facts import EVENTS, Event
+from receiver.domain.shape import shape
 from receiver.errors import InputError
 
 REF = re.compile(r"[A-Za-z0-9_-]{1,64}")
 ACCOUNT = re.compile(r"[a-z0-9][a-z0-9_-]{0,31}")
 _PATH = re.compile(r"/hooks/([^/]+)/([^/]+)(?:/([^/?&]+))?(?:/([^/?&]+))?/?")
+_EVENT: dict[str, Event] = {event: event for event in EVENTS}
 
 
-@dataclass(frozen=True, slots=True)
+@shape(frozen=True, slots=True)
 class HookKey:
     """A named signing key. The first of several signs, all of them verify."""
 
@@ -23,7 +27,7 @@ class HookKey:
     secret: str
 
 
-@dataclass(frozen=True, slots=True)
+@shape(frozen=True, slots=True)
 class HookPath:
     """What a hook URL's path says, not yet believed: `proof` is a token (minted) or a secret (fixed)."""
 
@@ -38,29 +42,27 @@ class HookSigner:
 
     def __init__(self, keys: tuple[HookKey, ...]) -> None:
         self._signing = keys[0].name
-        self._signers = {
-            key.name: Signer(key.secret, salt="receiver.hook", digest_method=_sha256) for key in keys
-        }
+        # A signer derives its key anew for each signature.
+        self._keys = {key.name: _signer(key.secret).derive_key() for key in keys}
 
     def token(self, account: str, event: Event, ref: str) -> str:
-        return f"{self._signing}.{self._mac(self._signing, account, event, ref)}"
+        return f"{self._signing}.{self._mac(self._signing, account, event, ref).decode()}"
 
     def verify(self, path: HookPath) -> bool:
         """Whether the path's token was minted by us for just this account, event and ref."""
         name, _, mac = (path.proof or "").partition(".")
-        if path.ref is None or name not in self._signers:
+        if path.ref is None or name not in self._keys:
             return False
-        return secrets.compare_digest(
-            self._mac(name, path.account, path.event, path.ref).encode(), mac.encode()
-        )
+        return hmac.compare_digest(self._mac(name, path.account, path.event, path.ref), mac.encode())
 
-    def _mac(self, key: str, account: str, event: str, ref: str) -> str:
+    def _mac(self, key: str, account: str, event: str, ref: str) -> bytes:
         # "/" can stand in none of the three, so no two triples sign the same bytes.
-        return self._signers[key].get_signature(f"{account}/{event}/{ref}").decode()
+        said = f"{account}/{event}/{ref}".encode()
+        return base64_encode(hmac.digest(self._keys[key], said, "sha256"))
 
 
-def _sha256(data: bytes = b"") -> "hashlib._Hash":
-    return hashlib.sha256(data)
+def _signer(secret: str) -> Signer:
+    return Signer(secret, salt="receiver.hook", digest_method=hashlib.sha256)
 
 
 def mint_urls(signer: HookSigner, public_url: str, account: str, ref: str) -> dict[str, str]:
@@ -76,19 +78,25 @@ def mint_urls(signer: HookSigner, public_url: str, account: str, ref: str) -> di
     }
 
 
-def new_ref() -> str:
-    """A ref nobody has used: 128 random bits."""
-    return secrets.token_hex(16)
+def new_ref(at: float | None = None) -> str:
+    """A ref nobody has used, in hex: the epoch milliseconds of `at`, or else of now, then 80 random bits.
+
+    The time comes first so that refs of the same hour lie side by side in every index: the pages that the
+    ledger reads and writes stay few, however large it grows. No secret: its beginning can be guessed.
+    """
+    return f"{int((time.time() if at is None else at) * 1000):012x}{secrets.token_hex(10)}"
 
 
 def parse_hook_path(path: str) -> HookPath | None:
     """The parts of `/hooks/{account}/{event}[/{ref}/{token} | /{secret}]`; None for any other path."""
     match = _PATH.fullmatch(path)
-    event = next((event for event in EVENTS if match and match[2] == event), None)
-    if match is None or event is None:
+    if match is None:
         return None
-    ref, proof = (match[3], match[4]) if match[4] else (None, match[3])
-    return HookPath(match[1], event, ref, proof)
+    account, word, first, second = match.groups()
+    event = _EVENT.get(word)
+    if event is None:
+        return None
+    return HookPath(account, event, first, second) if second else HookPath(account, event, None, first)
 
 
 def our_hook(url: str | None) -> HookPath | None:

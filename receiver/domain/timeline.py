@@ -1,11 +1,11 @@
 """The timeline of one task: what its facts add up to."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Literal
 
 from receiver.domain.attempts import Attempts
 from receiver.domain.facts import CallSaid, TaskSaid
+from receiver.domain.shape import shape
 
 Category = Literal["lost_hook", "drift", "anomaly"]
 Purpose = Literal["progress", "confirm", "call", "settle"]
@@ -14,7 +14,7 @@ DRIFT_KINDS = ("result", "cdr", "attempts", "gone", "silent")
 ANOMALY_KINDS = ("misfit", "unreadable", "clock_skew", "late", "shared_ref")
 
 
-@dataclass(frozen=True, slots=True)
+@shape(frozen=True, slots=True)
 class Finding:
     """`count` things of one kind that are wrong; a lost hook's kind is its event. `detail` is for people."""
 
@@ -24,7 +24,7 @@ class Finding:
     detail: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@shape(frozen=True, slots=True)
 class Due:
     """From `at` (epoch seconds) on, plus a margin that depends on the purpose, asking the API is worth while.
 
@@ -36,7 +36,7 @@ class Due:
     purpose: Purpose
 
 
-@dataclass(frozen=True, slots=True)
+@shape(frozen=True, slots=True)
 class Timeline:
     """All that is known of one task. Times are epoch seconds, UTC; hook counts go by event.
 
@@ -64,12 +64,32 @@ class Timeline:
     expected: Mapping[str, int]
     lost: Mapping[str, int]
     findings: tuple[Finding, ...]
-    due: Due | None
-    calls: tuple[CallSaid, ...] = ()
-    wanting: tuple[str, ...] = ()
-    flags: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    calls: tuple[CallSaid, ...]
+    wanting: tuple[str, ...]
+    flags: Mapping[str, tuple[str, ...]]
 
     @property
     def key(self) -> str:
         """The name under which the task is kept: our ref, or `#` and the vendor's id where we have none."""
         return self.ref or f"#{self.task_id}"
+
+    @property
+    def due(self) -> Due | None:
+        """When it is worth asking the API about the task, and what for; None once it is settled."""
+        if self.settled:
+            return None
+        if self.confidence == "reconciled" or self.gone:
+            if self.wanting:
+                return Due(self.last_at, "call")
+            return Due(self.finished_at or self.last_at, "settle")
+        if self.state == "finished":
+            return Due(self.finished_at or self.last_at, "confirm")
+        return Due(self._next_step_at, "progress")
+
+    @property
+    def _next_step_at(self) -> float:
+        plan = self.plan
+        if self.state in ("new", "scheduled"):
+            return max(self.first_at, plan.start_at or 0.0) if plan else self.first_at
+        pause = plan.pause if plan and plan.pause and self.state == "delayed" else 0.0
+        return self.last_at + pause

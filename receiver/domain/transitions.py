@@ -7,7 +7,9 @@ that does not fit: the stage stays, and an anomaly is recorded. Nothing here rai
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from operator import attrgetter
+
+from receiver.domain.shape import shape
 
 TABLE = """
                  new        scheduled  executed   delayed    connected  ended      succeeded  failed     gone
@@ -33,16 +35,20 @@ RESULTS: dict[str, str] = {"connected": "success", "succeeded": "success", "fail
 """Stage → finish_result; absent means not known."""
 
 
-def _parse(table: str) -> dict[tuple[str, str], str]:
+def _parse(table: str) -> dict[tuple[str, str], tuple[str, bool]]:
+    """(stage, word) → the stage that follows, and whether the word fits."""
     stages, *rows = [line.split() for line in table.strip().splitlines()]
     cells = ((stage, word, cell) for word, *row in rows for stage, cell in zip(stages, row, strict=True))
-    return {(stage, word): cell for stage, word, cell in cells if cell != "."}
+    return {
+        (stage, word): (cell.removeprefix("!"), cell[0] != "!") for stage, word, cell in cells if cell != "."
+    }
 
 
 _NEXT = _parse(TABLE)
+_ORDER = attrgetter("rank", "fact_id")
 
 
-@dataclass(frozen=True, slots=True)
+@shape(frozen=True, slots=True)
 class Step:
     """A word on the task's way and its rank; equal ranks are told apart by the fact's id."""
 
@@ -51,7 +57,7 @@ class Step:
     fact_id: str
 
 
-@dataclass(frozen=True, slots=True)
+@shape(frozen=True, slots=True)
 class Walk:
     """Where the steps led, and the steps that did not fit as (stage, word, fact id)."""
 
@@ -63,9 +69,9 @@ def walk(steps: Iterable[Step]) -> Walk:
     """Follow the steps in order of rank through the table."""
     stage = "new"
     misfits = []
-    for step in sorted(steps, key=lambda step: (step.rank, step.fact_id)):
-        cell = _NEXT.get((stage, step.word))
-        if cell is None or cell.startswith("!"):
+    for step in sorted(steps, key=_ORDER):
+        following, fits = _NEXT.get((stage, step.word), (stage, False))
+        if not fits:
             misfits.append((stage, step.word, step.fact_id))
-        stage = cell.removeprefix("!") if cell else stage
+        stage = following
     return Walk(stage, tuple(misfits))

@@ -45,7 +45,9 @@ class Access:
 
         The leftmost of X-Forwarded-For is whatever the sender chose to write there.
         """
-        hops = [hop.strip() for hop in (forwarded_for or "").split(",") if hop.strip()]
+        if not forwarded_for or not self._proxies:
+            return connected
+        hops = [hop.strip() for hop in forwarded_for.split(",") if hop.strip()]
         address = connected
         while hops and _within(address, self._proxies):
             address = hops.pop()

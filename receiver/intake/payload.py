@@ -7,22 +7,26 @@ import codecs
 import json
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from typing import Any
-from urllib.parse import parse_qsl
+from urllib.parse import unquote_plus, unquote_to_bytes
 
+import orjson
 from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import Field, File, FormParser
+
+from receiver.domain.shape import shape
 
 Pairs = tuple[tuple[str, str], ...]
 
 _DEPTH = 8
 """Levels of nested JSON that are looked into."""
+_PLAIN = frozenset((str, int, bool, type(None)))
+"""Types of the JSON values that every parser reads alike."""
 
 _NAMED_BOUNDARY = re.compile(r'boundary="?([^";,\s]+)', re.IGNORECASE)
 
 
-@dataclass(frozen=True, slots=True)
+@shape(frozen=True, slots=True)
 class Payload:
     """Names and values in order of appearance. `problem`: why the body could not be read, or None."""
 
@@ -59,7 +63,8 @@ def _read_body(content_type: str, body: bytes) -> Pairs:
     if not body:
         return ()
     if body.startswith((b"{", b"[")):
-        return tuple(_flatten(_json(decode(body))))
+        flat = _read_flat(body)
+        return tuple(_flatten(_json(decode(body)))) if flat is None else flat
     if boundary := _boundary(content_type, body):
         return _expand(_multipart(boundary, body))
     pairs = _pairs(decode(body))
@@ -74,10 +79,29 @@ def _could_be_a_name(text: str) -> bool:
 
 def _pairs(text: str) -> Pairs:
     """The pairs of a query or form; percent-escapes may be UTF-8 or cp1251."""
-    if not text.isascii():
-        return tuple(parse_qsl(text, keep_blank_values=True))
-    raw = parse_qsl(text, keep_blank_values=True, encoding="latin-1")
-    return tuple((decode(name.encode("latin-1")), decode(value.encode("latin-1"))) for name, value in raw)
+    plain = _unescape if text.isascii() else unquote_plus
+    halves = (part.partition("=") for part in text.split("&") if part)
+    return tuple([(plain(name), plain(value)) for name, _, value in halves])
+
+
+def _unescape(text: str) -> str:
+    text = text.replace("+", " ")
+    return decode(unquote_to_bytes(text)) if "%" in text else text
+
+
+def _read_flat(body: bytes) -> Pairs | None:
+    """The pairs of a JSON object of plain values, which is what most senders send.
+
+    None where the slow way has to read it or to refuse it: lists, nested objects, cp1251, halves of surrogate
+    pairs, broken JSON; and fractions, since of a very long whole number orjson makes one as well.
+    """
+    try:
+        values = orjson.loads(body)
+    except orjson.JSONDecodeError:
+        return None
+    if not isinstance(values, dict) or not _PLAIN.issuperset(map(type, values.values())):
+        return None
+    return tuple([(name, value if type(value) is str else _text(value)) for name, value in values.items()])
 
 
 def _json(text: str) -> Any:
@@ -143,15 +167,18 @@ def _expand(pairs: Iterable[tuple[str, str]]) -> Pairs:
     """A field whose value is a JSON object or list stands for what is in it."""
     expanded: list[tuple[str, str]] = []
     for name, value in pairs:
-        expanded.extend(_flatten(_json(value), name) if _looks_like_json(value) else [(name, value)])
+        if _looks_like_json(value):
+            expanded.extend(_flatten(_json(value), name))
+        else:
+            expanded.append((name, value))
     return tuple(expanded)
 
 
 def _looks_like_json(text: str) -> bool:
     """An object by its beginning; a list only if it is one, since a comment may well begin with a bracket."""
-    text = text.strip()
-    if not text.startswith("["):
-        return text.startswith("{")
+    first = text.lstrip()[:1]
+    if first != "[":
+        return first == "{"
     try:
         _json(text)
     except _UnreadableError:

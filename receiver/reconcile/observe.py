@@ -1,5 +1,8 @@
 """From the API's records to facts."""
 
+from dataclasses import fields, replace
+from typing import TypeVar
+
 from receiver.domain.facts import (
     EVENTS,
     CallSaid,
@@ -10,9 +13,12 @@ from receiver.domain.facts import (
     TaskSaid,
     observation,
 )
+from receiver.domain.fields import storable, storable_tree
 from receiver.domain.hooks import HookSigner, our_hook
 from receiver.scheduler.values import utc_epoch
 from receiver.scheduler.wire import CallRecord, QueueRecord, TaskRecord
+
+_Said = TypeVar("_Said", TaskSaid, CallSaid, QueueSaid)
 
 
 def task_seen(account: str, at: float, record: TaskRecord, signer: HookSigner) -> Fact:
@@ -44,7 +50,7 @@ def task_seen(account: str, at: float, record: TaskRecord, signer: HookSigner) -
         hooks=tuple(event for event in EVENTS if event in ours),
         extra=record.model_extra or {},
     )
-    return observation(account, at, said, (min(refs, default=None), record.id))
+    return observation(account, at, _storable(said), (min(refs, default=None), storable(record.id)))
 
 
 def call_seen(account: str, at: float, record: CallRecord, about: tuple[str | None, str | None]) -> Fact:
@@ -62,7 +68,7 @@ def call_seen(account: str, at: float, record: CallRecord, about: tuple[str | No
         legs=tuple(leg.model_dump(exclude_none=True) for leg in record.cdr),
         extra=record.model_extra or {},
     )
-    return observation(account, at, said, about)
+    return observation(account, at, _storable(said), about)
 
 
 def call_missing(account: str, at: float, call: str, about: tuple[str | None, str | None]) -> Fact:
@@ -82,7 +88,7 @@ def task_settled(account: str, at: float, about: tuple[str | None, str | None]) 
 
 def queue_said(record: QueueRecord) -> QueueSaid:
     """What the API says of a queue."""
-    return QueueSaid(
+    said = QueueSaid(
         queue_id=record.id,
         status=record.status or "off",
         name=record.name,
@@ -90,3 +96,9 @@ def queue_said(record: QueueRecord) -> QueueSaid:
         concurrent_task_limit=record.concurrent_task_limit,
         created_at=record.created_at,
     )
+    return _storable(said)
+
+
+def _storable(said: _Said) -> _Said:
+    """The same in texts that every store can hold: the API's JSON may carry others."""
+    return replace(said, **{each.name: storable_tree(getattr(said, each.name)) for each in fields(said)})

@@ -5,7 +5,7 @@ from typing import Any
 
 from sqlalchemy import Row
 
-from receiver.domain.facts import Fact, QueueSaid, pack, unpack
+from receiver.domain.facts import Fact, QueueSaid, TaskSaid, pack, unpack
 from receiver.domain.timeline import Timeline
 
 
@@ -32,9 +32,12 @@ def read_fact(row: Row[Any]) -> Fact:
     return Fact(row.id, row.account, row.at, unpack(row.kind, row.said), row.ref, row.task_id)
 
 
+_NO_PLAN = TaskSaid("")
+
+
 def task_row(timeline: Timeline) -> dict[str, Any]:
     """A timeline as a row of `task`."""
-    plan = timeline.plan
+    plan, due = timeline.plan or _NO_PLAN, timeline.due
     return {
         "account": timeline.account,
         "key": timeline.key,
@@ -42,29 +45,33 @@ def task_row(timeline: Timeline) -> dict[str, Any]:
         "task_id": timeline.task_id,
         "queue_id": timeline.queue_id,
         "claimed_id": timeline.claimed_id,
+        "name": plan.name,
         "state": timeline.state,
         "finish_result": timeline.finish_result,
+        "finish_comment": plan.finish_comment,
         "cdr": timeline.cdr,
         "attempts": timeline.attempts.low,
         "attempts_most": timeline.attempts.high,
         "attempts_exact": timeline.attempts.exact,
+        "try_count": plan.try_count,
+        "pause": plan.pause,
+        "a_number": plan.a_number,
+        "b_number": plan.b_number,
+        "extension_id": plan.extension_id,
         "confidence": timeline.confidence,
         "gone": timeline.gone,
         "settled": timeline.settled,
-        "planned_at": plan.start_at if plan else None,
+        "planned_at": plan.start_at,
         "first_at": timeline.first_at,
         "last_at": timeline.last_at,
         "finished_at": timeline.finished_at,
-        "due_at": timeline.due.at if timeline.due else None,
-        "due_for": timeline.due.purpose if timeline.due else None,
+        "due_at": due.at if due else None,
+        "due_for": due.purpose if due else None,
         "expected": dict(timeline.expected),
         "arrived": dict(timeline.arrived),
         "duplicates": dict(timeline.duplicates),
         "lost": dict(timeline.lost),
-    } | {name: getattr(plan, name) if plan else None for name in _FROM_PLAN}
-
-
-_FROM_PLAN = ("name", "finish_comment", "try_count", "pause", "a_number", "b_number", "extension_id")
+    }
 
 
 def finding_rows(timeline: Timeline) -> list[dict[str, Any]]:

@@ -1,16 +1,23 @@
+import json
+from dataclasses import asdict
+
 import pytest
+from hypothesis import given
 
 from receiver.domain.facts import (
     KINDS,
     CallSaid,
     GoneSaid,
     HookSaid,
+    Said,
+    SettledSaid,
     TaskSaid,
     observation,
     pack,
     queue_fact,
     unpack,
 )
+from tests.domain.strategies import anything_said
 from tests.factories import ACCOUNT, called, gone, hook, queue, seen, settled
 
 ONE_OF_EACH = [
@@ -37,6 +44,25 @@ def test_packing_leaves_out_what_says_nothing_but_keeps_zero_false_and_empty_tex
     assert pack(TaskSaid("executed")) == '{"status": "executed"}'
     said = CallSaid("u1", found=False, duration=0.0, result="")
     assert pack(said) == '{"call": "u1", "duration": 0.0, "found": false, "result": ""}'
+
+
+@given(anything_said())
+def test_the_text_is_what_the_standard_library_would_write(said: Said) -> None:
+    """The ids of observations are digests of it, so it must never change."""
+    told = {name: value for name, value in asdict(said).items() if value not in (None, (), {})}
+    assert pack(said) == json.dumps(told, ensure_ascii=False, sort_keys=True)
+
+
+@pytest.mark.parametrize("number", [float("inf"), 1e22, -0.0, 2.0**63, 5e-324])
+def test_every_number_comes_back_as_it_was(number: float) -> None:
+    for said in (HookSaid("after", sent_at=number), TaskSaid("executed", pause=number, extra={"n": 10**30})):
+        kind = "hook" if isinstance(said, HookSaid) else "task"
+        assert repr(unpack(kind, pack(said))) == repr(said)
+
+
+def test_facts_are_compared_by_kind_and_content_and_may_be_members_of_sets() -> None:
+    assert {hook("after", 1.0), hook("after", 1.0)} == {hook("after", 1.0)}
+    assert len({GoneSaid(), SettledSaid(), GoneSaid()}) == 2
 
 
 def test_russian_stays_readable() -> None:

@@ -5,7 +5,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from receiver.domain.fields import DEFAULT_ALIASES, call_key, fold_name, read_fields, read_time, result_of
+from receiver.domain.fields import (
+    DEFAULT_ALIASES,
+    FieldReader,
+    call_key,
+    fold_name,
+    read_fields,
+    read_time,
+    result_of,
+    storable,
+    storable_tree,
+)
 
 MOMENT = 1_700_000_000.0
 
@@ -58,11 +68,48 @@ def test_half_a_surrogate_pair_becomes_something_that_can_be_stored() -> None:
     assert read_fields([("comment", "x"), ("finish_comment", "no\ud800")]).comment == "no?"
 
 
+@pytest.mark.parametrize(
+    ("text", "stored"),
+    [("a\0b", "a\ufffdb"), ("да\0", "да\ufffd"), ("\udfff\0", "?\ufffd"), ("да 1", "да 1")],
+)
+def test_what_no_database_can_hold_is_replaced(text: str, stored: str) -> None:
+    assert storable(text) == stored
+    assert read_fields([("finish_comment", text)]).comment == stored
+
+
+def test_texts_are_made_storable_however_deep_they_lie() -> None:
+    tree = {"a\0": ["b\0", ("c\ud800", 1), None, 2.5, True]}
+    assert storable_tree(tree) == {"a\ufffd": ["b\ufffd", ("c?", 1), None, 2.5, True]}
+
+
+@given(
+    st.lists(
+        st.tuples(st.sampled_from(["id", "TaskID", "ID_", "x", "cdr"]), st.sampled_from(["", " ", "1", "2"]))
+    ),
+    st.dictionaries(
+        st.sampled_from(["task_id", "call"]),
+        st.lists(st.sampled_from(["id", "task_id", "x", "CDR"])).map(tuple),
+    ),
+)
+def test_a_reader_that_is_kept_reads_like_one_made_anew(
+    payload: list[tuple[str, str]], aliases: dict[str, tuple[str, ...]]
+) -> None:
+    reader = FieldReader(aliases)
+    assert reader.read(payload) == reader.read(payload) == read_fields(payload, aliases)
+
+
+def test_a_table_that_is_changed_in_place_is_read_anew() -> None:
+    aliases = {"task_id": ("id",)}
+    assert read_fields([("nr", "7")], aliases).task_id is None
+    aliases["task_id"] = ("nr",)
+    assert read_fields([("nr", "7")], aliases).task_id == "7"
+
+
 @given(st.lists(st.tuples(st.text(), st.text())))
 def test_reading_never_raises_and_gives_storable_text(payload: list[tuple[str, str]]) -> None:
     fields = read_fields(payload)
     for text in (fields.task_id, fields.queue_id, fields.call, fields.result, fields.comment):
-        assert text is None or text.encode()
+        assert text is None or (text.encode() and "\0" not in text)
 
 
 @pytest.mark.parametrize(

@@ -1,10 +1,12 @@
 import base64
+import hashlib
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from itsdangerous import Signer
 
-from receiver.domain.facts import EVENTS
+from receiver.domain.facts import EVENTS, Event
 from receiver.domain.hooks import (
     HookKey,
     HookPath,
@@ -155,6 +157,23 @@ def test_a_retired_key_verifies_no_more_even_under_its_old_name() -> None:
 
 def test_tokens_do_not_contain_the_secret() -> None:
     assert all(OLD.secret not in url for url in minted().values())
+
+
+@given(account=REFS, ref=REFS, event=st.sampled_from(EVENTS))
+def test_tokens_are_those_that_itsdangerous_makes(account: str, ref: str, event: Event) -> None:
+    """URLs that were minted once must be recognised for ever."""
+    signer = Signer(OLD.secret, salt="receiver.hook", digest_method=hashlib.sha256)
+    mac = signer.get_signature(f"{account}/{event}/{ref}").decode()
+    assert SIGNER.token(account, event, ref) == f"{OLD.name}.{mac}"
+    assert SIGNER.verify(HookPath(account, event, ref, f"{OLD.name}.{mac}"))
+
+
+def test_a_new_ref_begins_with_its_time_so_that_refs_sort_by_it() -> None:
+    refs = [new_ref(at) for at in (1_700_000_000.0, 1_700_000_000.001, 1_800_000_000.0)]
+    assert refs == sorted(refs)
+    assert int(refs[0][:12], 16) == 1_700_000_000_000
+    assert {len(ref) for ref in [*refs, new_ref()]} == {32}
+    assert new_ref() > refs[1]
 
 
 def test_new_refs_differ_and_can_travel() -> None:

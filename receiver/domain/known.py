@@ -1,0 +1,91 @@
+"""One task's facts, sorted by what they are."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from receiver.domain.facts import ARRIVAL, CallSaid, Fact, GoneSaid, HookSaid, SettledSaid, TaskSaid
+from receiver.domain.fields import call_key
+
+Heard = tuple[Fact, HookSaid]
+Seen = tuple[Fact, TaskSaid]
+
+
+def _no_hooks() -> dict[str, list[Heard]]:
+    return {"before": [], "before_again": [], "success": [], "after": []}
+
+
+@dataclass(slots=True)
+class Known:
+    """What there is to fold, each kind in order of arrival; only `all` and `task_ids` cover other tasks too.
+
+    `task_id`: the oldest id; another one under the same ref is another task's. `named`: the calls that the
+    records and then the hooks name, call key → as it was spelled first; `api_named`: the keys of those in
+    records. `calls`: call key → what call history says of it. `end`: the first record that says finished;
+    `plan`: the one that says most.
+    """
+
+    all: tuple[Fact, ...]
+    task_ids: set[str]
+    task_id: str | None
+    heard: list[Heard] = field(default_factory=list)
+    hooks: dict[str, list[Heard]] = field(default_factory=_no_hooks)
+    seen: list[Seen] = field(default_factory=list)
+    named: dict[str, str] = field(default_factory=dict)
+    api_named: set[str] = field(default_factory=set)
+    calls: dict[str, CallSaid] = field(default_factory=dict)
+    gone: Fact | None = None
+    settled: Fact | None = None
+    end: Fact | None = None
+    plan: TaskSaid | None = None
+
+    def first(self, event: str) -> Fact | None:
+        """The first delivery of an event."""
+        heard = self.hooks[event]
+        return heard[0][0] if heard else None
+
+
+def sort(facts: Iterable[Fact]) -> Known:
+    """One task's facts, given in any order; of those with the same id the earliest counts."""
+    first: dict[str, Fact] = {}
+    for fact in sorted(facts, key=ARRIVAL):
+        first.setdefault(fact.id, fact)
+    unique = tuple(first.values())
+    task_ids = {fact.task_id for fact in unique if fact.task_id}
+    task_id = min(task_ids, key=lambda text: (len(text), text)) if task_ids else None
+    known = Known(unique, task_ids, task_id)
+    for fact in unique:
+        if fact.task_id is None or fact.task_id == task_id:
+            _put(known, fact)
+    known.api_named.update(known.named)
+    for call in [said.call for heard in known.hooks.values() for _, said in heard if said.call]:
+        _name(known, call)
+    return known
+
+
+def _name(known: Known, call: str) -> None:
+    if key := call_key(call):
+        known.named.setdefault(key, call)
+
+
+def _put(known: Known, fact: Fact) -> None:
+    said = fact.said
+    if isinstance(said, HookSaid):
+        known.heard.append((fact, said))
+        known.hooks[said.event].append((fact, said))
+    elif isinstance(said, TaskSaid):
+        known.seen.append((fact, said))
+        if said.cdr:
+            _name(known, said.cdr)
+        if said.status == "finished":
+            known.end = known.end or fact
+            known.plan = said
+        elif known.end is None:
+            known.plan = said
+    elif isinstance(said, CallSaid):
+        key = call_key(said.call)
+        if key and (said.found or key not in known.calls):
+            known.calls[key] = said
+    elif isinstance(said, GoneSaid):
+        known.gone = known.gone or fact
+    elif isinstance(said, SettledSaid):
+        known.settled = known.settled or fact
