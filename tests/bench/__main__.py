@@ -1,0 +1,23 @@
+"""`python -m tests.bench COMMAND`: measure the receiver, beside what people would use instead."""
+
+import typer
+
+from tests.bench.ingest import ingest
+
+app = typer.Typer(
+    help="Measure the receiver beside ceilings, a plain handler and peers. Starts everything itself.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+
+@app.callback()
+def _group() -> None:
+    """Measure the receiver beside ceilings, a plain handler and peers. Starts everything itself."""
+
+
+app.command()(ingest)
+
+if __name__ == "__main__":
+    app()

@@ -1,0 +1,38 @@
+"""What a contestant is: how it is started, what it is sent, and how to see what it has stored."""
+
+from collections.abc import Callable, Iterable
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+
+from tests.bench.ground import Ground
+from tests.bench.traffic import Traffic
+
+
+@dataclass(frozen=True)
+class Stand:
+    """A contestant that runs. `stored`: the unique ids of all in its store; None where it stores nothing."""
+
+    ports: tuple[int, ...]
+    traffic: Traffic
+    stored: Callable[[], Iterable[str]] | None = None
+    pids: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True)
+class Contestant:
+    """`problem`: why it cannot run here, or None. `most`: requests per second that it surely cannot answer.
+
+    `peer`: made by others, and left out where it cannot be installed.
+    """
+
+    name: str
+    about: str
+    start: Callable[[Ground], AbstractContextManager[Stand]]
+    most: int = 60_000
+    peer: bool = False
+    problem: Callable[[Ground], str | None] = field(default=lambda _ground: None)
+
+
+def needs_postgres(ground: Ground) -> str | None:
+    """The problem of contestants on PostgreSQL."""
+    return ground.postgres.problem()

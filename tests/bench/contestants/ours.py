@@ -1,0 +1,106 @@
+"""`receiver serve` as it is, with everything on but reconciliation: there is no scheduler to ask."""
+
+import json
+import sqlite3
+import sys
+from collections.abc import Iterable, Iterator
+from contextlib import closing, contextmanager
+from functools import partial
+from pathlib import Path
+
+from tests.bench.contestants.contestant import Contestant, Stand, needs_postgres
+from tests.bench.ground import Ground, Program, free_port, running, server_cores
+from tests.bench.traffic import ACCOUNT, ID_FIELD, KEY_NAME, KEY_SECRET, Traffic
+
+Numbers = tuple[int, ...]
+
+_SETTINGS = """
+port = {port}
+store = "{store}"
+log_level = "error"
+hook_keys = [{{ name = "{key}", secret = "{secret}" }}]
+[accounts.{account}]
+base_url = "http://127.0.0.1:9/api/ver1.0"
+oauth_client_id = "app"
+oauth_client_secret = "an-application-secret"
+[reconcile]
+enabled = false
+"""
+
+BODIES = (
+    "SELECT delivery.body FROM delivery JOIN fact ON fact.id = delivery.account || '/hook/' || delivery.id"
+)
+"""The bodies of the deliveries that are facts as well."""
+
+
+def write_settings(folder: Path, store: str, port: int) -> Path:
+    """A settings file for `receiver serve` on that store."""
+    path = folder / f"receiver-{port}.toml"
+    values = {"port": port, "store": store, "key": KEY_NAME, "secret": KEY_SECRET, "account": ACCOUNT}
+    path.write_text(_SETTINGS.format(**values))
+    return path
+
+
+def command(settings: Path, *words: str) -> list[str]:
+    return [sys.executable, "-m", "receiver", *words, "--config", str(settings)]
+
+
+@contextmanager
+def serve(ground: Ground, store: str, processes: int = 1) -> Iterator[tuple[Numbers, Numbers]]:
+    """`receiver serve`, so many of them on one store: (ports, pids)."""
+    folder = ground.new_folder()
+    ports = tuple(free_port() for _ in range(processes))
+    programs = [
+        Program(command(write_settings(folder, store, port), "serve"), port, cores=tied)
+        for port, tied in zip(ports, server_cores(processes), strict=True)
+    ]
+    with running(ground, programs) as started:
+        yield ports, tuple(process.pid for process in started)
+
+
+@contextmanager
+def on_sqlite(ground: Ground, path: Path | None = None) -> Iterator[Stand]:
+    """On the database at `path`, by default a new one."""
+    store = path or ground.new_folder() / "receiver.db"
+    with serve(ground, str(store)) as (ports, pids):
+        yield Stand(ports, Traffic("minted"), lambda: ids_of(_sqlite_bodies(store)), pids)
+
+
+def _sqlite_bodies(path: Path) -> Iterator[bytes]:
+    with closing(sqlite3.connect(path)) as connection:
+        for (body,) in connection.execute(BODIES):
+            yield body
+
+
+def ids_of(bodies: Iterable[bytes]) -> Iterator[str]:
+    """The unique id in each body."""
+    for body in bodies:
+        yield json.loads(body)[ID_FIELD]
+
+
+@contextmanager
+def on_postgres(ground: Ground, processes: int) -> Iterator[Stand]:
+    postgres = ground.postgres
+    name = postgres.new_database()
+    unique = BODIES.replace("delivery.body", f"convert_from(delivery.body, 'UTF8')::json->>'{ID_FIELD}'")
+    try:
+        with serve(ground, postgres.url(name), processes) as (ports, pids):
+            yield Stand(ports, Traffic("minted"), lambda: postgres.texts(name, unique), pids)
+    finally:
+        postgres.drop_database(name)
+
+
+SQLITE = Contestant("receiver-sqlite", "receiver serve on SQLite, synchronous=FULL", on_sqlite, most=30_000)
+POSTGRES = Contestant(
+    "receiver-postgres",
+    "receiver serve on PostgreSQL",
+    partial(on_postgres, processes=1),
+    most=30_000,
+    problem=needs_postgres,
+)
+POSTGRES_2 = Contestant(
+    "receiver-postgres-2",
+    "two receiver serve on one PostgreSQL, half of the connections each",
+    partial(on_postgres, processes=2),
+    problem=needs_postgres,
+)

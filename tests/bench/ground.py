@@ -1,0 +1,136 @@
+"""The ground a run stands on: folders, cores, a PostgreSQL; and processes, each ended by its pid."""
+
+import os
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from tests.bench.postgres import Postgres
+
+ROOT = Path(__file__).parents[2]
+PEERS_DIR = Path(tempfile.gettempdir()) / "receiver-bench-peers"
+_START_S = 60.0
+_STOP_S = 30.0
+
+
+class BenchError(Exception):
+    """A contestant did not do what it said."""
+
+
+class StartError(BenchError):
+    """A contestant could not be started."""
+
+
+@dataclass
+class Ground:
+    """`folder`: for all that a run leaves. `environment`: given to every server, such as LD_PRELOAD."""
+
+    folder: Path
+    postgres: Postgres
+    peers: Path = PEERS_DIR
+    environment: Mapping[str, str] = field(default_factory=dict)
+    _made: int = 0
+
+    def new_folder(self) -> Path:
+        """An empty folder."""
+        self._made += 1
+        made = self.folder / f"run-{self._made}"
+        made.mkdir()
+        return made
+
+
+def cores() -> list[int]:
+    """The cores we may use; empty where a process cannot be tied to one."""
+    return sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else []
+
+
+def load_core() -> int | None:
+    """The load's own core: the last. None on a machine of one core."""
+    return cores()[-1] if len(cores()) > 1 else None
+
+
+def server_cores(processes: int) -> list[set[int] | None]:
+    """One core for each process, never the load's. None, which is any core, where there are not enough."""
+    free = cores()[:-1]
+    return [{core} for core in free[:processes]] if processes <= len(free) else [None] * processes
+
+
+def free_port() -> int:
+    with socket.socket() as sock:
+        sock.bind(("127.0.0.1", 0))
+        return int(sock.getsockname()[1])
+
+
+@dataclass(frozen=True)
+class Program:
+    """A server to start. `port`: it is ready when it listens there."""
+
+    command: Sequence[str]
+    port: int
+    environment: Mapping[str, str] = field(default_factory=dict)
+    cores: set[int] | None = None
+    cwd: Path = ROOT
+
+
+@contextmanager
+def running(ground: Ground, programs: Sequence[Program]) -> Iterator[list["subprocess.Popen[bytes]"]]:
+    """The programs, all of them ready; ended afterwards. Raises StartError if one does not start."""
+    started: list[subprocess.Popen[bytes]] = []
+    logs = [ground.new_folder() / "output.txt" for _ in programs]
+    try:
+        for program, log in zip(programs, logs, strict=True):
+            started.append(_start(program, ground.environment, log))
+            _wait_until_ready(started[-1], program.port, log)
+        yield started
+    finally:
+        for process in started:
+            _end(process)
+
+
+def _start(program: Program, environment: Mapping[str, str], log: Path) -> "subprocess.Popen[bytes]":
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            program.command,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            cwd=program.cwd,
+            env={**os.environ, **environment, **program.environment},
+        )
+    if program.cores is not None:
+        # Before it has threads or children of its own, which all inherit this.
+        os.sched_setaffinity(process.pid, program.cores)
+    return process
+
+
+def _wait_until_ready(process: "subprocess.Popen[bytes]", port: int, log: Path) -> None:
+    deadline = time.monotonic() + _START_S
+    while time.monotonic() < deadline and process.poll() is None:
+        with socket.socket() as sock:
+            if sock.connect_ex(("127.0.0.1", port)) == 0:
+                return
+        time.sleep(0.02)
+    raise StartError(f"did not start: {log.read_text(errors='replace')[-1500:].strip() or 'it said nothing'}")
+
+
+def _end(process: "subprocess.Popen[bytes]") -> None:
+    if process.poll() is None:
+        process.terminate()
+    try:
+        process.wait(_STOP_S)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+
+
+def uvicorn(application: str, port: int) -> list[str]:
+    """uvicorn as the product runs it: the fast parts, and nothing that the product does not do either."""
+    options = "--loop uvloop --http httptools --ws none --no-access-log --log-level error"
+    more = "--no-server-header --no-proxy-headers --host 127.0.0.1"
+    command = [sys.executable, "-m", "uvicorn", application, "--port", str(port)]
+    return [*command, *options.split(), *more.split()]

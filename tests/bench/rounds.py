@@ -1,0 +1,170 @@
+"""Rounds: the contestants take turns, in another order each time, so that a noisy minute hits all alike."""
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from random import Random
+from typing import Any
+
+from tests.bench.contestants.contestant import Contestant, Stand
+from tests.bench.ground import ROOT, BenchError, Ground, StartError, load_core
+from tests.bench.load import Order
+from tests.bench.verify import Verdict, verify
+
+Say = Callable[[str], None]
+"""Told of progress."""
+
+_REPEATED = 20_000
+"""Requests that are sent over and over to those who store nothing."""
+
+_LOAD_S = 300.0
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How to measure. Seconds."""
+
+    rounds: int = 5
+    seconds: float = 3.0
+    warmup: float = 0.5
+    connections: int = 64
+    seed: int = 1
+
+    def of_round(self, number: int) -> int:
+        """A seed that no other round has."""
+        return self.seed * 1_000_003 + number * 101
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One run of one contestant."""
+
+    contestant: str
+    round: int
+    rate: float
+    latency_ms: dict[str, float]
+    acknowledged: int
+    refused: dict[str, int]
+    lost_connections: int
+    verdict: Verdict | None = None
+
+
+@dataclass
+class Session:
+    """The runs against one contestant that stands: each is verified together with those before it."""
+
+    ground: Ground
+    contestant: Contestant
+    stand: Stand
+    acknowledged: list[Path] = field(default_factory=list)
+
+    def run(self, number: int, plan: Plan, **changes: Any) -> Sample:
+        """One run of the load; `changes`: of its order. Raises BenchError where an event is missing."""
+        folder = self.ground.new_folder()
+        ids = folder / "acknowledged.txt"
+        repeat = self.stand.traffic.repeat
+        order = Order(
+            ports=self.stand.ports,
+            traffic=self.stand.traffic,
+            acknowledged=str(ids),
+            pool=_REPEATED if repeat else int(self.contestant.most * (plan.seconds + plan.warmup)),
+            seed=plan.of_round(number) + len(self.acknowledged),
+            seconds=plan.seconds,
+            warmup=plan.warmup,
+            connections=plan.connections,
+            core=load_core(),
+        )
+        report = run_load(replace(order, **changes), folder)
+        self.acknowledged.append(ids)
+        return Sample(self.contestant.name, number, verdict=self._verdict(), **_told(report))
+
+    def _verdict(self) -> Verdict | None:
+        if self.stand.stored is None:
+            return None
+        promised = (line for file in self.acknowledged for line in file.read_text().split())
+        verdict = verify(promised, self.stand.stored())
+        verdict.insist(self.contestant.name)
+        return verdict
+
+
+def run_load(order: Order, folder: Path) -> dict[str, Any]:
+    """The report of one run of the load generator. Raises BenchError where nothing comes of it."""
+    path = folder / "order.json"
+    order.write(path)
+    done = subprocess.run(
+        [sys.executable, "-m", "tests.bench.load", str(path)],
+        capture_output=True,
+        text=True,
+        timeout=order.seconds + order.warmup + _LOAD_S,
+        cwd=ROOT,
+        check=False,
+    )
+    if done.returncode:
+        raise BenchError(f"the load generator failed: {done.stderr[-1500:]}")
+    report: dict[str, Any] = json.loads(done.stdout)
+    if not report["acknowledged"]:
+        raise BenchError(f"nothing was acknowledged: {report}")
+    return report
+
+
+def _told(report: dict[str, Any]) -> dict[str, Any]:
+    names = ("rate", "latency_ms", "acknowledged", "refused", "lost_connections")
+    return {name: report[name] for name in names}
+
+
+def turns(names: Sequence[str], rounds: int, seed: int) -> Iterator[tuple[int, str]]:
+    """(round, name): in each round everyone once, in an order of its own."""
+    rng = Random(seed)
+    for number in range(1, rounds + 1):
+        order = list(names)
+        rng.shuffle(order)
+        for name in order:
+            yield number, name
+
+
+@dataclass
+class Race:
+    """What came of all rounds. `left_out`: contestant → why."""
+
+    samples: list[Sample] = field(default_factory=list)
+    left_out: dict[str, str] = field(default_factory=dict)
+    failed: dict[str, str] = field(default_factory=dict)
+
+
+def race(ground: Ground, contestants: Sequence[Contestant], plan: Plan, say: Say) -> Race:
+    """All rounds. Who cannot run here is left out, who does not start has failed; an event missing raises."""
+    outcome = Race()
+    able = {}
+    for each in contestants:
+        if problem := each.problem(ground):
+            outcome.left_out[each.name] = problem
+            say(f"{each.name} is left out: {problem}")
+        else:
+            able[each.name] = each
+    for number, name in turns(list(able), plan.rounds, plan.seed):
+        if name in outcome.failed:
+            continue
+        try:
+            with able[name].start(ground) as stand:
+                sample = Session(ground, able[name], stand).run(number, plan)
+        except StartError as error:
+            outcome.failed[name] = str(error)
+            say(f"{name} failed: {error}")
+            continue
+        outcome.samples.append(sample)
+        say(f"round {number} of {plan.rounds}: {name}: {told(sample)}")
+    outcome.samples.sort(key=lambda sample: (list(able).index(sample.contestant), sample.round))
+    return outcome
+
+
+def told(sample: Sample) -> str:
+    """A sample in a line."""
+    text = f"{sample.rate:,.0f}/s, p99 {sample.latency_ms['p99']:.1f} ms"
+    if verdict := sample.verdict:
+        text += f", {verdict.acknowledged} acknowledged, {verdict.stored} of them stored, none doubled"
+    if sample.refused or sample.lost_connections:
+        text += f", refused {sample.refused}, {sample.lost_connections} connections lost"
+    return text

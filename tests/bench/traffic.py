@@ -1,0 +1,155 @@
+"""What the load generator sends: whole HTTP requests, made beforehand, each with an id of its own."""
+
+import hashlib
+import hmac
+import json
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
+from random import Random
+from typing import Any
+from urllib.parse import urlsplit
+from uuid import UUID
+
+from receiver.domain.facts import EVENTS
+from receiver.domain.hooks import HookKey, HookSigner, mint_urls
+
+ACCOUNT, KEY_NAME, KEY_SECRET = "main", "k1", "b" * 40
+ID_FIELD = "EventID"
+"""The field of a hook's body that no two requests share."""
+
+_WINDOW = 400
+"""Tasks that are open at the same time."""
+
+_SAID = {
+    "before": ("dial-out", "CALLING"),
+    "before_again": ("dial-out", "CALLING"),
+    "success": ("answer", "ANSWER"),
+    "after": ("hangup", "ANSWER"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Traffic:
+    """What to send. `kind`: minted (our hook URLs), plain (the same bodies to `path`), stripe (signed)."""
+
+    kind: str
+    path: str = "/hook"
+    secret: str = ""
+    repeat: bool = False
+
+    def as_dict(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+Request = tuple[str, bytes]
+"""(unique id, the whole request)."""
+
+
+def requests(traffic: Traffic, count: int, seed: int) -> list[Request]:
+    """`count` requests; another seed gives other ids, refs and calls."""
+    makers: dict[str, Callable[[Traffic, Random], Iterator[Request]]] = {
+        "minted": _hooks,
+        "plain": _hooks,
+        "stripe": _stripe_events,
+    }
+    made = makers[traffic.kind](traffic, Random(seed))
+    return [next(made) for _ in range(count)]
+
+
+def _hooks(traffic: Traffic, rng: Random) -> Iterator[Request]:
+    """The four hooks of each task in their order, those of many open tasks mixed."""
+    signer = HookSigner((HookKey(KEY_NAME, KEY_SECRET),))
+    open_tasks = [_Task(rng, signer, traffic) for _ in range(_WINDOW)]
+    while True:
+        place = rng.randrange(_WINDOW)
+        yield open_tasks[place].next_hook(rng)
+        if open_tasks[place].ended:
+            open_tasks[place] = _Task(rng, signer, traffic)
+
+
+class _Task:
+    """One callback task of two attempts, the second of which succeeds."""
+
+    def __init__(self, rng: Random, signer: HookSigner, traffic: Traffic) -> None:
+        ref = f"{rng.getrandbits(64):016x}"
+        urls = mint_urls(signer, "http://127.0.0.1", ACCOUNT, ref)
+        minted = traffic.kind == "minted"
+        self._paths = [urlsplit(urls[f"url_{event}"]).path if minted else traffic.path for event in EVENTS]
+        self._number = rng.randrange(10**8, 10**9)
+        self._calls = [_uuid(rng), _uuid(rng)]
+        self._done = 0
+
+    @property
+    def ended(self) -> bool:
+        return self._done == len(EVENTS)
+
+    def next_hook(self, rng: Random) -> Request:
+        event, path = EVENTS[self._done], self._paths[self._done]
+        call, (kind, status) = self._calls[self._done > 0], _SAID[event]
+        unique = _uuid(rng)
+        self._done += 1
+        body = (
+            f'{{"EventType":"{kind}","EventTime":{int(time.time() * 1e6)},"{ID_FIELD}":"{unique}",'
+            f'"CallID":"{call}","CallAPIID":"{call}","CallStatus":"{status}","CallFlow":"out",'
+            f'"CallerIDNum":"7495{self._number % 10**7:07}","CalledNumber":"7916{self._number % 10**7:07}",'
+            f'"CallerExtensionID":"{self._number % 900 + 100}","task_id":"{self._number}",'
+            f'"scheduler_id":"17","attempt":{1 + (self._done > 1)},"try_count":3,"Duration":0,'
+            f'"Bridged":"false"}}'
+        )
+        return unique, post(path, body.encode())
+
+
+def _stripe_events(traffic: Traffic, rng: Random) -> Iterator[Request]:
+    """Events of one kind that both peers store from the event itself, signed as Stripe signs."""
+    while True:
+        unique = f"evt_{rng.getrandbits(96):024x}"
+        body = json.dumps(_stripe_event(unique, rng), separators=(",", ":")).encode()
+        now = int(time.time())
+        mac = hmac.new(traffic.secret.encode(), f"{now}.".encode() + body, hashlib.sha256).hexdigest()
+        yield unique, post(traffic.path, body, f"Stripe-Signature: t={now},v1={mac}\r\n")
+
+
+def _stripe_event(unique: str, rng: Random) -> dict[str, Any]:
+    """`product.created`: its object has the id of the event, so that it can be found again."""
+    now = int(time.time())
+    product = {
+        "id": unique.replace("evt_", "prod_"),
+        "object": "product",
+        "active": True,
+        "attributes": [],
+        "created": now,
+        "default_price": None,
+        "description": None,
+        "images": [],
+        "livemode": False,
+        "metadata": {},
+        "name": f"callback {rng.randrange(10**6)}",
+        "type": "service",
+        "updated": now,
+        "url": None,
+    }
+    return {
+        "id": unique,
+        "object": "event",
+        "api_version": "2020-08-27",
+        "created": now,
+        "data": {"object": product},
+        "livemode": False,
+        "pending_webhooks": 1,
+        "request": {"id": None, "idempotency_key": None},
+        "type": "product.created",
+    }
+
+
+def post(path: str, body: bytes, more_headers: str = "") -> bytes:
+    """A keep-alive POST of JSON, as an HTTP library would send it."""
+    head = (
+        f"POST {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nUser-Agent: scheduler/1.0\r\nAccept: */*\r\n"
+        f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n{more_headers}\r\n"
+    )
+    return head.encode() + body
+
+
+def _uuid(rng: Random) -> str:
+    return str(UUID(int=rng.getrandbits(128), version=4))
