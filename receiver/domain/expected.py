@@ -25,12 +25,13 @@ def tally(known: Known, again: Sequence[Sequence[Fact]], stage: str, attempts: i
     arrived = {event: 1 if heard else 0 for event, heard in known.hooks.items()}
     arrived["before_again"] = len(again)
     expected = expected_hooks(stage, attempts, known.plan.hooks if known.plan else EVENTS)
+    repeats = _repeats(known, again) if len(known.heard) > sum(arrived.values()) else set()
     return Tally(
         arrived=arrived,
         duplicates={event: len(heard) - arrived[event] for event, heard in known.hooks.items()},
         expected=expected,
         lost=missing_hooks(expected, arrived) if known.settled else {},
-        flags=_flags(known, again),
+        flags=_flags(known, repeats),
     )
 
 
@@ -51,17 +52,19 @@ def missing_hooks(expected: Mapping[str, int], arrived: Mapping[str, int]) -> di
     return {event: gap for event, gap in gaps.items() if gap > 0}
 
 
-def _flags(known: Known, again: Sequence[Sequence[Fact]]) -> dict[str, tuple[str, ...]]:
+def _repeats(known: Known, again: Sequence[Sequence[Fact]]) -> set[str]:
+    """Ids of the deliveries that repeat another one."""
+    once = [known.hooks[event] for event in EVENTS if event != "before_again"]
+    groups = [*again, *([fact for fact, _ in heard] for heard in once)]
+    return {fact.id for group in groups for fact in group[1:]}
+
+
+def _flags(known: Known, repeats: set[str]) -> dict[str, tuple[str, ...]]:
     """A delivery may be a repeat, unreadable, or have come after its time was over."""
-    firsts = {group[0].id for group in again}
-    firsts.update(
-        [heard[0][0].id for event, heard in known.hooks.items() if heard and event != "before_again"]
-    )
     closed = known.settled.at if known.settled else float("inf")
     flags = {}
     for fact, said in known.heard:
-        if fact.id in firsts and said.readable and fact.at <= closed:
-            continue
-        odd = {"duplicate": fact.id not in firsts, "unreadable": not said.readable, "late": fact.at > closed}
-        flags[fact.id] = tuple(name for name, is_so in odd.items() if is_so)
+        if fact.id in repeats or not said.readable or fact.at > closed:
+            odd = {"duplicate": fact.id in repeats, "unreadable": not said.readable, "late": fact.at > closed}
+            flags[fact.id] = tuple(name for name, is_so in odd.items() if is_so)
     return flags
