@@ -12,7 +12,7 @@ from starlette.types import Receive, Scope, Send
 
 from receiver.clock import Clock
 from receiver.domain.facts import Fact, HookSaid, hook_fact
-from receiver.domain.fields import read_fields, storable
+from receiver.domain.fields import FieldReader, storable
 from receiver.domain.hooks import HookPath, parse_hook_path
 from receiver.errors import StoreError
 from receiver.intake.access import Access
@@ -80,6 +80,7 @@ class HookEndpoint:
         self, rules: IntakeRules, ledger: Ledger, metrics: Metrics, *, clock: Clock, rng: Random
     ) -> None:
         self._rules = rules
+        self._reader = FieldReader(rules.aliases)
         self._ledger = ledger
         self._metrics = metrics
         self._clock = clock
@@ -117,12 +118,12 @@ class HookEndpoint:
         if body is None:
             return _GONE_AWAY
         self._metrics.intake_payload.observe(len(body))
-        query = storable(decode(scope["query_string"]))
+        query = decode(scope["query_string"])
         request = _Request(
             *stamp,
             path,
             scope["method"],
-            f"{appended}&{query}".strip("&") if appended else query,
+            storable(f"{appended}&{query}".strip("&") if appended else query),
             [pair for pair in headers if pair[0] not in _PRIVATE_HEADERS],
             peer,
             body[: self._rules.max_body],
@@ -153,7 +154,7 @@ class HookEndpoint:
         content_type = next((value for name, value in request.headers if name == "content-type"), "")
         payload = read_payload(request.query, content_type, request.body)
         problem = "too large" if request.cut else payload.problem
-        fields = read_fields(payload.pairs, self._rules.aliases)
+        fields = self._reader.read(payload.pairs)
         if request.path.ref is None and fields.task_id is None:
             return None, problem or "names no task"
         said = HookSaid(

@@ -9,6 +9,7 @@ as it comes, and a fault in the fold costs no hook.
 """
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 from typing import TypeVar
@@ -20,17 +21,18 @@ from receiver.errors import StoreUnavailableError
 from receiver.ledger import folding
 from receiver.ledger.counting import count
 from receiver.ledger.line import Line, Waiting, settle
+from receiver.ledger.pace import Pace
 from receiver.metrics import Metrics
 from receiver.store.backend import Arrival
 from receiver.store.engine import Store
 
 _log = structlog.get_logger("receiver.ledger")
 
-FOLD_BATCH = 64
+FOLD_BATCH = 128
 """Facts folded in one transaction: a hook that comes meanwhile waits for it."""
 
-FOLD_SHARE = 0.15
-"""While hooks wait all the time, folding gets so much of the time that their commits take."""
+_LULL_S = 0.002
+"""How long to wait for more hooks before looking again whether there is time to fold."""
 
 PEEK_S = 2.0
 """How often to look for facts which a receiver that died has left to be folded."""
@@ -46,19 +48,19 @@ Work = Callable[[Sequence[Item]], Awaitable[None]]
 
 
 class Ledger:
-    """Records facts. `run()` must be running for its methods to return."""
+    """Records facts. `run()` must be running for its methods to return. `busy`: see `Pace`."""
 
     name = "ledger"
 
-    def __init__(self, store: Store, metrics: Metrics) -> None:
+    def __init__(self, store: Store, metrics: Metrics, busy: Callable[[], float] = time.process_time) -> None:
         self._store = store
         self._metrics = metrics
         self._wake = asyncio.Event()
         self._hooks: Line[Arrival] = Line(self._wake)
         self._observations: Line[Sequence[Fact]] = Line(self._wake)
         self._folded = asyncio.Event()
-        self._fold_credit_s = 0.0
         self._fold_at = 0.0
+        self._pace = Pace(busy)
         self._failures = 0
         self._closed_until = 0.0
 
@@ -97,23 +99,17 @@ class Ledger:
     async def _turn(self, stop: asyncio.Event) -> None:
         """One transaction of each kind that has something to do, or a wait for more."""
         if hooks := self._hooks.take():
-            self._fold_credit_s += FOLD_SHARE * await self._commit(hooks, self._append)
+            self._pace.note_commit(await self._commit(hooks, self._append))
         if observations := self._observations.take():
             await self._commit(observations, self._record)
-        if self._may_fold() and (self._fold_credit_s > 0 or not self._hooks):
-            took = await self._fold(stop)
-            self._fold_credit_s = self._fold_credit_s - took if self._hooks else 0.0
-        has_work = self._hooks or self._observations or self._may_fold()
-        if not has_work and not (stop.is_set() and self._is_idle()):
+        if not self._folded.is_set() and _now() >= self._fold_at and (stop.is_set() or self._pace.allows()):
+            self._pace.note_fold(await self._fold(stop))
+        elif not (self._hooks or self._observations or (stop.is_set() and self._is_idle())):
             await self._wait_for_more()
-
-    def _may_fold(self) -> bool:
-        return not self._folded.is_set() and _now() >= self._fold_at
 
     async def _wait_for_more(self) -> None:
         self._wake.clear()
-        # A moment at least: a clock that is asked for less may not move at all.
-        pause = PEEK_S if self._folded.is_set() else max(self._fold_at - _now(), 0.001)
+        pause = PEEK_S if self._folded.is_set() else max(self._fold_at - _now(), _LULL_S)
         try:
             await asyncio.wait_for(self._wake.wait(), pause)
         except TimeoutError:

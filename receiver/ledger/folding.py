@@ -3,7 +3,6 @@
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from sqlalchemy import Connection
 
@@ -12,21 +11,14 @@ from receiver.domain.fold import fold
 from receiver.domain.timeline import Timeline
 from receiver.store import statements
 from receiver.store.rows import key_of, queue_row
-
-
-@dataclass(frozen=True, slots=True)
-class Before:
-    """What was known of a task before a commit."""
-
-    confidence: str
-    settled: bool
+from receiver.store.statements import Known, Subject
 
 
 @dataclass(frozen=True, slots=True)
 class Change:
     """One task that a commit touched. `before` is None for a task that was not known."""
 
-    before: Before | None
+    before: Known | None
     after: Timeline
 
 
@@ -47,7 +39,12 @@ def record(connection: Connection, facts: Sequence[Fact]) -> list[Change]:
     for fact in facts:
         first.setdefault(fact.id, fact)
     new = statements.add_facts(connection, tuple(first.values()))
-    return _fold(connection, [fact for fact in first.values() if fact.id in new])
+    heard = [fact for fact in first.values() if fact.id in new]
+    for fact in heard:
+        if isinstance(fact.said, QueueSaid):
+            statements.put_queues(connection, [queue_row(fact.account, fact.at, fact.said)])
+    about = (fact for fact in heard if not isinstance(fact.said, QueueSaid))
+    return _fold(connection, [Subject(fact.account, fact.ref, fact.task_id) for fact in about])
 
 
 def fold_some(connection: Connection, most: int) -> Folded:
@@ -76,32 +73,25 @@ def set_aside(connection: Connection, seq: int) -> None:
 
 def _fold_pending(connection: Connection, seqs: Sequence[int]) -> list[Change]:
     statements.drop_pending(connection, seqs)
-    return _fold(connection, statements.facts_by_seq(connection, seqs))
+    return _fold(connection, statements.subjects(connection, seqs))
 
 
-def _fold(connection: Connection, new: Sequence[Fact]) -> list[Change]:
-    by_account: dict[str, list[Fact]] = defaultdict(list)
-    for fact in new:
-        by_account[fact.account].append(fact)
-    return [change for account, said in by_account.items() for change in _fold_of(connection, account, said)]
+def _fold(connection: Connection, subjects: Sequence[Subject]) -> list[Change]:
+    by_account: dict[str, list[Subject]] = defaultdict(list)
+    for subject in subjects:
+        by_account[subject.account].append(subject)
+    return [change for account, some in by_account.items() for change in _fold_of(connection, account, some)]
 
 
-def _fold_of(connection: Connection, account: str, new: Sequence[Fact]) -> list[Change]:
-    """Fold the account's tasks that the new facts are about."""
-    queues = [queue_row(account, fact.at, fact.said) for fact in new if isinstance(fact.said, QueueSaid)]
-    statements.put_queues(connection, queues)
-    about = [fact for fact in new if not isinstance(fact.said, QueueSaid)]
+def _fold_of(connection: Connection, account: str, about: Sequence[Subject]) -> list[Change]:
+    """Fold the account's tasks that new facts are about."""
     statements.add_links(connection, about)
-    links = statements.find_links(connection, account, {fact.task_id for fact in about if fact.task_id})
-    keys = {key_of(fact.ref, fact.task_id, links) for fact in about}
+    links = statements.find_links(connection, account, {each.task_id for each in about if each.task_id})
+    keys = {key_of(each.ref, each.task_id, links) for each in about}
     preliminary = {f"#{task_id}": ref for task_id, ref in links.items()}
-    rows = statements.known_tasks(connection, account, keys | preliminary.keys())
-    before = {preliminary[key]: row for key, row in rows.items() if key in preliminary} | rows
+    known = statements.known_tasks(connection, account, keys | preliminary.keys())
+    before = {preliminary[key]: each for key, each in known.items() if key in preliminary} | known
     timelines = [fold(facts) for facts in statements.facts_of(connection, account, keys).values()]
-    statements.drop_tasks(connection, account, rows.keys() & preliminary.keys())
+    statements.drop_tasks(connection, account, known.keys() & preliminary.keys())
     statements.put_tasks(connection, timelines)
-    return [Change(_before(before.get(timeline.key)), timeline) for timeline in timelines]
-
-
-def _before(row: Any) -> Before | None:
-    return Before(row.confidence, row.settled) if row else None
+    return [Change(before.get(timeline.key), timeline) for timeline in timelines]

@@ -84,7 +84,7 @@ class Desk:
         return await self.store.read(lambda connection: statements.facts_of(connection, self.account, wanted))
 
     async def save_sweep(self, row: dict[str, Any]) -> None:
-        await self.store.write(lambda connection: statements.put(connection, SWEEP, [row]))
+        await self.store.write(lambda connection: statements.put_sweep(connection, row))
 
 
 def due_of_row(row: Row[Any]) -> Due:

@@ -1,9 +1,7 @@
 """Between the domain's shapes and the tables' rows."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
-
-from sqlalchemy import Row
 
 from receiver.domain.facts import Fact, QueueSaid, TaskSaid, pack, unpack
 from receiver.domain.timeline import Timeline
@@ -27,9 +25,10 @@ def fact_values(fact: Fact) -> tuple[str, str, str | None, str | None, str, floa
     return (fact.id, fact.account, fact.ref, fact.task_id, fact.kind, fact.at, pack(fact.said))
 
 
-def read_fact(row: Row[Any]) -> Fact:
-    """The inverse of `fact_row`."""
-    return Fact(row.id, row.account, row.at, unpack(row.kind, row.said), row.ref, row.task_id)
+def read_fact(row: Sequence[Any]) -> Fact:
+    """The inverse of `fact_row`; the row begins with id, account, at, kind, said, ref, task_id."""
+    fact_id, account, at, kind, said, ref, task_id = row[:7]
+    return Fact(fact_id, account, at, unpack(kind, said), ref, task_id)
 
 
 _NO_PLAN = TaskSaid("")

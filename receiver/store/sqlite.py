@@ -1,8 +1,6 @@
 """The embedded store: SQLite in WAL mode, one writer."""
 
 from collections.abc import Sequence
-from functools import lru_cache
-from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +8,7 @@ from sqlalchemy import URL, Connection, Engine, create_engine, event
 from sqlalchemy.pool import QueuePool
 
 from receiver.store.backend import READERS, Arrival, Backend
+from receiver.store.bulk import ROWS, insert
 from receiver.store.rows import fact_values
 
 BUSY_S = 5.0
@@ -17,9 +16,6 @@ BUSY_S = 5.0
 
 _CACHE_KIB = 8 * 1024
 """Pages that each connection keeps; the machine keeps the others."""
-
-_ROWS = 64
-"""Rows in one INSERT: each statement costs a hand-over between threads, more than a row does."""
 
 _PENDING = "INSERT INTO pending (seq) SELECT seq FROM fact WHERE seq > ?"
 
@@ -39,25 +35,12 @@ def open_backend(path: Path, patience: float | None) -> Backend:
 def append(connection: Connection, arrivals: Sequence[Arrival]) -> None:
     """See `Store.append`. There is one writer, so what is new lies behind what was the last."""
     last = connection.exec_driver_sql("SELECT max(seq) FROM fact").scalar() or 0
-    for start in range(0, len(arrivals), _ROWS):
-        some = arrivals[start : start + _ROWS]
-        _insert(connection, "delivery", 11, [each.delivery for each in some])
-        _insert(connection, _FACT_COLUMNS, 7, [fact_values(each.fact) for each in some if each.fact])
+    insert(connection, "delivery", [each.delivery for each in arrivals])
+    insert(connection, _FACT, [fact_values(each.fact) for each in arrivals if each.fact])
     connection.exec_driver_sql(_PENDING, (last,))
 
 
-_FACT_COLUMNS = "fact (id, account, ref, task_id, kind, at, said)"
-
-
-def _insert(connection: Connection, into: str, width: int, rows: Sequence[Sequence[Any]]) -> None:
-    if rows:
-        connection.exec_driver_sql(_insertion(into, width, len(rows)), tuple(chain.from_iterable(rows)))
-
-
-@lru_cache(maxsize=4 * _ROWS)
-def _insertion(into: str, width: int, rows: int) -> str:
-    row = f"({', '.join('?' * width)})"
-    return f"INSERT INTO {into} VALUES {', '.join([row] * rows)}"  # noqa: S608 - our own names
+_FACT = "fact (id, account, ref, task_id, kind, at, said)"
 
 
 def _engine(path: Path, begin: str, connections: int, busy_s: float) -> Engine:
@@ -67,7 +50,7 @@ def _engine(path: Path, begin: str, connections: int, busy_s: float) -> Engine:
         pool_size=connections,
         max_overflow=0,
         hide_parameters=True,
-        connect_args={"check_same_thread": False, "cached_statements": 4 * _ROWS},
+        connect_args={"check_same_thread": False, "cached_statements": 4 * ROWS},
     )
 
     def connected(connection: Any, _record: object) -> None:

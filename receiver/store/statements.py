@@ -1,24 +1,40 @@
 """The statements that write the ledger and what is derived from it. All run inside one transaction."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from itertools import groupby, islice
-from typing import Any, TypeVar
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from itertools import groupby
+from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, Row, Select, Table, and_, delete, exists, func, insert, or_, select
 from sqlalchemy.dialects import postgresql, sqlite
 
 from receiver.domain.facts import Fact
 from receiver.domain.timeline import Timeline
+from receiver.store.bulk import among, is_postgres, write
 from receiver.store.rows import fact_row, finding_rows, read_fact, task_row
-from receiver.store.tables import DERIVED, FACT, FINDING, LINK, PENDING, QUEUE, TASK
+from receiver.store.tables import DERIVED, FACT, FINDING, LINK, PENDING, QUEUE, SWEEP, TASK
 
-Item = TypeVar("Item")
 TaskKey = tuple[str, str]
 """(account, key)."""
 
-_CHUNK = 400
-"""Values in one IN list, below every driver's limit on parameters."""
+
+class Subject(NamedTuple):
+    """What a fact is about."""
+
+    account: str
+    ref: str | None
+    task_id: str | None
+
+
+class Known(NamedTuple):
+    """How a task is known already."""
+
+    confidence: str
+    settled: bool
+
+
+FACT_COLUMNS = tuple(FACT.c[name] for name in ("id", "account", "at", "kind", "said", "ref", "task_id"))
+"""What `read_fact` reads."""
 
 _FOLDING = 0x7265_6365_6976
 """The number of the advisory lock under which facts are folded; the same in every version."""
@@ -26,15 +42,15 @@ _FOLDING = 0x7265_6365_6976
 
 def lock_folding(connection: Connection) -> None:
     """From here to its end only this transaction, of all receivers, folds. SQLite has one writer anyway."""
-    if connection.dialect.name == "postgresql":
+    if is_postgres(connection):
         connection.execute(select(func.pg_advisory_xact_lock(_FOLDING)))
 
 
 def try_lock_folding(connection: Connection) -> bool:
     """The same without waiting; False where another one folds."""
-    if connection.dialect.name != "postgresql":
-        return True
-    return bool(connection.scalar(select(func.pg_try_advisory_xact_lock(_FOLDING))))
+    return not is_postgres(connection) or bool(
+        connection.scalar(select(func.pg_try_advisory_xact_lock(_FOLDING)))
+    )
 
 
 def pending(connection: Connection, most: int) -> list[int]:
@@ -44,14 +60,13 @@ def pending(connection: Connection, most: int) -> list[int]:
 
 def drop_pending(connection: Connection, seqs: Iterable[int]) -> None:
     """These facts are folded."""
-    for chunk in _chunks(seqs):
-        connection.execute(delete(PENDING).where(PENDING.c.seq.in_(chunk)))
+    connection.execute(delete(PENDING).where(among(connection, PENDING.c.seq, seqs)))
 
 
-def facts_by_seq(connection: Connection, seqs: Iterable[int]) -> list[Fact]:
-    """These facts, oldest first."""
-    queries = (select(FACT).where(FACT.c.seq.in_(chunk)).order_by(FACT.c.seq) for chunk in _chunks(seqs))
-    return [read_fact(row) for query in queries for row in connection.execute(query)]
+def subjects(connection: Connection, seqs: Iterable[int]) -> list[Subject]:
+    """What these facts are about."""
+    query = select(FACT.c.account, FACT.c.ref, FACT.c.task_id).where(among(connection, FACT.c.seq, seqs))
+    return [Subject(*row) for row in connection.execute(query)]
 
 
 def add_facts(connection: Connection, facts: Sequence[Fact]) -> set[str]:
@@ -62,20 +77,21 @@ def add_facts(connection: Connection, facts: Sequence[Fact]) -> set[str]:
     return set(connection.execute(statement, [fact_row(fact) for fact in facts]).scalars())
 
 
-def add_links(connection: Connection, facts: Iterable[Fact]) -> None:
+def add_links(connection: Connection, about: Iterable[Subject]) -> None:
     """Keep which ref a task id belongs to; the first fact that named both decides."""
-    rows = [{"account": f.account, "task_id": f.task_id, "ref": f.ref} for f in facts if f.ref and f.task_id]
+    rows = [{"account": a, "task_id": task_id, "ref": ref} for a, ref, task_id in about if ref and task_id]
     if rows:
         connection.execute(_insert(connection, LINK).on_conflict_do_nothing(), rows)
 
 
-def find_links(connection: Connection, account: str, task_ids: Iterable[str]) -> dict[str, str]:
+def find_links(connection: Connection, account: str, task_ids: Collection[str]) -> dict[str, str]:
     """Task id → ref, for those that are linked."""
-    links: dict[str, str] = {}
-    for chunk in _chunks(task_ids):
-        query = select(LINK.c.task_id, LINK.c.ref).where(LINK.c.account == account, LINK.c.task_id.in_(chunk))
-        links.update((row.task_id, row.ref) for row in connection.execute(query))
-    return links
+    if not task_ids:
+        return {}
+    query = select(LINK.c.task_id, LINK.c.ref).where(
+        LINK.c.account == account, among(connection, LINK.c.task_id, task_ids)
+    )
+    return dict(connection.execute(query).all())
 
 
 def facts_of(connection: Connection, account: str, keys: Iterable[str]) -> dict[str, list[Fact]]:
@@ -86,41 +102,40 @@ def facts_of(connection: Connection, account: str, keys: Iterable[str]) -> dict[
             task_ids[key[1:]] = key
         else:
             refs.append(key)
-    for chunk in _chunks(refs):
-        query = select(LINK.c.task_id, LINK.c.ref).where(LINK.c.account == account, LINK.c.ref.in_(chunk))
-        task_ids.update((row.task_id, row.ref) for row in connection.execute(query))
+    if refs:
+        query = select(LINK.c.task_id, LINK.c.ref).where(LINK.c.account == account)
+        task_ids.update(map(tuple, connection.execute(query.where(among(connection, LINK.c.ref, refs)))))
     found: dict[str, list[Fact]] = defaultdict(list)
-    for chunk in _chunks(refs):
-        for row in connection.execute(select(FACT).where(FACT.c.account == account, FACT.c.ref.in_(chunk))):
-            found[row.ref].append(read_fact(row))
-    for chunk in _chunks(task_ids):
-        by_id = and_(FACT.c.account == account, FACT.c.task_id.in_(chunk), FACT.c.ref.is_(None))
-        for row in connection.execute(select(FACT).where(by_id)):
-            found[task_ids[row.task_id]].append(read_fact(row))
+    mine = select(*FACT_COLUMNS).where(FACT.c.account == account)
+    if refs:
+        for row in connection.execute(mine.where(among(connection, FACT.c.ref, refs))):
+            fact = read_fact(row)
+            found[str(fact.ref)].append(fact)
+    if task_ids:
+        by_id = and_(among(connection, FACT.c.task_id, task_ids), FACT.c.ref.is_(None))
+        for row in connection.execute(mine.where(by_id)):
+            fact = read_fact(row)
+            found[task_ids[str(fact.task_id)]].append(fact)
     return dict(found)
 
 
-def known_tasks(connection: Connection, account: str, keys: Iterable[str]) -> dict[str, Row[Any]]:
-    """Key → (key, confidence, settled), for those tasks that there are."""
-    columns: Select[Any] = select(TASK.c.key, TASK.c.confidence, TASK.c.settled)
-    mine = columns.where(TASK.c.account == account)
-    queries = (mine.where(TASK.c.key.in_(chunk)) for chunk in _chunks(keys))
-    return {row.key: row for query in queries for row in connection.execute(query)}
+def known_tasks(connection: Connection, account: str, keys: Collection[str]) -> dict[str, Known]:
+    """Key → how it is known, for those tasks that there are."""
+    mine = select(TASK.c.key, TASK.c.confidence, TASK.c.settled).where(TASK.c.account == account)
+    rows = connection.execute(mine.where(among(connection, TASK.c.key, keys)))
+    return {key: Known(confidence, settled) for key, confidence, settled in rows}
 
 
-def task_rows(connection: Connection, account: str, keys: Iterable[str]) -> dict[str, Row[Any]]:
+def task_rows(connection: Connection, account: str, keys: Collection[str]) -> dict[str, Row[Any]]:
     """Key → the task's row, for those that there are."""
-    queries = (
-        select(TASK).where(TASK.c.account == account, TASK.c.key.in_(chunk)) for chunk in _chunks(keys)
-    )
-    return {row.key: row for query in queries for row in connection.execute(query)}
+    query = select(TASK).where(TASK.c.account == account, among(connection, TASK.c.key, keys))
+    return {row.key: row for row in connection.execute(query)}
 
 
-def finding_rows_of(connection: Connection, account: str, keys: Iterable[str]) -> list[Row[Any]]:
+def finding_rows_of(connection: Connection, account: str, keys: Collection[str]) -> list[Row[Any]]:
     """The findings of these tasks."""
-    mine = FINDING.c.account == account
-    queries = (select(FINDING).where(mine, FINDING.c.key.in_(chunk)) for chunk in _chunks(keys))
-    return [row for query in queries for row in connection.execute(query)]
+    query = select(FINDING).where(FINDING.c.account == account, among(connection, FINDING.c.key, keys))
+    return list(connection.execute(query))
 
 
 def without_facts(table: Table) -> Select[Any]:
@@ -133,27 +148,23 @@ def without_facts(table: Table) -> Select[Any]:
     return select(table.c.account, table.c.key).where(~by_ref, ~by_link, ~by_id)
 
 
-def drop_tasks(connection: Connection, account: str, keys: Iterable[str]) -> None:
+def drop_tasks(connection: Connection, account: str, keys: Collection[str]) -> None:
     """Take away tasks that turned out to be others under a preliminary key."""
-    for chunk in _chunks(keys):
-        for table in (TASK, FINDING):
-            connection.execute(delete(table).where(table.c.account == account, table.c.key.in_(chunk)))
+    for table in (TASK, FINDING) if keys else ():
+        mine = and_(table.c.account == account, among(connection, table.c.key, keys))
+        connection.execute(delete(table).where(mine))
 
 
 def put_tasks(connection: Connection, timelines: Sequence[Timeline]) -> None:
     """Write folded tasks and their findings over what was there."""
-    if not timelines:
-        return
-    put(connection, TASK, [task_row(timeline) for timeline in timelines])
+    write(connection, TASK, "put", [task_row(timeline) for timeline in timelines])
     by_account: dict[str, list[str]] = defaultdict(list)
     for timeline in timelines:
         by_account[timeline.account].append(timeline.key)
     for account, keys in by_account.items():
-        for chunk in _chunks(keys):
-            connection.execute(delete(FINDING).where(FINDING.c.account == account, FINDING.c.key.in_(chunk)))
-    findings = [row for timeline in timelines for row in finding_rows(timeline)]
-    if findings:
-        connection.execute(insert(FINDING), findings)
+        mine = and_(FINDING.c.account == account, among(connection, FINDING.c.key, keys))
+        connection.execute(delete(FINDING).where(mine))
+    write(connection, FINDING, "add", [row for timeline in timelines for row in finding_rows(timeline)])
 
 
 def put_queues(connection: Connection, rows: Sequence[Mapping[str, Any]]) -> None:
@@ -169,12 +180,9 @@ def put_queues(connection: Connection, rows: Sequence[Mapping[str, Any]]) -> Non
         )
 
 
-def put(connection: Connection, table: Table, rows: Sequence[Mapping[str, Any]]) -> None:
-    """Write rows over those with the same primary key."""
-    statement = _insert(connection, table)
-    keys = [column.name for column in table.primary_key]
-    changes = {column.name: statement.excluded[column.name] for column in table.c if not column.primary_key}
-    connection.execute(statement.on_conflict_do_update(index_elements=keys, set_=changes), rows)
+def put_sweep(connection: Connection, row: Mapping[str, Any]) -> None:
+    """Write how far the reading of a queue has come."""
+    write(connection, SWEEP, "put", [row])
 
 
 def clear_derived(connection: Connection) -> None:
@@ -200,7 +208,7 @@ def all_tasks_facts(connection: Connection) -> Iterator[tuple[TaskKey, list[Fact
     key = func.coalesce(FACT.c.ref, LINK.c.ref, "#" + FACT.c.task_id).label("key")
     on = and_(LINK.c.account == FACT.c.account, LINK.c.task_id == FACT.c.task_id)
     query = (
-        select(FACT, key)
+        select(*FACT_COLUMNS, key)
         .join(LINK, on, isouter=True)
         .where(FACT.c.kind != "queue")
         .order_by(FACT.c.account, key)
@@ -212,7 +220,8 @@ def all_tasks_facts(connection: Connection) -> Iterator[tuple[TaskKey, list[Fact
 
 def queue_facts(connection: Connection) -> Iterator[Fact]:
     """Every observation of a queue, oldest first."""
-    for row in connection.execute(select(FACT).where(FACT.c.kind == "queue").order_by(FACT.c.seq)):
+    query = select(*FACT_COLUMNS).where(FACT.c.kind == "queue").order_by(FACT.c.seq)
+    for row in connection.execute(query):
         yield read_fact(row)
 
 
@@ -226,10 +235,4 @@ def due_tasks(account: str, due: Mapping[str, float]) -> Select[Any]:
 
 def _insert(connection: Connection, table: Table) -> Any:
     """An INSERT that can say ON CONFLICT, which both databases do, each under its own name."""
-    return (postgresql if connection.dialect.name == "postgresql" else sqlite).insert(table)
-
-
-def _chunks(items: Iterable[Item]) -> Iterator[list[Item]]:
-    left = iter(items)
-    while chunk := list(islice(left, _CHUNK)):
-        yield chunk
+    return (postgresql if is_postgres(connection) else sqlite).insert(table)

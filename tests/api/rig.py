@@ -32,7 +32,6 @@ from receiver.metrics import Metrics
 from receiver.store import statements
 from receiver.store.backend import Arrival, Delivery
 from receiver.store.engine import Store
-from receiver.store.tables import SWEEP
 
 Json = dict[str, Any]
 
@@ -120,7 +119,7 @@ class Rig:
             "completed_at": completed_at,
             "error": error,
         }
-        await self.store.write(lambda connection: statements.put(connection, SWEEP, [row]))
+        await self.store.write(lambda connection: statements.put_sweep(connection, row))
 
     async def settled_without_after(self, ref: str, at: float = T0, **changes: Any) -> None:
         """A task that succeeded and whose `after` hook was lost."""

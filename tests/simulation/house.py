@@ -81,7 +81,7 @@ class House:
         """Open the file and start the ledger and all workers."""
         metrics, store = Metrics(), MortalStore(outside.path, outside.fate)
         store.create()
-        ledger = Ledger(store, metrics)
+        ledger = Ledger(store, metrics, busy=lambda: 0.0)
         clients = {name: client_of(name, outside.clock, outside.rng, outside.transport) for name in NUMBERS}
         desks = {
             name: Desk(name, client, ledger, store, SIGNER, outside.clock, outside.policy, metrics)

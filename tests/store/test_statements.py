@@ -8,6 +8,7 @@ from receiver.domain.fold import fold
 from receiver.store import statements
 from receiver.store.engine import Store
 from receiver.store.rows import key_of, queue_row
+from receiver.store.statements import Subject
 from receiver.store.tables import DERIVED, FACT, FINDING, LINK, QUEUE, TASK
 from tests.factories import ACCOUNT, called, finished, hook, queue, seen, settled
 
@@ -16,7 +17,7 @@ def record(store: Store, facts: Iterable[Fact]) -> set[str]:
     kept = list(facts)
     with store.transaction() as connection:
         new = statements.add_facts(connection, kept)
-        statements.add_links(connection, kept)
+        statements.add_links(connection, [Subject(f.account, f.ref, f.task_id) for f in kept])
     return new
 
 

@@ -1,0 +1,87 @@
+"""Many rows in one statement: a statement a row costs more than the row, on both databases."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from functools import lru_cache
+from itertools import chain
+from typing import Any, Literal
+
+import orjson
+from sqlalchemy import JSON, ColumnElement, Connection, Table, any_, column, func, literal, select
+from sqlalchemy.dialects import postgresql
+
+Way = Literal["add", "put"]
+"""Only add rows, or write them over those with the same primary key."""
+
+ROWS = 64
+"""Rows in one statement on SQLite, which takes a parameter for each value."""
+
+
+def is_postgres(connection: Connection) -> bool:
+    return connection.dialect.name == "postgresql"
+
+
+def among(connection: Connection, what: ColumnElement[Any], values: Iterable[Any]) -> ColumnElement[bool]:
+    """Whether a column has one of these values: one parameter, however many they are."""
+    wanted = list(values)
+    if is_postgres(connection):
+        return what == any_(literal(wanted, postgresql.ARRAY(what.type)))
+    listed = func.json_each(literal(orjson.dumps(wanted).decode())).table_valued(column("value", what.type))
+    return what.in_(select(listed.c.value))
+
+
+def write(connection: Connection, table: Table, way: Way, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Write rows, which all have the same names in the same order, and values that JSON has too."""
+    if not rows:
+        return
+    names = tuple(rows[0])
+    if is_postgres(connection):
+        connection.exec_driver_sql(_from_json(table, way, names), (orjson.dumps(rows).decode(),))
+        return
+    documents = _documents(table)
+    into = f"{_quoted(table.name)} ({', '.join(map(_quoted, names))})"
+    insert(connection, into, [_values(row, documents) for row in rows], _ending(table, way, names))
+
+
+def insert(connection: Connection, into: str, rows: Sequence[Sequence[Any]], ending: str = "") -> None:
+    """Rows of values on SQLite; `into` and `ending`, all our own words, stand before and behind them."""
+    for start in range(0, len(rows), ROWS):
+        some = rows[start : start + ROWS]
+        statement = _insertion(into, len(some[0]), len(some), ending)
+        connection.exec_driver_sql(statement, tuple(chain.from_iterable(some)))
+
+
+@lru_cache(maxsize=8 * ROWS)
+def _insertion(into: str, width: int, rows: int, ending: str) -> str:
+    marks = ", ".join([f"({', '.join('?' * width)})"] * rows)
+    return f"INSERT INTO {into} VALUES {marks} {ending}"  # noqa: S608 - our own names
+
+
+def _values(row: Mapping[str, Any], documents: frozenset[str]) -> list[Any]:
+    return [orjson.dumps(value).decode() if name in documents else value for name, value in row.items()]
+
+
+@lru_cache
+def _documents(table: Table) -> frozenset[str]:
+    """The columns that hold JSON."""
+    return frozenset(each.name for each in table.c if isinstance(each.type, JSON))
+
+
+@lru_cache
+def _from_json(table: Table, way: Way, names: tuple[str, ...]) -> str:
+    listed = ", ".join(map(_quoted, names))
+    rows = f"json_populate_recordset(NULL::{_quoted(table.name)}, %s::json)"
+    into = f"{_quoted(table.name)} ({listed})"
+    return f"INSERT INTO {into} SELECT {listed} FROM {rows} {_ending(table, way, names)}"  # noqa: S608 - our own names
+
+
+@lru_cache
+def _ending(table: Table, way: Way, names: tuple[str, ...]) -> str:
+    if way == "add":
+        return ""
+    keys = [each.name for each in table.primary_key]
+    changes = (f"{_quoted(name)} = excluded.{_quoted(name)}" for name in names if name not in keys)
+    return f"ON CONFLICT ({', '.join(map(_quoted, keys))}) DO UPDATE SET {', '.join(changes)}"
+
+
+def _quoted(name: str) -> str:
+    return f'"{name}"'
