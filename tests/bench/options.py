@@ -47,7 +47,8 @@ def ground(folder: Path | None, peers: Path = PEERS_DIR) -> Iterator[Ground]:
         try:
             yield Ground(Path(made), postgres, peers)
         except BenchError as error:
-            STDERR.print(f"error: {error}", style="bold red", highlight=False, markup=False)
+            for text in (f"error: {error}", *getattr(error, "__notes__", ())):
+                STDERR.print(text, style="bold red", highlight=False, markup=False)
             raise typer.Exit(1) from None
         finally:
             postgres.stop()

@@ -10,7 +10,7 @@ from random import Random
 from typing import Any
 
 from tests.bench.contestants.contestant import Contestant, Stand
-from tests.bench.ground import ROOT, BenchError, Ground, StartError, load_core
+from tests.bench.ground import ROOT, BenchError, Ground, StartError, cpu_seconds, load_core
 from tests.bench.load import Order
 from tests.bench.verify import Verdict, verify
 
@@ -21,6 +21,7 @@ _REPEATED = 20_000
 """Requests that are sent over and over to those who store nothing."""
 
 _LOAD_S = 300.0
+_TOO_BUSY = 0.95
 
 
 @dataclass(frozen=True)
@@ -40,7 +41,11 @@ class Plan:
 
 @dataclass(frozen=True)
 class Sample:
-    """One run of one contestant."""
+    """One run of one contestant.
+
+    `server_cpu_us`: its processor time per request, which noise blurs least. `load_busy`: how much of the
+    time the load generator used its core; near 1 it is the load that was measured.
+    """
 
     contestant: str
     round: int
@@ -49,6 +54,8 @@ class Sample:
     acknowledged: int
     refused: dict[str, int]
     lost_connections: int
+    server_cpu_us: float = 0.0
+    load_busy: float = 0.0
     verdict: Verdict | None = None
 
 
@@ -77,9 +84,18 @@ class Session:
             connections=plan.connections,
             core=load_core(),
         )
-        report = run_load(replace(order, **changes), folder)
+        before = cpu_seconds(self.stand.pids)
+        order = replace(order, **changes)
+        report = run_load(order, folder)
         self.acknowledged.append(ids)
-        return Sample(self.contestant.name, number, verdict=self._verdict(), **_told(report))
+        return Sample(
+            self.contestant.name,
+            number,
+            server_cpu_us=1e6 * (cpu_seconds(self.stand.pids) - before) / report["acknowledged"],
+            load_busy=report["cpu_s"] / (order.seconds + order.warmup),
+            verdict=self._verdict(),
+            **_told(report),
+        )
 
     def _verdict(self) -> Verdict | None:
         if self.stand.stored is None:
@@ -162,9 +178,13 @@ def race(ground: Ground, contestants: Sequence[Contestant], plan: Plan, say: Say
 
 def told(sample: Sample) -> str:
     """A sample in a line."""
-    text = f"{sample.rate:,.0f}/s, p99 {sample.latency_ms['p99']:.1f} ms"
+    text = (
+        f"{sample.rate:,.0f}/s, p99 {sample.latency_ms['p99']:.1f} ms, CPU {sample.server_cpu_us:.0f} µs each"
+    )
     if verdict := sample.verdict:
         text += f", {verdict.acknowledged} acknowledged, {verdict.stored} of them stored, none doubled"
     if sample.refused or sample.lost_connections:
         text += f", refused {sample.refused}, {sample.lost_connections} connections lost"
+    if sample.load_busy > _TOO_BUSY:
+        text += f" (the load was busy for {sample.load_busy:.0%} of the time: it may be what was measured)"
     return text
