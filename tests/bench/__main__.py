@@ -3,6 +3,8 @@
 import typer
 
 from tests.bench.ingest import ingest
+from tests.bench.latency import latency
+from tests.bench.slowdisk import fsync
 
 app = typer.Typer(
     help="Measure the receiver beside ceilings, a plain handler and peers. Starts everything itself.",
@@ -17,7 +19,8 @@ def _group() -> None:
     """Measure the receiver beside ceilings, a plain handler and peers. Starts everything itself."""
 
 
-app.command()(ingest)
+for command in (ingest, latency, fsync):
+    app.command()(command)
 
 if __name__ == "__main__":
     app()

@@ -36,14 +36,10 @@ class Ground:
     peers: Path = PEERS_DIR
     environment: Mapping[str, str] = field(default_factory=dict)
     peers_used: dict[str, tuple[str, ...]] = field(default_factory=dict)
-    _made: int = 0
 
     def new_folder(self) -> Path:
         """An empty folder."""
-        self._made += 1
-        made = self.folder / f"run-{self._made}"
-        made.mkdir()
-        return made
+        return Path(tempfile.mkdtemp(dir=self.folder))
 
 
 def cores() -> list[int]:

@@ -106,6 +106,10 @@ class Session:
         return verdict
 
 
+Act = Callable[[Session, int, Plan], list[Sample]]
+"""What is done with a contestant that stands, in one round."""
+
+
 def run_load(order: Order, folder: Path) -> dict[str, Any]:
     """The report of one run of the load generator. Raises BenchError where nothing comes of it."""
     path = folder / "order.json"
@@ -150,9 +154,37 @@ class Race:
     failed: dict[str, str] = field(default_factory=dict)
 
 
-def race(ground: Ground, contestants: Sequence[Contestant], plan: Plan, say: Say) -> Race:
+def once(session: Session, number: int, plan: Plan) -> list[Sample]:
+    """One run in a round."""
+    return [session.run(number, plan)]
+
+
+def race(ground: Ground, contestants: Sequence[Contestant], plan: Plan, say: Say, act: Act = once) -> Race:
     """All rounds. Who cannot run here is left out, who does not start has failed; an event missing raises."""
     outcome = Race()
+    able = _able(ground, contestants, outcome, say)
+    results: dict[str, list[Sample]] = {name: [] for name in able}
+    for number, name in turns(list(able), plan.rounds, plan.seed):
+        if name in outcome.failed:
+            continue
+        try:
+            with able[name].start(ground) as stand:
+                samples = act(Session(ground, able[name], stand), number, plan)
+        except StartError as error:
+            outcome.failed[name] = str(error)
+            say(f"{name} failed: {error}")
+            continue
+        results[name] += samples
+        for sample in samples:
+            say(f"round {number} of {plan.rounds}: {sample.contestant}: {told(sample)}")
+    outcome.samples = [sample for samples in results.values() for sample in samples]
+    return outcome
+
+
+def _able(
+    ground: Ground, contestants: Sequence[Contestant], outcome: Race, say: Say
+) -> dict[str, Contestant]:
+    """Those that can run here, by name; the others are noted as left out."""
     able = {}
     for each in contestants:
         if problem := each.problem(ground):
@@ -160,20 +192,7 @@ def race(ground: Ground, contestants: Sequence[Contestant], plan: Plan, say: Say
             say(f"{each.name} is left out: {problem}")
         else:
             able[each.name] = each
-    for number, name in turns(list(able), plan.rounds, plan.seed):
-        if name in outcome.failed:
-            continue
-        try:
-            with able[name].start(ground) as stand:
-                sample = Session(ground, able[name], stand).run(number, plan)
-        except StartError as error:
-            outcome.failed[name] = str(error)
-            say(f"{name} failed: {error}")
-            continue
-        outcome.samples.append(sample)
-        say(f"round {number} of {plan.rounds}: {name}: {told(sample)}")
-    outcome.samples.sort(key=lambda sample: (list(able).index(sample.contestant), sample.round))
-    return outcome
+    return able
 
 
 def told(sample: Sample) -> str:
