@@ -2,8 +2,12 @@
 
 import typer
 
+from tests.bench.growth import growth
 from tests.bench.ingest import ingest
 from tests.bench.latency import latency
+from tests.bench.memory import memory
+from tests.bench.profile import profile
+from tests.bench.replay import rebuild
 from tests.bench.slowdisk import fsync
 
 app = typer.Typer(
@@ -19,7 +23,7 @@ def _group() -> None:
     """Measure the receiver beside ceilings, a plain handler and peers. Starts everything itself."""
 
 
-for command in (ingest, latency, fsync):
+for command in (ingest, latency, fsync, rebuild, memory, growth, profile):
     app.command()(command)
 
 if __name__ == "__main__":

@@ -8,7 +8,7 @@ from tests.bench.machine import describe
 from tests.bench.report import Report, say
 from tests.bench.rounds import Plan, Sample, Session, race
 
-_HALF = " at half the rate"
+_HALF = ", half rate"
 
 
 def latency(

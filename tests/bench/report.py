@@ -12,7 +12,7 @@ from rich.table import Table
 from tests.bench.figures import Figure, Spread, by_contestant, summary
 from tests.bench.rounds import Race, Sample
 
-_WIDTH = None if Console().is_terminal else 120
+_WIDTH = None if Console().is_terminal else 140
 STDOUT, STDERR = Console(width=_WIDTH), Console(stderr=True, width=_WIDTH)
 
 

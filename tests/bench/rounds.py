@@ -61,12 +61,12 @@ class Sample:
 
 @dataclass
 class Session:
-    """The runs against one contestant that stands: each is verified together with those before it."""
+    """The runs against one contestant that stands, each of which is verified."""
 
     ground: Ground
     contestant: Contestant
     stand: Stand
-    acknowledged: list[Path] = field(default_factory=list)
+    runs: int = 0
 
     def run(self, number: int, plan: Plan, **changes: Any) -> Sample:
         """One run of the load; `changes`: of its order. Raises BenchError where an event is missing."""
@@ -78,30 +78,28 @@ class Session:
             traffic=self.stand.traffic,
             acknowledged=str(ids),
             pool=_REPEATED if repeat else int(self.contestant.most * (plan.seconds + plan.warmup)),
-            seed=plan.of_round(number) + len(self.acknowledged),
+            seed=plan.of_round(number) + self.runs,
             seconds=plan.seconds,
             warmup=plan.warmup,
             connections=plan.connections,
             core=load_core(),
         )
         before = cpu_seconds(self.stand.pids)
-        order = replace(order, **changes)
-        report = run_load(order, folder)
-        self.acknowledged.append(ids)
+        report = run_load(replace(order, **changes), folder)
+        self.runs += 1
         return Sample(
             self.contestant.name,
             number,
             server_cpu_us=1e6 * (cpu_seconds(self.stand.pids) - before) / report["acknowledged"],
-            load_busy=report["cpu_s"] / (order.seconds + order.warmup),
-            verdict=self._verdict(),
+            load_busy=report["busy"],
+            verdict=self._verdict(ids),
             **_told(report),
         )
 
-    def _verdict(self) -> Verdict | None:
+    def _verdict(self, acknowledged: Path) -> Verdict | None:
         if self.stand.stored is None:
             return None
-        promised = (line for file in self.acknowledged for line in file.read_text().split())
-        verdict = verify(promised, self.stand.stored())
+        verdict = verify(acknowledged.read_text().split(), self.stand.stored())
         verdict.insist(self.contestant.name)
         return verdict
 

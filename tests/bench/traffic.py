@@ -71,6 +71,13 @@ def _hooks(traffic: Traffic, rng: Random) -> Iterator[Request]:
             open_tasks[place] = _Task(rng, signer, traffic)
 
 
+def one_task(seed: int) -> list[Request]:
+    """The four hooks of one task, to minted URLs."""
+    rng = Random(seed)
+    task = _Task(rng, HookSigner((HookKey(KEY_NAME, KEY_SECRET),)), Traffic("minted"))
+    return [task.next_hook(rng) for _ in EVENTS]
+
+
 class _Task:
     """One callback task of two attempts, the second of which succeeds."""
 
