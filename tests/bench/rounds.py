@@ -10,7 +10,7 @@ from random import Random
 from typing import Any
 
 from tests.bench.contestants.contestant import Contestant, Stand
-from tests.bench.ground import ROOT, BenchError, Ground, StartError, load_core
+from tests.bench.ground import ROOT, BenchError, Ground, StartError, cpu_seconds, load_core
 from tests.bench.load import Order
 from tests.bench.verify import Verdict, verify
 
@@ -21,6 +21,7 @@ _REPEATED = 20_000
 """Requests that are sent over and over to those who store nothing."""
 
 _LOAD_S = 300.0
+_TOO_BUSY = 0.95
 
 
 @dataclass(frozen=True)
@@ -40,7 +41,11 @@ class Plan:
 
 @dataclass(frozen=True)
 class Sample:
-    """One run of one contestant."""
+    """One run of one contestant.
+
+    `server_cpu_us`: its processor time per request, which noise blurs least. `load_busy`: how much of the
+    time the load generator used its core; near 1 it is the load that was measured.
+    """
 
     contestant: str
     round: int
@@ -49,17 +54,19 @@ class Sample:
     acknowledged: int
     refused: dict[str, int]
     lost_connections: int
+    server_cpu_us: float = 0.0
+    load_busy: float = 0.0
     verdict: Verdict | None = None
 
 
 @dataclass
 class Session:
-    """The runs against one contestant that stands: each is verified together with those before it."""
+    """The runs against one contestant that stands, each of which is verified."""
 
     ground: Ground
     contestant: Contestant
     stand: Stand
-    acknowledged: list[Path] = field(default_factory=list)
+    runs: int = 0
 
     def run(self, number: int, plan: Plan, **changes: Any) -> Sample:
         """One run of the load; `changes`: of its order. Raises BenchError where an event is missing."""
@@ -71,23 +78,34 @@ class Session:
             traffic=self.stand.traffic,
             acknowledged=str(ids),
             pool=_REPEATED if repeat else int(self.contestant.most * (plan.seconds + plan.warmup)),
-            seed=plan.of_round(number) + len(self.acknowledged),
+            seed=plan.of_round(number) + self.runs,
             seconds=plan.seconds,
             warmup=plan.warmup,
             connections=plan.connections,
             core=load_core(),
         )
+        before = cpu_seconds(self.stand.pids)
         report = run_load(replace(order, **changes), folder)
-        self.acknowledged.append(ids)
-        return Sample(self.contestant.name, number, verdict=self._verdict(), **_told(report))
+        self.runs += 1
+        return Sample(
+            self.contestant.name,
+            number,
+            server_cpu_us=1e6 * (cpu_seconds(self.stand.pids) - before) / report["acknowledged"],
+            load_busy=report["busy"],
+            verdict=self._verdict(ids),
+            **_told(report),
+        )
 
-    def _verdict(self) -> Verdict | None:
+    def _verdict(self, acknowledged: Path) -> Verdict | None:
         if self.stand.stored is None:
             return None
-        promised = (line for file in self.acknowledged for line in file.read_text().split())
-        verdict = verify(promised, self.stand.stored())
+        verdict = verify(acknowledged.read_text().split(), self.stand.stored())
         verdict.insist(self.contestant.name)
         return verdict
+
+
+Act = Callable[[Session, int, Plan], list[Sample]]
+"""What is done with a contestant that stands, in one round."""
 
 
 def run_load(order: Order, folder: Path) -> dict[str, Any]:
@@ -134,9 +152,37 @@ class Race:
     failed: dict[str, str] = field(default_factory=dict)
 
 
-def race(ground: Ground, contestants: Sequence[Contestant], plan: Plan, say: Say) -> Race:
+def once(session: Session, number: int, plan: Plan) -> list[Sample]:
+    """One run in a round."""
+    return [session.run(number, plan)]
+
+
+def race(ground: Ground, contestants: Sequence[Contestant], plan: Plan, say: Say, act: Act = once) -> Race:
     """All rounds. Who cannot run here is left out, who does not start has failed; an event missing raises."""
     outcome = Race()
+    able = _able(ground, contestants, outcome, say)
+    results: dict[str, list[Sample]] = {name: [] for name in able}
+    for number, name in turns(list(able), plan.rounds, plan.seed):
+        if name in outcome.failed:
+            continue
+        try:
+            with able[name].start(ground) as stand:
+                samples = act(Session(ground, able[name], stand), number, plan)
+        except StartError as error:
+            outcome.failed[name] = str(error)
+            say(f"{name} failed: {error}")
+            continue
+        results[name] += samples
+        for sample in samples:
+            say(f"round {number} of {plan.rounds}: {sample.contestant}: {told(sample)}")
+    outcome.samples = [sample for samples in results.values() for sample in samples]
+    return outcome
+
+
+def _able(
+    ground: Ground, contestants: Sequence[Contestant], outcome: Race, say: Say
+) -> dict[str, Contestant]:
+    """Those that can run here, by name; the others are noted as left out."""
     able = {}
     for each in contestants:
         if problem := each.problem(ground):
@@ -144,27 +190,18 @@ def race(ground: Ground, contestants: Sequence[Contestant], plan: Plan, say: Say
             say(f"{each.name} is left out: {problem}")
         else:
             able[each.name] = each
-    for number, name in turns(list(able), plan.rounds, plan.seed):
-        if name in outcome.failed:
-            continue
-        try:
-            with able[name].start(ground) as stand:
-                sample = Session(ground, able[name], stand).run(number, plan)
-        except StartError as error:
-            outcome.failed[name] = str(error)
-            say(f"{name} failed: {error}")
-            continue
-        outcome.samples.append(sample)
-        say(f"round {number} of {plan.rounds}: {name}: {told(sample)}")
-    outcome.samples.sort(key=lambda sample: (list(able).index(sample.contestant), sample.round))
-    return outcome
+    return able
 
 
 def told(sample: Sample) -> str:
     """A sample in a line."""
-    text = f"{sample.rate:,.0f}/s, p99 {sample.latency_ms['p99']:.1f} ms"
+    text = (
+        f"{sample.rate:,.0f}/s, p99 {sample.latency_ms['p99']:.1f} ms, CPU {sample.server_cpu_us:.0f} µs each"
+    )
     if verdict := sample.verdict:
         text += f", {verdict.acknowledged} acknowledged, {verdict.stored} of them stored, none doubled"
     if sample.refused or sample.lost_connections:
         text += f", refused {sample.refused}, {sample.lost_connections} connections lost"
+    if sample.load_busy > _TOO_BUSY:
+        text += f" (the load was busy for {sample.load_busy:.0%} of the time: it may be what was measured)"
     return text

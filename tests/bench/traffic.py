@@ -31,12 +31,15 @@ _SAID = {
 
 @dataclass(frozen=True, slots=True)
 class Traffic:
-    """What to send. `kind`: minted (our hook URLs), plain (the same bodies to `path`), stripe (signed)."""
+    """What to send. `kind`: minted (our hook URLs), plain (the same bodies to `path`), stripe (signed events
+    of the type `event`). `repeat`: the same requests may be sent again.
+    """
 
     kind: str
     path: str = "/hook"
     secret: str = ""
     repeat: bool = False
+    event: str = ""
 
     def as_dict(self) -> dict[str, Any]:
         return asdict(self)
@@ -66,6 +69,13 @@ def _hooks(traffic: Traffic, rng: Random) -> Iterator[Request]:
         yield open_tasks[place].next_hook(rng)
         if open_tasks[place].ended:
             open_tasks[place] = _Task(rng, signer, traffic)
+
+
+def one_task(seed: int) -> list[Request]:
+    """The four hooks of one task, to minted URLs."""
+    rng = Random(seed)
+    task = _Task(rng, HookSigner((HookKey(KEY_NAME, KEY_SECRET),)), Traffic("minted"))
+    return [task.next_hook(rng) for _ in EVENTS]
 
 
 class _Task:
@@ -104,16 +114,16 @@ def _stripe_events(traffic: Traffic, rng: Random) -> Iterator[Request]:
     """Events of one kind that both peers store from the event itself, signed as Stripe signs."""
     while True:
         unique = f"evt_{rng.getrandbits(96):024x}"
-        body = json.dumps(_stripe_event(unique, rng), separators=(",", ":")).encode()
+        body = json.dumps(_stripe_event(unique, traffic.event, rng), separators=(",", ":")).encode()
         now = int(time.time())
         mac = hmac.new(traffic.secret.encode(), f"{now}.".encode() + body, hashlib.sha256).hexdigest()
         yield unique, post(traffic.path, body, f"Stripe-Signature: t={now},v1={mac}\r\n")
 
 
-def _stripe_event(unique: str, rng: Random) -> dict[str, Any]:
-    """`product.created`: its object has the id of the event, so that it can be found again."""
+def _stripe_event(unique: str, kind: str, rng: Random) -> dict[str, Any]:
+    """An event about a product that has the event's own id, or about the balance."""
     now = int(time.time())
-    product = {
+    product: dict[str, Any] = {
         "id": unique.replace("evt_", "prod_"),
         "object": "product",
         "active": True,
@@ -129,16 +139,18 @@ def _stripe_event(unique: str, rng: Random) -> dict[str, Any]:
         "updated": now,
         "url": None,
     }
+    amounts = [{"amount": rng.randrange(10**6), "currency": "rub", "source_types": {"card": 0}}]
+    balance = {"object": "balance", "available": amounts, "livemode": False, "pending": amounts}
     return {
         "id": unique,
         "object": "event",
         "api_version": "2020-08-27",
         "created": now,
-        "data": {"object": product},
+        "data": {"object": product if kind == "product.created" else balance},
         "livemode": False,
         "pending_webhooks": 1,
         "request": {"id": None, "idempotency_key": None},
-        "type": "product.created",
+        "type": kind,
     }
 
 

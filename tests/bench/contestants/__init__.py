@@ -1,6 +1,6 @@
 """The contestants, by name, in the order in which tables show them."""
 
-from tests.bench.contestants import ceilings, ours, plain
+from tests.bench.contestants import ceilings, ours, peers, plain
 from tests.bench.contestants.contestant import Contestant
 
 CONTESTANTS: dict[str, Contestant] = {
@@ -14,5 +14,7 @@ CONTESTANTS: dict[str, Contestant] = {
         ours.POSTGRES_2,
         plain.SQLITE,
         plain.POSTGRES,
+        peers.STRIPE_SYNC_ENGINE,
+        peers.DJ_STRIPE,
     )
 }

@@ -3,6 +3,7 @@
 import json
 import sqlite3
 import sys
+import time
 from collections.abc import Iterable, Iterator
 from contextlib import closing, contextmanager
 from functools import partial
@@ -60,15 +61,16 @@ def serve(ground: Ground, store: str, processes: int = 1) -> Iterator[tuple[Numb
 
 @contextmanager
 def on_sqlite(ground: Ground, path: Path | None = None) -> Iterator[Stand]:
-    """On the database at `path`, by default a new one."""
+    """On the database at `path`, by default a new one. What was in it before is not looked at."""
     store = path or ground.new_folder() / "receiver.db"
+    began = time.time()
     with serve(ground, str(store)) as (ports, pids):
-        yield Stand(ports, Traffic("minted"), lambda: ids_of(_sqlite_bodies(store)), pids)
+        yield Stand(ports, Traffic("minted"), lambda: ids_of(_sqlite_bodies(store, began)), pids)
 
 
-def _sqlite_bodies(path: Path) -> Iterator[bytes]:
+def _sqlite_bodies(path: Path, since: float) -> Iterator[bytes]:
     with closing(sqlite3.connect(path)) as connection:
-        for (body,) in connection.execute(BODIES):
+        for (body,) in connection.execute(f"{BODIES} WHERE delivery.received_at >= ?", (since,)):
             yield body
 
 

@@ -1,0 +1,109 @@
+"""`growth`: whether a ledger of millions of facts takes in as many events per second as a small one."""
+
+import hashlib
+import shutil
+import socket
+import sqlite3
+import tempfile
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from functools import partial
+from http.client import HTTPResponse
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from receiver.domain.facts import EVENTS
+from tests.bench import options
+from tests.bench.contestants import ours
+from tests.bench.contestants.contestant import Contestant, Stand
+from tests.bench.figures import Goal, ratios
+from tests.bench.fill import multiply
+from tests.bench.ground import BenchError, Ground
+from tests.bench.machine import describe
+from tests.bench.report import Report, say
+from tests.bench.rounds import Plan, race
+from tests.bench.traffic import one_task
+
+DATA_DIR = Path(tempfile.gettempdir()) / "receiver-bench-data"
+_BYTES_A_FACT = 2500
+
+
+def growth(
+    *,
+    rounds: options.Rounds = 5,
+    seconds: options.Seconds = 3.0,
+    warmup: options.Warmup = 3.0,
+    connections: options.Connections = 64,
+    events: Annotated[int, typer.Option(min=1000, help="Facts in the large ledger.")] = 10_000_000,
+    small: Annotated[int, typer.Option(min=1000, help="Facts in the small one.")] = 100_000,
+    data_dir: Annotated[
+        Path, typer.Option(help="Where filled ledgers are kept to be used again.")
+    ] = DATA_DIR,
+    seed: options.Seed = 1,
+    folder: options.Folder = None,
+    as_json: options.Json = None,
+) -> None:
+    """Ingest into a large SQLite ledger, filled directly, beside ingest into a small one."""
+    plan = Plan(rounds, seconds, warmup, connections, seed)
+    with options.ground(folder) as here:
+        base = record_one_task(here)
+        contestants = [_contestant(filled(base, data_dir, facts), facts) for facts in (small, events)]
+        outcome = race(here, contestants, plan, say)
+        goal = Goal(f"{events:,} facts ÷ {small:,}", 0.85)
+        figures = ratios(outcome.samples, [(contestants[1].name, contestants[0].name, goal)])
+        sizes = {"facts": [small, events]}
+        options.conclude(Report("growth", vars(plan) | sizes, describe(here), figures, outcome), as_json)
+
+
+def record_one_task(ground: Ground) -> Path:
+    """A database into which the product has recorded one task."""
+    path = ground.new_folder() / "one.db"
+    with (
+        ours.on_sqlite(ground, path) as stand,
+        socket.create_connection(("127.0.0.1", stand.ports[0])) as sock,
+    ):
+        for _, request in one_task(seed=1):
+            sock.sendall(request)
+            answer = HTTPResponse(sock)
+            answer.begin()
+            if answer.status != 200:
+                raise BenchError(f"a hook of the one task was not recorded: {answer.read()!r}")
+            answer.read()
+    return path
+
+
+def filled(base: Path, data_dir: Path, facts: int) -> Path:
+    """A ledger of so many facts, from `data_dir` if it has one of this schema."""
+    with closing(sqlite3.connect(base)) as connection:
+        schema = sorted(str(sql) for (sql,) in connection.execute("SELECT sql FROM sqlite_master"))
+    path = data_dir / f"ledger-{facts}-{hashlib.sha256(repr(schema).encode()).hexdigest()[:12]}.db"
+    if not path.is_file():
+        data_dir.mkdir(parents=True, exist_ok=True)
+        if shutil.disk_usage(data_dir).free < facts * _BYTES_A_FACT:
+            raise BenchError(f"{data_dir} has no room for {facts:,} facts; see --data-dir")
+        say(f"filling {path}")
+        unfinished = path.with_suffix(".unfinished")
+        shutil.copyfile(base, unfinished)
+        multiply(unfinished, facts // len(EVENTS), say)
+        unfinished.rename(path)
+    return path
+
+
+def _contestant(ledger: Path, facts: int) -> Contestant:
+    large = facts > 1_000_000
+    start = partial(ours.on_sqlite, path=ledger) if large else partial(_on_a_copy, ledger=ledger)
+    return Contestant(f"receiver-sqlite, {facts:,} facts", "", start, most=ours.SQLITE.most)
+
+
+@contextmanager
+def _on_a_copy(ground: Ground, ledger: Path) -> Iterator[Stand]:
+    """A small ledger would soon not be small any more; a large one does not change in a few rounds."""
+    path = ground.new_folder() / "receiver.db"
+    shutil.copyfile(ledger, path)
+    try:
+        with ours.on_sqlite(ground, path) as stand:
+            yield stand
+    finally:
+        path.unlink()
