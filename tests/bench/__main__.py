@@ -7,6 +7,7 @@ from tests.bench.ingest import ingest
 from tests.bench.latency import latency
 from tests.bench.memory import memory
 from tests.bench.profile import profile
+from tests.bench.reconciling import reconcile
 from tests.bench.replay import rebuild
 from tests.bench.slowdisk import fsync
 
@@ -23,7 +24,7 @@ def _group() -> None:
     """Measure the receiver beside ceilings, a plain handler and peers. Starts everything itself."""
 
 
-for command in (ingest, latency, fsync, rebuild, memory, growth, profile):
+for command in (ingest, latency, fsync, rebuild, memory, growth, reconcile, profile):
     app.command()(command)
 
 if __name__ == "__main__":
