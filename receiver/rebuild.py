@@ -33,6 +33,7 @@ class Difference:
 def rebuild(store: Store, progress: Progress = lambda _: None) -> int:
     """Empty the derived tables and fill them from the ledger, in one transaction. The number of tasks."""
     with store.transaction() as connection:
+        statements.lock_folding(connection)
         statements.clear_derived(connection)
         statements.derive_links(connection)
         for fact in list(statements.queue_facts(connection)):

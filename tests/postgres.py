@@ -24,7 +24,7 @@ _NUMBERS = count(1)
 def running_server() -> Iterator[str]:
     """The URL of a server of our own, which listens on a socket only. It is stopped and its data removed."""
     with TemporaryDirectory(prefix="pg-") as folder:
-        server = _started(Path(folder))
+        server = started_server(Path(folder))
         try:
             url = server.get_uri(driver="psycopg")
             # Nobody pulls the plug of this one.
@@ -34,7 +34,8 @@ def running_server() -> Iterator[str]:
             server.cleanup()
 
 
-def _started(folder: Path) -> "PostgresServer":
+def started_server(folder: Path) -> "PostgresServer":
+    """A server with its data in the folder; whoever starts it calls its `cleanup`."""
     with pytest.MonkeyPatch.context() as surroundings:
         # On a bare machine the one may not be set, which is warned of, the other name what is not installed.
         surroundings.setenv("XDG_RUNTIME_DIR", str(folder))

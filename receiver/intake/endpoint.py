@@ -14,7 +14,7 @@ from receiver.clock import Clock
 from receiver.domain.facts import Fact, HookSaid, hook_fact
 from receiver.domain.fields import FieldReader, storable
 from receiver.domain.hooks import HookPath, parse_hook_path
-from receiver.errors import StoreError
+from receiver.errors import StoreError, StoreUnavailableError
 from receiver.intake.access import Access
 from receiver.intake.payload import decode, read_payload
 from receiver.ledger import Ledger
@@ -143,6 +143,10 @@ class HookEndpoint:
         fact, problem = self._read_event(request)
         try:
             await self._ledger.accept(Arrival(_delivery(request, problem), fact))
+        except StoreUnavailableError as error:
+            # The ledger tells of the trouble once; a line for each of a thousand hooks would tell no more.
+            _log.debug("hook not recorded", **_said(request), problem=str(error))
+            return _UNAVAILABLE
         except StoreError as error:
             _log.error("hook not recorded", **_said(request), problem=str(error))
             return _UNAVAILABLE

@@ -144,6 +144,7 @@ class Ledger:
             await work([each.item for each in batch])
         except StoreUnavailableError as error:
             # Not each by itself: every one would wait for the store as long as this did.
+            _log.error("store unavailable", turned_away=len(batch), problem=str(error))
             self._back_off()
             settle(batch, error)
         except Exception as error:

@@ -186,8 +186,8 @@ def put_sweep(connection: Connection, row: Mapping[str, Any]) -> None:
 
 
 def clear_derived(connection: Connection) -> None:
-    """Empty every table that is derived from the ledger."""
-    for table in DERIVED:
+    """Empty every table that is derived from the ledger; then no fact is left to be folded either."""
+    for table in (*DERIVED, PENDING):
         connection.execute(delete(table))
 
 

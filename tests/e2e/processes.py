@@ -41,11 +41,15 @@ class Town:
     speed: float = 30.0
     seed: int = 7
     faults: str = "heavy"
+    store: str = ""
     port: int = field(default_factory=free_port)
     origin: float = 0.0
     emulator_url: str = ""
     emulator: "subprocess.Popen[str] | None" = None
     receiver: "subprocess.Popen[bytes] | None" = None
+
+    def __post_init__(self) -> None:
+        self.store = self.store or str(self.folder / "receiver.db")
 
     def start_emulator(self) -> None:
         self.origin = daytime_origin(self.speed)
@@ -69,7 +73,7 @@ class Town:
     def _settings(self) -> str:
         return f"""
 port = {self.port}
-store = "{self.folder / "receiver.db"}"
+store = "{self.store}"
 clock_speed = {self.speed}
 clock_origin = {self.origin!r}
 log_level = "error"
