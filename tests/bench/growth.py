@@ -41,6 +41,9 @@ def growth(
     data_dir: Annotated[
         Path, typer.Option(help="Where filled ledgers are kept to be used again.")
     ] = DATA_DIR,
+    random_refs: Annotated[
+        bool, typer.Option("--random-refs", help="Refs that lie anywhere in the indexes, not by time.")
+    ] = False,
     seed: options.Seed = 1,
     folder: options.Folder = None,
     as_json: options.Json = None,
@@ -48,12 +51,13 @@ def growth(
     """Ingest into a large SQLite ledger, filled directly, beside ingest into a small one."""
     plan = Plan(rounds, seconds, warmup, connections, seed)
     with options.ground(folder) as here:
+        here.random_refs = random_refs
         base = record_one_task(here)
         contestants = [_contestant(filled(base, data_dir, facts), facts) for facts in (small, events)]
         outcome = race(here, contestants, plan, say)
         goal = Goal(f"{events:,} facts ÷ {small:,}", 0.85)
         figures = ratios(outcome.samples, [(contestants[1].name, contestants[0].name, goal)])
-        sizes = {"facts": [small, events]}
+        sizes = {"facts": [small, events], "random_refs": random_refs}
         options.conclude(Report("growth", vars(plan) | sizes, describe(here), figures, outcome), as_json)
 
 
@@ -64,7 +68,7 @@ def record_one_task(ground: Ground) -> Path:
         ours.on_sqlite(ground, path) as stand,
         socket.create_connection(("127.0.0.1", stand.ports[0])) as sock,
     ):
-        for _, request in one_task(seed=1):
+        for _, request in one_task(stand.traffic, seed=1):
             sock.sendall(request)
             answer = HTTPResponse(sock)
             answer.begin()
@@ -78,7 +82,9 @@ def filled(base: Path, data_dir: Path, facts: int) -> Path:
     """A ledger of so many facts, from `data_dir` if it has one of this schema."""
     with closing(sqlite3.connect(base)) as connection:
         schema = sorted(str(sql) for (sql,) in connection.execute("SELECT sql FROM sqlite_master"))
-    path = data_dir / f"ledger-{facts}-{hashlib.sha256(repr(schema).encode()).hexdigest()[:12]}.db"
+        ref = connection.execute("SELECT ref FROM delivery").fetchone()[0]
+    shape = hashlib.sha256(repr([schema, len(ref)]).encode()).hexdigest()[:12]
+    path = data_dir / f"ledger-{facts}-{shape}.db"
     if not path.is_file():
         data_dir.mkdir(parents=True, exist_ok=True)
         if shutil.disk_usage(data_dir).free < facts * _BYTES_A_FACT:

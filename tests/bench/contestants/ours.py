@@ -65,7 +65,12 @@ def on_sqlite(ground: Ground, path: Path | None = None) -> Iterator[Stand]:
     store = path or ground.new_folder() / "receiver.db"
     began = time.time()
     with serve(ground, str(store)) as (ports, pids):
-        yield Stand(ports, Traffic("minted"), lambda: ids_of(_sqlite_bodies(store, began)), pids)
+        yield Stand(
+            ports,
+            Traffic("minted", random_refs=ground.random_refs),
+            lambda: ids_of(_sqlite_bodies(store, began)),
+            pids,
+        )
 
 
 def _sqlite_bodies(path: Path, since: float) -> Iterator[bytes]:
@@ -87,7 +92,12 @@ def on_postgres(ground: Ground, processes: int) -> Iterator[Stand]:
     unique = BODIES.replace("delivery.body", f"convert_from(delivery.body, 'UTF8')::json->>'{ID_FIELD}'")
     try:
         with serve(ground, postgres.url(name), processes) as (ports, pids):
-            yield Stand(ports, Traffic("minted"), lambda: postgres.texts(name, unique), pids)
+            yield Stand(
+                ports,
+                Traffic("minted", random_refs=ground.random_refs),
+                lambda: postgres.texts(name, unique),
+                pids,
+            )
     finally:
         postgres.drop_database(name)
 
