@@ -6,6 +6,7 @@ import shutil
 import socket
 import sqlite3
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from functools import partial
@@ -78,6 +79,9 @@ def record_one_task(ground: Ground) -> Path:
             if answer.status != 200:
                 raise BenchError(f"a hook of the one task was not recorded: {answer.read()!r}")
             answer.read()
+        deadline = time.monotonic() + 30
+        while stand.backlog is not None and stand.backlog() and time.monotonic() < deadline:
+            time.sleep(0.05)
     return path
 
 

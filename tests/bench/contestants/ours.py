@@ -34,6 +34,10 @@ BODIES = (
 """The bodies of the deliveries that are facts as well."""
 
 
+UNFOLDED = "SELECT count(*) FROM pending"
+"""Facts that are on disk, and of which no timeline tells yet."""
+
+
 def write_settings(folder: Path, store: str, port: int) -> Path:
     """A settings file for `receiver serve` on that store."""
     path = folder / f"receiver-{port}.toml"
@@ -70,6 +74,7 @@ def on_sqlite(ground: Ground, path: Path | None = None) -> Iterator[Stand]:
             Traffic("minted", random_refs=ground.random_refs),
             lambda: ids_of(_sqlite_bodies(store, began)),
             pids,
+            lambda: _sqlite_count(store),
         )
 
 
@@ -77,6 +82,11 @@ def _sqlite_bodies(path: Path, since: float) -> Iterator[bytes]:
     with closing(sqlite3.connect(path)) as connection:
         for (body,) in connection.execute(f"{BODIES} WHERE delivery.received_at >= ?", (since,)):
             yield body
+
+
+def _sqlite_count(path: Path) -> int:
+    with closing(sqlite3.connect(path)) as connection:
+        return int(connection.execute(UNFOLDED).fetchone()[0])
 
 
 def ids_of(bodies: Iterable[bytes]) -> Iterator[str]:
@@ -97,6 +107,7 @@ def on_postgres(ground: Ground, processes: int) -> Iterator[Stand]:
                 Traffic("minted", random_refs=ground.random_refs),
                 lambda: postgres.texts(name, unique),
                 pids,
+                lambda: int(postgres.texts(name, UNFOLDED)[0]),
             )
     finally:
         postgres.drop_database(name)
