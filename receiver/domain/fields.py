@@ -35,7 +35,7 @@ _GAPS = re.compile(r"[\s_-]")
 
 @shape(frozen=True, slots=True)
 class HookFields:
-    """What could be read of a payload. `unmapped`: the names that no alias knows."""
+    """What could be read of a payload."""
 
     task_id: str | None = None
     queue_id: str | None = None
@@ -43,7 +43,9 @@ class HookFields:
     result: str | None = None
     comment: str | None = None
     sent_at: float | None = None
-    unmapped: tuple[str, ...] = ()
+
+
+_SPELLINGS = 1000
 
 
 def fold_name(name: str) -> str:
@@ -56,23 +58,28 @@ class FieldReader:
 
     def __init__(self, aliases: Mapping[str, tuple[str, ...]] = DEFAULT_ALIASES) -> None:
         self._names = tuple(tuple(map(fold_name, aliases.get(ours, ()))) for ours in DEFAULT_ALIASES)
-        # Most senders spell a name as the table does; then it need not be folded.
-        self._folded = {alias: fold_name(alias) for names in aliases.values() for alias in names}
-        self._known = frozenset(self._folded.values())
+        self._known = frozenset(fold_name(alias) for names in aliases.values() for alias in names)
+        # A sender spells a name the same way each time: then it need not be folded again.
+        self._spelled: dict[str, str | None] = {}
 
     def read(self, payload: Iterable[tuple[str, str]]) -> HookFields:
         """The first non-empty value under the best alias of each field."""
         values: dict[str, str] = {}
-        unmapped: dict[str, str] = {}
+        spelled = self._spelled
         for name, value in payload:
-            folded = self._folded.get(name) or fold_name(name)
-            if folded not in self._known:
-                unmapped.setdefault(folded, name)
-            elif folded not in values and (said := value.strip()):
-                values[folded] = storable(said)
+            known = spelled[name] if name in spelled else self._learn(name)
+            if known is not None and known not in values and (said := value.strip()):
+                values[known] = storable(said)
         task_id, queue_id, call, result, comment, sent_at = [_best(names, values) for names in self._names]
-        read_at = read_time(sent_at)
-        return HookFields(task_id, queue_id, call, result, comment, read_at, tuple(unmapped.values()))
+        return HookFields(task_id, queue_id, call, result, comment, read_time(sent_at) if sent_at else None)
+
+    def _learn(self, name: str) -> str | None:
+        """The folded name if an alias knows it, kept in mind for so many names."""
+        folded = fold_name(name)
+        known = folded if folded in self._known else None
+        if len(self._spelled) < _SPELLINGS:
+            self._spelled[name] = known
+        return known
 
 
 def _best(names: tuple[str, ...], values: Mapping[str, str]) -> str | None:
@@ -96,9 +103,9 @@ def read_fields(
 
 def storable(text: str) -> str:
     """The text without what JSON can carry and no database can: NULs and halves of surrogate pairs."""
-    if not text.isascii():
-        text = text.encode("utf-8", "replace").decode()
-    return text.replace("\0", "\ufffd")
+    if text.isascii() and "\0" not in text:
+        return text
+    return text.encode("utf-8", "replace").decode().replace("\0", "\ufffd")
 
 
 def storable_tree(value: Any) -> Any:

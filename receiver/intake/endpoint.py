@@ -1,7 +1,7 @@
 """The hook endpoint: a thin ASGI application, since a framework's request layer costs more than the disk."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from random import Random
 from typing import NamedTuple
@@ -68,6 +68,7 @@ class _Request(NamedTuple):
     method: str
     query: str
     headers: list[tuple[str, str]]
+    content_type: str
     peer: str | None
     body: bytes
     cut: bool
@@ -109,7 +110,8 @@ class HookEndpoint:
         to the path; `stamp`: the request's id and time.
         """
         headers = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in scope["headers"]]
-        peer = self._peer(scope, headers)
+        named = dict(headers)
+        peer = self._peer(scope, headers if "x-forwarded-for" in named else ())
         if path is None or not self._rules.access.allows(path, peer):
             return _NOT_FOUND
         if scope["method"] not in METHODS:
@@ -125,13 +127,14 @@ class HookEndpoint:
             scope["method"],
             storable(f"{appended}&{query}".strip("&") if appended else query),
             [pair for pair in headers if pair[0] not in _PRIVATE_HEADERS],
+            named.get("content-type", ""),
             peer,
             body[: self._rules.max_body],
             len(body) > self._rules.max_body,
         )
         return await self._record(request)
 
-    def _peer(self, scope: Scope, headers: list[tuple[str, str]]) -> str | None:
+    def _peer(self, scope: Scope, headers: Sequence[tuple[str, str]]) -> str | None:
         forwarded = ",".join([value for name, value in headers if name == "x-forwarded-for"])
         client = scope.get("client")
         return self._rules.access.peer(client[0] if client else None, forwarded or None)
@@ -151,21 +154,20 @@ class HookEndpoint:
 
     def _read_event(self, request: _Request) -> tuple[Fact | None, str | None]:
         """The event that the request is, and what is wrong with it; what names no task is set aside."""
-        content_type = next((value for name, value in request.headers if name == "content-type"), "")
-        payload = read_payload(request.query, content_type, request.body)
+        payload = read_payload(request.query, request.content_type, request.body)
         problem = "too large" if request.cut else payload.problem
         fields = self._reader.read(payload.pairs)
         if request.path.ref is None and fields.task_id is None:
             return None, problem or "names no task"
         said = HookSaid(
-            event=request.path.event,
-            call=fields.call,
-            task_id=fields.task_id,
-            queue_id=fields.queue_id,
-            result=fields.result,
-            comment=fields.comment,
-            sent_at=fields.sent_at,
-            readable=problem is None,
+            request.path.event,
+            fields.call,
+            fields.task_id,
+            fields.queue_id,
+            fields.result,
+            fields.comment,
+            fields.sent_at,
+            problem is None,
         )
         # A minted URL already says which task it is about: a payload's "id" could be anything.
         about = (request.path.ref, None if request.path.ref else fields.task_id)
@@ -201,7 +203,9 @@ async def _read(receive: Receive, limit: int) -> bytes | None:
         message = await receive()
         if message["type"] == "http.disconnect":
             return None
-        chunk = message.get("body", b"")
+        chunk: bytes = message.get("body", b"")
+        if not size and not message.get("more_body") and len(chunk) <= limit:
+            return chunk  # nearly always: whole at once
         size += len(chunk)
         body += chunk[: max(0, limit + 1 - len(body))]
         if not message.get("more_body") or size > limit * _DRAINED:

@@ -193,7 +193,7 @@ class Ledger:
                     count(self._metrics, change)
 
     def _require_open(self) -> None:
-        if _now() < self._closed_until:
+        if self._closed_until and _now() < self._closed_until:
             raise StoreUnavailableError("the store has failed time and again; try later")
 
     def _back_off(self) -> None:

@@ -6,11 +6,13 @@ from itertools import chain
 from typing import Any, Literal
 
 import orjson
-from sqlalchemy import JSON, ColumnElement, Connection, Table, any_, column, func, literal, select
+from sqlalchemy import JSON, ColumnElement, Connection, Table, any_, literal, text
 from sqlalchemy.dialects import postgresql
 
 Way = Literal["add", "put"]
 """Only add rows, or write them over those with the same primary key."""
+
+_LISTED = text("SELECT value FROM json_each(:listed)")
 
 ROWS = 64
 """Rows in one statement on SQLite, which takes a parameter for each value."""
@@ -25,8 +27,7 @@ def among(connection: Connection, what: ColumnElement[Any], values: Iterable[Any
     wanted = list(values)
     if is_postgres(connection):
         return what == any_(literal(wanted, postgresql.ARRAY(what.type)))
-    listed = func.json_each(literal(orjson.dumps(wanted).decode())).table_valued(column("value", what.type))
-    return what.in_(select(listed.c.value))
+    return what.in_(_LISTED.bindparams(listed=orjson.dumps(wanted).decode()))
 
 
 def write(connection: Connection, table: Table, way: Way, rows: Sequence[Mapping[str, Any]]) -> None:

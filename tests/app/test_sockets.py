@@ -97,6 +97,7 @@ async def test_a_body_in_chunks_is_one_body(house: Serving, tmp_path: Path) -> N
 async def test_a_second_question_mark_in_the_url_is_understood(house: Serving) -> None:
     answer = await house.http.get(f"/hooks/main/after/{FIXED_SECRET}?from=pbx?TaskID=901&CallStatus=BUSY")
     assert answer.status_code == 200
+    await house.receiver.ledger.caught_up()
     task = (await house.http.get("/v1/tasks/main/901", headers=await house.token("read"))).json()
     assert (task["task_id"], task["finish_result"]) == ("901", "failed")
 

@@ -49,19 +49,12 @@ def test_an_empty_value_under_a_better_alias_gives_way() -> None:
 
 def test_an_empty_payload_says_nothing() -> None:
     fields = read_fields([])
-    assert (fields.task_id, fields.call, fields.result, fields.sent_at, fields.unmapped) == (None,) * 4 + (
-        (),
-    )
-
-
-def test_names_that_no_alias_knows_are_listed_once_as_spelled_first() -> None:
-    fields = read_fields([("CallFlow", "in"), ("call_flow", "out"), ("id", "7"), ("Bridged", "")])
-    assert fields.unmapped == ("CallFlow", "Bridged")
+    assert (fields.task_id, fields.call, fields.result, fields.sent_at) == (None,) * 4
 
 
 def test_aliases_of_the_settings_replace_the_defaults() -> None:
     fields = read_fields([("vorgang", "7"), ("id", "8")], {"task_id": ("vorgang",)})
-    assert (fields.task_id, fields.call, fields.unmapped) == ("7", None, ("id",))
+    assert (fields.task_id, fields.call) == ("7", None)
 
 
 def test_half_a_surrogate_pair_becomes_something_that_can_be_stored() -> None:
