@@ -1,7 +1,7 @@
 """A ledger of millions of facts, quickly: the product records one task, and SQL multiplies its rows.
 
 So each row is one that intake writes, whatever columns and indexes there are: its ref, ids, calls and numbers
-are replaced by others, its moments lie in the past. Refs are as far from each other as random ones are.
+are replaced by others, its moments lie in the past.
 """
 
 import json
@@ -42,7 +42,7 @@ class Sample:
         calls = {body["CallID"] for body in self.bodies}
         now = {int(body["EventTime"]) for body in self.bodies}
         return {
-            self.ref: f"{_spread(2654435761)} || {_spread(2246822519)}",
+            self.ref: _other_ref(self.ref),
             **{call: _spread_uuid(call, number) for number, call in enumerate(sorted(calls))},
             **{body["EventID"]: _spread_uuid(body["EventID"], 7 + n) for n, body in enumerate(self.bodies)},
             self.bodies[0]["task_id"]: f"printf('%09d', 100000000 + {_N})",
@@ -55,6 +55,11 @@ class Sample:
 def _spread(factor: int, add: int = 0) -> str:
     """Eight hexadecimal digits that look random; an odd factor gives each copy its own."""
     return f"printf('%08x', ({_N} * {factor} + {add}) & 4294967295)"
+
+
+def _other_ref(ref: str) -> str:
+    """Refs of ours begin with the time, as ids do; others lie anywhere."""
+    return _earlier_id(ref, 0) if _ID.fullmatch(ref) else f"{_spread(2654435761)} || {_spread(2246822519)}"
 
 
 def _spread_uuid(uuid: str, number: int) -> str:

@@ -29,12 +29,16 @@ class StartError(BenchError):
 
 @dataclass
 class Ground:
-    """`folder`: for all that a run leaves. `environment`: given to every server, such as LD_PRELOAD."""
+    """`folder`: for all that a run leaves. `environment`: given to every server, such as LD_PRELOAD.
+
+    `random_refs`: refs do not begin with the time (see `Traffic`).
+    """
 
     folder: Path
     postgres: Postgres
     peers: Path = PEERS_DIR
     environment: Mapping[str, str] = field(default_factory=dict)
+    random_refs: bool = False
     peers_used: dict[str, tuple[str, ...]] = field(default_factory=dict)
 
     def new_folder(self) -> Path:

@@ -1,10 +1,12 @@
 """`growth`: whether a ledger of millions of facts takes in as many events per second as a small one."""
 
 import hashlib
+import os
 import shutil
 import socket
 import sqlite3
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from functools import partial
@@ -28,6 +30,8 @@ from tests.bench.traffic import one_task
 
 DATA_DIR = Path(tempfile.gettempdir()) / "receiver-bench-data"
 _BYTES_A_FACT = 2500
+_COPIED = 1_000_000
+"""A ledger of fewer facts is copied for each run."""
 
 
 def growth(
@@ -41,6 +45,9 @@ def growth(
     data_dir: Annotated[
         Path, typer.Option(help="Where filled ledgers are kept to be used again.")
     ] = DATA_DIR,
+    random_refs: Annotated[
+        bool, typer.Option("--random-refs", help="Refs that lie anywhere in the indexes, not by time.")
+    ] = False,
     seed: options.Seed = 1,
     folder: options.Folder = None,
     as_json: options.Json = None,
@@ -48,12 +55,13 @@ def growth(
     """Ingest into a large SQLite ledger, filled directly, beside ingest into a small one."""
     plan = Plan(rounds, seconds, warmup, connections, seed)
     with options.ground(folder) as here:
+        here.random_refs = random_refs
         base = record_one_task(here)
         contestants = [_contestant(filled(base, data_dir, facts), facts) for facts in (small, events)]
         outcome = race(here, contestants, plan, say)
         goal = Goal(f"{events:,} facts ÷ {small:,}", 0.85)
         figures = ratios(outcome.samples, [(contestants[1].name, contestants[0].name, goal)])
-        sizes = {"facts": [small, events]}
+        sizes = {"facts": [small, events], "random_refs": random_refs}
         options.conclude(Report("growth", vars(plan) | sizes, describe(here), figures, outcome), as_json)
 
 
@@ -64,13 +72,16 @@ def record_one_task(ground: Ground) -> Path:
         ours.on_sqlite(ground, path) as stand,
         socket.create_connection(("127.0.0.1", stand.ports[0])) as sock,
     ):
-        for _, request in one_task(seed=1):
+        for _, request in one_task(stand.traffic, seed=1):
             sock.sendall(request)
             answer = HTTPResponse(sock)
             answer.begin()
             if answer.status != 200:
                 raise BenchError(f"a hook of the one task was not recorded: {answer.read()!r}")
             answer.read()
+        deadline = time.monotonic() + 30
+        while stand.backlog is not None and stand.backlog() and time.monotonic() < deadline:
+            time.sleep(0.05)
     return path
 
 
@@ -78,7 +89,9 @@ def filled(base: Path, data_dir: Path, facts: int) -> Path:
     """A ledger of so many facts, from `data_dir` if it has one of this schema."""
     with closing(sqlite3.connect(base)) as connection:
         schema = sorted(str(sql) for (sql,) in connection.execute("SELECT sql FROM sqlite_master"))
-    path = data_dir / f"ledger-{facts}-{hashlib.sha256(repr(schema).encode()).hexdigest()[:12]}.db"
+        ref = connection.execute("SELECT ref FROM delivery").fetchone()[0]
+    shape = hashlib.sha256(repr([schema, len(ref)]).encode()).hexdigest()[:12]
+    path = data_dir / f"ledger-{facts}-{shape}.db"
     if not path.is_file():
         data_dir.mkdir(parents=True, exist_ok=True)
         if shutil.disk_usage(data_dir).free < facts * _BYTES_A_FACT:
@@ -92,16 +105,19 @@ def filled(base: Path, data_dir: Path, facts: int) -> Path:
 
 
 def _contestant(ledger: Path, facts: int) -> Contestant:
-    large = facts > 1_000_000
-    start = partial(ours.on_sqlite, path=ledger) if large else partial(_on_a_copy, ledger=ledger)
+    # A small ledger would soon not be small any more; a large one hardly changes in a few rounds.
+    small = facts < _COPIED
+    start = partial(_on_a_copy, ledger=ledger) if small else partial(ours.on_sqlite, path=ledger)
     return Contestant(f"receiver-sqlite, {facts:,} facts", "", start, most=ours.SQLITE.most)
 
 
 @contextmanager
 def _on_a_copy(ground: Ground, ledger: Path) -> Iterator[Stand]:
-    """A small ledger would soon not be small any more; a large one does not change in a few rounds."""
     path = ground.new_folder() / "receiver.db"
     shutil.copyfile(ledger, path)
+    with path.open("rb") as copy:
+        # Or the disk would be busy with it while the receiver is measured.
+        os.fsync(copy.fileno())
     try:
         with ours.on_sqlite(ground, path) as stand:
             yield stand

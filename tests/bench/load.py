@@ -216,6 +216,7 @@ class Run:
         sorted_ms = sorted(1000 * seconds for seconds in self.latencies)
         end = self.stop if self.last + 0.5 > self.stop else self.last
         return {
+            "took_s": time.perf_counter() - self.begin,
             "busy": (time.process_time() - self._cpu) / (time.perf_counter() - self.begin),
             "rate": len(sorted_ms) / max(end - self.measure, 1e-9),
             "latency_ms": {name: _percentile(sorted_ms, part) for name, part in _PERCENTILES.items()},

@@ -70,7 +70,7 @@ def _plain(value: Any) -> Any:
     return str(value)
 
 
-_MEASURED = ("req/s", "min – max", "p50 ms", "p99 ms", "CPU µs")
+_MEASURED = ("req/s", "min – max", "p50 ms", "p99 ms", "CPU µs", "folded/s")
 _COUNTED = ("acknowledged", "stored", "missing", "doubled")
 
 
@@ -89,6 +89,7 @@ def _contestants(command: str, samples: Sequence[Sample]) -> Table:
             f"{found['p50_ms'].median:.2f}",
             f"{found['p99_ms'].median:.2f}",
             f"{found['server_cpu_us'].median:.0f}",
+            "–" if found["sustained"] is None else f"{found['sustained'].median:,.0f}",
             *("–" if count is None else f"{count:,}" for count in counts),
         )
     return table

@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -21,6 +22,7 @@ _REPEATED = 20_000
 """Requests that are sent over and over to those who store nothing."""
 
 _LOAD_S = 300.0
+_CATCH_UP_S = 300.0
 _TOO_BUSY = 0.95
 
 
@@ -44,7 +46,8 @@ class Sample:
     """One run of one contestant.
 
     `server_cpu_us`: its processor time per request, which noise blurs least. `load_busy`: how much of the
-    time the load generator used its core; near 1 it is the load that was measured.
+    time the load generator used its core; near 1 it is the load that was measured. `backlog`: acknowledged
+    events put off and not done when the load ended; `sustained`: the rate if the time until then counts too.
     """
 
     contestant: str
@@ -56,6 +59,8 @@ class Sample:
     lost_connections: int
     server_cpu_us: float = 0.0
     load_busy: float = 0.0
+    backlog: int | None = None
+    sustained: float | None = None
     verdict: Verdict | None = None
 
 
@@ -87,14 +92,32 @@ class Session:
         before = cpu_seconds(self.stand.pids)
         report = run_load(replace(order, **changes), folder)
         self.runs += 1
+        backlog, sustained = self._catch_up(report)
         return Sample(
             self.contestant.name,
             number,
             server_cpu_us=1e6 * (cpu_seconds(self.stand.pids) - before) / report["acknowledged"],
             load_busy=report["busy"],
+            backlog=backlog,
+            sustained=sustained,
             verdict=self._verdict(ids),
             **_told(report),
         )
+
+    def _catch_up(self, report: dict[str, Any]) -> tuple[int | None, float | None]:
+        """How many events are left to work on, and the rate that counts the time until none is."""
+        if self.stand.backlog is None:
+            return None, None
+        began = time.monotonic()
+        left = backlog = self.stand.backlog()
+        while left and time.monotonic() < began + _CATCH_UP_S:
+            time.sleep(0.05)
+            left = self.stand.backlog()
+        if left:
+            raise BenchError(
+                f"{left} of {backlog} events were put off and not done {_CATCH_UP_S:.0f} s after the load"
+            )
+        return backlog, report["acknowledged"] / (report["took_s"] + time.monotonic() - began)
 
     def _verdict(self, acknowledged: Path) -> Verdict | None:
         if self.stand.stored is None:
@@ -198,6 +221,8 @@ def told(sample: Sample) -> str:
     text = (
         f"{sample.rate:,.0f}/s, p99 {sample.latency_ms['p99']:.1f} ms, CPU {sample.server_cpu_us:.0f} µs each"
     )
+    if sample.sustained is not None:
+        text += f", {sample.backlog} left to fold ({sample.sustained:,.0f}/s with that)"
     if verdict := sample.verdict:
         text += f", {verdict.acknowledged} acknowledged, {verdict.stored} of them stored, none doubled"
     if sample.refused or sample.lost_connections:

@@ -15,8 +15,9 @@ from tests.bench.rounds import Sample
 from tests.bench.traffic import ID_FIELD, Traffic, one_task, requests
 
 
-def test_a_filled_ledger_is_what_the_product_would_have_written(tmp_path: Path) -> None:
-    ground = Ground(tmp_path, Postgres(tmp_path))
+@pytest.mark.parametrize("random_refs", [False, True], ids=["refs by time", "refs anywhere"])
+def test_a_filled_ledger_is_what_the_product_would_have_written(tmp_path: Path, random_refs: bool) -> None:
+    ground = Ground(tmp_path, Postgres(tmp_path), random_refs=random_refs)
     base = record_one_task(ground)
     path = filled(base, tmp_path / "data", 2000)
     assert filled(base, tmp_path / "data", 2000) == path
@@ -47,7 +48,7 @@ def test_no_two_requests_have_the_same_id_and_each_carries_its_own(traffic: Traf
 
 
 def test_one_task_has_four_hooks_to_urls_of_its_own() -> None:
-    hooks = one_task(seed=3)
+    hooks = one_task(Traffic("minted"), seed=3)
     paths = [request.split()[1].decode() for _, request in hooks]
     assert [path.split("/")[3] for path in paths] == ["before", "before_again", "success", "after"]
     assert len({path.split("/")[4] for path in paths}) == 1

@@ -32,7 +32,8 @@ _SAID = {
 @dataclass(frozen=True, slots=True)
 class Traffic:
     """What to send. `kind`: minted (our hook URLs), plain (the same bodies to `path`), stripe (signed events
-    of the type `event`). `repeat`: the same requests may be sent again.
+    of the type `event`). `repeat`: the same requests may be sent again. `random_refs`: refs of minted URLs
+    that begin with anything, as a customer's own may, not with the time as ours do.
     """
 
     kind: str
@@ -40,6 +41,7 @@ class Traffic:
     secret: str = ""
     repeat: bool = False
     event: str = ""
+    random_refs: bool = False
 
     def as_dict(self) -> dict[str, Any]:
         return asdict(self)
@@ -71,10 +73,10 @@ def _hooks(traffic: Traffic, rng: Random) -> Iterator[Request]:
             open_tasks[place] = _Task(rng, signer, traffic)
 
 
-def one_task(seed: int) -> list[Request]:
-    """The four hooks of one task, to minted URLs."""
+def one_task(traffic: Traffic, seed: int) -> list[Request]:
+    """The four hooks of one task."""
     rng = Random(seed)
-    task = _Task(rng, HookSigner((HookKey(KEY_NAME, KEY_SECRET),)), Traffic("minted"))
+    task = _Task(rng, HookSigner((HookKey(KEY_NAME, KEY_SECRET),)), traffic)
     return [task.next_hook(rng) for _ in EVENTS]
 
 
@@ -82,7 +84,7 @@ class _Task:
     """One callback task of two attempts, the second of which succeeds."""
 
     def __init__(self, rng: Random, signer: HookSigner, traffic: Traffic) -> None:
-        ref = f"{rng.getrandbits(64):016x}"
+        ref = f"{rng.getrandbits(64):016x}" if traffic.random_refs else _ref(rng)
         urls = mint_urls(signer, "http://127.0.0.1", ACCOUNT, ref)
         minted = traffic.kind == "minted"
         self._paths = [urlsplit(urls[f"url_{event}"]).path if minted else traffic.path for event in EVENTS]
@@ -161,6 +163,11 @@ def post(path: str, body: bytes, more_headers: str = "") -> bytes:
         f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n{more_headers}\r\n"
     )
     return head.encode() + body
+
+
+def _ref(rng: Random) -> str:
+    """A ref as `new_ref` makes them, but from a seed."""
+    return f"{int(time.time() * 1000):012x}{rng.getrandbits(80):020x}"
 
 
 def _uuid(rng: Random) -> str:

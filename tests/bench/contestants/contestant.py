@@ -10,12 +10,16 @@ from tests.bench.traffic import Traffic
 
 @dataclass(frozen=True)
 class Stand:
-    """A contestant that runs. `stored`: the unique ids of all in its store; None where it stores nothing."""
+    """A contestant that runs. `stored`: the unique ids of all in its store; None where it stores nothing.
+
+    `backlog`: how many acknowledged events it has still to work on, if it puts work off.
+    """
 
     ports: tuple[int, ...]
     traffic: Traffic
     stored: Callable[[], Iterable[str]] | None = None
     pids: tuple[int, ...] = ()
+    backlog: Callable[[], int] | None = None
 
 
 @dataclass(frozen=True)

@@ -34,6 +34,10 @@ BODIES = (
 """The bodies of the deliveries that are facts as well."""
 
 
+UNFOLDED = "SELECT count(*) FROM pending"
+"""Facts that are on disk, and of which no timeline tells yet."""
+
+
 def write_settings(folder: Path, store: str, port: int) -> Path:
     """A settings file for `receiver serve` on that store."""
     path = folder / f"receiver-{port}.toml"
@@ -65,13 +69,24 @@ def on_sqlite(ground: Ground, path: Path | None = None) -> Iterator[Stand]:
     store = path or ground.new_folder() / "receiver.db"
     began = time.time()
     with serve(ground, str(store)) as (ports, pids):
-        yield Stand(ports, Traffic("minted"), lambda: ids_of(_sqlite_bodies(store, began)), pids)
+        yield Stand(
+            ports,
+            Traffic("minted", random_refs=ground.random_refs),
+            lambda: ids_of(_sqlite_bodies(store, began)),
+            pids,
+            lambda: _sqlite_count(store),
+        )
 
 
 def _sqlite_bodies(path: Path, since: float) -> Iterator[bytes]:
     with closing(sqlite3.connect(path)) as connection:
         for (body,) in connection.execute(f"{BODIES} WHERE delivery.received_at >= ?", (since,)):
             yield body
+
+
+def _sqlite_count(path: Path) -> int:
+    with closing(sqlite3.connect(path)) as connection:
+        return int(connection.execute(UNFOLDED).fetchone()[0])
 
 
 def ids_of(bodies: Iterable[bytes]) -> Iterator[str]:
@@ -87,7 +102,13 @@ def on_postgres(ground: Ground, processes: int) -> Iterator[Stand]:
     unique = BODIES.replace("delivery.body", f"convert_from(delivery.body, 'UTF8')::json->>'{ID_FIELD}'")
     try:
         with serve(ground, postgres.url(name), processes) as (ports, pids):
-            yield Stand(ports, Traffic("minted"), lambda: postgres.texts(name, unique), pids)
+            yield Stand(
+                ports,
+                Traffic("minted", random_refs=ground.random_refs),
+                lambda: postgres.texts(name, unique),
+                pids,
+                lambda: int(postgres.texts(name, UNFOLDED)[0]),
+            )
     finally:
         postgres.drop_database(name)
 
