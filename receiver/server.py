@@ -25,7 +25,12 @@ def serve(settings: Settings) -> None:
     """Run until SIGTERM or SIGINT; then take no more requests, finish those under way, drain the workers."""
     configure_logs(settings.log_format, settings.log_level)
     sock = listen(settings.host, settings.port)
-    make_server(Receiver(settings, machine_world(settings))).run(sockets=[sock])
+    server = make_server(Receiver(settings, machine_world(settings)))
+    # What is there now stays: the collector need not look at it again and again, nor so often.
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(_GC_THRESHOLD)
+    server.run(sockets=[sock])
 
 
 def machine_world(settings: Settings) -> World:
@@ -56,10 +61,6 @@ class Server(uvicorn.Server):
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
-        # What is there now stays: the collector need not look at it again and again, nor so often.
-        gc.collect()
-        gc.freeze()
-        gc.set_threshold(_GC_THRESHOLD)
         self.ready.set()
 
     @contextmanager

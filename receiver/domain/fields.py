@@ -3,7 +3,6 @@
 import re
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
-from functools import lru_cache
 from typing import Any
 
 from receiver.domain.shape import shape
@@ -87,18 +86,6 @@ def _best(names: tuple[str, ...], values: Mapping[str, str]) -> str | None:
         if name in values:
             return values[name]
     return None
-
-
-@lru_cache(maxsize=8)
-def _reader(aliases: tuple[tuple[str, tuple[str, ...]], ...]) -> FieldReader:
-    return FieldReader(dict(aliases))
-
-
-def read_fields(
-    payload: Iterable[tuple[str, str]], aliases: Mapping[str, tuple[str, ...]] = DEFAULT_ALIASES
-) -> HookFields:
-    """`FieldReader.read` for whoever has no reader at hand; those of the last few tables are kept."""
-    return _reader(tuple(aliases.items())).read(payload)
 
 
 def storable(text: str) -> str:

@@ -23,6 +23,7 @@ from receiver.ledger.counting import count
 from receiver.ledger.line import Line, Waiting, settle
 from receiver.ledger.pace import Pace
 from receiver.metrics import Metrics
+from receiver.store import statements
 from receiver.store.backend import Arrival
 from receiver.store.engine import Store
 
@@ -161,34 +162,43 @@ class Ledger:
         """Fold some of what is pending; the seconds that it took. What fails then waits or is set aside."""
         began = _now()
         try:
-            folded = await self._store.write(lambda connection: folding.fold_some(connection, FOLD_BATCH))
+            await self._fold_first()
         except StoreUnavailableError as error:
             _log.warning("not folded, will be tried again", problem=str(error))
             self._fold_at = _now() + _AFTER_FAILURE_S
             if stop.is_set():
                 self._folded.set()  # the next life finds it
-        except Exception:
-            await self._fold_one_by_one()
-        else:
-            for change in folded.changes:
-                count(self._metrics, change)
-            if folded.is_taken:
-                self._fold_at = _now() + _OTHER_FOLDS_S
-            elif folded.facts < FOLD_BATCH:
-                self._folded.set()
         return _now() - began
 
+    async def _fold_first(self) -> None:
+        """Fold the first that are pending. Raises StoreUnavailableError."""
+        try:
+            folded = await self._store.write(partial(folding.fold_some, most=FOLD_BATCH))
+        except StoreUnavailableError:
+            raise
+        except Exception:
+            await self._fold_one_by_one()
+            return
+        for change in folded.changes:
+            count(self._metrics, change)
+        if folded.is_taken:
+            self._fold_at = _now() + _OTHER_FOLDS_S
+        elif folded.facts < FOLD_BATCH:
+            self._folded.set()
+
     async def _fold_one_by_one(self) -> None:
-        """What cannot be folded is set aside: it stays in the ledger, and `rebuild` folds it once mended."""
-        for seq in await self._store.read(lambda connection: folding.first_pending(connection, FOLD_BATCH)):
+        """What cannot be folded is set aside: it stays in the ledger, and `rebuild` folds it once mended.
+        Raises StoreUnavailableError.
+        """
+        for seq in await self._store.read(partial(statements.pending, most=FOLD_BATCH)):
             try:
                 changes = await self._store.write(partial(folding.fold_these, seqs=[seq]))
             except StoreUnavailableError:
-                return
+                raise
             except Exception:
                 _log.exception("a fact cannot be folded and is set aside", seq=seq)
+                await self._store.write(partial(statements.drop_pending, seqs=[seq]))
                 self._metrics.fold_failures.inc()
-                await self._store.write(partial(folding.set_aside, seq=seq))
             else:
                 for change in changes:
                     count(self._metrics, change)

@@ -55,23 +55,15 @@ def fold_some(connection: Connection, most: int) -> Folded:
     return Folded(len(seqs), _fold_pending(connection, seqs))
 
 
-def first_pending(connection: Connection, most: int) -> list[int]:
-    """The first facts that are not folded yet, by their seq."""
-    return statements.pending(connection, most)
-
-
 def fold_these(connection: Connection, seqs: Sequence[int]) -> list[Change]:
     """Fold the tasks that these facts touch."""
     statements.lock_folding(connection)
     return _fold_pending(connection, seqs)
 
 
-def set_aside(connection: Connection, seq: int) -> None:
-    """Do not try to fold this fact again."""
-    statements.drop_pending(connection, [seq])
-
-
 def _fold_pending(connection: Connection, seqs: Sequence[int]) -> list[Change]:
+    if not seqs:
+        return []
     statements.drop_pending(connection, seqs)
     return _fold(connection, statements.subjects(connection, seqs))
 

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import takewhile
 from typing import Generic, TypeVar
 
 from receiver.errors import StoreUnavailableError
@@ -57,9 +58,10 @@ class Line(Generic[Item]):
     def take(self) -> list[Waiting[Item]]:
         """The next batch. Who has waited too long is turned away; what one who left handed in is kept."""
         latest = asyncio.get_running_loop().time() - MAX_WAIT_S
-        while self._waiting and self._waiting[0].since < latest:
-            late = StoreUnavailableError("the store is too slow: the wait for a commit was given up")
-            settle([self._pop(1)[0]], late)
+        late = sum(1 for _ in takewhile(lambda each: each.since < latest, self._waiting))
+        if late:
+            text = "the store is too slow: the wait for a commit was given up"
+            settle(self._pop(late), StoreUnavailableError(text))
         return self._pop(self._batch())
 
     def turn_away(self, error: Exception) -> None:

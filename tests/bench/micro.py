@@ -6,7 +6,7 @@ from statistics import median
 from timeit import Timer
 
 from receiver.domain.facts import EVENTS, Fact, HookSaid, TaskSaid, hook_fact, observation, pack, unpack
-from receiver.domain.fields import read_fields
+from receiver.domain.fields import FieldReader
 from receiver.domain.fold import fold
 from receiver.domain.hooks import HookKey, HookPath, HookSigner, new_ref, parse_hook_path
 from receiver.domain.timeline import Timeline
@@ -77,6 +77,7 @@ def cases() -> dict[str, Callable[[], object]]:
     proof = signer.token("acme", "after", ref)
     location = f"/hooks/acme/after/{ref}/{proof}"
     path = HookPath("acme", "after", ref, proof)
+    read = FieldReader().read
     pairs = read_payload("", "application/json", BODY).pairs
     facts = facts_of_a_task()
     text = pack(SAID)
@@ -88,11 +89,11 @@ def cases() -> dict[str, Callable[[], object]]:
         "path: parse": lambda: parse_hook_path(location),
         "access: allows": lambda: access.allows(path, "192.0.2.1"),
         "access: peer": lambda: access.peer("192.0.2.1", None),
-        "JSON body: payload + fields": lambda: read_fields(read_payload("", "application/json", BODY).pairs),
+        "JSON body: payload + fields": lambda: read(read_payload("", "application/json", BODY).pairs),
         "JSON body: payload": lambda: read_payload("", "application/json", BODY),
-        "JSON body: fields": lambda: read_fields(pairs),
-        "form body: payload + fields": lambda: read_fields(read_payload("", "", FORM).pairs),
-        "no body: payload + fields": lambda: read_fields(read_payload("", "", b"").pairs),
+        "JSON body: fields": lambda: read(pairs),
+        "form body: payload + fields": lambda: read(read_payload("", "", FORM).pairs),
+        "no body: payload + fields": lambda: read(read_payload("", "", b"").pairs),
         "fact: pack a hook": lambda: pack(SAID),
         "fact: unpack a hook": lambda: unpack("hook", text),
         "fact: pack a record": lambda: pack(PLAN),

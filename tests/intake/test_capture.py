@@ -2,7 +2,7 @@
 
 import tomllib
 
-from receiver.domain.fields import DEFAULT_ALIASES, read_fields
+from receiver.domain.fields import DEFAULT_ALIASES, FieldReader
 from receiver.intake.capture import Proposal, as_setting, propose
 
 CALL = "0b6f3a52-7c1e-4a7b-9d52-1f0e6a8c2b11"
@@ -41,7 +41,7 @@ def test_the_proposed_setting_can_be_read_and_then_reads_the_payload() -> None:
     setting = tomllib.loads(as_setting(found))["aliases"]
     assert setting == {"call": [*DEFAULT_ALIASES["call"], "leg"]}
     aliases = DEFAULT_ALIASES | {name: tuple(names) for name, names in setting.items()}
-    assert read_fields([("leg", CALL)], aliases).call == CALL
+    assert FieldReader(aliases).read([("leg", CALL)]).call == CALL
 
 
 def test_nothing_to_propose_is_nothing_to_set() -> None:

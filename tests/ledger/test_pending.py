@@ -1,15 +1,17 @@
 """Hooks are on disk before they are folded: what lies between is not lost, and holds up nobody."""
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import closing
+from typing import Any
 
 import pytest
-from sqlalchemy import insert
+from sqlalchemy import Connection, insert
 
 from receiver.domain.facts import Fact
 from receiver.domain.fold import fold
 from receiver.domain.timeline import Timeline
+from receiver.errors import StoreUnavailableError
 from receiver.ledger import door, folding, line, pace
 from receiver.ledger.pace import Pace
 from receiver.store.backend import Arrival
@@ -86,6 +88,46 @@ async def test_what_cannot_be_folded_is_set_aside_alone_and_counted(
     assert len(house.facts()) == 4
     assert house.rows(PENDING) == []
     assert house.sample("fold_failures_total") == 1
+
+
+async def test_a_store_in_trouble_while_facts_are_tried_one_by_one_sets_nothing_aside(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither a fault of the fact nor an end of the ledger, which goes on taking in hooks."""
+    faults: list[Exception] = [RuntimeError("a fault of ours: the batch fails")]
+    troubles = [StoreUnavailableError("and then the store does")]
+    read = house.store.read
+
+    def faulty(facts: Iterable[Fact]) -> Timeline:
+        if faults:
+            raise faults.pop()
+        return fold(facts)
+
+    async def troubled(work: Callable[[Connection], Any]) -> Any:
+        if troubles:
+            raise troubles.pop()
+        return await read(work)
+
+    monkeypatch.setattr(folding, "fold", faulty)
+    monkeypatch.setattr(house.store, "read", troubled)
+    monkeypatch.setattr(door, "_AFTER_FAILURE_S", 0.05)
+    await asyncio.gather(*map(house.ledger.accept, arrivals(3)))
+    await asyncio.wait_for(house.ledger.caught_up(), 10)
+    assert not troubles
+    assert not house.running.done()
+    assert len(house.rows(TASK)) == 3
+    assert house.sample("fold_failures_total") == 0
+
+
+async def test_who_has_waited_too_long_is_turned_away_and_nobody_else() -> None:
+    waiting: line.Line[int] = line.Line(asyncio.Event())
+    answers = [waiting.join(number, 500) for number in range(5)]
+    for each in waiting._waiting[:2]:
+        each.since -= line.MAX_WAIT_S + 1
+    assert [each.item for each in waiting.take()] == [2, 3, 4]
+    assert [type(answer.exception()) for answer in answers[:2]] == [StoreUnavailableError] * 2
+    assert not any(answer.done() for answer in answers[2:])
+    assert len(waiting) == 0
 
 
 async def test_a_mark_without_its_fact_is_taken_away(house: House) -> None:
