@@ -11,6 +11,7 @@ from prometheus_client.registry import Collector
 
 from receiver.domain.facts import EVENTS
 from receiver.domain.timeline import ANOMALY_KINDS, DRIFT_KINDS
+from receiver.tally import Tally
 
 INTAKE_OUTCOMES = ("recorded", "unreadable", "set_aside", "refused", "unavailable")
 _QUEUE_LIMIT = 50
@@ -47,9 +48,9 @@ class Metrics:
         self._answered = {
             labels: self.intake_requests.labels(*labels) for labels in [*known, ("unknown", "refused")]
         }
-        self.intake_duration = self._histogram(
+        self.intake_duration = self._tally(
             "intake_request_duration_seconds", "From the request's first byte read to its answer.", _SECONDS
-        )
+        ).series()
         self.hooks_in_flight = 0
         in_flight = Gauge(
             "callback_intake_in_flight_requests", "Hook requests being served now.", registry=self.registry
@@ -65,9 +66,9 @@ class Metrics:
         self.fold_failures = self._counter(
             "fold_failures", "Facts that could not be folded and are set aside."
         )
-        self.intake_payload = self._histogram(
+        self.intake_payload = self._tally(
             "intake_payload_bytes", "Size of hook bodies.", (0, 256, 512, 1024, 4096, 16384, 65536, 262144)
-        )
+        ).series()
 
     def _lifecycle(self) -> None:
         self.tasks_opened = self._counter("tasks_opened", "Tasks first heard of.", "queue")
@@ -123,14 +124,13 @@ class Metrics:
     def _itself(self) -> None:
         build = Info("callback_build", "Version of the receiver.", registry=self.registry)
         build.info({"version": version("receiver"), "python": platform.python_version()})
-        self.pipeline_lag = self._histogram(
+        pipeline_lag = self._tally(
             "pipeline_lag_seconds",
             "From a hook's arrival until it is durable; from a task's end until the API has confirmed it.",
             (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1, 5, 15, 60, 300, 900, 3600),
             "stage",
         )
-        self.durable_lag = self.pipeline_lag.labels("durable")
-        self.pipeline_lag.labels("reconciled")
+        self.durable_lag, self.reconciled_lag = map(pipeline_lag.series, ("durable", "reconciled"))
         self.worker_restarts = self._counter(
             "worker_restarts", "Workers started again after a failure.", "worker"
         )
@@ -143,6 +143,11 @@ class Metrics:
 
     def _histogram(self, name: str, text: str, buckets: tuple[float, ...], *labels: str) -> Histogram:
         return Histogram(f"callback_{name}", text, labels, buckets=buckets, registry=self.registry)
+
+    def _tally(self, name: str, text: str, bounds: tuple[float, ...], label: str = "") -> Tally:
+        tally = Tally(f"callback_{name}", text, bounds, label)
+        self.registry.register(tally)
+        return tally
 
 
 class SnapshotCollector(Collector):

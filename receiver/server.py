@@ -7,7 +7,7 @@ import signal
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
-from random import SystemRandom
+from random import Random
 
 import uvicorn
 
@@ -35,7 +35,7 @@ def serve(settings: Settings) -> None:
 
 def machine_world(settings: Settings) -> World:
     """The machine's time, randomness and network."""
-    return World(WallClock(settings.clock_speed, settings.clock_origin), SystemRandom())
+    return World(WallClock(settings.clock_speed, settings.clock_origin), Random())
 
 
 def listen(host: str, port: int) -> socket.socket:

@@ -1,7 +1,7 @@
 """From a payload's names and values, in whatever spelling, to what an event says."""
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -45,6 +45,8 @@ class HookFields:
 
 
 _SPELLINGS = 1000
+_NO_ALIAS = 1_000_000
+"""A rank worse than that of every alias."""
 
 
 def fold_name(name: str) -> str:
@@ -56,36 +58,31 @@ class FieldReader:
     """Reads payloads by one table of aliases: our field → the names it may come under, best first."""
 
     def __init__(self, aliases: Mapping[str, tuple[str, ...]] = DEFAULT_ALIASES) -> None:
-        self._names = tuple(tuple(map(fold_name, aliases.get(ours, ()))) for ours in DEFAULT_ALIASES)
-        self._known = frozenset(fold_name(alias) for names in aliases.values() for alias in names)
+        self._places: dict[str, list[tuple[int, int]]] = {}
+        for field, ours in enumerate(DEFAULT_ALIASES):
+            for rank, name in enumerate(dict.fromkeys(map(fold_name, aliases.get(ours, ())))):
+                self._places.setdefault(name, []).append((field, rank))
         # A sender spells a name the same way each time: then it need not be folded again.
-        self._spelled: dict[str, str | None] = {}
+        self._spelled: dict[str, Sequence[tuple[int, int]]] = {}
 
     def read(self, payload: Iterable[tuple[str, str]]) -> HookFields:
         """The first non-empty value under the best alias of each field."""
-        values: dict[str, str] = {}
+        values: list[str | None] = [None] * len(DEFAULT_ALIASES)
+        ranks = [_NO_ALIAS] * len(DEFAULT_ALIASES)
         spelled = self._spelled
         for name, value in payload:
-            known = spelled[name] if name in spelled else self._learn(name)
-            if known is not None and known not in values and (said := value.strip()):
-                values[known] = storable(said)
-        task_id, queue_id, call, result, comment, sent_at = [_best(names, values) for names in self._names]
+            for field, rank in spelled[name] if name in spelled else self._learn(name):
+                if rank < ranks[field] and (said := value.strip()):
+                    values[field], ranks[field] = storable(said), rank
+        task_id, queue_id, call, result, comment, sent_at = values
         return HookFields(task_id, queue_id, call, result, comment, read_time(sent_at) if sent_at else None)
 
-    def _learn(self, name: str) -> str | None:
-        """The folded name if an alias knows it, kept in mind for so many names."""
-        folded = fold_name(name)
-        known = folded if folded in self._known else None
+    def _learn(self, name: str) -> Sequence[tuple[int, int]]:
+        """The fields that a name may stand for, and how good it is for each; kept for so many names."""
+        places = self._places.get(fold_name(name), ())
         if len(self._spelled) < _SPELLINGS:
-            self._spelled[name] = known
-        return known
-
-
-def _best(names: tuple[str, ...], values: Mapping[str, str]) -> str | None:
-    for name in names:
-        if name in values:
-            return values[name]
-    return None
+            self._spelled[name] = places
+        return places
 
 
 def storable(text: str) -> str:

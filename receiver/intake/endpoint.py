@@ -1,12 +1,10 @@
 """The hook endpoint: a thin ASGI application, since a framework's request layer costs more than the disk."""
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from random import Random
-from typing import NamedTuple
 
-import orjson
 import structlog
 from starlette.types import Receive, Scope, Send
 
@@ -16,6 +14,7 @@ from receiver.domain.fields import FieldReader, storable
 from receiver.domain.hooks import HookPath, parse_hook_path
 from receiver.errors import StoreError, StoreUnavailableError
 from receiver.intake.access import Access
+from receiver.intake.headers import read_headers
 from receiver.intake.payload import decode, read_payload
 from receiver.ledger import Ledger
 from receiver.metrics import Metrics
@@ -27,8 +26,6 @@ METHODS = ("GET", "POST", "PUT")
 RETRY_AFTER_S = 5
 _DRAINED = 8
 """So many times the size limit is read and thrown away, so that the sender gets to read its answer."""
-
-_PRIVATE_HEADERS = ("authorization", "cookie", "proxy-authorization")
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,21 +54,6 @@ _UNAVAILABLE = _Answer(
     503, "unavailable", b'{"error":"try again later"}', ((b"retry-after", str(RETRY_AFTER_S).encode()),)
 )
 _GONE_AWAY = _Answer(400, "refused", b'{"error":"the request ended early"}')
-
-
-class _Request(NamedTuple):
-    """One authentic hook request as it came. `cut`: its body was longer than the limit."""
-
-    id: str
-    at: float
-    path: HookPath
-    method: str
-    query: str
-    headers: list[tuple[str, str]]
-    content_type: str
-    peer: str | None
-    body: bytes
-    cut: bool
 
 
 class HookEndpoint:
@@ -105,13 +87,13 @@ class HookEndpoint:
 
     async def _answer(
         self, path: HookPath | None, appended: str, stamp: tuple[str, float], scope: Scope, receive: Receive
-    ) -> "_Answer":
+    ) -> _Answer:
         """The answer once the request is on disk, or why it will not be. `appended`: fields that were hung on
         to the path; `stamp`: the request's id and time.
         """
-        headers = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in scope["headers"]]
-        named = dict(headers)
-        peer = self._peer(scope, headers if "x-forwarded-for" in named else ())
+        headers = read_headers(tuple(map(tuple, scope["headers"])))
+        client = scope.get("client")
+        peer = self._rules.access.peer(client[0] if client else None, headers.forwarded_for)
         if path is None or not self._rules.access.allows(path, peer):
             return _NOT_FOUND
         if scope["method"] not in METHODS:
@@ -121,28 +103,26 @@ class HookEndpoint:
             return _GONE_AWAY
         self._metrics.intake_payload.observe(len(body))
         query = decode(scope["query_string"])
-        request = _Request(
-            *stamp,
-            path,
+        if appended:
+            query = f"{appended}&{query}".strip("&")
+        request = Delivery(
+            stamp[0],
+            path.account,
+            path.event,
+            path.ref,
+            stamp[1],
             scope["method"],
-            storable(f"{appended}&{query}".strip("&") if appended else query),
-            [pair for pair in headers if pair[0] not in _PRIVATE_HEADERS],
-            named.get("content-type", ""),
-            peer,
+            storable(query) if query else "",
+            headers.kept,
             body[: self._rules.max_body],
-            len(body) > self._rules.max_body,
+            peer,
+            "too large" if len(body) > self._rules.max_body else None,
         )
-        return await self._record(request)
+        return await self._record(*self._read_event(request, path, headers.content_type))
 
-    def _peer(self, scope: Scope, headers: Sequence[tuple[str, str]]) -> str | None:
-        forwarded = ",".join([value for name, value in headers if name == "x-forwarded-for"])
-        client = scope.get("client")
-        return self._rules.access.peer(client[0] if client else None, forwarded or None)
-
-    async def _record(self, request: _Request) -> _Answer:
-        fact, problem = self._read_event(request)
+    async def _record(self, request: Delivery, fact: Fact | None) -> _Answer:
         try:
-            await self._ledger.accept(Arrival(_delivery(request, problem), fact))
+            await self._ledger.accept(Arrival(request, fact))
         except StoreUnavailableError as error:
             # The ledger tells of the trouble once; a line for each of a thousand hooks would tell no more.
             _log.debug("hook not recorded", **_said(request), problem=str(error))
@@ -150,21 +130,26 @@ class HookEndpoint:
         except StoreError as error:
             _log.error("hook not recorded", **_said(request), problem=str(error))
             return _UNAVAILABLE
-        self._metrics.durable_lag.observe(max(0.0, self._clock.now() - request.at))
-        if problem is None:
+        self._metrics.durable_lag.observe(max(0.0, self._clock.now() - request.received_at))
+        if request.problem is None:
             return _RECORDED
-        _log.warning("hook kept but not read", **_said(request), problem=problem)
+        _log.warning("hook kept but not read", **_said(request), problem=request.problem)
         return _UNREADABLE if fact else _SET_ASIDE
 
-    def _read_event(self, request: _Request) -> tuple[Fact | None, str | None]:
-        """The event that the request is, and what is wrong with it; what names no task is set aside."""
-        payload = read_payload(request.query, request.content_type, request.body)
-        problem = "too large" if request.cut else payload.problem
+    def _read_event(
+        self, request: Delivery, path: HookPath, content_type: str
+    ) -> tuple[Delivery, Fact | None]:
+        """The request with what is wrong with it, and its event; what names no task is set aside."""
+        payload = read_payload(request.query, content_type, request.body)
         fields = self._reader.read(payload.pairs)
-        if request.path.ref is None and fields.task_id is None:
-            return None, problem or "names no task"
+        problem = request.problem or payload.problem
+        is_about_a_task = path.ref is not None or fields.task_id is not None
+        if problem or not is_about_a_task:
+            request = request._replace(problem=problem or "names no task")
+        if not is_about_a_task:
+            return request, None
         said = HookSaid(
-            request.path.event,
+            path.event,
             fields.call,
             fields.task_id,
             fields.queue_id,
@@ -174,29 +159,13 @@ class HookEndpoint:
             problem is None,
         )
         # A minted URL already says which task it is about: a payload's "id" could be anything.
-        about = (request.path.ref, None if request.path.ref else fields.task_id)
-        return hook_fact(request.path.account, request.id, request.at, said, about), problem
+        about = (path.ref, None if path.ref else fields.task_id)
+        return request, hook_fact(path.account, request.id, request.received_at, said, about)
 
 
-def _said(request: _Request) -> dict[str, str]:
+def _said(request: Delivery) -> dict[str, str]:
     """What a log line may say of a request."""
-    return {"request_id": request.id, "account": request.path.account, "hook": request.path.event}
-
-
-def _delivery(request: _Request, problem: str | None) -> Delivery:
-    return Delivery(
-        request.id,
-        request.path.account,
-        request.path.event,
-        request.path.ref,
-        request.at,
-        request.method,
-        request.query,
-        orjson.dumps(request.headers).decode(),
-        request.body,
-        request.peer,
-        problem,
-    )
+    return {"request_id": request.id, "account": request.account, "hook": request.event}
 
 
 async def _read(receive: Receive, limit: int) -> bytes | None:

@@ -36,11 +36,11 @@ class Payload:
 
 def read_payload(query: str, content_type: str, body: bytes) -> Payload:
     """All that query and body say. Never raises: what cannot be read is a problem, not an error."""
-    asked = _pairs(query.replace("?", "&"))
+    asked = _pairs(query.replace("?", "&")) if query else ()
     told: Pairs = ()
     problem = None
     try:
-        asked = _expand(asked)
+        asked = _expand(asked) if asked else ()
         told = _read_body(content_type, body.removeprefix(codecs.BOM_UTF8).strip())
     except _UnreadableError as error:
         problem = str(error)

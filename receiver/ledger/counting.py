@@ -16,7 +16,7 @@ def count(metrics: Metrics, change: Change) -> None:
         metrics.tasks_finished.labels(queue, result).inc()
         metrics.task_attempts.labels(result).observe(after.attempts.low)
         if after.finished_at is not None and after.arrived.get("after"):
-            metrics.pipeline_lag.labels("reconciled").observe(max(0.0, after.last_at - after.finished_at))
+            metrics.reconciled_lag.observe(max(0.0, after.last_at - after.finished_at))
     if after.settled and (before is None or not before.settled):
         _count_settled(metrics, after)
 
