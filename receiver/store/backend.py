@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
-from sqlalchemy import Connection, Engine
+from sqlalchemy import Engine
 
 from receiver.domain.facts import Fact
 
@@ -40,10 +40,13 @@ class Arrival(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Backend:
-    """One open database. `name`: what logs and people may see of it. `append`: see `Store.append`."""
+    """One open database. `name`: what logs and people may see of it. `append`: one transaction, see
+    `Store.append`. `appending`: what it is given; `writing` again where there is one writer.
+    """
 
     name: str
     writing: Engine
     reading: Engine
-    append: Callable[[Connection, Sequence[Arrival]], None]
+    appending: Engine
+    append: Callable[[Engine, Sequence[Arrival]], None]
     path: Path | None = None

@@ -1,6 +1,6 @@
 """Many rows in one statement: a statement a row costs more than the row, on both databases."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import lru_cache
 from itertools import chain
 from typing import Any, Literal
@@ -40,15 +40,20 @@ def write(connection: Connection, table: Table, way: Way, rows: Sequence[Mapping
         return
     documents = _documents(table)
     into = f"{_quoted(table.name)} ({', '.join(map(_quoted, names))})"
-    insert(connection, into, [_values(row, documents) for row in rows], _ending(table, way, names))
+    values = [_values(row, documents) for row in rows]
+    insert(connection.exec_driver_sql, into, values, _ending(table, way, names))
 
 
-def insert(connection: Connection, into: str, rows: Sequence[Sequence[Any]], ending: str = "") -> None:
+def insert(
+    execute: Callable[[str, tuple[Any, ...]], object],
+    into: str,
+    rows: Sequence[Sequence[Any]],
+    ending: str = "",
+) -> None:
     """Rows of values on SQLite; `into` and `ending`, all our own words, stand before and behind them."""
     for start in range(0, len(rows), ROWS):
         some = rows[start : start + ROWS]
-        statement = _insertion(into, len(some[0]), len(some), ending)
-        connection.exec_driver_sql(statement, tuple(chain.from_iterable(some)))
+        execute(_insertion(into, len(some[0]), len(some), ending), tuple(chain.from_iterable(some)))
 
 
 @lru_cache(maxsize=8 * ROWS)

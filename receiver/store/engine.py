@@ -3,6 +3,7 @@ before it is acknowledged.
 """
 
 import asyncio
+import sqlite3
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -19,7 +20,10 @@ from receiver.store.backend import READERS, Arrival, Backend
 
 Result = TypeVar("Result")
 
-_DATA_FAULTS = (IntegrityError, DataError, InterfaceError, ProgrammingError)
+_DATA_FAULTS = (
+    *(IntegrityError, DataError, InterfaceError, ProgrammingError),
+    *(sqlite3.IntegrityError, sqlite3.DataError, sqlite3.InterfaceError, sqlite3.ProgrammingError),
+)
 """What is wrong with the rows, not with the store: trying again later mends nothing."""
 
 
@@ -27,13 +31,17 @@ class Store:
     """`target`: the path of a SQLite file, or a postgresql:// URL. `patience`: seconds for which a
     transaction waits for others; None: as long as it takes on PostgreSQL, some seconds on SQLite.
 
-    Writes go through one thread and one connection, so in this process they queue here and not on locks.
+    Writes go through one thread and one connection, so in this process they queue here and not on locks; on
+    PostgreSQL hooks have a thread and a connection of their own.
     """
 
     def __init__(self, target: str | Path, patience: float | None = None) -> None:
         self._backend = _backend(target, patience)
         self.name = self._backend.name
         self._writer = ThreadPoolExecutor(1, thread_name_prefix="store-writer")
+        self._appender = self._writer
+        if self._backend.appending is not self._backend.writing:
+            self._appender = ThreadPoolExecutor(1, thread_name_prefix="store-appender")
         self._readers = ThreadPoolExecutor(READERS, thread_name_prefix="store-reader")
 
     @property
@@ -64,7 +72,12 @@ class Store:
 
     async def append(self, arrivals: Sequence[Arrival]) -> None:
         """Keep hook deliveries with the facts that they are, and mark those facts as pending."""
-        await self.write(lambda connection: self._backend.append(connection, arrivals))
+
+        def run() -> None:
+            with _translated():
+                self._backend.append(self._backend.appending, arrivals)
+
+        await asyncio.get_running_loop().run_in_executor(self._appender, run)
 
     async def write(self, work: Callable[[Connection], Result]) -> Result:
         """Run `work` in one transaction on the writer thread."""
@@ -85,10 +98,10 @@ class Store:
 
     def close(self) -> None:
         """Finish what is running, then let go of file or server."""
-        self._writer.shutdown()
-        self._readers.shutdown()
-        self._backend.reading.dispose()
-        self._backend.writing.dispose()
+        for pool in (self._appender, self._writer, self._readers):
+            pool.shutdown()
+        for engine in (self._backend.reading, self._backend.appending, self._backend.writing):
+            engine.dispose()
 
 
 def _backend(target: str | Path, patience: float | None) -> Backend:
@@ -103,9 +116,11 @@ def _translated() -> Iterator[None]:
         yield
     except PoolTimeoutError:
         raise StoreUnavailableError("the store is busy: no connection was free in time") from None
-    except DBAPIError as error:
+    except (DBAPIError, sqlite3.Error) as error:
+        cause = error.orig if isinstance(error, DBAPIError) else error
         # The driver's text may quote a row's values, people's numbers among them: its first line never does.
-        said = str(error.orig).partition("\n")[0]
-        text = f"the store did not commit: {type(error.orig).__name__}: {said}"
-        at_fault = isinstance(error, _DATA_FAULTS) and not error.connection_invalidated
+        said = str(cause).partition("\n")[0]
+        text = f"the store did not commit: {type(cause).__name__}: {said}"
+        is_cut_off = isinstance(error, DBAPIError) and error.connection_invalidated
+        at_fault = isinstance(error, _DATA_FAULTS) and not is_cut_off
         raise (StoreError if at_fault else StoreUnavailableError)(text) from None

@@ -1,11 +1,13 @@
 """The shared store: PostgreSQL, any number of receivers on one database."""
 
 import base64
+import select
 from collections.abc import Sequence
+from typing import Any
 
 import orjson
-from sqlalchemy import URL, Connection, Engine, create_engine, make_url
-from sqlalchemy.exc import ArgumentError
+from sqlalchemy import URL, Engine, create_engine, event, make_url
+from sqlalchemy.exc import ArgumentError, DisconnectionError
 
 from receiver.errors import SettingsError
 from receiver.store.backend import READERS, Arrival, Backend, Delivery
@@ -48,15 +50,17 @@ def open_backend(target: str, patience: float | None) -> Backend:
     return Backend(
         name=url.set(drivername="postgresql", query={}).render_as_string(hide_password=True),
         writing=_engine(url, 1, patience),
+        appending=_appending(url, patience),
         reading=reading.execution_options(isolation_level="REPEATABLE READ"),
         append=append,
     )
 
 
-def append(connection: Connection, arrivals: Sequence[Arrival]) -> None:
-    """See `Store.append`."""
+def append(engine: Engine, arrivals: Sequence[Arrival]) -> None:
+    """See `Store.append`. The one statement is the transaction."""
     rows = [_row(each) for each in arrivals]
-    connection.exec_driver_sql(_APPEND, (orjson.dumps(rows).decode(),))
+    with engine.connect() as connection:
+        connection.exec_driver_sql(_APPEND, (orjson.dumps(rows).decode(),))
 
 
 def _row(arrival: Arrival) -> dict[str, object]:
@@ -68,15 +72,32 @@ def _row(arrival: Arrival) -> dict[str, object]:
     return row
 
 
-def _engine(url: URL, connections: int, patience: float | None, *options: str) -> Engine:
+def _appending(url: URL, patience: float | None) -> Engine:
+    """Commits each statement, and does not ask the server before each whether it is still there."""
+    engine = _engine(url, 1, patience, pool_pre_ping=False, isolation_level="AUTOCOMMIT")
+    event.listen(engine, "checkout", lambda connection, *_: _require_quiet(connection))
+    return engine
+
+
+def _require_quiet(connection: Any) -> None:
+    """An idle connection has nothing to say: if it has, the server is taking its leave, or has gone.
+    Raises DisconnectionError, upon which the pool opens another one.
+    """
+    poll = select.poll()
+    poll.register(connection.pgconn.socket, select.POLLIN | select.POLLHUP)
+    if poll.poll(0):
+        raise DisconnectionError
+
+
+def _engine(url: URL, connections: int, patience: float | None, *options: str, **how: Any) -> Engine:
     milliseconds = int((patience or 0) * 1000)
     bounds = [f"-c {name}={milliseconds}" for name in ("lock_timeout", "statement_timeout") if milliseconds]
     return create_engine(
         url,
         pool_size=connections,
         max_overflow=0,
-        pool_pre_ping=True,
         hide_parameters=True,
+        **{"pool_pre_ping": True, **how},
         connect_args={
             "options": " ".join([*bounds, *options, "-c timezone=UTC"]),
             "connect_timeout": _CONNECT_S,

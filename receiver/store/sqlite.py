@@ -1,10 +1,11 @@
 """The embedded store: SQLite in WAL mode, one writer."""
 
 from collections.abc import Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import URL, Connection, Engine, create_engine, event
+from sqlalchemy import URL, Engine, create_engine, event
 from sqlalchemy.pool import QueuePool
 
 from receiver.store.backend import READERS, Arrival, Backend
@@ -23,21 +24,31 @@ _PENDING = "INSERT INTO pending (seq) SELECT seq FROM fact WHERE seq > ?"
 def open_backend(path: Path, patience: float | None) -> Backend:
     """The database in this file, which is made where there is none."""
     busy_s = patience or BUSY_S
+    writing = _engine(path, begin="BEGIN IMMEDIATE", connections=1, busy_s=busy_s)
     return Backend(
         name=str(path),
-        writing=_engine(path, begin="BEGIN IMMEDIATE", connections=1, busy_s=busy_s),
+        writing=writing,
         reading=_engine(path, begin="BEGIN", connections=READERS, busy_s=busy_s),
+        appending=writing,
         append=append,
         path=path,
     )
 
 
-def append(connection: Connection, arrivals: Sequence[Arrival]) -> None:
-    """See `Store.append`. There is one writer, so what is new lies behind what was the last."""
-    last = connection.exec_driver_sql("SELECT max(seq) FROM fact").scalar() or 0
-    insert(connection, "delivery", [each.delivery for each in arrivals])
-    insert(connection, _FACT, [fact_values(each.fact) for each in arrivals if each.fact])
-    connection.exec_driver_sql(_PENDING, (last,))
+def append(engine: Engine, arrivals: Sequence[Arrival]) -> None:
+    """See `Store.append`. Straight to the driver: this is where every hook passes.
+
+    There is one writer, so what is new lies behind what was the last.
+    """
+    # On its return to the pool a connection rolls back what is not committed.
+    with closing(engine.raw_connection()) as pooled:
+        execute = pooled.driver_connection.execute  # type: ignore[union-attr]
+        execute("BEGIN IMMEDIATE")
+        (last,) = execute("SELECT coalesce(max(seq), 0) FROM fact").fetchone()
+        insert(execute, "delivery", [each.delivery for each in arrivals])
+        insert(execute, _FACT, [fact_values(each.fact) for each in arrivals if each.fact])
+        execute(_PENDING, (last,))
+        execute("COMMIT")
 
 
 _FACT = "fact (id, account, ref, task_id, kind, at, said)"

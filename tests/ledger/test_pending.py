@@ -12,7 +12,7 @@ from receiver.domain.facts import Fact
 from receiver.domain.fold import fold
 from receiver.domain.timeline import Timeline
 from receiver.errors import StoreUnavailableError
-from receiver.ledger import door, folding, line, pace
+from receiver.ledger import backlog, folding, line, pace
 from receiver.ledger.pace import Pace
 from receiver.store.backend import Arrival
 from receiver.store.engine import Store
@@ -47,7 +47,7 @@ async def test_what_one_that_died_has_appended_is_folded_by_the_next(store_targe
 async def test_what_another_one_leaves_while_we_run_is_folded_too(
     store_target: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(door, "PEEK_S", 0.05)
+    monkeypatch.setattr(backlog, "PEEK_S", 0.05)
     async with open_house(store_target) as house:
         await asyncio.wait_for(house.ledger.caught_up(), 20)
         await appended_by_one_that_died(store_target, 1)
@@ -110,7 +110,7 @@ async def test_a_store_in_trouble_while_facts_are_tried_one_by_one_sets_nothing_
 
     monkeypatch.setattr(folding, "fold", faulty)
     monkeypatch.setattr(house.store, "read", troubled)
-    monkeypatch.setattr(door, "_AFTER_FAILURE_S", 0.05)
+    monkeypatch.setattr(backlog, "_AFTER_FAILURE_S", 0.05)
     await asyncio.gather(*map(house.ledger.accept, arrivals(3)))
     await asyncio.wait_for(house.ledger.caught_up(), 10)
     assert not troubles

@@ -1,0 +1,133 @@
+"""The backlog: facts that are on disk and not folded yet. It is worked off as there is time."""
+
+import asyncio
+from collections.abc import Callable
+from functools import partial
+
+import structlog
+
+from receiver.errors import StoreUnavailableError
+from receiver.ledger import folding
+from receiver.ledger.counting import count
+from receiver.ledger.pace import Pace
+from receiver.metrics import Metrics
+from receiver.store import statements
+from receiver.store.engine import Store
+
+_log = structlog.get_logger("receiver.ledger")
+
+FOLD_BATCH, _BUSY_FOLD_BATCH = 256, 32
+"""Facts folded in one transaction; and while hooks come in, which on SQLite wait for it."""
+
+_BUSY_S = 0.05
+"""So long after a commit more hooks are expected."""
+
+_LULL_S = 0.002
+"""How long to wait before looking again whether there is time to fold."""
+
+PEEK_S = 2.0
+"""How often to look for facts which a receiver that died has left to be folded."""
+
+_OTHER_FOLDS_S, _AFTER_FAILURE_S = 0.02, 0.5
+"""Pauses in folding: while another receiver does, and while the store is in trouble."""
+
+
+class Backlog:
+    """Folds what is pending. `run()` must be running for `caught_up()` to return. `busy`: see `Pace`."""
+
+    def __init__(self, store: Store, metrics: Metrics, busy: Callable[[], float]) -> None:
+        self._store = store
+        self._metrics = metrics
+        self._pace = Pace(busy)
+        self._grown = asyncio.Event()
+        self._growth = 0
+        self._folded = asyncio.Event()
+        self._busy_until = 0.0
+
+    def note_commit(self, seconds: float) -> None:
+        """Facts were appended, which took so long."""
+        self._pace.note_commit(seconds)
+        self._busy_until = _now() + _BUSY_S
+        self._growth += 1
+        self._folded.clear()
+        self._grown.set()
+
+    async def caught_up(self) -> None:
+        """Returns once every fact that was appended is folded."""
+        await self._folded.wait()
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Fold until `stop` is set and nothing is left, or the store is in trouble."""
+        self._folded.clear()  # what was left by an earlier life
+        while not (stop.is_set() and self._folded.is_set()):
+            if self._folded.is_set():
+                await self._wait_for_more(stop)
+            elif stop.is_set() or self._pace.allows():
+                await self._rest(await self._fold(), stop)
+            else:
+                await asyncio.sleep(_LULL_S)
+
+    async def _wait_for_more(self, stop: asyncio.Event) -> None:
+        self._grown.clear()
+        waits = [asyncio.create_task(each.wait()) for each in (self._grown, stop)]
+        done, _ = await asyncio.wait(waits, timeout=PEEK_S, return_when=asyncio.FIRST_COMPLETED)
+        for wait in waits:
+            wait.cancel()
+        if not done:
+            self._folded.clear()
+
+    async def _rest(self, seconds: float, stop: asyncio.Event) -> None:
+        """Pause; but when it is to stop, trouble of the store is a reason to leave it at that."""
+        if seconds == _AFTER_FAILURE_S and stop.is_set():
+            self._folded.set()  # the next life finds what is left
+        elif seconds:
+            await asyncio.sleep(seconds)
+
+    async def _fold(self) -> float:
+        """Fold some of what is pending; how long to pause then, seconds."""
+        began = _now()
+        try:
+            return await self._fold_first(_BUSY_FOLD_BATCH if began < self._busy_until else FOLD_BATCH)
+        except StoreUnavailableError as error:
+            _log.warning("not folded, will be tried again", problem=str(error))
+            return _AFTER_FAILURE_S
+        finally:
+            self._pace.note_fold(_now() - began)
+
+    async def _fold_first(self, most: int) -> float:
+        """Fold the first that are pending; how long to pause then. Raises StoreUnavailableError."""
+        growth = self._growth
+        try:
+            folded = await self._store.write(partial(folding.fold_some, most=most))
+        except StoreUnavailableError:
+            raise
+        except Exception:
+            await self._fold_one_by_one(most)
+            return 0.0
+        for change in folded.changes:
+            count(self._metrics, change)
+        # What was appended meanwhile may not have been seen.
+        if not folded.is_taken and folded.facts < most and growth == self._growth:
+            self._folded.set()
+        return _OTHER_FOLDS_S if folded.is_taken else 0.0
+
+    async def _fold_one_by_one(self, most: int) -> None:
+        """What cannot be folded is set aside: it stays in the ledger, and `rebuild` folds it once mended.
+        Raises StoreUnavailableError.
+        """
+        for seq in await self._store.read(partial(statements.pending, most=most)):
+            try:
+                changes = await self._store.write(partial(folding.fold_these, seqs=[seq]))
+            except StoreUnavailableError:
+                raise
+            except Exception:
+                _log.exception("a fact cannot be folded and is set aside", seq=seq)
+                await self._store.write(partial(statements.drop_pending, seqs=[seq]))
+                self._metrics.fold_failures.inc()
+            else:
+                for change in changes:
+                    count(self._metrics, change)
+
+
+def _now() -> float:
+    return asyncio.get_running_loop().time()
