@@ -62,10 +62,12 @@ def fold_these(connection: Connection, seqs: Sequence[int]) -> list[Change]:
 
 
 def _fold_pending(connection: Connection, seqs: Sequence[int]) -> list[Change]:
+    """Fold the tasks that these facts touch; marks without a fact are taken away as well."""
     if not seqs:
         return []
+    changes = _fold(connection, statements.subjects(connection, seqs))
     statements.drop_pending(connection, seqs)
-    return _fold(connection, statements.subjects(connection, seqs))
+    return changes
 
 
 def _fold(connection: Connection, subjects: Sequence[Subject]) -> list[Change]:
@@ -83,7 +85,10 @@ def _fold_of(connection: Connection, account: str, about: Sequence[Subject]) -> 
     preliminary = {f"#{task_id}": ref for task_id, ref in links.items()}
     known = statements.known_tasks(connection, account, keys | preliminary.keys())
     before = {preliminary[key]: each for key, each in known.items() if key in preliminary} | known
-    timelines = [fold(facts) for facts in statements.facts_of(connection, account, keys).values()]
+    found, seqs = statements.read_facts(connection, account, keys)
+    # All that is known of these tasks is folded now, whether its turn has come or not.
+    statements.drop_pending(connection, seqs)
+    timelines = [fold(facts) for facts in found.values()]
     statements.drop_tasks(connection, account, known.keys() & preliminary.keys())
     statements.put_tasks(connection, timelines)
     return [Change(before.get(timeline.key), timeline) for timeline in timelines]

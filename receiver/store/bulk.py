@@ -30,6 +30,26 @@ def among(connection: Connection, what: ColumnElement[Any], values: Iterable[Any
     return what.in_(_LISTED.bindparams(listed=orjson.dumps(wanted).decode()))
 
 
+def run(connection: Connection, statement: str, *values: Any) -> Any:
+    """A statement that runs for every hook, straight to the driver: to build it anew would cost more than to
+    run it. Each `?` stands for a value, `IN ?` for a list of texts or whole numbers.
+    """
+    if is_postgres(connection):
+        return connection.exec_driver_sql(_on_postgres(statement), values)
+    listed = tuple([orjson.dumps(each).decode() if isinstance(each, list) else each for each in values])
+    return connection.exec_driver_sql(_on_sqlite(statement), listed)
+
+
+@lru_cache
+def _on_postgres(statement: str) -> str:
+    return statement.replace(" IN ?", " = ANY(%s)").replace("?", "%s")
+
+
+@lru_cache
+def _on_sqlite(statement: str) -> str:
+    return statement.replace(" IN ?", " IN (SELECT value FROM json_each(?))")
+
+
 def write(connection: Connection, table: Table, way: Way, rows: Sequence[Mapping[str, Any]]) -> None:
     """Write rows, which all have the same names in the same order, and values that JSON has too."""
     if not rows:

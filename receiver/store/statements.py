@@ -10,7 +10,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from receiver.domain.facts import Fact
 from receiver.domain.timeline import Timeline
-from receiver.store.bulk import among, is_postgres, write
+from receiver.store.bulk import among, is_postgres, run, write
 from receiver.store.rows import fact_row, finding_rows, read_fact, task_row
 from receiver.store.tables import DERIVED, FACT, FINDING, LINK, PENDING, QUEUE, SWEEP, TASK
 
@@ -55,18 +55,18 @@ def try_lock_folding(connection: Connection) -> bool:
 
 def pending(connection: Connection, most: int) -> list[int]:
     """The first facts that are not folded yet, by their seq."""
-    return list(connection.scalars(select(PENDING.c.seq).order_by(PENDING.c.seq).limit(most)))
+    return list(run(connection, "SELECT seq FROM pending ORDER BY seq LIMIT ?", most).scalars())
 
 
 def drop_pending(connection: Connection, seqs: Iterable[int]) -> None:
-    """These facts are folded."""
-    connection.execute(delete(PENDING).where(among(connection, PENDING.c.seq, seqs)))
+    """These facts are folded, or set aside."""
+    run(connection, "DELETE FROM pending WHERE seq IN ?", list(seqs))
 
 
 def subjects(connection: Connection, seqs: Iterable[int]) -> list[Subject]:
     """What these facts are about."""
-    query = select(FACT.c.account, FACT.c.ref, FACT.c.task_id).where(among(connection, FACT.c.seq, seqs))
-    return [Subject(*row) for row in connection.execute(query)]
+    rows = run(connection, "SELECT account, ref, task_id FROM fact WHERE seq IN ?", list(seqs))
+    return [Subject(*row) for row in rows]
 
 
 def add_facts(connection: Connection, facts: Sequence[Fact]) -> set[str]:
@@ -88,14 +88,19 @@ def find_links(connection: Connection, account: str, task_ids: Collection[str]) 
     """Task id → ref, for those that are linked."""
     if not task_ids:
         return {}
-    query = select(LINK.c.task_id, LINK.c.ref).where(
-        LINK.c.account == account, among(connection, LINK.c.task_id, task_ids)
-    )
-    return dict(connection.execute(query).all())
+    query = "SELECT task_id, ref FROM link WHERE account = ? AND task_id IN ?"
+    return dict(iter(run(connection, query, account, list(task_ids))))
 
 
 def facts_of(connection: Connection, account: str, keys: Iterable[str]) -> dict[str, list[Fact]]:
     """Key → all facts of that task."""
+    return read_facts(connection, account, keys)[0]
+
+
+def read_facts(
+    connection: Connection, account: str, keys: Iterable[str]
+) -> tuple[dict[str, list[Fact]], list[int]]:
+    """Key → all facts of that task; and the seqs of all of them."""
     refs, task_ids = [], {}
     for key in keys:
         if key.startswith("#"):
@@ -103,27 +108,29 @@ def facts_of(connection: Connection, account: str, keys: Iterable[str]) -> dict[
         else:
             refs.append(key)
     if refs:
-        query = select(LINK.c.task_id, LINK.c.ref).where(LINK.c.account == account)
-        task_ids.update(map(tuple, connection.execute(query.where(among(connection, LINK.c.ref, refs)))))
-    found: dict[str, list[Fact]] = defaultdict(list)
-    mine = select(*FACT_COLUMNS).where(FACT.c.account == account)
+        query = "SELECT task_id, ref FROM link WHERE account = ? AND ref IN ?"
+        task_ids.update(map(tuple, run(connection, query, account, refs)))
+    rows: list[Any] = []
     if refs:
-        for row in connection.execute(mine.where(among(connection, FACT.c.ref, refs))):
-            fact = read_fact(row)
-            found[str(fact.ref)].append(fact)
+        rows += run(connection, f"{_FACTS} AND ref IN ?", account, refs)
     if task_ids:
-        by_id = and_(among(connection, FACT.c.task_id, task_ids), FACT.c.ref.is_(None))
-        for row in connection.execute(mine.where(by_id)):
-            fact = read_fact(row)
-            found[task_ids[str(fact.task_id)]].append(fact)
-    return dict(found)
+        by_id = f"{_FACTS} AND task_id IN ? AND ref IS NULL"
+        rows += run(connection, by_id, account, list(task_ids))
+    found: dict[str, list[Fact]] = defaultdict(list)
+    for row in rows:
+        fact = read_fact(row)
+        found[fact.ref or task_ids[str(fact.task_id)]].append(fact)
+    return dict(found), [row.seq for row in rows]
+
+
+_FACTS = f"SELECT {', '.join(each.name for each in FACT_COLUMNS)}, seq FROM fact WHERE account = ?"  # noqa: S608
 
 
 def known_tasks(connection: Connection, account: str, keys: Collection[str]) -> dict[str, Known]:
     """Key → how it is known, for those tasks that there are."""
-    mine = select(TASK.c.key, TASK.c.confidence, TASK.c.settled).where(TASK.c.account == account)
-    rows = connection.execute(mine.where(among(connection, TASK.c.key, keys)))
-    return {key: Known(confidence, settled) for key, confidence, settled in rows}
+    query = "SELECT key, confidence, settled FROM task WHERE account = ? AND key IN ?"
+    rows = run(connection, query, account, list(keys))
+    return {key: Known(confidence, bool(settled)) for key, confidence, settled in rows}
 
 
 def task_rows(connection: Connection, account: str, keys: Collection[str]) -> dict[str, Row[Any]]:
@@ -150,9 +157,13 @@ def without_facts(table: Table) -> Select[Any]:
 
 def drop_tasks(connection: Connection, account: str, keys: Collection[str]) -> None:
     """Take away tasks that turned out to be others under a preliminary key."""
-    for table in (TASK, FINDING) if keys else ():
-        mine = and_(table.c.account == account, among(connection, table.c.key, keys))
-        connection.execute(delete(table).where(mine))
+    if keys:
+        run(connection, "DELETE FROM task WHERE account = ? AND key IN ?", account, list(keys))
+        _drop_findings(connection, account, keys)
+
+
+def _drop_findings(connection: Connection, account: str, keys: Iterable[str]) -> None:
+    run(connection, "DELETE FROM finding WHERE account = ? AND key IN ?", account, list(keys))
 
 
 def put_tasks(connection: Connection, timelines: Sequence[Timeline]) -> None:
@@ -162,8 +173,7 @@ def put_tasks(connection: Connection, timelines: Sequence[Timeline]) -> None:
     for timeline in timelines:
         by_account[timeline.account].append(timeline.key)
     for account, keys in by_account.items():
-        mine = and_(FINDING.c.account == account, among(connection, FINDING.c.key, keys))
-        connection.execute(delete(FINDING).where(mine))
+        _drop_findings(connection, account, keys)
     write(connection, FINDING, "add", [row for timeline in timelines for row in finding_rows(timeline)])
 
 
