@@ -5,6 +5,7 @@ import gc
 import math
 import signal
 import socket
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from random import Random
@@ -20,6 +21,9 @@ from receiver.settings import Settings
 _GC_THRESHOLD = 20_000
 """New objects between two looks of the collector; hooks leave no cycles behind."""
 
+_SWITCH_S = 0.0005
+"""So long a thread that folds may keep the interpreter from the loop, which a hook waits for."""
+
 
 def serve(settings: Settings) -> None:
     """Run until SIGTERM or SIGINT; then take no more requests, finish those under way, drain the workers."""
@@ -30,6 +34,7 @@ def serve(settings: Settings) -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(_GC_THRESHOLD)
+    sys.setswitchinterval(_SWITCH_S)
     server.run(sockets=[sock])
 
 
