@@ -112,10 +112,10 @@ def read_facts(
         task_ids.update(map(tuple, run(connection, query, account, refs)))
     rows: list[Any] = []
     if refs:
-        rows += run(connection, f"{_FACTS} AND ref IN ?", account, refs)
+        rows += run(connection, f"{_FACTS} AND ref IN ?", account, refs).all()
     if task_ids:
         by_id = f"{_FACTS} AND task_id IN ? AND ref IS NULL"
-        rows += run(connection, by_id, account, list(task_ids))
+        rows += run(connection, by_id, account, list(task_ids)).all()
     found: dict[str, list[Fact]] = defaultdict(list)
     for row in rows:
         fact = read_fact(row)
@@ -225,7 +225,7 @@ def all_tasks_facts(connection: Connection) -> Iterator[tuple[TaskKey, list[Fact
     )
     rows = connection.execute(query, execution_options={"yield_per": 1000})
     for name, group in groupby(rows, key=lambda row: (row.account, row.key)):
-        yield name, [read_fact(row) for row in group]
+        yield name, [read_fact(row[:-1]) for row in group]
 
 
 def queue_facts(connection: Connection) -> Iterator[Fact]:
