@@ -26,8 +26,8 @@ def fact_values(fact: Fact) -> tuple[str, str, str | None, str | None, str, floa
 
 
 def read_fact(row: Sequence[Any]) -> Fact:
-    """The inverse of `fact_row`; the row is id, account, at, kind, said, ref, task_id."""
-    fact_id, account, at, kind, said, ref, task_id = row
+    """The inverse of `fact_row`; the row begins with id, account, at, kind, said, ref, task_id."""
+    fact_id, account, at, kind, said, ref, task_id, *_ = row
     return Fact(fact_id, account, at, unpack(kind, said), ref, task_id)
 
 
