@@ -16,7 +16,7 @@ from receiver.store.engine import Store
 
 _log = structlog.get_logger("receiver.ledger")
 
-FOLD_BATCH, _BUSY_FOLD_BATCH = 256, 32
+FOLD_BATCH, BUSY_FOLD_BATCH = 256, 32
 """Facts folded in one transaction; and while hooks come in, which on SQLite wait for it."""
 
 _BUSY_S = 0.05
@@ -28,7 +28,7 @@ _LULL_S = 0.002
 PEEK_S = 2.0
 """How often to look for facts which a receiver that died has left to be folded."""
 
-_OTHER_FOLDS_S, _AFTER_FAILURE_S = 0.02, 0.5
+OTHER_FOLDS_S, _AFTER_FAILURE_S = 0.02, 0.5
 """Pauses in folding: while another receiver does, and while the store is in trouble."""
 
 
@@ -42,7 +42,7 @@ class Backlog:
         self._grown = asyncio.Event()
         self._growth = 0
         self._folded = asyncio.Event()
-        self._busy_until = 0.0
+        self._busy_until = self._rest_until = 0.0
 
     def note_commit(self, seconds: float) -> None:
         """Facts were appended, which took so long."""
@@ -51,6 +51,10 @@ class Backlog:
         self._growth += 1
         self._folded.clear()
         self._grown.set()
+
+    def note_trouble(self) -> None:
+        """The store has failed: to fold now would fail as well, and hold up who tries again."""
+        self._rest_until = _now() + _AFTER_FAILURE_S
 
     async def caught_up(self) -> None:
         """Returns once every fact that was appended is folded."""
@@ -62,10 +66,12 @@ class Backlog:
         while not (stop.is_set() and self._folded.is_set()):
             if self._folded.is_set():
                 await self._wait_for_more(stop)
-            elif stop.is_set() or self._pace.allows():
-                await self._rest(await self._fold(), stop)
-            else:
+            elif (pause := self._rest_until - _now()) > 0:
+                await asyncio.sleep(pause)
+            elif not (stop.is_set() or self._pace.allows()):
                 await asyncio.sleep(_LULL_S)
+            elif not await self._fold() and stop.is_set():
+                return  # the next life finds what is left
 
     async def _wait_for_more(self, stop: asyncio.Event) -> None:
         self._grown.clear()
@@ -76,26 +82,21 @@ class Backlog:
         if not done:
             self._folded.clear()
 
-    async def _rest(self, seconds: float, stop: asyncio.Event) -> None:
-        """Pause; but when it is to stop, trouble of the store is a reason to leave it at that."""
-        if seconds == _AFTER_FAILURE_S and stop.is_set():
-            self._folded.set()  # the next life finds what is left
-        elif seconds:
-            await asyncio.sleep(seconds)
-
-    async def _fold(self) -> float:
-        """Fold some of what is pending; how long to pause then, seconds."""
+    async def _fold(self) -> bool:
+        """Fold some of what is pending. False where the store is in trouble."""
         began = _now()
         try:
-            return await self._fold_first(_BUSY_FOLD_BATCH if began < self._busy_until else FOLD_BATCH)
+            await self._fold_first(BUSY_FOLD_BATCH if began < self._busy_until else FOLD_BATCH)
         except StoreUnavailableError as error:
             _log.warning("not folded, will be tried again", problem=str(error))
-            return _AFTER_FAILURE_S
+            self.note_trouble()
+            return False
         finally:
             self._pace.note_fold(_now() - began)
+        return True
 
-    async def _fold_first(self, most: int) -> float:
-        """Fold the first that are pending; how long to pause then. Raises StoreUnavailableError."""
+    async def _fold_first(self, most: int) -> None:
+        """Fold the first that are pending. Raises StoreUnavailableError."""
         growth = self._growth
         try:
             folded = await self._store.write(partial(folding.fold_some, most=most))
@@ -103,13 +104,13 @@ class Backlog:
             raise
         except Exception:
             await self._fold_one_by_one(most)
-            return 0.0
+            return
         for change in folded.changes:
             count(self._metrics, change)
-        # What was appended meanwhile may not have been seen.
-        if not folded.is_taken and folded.facts < most and growth == self._growth:
+        if folded.is_taken:
+            self._rest_until = _now() + OTHER_FOLDS_S
+        elif folded.facts < most and growth == self._growth:  # what was appended meanwhile may not be seen
             self._folded.set()
-        return _OTHER_FOLDS_S if folded.is_taken else 0.0
 
     async def _fold_one_by_one(self, most: int) -> None:
         """What cannot be folded is set aside: it stays in the ledger, and `rebuild` folds it once mended.

@@ -11,10 +11,12 @@ from collections.abc import Callable, Sequence
 from functools import partial
 
 from receiver.domain.facts import Fact
+from receiver.errors import StoreUnavailableError
 from receiver.ledger import folding
-from receiver.ledger.backlog import Backlog
+from receiver.ledger.backlog import OTHER_FOLDS_S, Backlog
 from receiver.ledger.counting import count
 from receiver.ledger.group_commit import GroupCommit
+from receiver.ledger.line import MAX_WAIT_S
 from receiver.metrics import Metrics
 from receiver.store.backend import Arrival
 from receiver.store.engine import Store
@@ -31,9 +33,10 @@ class Ledger:
     def __init__(self, store: Store, metrics: Metrics, busy: Callable[[], float] = time.process_time) -> None:
         self._store = store
         self._metrics = metrics
-        self._hooks = GroupCommit(self._append, metrics)
-        self._observations = GroupCommit(self._record, metrics)
         self._backlog = Backlog(store, metrics, busy)
+        self._hooks = GroupCommit(self._append, metrics, self._backlog.note_trouble)
+        self._observations = GroupCommit(self._record, metrics, self._backlog.note_trouble)
+        self._probes = GroupCommit(store.probe, metrics)
 
     async def accept(self, arrival: Arrival) -> None:
         """Returns once the hook is on disk; it is folded soon after. Raises as `GroupCommit.join` does."""
@@ -42,6 +45,12 @@ class Ledger:
     async def record(self, facts: Sequence[Fact]) -> None:
         """Returns once the facts are on disk and folded. Raises as `GroupCommit.join` does."""
         await self._observations.join(facts, _FACT_BYTES * len(facts))
+
+    async def probe(self, name: str) -> None:
+        """Returns once a delivery of this id, which must be new, was kept and taken back. Raises as
+        `GroupCommit.join` does.
+        """
+        await self._probes.join(name, len(name))
 
     async def caught_up(self) -> None:
         """Returns once every hook that was accepted is folded."""
@@ -53,8 +62,8 @@ class Ledger:
         async with asyncio.TaskGroup() as all_of_it:
             all_of_it.create_task(self._backlog.run(committed))
             async with asyncio.TaskGroup() as commits:
-                commits.create_task(self._hooks.run(stop))
-                commits.create_task(self._observations.run(stop))
+                for each in (self._hooks, self._observations, self._probes):
+                    commits.create_task(each.run(stop))
             committed.set()
 
     async def _append(self, arrivals: Sequence[Arrival]) -> None:
@@ -64,5 +73,10 @@ class Ledger:
 
     async def _record(self, batch: Sequence[Sequence[Fact]]) -> None:
         facts = [fact for some in batch for fact in some]
-        for change in await self._store.write(partial(folding.record, facts=facts)):
+        until = asyncio.get_running_loop().time() + MAX_WAIT_S
+        while (changes := await self._store.write(partial(folding.record, facts=facts))) is None:
+            if asyncio.get_running_loop().time() > until:
+                raise StoreUnavailableError("another receiver has been folding for too long")
+            await asyncio.sleep(OTHER_FOLDS_S)
+        for change in changes:
             count(self._metrics, change)

@@ -31,10 +31,13 @@ class Folded:
     is_taken: bool = False
 
 
-def record(connection: Connection, facts: Sequence[Fact]) -> list[Change]:
-    """Append the facts that are new and fold the tasks that they touch."""
+def record(connection: Connection, facts: Sequence[Fact]) -> list[Change] | None:
+    """Append the facts that are new and fold the tasks that they touch; None, and nothing is done, while
+    another receiver folds: to wait for it in here would hold up this one's own folding.
+    """
     # First the lock, then rows: two receivers that record the same facts cannot wait for each other.
-    statements.lock_folding(connection)
+    if not statements.try_lock_folding(connection):
+        return None
     first: dict[str, Fact] = {}
     for fact in facts:
         first.setdefault(fact.id, fact)

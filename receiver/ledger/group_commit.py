@@ -19,16 +19,24 @@ _log = structlog.get_logger("receiver.ledger")
 _FIRST_BACKOFF_S, _LONGEST_BACKOFF_S = 0.05, 2.0
 """Once the store has failed, callers are turned away for so long; doubled with each failure in a row."""
 
+_SLOW_S = 0.5
+"""A failure that took longer is not only its batch's: whoever waits would wait as long for the same."""
+
 Item = TypeVar("Item")
 Commit = Callable[[Sequence[Item]], Awaitable[None]]
 
 
 class GroupCommit(Generic[Item]):
-    """`commit`: one transaction for all that it is given. `run()` must be running, or nobody is answered."""
+    """`commit`: one transaction for all that it is given. `on_trouble`: told that the store does not take it.
+    `run()` must be running, or nobody is answered.
+    """
 
-    def __init__(self, commit: Commit[Item], metrics: Metrics) -> None:
+    def __init__(
+        self, commit: Commit[Item], metrics: Metrics, on_trouble: Callable[[], None] = lambda: None
+    ) -> None:
         self._commit = commit
         self._metrics = metrics
+        self._on_trouble = on_trouble
         self._wake = asyncio.Event()
         self._line: Line[Item] = Line(self._wake)
         self._failures = 0
@@ -73,30 +81,43 @@ class GroupCommit(Generic[Item]):
         self._metrics.intake_wait.observe(began - batch[0].since)
         self._metrics.intake_commit.observe(_now() - began)
 
-    async def _attempt(self, batch: list[Waiting[Item]]) -> None:
-        """One transaction for all; where rows are at fault, each by itself: one takes no neighbour down."""
+    async def _attempt(self, batch: list[Waiting[Item]]) -> StoreUnavailableError | None:
+        """One transaction for all; where rows are at fault, each by itself: one takes no neighbour down.
+        Returns the trouble of the store that nobody of the batch got past.
+        """
+        began = _now()
         try:
             await self._commit([each.item for each in batch])
         except StoreUnavailableError as error:
-            # Not each by itself: every one would wait for the store as long as this did.
             _log.error("store unavailable", turned_away=len(batch), problem=str(error))
-            self._back_off()
             settle(batch, error)
+            self._back_off()
+            if _now() - began > _SLOW_S:
+                self._line.turn_away(error)
+            return error
         except Exception as error:
-            if len(batch) == 1:
-                settle(batch, error)
-            else:
-                for each in batch:
-                    await self._attempt([each])
+            if len(batch) > 1:
+                return await self._attempt_each(batch)
+            settle(batch, error)
         else:
             self._failures = 0
             settle(batch, None)
+        return None
+
+    async def _attempt_each(self, batch: list[Waiting[Item]]) -> StoreUnavailableError | None:
+        """One by one, but once the store is in trouble no more: each would wait for it as long."""
+        for number, each in enumerate(batch):
+            if trouble := await self._attempt([each]):
+                settle(batch[number:], trouble)
+                return trouble
+        return None
 
     def _back_off(self) -> None:
         """After a second failure in a row nobody is let in for a while."""
         pause = min(_FIRST_BACKOFF_S * 2.0**self._failures, _LONGEST_BACKOFF_S)
         self._closed_until = _now() + pause if self._failures else 0.0
         self._failures = min(self._failures + 1, 10)
+        self._on_trouble()
 
 
 def _now() -> float:

@@ -15,7 +15,7 @@ from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, InterfaceError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from receiver.errors import StoreError, StoreUnavailableError
-from receiver.store import postgres, schema, sqlite
+from receiver.store import postgres, schema, sqlite, statements
 from receiver.store.backend import READERS, Arrival, Backend
 
 Result = TypeVar("Result")
@@ -78,6 +78,12 @@ class Store:
                 self._backend.append(self._backend.appending, arrivals)
 
         await asyncio.get_running_loop().run_in_executor(self._appender, run)
+
+    async def probe(self, ids: Sequence[str]) -> None:
+        """Keep deliveries with these ids, which must be new, and take them back, all in one transaction that
+        goes to the disk. Raises StoreUnavailableError where a hook could not be kept either.
+        """
+        await self.write(lambda connection: statements.keep_and_take_back(connection, ids))
 
     async def write(self, work: Callable[[Connection], Result]) -> Result:
         """Run `work` in one transaction on the writer thread."""

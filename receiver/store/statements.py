@@ -12,7 +12,7 @@ from receiver.domain.facts import Fact
 from receiver.domain.timeline import Timeline
 from receiver.store.bulk import among, is_postgres, run, write
 from receiver.store.rows import fact_row, finding_rows, read_fact, task_row
-from receiver.store.tables import DERIVED, FACT, FINDING, LINK, PENDING, QUEUE, SWEEP, TASK
+from receiver.store.tables import DELIVERY, DERIVED, FACT, FINDING, LINK, PENDING, QUEUE, SWEEP, TASK
 
 TaskKey = tuple[str, str]
 """(account, key)."""
@@ -67,6 +67,13 @@ def subjects(connection: Connection, seqs: Iterable[int]) -> list[Subject]:
     """What these facts are about."""
     rows = run(connection, "SELECT account, ref, task_id FROM fact WHERE seq IN ?", list(seqs))
     return [Subject(*row) for row in rows]
+
+
+def keep_and_take_back(connection: Connection, ids: Sequence[str]) -> None:
+    """Keep deliveries with these ids that say nothing, and take them back."""
+    blank = {"account": "", "event": "", "received_at": 0.0, "method": "", "query": "", "headers": []}
+    connection.execute(insert(DELIVERY), [{"id": each, "body": b"", **blank} for each in ids])
+    connection.execute(delete(DELIVERY).where(among(connection, DELIVERY.c.id, ids)))
 
 
 def add_facts(connection: Connection, facts: Sequence[Fact]) -> set[str]:
