@@ -9,6 +9,7 @@ import structlog
 from receiver.errors import StoreUnavailableError
 from receiver.ledger import folding
 from receiver.ledger.counting import count
+from receiver.ledger.group_commit import Trouble
 from receiver.ledger.pace import Pace
 from receiver.metrics import Metrics
 from receiver.store import statements
@@ -33,11 +34,22 @@ OTHER_FOLDS_S, _AFTER_FAILURE_S = 0.02, 0.5
 
 
 class Backlog:
-    """Folds what is pending. `run()` must be running for `caught_up()` to return. `busy`: see `Pace`."""
+    """Folds what is pending. `run()` must be running for `caught_up()` to return. `busy`: see `Pace`; `turn`
+    and `trouble`: see `GroupCommit`.
+    """
 
-    def __init__(self, store: Store, metrics: Metrics, busy: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        store: Store,
+        metrics: Metrics,
+        busy: Callable[[], float],
+        turn: asyncio.Lock,
+        trouble: Trouble,
+    ) -> None:
         self._store = store
         self._metrics = metrics
+        self._turn = turn
+        self._trouble = trouble
         self._pace = Pace(busy)
         self._grown = asyncio.Event()
         self._growth = 0
@@ -52,7 +64,7 @@ class Backlog:
         self._folded.clear()
         self._grown.set()
 
-    def note_trouble(self) -> None:
+    def rest(self) -> None:
         """The store has failed: to fold now would fail as well, and hold up who tries again."""
         self._rest_until = _now() + _AFTER_FAILURE_S
 
@@ -79,21 +91,29 @@ class Backlog:
         done, _ = await asyncio.wait(waits, timeout=PEEK_S, return_when=asyncio.FIRST_COMPLETED)
         for wait in waits:
             wait.cancel()
-        if not done:
+        if not done and await self._is_something_left():
             self._folded.clear()
+
+    async def _is_something_left(self) -> bool:
+        """By another one, that is. A read, since it is asked time and again, and mostly in vain."""
+        try:
+            return bool(await self._store.read(partial(statements.pending, most=1)))
+        except StoreUnavailableError:
+            return False
 
     async def _fold(self) -> bool:
         """Fold some of what is pending. False where the store is in trouble."""
-        began = _now()
-        try:
-            await self._fold_first(BUSY_FOLD_BATCH if began < self._busy_until else FOLD_BATCH)
-        except StoreUnavailableError as error:
-            _log.warning("not folded, will be tried again", problem=str(error))
-            self.note_trouble()
-            return False
-        finally:
-            self._pace.note_fold(_now() - began)
-        return True
+        async with self._turn:
+            began = _now()
+            try:
+                await self._fold_first(BUSY_FOLD_BATCH if began < self._busy_until else FOLD_BATCH)
+            except StoreUnavailableError as error:
+                _log.warning("not folded, will be tried again", problem=str(error))
+                self._trouble(error, _now() - began)
+                return False
+            finally:
+                self._pace.note_fold(_now() - began)
+            return True
 
     async def _fold_first(self, most: int) -> None:
         """Fold the first that are pending. Raises StoreUnavailableError."""

@@ -21,6 +21,9 @@ from receiver.metrics import Metrics
 from receiver.store.backend import Arrival
 from receiver.store.engine import Store
 
+_SLOW_S = 0.5
+"""A failure of the store that took longer is everybody's."""
+
 _FACT_BYTES = 1000
 """The size of an observation, roughly."""
 
@@ -33,10 +36,11 @@ class Ledger:
     def __init__(self, store: Store, metrics: Metrics, busy: Callable[[], float] = time.process_time) -> None:
         self._store = store
         self._metrics = metrics
-        self._backlog = Backlog(store, metrics, busy)
-        self._hooks = GroupCommit(self._append, metrics, self._backlog.note_trouble)
-        self._observations = GroupCommit(self._record, metrics, self._backlog.note_trouble)
-        self._probes = GroupCommit(store.probe, metrics)
+        turns = [asyncio.Lock() for _ in range(4)] if store.appends_beside else [asyncio.Lock()] * 4
+        self._backlog = Backlog(store, metrics, busy, turns[0], self._note_trouble)
+        self._hooks = GroupCommit(self._append, metrics, turns[1], self._note_trouble)
+        self._observations = GroupCommit(self._record, metrics, turns[2], self._note_trouble)
+        self._probes = GroupCommit(store.probe, metrics, turns[3], self._note_trouble)
 
     async def accept(self, arrival: Arrival) -> None:
         """Returns once the hook is on disk; it is folded soon after. Raises as `GroupCommit.join` does."""
@@ -62,9 +66,18 @@ class Ledger:
         async with asyncio.TaskGroup() as all_of_it:
             all_of_it.create_task(self._backlog.run(committed))
             async with asyncio.TaskGroup() as commits:
-                for each in (self._hooks, self._observations, self._probes):
-                    commits.create_task(each.run(stop))
+                commits.create_task(self._hooks.run(stop))
+                commits.create_task(self._observations.run(stop))
+                commits.create_task(self._probes.run(stop))
             committed.set()
+
+    def _note_trouble(self, error: StoreUnavailableError, seconds: float) -> None:
+        """Folding rests; after a failure that took long, whoever waits would wait as long for the same."""
+        self._backlog.rest()
+        if seconds > _SLOW_S:
+            self._hooks.turn_away(error)
+            self._observations.turn_away(error)
+            self._probes.turn_away(error)
 
     async def _append(self, arrivals: Sequence[Arrival]) -> None:
         began = asyncio.get_running_loop().time()

@@ -19,24 +19,23 @@ _log = structlog.get_logger("receiver.ledger")
 _FIRST_BACKOFF_S, _LONGEST_BACKOFF_S = 0.05, 2.0
 """Once the store has failed, callers are turned away for so long; doubled with each failure in a row."""
 
-_SLOW_S = 0.5
-"""A failure that took longer is not only its batch's: whoever waits would wait as long for the same."""
-
 Item = TypeVar("Item")
 Commit = Callable[[Sequence[Item]], Awaitable[None]]
+Trouble = Callable[[StoreUnavailableError, float], None]
+"""Told what the store said, and after how many seconds."""
 
 
 class GroupCommit(Generic[Item]):
-    """`commit`: one transaction for all that it is given. `on_trouble`: told that the store does not take it.
-    `run()` must be running, or nobody is answered.
+    """`commit`: one transaction for all that it is given. `turn`: held while it commits, by all who have to
+    wait for each other anyway: so they wait in their lines, where they can be turned away. `trouble`: told
+    when the store fails. `run()` must be running, or nobody is answered.
     """
 
-    def __init__(
-        self, commit: Commit[Item], metrics: Metrics, on_trouble: Callable[[], None] = lambda: None
-    ) -> None:
+    def __init__(self, commit: Commit[Item], metrics: Metrics, turn: asyncio.Lock, trouble: Trouble) -> None:
         self._commit = commit
         self._metrics = metrics
-        self._on_trouble = on_trouble
+        self._turn = turn
+        self._trouble = trouble
         self._wake = asyncio.Event()
         self._line: Line[Item] = Line(self._wake)
         self._failures = 0
@@ -58,8 +57,8 @@ class GroupCommit(Generic[Item]):
         stopping.add_done_callback(lambda _: self._wake.set())
         try:
             while True:
-                if batch := self._line.take():
-                    await self._settle(batch)
+                if self._line:
+                    await self._take_turn()
                 elif stop.is_set():
                     return
                 else:
@@ -68,6 +67,15 @@ class GroupCommit(Generic[Item]):
         finally:
             stopping.cancel()
             self._line.turn_away(StoreUnavailableError("the receiver is stopping"))
+
+    def turn_away(self, error: StoreUnavailableError) -> None:
+        """Nobody waits any more."""
+        self._line.turn_away(error)
+
+    async def _take_turn(self) -> None:
+        async with self._turn:
+            if batch := self._line.take():
+                await self._settle(batch)
 
     async def _settle(self, batch: list[Waiting[Item]]) -> None:
         """Commit and answer all of them."""
@@ -92,8 +100,7 @@ class GroupCommit(Generic[Item]):
             _log.error("store unavailable", turned_away=len(batch), problem=str(error))
             settle(batch, error)
             self._back_off()
-            if _now() - began > _SLOW_S:
-                self._line.turn_away(error)
+            self._trouble(error, _now() - began)
             return error
         except Exception as error:
             if len(batch) > 1:
@@ -117,7 +124,6 @@ class GroupCommit(Generic[Item]):
         pause = min(_FIRST_BACKOFF_S * 2.0**self._failures, _LONGEST_BACKOFF_S)
         self._closed_until = _now() + pause if self._failures else 0.0
         self._failures = min(self._failures + 1, 10)
-        self._on_trouble()
 
 
 def _now() -> float:

@@ -30,6 +30,7 @@ _DATA_FAULTS = (
 class Store:
     """`target`: the path of a SQLite file, or a postgresql:// URL. `patience`: seconds for which a
     transaction waits for others; None: as long as it takes on PostgreSQL, some seconds on SQLite.
+    `appends_beside`: `append` does not wait for `write`, nor for other processes that write.
 
     Writes go through one thread and one connection, so in this process they queue here and not on locks; on
     PostgreSQL hooks have a thread and a connection of their own.
@@ -39,8 +40,9 @@ class Store:
         self._backend = _backend(target, patience)
         self.name = self._backend.name
         self._writer = ThreadPoolExecutor(1, thread_name_prefix="store-writer")
+        self.appends_beside = self._backend.appending is not self._backend.writing
         self._appender = self._writer
-        if self._backend.appending is not self._backend.writing:
+        if self.appends_beside:
             self._appender = ThreadPoolExecutor(1, thread_name_prefix="store-appender")
         self._readers = ThreadPoolExecutor(READERS, thread_name_prefix="store-reader")
 
