@@ -1,6 +1,8 @@
 """The composition root: settings become parts, parts become one ASGI application."""
 
 import asyncio
+import os
+import socket
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
@@ -22,6 +24,7 @@ from receiver.domain.hooks import HookSigner
 from receiver.errors import StoreUnavailableError
 from receiver.intake.access import Access, FixedAccess
 from receiver.intake.endpoint import HookEndpoint, IntakeRules
+from receiver.leases import LeaseKeeper, Terms
 from receiver.ledger import Ledger
 from receiver.metrics import Metrics
 from receiver.reconcile.desk import Desk
@@ -33,6 +36,7 @@ from receiver.scheduler.client import SchedulerClient
 from receiver.settings import AccountSettings, Settings
 from receiver.snapshot import SnapshotWorker
 from receiver.store.engine import Store
+from receiver.store.postgres import is_url
 from receiver.workers import Supervisor, Worker
 
 _log = structlog.get_logger("receiver.app")
@@ -69,13 +73,10 @@ class Receiver:
     @asynccontextmanager
     async def running(self, *, reconcile: bool) -> AsyncIterator[None]:
         """Run the workers. The ledger starts first and stops last: all others write through it."""
-        workers: list[Worker] = (
-            [SnapshotWorker(self.store, self.world.clock, self.metrics)] if reconcile else []
-        )
-        if reconcile and self.settings.reconcile.enabled:
-            workers += [
-                kind(desk) for desk in self.desks.values() for kind in (TaskReconciler, CallReconciler)
-            ]
+        workers: list[Worker] = []
+        if reconcile:
+            workers.append(SnapshotWorker(self.store, self.world.clock, self.metrics))
+            workers += self._keepers()
         async with AsyncExitStack() as stack:
             stack.callback(self.store.close)
             await stack.enter_async_context(self._supervise([self.ledger]))
@@ -83,6 +84,21 @@ class Receiver:
                 await stack.enter_async_context(client)
             await stack.enter_async_context(self._supervise(workers))
             yield
+
+    def _leased(self) -> dict[str, list[Worker]]:
+        """Lease → the workers that run in one receiver at a time, while it holds the lease."""
+        leased: dict[str, list[Worker]] = {}
+        if self.settings.reconcile.enabled:
+            for name, desk in self.desks.items():
+                leased[f"reconcile:{name}"] = [TaskReconciler(desk), CallReconciler(desk)]
+        return leased
+
+    def _keepers(self) -> list[Worker]:
+        """The one keeper of leases, where there is work for it."""
+        name = f"{socket.gethostname()}:{os.getpid()}:{self.world.rng.getrandbits(32):08x}"
+        terms = Terms(name, self.settings.lease_s, is_alone=not is_url(self.settings.store))
+        work = self._leased()
+        return [LeaseKeeper(work, terms, self.store, self.world.clock, self.metrics)] if work else []
 
     def _supervise(self, workers: list[Worker]) -> Supervisor:
         return Supervisor(workers, self.world.clock, self.metrics, self.settings.stop_deadline_s)

@@ -134,6 +134,9 @@ class Metrics:
         self.worker_restarts = self._counter(
             "worker_restarts", "Workers started again after a failure.", "worker"
         )
+        self.lease_held = Gauge(
+            "callback_lease_held", "Whether this receiver holds the lease.", ["lease"], registry=self.registry
+        )
         self.snapshot_failures = self._counter(
             "snapshot_failures", "Refreshes of the scraped snapshot that failed."
         )

@@ -143,6 +143,11 @@ class Settings(BaseSettings):
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         default="info", description="Least level logged."
     )
+    lease_s: float = Field(
+        default=15.0,
+        ge=1,
+        description="So long after a receiver died another one takes over its work.",
+    )
     stop_deadline_s: float = Field(default=15.0, gt=0, description="Time to drain when stopping.")
     clock_speed: float = Field(
         default=1.0, gt=0, description="Time runs so fast; only with an emulator that does."

@@ -37,6 +37,34 @@ async def pause(clock: Clock, seconds: float, stop: asyncio.Event) -> None:
             wait.cancel()
 
 
+async def keep_running(worker: Worker, stop: asyncio.Event, clock: Clock, metrics: Metrics) -> None:
+    """Run the worker until `stop`; one that fails, or ends before, is started again after a pause."""
+    wait = _FIRST_PAUSE
+    while not stop.is_set():
+        began = clock.now()
+        await _attempt(worker, stop)
+        if stop.is_set():
+            return
+        metrics.worker_restarts.labels(worker.name).inc()
+        wait = _FIRST_PAUSE if clock.now() - began > _STEADY else wait
+        await pause(clock, wait, stop)
+        wait = min(wait * 2, _LONGEST_PAUSE)
+
+
+async def _attempt(worker: Worker, stop: asyncio.Event) -> None:
+    """One run of the worker, whose failure is logged; only a cancellation of ourselves goes on."""
+    try:
+        await worker.run(stop)
+        if not stop.is_set():
+            _log.error("worker ended before it was told to", worker=worker.name)
+    except asyncio.CancelledError:
+        if (us := asyncio.current_task()) and us.cancelling():
+            raise
+        _log.error("worker failed", worker=worker.name, error="CancelledError")
+    except Exception as error:
+        _log.exception("worker failed", worker=worker.name, error=type(error).__name__)
+
+
 class Supervisor:
     """Runs workers inside an `async with`; at its end they have `deadline` seconds to drain."""
 
@@ -51,7 +79,12 @@ class Supervisor:
         self._tasks: list[asyncio.Task[None]] = []
 
     async def __aenter__(self) -> "Supervisor":
-        self._tasks = [asyncio.create_task(self._keep(worker), name=worker.name) for worker in self._workers]
+        self._tasks = [
+            asyncio.create_task(
+                keep_running(worker, self._stop, self._clock, self._metrics), name=worker.name
+            )
+            for worker in self._workers
+        ]
         return self
 
     async def __aexit__(
@@ -65,29 +98,3 @@ class Supervisor:
             _log.warning("worker did not drain in time", worker=task.get_name(), deadline_s=self._deadline)
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-
-    async def _keep(self, worker: Worker) -> None:
-        """Run the worker until `stop`; one that fails, or ends before, is started again after a pause."""
-        wait = _FIRST_PAUSE
-        while not self._stop.is_set():
-            began = self._clock.now()
-            await self._attempt(worker)
-            if self._stop.is_set():
-                return
-            self._metrics.worker_restarts.labels(worker.name).inc()
-            wait = _FIRST_PAUSE if self._clock.now() - began > _STEADY else wait
-            await pause(self._clock, wait, self._stop)
-            wait = min(wait * 2, _LONGEST_PAUSE)
-
-    async def _attempt(self, worker: Worker) -> None:
-        """One run of the worker, whose failure is logged; only a cancellation of ourselves goes on."""
-        try:
-            await worker.run(self._stop)
-            if not self._stop.is_set():
-                _log.error("worker ended before it was told to", worker=worker.name)
-        except asyncio.CancelledError:
-            if (us := asyncio.current_task()) and us.cancelling():
-                raise
-            _log.error("worker failed", worker=worker.name, error="CancelledError")
-        except Exception as error:
-            _log.exception("worker failed", worker=worker.name, error=type(error).__name__)

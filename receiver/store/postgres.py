@@ -16,6 +16,9 @@ from receiver.store.rows import fact_values
 _CONNECT_S = 5
 _SCHEMES = ("postgresql://", "postgres://", "postgresql+psycopg://")
 
+_BOUNDS = ("lock_timeout", "statement_timeout", "idle_in_transaction_session_timeout")
+"""The last for a receiver that freezes in a transaction: others must not wait for it as long as it does."""
+
 _APPEND = """
 WITH arrival AS MATERIALIZED (
     SELECT * FROM json_to_recordset(%s::json) AS a (
@@ -91,7 +94,7 @@ def _require_quiet(connection: Any) -> None:
 
 def _engine(url: URL, connections: int, patience: float | None, *options: str, **how: Any) -> Engine:
     milliseconds = int((patience or 0) * 1000)
-    bounds = [f"-c {name}={milliseconds}" for name in ("lock_timeout", "statement_timeout") if milliseconds]
+    bounds = [f"-c {name}={milliseconds}" for name in _BOUNDS if milliseconds]
     return create_engine(
         url,
         pool_size=connections,

@@ -1,5 +1,6 @@
 """The tables. `fact` and `delivery` are the ledger; `link`, `task`, `finding` and `queue` are derived from it
-and can be rebuilt; `pending`, `sweep`, `lease` and `api_token` are working state. Times: epoch seconds, UTC.
+and can be rebuilt; `pending`, `sweep`, `lease`, `presence` and `api_token` are working state. Times: epoch
+seconds, UTC.
 """
 
 from typing import Any
@@ -163,11 +164,20 @@ class SweepRow(SQLModel, table=True):
 
 
 class LeaseRow(SQLModel, table=True):
-    """Work that one receiver at a time does. `holder`: which one does until `expires_at`."""
+    """Work that one receiver at a time does: `holder`, until `expires_at`. Without a row it is free."""
 
     __tablename__ = "lease"
     name: str = Field(primary_key=True)
     holder: str
+    expires_at: float
+
+
+class PresenceRow(SQLModel, table=True):
+    """A receiver, which counts as alive until `expires_at`, and the leases that it could hold."""
+
+    __tablename__ = "presence"
+    receiver: str = Field(primary_key=True)
+    leases: list[str] = Field(sa_column=Column(JSON, nullable=False))
     expires_at: float
 
 
@@ -192,5 +202,6 @@ def table(row: type[SQLModel]) -> Table:
 
 DELIVERY, FACT, LINK = table(DeliveryRow), table(FactRow), table(LinkRow)
 TASK, FINDING, QUEUE = table(TaskRow), table(FindingRow), table(QueueRow)
-PENDING, SWEEP, LEASE, API_TOKEN = (table(PendingRow), table(SweepRow), table(LeaseRow), table(ApiTokenRow))
+PENDING, SWEEP, API_TOKEN = table(PendingRow), table(SweepRow), table(ApiTokenRow)
+LEASE, PRESENCE = table(LeaseRow), table(PresenceRow)
 DERIVED: tuple[Table, ...] = (LINK, TASK, FINDING, QUEUE)

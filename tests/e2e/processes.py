@@ -68,6 +68,14 @@ class Town:
         self.emulator = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
         assert self.emulator.stdout is not None
         self.emulator_url = self.emulator.stdout.readline().split()[-1]
+        self._write_settings()
+
+    def join(self, other: "Town") -> None:
+        """Use the other one's emulator, which has been started."""
+        self.emulator_url, self.origin = other.emulator_url, other.origin
+        self._write_settings()
+
+    def _write_settings(self) -> None:
         (self.folder / "receiver.toml").write_text(self._settings())
 
     def _settings(self) -> str:
