@@ -28,9 +28,10 @@ from receiver.reconcile.desk import Desk
 from receiver.reconcile.policy import Policy
 from receiver.reconcile.worker import CallReconciler, TaskReconciler
 from receiver.requests import RequestLog
+from receiver.retention import Keep, RetentionWorker
 from receiver.scheduler.account import SchedulerAccount
 from receiver.scheduler.client import SchedulerClient
-from receiver.settings import AccountSettings, Settings
+from receiver.settings import AccountSettings, RetentionSettings, Settings
 from receiver.snapshot import SnapshotWorker
 from receiver.store.engine import Store
 from receiver.workers import Supervisor, Worker
@@ -38,6 +39,7 @@ from receiver.workers import Supervisor, Worker
 _log = structlog.get_logger("receiver.app")
 
 _READY_TIMEOUT_S = 2.0
+_DAY_S = 86_400.0
 
 _STORE_PATIENCE_S = 5.0
 """A statement that takes longer is given up: whoever waits for it gets a 503 rather than no answer."""
@@ -72,6 +74,9 @@ class Receiver:
         workers: list[Worker] = (
             [SnapshotWorker(self.store, self.world.clock, self.metrics)] if reconcile else []
         )
+        if reconcile:
+            keep = retention_rules(self.settings.retention)
+            workers.append(RetentionWorker(self.store, keep, self.world.clock, self.metrics))
         if reconcile and self.settings.reconcile.enabled:
             workers += [
                 kind(desk) for desk in self.desks.values() for kind in (TaskReconciler, CallReconciler)
@@ -148,7 +153,14 @@ def reconcile_policy(settings: Settings, account: AccountSettings) -> Policy:
         sweep_every=rules.sweep_every_s,
         poll=rules.poll_s,
         quota_share=account.quota_share,
+        keep=retention_rules(settings.retention).tasks,
     )
+
+
+def retention_rules(settings: RetentionSettings) -> Keep:
+    """The retention settings as its worker takes them."""
+    days = settings.deliveries_days, settings.set_aside_days, settings.tasks_days
+    return Keep(*(None if each is None else each * _DAY_S for each in days))
 
 
 def create_app(receiver: Receiver) -> ASGIApp:

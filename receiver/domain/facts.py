@@ -186,6 +186,11 @@ def _read_event(text: str) -> Any:
         return _decode(text)[0]  # it knows Infinity
 
 
+def id_time(at: float) -> str:
+    """How the ids of deliveries of this moment begin: they sort by it, so an age is also a bound of ids."""
+    return f"{int(at * 1000):012x}"
+
+
 def hook_fact(
     account: str, delivery_id: str, at: float, said: HookSaid, about: tuple[str | None, str | None]
 ) -> Fact:

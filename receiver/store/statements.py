@@ -94,8 +94,8 @@ def find_links(connection: Connection, account: str, task_ids: Collection[str]) 
     return dict(connection.execute(query).all())
 
 
-def facts_of(connection: Connection, account: str, keys: Iterable[str]) -> dict[str, list[Fact]]:
-    """Key → all facts of that task."""
+def names_of(connection: Connection, account: str, keys: Iterable[str]) -> tuple[list[str], dict[str, str]]:
+    """What facts of these tasks may name: refs, and task ids with the key that each belongs to."""
     refs, task_ids = [], {}
     for key in keys:
         if key.startswith("#"):
@@ -105,6 +105,12 @@ def facts_of(connection: Connection, account: str, keys: Iterable[str]) -> dict[
     if refs:
         query = select(LINK.c.task_id, LINK.c.ref).where(LINK.c.account == account)
         task_ids.update(map(tuple, connection.execute(query.where(among(connection, LINK.c.ref, refs)))))
+    return refs, task_ids
+
+
+def facts_of(connection: Connection, account: str, keys: Iterable[str]) -> dict[str, list[Fact]]:
+    """Key → all facts of that task."""
+    refs, task_ids = names_of(connection, account, keys)
     found: dict[str, list[Fact]] = defaultdict(list)
     mine = select(*FACT_COLUMNS).where(FACT.c.account == account)
     if refs:
