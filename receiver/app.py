@@ -31,9 +31,10 @@ from receiver.reconcile.desk import Desk
 from receiver.reconcile.policy import Policy
 from receiver.reconcile.worker import CallReconciler, TaskReconciler
 from receiver.requests import RequestLog
+from receiver.retention import Keep, RetentionWorker
 from receiver.scheduler.account import SchedulerAccount
 from receiver.scheduler.client import SchedulerClient
-from receiver.settings import AccountSettings, Settings
+from receiver.settings import AccountSettings, RetentionSettings, Settings
 from receiver.snapshot import SnapshotWorker
 from receiver.store.engine import Store
 from receiver.store.postgres import is_url
@@ -42,6 +43,7 @@ from receiver.workers import Supervisor, Worker
 _log = structlog.get_logger("receiver.app")
 
 _READY_TIMEOUT_S = 2.0
+_DAY_S = 86_400.0
 
 _STORE_PATIENCE_S = 5.0
 """A statement that takes longer is given up: whoever waits for it gets a 503 rather than no answer."""
@@ -91,6 +93,9 @@ class Receiver:
         if self.settings.reconcile.enabled:
             for name, desk in self.desks.items():
                 leased[f"reconcile:{name}"] = [TaskReconciler(desk), CallReconciler(desk)]
+        keep = retention_rules(self.settings.retention)
+        if keep != Keep():
+            leased["retention"] = [RetentionWorker(self.store, keep, self.world.clock, self.metrics)]
         return leased
 
     def _keepers(self) -> list[Worker]:
@@ -164,7 +169,14 @@ def reconcile_policy(settings: Settings, account: AccountSettings) -> Policy:
         sweep_every=rules.sweep_every_s,
         poll=rules.poll_s,
         quota_share=account.quota_share,
+        keep=retention_rules(settings.retention).tasks,
     )
+
+
+def retention_rules(settings: RetentionSettings) -> Keep:
+    """The retention settings as its worker takes them."""
+    days = settings.deliveries_days, settings.set_aside_days, settings.tasks_days
+    return Keep(*(None if each is None else each * _DAY_S for each in days))
 
 
 def create_app(receiver: Receiver) -> ASGIApp:

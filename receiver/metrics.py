@@ -14,6 +14,9 @@ from receiver.domain.timeline import ANOMALY_KINDS, DRIFT_KINDS
 from receiver.tally import Tally
 
 INTAKE_OUTCOMES = ("recorded", "unreadable", "set_aside", "refused", "unavailable")
+RETENTION_KINDS = ("delivery", "set_aside", "task", "fact", "finding", "link")
+"""What is deleted when it is too old; `set_aside`: deliveries that name no task."""
+
 _QUEUE_LIMIT = 50
 _SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5)
 
@@ -140,6 +143,9 @@ class Metrics:
         self.snapshot_failures = self._counter(
             "snapshot_failures", "Refreshes of the scraped snapshot that failed."
         )
+        self.retention_deleted = self._counter("retention_deleted", "Rows deleted as too old.", "kind")
+        for kind in RETENTION_KINDS:
+            self.retention_deleted.labels(kind)
 
     def _counter(self, name: str, text: str, *labels: str) -> Counter:
         return Counter(f"callback_{name}", text, labels, registry=self.registry)

@@ -20,6 +20,7 @@ from pydantic import (
     SecretStr,
     ValidationError,
     field_validator,
+    model_validator,
 )
 from pydantic_settings import (
     BaseSettings,
@@ -106,6 +107,36 @@ class ReconcileSettings(BaseModel):
     poll_s: float = Field(default=1.0, gt=0, description="How often to look for what is due.")
 
 
+Days = Annotated[float, Field(ge=1, le=36_500)]
+
+
+class RetentionSettings(BaseModel):
+    """How long what is kept. Without a number, for ever."""
+
+    model_config = ConfigDict(extra="forbid")
+    deliveries_days: Days | None = Field(
+        default=None, description="Keep raw deliveries so long; their facts stay. Default: for ever."
+    )
+    set_aside_days: Days | None = Field(
+        default=None, description="Keep deliveries that name no task so long. Default: for ever."
+    )
+    tasks_days: Days | None = Field(
+        default=None,
+        description="Keep settled tasks, with all they have, so long after they were last heard of. "
+        "Default: for ever.",
+    )
+
+    @model_validator(mode="after")
+    def _deliveries_go_with_their_tasks(self) -> "RetentionSettings":
+        deliveries, tasks = self.deliveries_days, self.tasks_days
+        if deliveries is not None and tasks is not None and deliveries > tasks:
+            raise ValueError(
+                f"deliveries_days {deliveries:g} cannot be kept, since deliveries go with their tasks after "
+                f"tasks_days {tasks:g}: lower deliveries_days or raise tasks_days"
+            )
+        return self
+
+
 class Settings(BaseSettings):
     """Everything `receiver serve` can be told."""
 
@@ -137,6 +168,7 @@ class Settings(BaseSettings):
         default=DEFAULT_ALIASES, description="Names under which hooks may send each field."
     )
     reconcile: ReconcileSettings = Field(default=ReconcileSettings(), description="When the API is asked.")
+    retention: RetentionSettings = Field(default=RetentionSettings(), description="How long what is kept.")
     log_format: Literal["console", "json"] = Field(
         default="console", description="Logs for people or machines."
     )

@@ -12,7 +12,13 @@ from receiver.domain.facts import EVENTS
 from receiver.domain.timeline import ANOMALY_KINDS, DRIFT_KINDS
 from receiver.domain.transitions import TABLE
 from receiver.metrics import Metrics
-from receiver.settings import AccountSettings, HookKeySettings, ReconcileSettings, Settings
+from receiver.settings import (
+    AccountSettings,
+    HookKeySettings,
+    ReconcileSettings,
+    RetentionSettings,
+    Settings,
+)
 from receiver.snapshot import SnapshotWorker
 
 README = (Path(__file__).parents[1] / "README.md").read_text()
@@ -23,8 +29,10 @@ def settings() -> list[str]:
         "hook_keys[]": HookKeySettings,
         "accounts.NAME": AccountSettings,
         "reconcile": ReconcileSettings,
+        "retention": RetentionSettings,
     }
-    plain = [name for name in Settings.model_fields if name not in ("hook_keys", "accounts", "reconcile")]
+    apart = ("hook_keys", "accounts", "reconcile", "retention")
+    plain = [name for name in Settings.model_fields if name not in apart]
     return plain + [f"{part}.{name}" for part, model in nested.items() for name in model.model_fields]
 
 

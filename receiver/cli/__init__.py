@@ -11,6 +11,7 @@ from receiver.cli.db import db_app
 from receiver.cli.demo import demo
 from receiver.cli.findings import drift, lost_hooks
 from receiver.cli.output import print_error
+from receiver.cli.prune import prune
 from receiver.cli.queues import queues_app
 from receiver.cli.running import rebuild, reconcile, serve
 from receiver.cli.tasks import tasks_app
@@ -39,6 +40,7 @@ for command in (demo, serve, emulate, check, reconcile, rebuild, capture):
     app.command()(command)
 app.command("lost-hooks")(lost_hooks)
 app.command("drift")(drift)
+db_app.command("prune")(prune)
 app.add_typer(tasks_app, name="tasks")
 app.add_typer(queues_app, name="queues")
 app.add_typer(urls_app, name="urls")

@@ -191,6 +191,11 @@ def _read_observation(text: str) -> Any:
     return values
 
 
+def id_time(at: float) -> str:
+    """How the ids of deliveries of this moment begin: they sort by it, so an age is also a bound of ids."""
+    return f"{int(at * 1000):012x}"
+
+
 def hook_fact(
     account: str, delivery_id: str, at: float, said: HookSaid, about: tuple[str | None, str | None]
 ) -> Fact:

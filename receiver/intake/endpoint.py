@@ -9,7 +9,7 @@ import structlog
 from starlette.types import Receive, Scope, Send
 
 from receiver.clock import Clock
-from receiver.domain.facts import Fact, HookSaid, hook_fact
+from receiver.domain.facts import Fact, HookSaid, hook_fact, id_time
 from receiver.domain.fields import FieldReader, storable
 from receiver.domain.hooks import HookPath, parse_hook_path
 from receiver.errors import StoreError, StoreUnavailableError
@@ -72,7 +72,7 @@ class HookEndpoint:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         began, at = time.perf_counter(), self._clock.now()
         # The time comes first, so that ids sort by it and lie side by side in the index.
-        request_id = f"{int(at * 1000):012x}{self._rng.getrandbits(80):020x}"
+        request_id = f"{id_time(at)}{self._rng.getrandbits(80):020x}"
         # A naive sender appends its fields with `&`, or with a second `?`, whatever the URL looks like.
         location, _, appended = scope["path"].partition("&")
         path = parse_hook_path(location)

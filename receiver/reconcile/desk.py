@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Row, select
+from sqlalchemy import Connection, Row, select
 
 from receiver.clock import Clock
 from receiver.domain.facts import Fact
@@ -14,12 +14,13 @@ from receiver.domain.timeline import Due
 from receiver.errors import QuotaExhaustedError
 from receiver.ledger import Ledger
 from receiver.metrics import Metrics
-from receiver.reconcile.observe import task_seen
+from receiver.reconcile.observe import is_over_since, task_seen
 from receiver.reconcile.policy import Policy
 from receiver.scheduler.client import SchedulerClient
 from receiver.scheduler.wire import TaskRecord
 from receiver.store import statements
 from receiver.store.engine import Store
+from receiver.store.rows import key_of
 from receiver.store.tables import QUEUE, SWEEP
 
 _NAME = re.compile(r"[A-Za-z0-9_.:@-]{1,128}")
@@ -57,7 +58,19 @@ class Desk:
         placed = [
             record.model_copy(update={"scheduler_id": record.scheduler_id or queue_id}) for record in records
         ]
-        await self.record([task_seen(self.account, asked_at, record, self.signer) for record in placed])
+        seen = [task_seen(self.account, asked_at, record, self.signer) for record in placed]
+        await self.record(await self._without_forgotten(seen, asked_at))
+
+    async def _without_forgotten(self, seen: list[Fact], now: float) -> list[Fact]:
+        """What the API still shows of tasks that were too old to be kept is not to begin them anew: all their
+        hooks would count as lost.
+        """
+        keep = self.policy.keep
+        old = [fact for fact in seen if is_over_since(fact, now - keep)] if keep is not None else []
+        if not old:
+            return seen
+        unknown = await self.store.read(lambda connection: _of_unknown_tasks(connection, self.account, old))
+        return [fact for fact in seen if fact.id not in unknown]
 
     async def due(self, horizon: dict[str, float]) -> list[Row[Any]]:
         """Tasks whose time has come, soonest first."""
@@ -85,6 +98,14 @@ class Desk:
 
     async def save_sweep(self, row: dict[str, Any]) -> None:
         await self.store.write(lambda connection: statements.put_sweep(connection, row))
+
+
+def _of_unknown_tasks(connection: Connection, account: str, seen: Sequence[Fact]) -> set[str]:
+    """The ids of those facts whose tasks there are not."""
+    links = statements.find_links(connection, account, {fact.task_id for fact in seen if fact.task_id})
+    keys = {fact.id: key_of(fact.ref, fact.task_id, links) for fact in seen}
+    known = statements.known_tasks(connection, account, set(keys.values()))
+    return {fact_id for fact_id, key in keys.items() if key not in known}
 
 
 def due_of_row(row: Row[Any]) -> Due:

@@ -53,6 +53,14 @@ def task_seen(account: str, at: float, record: TaskRecord, signer: HookSigner) -
     return observation(account, at, _storable(said), (min(refs, default=None), storable(record.id)))
 
 
+def is_over_since(seen: Fact, moment: float) -> bool:
+    """Whether the API's record is of a task that is over and began before this moment, as far as it says."""
+    if not isinstance(seen.said, TaskSaid) or seen.said.status != "finished":
+        return False
+    began = seen.said.start_at or seen.said.created_at
+    return began is not None and began < moment
+
+
 def call_seen(account: str, at: float, record: CallRecord, about: tuple[str | None, str | None]) -> Fact:
     """What call history says of one of a task's calls."""
     said = CallSaid(

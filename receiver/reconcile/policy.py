@@ -9,7 +9,8 @@ from receiver.domain.timeline import Due, Purpose
 @dataclass(frozen=True, slots=True)
 class Policy:
     """`margins`: how long after its `due_at` a task is asked about. `waits`: the first pause before that is
-    done again. `quota_share`: the part of the account's hourly quota that reconciliation may spend.
+    done again. `quota_share`: the part of the account's hourly quota that reconciliation may spend. `keep`:
+    how long settled tasks are kept; None: for ever.
     """
 
     margins: Mapping[Purpose, float]
@@ -19,6 +20,7 @@ class Policy:
     sweep_every: float = 900.0
     poll: float = 1.0
     quota_share: float = 0.5
+    keep: float | None = None
 
     def after_trouble(self, times: int) -> float:
         """The pause after so many passes in a row that failed."""

@@ -99,15 +99,8 @@ def find_links(connection: Connection, account: str, task_ids: Collection[str]) 
     return dict(iter(run(connection, query, account, list(task_ids))))
 
 
-def facts_of(connection: Connection, account: str, keys: Iterable[str]) -> dict[str, list[Fact]]:
-    """Key → all facts of that task."""
-    return read_facts(connection, account, keys)[0]
-
-
-def read_facts(
-    connection: Connection, account: str, keys: Iterable[str]
-) -> tuple[dict[str, list[Fact]], list[int]]:
-    """Key → all facts of that task; and the seqs of all of them."""
+def names_of(connection: Connection, account: str, keys: Iterable[str]) -> tuple[list[str], dict[str, str]]:
+    """What facts of these tasks may name: refs, and task ids with the key that each belongs to."""
     refs, task_ids = [], {}
     for key in keys:
         if key.startswith("#"):
@@ -117,6 +110,19 @@ def read_facts(
     if refs:
         query = "SELECT task_id, ref FROM link WHERE account = ? AND ref IN ?"
         task_ids.update(map(tuple, run(connection, query, account, refs)))
+    return refs, task_ids
+
+
+def facts_of(connection: Connection, account: str, keys: Iterable[str]) -> dict[str, list[Fact]]:
+    """Key → all facts of that task."""
+    return read_facts(connection, account, keys)[0]
+
+
+def read_facts(
+    connection: Connection, account: str, keys: Iterable[str]
+) -> tuple[dict[str, list[Fact]], list[int]]:
+    """Key → all facts of that task; and the seqs of all of them."""
+    refs, task_ids = names_of(connection, account, keys)
     rows: list[Any] = []
     if refs:
         rows += run(connection, f"{_FACTS} AND ref IN ?", account, refs).all()

@@ -9,7 +9,7 @@ import pytest
 
 from receiver.cli.config import example_lines
 from receiver.errors import SettingsError
-from receiver.settings import AccountSettings, ReconcileSettings, Settings, load_settings
+from receiver.settings import AccountSettings, ReconcileSettings, RetentionSettings, Settings, load_settings
 
 SECRET = "correct-horse-battery-staple-and-more"
 TOML = f"""
@@ -81,6 +81,12 @@ BAD: dict[str, tuple[dict[str, str], str]] = {
     "an unknown account setting": ({"RECEIVER_ACCOUNTS__MAIN__COLOUR": "red"}, "accounts.main.colour"),
     "a negative margin": ({"RECEIVER_RECONCILE__OVERDUE_AFTER_S": "-1"}, "reconcile.overdue_after_s"),
     "an address that is none": ({"RECEIVER_TRUSTED_PROXIES": '["300.1.1.1"]'}, "trusted_proxies.0"),
+    "deliveries that outlive their tasks": (
+        {"RECEIVER_RETENTION__DELIVERIES_DAYS": "90", "RECEIVER_RETENTION__TASKS_DAYS": "30"},
+        "retention",
+    ),
+    "no days at all": ({"RECEIVER_RETENTION__TASKS_DAYS": "0"}, "retention.tasks_days"),
+    "days without an end": ({"RECEIVER_RETENTION__SET_ASIDE_DAYS": "inf"}, "retention.set_aside_days"),
     "an alias of nothing": ({"RECEIVER_ALIASES": '{"weather": ["w"]}'}, "aliases"),
 }
 
@@ -98,6 +104,11 @@ def test_a_bad_setting_is_named_with_its_variable(
     settable = re.split(r"\.\d", name)[0]
     assert "RECEIVER_" + settable.upper().replace(".", "__") in str(caught.value)
     assert SECRET not in str(caught.value)
+
+
+def test_without_a_word_everything_is_kept_for_ever(file: Path) -> None:
+    kept = load_settings(file).retention
+    assert (kept.deliveries_days, kept.set_aside_days, kept.tasks_days) == (None, None, None)
 
 
 def test_unknown_settings_of_the_file_are_named(file: Path) -> None:
@@ -145,6 +156,7 @@ def test_the_example_names_every_setting_and_can_be_used(tmp_path: Path) -> None
     assert Settings.model_fields.keys() <= given.keys()
     assert AccountSettings.model_fields.keys() == given["accounts"]["main"].keys()
     assert ReconcileSettings.model_fields.keys() == given["reconcile"].keys()
+    assert RetentionSettings.model_fields.keys() == given["retention"].keys()
 
 
 def test_the_file_in_config_is_the_example_without_its_key() -> None:

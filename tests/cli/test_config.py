@@ -45,7 +45,9 @@ def test_every_setting_is_explained(shell: Shell) -> None:
     text = _example(shell)
     for name, field in Settings.model_fields.items():
         assert name in text
-        assert name in ("hook_keys", "accounts", "reconcile") or f"# {field.description}\n" in text
+        assert (
+            name in ("hook_keys", "accounts", "reconcile", "retention") or f"# {field.description}\n" in text
+        )
 
 
 def test_the_example_needs_no_settings(shell: Shell) -> None:

@@ -19,6 +19,7 @@ NEED_A_STORE = (
     ("tokens", "create", "me"),
     ("capture",),
     ("rebuild", "--verify"),
+    ("db", "prune"),
     ("reconcile", "--once"),
 )
 

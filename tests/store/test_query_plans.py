@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from typing import Any
 
 import pytest
@@ -10,11 +10,12 @@ from sqlalchemy import Connection, event
 
 from receiver.domain.facts import Fact
 from receiver.domain.fold import fold
-from receiver.store import statements
+from receiver.store import retention, statements
 from receiver.store.engine import Store
-from tests.factories import ACCOUNT, hook, seen
+from tests.factories import ABOUT, ACCOUNT, hook, seen, settled
+from tests.postgres import prepared_database
 
-Heard = list[tuple[str, tuple[Any, ...]]]
+Heard = list[tuple[str, Any]]
 
 
 @contextmanager
@@ -23,7 +24,7 @@ def overheard(connection: Connection) -> Iterator[Heard]:
     heard: Heard = []
 
     def listen(_c: object, _cursor: object, sql: str, parameters: Any, _ctx: object, many: bool) -> None:
-        heard.append((sql, tuple(parameters[0] if isinstance(parameters, list) else parameters)))
+        heard.append((sql, parameters[0] if isinstance(parameters, list) else parameters))
 
     event.listen(connection, "before_cursor_execute", listen)
     yield heard
@@ -85,3 +86,55 @@ def test_each_hot_lookup_uses_the_index_made_for_it(sqlite_store: Store, tasks: 
         "SEARCH task USING INDEX task_by_due (account=? AND due_for=? AND due_at<?)",
     ):
         assert search in told
+
+
+def retention_statements(connection: Connection) -> None:
+    """All that finding and deleting what is too old runs."""
+    for found in (
+        retention.expired_deliveries(2.0),
+        retention.expired_set_aside(2.0),
+        retention.expired_tasks(2.0),
+        retention.expired_tasks(2.0, (1.0, ACCOUNT, "r1")),
+    ):
+        connection.execute(found.limit(100))
+    retention.delete_deliveries(connection, [f"d{number}" for number in range(40)])
+    facts = [seen("executed", 1.0), settled(1.0), seen("executed", 1.0, about=(None, "8"))]
+    statements.add_facts(connection, [*facts, settled(1.0, about=(None, "8"))])
+    statements.add_links(connection, [statements.Subject(ACCOUNT, *ABOUT)])
+    statements.put_tasks(
+        connection, [fold(some) for some in statements.facts_of(connection, ACCOUNT, ["r1", "#8"]).values()]
+    )
+    assert retention.delete_tasks(connection, ACCOUNT, ["r1", "#8"], 2.0, 40) is not None
+
+
+def test_what_is_too_old_is_found_and_deleted_by_index(sqlite_store: Store) -> None:
+    with sqlite_store.transaction() as connection:
+        with overheard(connection) as heard:
+            retention_statements(connection)
+        told = plans(connection, [each for each in heard if each[0].startswith(("SELECT", "DELETE"))])
+    assert [detail for detail in told if re.match(r"SCAN (?!\S+ VIRTUAL TABLE)", detail)] == []
+    for search in (
+        "SEARCH delivery USING INDEX sqlite_autoindex_delivery_1 (id>? AND id<?)",
+        "SEARCH delivery USING INDEX sqlite_autoindex_delivery_1 (id=?)",
+        "SEARCH delivery USING INDEX delivery_by_problem (problem>?)",
+        "SEARCH task USING INDEX task_by_first (first_at<?)",
+        "SEARCH fact USING INTEGER PRIMARY KEY (rowid=?)",
+    ):
+        assert search in told
+
+
+def test_postgresql_too_finds_and_deletes_what_is_too_old_by_index(postgres: str) -> None:
+    """Told to do without reading whole tables, which it prefers where they are small, it is able to."""
+    with closing(Store(prepared_database(postgres))) as store, store.transaction() as connection:
+        connection.exec_driver_sql("SET LOCAL enable_seqscan = off")
+        with overheard(connection) as heard:
+            retention_statements(connection)
+        told = [
+            line
+            for sql, parameters in heard
+            if sql.startswith(("SELECT", "DELETE"))
+            for line in connection.exec_driver_sql(f"EXPLAIN {sql}", parameters).scalars()
+        ]
+    assert [line for line in told if "Seq Scan" in line] == []
+    for index in ("delivery_pkey", "fact_pkey", "fact_id_key", "task_by_first", "pending_pkey"):
+        assert any(f"using {index} " in line or f"on {index} " in line for line in told), index

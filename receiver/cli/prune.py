@@ -1,0 +1,93 @@
+"""`receiver db prune`: retention by hand."""
+
+import asyncio
+from collections import Counter
+from contextlib import closing
+from typing import Annotated
+
+import typer
+
+from receiver.app import retention_rules
+from receiver.cli.output import STDERR, STDOUT, ConfigOption, JsonOption, print_json, print_table
+from receiver.metrics import RETENTION_KINDS
+from receiver.retention import Pruning
+from receiver.server import machine_world
+from receiver.settings import RetentionSettings, Settings, load_settings
+from receiver.store.engine import Store
+from receiver.store.postgres import is_url
+from receiver.store.retention import Deleted
+
+_WORDS = {
+    "delivery": "raw deliveries",
+    "set_aside": "deliveries that name no task",
+    "task": "settled tasks",
+    "fact": "their facts",
+    "finding": "their findings",
+    "link": "their links of ids and refs",
+}
+
+_SPACE = {
+    False: "The file keeps its size: what is free in it is filled first. See README, Retention.",
+    True: "Autovacuum makes the space usable again; the files keep their size.",
+}
+"""What becomes of the space on SQLite, and on PostgreSQL."""
+
+
+def prune(
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Delete nothing; tell what would be deleted.")
+    ] = False,
+    config: ConfigOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Delete what is older than the settings `retention.*` allow, as `serve` does by itself every hour.
+
+    It may run beside `serve`: it deletes a little at a time, with rests. Tasks that are not settled stay, and
+    so do hooks that are not folded. What is deleted cannot be had again: make a copy first.
+    """
+    settings = load_settings(config)
+    with closing(Store(settings.store)) as store:
+        store.create()
+        deleted = asyncio.run(_count(store, settings) if dry_run else _delete(store, settings))
+    if as_json:
+        print_json({"dry_run": dry_run, "rows": {kind: deleted[kind] for kind in RETENTION_KINDS}})
+        return
+    _print(deleted, settings.retention, dry_run=dry_run)
+    if not dry_run and deleted:
+        STDERR.print(_SPACE[is_url(settings.store)], highlight=False)
+
+
+def _pruning(store: Store, settings: Settings) -> Pruning:
+    now = machine_world(settings).clock.now()
+    return Pruning(store, retention_rules(settings.retention), now)
+
+
+async def _count(store: Store, settings: Settings) -> Deleted:
+    with STDERR.status("looking for what is too old …"):
+        return await _pruning(store, settings).count()
+
+
+async def _delete(store: Store, settings: Settings) -> Deleted:
+    total: Deleted = Counter()
+    with STDERR.status("looking for what is too old …") as status:
+        async for batch in _pruning(store, settings).batches():
+            total += batch.deleted
+            status.update(f"deleting what is too old … {total.total()} rows")
+            await asyncio.sleep(batch.rest_s)
+    return total
+
+
+def _print(deleted: Deleted, settings: RetentionSettings, *, dry_run: bool) -> None:
+    days = dict.fromkeys(RETENTION_KINDS, settings.tasks_days)
+    days |= {
+        "delivery": settings.deliveries_days or settings.tasks_days,
+        "set_aside": settings.set_aside_days,
+    }
+    rows = [(_WORDS[kind], _kept(days[kind]), deleted[kind]) for kind in RETENTION_KINDS]
+    print_table("Would be deleted" if dry_run else "Deleted", ("what", "kept for", "rows"), rows)
+    if not any(days.values()):
+        STDOUT.print("Everything is kept for ever: no setting of `retention.*` says otherwise.")
+
+
+def _kept(days: float | None) -> str:
+    return f"{days:g} days" if days else "ever"

@@ -1,0 +1,180 @@
+"""What is too old: found by readers, deleted by the writer in small transactions.
+
+Nothing here needs an index of its own. Ids of deliveries sort by time, so an age is a bound of the primary
+key; and a task is in an index by when it was heard of first, which is no later than when it was last.
+"""
+
+from collections import Counter, defaultdict
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import Any
+
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Row,
+    Select,
+    Table,
+    and_,
+    delete,
+    exists,
+    func,
+    literal,
+    select,
+    tuple_,
+)
+
+from receiver.domain.facts import id_time
+from receiver.store import statements
+from receiver.store.bulk import among
+from receiver.store.tables import DELIVERY, FACT, FINDING, LINK, PENDING, TASK
+
+Deleted = Counter[str]
+"""Kind → rows."""
+
+_FACT_ID = DELIVERY.c.account + "/hook/" + DELIVERY.c.id
+
+# As values, not as joins: each is one look-up in an index, whatever a planner thinks of the number of facts.
+_SEQ = select(FACT.c.seq).where(FACT.c.id == _FACT_ID).scalar_subquery()
+_FOLDED_SEQ = (
+    select(FACT.c.seq)
+    .where(FACT.c.id == _FACT_ID, ~exists().where(PENDING.c.seq == FACT.c.seq))
+    .scalar_subquery()
+)
+
+_TASK_ORDER = (TASK.c.first_at, TASK.c.account, TASK.c.key)
+
+
+def expired_deliveries(before: float, after: str = "") -> Select[Any]:
+    """Deliveries that came earlier and whose facts are folded, by id, from behind `after` on."""
+    in_time = and_(DELIVERY.c.id > after, DELIVERY.c.id < id_time(before))
+    # The id says it to the index; the time itself says it of rows that were given ids by other rules.
+    wheres = in_time, DELIVERY.c.received_at < before, _FOLDED_SEQ.isnot(None)
+    return select(DELIVERY.c.id).where(*wheres).order_by(DELIVERY.c.id)
+
+
+def expired_set_aside(before: float) -> Select[Any]:
+    """Deliveries that came earlier and are no facts, since they name no task."""
+    # As a sum it is nothing to look up: the few that have a problem are read, not all that are so old.
+    came_before = DELIVERY.c.received_at + 0.0 < before
+    return select(DELIVERY.c.id).where(DELIVERY.c.problem.isnot(None), came_before, _SEQ.is_(None))
+
+
+def expired_tasks(before: float, after: Sequence[Any] | None = None) -> Select[Any]:
+    """Settled tasks of which nothing was heard later, first heard of first, from behind `after` on."""
+    query = select(*_TASK_ORDER).where(TASK.c.first_at < before, *_is_expired(before))
+    if after is not None:
+        values = (literal(value, type_=each.type) for value, each in zip(after, _TASK_ORDER, strict=True))
+        query = query.where(tuple_(*_TASK_ORDER) > tuple_(*values))
+    return query.order_by(*_TASK_ORDER)
+
+
+def _is_expired(before: float) -> tuple[ColumnElement[bool], ...]:
+    return TASK.c.settled.is_(True), TASK.c.last_at < before
+
+
+def count(connection: Connection, query: Select[Any]) -> int:
+    """How many rows the query finds."""
+    return connection.scalar(select(func.count()).select_from(query.order_by(None).subquery())) or 0
+
+
+def delete_deliveries(connection: Connection, ids: Iterable[str]) -> int:
+    """Delete these; how many there were."""
+    return connection.execute(delete(DELIVERY).where(among(connection, DELIVERY.c.id, ids))).rowcount
+
+
+def delete_tasks(
+    connection: Connection, account: str, keys: Collection[str], before: float, most: int
+) -> tuple[Deleted, list[str]] | None:
+    """Delete those that are still expired, each with all that belongs to it; what was deleted, and the keys
+    that are left since together they have more than `most` facts. None where another receiver folds now.
+    """
+    # Who folds a task that loses its facts meanwhile would write it anew.
+    if not statements.try_lock_folding(connection):
+        return None
+    query = select(TASK.c.key).where(TASK.c.account == account, *_is_expired(before))
+    expired = connection.scalars(query.where(among(connection, TASK.c.key, keys))).all()
+    facts = _facts_of(connection, account, expired)
+    some = _first(facts, most)
+    deleted = Counter(
+        {
+            kind: connection.execute(delete(table).where(where)).rowcount
+            for kind, table, where in _belongings(connection, account, some)
+        }
+    )
+    _link_anew(connection, account, some)
+    return deleted, [key for key in facts if key not in some]
+
+
+def count_tasks(connection: Connection, account: str, keys: Collection[str]) -> Deleted:
+    """What `delete_tasks` would delete."""
+    counted = _belongings(connection, account, _facts_of(connection, account, keys))
+    return Counter({kind: count(connection, select(table).where(where)) for kind, table, where in counted})
+
+
+_Facts = Mapping[str, Sequence[Row[Any]]]
+"""Key → the task's facts: (seq, id, kind, ref, task_id)."""
+
+
+def _facts_of(connection: Connection, account: str, keys: Iterable[str]) -> _Facts:
+    """The facts of these tasks, but for tasks that somebody is about to fold."""
+    refs, task_ids = statements.names_of(connection, account, keys)
+    mine = select(*(FACT.c[name] for name in ("seq", "id", "kind", "ref", "task_id")))
+    mine = mine.where(FACT.c.account == account)
+    found: dict[str, list[Row[Any]]] = defaultdict(list)
+    for row in connection.execute(mine.where(among(connection, FACT.c.ref, refs))):
+        found[row.ref].append(row)
+    for row in connection.execute(mine.where(among(connection, FACT.c.task_id, task_ids))):
+        key = task_ids[row.task_id]
+        # A ref beside an id that is no task's but its own: a fact that is not folded yet will link them.
+        if row.ref is None or key.startswith("#"):
+            found[key].append(row)
+    waiting = _pending(connection, [row.seq for rows in found.values() for row in rows])
+    return {
+        key: rows
+        for key, rows in found.items()
+        if not any(row.seq in waiting or (row.ref and key.startswith("#")) for row in rows)
+    }
+
+
+def _pending(connection: Connection, seqs: Iterable[int]) -> set[int]:
+    return set(connection.scalars(select(PENDING.c.seq).where(among(connection, PENDING.c.seq, seqs))))
+
+
+def _first(facts: _Facts, most: int) -> _Facts:
+    """The first tasks, at least one, that have no more than so many facts together."""
+    some: dict[str, Sequence[Row[Any]]] = {}
+    total = 0
+    for key, rows in facts.items():
+        total += len(rows)
+        if some and total > most:
+            break
+        some[key] = rows
+    return some
+
+
+def _belongings(
+    connection: Connection, account: str, facts: _Facts
+) -> list[tuple[str, Table, ColumnElement[bool]]]:
+    """Of each kind the table, and which of its rows belong to these tasks."""
+    rows = [row for some in facts.values() for row in some]
+    deliveries = [row.id.removeprefix(f"{account}/hook/") for row in rows if row.kind == "hook"]
+
+    def named(table: Table, name: str) -> ColumnElement[bool]:
+        return and_(table.c.account == account, among(connection, table.c[name], facts))
+
+    return [
+        ("delivery", DELIVERY, among(connection, DELIVERY.c.id, deliveries)),
+        ("fact", FACT, among(connection, FACT.c.seq, [row.seq for row in rows])),
+        ("link", LINK, named(LINK, "ref")),
+        ("finding", FINDING, named(FINDING, "key")),
+        ("task", TASK, named(TASK, "key")),
+    ]
+
+
+def _link_anew(connection: Connection, account: str, gone: _Facts) -> None:
+    """Another ref may have named the same id later: now its fact is the first to do so."""
+    ids = {row.task_id for rows in gone.values() for row in rows if row.task_id}
+    unlinked = ids - statements.find_links(connection, account, ids).keys()
+    left = select(FACT.c.account, FACT.c.ref, FACT.c.task_id).where(FACT.c.account == account)
+    left = left.where(among(connection, FACT.c.task_id, unlinked)).order_by(FACT.c.seq)
+    statements.add_links(connection, [statements.Subject(*row) for row in connection.execute(left)])
