@@ -10,7 +10,6 @@ from sqlalchemy import Row, select
 from receiver.clock import Clock
 from receiver.domain.facts import Fact
 from receiver.domain.hooks import HookSigner
-from receiver.domain.timeline import Due
 from receiver.errors import QuotaExhaustedError
 from receiver.ledger import Ledger
 from receiver.metrics import Metrics
@@ -59,11 +58,6 @@ class Desk:
         ]
         await self.record([task_seen(self.account, asked_at, record, self.signer) for record in placed])
 
-    async def due(self, horizon: dict[str, float]) -> list[Row[Any]]:
-        """Tasks whose time has come, soonest first."""
-        query = statements.due_tasks(self.account, horizon)
-        return await self.store.read(lambda connection: list(connection.execute(query)))
-
     async def queues(self) -> dict[str, Row[Any]]:
         """Queue id → what is known of it."""
         query = select(QUEUE).where(QUEUE.c.account == self.account)
@@ -85,11 +79,6 @@ class Desk:
 
     async def save_sweep(self, row: dict[str, Any]) -> None:
         await self.store.write(lambda connection: statements.put_sweep(connection, row))
-
-
-def due_of_row(row: Row[Any]) -> Due:
-    """What a row of `task` waits for."""
-    return Due(row.due_at, row.due_for)
 
 
 def about(row: Row[Any]) -> tuple[str | None, str | None]:

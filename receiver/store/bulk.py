@@ -80,8 +80,20 @@ def _ending(table: Table, way: Way, names: tuple[str, ...]) -> str:
     if way == "add":
         return ""
     keys = [each.name for each in table.primary_key]
-    changes = (f"{_quoted(name)} = excluded.{_quoted(name)}" for name in names if name not in keys)
+    changes = (f"{_quoted(name)} = {_change(table, name)}" for name in names if name not in keys)
     return f"ON CONFLICT ({', '.join(map(_quoted, keys))}) DO UPDATE SET {', '.join(changes)}"
+
+
+def _change(table: Table, name: str) -> str:
+    """What is written over a column: what is new, or what is there while other columns stay the same. Of
+    those none is NULL then, which equals nothing.
+    """
+    mine, new = f"{_quoted(table.name)}.", "excluded."
+    same = [
+        f"{mine}{_quoted(each)} = {new}{_quoted(each)}" for each in table.c[name].info.get("kept_while", ())
+    ]
+    kept = f"CASE WHEN {' AND '.join(same)} THEN {mine}{_quoted(name)} ELSE {new}{_quoted(name)} END"
+    return kept if same else new + _quoted(name)
 
 
 def _quoted(name: str) -> str:

@@ -35,8 +35,8 @@ PUBLIC, SECRET = "http://receiver.test", "fixed-secret-of-north"
 NUMBERS = {"north": "10001", "south": "10002"}
 SIGNER = HookSigner((HookKey("one", "a-secret-of-at-least-32-characters"),))
 POLICY = Policy(
-    margins={"progress": 90.0, "confirm": 2.0, "call": 0.0, "settle": 240.0},
-    waits={"progress": 60.0, "confirm": 2.0, "call": 2.0, "settle": 60.0},
+    margins={"find": 2.0, "progress": 90.0, "confirm": 2.0, "call": 0.0, "settle": 240.0},
+    waits={"find": 60.0, "progress": 60.0, "confirm": 2.0, "call": 2.0, "settle": 60.0},
     poll=5.0,
 )
 
