@@ -19,7 +19,7 @@ _COUNTED = 100
 
 
 class Agenda:
-    """Reads what is due in batches, so that no pass is longer than it has to be. Nothing is kept in memory."""
+    """Reads what is due in batches, however much there is. It remembers nothing: the store does."""
 
     def __init__(self, desk: Desk) -> None:
         self._desk = desk
@@ -40,8 +40,8 @@ class Agenda:
         """Queue id → how many tasks are due in it, at least."""
         queries = self._due(horizon, _COUNTED * self.batch, where)
         numbers = Counter[str | None]()
-        for queue_id, number in await self._read(map(due.by_queue, queries)):
-            numbers[queue_id] += number
+        for row in await self._read(map(due.by_queue, queries)):
+            numbers[row.queue_id] += row.tasks
         return numbers
 
     async def running(self, task_ids: Collection[str]) -> Sequence[Row[Any]]:

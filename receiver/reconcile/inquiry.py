@@ -25,11 +25,11 @@ _SEARCH_S = 5.0
 
 @dataclass(slots=True)
 class Inquiry:
-    """`sweeps`: each queue's last. `stale`: the queues to be read through in any case. `due`: how many tasks
-    are due in a queue, where that is more than the pass asks about. `breadth`: in how many queues the tasks of
-    unknown place may be. `seen`: the ids that were seen in the queues read through. `tried`: the tasks that
-    were asked about, by key. `put_off`: those not looked for, and until when. `denied`: how many queues do not
-    have a task of unknown place.
+    """`sweeps`: each queue's last. `stale`: the queues to read through in any case. `due`: how many tasks are
+    due in a queue, where those given to ask about are not all. `breadth`: in how many queues the tasks of
+    unknown place may be. `seen`: the ids in the queues that were read through. `tried`: the tasks that were
+    asked about, by key. `put_off`: those that were not looked for, and until when. `denied`: how many queues
+    do not have a task of unknown place.
     """
 
     desk: Desk

@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import ColumnElement, Connection, Row, Select, and_, bindparam, func, or_, select, update
 
+from receiver.domain.timeline import Purpose
 from receiver.store.bulk import among
 from receiver.store.statements import lock_folding
 from receiver.store.tables import TASK
@@ -26,19 +27,19 @@ class Delay(NamedTuple):
     asks: int
 
 
-def due_tasks(account: str, purpose: str, horizon: float, most: int) -> Select[Any]:
+def due_tasks(account: str, purpose: Purpose, horizon: float, most: int) -> Select[Any]:
     """The first tasks to ask about for this purpose, those not later than `horizon`, soonest first."""
     come = (TASK.c.account == account, TASK.c.due_for == purpose, TASK.c.ask_at <= horizon)
     return select(*_COLUMNS).where(*come).order_by(TASK.c.ask_at).limit(most)
 
 
 def by_queue(tasks: Select[Any]) -> Select[Any]:
-    """(queue id, how many of these tasks are in it)."""
-    those = tasks.subquery()
-    return select(those.c.queue_id, func.count()).group_by(those.c.queue_id)
+    """`queue_id` and how many of these `tasks` are in it."""
+    those = tasks.with_only_columns(TASK.c.queue_id).subquery()
+    return select(those.c.queue_id, func.count().label("tasks")).group_by(those.c.queue_id)
 
 
-def tasks_behind(account: str, key: str, horizons: Mapping[str, float], most: int) -> Select[Any]:
+def tasks_behind(account: str, key: str, horizons: Mapping[Purpose, float], most: int) -> Select[Any]:
     """The first tasks behind this key that are due, in order of their keys. Who goes from key to key meets
     each task once, wherever its `ask_at` moves meanwhile.
     """

@@ -10,7 +10,7 @@ from sqlalchemy import Connection, event
 
 from receiver.domain.facts import Fact
 from receiver.domain.fold import fold
-from receiver.store import statements
+from receiver.store import due, statements
 from receiver.store.engine import Store
 from tests.factories import ACCOUNT, hook, seen
 
@@ -39,7 +39,7 @@ def plans(connection: Connection, heard: Heard) -> list[str]:
 
 
 def hot_statements(connection: Connection, tasks: int) -> None:
-    """All that recording facts about so many tasks runs, and the question what is due."""
+    """All that recording facts about so many tasks runs, and the questions what is due."""
     refs, task_ids = [f"r{n}" for n in range(tasks)], [str(n) for n in range(tasks)]
     facts: list[Fact] = [seen("executed", 1.0, about=pair) for pair in zip(refs, task_ids, strict=True)]
     facts += [hook("before", 1.0, about=(None, f"9{task_id}")) for task_id in task_ids]
@@ -51,9 +51,12 @@ def hot_statements(connection: Connection, tasks: int) -> None:
     found = statements.facts_of(connection, ACCOUNT, keys)
     statements.drop_tasks(connection, ACCOUNT, [f"#{task_id}" for task_id in task_ids])
     statements.put_tasks(connection, [fold(each) for each in found.values()])
-    connection.execute(
-        statements.due_tasks(ACCOUNT, {"progress": 2.0, "confirm": 2.0, "call": 2.0, "settle": 2.0})
-    )
+    rows = connection.execute(due.due_tasks(ACCOUNT, "progress", 2.0, tasks)).all()
+    due.delay(connection, ACCOUNT, [due.Delay(row, 3.0, 1) for row in rows])
+    connection.execute(due.by_queue(due.due_tasks(ACCOUNT, "find", 2.0, tasks).where(due.not_in(["6"]))))
+    connection.execute(due.due_tasks(ACCOUNT, "confirm", 2.0, tasks).where(due.in_queue("5")))
+    connection.execute(due.tasks_behind(ACCOUNT, "r1", {"find": 2.0, "progress": 2.0}, tasks))
+    due.running_tasks(connection, ACCOUNT, task_ids)
 
 
 @pytest.mark.parametrize("tasks", [1, 40, 600])
@@ -82,6 +85,8 @@ def test_each_hot_lookup_uses_the_index_made_for_it(sqlite_store: Store, tasks: 
         "SEARCH link USING INDEX sqlite_autoindex_link_1 (account=? AND task_id=?)",
         "SEARCH task USING INDEX sqlite_autoindex_task_1 (account=? AND key=?)",
         "SEARCH finding USING INDEX sqlite_autoindex_finding_1 (account=? AND key=?)",
-        "SEARCH task USING INDEX task_by_due (account=? AND due_for=? AND due_at<?)",
+        "SEARCH task USING INDEX task_by_due (account=? AND due_for=? AND ask_at<?)",
+        "SEARCH task USING INDEX sqlite_autoindex_task_1 (account=? AND key>?)",
+        "SEARCH task USING INDEX task_by_task_id (account=? AND task_id=?)",
     ):
         assert search in told
