@@ -35,7 +35,7 @@ def due_tasks(account: str, purpose: Purpose, horizon: float, most: int) -> Sele
 
 def by_queue(tasks: Select[Any]) -> Select[Any]:
     """`queue_id` and how many of these `tasks` are in it."""
-    those = tasks.with_only_columns(TASK.c.queue_id).subquery()
+    those = tasks.with_only_columns(TASK.c.queue_id).subquery("those")
     return select(those.c.queue_id, func.count().label("tasks")).group_by(those.c.queue_id)
 
 

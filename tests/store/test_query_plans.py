@@ -11,6 +11,7 @@ from sqlalchemy import Connection, event
 from receiver.domain.facts import Fact
 from receiver.domain.fold import fold
 from receiver.store import due, statements
+from receiver.store.bulk import is_postgres
 from receiver.store.engine import Store
 from tests.factories import ACCOUNT, hook, seen
 
@@ -66,9 +67,9 @@ def test_hot_statements_scan_no_table(sqlite_store: Store, tasks: int) -> None:
             hot_statements(connection, tasks)
         told = plans(connection, heard)
     assert len(told) >= 9
-    # The one virtual table is the list of values that a statement was given.
+    # The one virtual table is the list of values that a statement was given; `those` were found by index.
     assert [
-        detail for detail in told if re.match(r"SCAN (?!\d+ CONSTANT ROWS|\S+ VIRTUAL TABLE)", detail)
+        detail for detail in told if re.match(r"SCAN (?!\d+ CONSTANT ROWS|\S+ VIRTUAL TABLE|those$)", detail)
     ] == []
 
 
@@ -90,3 +91,18 @@ def test_each_hot_lookup_uses_the_index_made_for_it(sqlite_store: Store, tasks: 
         "SEARCH task USING INDEX task_by_task_id (account=? AND task_id=?)",
     ):
         assert search in told
+
+
+@pytest.mark.parametrize("where", [(), (due.not_in(["5", "6"]),), (due.in_queue("5"),)])
+def test_what_is_due_is_read_in_order_from_its_index(store: Store, where: tuple[Any, ...]) -> None:
+    """Nothing is sorted: otherwise the first of very many were known only after all of them were read."""
+    with store.transaction() as connection:
+        explain = "EXPLAIN QUERY PLAN"
+        if is_postgres(connection):
+            connection.exec_driver_sql("SET LOCAL enable_seqscan = off")  # as with a table that is large
+            explain = "EXPLAIN"
+        query = due.due_tasks(ACCOUNT, "progress", 2.0, 10).where(*where)
+        sql = query.compile(connection, compile_kwargs={"literal_binds": True})
+        plan = "\n".join(str(line) for line in connection.exec_driver_sql(f"{explain} {sql}"))
+    assert re.search("(?i)using (index )?task_by_due", plan)
+    assert not re.search("(?i)sort|temp b-tree", plan)
