@@ -146,9 +146,10 @@ def minted(ref: str, account: str = "north", signer: HookSigner = SIGNER) -> dic
 
 
 @asynccontextmanager
-async def bench(folder: Path, scheduler: ASGIApp, policy: Policy = POLICY) -> AsyncIterator[Bench]:
-    """A bench in front of that scheduler; for use within `loop.run`."""
-    clock, store, metrics, stop = SimulatedClock(), Store(folder / "receiver.db"), Metrics(), asyncio.Event()
+async def bench(where: Path | str, scheduler: ASGIApp, policy: Policy = POLICY) -> AsyncIterator[Bench]:
+    """A bench in front of that scheduler; for use within `loop.run`. `where`: a folder, or a store."""
+    clock, metrics, stop = SimulatedClock(), Metrics(), asyncio.Event()
+    store = Store(where / "receiver.db" if isinstance(where, Path) else where)
     store.create()
     ledger = Ledger(store, metrics, busy=lambda: 0.0)
     access = Access(SIGNER, {name: FixedAccess(SECRET) for name in NUMBERS})

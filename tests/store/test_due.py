@@ -70,6 +70,18 @@ def test_what_was_asked_about_comes_later_and_makes_room(store: Store) -> None:
     assert asked(store, "r0") == (201.5, 1)
 
 
+def test_of_thousands_each_has_its_turn(store: Store) -> None:
+    put(store, *(planned(number, 1_000.0) for number in range(5_000)))
+    met: list[str] = []
+    for _ in range(10):
+        rows = read(store, "progress", 1_000.0, most=500)
+        assert len(rows) == 500
+        delay(store, *(Delay(row, 1_060.0, 1) for row in rows))
+        met += keys(rows)
+    assert len(set(met)) == 5_000
+    assert read(store, "progress", 1_000.0) == []
+
+
 @pytest.mark.parametrize("at", [1_772_452_860.1234567, 1.1 + 2.2, 1e9 / 3])
 def test_times_are_compared_as_they_are(store: Store, at: float) -> None:
     put(store, planned(1, at))
