@@ -114,11 +114,10 @@ class TaskReconciler:
         rows = await self._agenda.first(horizon, not_in(troubled))
         if len(rows) >= self._agenda.batch:
             inquiry.due = await self._agenda.count(horizon, not_in(troubled))
-        for queue_id in troubled[:1]:
-            more = await self._agenda.first(horizon, in_queue(queue_id))
-            if not more:
-                del self._troubled[queue_id]
-            rows += more
+        for queue_id in troubled:
+            if more := await self._agenda.first(horizon, in_queue(queue_id)):
+                rows += more
+                break
         await self._ask(inquiry, rows)
 
     async def _ask(self, inquiry: Inquiry, due: Sequence[Row[Any]]) -> bool:

@@ -143,6 +143,43 @@ def test_a_queue_that_fails_leaves_room_for_others_and_gets_its_turn(store_targe
     run(story())
 
 
+def test_a_queue_in_trouble_where_nothing_is_due_has_no_turn(store_target: str) -> None:
+    async def story() -> None:
+        scheduler = Scripted(failing={("task", f"5/{n}"): 500 for n in range(9)})
+        for queue in ("5", "6"):
+            scheduler.add(queue)
+        policy = replace(few(10), waits={**POLICY.waits, "progress": 900.0})
+        async with bench(store_target, scheduler.app, policy) as it:
+            await begin(it, [known(n, start_at=LONG_AGO + n) for n in range(9)])
+            await it.desk.record([known(100, "6", start_at=1.0)])
+            scheduler.failing["task", "6/100"] = 500
+            assert list((await it.tasks.once()).failed) == ["6", "5"]
+            scheduler.failing.clear()
+            scheduler.asked.clear()
+            await it.tasks.once()
+            assert len(named(scheduler)) >= 5
+            assert {row["asks"] for row in it.rows(TASK) if row["state"] != "gone"} == {1}
+
+    run(story())
+
+
+def test_only_what_was_really_tried_is_asked_again_later(store_target: str) -> None:
+    async def story() -> None:
+        scheduler = Scripted(failing={("task", f"5/{n}"): 500 for n in range(9)})
+        scheduler.add("5")
+        async with bench(store_target, scheduler.app, few(10)) as it:
+            await begin(it, [known(n, start_at=LONG_AGO + n) for n in range(9)])
+            assert (await it.tasks.once()).failed
+            tried = {f"r{name[2:]}" for name in named(scheduler)}
+            assert 1 <= len(tried) <= 4
+            assert {row["key"] for row in it.rows(TASK) if row["asks"] == 1} == tried
+            assert {row["ask_at"] for row in it.rows(TASK) if row["key"] not in tried} < {
+                LONG_AGO + n for n in range(9)
+            }
+
+    run(story())
+
+
 def test_tasks_that_can_only_wait_for_a_search_leave_room_for_others(store_target: str) -> None:
     async def story() -> None:
         scheduler = Scripted()
