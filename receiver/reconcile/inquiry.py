@@ -10,6 +10,7 @@ from typing import Any
 from sqlalchemy import Row
 
 from receiver.errors import SchedulerError, SchedulerNotFoundError
+from receiver.reconcile.agenda import Agenda
 from receiver.reconcile.desk import Desk, about, is_nameable
 from receiver.reconcile.observe import task_gone
 from receiver.reconcile.passes import Report
@@ -63,15 +64,17 @@ class Inquiry:
         self.tried |= {row.key: row for row in rows if row.key not in left}
         await self._ask_each(queue_id, absent)
 
-    async def conclude(self, rows: Sequence[Row[Any]]) -> None:
-        """Tasks of unknown place are gone if every queue denied them."""
-        for row in rows:
+    async def conclude(self, unplaced: Sequence[Row[Any]]) -> None:
+        """Tasks of unknown place are gone if every queue denied them; what was tried or put off is asked about
+        later. With that all are done, and others can be asked about.
+        """
+        for row in unplaced:
             if row.task_id and 0 < self.breadth == self.denied[row.key]:
                 await self._note_gone(row)
-
-    def delayed(self) -> list[tuple[Row[Any], float]]:
-        """The tasks that were put off, and not asked about elsewhere; until when."""
-        return [each for key, each in self.put_off.items() if key not in self.tried]
+        put_off = [each for key, each in self.put_off.items() if key not in self.tried]
+        await Agenda(self.desk).note(self.tried.values(), put_off)
+        for noted in (self.tried, self.put_off, self.denied):
+            noted.clear()
 
     def _is_better_by_page(
         self, queue_id: str, named: Sequence[Row[Any]], nameless: Sequence[Row[Any]]

@@ -139,7 +139,6 @@ class TaskReconciler:
         }
         goes_on = await self._ask_queues(inquiry, work)
         await inquiry.conclude(unplaced)
-        await self._agenda.note(inquiry.tried.values(), inquiry.delayed())
         return goes_on
 
     async def _ask_queues(self, inquiry: Inquiry, work: Mapping[str, Sequence[Row[Any]]]) -> bool:

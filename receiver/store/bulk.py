@@ -85,8 +85,8 @@ def _ending(table: Table, way: Way, names: tuple[str, ...]) -> str:
 
 
 def _change(table: Table, name: str) -> str:
-    """What is written over a column: what is new, or what is there while other columns stay the same. Of
-    those none is NULL then, which equals nothing.
+    """What is written over a column: the new value, but some columns keep theirs while others stay the same.
+    A NULL among those equals nothing, so that the new value is taken.
     """
     mine, new = f"{_quoted(table.name)}.", "excluded."
     same = [

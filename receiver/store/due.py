@@ -40,8 +40,8 @@ def by_queue(tasks: Select[Any]) -> Select[Any]:
 
 
 def tasks_behind(account: str, key: str, horizons: Mapping[Purpose, float], most: int) -> Select[Any]:
-    """The first tasks behind this key that are due, in order of their keys. Who goes from key to key meets
-    each task once, wherever its `ask_at` moves meanwhile.
+    """The first tasks behind this key that are not later than their horizon, in order of their keys. Who goes
+    from key to key meets each task once, wherever its `ask_at` moves meanwhile.
     """
     come = [and_(TASK.c.due_for == purpose, TASK.c.ask_at <= at) for purpose, at in horizons.items()]
     behind = (TASK.c.account == account, TASK.c.key > key)
