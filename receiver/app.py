@@ -155,12 +155,14 @@ def reconcile_policy(settings: Settings, account: AccountSettings) -> Policy:
     rules = settings.reconcile
     return Policy(
         margins={
+            "find": rules.confirm_after_s,
             "progress": rules.overdue_after_s,
             "confirm": rules.confirm_after_s,
             "call": 0.0,
             "settle": rules.late_hook_grace_s,
         },
         waits={
+            "find": rules.ask_again_s,
             "progress": rules.ask_again_s,
             "confirm": max(rules.confirm_after_s, 1.0),
             "call": max(rules.confirm_after_s, 1.0),

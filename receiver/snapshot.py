@@ -76,9 +76,10 @@ class SnapshotWorker:
 def _count(connection: Connection) -> tuple[Counts, Counts, Counts, Counts]:
     number = func.count()
     tasks = select(TASK.c.queue_id, TASK.c.state, number).group_by(TASK.c.queue_id, TASK.c.state)
+    # There is an index of just the tasks that have an `ask_at`.
     waits = (
         select(TASK.c.due_for, number, func.min(TASK.c.due_at))
-        .where(TASK.c.due_for.isnot(None))
+        .where(TASK.c.ask_at.isnot(None))
         .group_by(TASK.c.due_for)
     )
     kinds = select(FINDING.c.category, FINDING.c.kind, func.sum(FINDING.c.count))

@@ -57,7 +57,7 @@ def upgrade(
 ) -> None:
     """Bring the store to the schema that this version needs, all at once or not at all. Stop `serve` first.
 
-    The copy of a SQLite store is named after what it is older than, such as receiver.db.before-0002.
+    The copy of a SQLite store is named after what it is older than, such as receiver.db.before-0003.
     """
     settings = load_settings(config)
     file = _sqlite_file(settings) if backup else None

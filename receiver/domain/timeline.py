@@ -8,7 +8,7 @@ from receiver.domain.facts import CallSaid, TaskSaid
 from receiver.domain.shape import shape
 
 Category = Literal["lost_hook", "drift", "anomaly"]
-Purpose = Literal["progress", "confirm", "call", "settle"]
+Purpose = Literal["find", "progress", "confirm", "call", "settle"]
 
 DRIFT_KINDS = ("result", "cdr", "attempts", "gone", "silent")
 ANOMALY_KINDS = ("misfit", "unreadable", "clock_skew", "late", "shared_ref")
@@ -28,8 +28,9 @@ class Finding:
 class Due:
     """From `at` (epoch seconds) on, plus a margin that depends on the purpose, asking the API is worth while.
 
-    `progress`: by its plan the task should have moved. `confirm`: it ended by its hooks, the API has not said
-    so. `call`: a call's record is wanting. `settle`: all is known, but late hooks may still come.
+    `find`: only its hooks know the task, and it runs; once it has finished, lists may hide it. `progress`: by
+    its plan it should have moved. `confirm`: it ended by its hooks, the API has not said so. `call`: a call's
+    record is wanting. `settle`: all is known, but late hooks may still come.
     """
 
     at: float
@@ -84,7 +85,7 @@ class Timeline:
             return Due(self.finished_at or self.last_at, "settle")
         if self.state == "finished":
             return Due(self.finished_at or self.last_at, "confirm")
-        return Due(self._next_step_at, "progress")
+        return Due(self._next_step_at, "progress" if self.task_id else "find")
 
     @property
     def _next_step_at(self) -> float:

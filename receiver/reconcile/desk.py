@@ -10,7 +10,6 @@ from sqlalchemy import Connection, Row, select
 from receiver.clock import Clock
 from receiver.domain.facts import Fact
 from receiver.domain.hooks import HookSigner
-from receiver.domain.timeline import Due
 from receiver.errors import QuotaExhaustedError
 from receiver.ledger import Ledger
 from receiver.metrics import Metrics
@@ -72,11 +71,6 @@ class Desk:
         unknown = await self.store.read(lambda connection: _of_unknown_tasks(connection, self.account, old))
         return [fact for fact in seen if fact.id not in unknown]
 
-    async def due(self, horizon: dict[str, float]) -> list[Row[Any]]:
-        """Tasks whose time has come, soonest first."""
-        query = statements.due_tasks(self.account, horizon)
-        return await self.store.read(lambda connection: list(connection.execute(query)))
-
     async def queues(self) -> dict[str, Row[Any]]:
         """Queue id → what is known of it."""
         query = select(QUEUE).where(QUEUE.c.account == self.account)
@@ -106,11 +100,6 @@ def _of_unknown_tasks(connection: Connection, account: str, seen: Sequence[Fact]
     keys = {fact.id: key_of(fact.ref, fact.task_id, links) for fact in seen}
     known = statements.known_tasks(connection, account, set(keys.values()))
     return {fact_id for fact_id, key in keys.items() if key not in known}
-
-
-def due_of_row(row: Row[Any]) -> Due:
-    """What a row of `task` waits for."""
-    return Due(row.due_at, row.due_for)
 
 
 def about(row: Row[Any]) -> tuple[str | None, str | None]:

@@ -3,13 +3,14 @@
 import asyncio
 import math
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from sqlalchemy import Row
 
 from receiver.errors import SchedulerError, SchedulerNotFoundError
+from receiver.reconcile.agenda import Agenda
 from receiver.reconcile.desk import Desk, about, is_nameable
 from receiver.reconcile.observe import task_gone
 from receiver.reconcile.passes import Report
@@ -25,8 +26,11 @@ _SEARCH_S = 5.0
 
 @dataclass(slots=True)
 class Inquiry:
-    """`sweeps`: each queue's last. `breadth`: in how many queues the tasks of unknown place may be. `tried`:
-    the tasks that were asked about, by key. `denied`: how many queues do not have a task of unknown place.
+    """`sweeps`: each queue's last. `stale`: the queues to read through in any case. `due`: how many tasks are
+    due in a queue, where those given to ask about are not all. `breadth`: in how many queues the tasks of
+    unknown place may be. `seen`: the ids in the queues that were read through. `tried`: the tasks that were
+    asked about, by key. `put_off`: those that were not looked for, and until when. `denied`: how many queues
+    do not have a task of unknown place.
     """
 
     desk: Desk
@@ -34,42 +38,75 @@ class Inquiry:
     sweeper: Sweeper
     report: Report
     sweeps: Mapping[str, Row[Any]]
-    breadth: int
+    stale: Collection[str]
+    due: Mapping[str | None, int] = field(default_factory=dict)
+    breadth: int = 0
+    seen: dict[str, set[str]] = field(default_factory=dict)
     tried: dict[str, Row[Any]] = field(default_factory=dict)
+    put_off: dict[str, tuple[Row[Any], float]] = field(default_factory=dict)
     denied: Counter[str] = field(default_factory=Counter)
 
-    async def ask(self, queue_id: str, rows: Sequence[Row[Any]], *, whole: bool) -> None:
-        """Ask what became of these tasks; with `whole` read the queue through in any case.
+    async def ask(self, queue_id: str, rows: Sequence[Row[Any]]) -> None:
+        """Ask what became of these tasks.
 
         A list may hide a task, so those that it does not show are asked for by themselves.
         """
         named = [row for row in rows if _name(row)]
-        if not whole and not self._is_better_by_page(queue_id, rows, named):
+        nameless = [row for row in rows if not _name(row)]
+        if queue_id not in self.seen and self._is_better_by_page(queue_id, named, nameless):
+            await self._read_through(queue_id)
+        if queue_id not in self.seen:
+            self._put_off(nameless, self._search_opens_at(queue_id))
             await self._ask_each(queue_id, named)
             return
-        seen = await self.sweeper.sweep(queue_id)
-        if seen is None:
-            await self.queues.note_gone(queue_id)
-        else:
-            self.report.swept += 1
-        absent = [row for row in named if _name(row) not in (seen or ())]
+        absent = [row for row in named if _name(row) not in self.seen[queue_id]]
         left = {row.key for row in absent}
         self.tried |= {row.key: row for row in rows if row.key not in left}
         await self._ask_each(queue_id, absent)
 
-    async def conclude(self, rows: Sequence[Row[Any]]) -> None:
-        """Tasks of unknown place are gone if every queue denied them."""
-        for row in rows:
+    async def conclude(self, unplaced: Sequence[Row[Any]]) -> None:
+        """Tasks of unknown place are gone if every queue denied them. What was tried or put off is asked
+        about later: with that all are done, and others can be asked about.
+        """
+        for row in unplaced:
             if row.task_id and 0 < self.breadth == self.denied[row.key]:
                 await self._note_gone(row)
+        put_off = [each for key, each in self.put_off.items() if key not in self.tried]
+        await Agenda(self.desk).note(self.tried.values(), put_off)
+        for noted in (self.tried, self.put_off, self.denied):
+            noted.clear()
 
-    def _is_better_by_page(self, queue_id: str, rows: Sequence[Row[Any]], named: Sequence[Row[Any]]) -> bool:
+    def _is_better_by_page(
+        self, queue_id: str, named: Sequence[Row[Any]], nameless: Sequence[Row[Any]]
+    ) -> bool:
         """Tasks without an id can only be found by their URLs, but not over and over again."""
+        if queue_id in self.stale or max(len(named), self.due.get(queue_id, 0)) > self._pages(queue_id):
+            return True
+        return bool(nameless) and self.desk.clock.now() >= self._search_opens_at(queue_id)
+
+    def _pages(self, queue_id: str) -> int:
         sweep = self.sweeps.get(queue_id)
-        pages = 1 + math.ceil((sweep.tasks if sweep else 0) / self.desk.client.account.per_page)
+        return 1 + math.ceil((sweep.tasks if sweep else 0) / self.desk.client.account.per_page)
+
+    def _search_opens_at(self, queue_id: str) -> float:
+        """From when on the queue may be read only in search of tasks without an id."""
+        sweep = self.sweeps.get(queue_id)
         swept_at = sweep.completed_at or 0.0 if sweep else 0.0
-        may_search = self.desk.clock.now() - swept_at >= _SEARCH_S * pages * max(self.breadth, 1)
-        return len(named) > pages or (len(named) < len(rows) and may_search)
+        return swept_at + _SEARCH_S * self._pages(queue_id) * max(self.breadth, 1)
+
+    def _put_off(self, rows: Sequence[Row[Any]], until: float) -> None:
+        """Not to be read again and again while they can only wait, when they take the place of others."""
+        for row in rows:
+            _, other = self.put_off.get(row.key, (row, until))
+            self.put_off[row.key] = (row, min(until, other))
+
+    async def _read_through(self, queue_id: str) -> None:
+        seen = await self.sweeper.sweep(queue_id)
+        self.seen[queue_id] = seen or set()
+        if seen is None:
+            await self.queues.note_gone(queue_id)
+        else:
+            self.report.swept += 1
 
     async def _ask_each(self, queue_id: str, rows: Sequence[Row[Any]]) -> None:
         """One by one, the first first. Raises the first failure; after it nothing more is asked."""

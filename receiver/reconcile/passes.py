@@ -1,16 +1,13 @@
-"""How the workers go on: pass after pass, what is ready to be asked in each, and what it reports."""
+"""How the workers go on: pass after pass, and what each reports."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from typing import Any
 
 import structlog
-from sqlalchemy import Row
 
 from receiver.errors import QuotaExhaustedError, SchedulerError
-from receiver.reconcile.desk import Desk, due_of_row
-from receiver.reconcile.policy import Asked
+from receiver.reconcile.desk import Desk
 from receiver.workers import pause
 
 _log = structlog.get_logger("receiver.reconcile")
@@ -32,15 +29,6 @@ class Report:
         self.failed[where] = str(error)
         if isinstance(error, QuotaExhaustedError):
             self.blocked_until = error.reset_at
-
-
-def ready(asked: Asked, rows: Sequence[Row[Any]], now: float) -> list[Row[Any]]:
-    """The rows that were not asked about a moment ago: the least asked first, so that a question which
-    always fails holds up no other; among equals the order stays. All but `rows` is forgotten.
-    """
-    asked.forget({row.key for row in rows})
-    due = [row for row in rows if not asked.is_waiting(row.key, due_of_row(row), now)]
-    return sorted(due, key=lambda row: asked.times(row.key, due_of_row(row)))
 
 
 async def passes(desk: Desk, once: Callable[[], Awaitable[Report]], stop: asyncio.Event) -> None:

@@ -3,6 +3,7 @@
 import structlog
 
 from receiver.errors import SchedulerError, SchedulerNotFoundError, SchedulerUnreachableError
+from receiver.reconcile.agenda import Agenda
 from receiver.reconcile.desk import Desk
 
 _log = structlog.get_logger("receiver.reconcile")
@@ -15,6 +16,7 @@ class Sweeper:
 
     def __init__(self, desk: Desk) -> None:
         self._desk = desk
+        self._agenda = Agenda(desk)
         self._seen: dict[str, set[str]] = {}
 
     async def sweep(self, queue_id: str) -> set[str] | None:
@@ -74,13 +76,16 @@ class Sweeper:
         raise _BrokenOffError(1, SchedulerUnreachableError("list_tasks: the list has no end"))
 
     async def _read_page(self, queue_id: str, page: int) -> set[str]:
-        """Record the tasks of one page; their ids."""
+        """Record the tasks of one page; their ids. Those that were due are asked about by that."""
         desk = self._desk
         desk.spend()
         asked_at = desk.clock.now()
         records = await desk.client.list_tasks_page(queue_id, page)
+        found = {record.id for record in records}
+        shown = await self._agenda.running(found)
         await desk.record_tasks(queue_id, asked_at, records)
-        return {record.id for record in records}
+        await self._agenda.note(shown)
+        return found
 
 
 class _BrokenOffError(Exception):

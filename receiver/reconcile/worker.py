@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import Counter, defaultdict
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import Row
@@ -16,13 +16,14 @@ from receiver.errors import (
     SchedulerNotFoundError,
     SchedulerUnreachableError,
 )
-from receiver.reconcile.desk import Desk, about, due_of_row, is_nameable, is_proven
+from receiver.reconcile.agenda import Agenda, Horizon
+from receiver.reconcile.desk import Desk, about, is_nameable, is_proven
 from receiver.reconcile.inquiry import Inquiry
 from receiver.reconcile.observe import call_missing, call_seen, task_settled
-from receiver.reconcile.passes import Report, passes, ready
-from receiver.reconcile.policy import Asked
+from receiver.reconcile.passes import Report, passes
 from receiver.reconcile.queues import QueueWatch
 from receiver.reconcile.sweep import Sweeper
+from receiver.store.due import in_queue, not_in
 
 _CALL_ASKS = 7
 """So often a call's record is asked for, in vain, before it counts as missing."""
@@ -42,7 +43,7 @@ class TaskReconciler:
     def __init__(self, desk: Desk) -> None:
         self.name = f"reconcile-tasks:{desk.account}"
         self._desk = desk
-        self._asked = Asked(desk.policy)
+        self._agenda = Agenda(desk)
         self._queues = QueueWatch(desk)
         self._sweeper = Sweeper(desk)
         self._troubled: dict[str, float] = {}
@@ -52,7 +53,9 @@ class TaskReconciler:
         await passes(self._desk, self.once, stop)
 
     async def once(self, everything: bool = False) -> Report:
-        """One pass over what is due; with `everything` over all that is not settled, due or not."""
+        """One pass over the first tasks that are due; with `everything` over all that is not settled, due or
+        not.
+        """
         report = Report()
         try:
             await self._pass(report, everything)
@@ -63,36 +66,65 @@ class TaskReconciler:
         return report
 
     async def _pass(self, report: Report, everything: bool) -> None:
-        now = self._desk.clock.now()
-        horizon = self._desk.policy.horizon(now, everything)
-        # A task that only its hooks know is looked for while it runs: lists may hide it once it has finished.
-        rows = await self._desk.due(horizon | {"progress": horizon["confirm"]})
-        rows = [
-            row
-            for row in rows
-            if row.due_for != "progress" or row.due_at <= horizon["progress"] or not row.task_id
-        ]
-        report.settled = await self._settle([row for row in rows if row.due_for == "settle"])
-        waiting = [row for row in rows if row.due_for in ("progress", "confirm")]
-        due = waiting if everything else ready(self._asked, waiting, now)
-        report.due = len(due)
+        horizon = self._desk.policy.horizon(self._desk.clock.now(), everything)
+        waiting: Horizon = {purpose: horizon[purpose] for purpose in ("find", "progress", "confirm")}
+        report.settled = await self._settle({"settle": horizon["settle"]})
         try:
             await self._queues.look(everything)
         except QuotaExhaustedError:
             raise
         except SchedulerError as error:
             report.fail("queues", error)
-        await self._ask(report, due, everything)
+        inquiry = Inquiry(
+            self._desk,
+            self._queues,
+            self._sweeper,
+            report,
+            sweeps=await self._desk.sweeps(),
+            stale=await self._queues.stale(everything),
+        )
+        if everything:
+            await self._ask_all(inquiry, waiting)
+        else:
+            await self._ask_first(inquiry, waiting)
 
-    async def _settle(self, rows: Sequence[Row[Any]]) -> int:
-        now = self._desk.clock.now()
-        for start in range(0, len(rows), _SETTLED_AT_ONCE):
-            some = rows[start : start + _SETTLED_AT_ONCE]
-            await self._desk.record([task_settled(self._desk.account, now, about(row)) for row in some])
-        return len(rows)
+    async def _settle(self, horizon: Horizon) -> int:
+        """All whose time has come: nobody has to be asked. How many they were."""
+        settled, now = 0, self._desk.clock.now()
+        while True:
+            rows = await self._agenda.first(horizon)
+            for start in range(0, len(rows), _SETTLED_AT_ONCE):
+                some = rows[start : start + _SETTLED_AT_ONCE]
+                await self._desk.record([task_settled(self._desk.account, now, about(row)) for row in some])
+            settled += len(rows)
+            if len(rows) < self._agenda.batch:
+                return settled
 
-    async def _ask(self, report: Report, due: Sequence[Row[Any]], everything: bool) -> None:
-        """Ask about what is due; in all queues where no more than a hook's claim says which it is in."""
+    async def _ask_all(self, inquiry: Inquiry, horizon: Horizon) -> None:
+        """About every task within the horizon, batch after batch."""
+        rows = await self._agenda.behind("", horizon)
+        while await self._ask(inquiry, rows) and len(rows) == self._agenda.batch:
+            rows = await self._agenda.behind(rows[-1].key, horizon)
+
+    async def _ask_first(self, inquiry: Inquiry, horizon: Horizon) -> None:
+        """About one batch. Of the queues in trouble only one has its turn, beside all others: otherwise their
+        tasks, which stay due, could fill every batch.
+        """
+        troubled = sorted(self._troubled, key=self._troubled.__getitem__)
+        rows = await self._agenda.first(horizon, not_in(troubled))
+        if len(rows) >= self._agenda.batch:
+            inquiry.due = await self._agenda.count(horizon, not_in(troubled))
+        for queue_id in troubled:
+            if more := await self._agenda.first(horizon, in_queue(queue_id)):
+                rows += more
+                break
+        await self._ask(inquiry, rows)
+
+    async def _ask(self, inquiry: Inquiry, due: Sequence[Row[Any]]) -> bool:
+        """Ask about these tasks; in all queues where no more than a hook's claim says which it is in. False
+        where nothing more can be asked in this pass.
+        """
+        inquiry.report.due += len(due)
         known = await self._queues.known()
         by_queue: dict[str, list[Row[Any]]] = defaultdict(list)
         for row in due:
@@ -100,39 +132,38 @@ class TaskReconciler:
             by_queue[row.queue_id if is_placed else ""].append(row)
         unplaced = by_queue.pop("", [])
         everywhere = [queue_id for queue_id in known if unplaced and known[queue_id].status != "gone"]
-        stale = await self._queues.stale(everything)
+        inquiry.breadth = len(everywhere)
         work = {
             queue_id: by_queue[queue_id] + (unplaced if queue_id in everywhere else [])
-            for queue_id in (*by_queue, *stale, *everywhere)
+            for queue_id in (*by_queue, *inquiry.stale, *everywhere)
         }
-        sweeps, breadth = await self._desk.sweeps(), len(everywhere)
-        inquiry = Inquiry(self._desk, self._queues, self._sweeper, report, sweeps, breadth)
-        try:
-            await self._ask_queues(inquiry, work, stale)
-            await inquiry.conclude(unplaced)
-        finally:
-            for row in inquiry.tried.values():
-                self._asked.note(row.key, due_of_row(row), self._desk.clock.now())
+        goes_on = await self._ask_queues(inquiry, work)
+        await inquiry.conclude(unplaced)
+        return goes_on
 
-    async def _ask_queues(
-        self, inquiry: Inquiry, work: Mapping[str, Sequence[Row[Any]]], stale: Collection[str]
-    ) -> None:
-        """In the order given, but what went wrong the last time last; once the API seems down no more."""
-        silent = int("queues" in inquiry.report.failed)
-        for queue_id in sorted(work, key=lambda queue_id: self._troubled.get(queue_id, 0.0)):
+    async def _ask_queues(self, inquiry: Inquiry, work: Mapping[str, Sequence[Row[Any]]]) -> bool:
+        """In the order given, but what went wrong the last time last. False once the quota is used up, or the
+        API seems down.
+        """
+        failed = inquiry.report.failed
+        silent = int("queues" in failed)
+        asked = [queue_id for queue_id in work if queue_id not in failed]
+        for queue_id in sorted(asked, key=lambda queue_id: self._troubled.get(queue_id, 0.0)):
             try:
-                await inquiry.ask(queue_id, work[queue_id], whole=queue_id in stale)
-            except QuotaExhaustedError:
-                raise
+                await inquiry.ask(queue_id, work[queue_id])
+            except QuotaExhaustedError as error:
+                inquiry.report.fail("quota", error)
+                return False
             except SchedulerError as error:
                 inquiry.report.fail(queue_id, error)
                 self._troubled[queue_id] = self._desk.clock.now()
                 silent = silent + 1 if isinstance(error, _NO_ANSWER) else 0
                 if silent == _DOWN:
-                    return
+                    return False
             else:
                 self._troubled.pop(queue_id, None)
                 silent = 0
+        return True
 
 
 class CallReconciler:
@@ -142,7 +173,7 @@ class CallReconciler:
         self.name = f"reconcile-calls:{desk.account}"
         self._stop = asyncio.Event()
         self._desk = desk
-        self._asked = Asked(desk.policy)
+        self._agenda = Agenda(desk)
         self._not_found: Counter[str] = Counter()
 
     async def run(self, stop: asyncio.Event) -> None:
@@ -151,24 +182,32 @@ class CallReconciler:
         await passes(self._desk, self.once, stop)
 
     async def once(self, everything: bool = False) -> Report:
-        """One pass over all calls that are wanting."""
+        """One pass over the first calls that are wanting; with `everything` over all of them."""
         report = Report()
         now = self._desk.clock.now()
-        rows = await self._desk.due({"call": self._desk.policy.horizon(now, everything)["call"]})
-        due = rows if everything else ready(self._asked, rows, now)
-        report.due = len(due)
+        horizon: Horizon = {"call": self._desk.policy.horizon(now, everything)["call"]}
+        rows = await (self._agenda.behind("", horizon) if everything else self._agenda.first(horizon))
+        while await self._ask(report, rows) and everything and len(rows) == self._agenda.batch:
+            rows = await self._agenda.behind(rows[-1].key, horizon)
+        return report
+
+    async def _ask(self, report: Report, due: Sequence[Row[Any]]) -> bool:
+        """Ask for the calls of these tasks. False where nothing more is to be asked in this pass."""
+        tried = []
+        report.due += len(due)
         for row in due:
             if self._stop.is_set():
                 break
             try:
                 self._desk.spend()
-                self._asked.note(row.key, due_of_row(row), self._desk.clock.now())
-                report.asked += 1
+                tried.append(row)
                 await self._fetch(row)
             except SchedulerError as error:
                 report.fail(row.queue_id or "?", error)
                 break
-        return report
+        report.asked += len(tried)
+        await self._agenda.note(tried)
+        return not report.failed and not self._stop.is_set()
 
     async def _fetch(self, row: Row[Any]) -> None:
         """Ask for the records of the task's calls that have not been heard of by now."""

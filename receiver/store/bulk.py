@@ -105,8 +105,20 @@ def _ending(table: Table, way: Way, names: tuple[str, ...]) -> str:
     if way == "add":
         return ""
     keys = [each.name for each in table.primary_key]
-    changes = (f"{_quoted(name)} = excluded.{_quoted(name)}" for name in names if name not in keys)
+    changes = (f"{_quoted(name)} = {_change(table, name)}" for name in names if name not in keys)
     return f"ON CONFLICT ({', '.join(map(_quoted, keys))}) DO UPDATE SET {', '.join(changes)}"
+
+
+def _change(table: Table, name: str) -> str:
+    """What is written over a column: the new value, but some columns keep theirs while others stay the same.
+    A NULL among those equals nothing, so that the new value is taken.
+    """
+    mine, new = f"{_quoted(table.name)}.", "excluded."
+    same = [
+        f"{mine}{_quoted(each)} = {new}{_quoted(each)}" for each in table.c[name].info.get("kept_while", ())
+    ]
+    kept = f"CASE WHEN {' AND '.join(same)} THEN {mine}{_quoted(name)} ELSE {new}{_quoted(name)} END"
+    return kept if same else new + _quoted(name)
 
 
 def _quoted(name: str) -> str:

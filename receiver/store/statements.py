@@ -5,7 +5,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from itertools import groupby
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, Row, Select, Table, and_, delete, exists, func, insert, or_, select
+from sqlalchemy import Connection, Row, Select, Table, and_, delete, exists, func, insert, select
 from sqlalchemy.dialects import postgresql, sqlite
 
 from receiver.domain.facts import Fact
@@ -181,7 +181,8 @@ def _drop_findings(connection: Connection, account: str, keys: Iterable[str]) ->
 
 def put_tasks(connection: Connection, timelines: Sequence[Timeline]) -> None:
     """Write folded tasks and their findings over what was there."""
-    write(connection, TASK, "put", [task_row(timeline) for timeline in timelines])
+    rows = [task_row(timeline) for timeline in timelines]
+    write(connection, TASK, "put", [row | {"ask_at": row["due_at"], "asks": 0} for row in rows])
     by_account: dict[str, list[str]] = defaultdict(list)
     for timeline in timelines:
         by_account[timeline.account].append(timeline.key)
@@ -246,14 +247,6 @@ def queue_facts(connection: Connection) -> Iterator[Fact]:
     query = select(*FACT_COLUMNS).where(FACT.c.kind == "queue").order_by(FACT.c.seq)
     for row in connection.execute(query):
         yield read_fact(row)
-
-
-def due_tasks(account: str, due: Mapping[str, float]) -> Select[Any]:
-    """Tasks of the account whose time has come; `due`: purpose → the latest `due_at` that is due by now."""
-    come = [and_(TASK.c.due_for == purpose, TASK.c.due_at <= at) for purpose, at in due.items()]
-    # The alternatives alone would make SQLite read the whole account; these two lead it to the index.
-    hints = TASK.c.due_for.in_(list(due)), TASK.c.due_at <= max(due.values(), default=0.0)
-    return select(TASK).where(TASK.c.account == account, *hints, or_(*come)).order_by(TASK.c.due_at)
 
 
 def _insert(connection: Connection, table: Table) -> Any:

@@ -1,15 +1,19 @@
 """The tables. `fact` and `delivery` are the ledger; `link`, `task`, `finding` and `queue` are derived from it
-and can be rebuilt; `pending`, `sweep`, `lease`, `presence` and `api_token` are working state. Times: epoch
-seconds, UTC.
+and can be rebuilt; `pending`, `sweep`, `lease`, `presence`, `api_token` and the ask columns of `task` are
+working state. Times: epoch seconds, UTC.
 """
 
 from typing import Any
 
-from sqlalchemy import JSON, BigInteger, Column, Index, Integer, LargeBinary, Table, Text
+from sqlalchemy import JSON, BigInteger, Column, Index, Integer, LargeBinary, Table, Text, text
 from sqlmodel import Field, SQLModel
 
 _SEQ = BigInteger().with_variant(Integer, "sqlite")
 """On SQLite only an INTEGER is the row's own number."""
+
+
+_WHILE_DUE = {"kept_while": ("due_at", "due_for")}
+"""A task that is folded anew keeps these values where what it waits for has not changed (see `bulk`)."""
 
 
 def _where_not_null(name: str, *columns: str) -> Index:
@@ -76,7 +80,9 @@ class LinkRow(SQLModel, table=True):
 
 
 class TaskRow(SQLModel, table=True):
-    """One task's timeline, folded. `key`: its ref, or `#` and the vendor's id."""
+    """One task's timeline, folded. `key`: its ref, or `#` and the vendor's id. `ask_at`: `due_at`, and later
+    once it was asked about in vain, `asks` times.
+    """
 
     __tablename__ = "task"
     account: str = Field(primary_key=True)
@@ -107,6 +113,8 @@ class TaskRow(SQLModel, table=True):
     finished_at: float | None = None
     due_at: float | None = None
     due_for: str | None = None
+    ask_at: float | None = Field(default=None, sa_column_kwargs={"info": _WHILE_DUE})
+    asks: int = Field(default=0, sa_column_kwargs={"info": _WHILE_DUE, "server_default": text("0")})
     expected: dict[str, int] = Field(sa_column=Column(JSON, nullable=False))
     arrived: dict[str, int] = Field(sa_column=Column(JSON, nullable=False))
     duplicates: dict[str, int] = Field(sa_column=Column(JSON, nullable=False))
@@ -114,7 +122,7 @@ class TaskRow(SQLModel, table=True):
 
     __table_args__ = (
         Index("task_by_task_id", "account", "task_id"),
-        Index("task_by_due", "account", "due_for", "due_at"),
+        _where_not_null("task_by_due", "account", "due_for", "ask_at"),
         Index("task_by_first", "first_at", "account", "key"),
         Index("task_by_queue", "account", "queue_id", "state"),
     )

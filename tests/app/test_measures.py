@@ -75,7 +75,8 @@ async def test_a_snapshot_counts_tasks_findings_and_what_waits(house: House) -> 
     assert house.sample("tasks", queue="unknown", state="executed") == 1
     assert house.sample("tasks", queue=QUEUE, state="finished") == 1
     assert house.sample("findings", category="lost_hook", kind="after") == 1
-    assert house.sample("pipeline_backlog", stage="progress") == 2
+    assert house.sample("pipeline_backlog", stage="progress") == 1
+    assert house.sample("pipeline_backlog", stage="find") == 1
     oldest = house.sample("pipeline_oldest_pending_age_seconds", stage="progress")
     assert 0 < oldest == house.sample("reconcile_oldest_due_age_seconds")
 

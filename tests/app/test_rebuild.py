@@ -92,3 +92,12 @@ async def test_a_rebuild_counts_nothing_again(house: House) -> None:
     opened = house.sample("tasks_opened_total", queue=QUEUE_ID)
     rebuild(house.store)
     assert house.sample("tasks_opened_total", queue=QUEUE_ID) == opened
+
+
+async def test_what_was_asked_is_no_difference_and_is_asked_anew_after_a_rebuild(house: House) -> None:
+    await tell(house, update(TASK).where(TASK.c.key == "#8").values(ask_at=9_000.0, asks=3))
+    assert found(house) == set()
+    rebuild(house.store)
+    (row,) = [row for row in house.rows(TASK) if row["key"] == "#8"]
+    assert (row["ask_at"], row["asks"]) == (row["due_at"], 0)
+    assert row["due_at"] is not None

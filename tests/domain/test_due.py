@@ -56,4 +56,10 @@ def test_a_task_that_is_gone_waits_for_late_hooks_only() -> None:
 
 
 def test_a_connected_task_is_asked_about_until_its_end_is_known() -> None:
-    assert due(hook("success", 1_100)) == Due(1_100, "progress")
+    assert due(seen("executed", 1_000), hook("success", 1_100)) == Due(1_100, "progress")
+
+
+def test_a_task_that_only_its_hooks_know_is_looked_for_until_they_say_that_it_ended() -> None:
+    assert due(hook("before", 1_000)) == Due(1_000, "find")
+    assert due(hook("before", 1_000), seen("scheduled", 900)) == Due(1_000, "progress")
+    assert due(hook("before", 1_000), hook("after", 1_200)) == Due(1_200, "confirm")

@@ -35,8 +35,8 @@ PUBLIC, SECRET = "http://receiver.test", "fixed-secret-of-north"
 NUMBERS = {"north": "10001", "south": "10002"}
 SIGNER = HookSigner((HookKey("one", "a-secret-of-at-least-32-characters"),))
 POLICY = Policy(
-    margins={"progress": 90.0, "confirm": 2.0, "call": 0.0, "settle": 240.0},
-    waits={"progress": 60.0, "confirm": 2.0, "call": 2.0, "settle": 60.0},
+    margins={"find": 2.0, "progress": 90.0, "confirm": 2.0, "call": 0.0, "settle": 240.0},
+    waits={"find": 60.0, "progress": 60.0, "confirm": 2.0, "call": 2.0, "settle": 60.0},
     poll=5.0,
 )
 
@@ -146,9 +146,10 @@ def minted(ref: str, account: str = "north", signer: HookSigner = SIGNER) -> dic
 
 
 @asynccontextmanager
-async def bench(folder: Path, scheduler: ASGIApp, policy: Policy = POLICY) -> AsyncIterator[Bench]:
-    """A bench in front of that scheduler; for use within `loop.run`."""
-    clock, store, metrics, stop = SimulatedClock(), Store(folder / "receiver.db"), Metrics(), asyncio.Event()
+async def bench(where: Path | str, scheduler: ASGIApp, policy: Policy = POLICY) -> AsyncIterator[Bench]:
+    """A bench in front of that scheduler; for use within `loop.run`. `where`: a folder, or a store."""
+    clock, metrics, stop = SimulatedClock(), Metrics(), asyncio.Event()
+    store = Store(where / "receiver.db" if isinstance(where, Path) else where)
     store.create()
     ledger = Ledger(store, metrics, busy=lambda: 0.0)
     access = Access(SIGNER, {name: FixedAccess(SECRET) for name in NUMBERS})

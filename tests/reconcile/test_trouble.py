@@ -8,9 +8,7 @@ from pathlib import Path
 import pytest
 from structlog.testing import capture_logs
 
-from receiver.domain.timeline import Due
 from receiver.errors import StoreUnavailableError
-from receiver.reconcile.policy import Asked
 from receiver.store.tables import TASK
 from tests.reconcile.bench import POLICY, bench, emulated, minted
 from tests.reconcile.scripted import Scripted
@@ -150,11 +148,8 @@ def test_credentials_that_are_refused_are_shown_once_a_minute(tmp_path: Path) ->
 
 
 def test_a_question_without_effect_for_months_is_still_no_error() -> None:
-    asked, due = Asked(POLICY), Due(0.0, "progress")
-    for _ in range(5000):
-        asked.note("r1", due, 0.0)
-    assert asked.is_waiting("r1", due, POLICY.longest_wait - 1)
-    assert not asked.is_waiting("r1", due, POLICY.longest_wait + 1)
+    again_at = POLICY.ask_again_at("progress", 5000, 0.0)
+    assert again_at == POLICY.longest_wait - POLICY.margins["progress"]
     assert POLICY.after_trouble(5000) == POLICY.longest_trouble
 
 

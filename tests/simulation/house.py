@@ -33,8 +33,8 @@ NUMBERS = {"north": "10001", "south": "10002"}
 
 SIGNER = HookSigner((HookKey("sim", "simulated-secret-of-at-least-32-characters"),))
 POLICY = Policy(
-    margins={"progress": 90.0, "confirm": 2.0, "call": 0.0, "settle": 240.0},
-    waits={"progress": 30.0, "confirm": 2.0, "call": 2.0, "settle": 30.0},
+    margins={"find": 2.0, "progress": 90.0, "confirm": 2.0, "call": 0.0, "settle": 240.0},
+    waits={"find": 30.0, "progress": 30.0, "confirm": 2.0, "call": 2.0, "settle": 30.0},
     sweep_every=300.0,
     poll=10.0,
 )

@@ -6,6 +6,8 @@ from pathlib import Path
 
 from receiver.store import schema
 
+_OURS = schema.MIGRATIONS
+
 ADD = """
     with op.batch_alter_table("fact") as fact:
         fact.add_column(sa.Column("origin", sa.String()))
@@ -21,6 +23,11 @@ class History:
     folder: Path
     last: int = 1
 
+    def copy(self, revision: str) -> None:
+        """One more migration: the one of ours."""
+        copy_migration(revision, self.folder)
+        self.last = int(revision)
+
     def add(self, body: str) -> str:
         """One more migration, with these lines as its `upgrade`; its revision."""
         before, self.last = f"{self.last:04}", self.last + 1
@@ -34,7 +41,12 @@ class History:
 def begun(folder: Path) -> History:
     """A history of the first of our migrations."""
     (folder / "versions").mkdir(parents=True)
-    (first,) = (schema.MIGRATIONS / "versions").glob(f"{schema.FIRST}_*.py")
-    shutil.copy(schema.MIGRATIONS / "env.py", folder)
-    shutil.copy(first, folder / "versions")
+    shutil.copy(_OURS / "env.py", folder)
+    copy_migration(schema.FIRST, folder)
     return History(folder)
+
+
+def copy_migration(revision: str, folder: Path) -> None:
+    """Put the migration of ours into a folder of migrations."""
+    (file,) = (_OURS / "versions").glob(f"{revision}_*.py")
+    shutil.copy(file, folder / "versions")

@@ -10,7 +10,8 @@ from sqlalchemy import Connection, event
 
 from receiver.domain.facts import Fact
 from receiver.domain.fold import fold
-from receiver.store import retention, statements
+from receiver.store import due, retention, statements
+from receiver.store.bulk import is_postgres
 from receiver.store.engine import Store
 from tests.factories import ABOUT, ACCOUNT, hook, seen, settled
 from tests.postgres import prepared_database
@@ -40,7 +41,7 @@ def plans(connection: Connection, heard: Heard) -> list[str]:
 
 
 def hot_statements(connection: Connection, tasks: int) -> None:
-    """All that recording facts about so many tasks runs, and the question what is due."""
+    """All that recording facts about so many tasks runs, and the questions what is due."""
     refs, task_ids = [f"r{n}" for n in range(tasks)], [str(n) for n in range(tasks)]
     facts: list[Fact] = [seen("executed", 1.0, about=pair) for pair in zip(refs, task_ids, strict=True)]
     facts += [hook("before", 1.0, about=(None, f"9{task_id}")) for task_id in task_ids]
@@ -52,9 +53,12 @@ def hot_statements(connection: Connection, tasks: int) -> None:
     found = statements.facts_of(connection, ACCOUNT, keys)
     statements.drop_tasks(connection, ACCOUNT, [f"#{task_id}" for task_id in task_ids])
     statements.put_tasks(connection, [fold(each) for each in found.values()])
-    connection.execute(
-        statements.due_tasks(ACCOUNT, {"progress": 2.0, "confirm": 2.0, "call": 2.0, "settle": 2.0})
-    )
+    rows = connection.execute(due.due_tasks(ACCOUNT, "progress", 2.0, tasks)).all()
+    due.delay(connection, ACCOUNT, [due.Delay(row, 3.0, 1) for row in rows])
+    connection.execute(due.by_queue(due.due_tasks(ACCOUNT, "find", 2.0, tasks).where(due.not_in(["6"]))))
+    connection.execute(due.due_tasks(ACCOUNT, "confirm", 2.0, tasks).where(due.in_queue("5")))
+    connection.execute(due.tasks_behind(ACCOUNT, "r1", {"find": 2.0, "progress": 2.0}, tasks))
+    due.running_tasks(connection, ACCOUNT, task_ids)
 
 
 @pytest.mark.parametrize("tasks", [1, 40, 600])
@@ -64,9 +68,9 @@ def test_hot_statements_scan_no_table(sqlite_store: Store, tasks: int) -> None:
             hot_statements(connection, tasks)
         told = plans(connection, heard)
     assert len(told) >= 9
-    # The one virtual table is the list of values that a statement was given.
+    # The one virtual table is the list of values that a statement was given; `those` were found by index.
     assert [
-        detail for detail in told if re.match(r"SCAN (?!\d+ CONSTANT ROWS|\S+ VIRTUAL TABLE)", detail)
+        detail for detail in told if re.match(r"SCAN (?!\d+ CONSTANT ROWS|\S+ VIRTUAL TABLE|those$)", detail)
     ] == []
 
 
@@ -83,7 +87,9 @@ def test_each_hot_lookup_uses_the_index_made_for_it(sqlite_store: Store, tasks: 
         "SEARCH link USING INDEX sqlite_autoindex_link_1 (account=? AND task_id=?)",
         "SEARCH task USING INDEX sqlite_autoindex_task_1 (account=? AND key=?)",
         "SEARCH finding USING INDEX sqlite_autoindex_finding_1 (account=? AND key=?)",
-        "SEARCH task USING INDEX task_by_due (account=? AND due_for=? AND due_at<?)",
+        "SEARCH task USING INDEX task_by_due (account=? AND due_for=? AND ask_at<?)",
+        "SEARCH task USING INDEX sqlite_autoindex_task_1 (account=? AND key>?)",
+        "SEARCH task USING INDEX task_by_task_id (account=? AND task_id=?)",
     ):
         assert search in told
 
@@ -138,3 +144,18 @@ def test_postgresql_too_finds_and_deletes_what_is_too_old_by_index(postgres: str
     assert [line for line in told if "Seq Scan" in line] == []
     for index in ("delivery_pkey", "fact_pkey", "fact_id_key", "task_by_first", "pending_pkey"):
         assert any(f"using {index} " in line or f"on {index} " in line for line in told), index
+
+
+@pytest.mark.parametrize("where", [(), (due.not_in(["5", "6"]),), (due.in_queue("5"),)])
+def test_what_is_due_is_read_in_order_from_its_index(store: Store, where: tuple[Any, ...]) -> None:
+    """Nothing is sorted: otherwise the first of very many were known only after all of them were read."""
+    with store.transaction() as connection:
+        explain = "EXPLAIN QUERY PLAN"
+        if is_postgres(connection):
+            connection.exec_driver_sql("SET LOCAL enable_seqscan = off")  # as with a table that is large
+            explain = "EXPLAIN"
+        query = due.due_tasks(ACCOUNT, "progress", 2.0, 10).where(*where)
+        sql = query.compile(connection, compile_kwargs={"literal_binds": True})
+        plan = "\n".join(str(line) for line in connection.exec_driver_sql(f"{explain} {sql}"))
+    assert re.search("(?i)using (index )?task_by_due", plan)
+    assert not re.search("(?i)sort|temp b-tree", plan)

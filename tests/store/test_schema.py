@@ -221,6 +221,35 @@ def test_tables_of_somebody_else_are_left_alone(
     assert "the store lacks tables that receiver has: api_token, delivery, fact" in refusal(work, begin)
 
 
+def test_tasks_of_a_store_that_is_upgraded_are_asked_about_when_they_are_due(
+    database: Callable[[], Begin], history: History
+) -> None:
+    begin = database()
+    history.copy("0002")
+    columns = "attempts, attempts_exact, gone, settled, first_at, confidence, last_at"
+    columns += ", expected, arrived, duplicates, lost, account, state, key, task_id, due_at, due_for"
+    values = "0, false, false, false, 1.0, 'events', 1.0, '{}', '{}', '{}', '{}', 'acme', 'new', "
+    with begin() as connection:
+        schema.upgrade(connection)
+        for task in (
+            "'known', '7', 7.5, 'progress'",
+            "'heard', NULL, 8.5, 'progress'",
+            "'ended', NULL, 9.5, 'confirm'",
+            "'settled', '6', NULL, NULL",
+        ):
+            connection.exec_driver_sql(f"INSERT INTO task ({columns}) VALUES ({values}{task})")
+    history.copy("0003")
+    with begin() as connection:
+        assert schema.upgrade(connection) == ["0003"]
+        rows = connection.execute(text("SELECT key, due_at, due_for, ask_at, asks FROM task ORDER BY key"))
+        assert [tuple(row) for row in rows] == [
+            ("ended", 9.5, "confirm", 9.5, 0),
+            ("heard", 8.5, "find", 8.5, 0),
+            ("known", 7.5, "progress", 7.5, 0),
+            ("settled", None, None, None, 0),
+        ]
+
+
 def test_processes_that_start_at_once_make_the_tables_once(postgres: str) -> None:
     begin, together = postgres_database(postgres), threading.Barrier(6)
 

@@ -173,18 +173,3 @@ def test_a_fact_belongs_to_its_ref_or_the_linked_one_or_a_preliminary_key(
     ref: str | None, task_id: str | None, key: str
 ) -> None:
     assert key_of(ref, task_id, {"7": "r9"}) == key
-
-
-def test_tasks_are_due_by_purpose_and_time_oldest_first(store: Store) -> None:
-    tasks = [
-        fold([seen("scheduled", 1.0, about=("r1", "1"), start_at=300.0)]),
-        fold([seen("scheduled", 1.0, about=("r2", "2"), start_at=200.0)]),
-        fold([seen("scheduled", 1.0, about=("r3", "3"), start_at=400.0)]),
-        fold([hook("after", 100.0, about=("r4", None))]),
-        fold([finished("failed", 50.0, about=("r5", "5")), settled(60.0, about=("r5", "5"))]),
-    ]
-    with store.transaction() as connection:
-        statements.put_tasks(connection, tasks)
-        due = connection.execute(statements.due_tasks(ACCOUNT, {"progress": 300.0, "confirm": 99.0})).all()
-        assert [row.key for row in due] == ["r2", "r1"]
-        assert connection.execute(statements.due_tasks("another", {"progress": 1e9})).all() == []
