@@ -225,7 +225,7 @@ def test_tasks_of_a_store_that_is_upgraded_are_asked_about_when_they_are_due(
     database: Callable[[], Begin], history: History
 ) -> None:
     begin = database()
-    history.copy("0002")
+    history.copy("0003")
     columns = "attempts, attempts_exact, gone, settled, first_at, confidence, last_at"
     columns += ", expected, arrived, duplicates, lost, account, state, key, task_id, due_at, due_for"
     values = "0, false, false, false, 1.0, 'events', 1.0, '{}', '{}', '{}', '{}', 'acme', 'new', "
@@ -238,9 +238,9 @@ def test_tasks_of_a_store_that_is_upgraded_are_asked_about_when_they_are_due(
             "'settled', '6', NULL, NULL",
         ):
             connection.exec_driver_sql(f"INSERT INTO task ({columns}) VALUES ({values}{task})")
-    history.copy("0003")
+    history.copy("0004")
     with begin() as connection:
-        assert schema.upgrade(connection) == ["0003"]
+        assert schema.upgrade(connection) == ["0004"]
         rows = connection.execute(text("SELECT key, due_at, due_for, ask_at, asks FROM task ORDER BY key"))
         assert [tuple(row) for row in rows] == [
             ("ended", 9.5, "confirm", 9.5, 0),
