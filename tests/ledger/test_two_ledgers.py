@@ -1,0 +1,115 @@
+"""Two receivers on one PostgreSQL take in, and fold, what is said of the same tasks at the same time."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Coroutine, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from random import Random
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sqlalchemy import event
+
+from receiver.domain.facts import Fact, HookSaid
+from receiver.ledger import door
+from receiver.rebuild import verify
+from receiver.store.backend import Arrival
+from receiver.store.tables import DELIVERY, FACT, PENDING
+from tests.domain.strategies import facts_of_one_task
+from tests.factories import delivery, queue
+from tests.ledger.house import House, open_house
+from tests.postgres import prepared_database
+
+PATIENCE_S = 30.0
+
+TASKS = st.tuples(
+    facts_of_one_task("r1", "7", linked=True),
+    facts_of_one_task("r2", "8", linked=True),
+    facts_of_one_task("r3", "9", linked=True),
+).map(lambda tasks: [_as_it_comes(fact) for task in tasks for fact in task])
+
+
+def _as_it_comes(fact: Fact) -> Fact:
+    """A hook names a ref or an id, never both: a minted URL leaves no room for another's word."""
+    return replace(fact, task_id=None) if _is_hook(fact) and fact.ref else fact
+
+
+def _is_hook(fact: Fact) -> bool:
+    return isinstance(fact.said, HookSaid)
+
+
+@asynccontextmanager
+async def two_houses(target: str, rng: Random) -> AsyncIterator[tuple[House, House]]:
+    """Two ledgers on one database; before each statement they stop for a moment that nobody foresees."""
+
+    def dawdle(*_: object) -> None:
+        time.sleep(rng.choice((0.0, 0.0, 0.002, 0.01)))
+
+    async with open_house(target) as one, open_house(target) as other:
+        for house in (one, other):
+            event.listen(house.store._backend.writing, "before_cursor_execute", dawdle)
+        yield one, other
+
+
+def said_to(houses: Sequence[House], facts: Sequence[Fact], rng: Random) -> list[Coroutine[Any, Any, None]]:
+    """Each hook at one of them; observations in parts, each part at one or, in opposite order, at both."""
+    calls = [
+        rng.choice(houses).ledger.accept(Arrival(delivery(fact.id)._replace(ref=fact.ref), fact))
+        for fact in facts
+        if _is_hook(fact)
+    ]
+    observed = [fact for fact in facts if not _is_hook(fact)]
+    while observed:
+        size = rng.randint(1, 6)
+        part, observed = observed[:size], observed[size:]
+        one, other = rng.sample(houses, 2)
+        calls.append(one.ledger.record(part))
+        if rng.random() < 0.6:
+            calls.append(other.ledger.record(part[::-1]))
+    rng.shuffle(calls)
+    return calls
+
+
+async def tell(houses: Sequence[House], facts: Sequence[Fact], rng: Random) -> None:
+    """All of it, some at the same time and some a little later; returns when all is folded."""
+
+    async def later(call: Coroutine[Any, Any, None], pause: float) -> None:
+        await asyncio.sleep(pause)
+        await call
+
+    async with asyncio.timeout(PATIENCE_S):
+        await asyncio.gather(*(later(call, 0.1 * rng.random()) for call in said_to(houses, facts, rng)))
+        await asyncio.gather(*(house.ledger.caught_up() for house in houses))
+
+
+def check(houses: Sequence[House], facts: Sequence[Fact]) -> None:
+    """Every fact is there once and folded, and the tables are just what the ledger gives."""
+    hooks = {fact.id for fact in facts if _is_hook(fact)}
+    assert sorted(row["id"] for row in houses[0].rows(FACT)) == sorted({fact.id for fact in facts})
+    assert {row["id"] for row in houses[0].rows(DELIVERY)} == hooks
+    assert houses[0].rows(PENDING) == []
+    assert verify(houses[0].store) == []
+    for house in houses:
+        assert not house.running.done()
+        assert house.sample("fold_failures_total") == 0
+
+
+@settings(max_examples=settings.default.max_examples // 16)
+@given(facts=TASKS, seed=st.integers(0, 2**32))
+def test_two_ledgers_that_fold_the_same_tasks_give_what_one_would(
+    postgres: str, facts: list[Fact], seed: int
+) -> None:
+    async def run() -> None:
+        rng = Random(seed)
+        order = [*facts, *(queue(float(at), status=rng.choice(("on", "off"))) for at in range(4))]
+        rng.shuffle(order)
+        async with two_houses(prepared_database(postgres), rng) as houses:
+            await tell(houses, order, rng)
+            check(houses, order)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(door, "FOLD_BATCH", seed % 5 + 1)
+        asyncio.run(run())
