@@ -1,8 +1,9 @@
 """Two receivers on one PostgreSQL take in, and fold, what is said of the same tasks at the same time."""
 
 import asyncio
+import threading
 import time
-from collections.abc import AsyncIterator, Coroutine, Sequence
+from collections.abc import AsyncIterator, Coroutine, Iterable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from random import Random
@@ -14,12 +15,14 @@ from hypothesis import strategies as st
 from sqlalchemy import event
 
 from receiver.domain.facts import Fact, HookSaid
-from receiver.ledger import door
+from receiver.domain.fold import fold
+from receiver.domain.timeline import Timeline
+from receiver.ledger import door, folding
 from receiver.rebuild import verify
 from receiver.store.backend import Arrival
 from receiver.store.tables import DELIVERY, FACT, PENDING
 from tests.domain.strategies import facts_of_one_task
-from tests.factories import delivery, queue
+from tests.factories import delivery, finished, hook, queue
 from tests.ledger.house import House, open_house
 from tests.postgres import prepared_database
 
@@ -113,3 +116,27 @@ def test_two_ledgers_that_fold_the_same_tasks_give_what_one_would(
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(door, "FOLD_BATCH", seed % 5 + 1)
         asyncio.run(run())
+
+
+@pytest.mark.anyio
+async def test_what_one_records_while_the_other_folds_the_same_task_is_not_written_over(
+    postgres: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The other has read the task's facts and not yet written what they give."""
+    has_read = threading.Event()
+
+    def slow(facts: Iterable[Fact]) -> Timeline:
+        if not has_read.is_set():
+            has_read.set()
+            time.sleep(0.3)
+        return fold(facts)
+
+    monkeypatch.setattr(folding, "fold", slow)
+    facts = [hook("before", 1.0), finished("failed", 2.0)]
+    async with two_houses(prepared_database(postgres), Random(0)) as houses:
+        async with asyncio.timeout(PATIENCE_S):
+            await houses[0].ledger.accept(Arrival(delivery(facts[0].id), facts[0]))
+            await asyncio.to_thread(has_read.wait, PATIENCE_S)
+            await houses[1].ledger.record(facts[1:])
+            await asyncio.gather(*(house.ledger.caught_up() for house in houses))
+        check(houses, facts)
