@@ -190,6 +190,10 @@ def _hook_endpoint(receiver: Receiver) -> HookEndpoint:
     )
 
 
+def _probe_id(rng: Random) -> str:
+    return f"probe-{rng.getrandbits(128):032x}"
+
+
 def _routes(receiver: Receiver) -> list[BaseRoute]:
     parts = ApiParts(
         store=receiver.store,
@@ -204,7 +208,7 @@ def _routes(receiver: Receiver) -> list[BaseRoute]:
 
     async def readyz(_request: Request) -> Response:
         try:
-            await asyncio.wait_for(receiver.ledger.record([]), _READY_TIMEOUT_S)
+            await asyncio.wait_for(receiver.ledger.probe(_probe_id(receiver.world.rng)), _READY_TIMEOUT_S)
         except (TimeoutError, StoreUnavailableError) as error:
             problem = str(error) or "the store does not commit in time"
             return JSONResponse({"status": "not ready", "problem": problem}, 503, {"Retry-After": "5"})

@@ -44,6 +44,9 @@ _OTHER_FOLDS_S, _AFTER_FAILURE_S = 0.02, 0.5
 _FIRST_BACKOFF_S, _LONGEST_BACKOFF_S = 0.05, 2.0
 """Once the store has failed, callers are turned away for so long; doubled with each failure in a row."""
 
+_SLOW_S = 0.5
+"""A failure that took longer is not only its batch's: whoever waits would wait as long for the same."""
+
 Item = TypeVar("Item")
 Work = Callable[[Sequence[Item]], Awaitable[None]]
 
@@ -59,6 +62,7 @@ class Ledger:
         self._wake = asyncio.Event()
         self._hooks: Line[Arrival] = Line(self._wake)
         self._observations: Line[Sequence[Fact]] = Line(self._wake)
+        self._probes: Line[str] = Line(self._wake)
         self._folded = asyncio.Event()
         self._fold_at = 0.0
         self._pace = Pace(busy)
@@ -77,6 +81,13 @@ class Ledger:
         self._require_open()
         await self._observations.join(facts, 1000 * len(facts))
 
+    async def probe(self, name: str) -> None:
+        """Returns once a delivery of this id, which must be new, was kept and taken back. Raises as `accept`
+        does.
+        """
+        self._require_open()
+        await self._probes.join(name, len(name))
+
     async def caught_up(self) -> None:
         """Returns once every hook that was accepted is folded."""
         await self._folded.wait()
@@ -91,11 +102,19 @@ class Ledger:
                 await self._turn(stop)
         finally:
             stopping.cancel()
-            for line in (self._hooks, self._observations):
-                line.turn_away(StoreUnavailableError("the receiver is stopping"))
+            self._turn_away(StoreUnavailableError("the receiver is stopping"))
 
     def _is_idle(self) -> bool:
-        return not self._hooks and not self._observations and self._folded.is_set()
+        return not self._somebody_waits() and self._folded.is_set()
+
+    def _somebody_waits(self) -> bool:
+        return bool(self._hooks or self._observations or self._probes)
+
+    def _turn_away(self, error: Exception) -> None:
+        """Nobody waits any more."""
+        self._hooks.turn_away(error)
+        self._observations.turn_away(error)
+        self._probes.turn_away(error)
 
     async def _turn(self, stop: asyncio.Event) -> None:
         """One transaction of each kind that has something to do, or a wait for more."""
@@ -103,9 +122,11 @@ class Ledger:
             self._pace.note_commit(await self._commit(hooks, self._append))
         if observations := self._observations.take():
             await self._commit(observations, self._record)
+        if probes := self._probes.take():
+            await self._commit(probes, self._probe)
         if not self._folded.is_set() and _now() >= self._fold_at and (stop.is_set() or self._pace.allows()):
             self._pace.note_fold(await self._fold(stop))
-        elif not (self._hooks or self._observations or (stop.is_set() and self._is_idle())):
+        elif not (self._somebody_waits() or (stop.is_set() and self._is_idle())):
             await self._wait_for_more()
 
     async def _wait_for_more(self) -> None:
@@ -125,6 +146,9 @@ class Ledger:
         for change in await self._store.write(lambda connection: folding.record(connection, facts)):
             count(self._metrics, change)
 
+    async def _probe(self, names: Sequence[str]) -> None:
+        await self._store.probe(names)
+
     async def _commit(self, batch: list[Waiting[Item]], work: Work[Item]) -> float:
         """Commit and answer all of them; the seconds that it took."""
         began = _now()
@@ -139,24 +163,38 @@ class Ledger:
         self._metrics.intake_commit.observe(took)
         return took
 
-    async def _attempt(self, batch: list[Waiting[Item]], work: Work[Item]) -> None:
-        """One transaction for all; where rows are at fault, each by itself: one takes no neighbour down."""
+    async def _attempt(self, batch: list[Waiting[Item]], work: Work[Item]) -> StoreUnavailableError | None:
+        """One transaction for all; where rows are at fault, each by itself: one takes no neighbour down.
+        Returns the trouble of the store that nobody of the batch got past.
+        """
+        began = _now()
         try:
             await work([each.item for each in batch])
         except StoreUnavailableError as error:
             # Not each by itself: every one would wait for the store as long as this did.
             _log.error("store unavailable", turned_away=len(batch), problem=str(error))
-            self._back_off()
             settle(batch, error)
+            self._back_off()
+            if _now() - began > _SLOW_S:
+                self._turn_away(error)
+            return error
         except Exception as error:
-            if len(batch) == 1:
-                settle(batch, error)
-            else:
-                for each in batch:
-                    await self._attempt([each], work)
+            if len(batch) > 1:
+                return await self._attempt_each(batch, work)
+            settle(batch, error)
         else:
             self._failures = 0
             settle(batch, None)
+        return None
+
+    async def _attempt_each(
+        self, batch: list[Waiting[Item]], work: Work[Item]
+    ) -> StoreUnavailableError | None:
+        for number, each in enumerate(batch):
+            if trouble := await self._attempt([each], work):
+                settle(batch[number:], trouble)
+                return trouble
+        return None
 
     async def _fold(self, stop: asyncio.Event) -> float:
         """Fold some of what is pending; the seconds that it took. What fails then waits or is set aside."""
@@ -208,10 +246,11 @@ class Ledger:
             raise StoreUnavailableError("the store has failed time and again; try later")
 
     def _back_off(self) -> None:
-        """After a second failure in a row nobody is let in for a while."""
+        """After a second failure in a row nobody is let in for a while; folding would fail as well."""
         pause = min(_FIRST_BACKOFF_S * 2.0**self._failures, _LONGEST_BACKOFF_S)
         self._closed_until = _now() + pause if self._failures else 0.0
         self._failures = min(self._failures + 1, 10)
+        self._fold_at = _now() + _AFTER_FAILURE_S
 
 
 def _now() -> float:

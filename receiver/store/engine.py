@@ -14,8 +14,8 @@ from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, InterfaceError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from receiver.errors import StoreError, StoreUnavailableError
-from receiver.store import postgres, schema, sqlite
-from receiver.store.backend import READERS, Arrival, Backend
+from receiver.store import postgres, schema, sqlite, statements
+from receiver.store.backend import READERS, Arrival, Backend, Delivery
 
 Result = TypeVar("Result")
 
@@ -66,6 +66,17 @@ class Store:
         """Keep hook deliveries with the facts that they are, and mark those facts as pending."""
         await self.write(lambda connection: self._backend.append(connection, arrivals))
 
+    async def probe(self, ids: Sequence[str]) -> None:
+        """Keep deliveries with these ids, which must be new, and take them back, all in one transaction: it
+        goes the way of a hook, to the disk. Raises StoreUnavailableError where a hook could not be kept.
+        """
+
+        def keep_and_take_back(connection: Connection) -> None:
+            self._backend.append(connection, [Arrival(_saying_nothing(each), None) for each in ids])
+            statements.drop_deliveries(connection, ids)
+
+        await self.write(keep_and_take_back)
+
     async def write(self, work: Callable[[Connection], Result]) -> Result:
         """Run `work` in one transaction on the writer thread."""
         return await self._in_thread(self._writer, self.transaction, work)
@@ -89,6 +100,10 @@ class Store:
         self._readers.shutdown()
         self._backend.reading.dispose()
         self._backend.writing.dispose()
+
+
+def _saying_nothing(delivery_id: str) -> Delivery:
+    return Delivery(delivery_id, "", "", None, 0.0, "", "", "[]", b"", None, None)
 
 
 def _backend(target: str | Path, patience: float | None) -> Backend:

@@ -12,7 +12,7 @@ from receiver.domain.facts import Fact
 from receiver.domain.timeline import Timeline
 from receiver.store.bulk import among, is_postgres, write
 from receiver.store.rows import fact_row, finding_rows, read_fact, task_row
-from receiver.store.tables import DERIVED, FACT, FINDING, LINK, PENDING, QUEUE, SWEEP, TASK
+from receiver.store.tables import DELIVERY, DERIVED, FACT, FINDING, LINK, PENDING, QUEUE, SWEEP, TASK
 
 TaskKey = tuple[str, str]
 """(account, key)."""
@@ -67,6 +67,11 @@ def subjects(connection: Connection, seqs: Iterable[int]) -> list[Subject]:
     """What these facts are about."""
     query = select(FACT.c.account, FACT.c.ref, FACT.c.task_id).where(among(connection, FACT.c.seq, seqs))
     return [Subject(*row) for row in connection.execute(query)]
+
+
+def drop_deliveries(connection: Connection, ids: Iterable[str]) -> None:
+    """Take these deliveries back, in the transaction that kept them."""
+    connection.execute(delete(DELIVERY).where(among(connection, DELIVERY.c.id, ids)))
 
 
 def add_facts(connection: Connection, facts: Sequence[Fact]) -> set[str]:

@@ -100,7 +100,7 @@ def check(houses: Sequence[House], facts: Sequence[Fact]) -> None:
         assert house.sample("fold_failures_total") == 0
 
 
-@settings(max_examples=settings.default.max_examples // 16)
+@settings(max_examples=settings().max_examples // 16)
 @given(facts=TASKS, seed=st.integers(0, 2**32))
 def test_two_ledgers_that_fold_the_same_tasks_give_what_one_would(
     postgres: str, facts: list[Fact], seed: int
