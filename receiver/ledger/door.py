@@ -20,6 +20,7 @@ from receiver.domain.facts import Fact
 from receiver.errors import StoreUnavailableError
 from receiver.ledger import folding
 from receiver.ledger.counting import count
+from receiver.ledger.folding import TakenError
 from receiver.ledger.line import Line, Waiting, settle
 from receiver.ledger.pace import Pace
 from receiver.metrics import Metrics
@@ -105,10 +106,7 @@ class Ledger:
             self._turn_away(StoreUnavailableError("the receiver is stopping"))
 
     def _is_idle(self) -> bool:
-        return not self._somebody_waits() and self._folded.is_set()
-
-    def _somebody_waits(self) -> bool:
-        return bool(self._hooks or self._observations or self._probes)
+        return not (self._hooks or self._observations or self._probes) and self._folded.is_set()
 
     def _turn_away(self, error: Exception) -> None:
         """Nobody waits any more."""
@@ -120,22 +118,41 @@ class Ledger:
         """One transaction of each kind that has something to do, or a wait for more."""
         if hooks := self._hooks.take():
             self._pace.note_commit(await self._commit(hooks, self._append))
-        if observations := self._observations.take():
-            await self._commit(observations, self._record)
         if probes := self._probes.take():
             await self._commit(probes, self._probe)
-        if not self._folded.is_set() and _now() >= self._fold_at and (stop.is_set() or self._pace.allows()):
+        if self._observations and self._may_fold():
+            await self._commit_observations()
+        if not self._folded.is_set() and self._may_fold() and (stop.is_set() or self._pace.allows()):
             self._pace.note_fold(await self._fold(stop))
-        elif not (self._somebody_waits() or (stop.is_set() and self._is_idle())):
+        elif not (self._is_awaited() or (stop.is_set() and self._is_idle())):
             await self._wait_for_more()
+
+    def _may_fold(self) -> bool:
+        """Nobody else was just at it, nor did it just fail. What is observed is folded in the same breath."""
+        return _now() >= self._fold_at
+
+    def _is_awaited(self) -> bool:
+        """Somebody waits for what can be done at once."""
+        return bool(self._hooks or self._probes or (self._observations and self._may_fold()))
 
     async def _wait_for_more(self) -> None:
         self._wake.clear()
-        pause = PEEK_S if self._folded.is_set() else max(self._fold_at - _now(), _LULL_S)
+        has_to_fold = self._observations or not self._folded.is_set()
+        pause = max(self._fold_at - _now(), _LULL_S) if has_to_fold else PEEK_S
         try:
             await asyncio.wait_for(self._wake.wait(), pause)
         except TimeoutError:
             self._folded.clear()
+
+    async def _commit_observations(self) -> None:
+        """They are put back where another receiver folds: hooks go on meanwhile."""
+        observations = self._observations.take()
+        try:
+            if observations:
+                await self._commit(observations, self._record)
+        except TakenError:
+            self._observations.put_back(observations)
+            self._fold_at = _now() + _OTHER_FOLDS_S
 
     async def _append(self, arrivals: Sequence[Arrival]) -> None:
         await self._store.append(arrivals)
@@ -178,6 +195,8 @@ class Ledger:
             if _now() - began > _SLOW_S:
                 self._turn_away(error)
             return error
+        except TakenError:
+            raise
         except Exception as error:
             if len(batch) > 1:
                 return await self._attempt_each(batch, work)

@@ -31,10 +31,17 @@ class Folded:
     is_taken: bool = False
 
 
+class TakenError(Exception):
+    """Another receiver is folding."""
+
+
 def record(connection: Connection, facts: Sequence[Fact]) -> list[Change]:
-    """Append the facts that are new and fold the tasks that they touch."""
+    """Append the facts that are new and fold the tasks that they touch. Raises TakenError, and has then done
+    nothing: whoever waited for the other in here would let hooks wait as well.
+    """
     # First the lock, then rows: two receivers that record the same facts cannot wait for each other.
-    statements.lock_folding(connection)
+    if not statements.try_lock_folding(connection):
+        raise TakenError
     first: dict[str, Fact] = {}
     for fact in facts:
         first.setdefault(fact.id, fact)

@@ -64,6 +64,11 @@ class Line(Generic[Item]):
             settle(self._pop(late), StoreUnavailableError(text))
         return self._pop(self._batch())
 
+    def put_back(self, batch: Sequence[Waiting[Item]]) -> None:
+        """A batch that was taken comes first again."""
+        self._waiting[:0] = batch
+        self._bytes += sum(each.size for each in batch)
+
     def turn_away(self, error: Exception) -> None:
         """Nobody waits any more."""
         settle(self._pop(len(self._waiting)), error)

@@ -19,11 +19,12 @@ from receiver.domain.fold import fold
 from receiver.domain.timeline import Timeline
 from receiver.ledger import door, folding
 from receiver.rebuild import verify
+from receiver.store import statements
 from receiver.store.backend import Arrival
 from receiver.store.tables import DELIVERY, FACT, PENDING
 from tests.domain.strategies import facts_of_one_task
 from tests.factories import delivery, finished, hook, queue
-from tests.ledger.house import House, open_house
+from tests.ledger.house import House, open_house, other_process
 from tests.postgres import prepared_database
 
 PATIENCE_S = 30.0
@@ -140,3 +141,24 @@ async def test_what_one_records_while_the_other_folds_the_same_task_is_not_writt
             await houses[1].ledger.record(facts[1:])
             await asyncio.gather(*(house.ledger.caught_up() for house in houses))
         check(houses, facts)
+
+
+@pytest.mark.anyio
+async def test_hooks_are_taken_in_while_another_receiver_folds_for_long_and_observations_wait(
+    postgres: str,
+) -> None:
+    """As one does that rebuilds, or is frozen in the middle of it."""
+    target = prepared_database(postgres)
+    heard = [hook("before", float(number)) for number in range(20)]
+    seen_later = [finished("failed", 30.0)]
+    async with open_house(target) as house, asyncio.timeout(PATIENCE_S):
+        with other_process(target) as other:
+            statements.lock_folding(other)
+            recording = asyncio.create_task(house.ledger.record(seen_later))
+            await asyncio.sleep(0.1)
+            await asyncio.gather(*(house.ledger.accept(Arrival(delivery(fact.id), fact)) for fact in heard))
+            await house.ledger.probe("probe")
+            assert not recording.done()
+        await recording
+        await house.ledger.caught_up()
+        check([house], [*heard, *seen_later])
