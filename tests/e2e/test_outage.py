@@ -1,16 +1,19 @@
-"""The database goes away and comes back."""
+"""The database goes away and comes back; or it stays, and cuts every connection, or is locked."""
 
 import asyncio
 from pathlib import Path
 
-from tests.e2e.outage import outage, town_on_postgres
+import pytest
+
+from tests.e2e.outage import Way, ground_at, outage
 
 
-def test_what_was_acknowledged_outlives_an_outage_and_the_receiver_comes_back_by_itself(
-    tmp_path: Path,
+@pytest.mark.parametrize(("way", "seconds"), [("stop", 3.0), ("immediate", 0.5), ("cut", 1.5)])
+def test_what_was_acknowledged_outlives_trouble_and_the_receiver_comes_back_by_itself(
+    tmp_path: Path, way: Way, seconds: float
 ) -> None:
-    with town_on_postgres(tmp_path) as (town, server):
-        outcome = asyncio.run(outage(town, server, seconds=3))
+    with ground_at(tmp_path) as ground:
+        outcome = asyncio.run(outage(ground, seconds, way))
     assert outcome.is_good, outcome
-    assert outcome.slowest_s < 10
+    assert outcome.account.slowest_s < 10
     assert outcome.recovery_s < 10
