@@ -39,7 +39,9 @@ Way = Literal["stop", "immediate", "cut", "lock"]
 
 @dataclass(frozen=True)
 class Outcome:
-    """`recovery_s`: from the trouble's end to the next 200. `processor_s`: what the receiver used meanwhile."""
+    """`recovery_s`: from the end of the trouble to the next 200. `processor_s`: what the receiver used until
+    then.
+    """
 
     way: Way
     account: Account
@@ -102,10 +104,14 @@ async def _down(ground: Ground, seconds: float, number: signal.Signals) -> None:
     pid = ground.server.get_pid()
     assert pid is not None
     os.kill(pid, number)
-    while Path(f"/proc/{pid}").exists():
-        await asyncio.sleep(0.02)
+    await asyncio.to_thread(_wait_for_end, pid)
     await asyncio.sleep(seconds)
     await asyncio.to_thread(ground.server.start)
+
+
+def _wait_for_end(pid: int) -> None:
+    while Path(f"/proc/{pid}").exists():
+        time.sleep(0.02)
 
 
 async def _cut(ground: Ground, seconds: float) -> None:
