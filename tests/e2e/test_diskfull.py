@@ -17,7 +17,7 @@ def test_a_full_disk_costs_nothing_that_was_acknowledged_and_heals_by_itself() -
         "-m",
         "tests.e2e.diskfull",
         "--json",
-        *"--disk 10 --filler 5 --seconds 1".split(),
+        *["--disk", "10", "--filler", "5", "--seconds", "1"],
     ]
     done = subprocess.run(command, capture_output=True, text=True, timeout=100, check=False)
     outcome = json.loads(done.stdout)
