@@ -75,7 +75,7 @@ async def fill(town: Town, sizes: Sizes) -> Outcome:
     """Load until the disk is full, and for a while longer; then make room, and load again."""
     filler = Path(town.store).with_name("filler")
     filler.write_bytes(b"\1" * (sizes.filler * 2**20))
-    load = Load(f"http://127.0.0.1:{town.port}", padding=sizes.padding)
+    load = Load(town.served.url, padding=sizes.padding)
     running = asyncio.create_task(load.run())
     await asyncio.wait_for(load.refused.wait(), _PATIENCE_S)
     full = await _look_around(town, sizes.seconds)
@@ -102,7 +102,7 @@ async def _look_around(town: Town, seconds: float) -> dict[str, list[int]]:
     token = {"Authorization": f"Bearer {(town.folder / 'token').read_text()}"}
     await asyncio.sleep(1.0)  # until the last free pages are used
     until = time.monotonic() + seconds
-    async with httpx2.AsyncClient(base_url=f"http://127.0.0.1:{town.port}", headers=token) as http:
+    async with httpx2.AsyncClient(base_url=town.served.url, headers=token) as http:
         while time.monotonic() < until:
             for path, statuses in answers.items():
                 statuses.append((await http.get(path)).status_code)

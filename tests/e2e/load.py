@@ -21,9 +21,12 @@ _PAUSE_S = 0.05
 
 @dataclass
 class Load:
-    """Hooks from many connections until `over`, with bodies of `padding` bytes and a little more."""
+    """Hooks from many connections until `over`, with bodies of `padding` bytes and some more; `name` begins
+    the ref of each.
+    """
 
     url: str
+    name: str = "t"
     connections: int = 32
     padding: int = 0
     over: bool = False
@@ -46,7 +49,7 @@ class Load:
     async def _send(self, http: httpx2.AsyncClient) -> None:
         while not self.over:
             self.sent += 1
-            path = mint_urls(_SIGNER, "", "main", f"t{self.sent}")["url_before"]
+            path = mint_urls(_SIGNER, "", "main", f"{self.name}{self.sent}")["url_before"]
             body = {"task_id": self.sent, "comment": "x" * self.padding}
             began = time.monotonic()
             answer = await http.post(path, json=body)
@@ -81,7 +84,8 @@ class Account:
 def account(load: Load, target: str) -> Account:
     """What was said of the hooks against what is in the store there."""
     with closing(Store(target)) as store, store.snapshot() as connection:
-        kept = set(connection.scalars(select(DELIVERY.c.id)))
+        mine = select(DELIVERY.c.id).where(DELIVERY.c.ref.startswith(load.name))
+        kept = set(connection.scalars(mine))
     said = set(load.acknowledged)
     return Account(
         answers=dict(load.answers),

@@ -71,7 +71,7 @@ class Ground:
 
 async def outage(ground: Ground, seconds: float, way: Way = "stop") -> Outcome:
     """Load, so many seconds of trouble, load again."""
-    load = Load(f"http://127.0.0.1:{ground.town.port}")
+    load = Load(ground.town.served.url, way)
     running = asyncio.create_task(load.run())
     assert ground.town.receiver is not None
     pid = ground.town.receiver.pid

@@ -25,8 +25,8 @@ _HELD_S = 0.02
 
 @dataclass
 class Sender:
-    """`urls`: the receivers, by name. `doubled`: the share of hooks that are sent to all of them at the same time.
-    `acknowledged`: the request id of each 2xx, with the receiver that gave it.
+    """`urls`: the receivers, by name. `doubled`: the share of hooks that are sent to all of them at the same
+    time. `acknowledged`: the request id of each 2xx, with the receiver that gave it.
     """
 
     urls: Mapping[str, str]
