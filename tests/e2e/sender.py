@@ -16,6 +16,7 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 _TRIES = 20
+_CONNECTIONS = 32
 _BETWEEN_S = 0.05
 _HEADERS = ("content-type", "user-agent", "x-emulator-hook")
 _TIMEOUT_S = 8.0
@@ -34,10 +35,11 @@ class Sender:
     doubled: float = 0.2
     acknowledged: list[tuple[str, str]] = field(default_factory=list)
     counts: Counter[str] = field(default_factory=Counter)
-    """hooks, doubled, refused (an answer, but no 2xx), unanswered, given up."""
+    """hooks, doubled, repeated, refused (an answer, but no 2xx), unanswered, given up."""
 
     def __post_init__(self) -> None:
         self._taken = asyncio.Event()
+        self._repeatable: list[tuple[Request, bytes]] = []
 
     async def has_delivered(self, count: int) -> None:
         """Returns once there are so many 2xx."""
@@ -62,10 +64,23 @@ class Sender:
                 server.should_exit = True
                 await running
 
+    async def repeat(self, seconds: float) -> None:
+        """Send hooks of before once more, to anybody, from many connections and as fast as it goes."""
+        until = asyncio.get_running_loop().time() + seconds
+        await asyncio.gather(*(self._repeat(until) for _ in range(_CONNECTIONS)))
+
+    async def _repeat(self, until: float) -> None:
+        while asyncio.get_running_loop().time() < until:
+            self.counts["repeated"] += 1
+            if not await self._send(self.rng.choice(sorted(self.urls)), *self.rng.choice(self._repeatable)):
+                await asyncio.sleep(_BETWEEN_S)
+
     async def _app(self, scope: Scope, receive: Receive, send: Send) -> None:
         request = Request(scope, receive)
         body = await request.body()
         self.counts["hooks"] += 1
+        if "/before_again/" not in request.url.path:  # one that is late and says nothing is another attempt
+            self._repeatable.append((request, body))
         await asyncio.sleep(self.rng.random() * _HELD_S)
         taken = await self._see_through(request, body)
         self.counts["given up"] += not taken

@@ -28,6 +28,9 @@ from tests.e2e.sender import Sender
 from tests.e2e.tasks import PATIENCE_S, add_tasks, known_tasks, wait_for_the_end
 from tests.postgres import fresh_database, running_server
 
+_STORM_S = 1.0
+"""Before and after the kill, so that it hits many requests at once."""
+
 _DEAD_S = 3.0
 """After so long the one that was killed is started again, in every second round."""
 
@@ -100,7 +103,10 @@ class Pair:
         async with self.sender.serving(int(self.town.public_url.rpartition(":")[2])):
             await asyncio.to_thread(add_tasks, self.town, planned)
             await asyncio.wait_for(self.sender.has_delivered(len(planned) * 3 // 2), PATIENCE_S)
+            storm = asyncio.create_task(self.sender.repeat(2 * _STORM_S))
+            await asyncio.sleep(_STORM_S)
             dying.kill()
+            await storm
             if comes_back:
                 await asyncio.sleep(_DEAD_S)
                 await asyncio.to_thread(dying.start)
