@@ -35,7 +35,7 @@ _NO_PLAN = TaskSaid("")
 
 
 def task_row(timeline: Timeline) -> dict[str, Any]:
-    """A timeline as a row of `task`."""
+    """A timeline as a row of `task`, without what the ledger does not tell."""
     plan, due = timeline.plan or _NO_PLAN, timeline.due
     return {
         "account": timeline.account,
@@ -71,6 +71,12 @@ def task_row(timeline: Timeline) -> dict[str, Any]:
         "duplicates": timeline.duplicates,
         "lost": timeline.lost,
     }
+
+
+def new_task_row(timeline: Timeline) -> dict[str, Any]:
+    """The whole row of a task that has not been asked about."""
+    row = task_row(timeline)
+    return row | {"ask_at": row["due_at"], "asks": 0}
 
 
 def finding_rows(timeline: Timeline) -> list[dict[str, Any]]:

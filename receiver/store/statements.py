@@ -11,7 +11,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from receiver.domain.facts import Fact
 from receiver.domain.timeline import Timeline
 from receiver.store.bulk import among, is_postgres, run, write
-from receiver.store.rows import fact_row, finding_rows, read_fact, task_row
+from receiver.store.rows import fact_row, finding_rows, new_task_row, read_fact
 from receiver.store.tables import DELIVERY, DERIVED, FACT, FINDING, LINK, PENDING, QUEUE, SWEEP, TASK
 
 TaskKey = tuple[str, str]
@@ -181,8 +181,7 @@ def _drop_findings(connection: Connection, account: str, keys: Iterable[str]) ->
 
 def put_tasks(connection: Connection, timelines: Sequence[Timeline]) -> None:
     """Write folded tasks and their findings over what was there."""
-    rows = [task_row(timeline) for timeline in timelines]
-    write(connection, TASK, "put", [row | {"ask_at": row["due_at"], "asks": 0} for row in rows])
+    write(connection, TASK, "put", [new_task_row(timeline) for timeline in timelines])
     by_account: dict[str, list[str]] = defaultdict(list)
     for timeline in timelines:
         by_account[timeline.account].append(timeline.key)

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from receiver.domain.facts import Fact
 from receiver.domain.fold import fold
 from receiver.store import statements
-from receiver.store.rows import finding_rows, task_row
+from receiver.store.rows import finding_rows, new_task_row
 from receiver.store.tables import FINDING, LINK, TASK
 from tests.domain.strategies import facts_of_one_task
 from tests.ledger.house import House, open_house
@@ -36,7 +36,7 @@ def folded_afresh(house: House) -> Rows:
         timelines = [fold(facts) for _, facts in statements.all_tasks_facts(connection)]
     rows = [row for timeline in timelines for row in finding_rows(timeline)]
     rows.sort(key=lambda row: (row["account"], row["key"], row["category"], row["kind"]))
-    return {"task": [task_row(timeline) for timeline in timelines], "finding": rows}
+    return {"task": [new_task_row(timeline) for timeline in timelines], "finding": rows}
 
 
 async def recorded(facts: list[Fact], seed: int) -> tuple[Rows, Rows]:
