@@ -3,6 +3,7 @@ and again to the next one what got no 2xx, as a sender does whose hooks matter.
 """
 
 import asyncio
+import time
 from collections import Counter
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
@@ -16,7 +17,7 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 _TRIES = 20
-_CONNECTIONS = 32
+_CONNECTIONS = 12
 _BETWEEN_S = 0.05
 _HEADERS = ("content-type", "user-agent", "x-emulator-hook")
 _TIMEOUT_S = 8.0
@@ -36,6 +37,9 @@ class Sender:
     acknowledged: list[tuple[str, str]] = field(default_factory=list)
     counts: Counter[str] = field(default_factory=Counter)
     """hooks, doubled, repeated, refused (an answer, but no 2xx), unanswered, given up."""
+
+    slowest_s: float = 0.0
+    """The longest wait for an answer."""
 
     def __post_init__(self) -> None:
         self._taken = asyncio.Event()
@@ -105,11 +109,14 @@ class Sender:
         path, query = request.scope["raw_path"].decode(), request.scope["query_string"].decode()
         target = f"{self.urls[name]}{path}?{query}".removesuffix("?")
         headers = {name: request.headers[name] for name in _HEADERS if name in request.headers}
+        began = time.monotonic()
         try:
             answer = await self._http.request(request.method, target, content=body, headers=headers)
         except httpx2.TransportError:
             self.counts["unanswered"] += 1
             return False
+        finally:
+            self.slowest_s = max(self.slowest_s, time.monotonic() - began)
         if answer.is_success:
             self.acknowledged.append((answer.headers["x-request-id"], name))
             self._taken.set()
