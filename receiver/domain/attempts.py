@@ -37,8 +37,8 @@ def occurrences(deliveries: Sequence[Fact], pause: float | None) -> list[list[Fa
     one that arrives less than `pause` seconds after the first of its group repeats it, since the scheduler
     waits that long between attempts. While the pause is unknown they all count as one.
     """
-    if not deliveries:
-        return []
+    if len(deliveries) < 2:
+        return [list(deliveries)] if deliveries else []
     named: dict[str, list[Fact]] = {}
     silent: list[list[Fact]] = []
     for fact in sorted(deliveries, key=ARRIVAL):

@@ -7,6 +7,7 @@ from receiver.domain.known import Known
 from receiver.domain.shape import shape
 
 _ENDED = ("ended", "succeeded", "failed")
+_NONE: Mapping[str, int] = dict.fromkeys(EVENTS, 0)
 
 
 @shape(frozen=True, slots=True)
@@ -22,16 +23,21 @@ class Tally:
 
 def tally(known: Known, again: Sequence[Sequence[Fact]], stage: str, attempts: int) -> Tally:
     """Count a task's hooks. `again`: the occurrences of `before_again`; `attempts`: how many there were."""
-    arrived = {event: 1 if heard else 0 for event, heard in known.hooks.items()}
-    arrived["before_again"] = len(again)
+    hooks = known.hooks
+    arrived = {
+        "before": 1 if hooks["before"] else 0,
+        "before_again": len(again),
+        "success": 1 if hooks["success"] else 0,
+        "after": 1 if hooks["after"] else 0,
+    }
     expected = expected_hooks(stage, attempts, known.plan.hooks if known.plan else EVENTS)
-    repeats = _repeats(known, again) if len(known.heard) > sum(arrived.values()) else set()
+    repeated = len(known.heard) > sum(arrived.values())
     return Tally(
         arrived=arrived,
-        duplicates={event: len(heard) - arrived[event] for event, heard in known.hooks.items()},
+        duplicates={event: len(hooks[event]) - arrived[event] for event in EVENTS} if repeated else _NONE,
         expected=expected,
         lost=missing_hooks(expected, arrived) if known.settled else {},
-        flags=_flags(known, repeats),
+        flags=_flags(known, _repeats(known, again) if repeated else set()),
     )
 
 

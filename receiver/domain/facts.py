@@ -171,10 +171,7 @@ def pack(said: Said) -> str:
 
 def unpack(kind: str, text: str) -> Said:
     """The inverse of `pack`."""
-    values = _read_event(text) if kind == "hook" else _decode(text)[0]
-    for name in ("hooks", "legs"):
-        if name in values:
-            values[name] = tuple(values[name])
+    values = _read_event(text) if kind == "hook" else _read_observation(text)
     return KINDS[kind](*(_BLANK[kind] | values).values())
 
 
@@ -184,6 +181,14 @@ def _read_event(text: str) -> Any:
         return orjson.loads(text)
     except orjson.JSONDecodeError:
         return _decode(text)[0]  # it knows Infinity
+
+
+def _read_observation(text: str) -> Any:
+    values = _decode(text)[0]
+    for name in ("hooks", "legs"):
+        if name in values:
+            values[name] = tuple(values[name])
+    return values
 
 
 def hook_fact(

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any
 
 from receiver.domain.shape import shape
@@ -104,8 +105,10 @@ def storable_tree(value: Any) -> Any:
     return type(value)(map(storable_tree, value)) if isinstance(value, list | tuple) else value
 
 
+@lru_cache(maxsize=256)
 def call_key(uuid: str | None) -> str | None:
     """A call's uuid as it is compared: lower case, no dashes; nothing for an empty one."""
+    # Cached, since most facts of one task name the same call.
     return uuid.replace("-", "").strip().lower() or None if uuid else None
 
 

@@ -42,7 +42,8 @@ def _own_calls(known: Known) -> dict[str, CallSaid | None]:
 
 def _wanting(known: Known) -> tuple[str, ...]:
     """Calls, as they were spelled first, of which call history has not been heard."""
-    return tuple([call for key, call in known.named.items() if key not in known.calls])
+    calls, named = known.calls, known.named
+    return tuple([call for key, call in named.items() if key not in calls] if calls else named.values())
 
 
 def _claim(known: Known, name: Literal["task_id", "queue_id"]) -> str | None:
@@ -155,6 +156,11 @@ def _cdr(known: Known) -> str | None:
     """The API's word on the latest call; without one, the last that a hook named."""
     if known.plan and known.plan.cdr:
         return known.plan.cdr
-    heard = [said.call for heard in known.hooks.values() for _, said in heard if said.call]
-    calls = heard + [said.cdr for _, said in known.seen if said.cdr]
-    return calls[-1] if calls else None
+    for _, record in reversed(known.seen):
+        if record.cdr:
+            return record.cdr
+    for heard in reversed(known.hooks.values()):
+        for _, said in reversed(heard):
+            if said.call:
+                return said.call
+    return None

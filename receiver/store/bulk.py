@@ -1,6 +1,6 @@
 """Many rows in one statement: a statement a row costs more than the row, on both databases."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from functools import lru_cache
 from itertools import chain
 from typing import Any, Literal
@@ -43,7 +43,7 @@ def write(connection: Connection, table: Table, way: Way, rows: Sequence[Mapping
     insert(connection, into, [_values(row, documents) for row in rows], _ending(table, way, names))
 
 
-def insert(connection: Connection, into: str, rows: Sequence[Sequence[Any]], ending: str = "") -> None:
+def insert(connection: Connection, into: str, rows: Sequence[Collection[Any]], ending: str = "") -> None:
     """Rows of values on SQLite; `into` and `ending`, all our own words, stand before and behind them."""
     for start in range(0, len(rows), ROWS):
         some = rows[start : start + ROWS]
@@ -57,14 +57,14 @@ def _insertion(into: str, width: int, rows: int, ending: str) -> str:
     return f"INSERT INTO {into} VALUES {marks} {ending}"  # noqa: S608 - our own names
 
 
-def _values(row: Mapping[str, Any], documents: frozenset[str]) -> list[Any]:
-    return [orjson.dumps(value).decode() if name in documents else value for name, value in row.items()]
+def _values(row: Mapping[str, Any], documents: Sequence[str]) -> Collection[Any]:
+    return {**row, **{name: orjson.dumps(row[name]).decode() for name in documents}}.values()
 
 
 @lru_cache
-def _documents(table: Table) -> frozenset[str]:
+def _documents(table: Table) -> tuple[str, ...]:
     """The columns that hold JSON."""
-    return frozenset(each.name for each in table.c if isinstance(each.type, JSON))
+    return tuple(each.name for each in table.c if isinstance(each.type, JSON))
 
 
 @lru_cache

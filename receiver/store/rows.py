@@ -26,8 +26,8 @@ def fact_values(fact: Fact) -> tuple[str, str, str | None, str | None, str, floa
 
 
 def read_fact(row: Sequence[Any]) -> Fact:
-    """The inverse of `fact_row`; the row begins with id, account, at, kind, said, ref, task_id."""
-    fact_id, account, at, kind, said, ref, task_id = row[:7]
+    """The inverse of `fact_row`; the row is id, account, at, kind, said, ref, task_id."""
+    fact_id, account, at, kind, said, ref, task_id = row
     return Fact(fact_id, account, at, unpack(kind, said), ref, task_id)
 
 
@@ -66,10 +66,10 @@ def task_row(timeline: Timeline) -> dict[str, Any]:
         "finished_at": timeline.finished_at,
         "due_at": due.at if due else None,
         "due_for": due.purpose if due else None,
-        "expected": dict(timeline.expected),
-        "arrived": dict(timeline.arrived),
-        "duplicates": dict(timeline.duplicates),
-        "lost": dict(timeline.lost),
+        "expected": timeline.expected,
+        "arrived": timeline.arrived,
+        "duplicates": timeline.duplicates,
+        "lost": timeline.lost,
     }
 
 

@@ -108,12 +108,12 @@ def facts_of(connection: Connection, account: str, keys: Iterable[str]) -> dict[
     found: dict[str, list[Fact]] = defaultdict(list)
     mine = select(*FACT_COLUMNS).where(FACT.c.account == account)
     if refs:
-        for row in connection.execute(mine.where(among(connection, FACT.c.ref, refs))):
+        for row in connection.execute(mine.where(among(connection, FACT.c.ref, refs))).all():
             fact = read_fact(row)
             found[str(fact.ref)].append(fact)
     if task_ids:
         by_id = and_(among(connection, FACT.c.task_id, task_ids), FACT.c.ref.is_(None))
-        for row in connection.execute(mine.where(by_id)):
+        for row in connection.execute(mine.where(by_id)).all():
             fact = read_fact(row)
             found[task_ids[str(fact.task_id)]].append(fact)
     return dict(found)
@@ -215,7 +215,7 @@ def all_tasks_facts(connection: Connection) -> Iterator[tuple[TaskKey, list[Fact
     )
     rows = connection.execute(query, execution_options={"yield_per": 1000})
     for name, group in groupby(rows, key=lambda row: (row.account, row.key)):
-        yield name, [read_fact(row) for row in group]
+        yield name, [read_fact(row[:-1]) for row in group]
 
 
 def queue_facts(connection: Connection) -> Iterator[Fact]:
