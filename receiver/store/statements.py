@@ -2,20 +2,16 @@
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from itertools import groupby
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, Row, Select, Table, and_, delete, exists, func, insert, or_, select
+from sqlalchemy import Column, ColumnElement, Connection, Row, Select, Table, and_, delete, func, or_, select
 from sqlalchemy.dialects import postgresql, sqlite
 
 from receiver.domain.facts import Fact
 from receiver.domain.timeline import Timeline
 from receiver.store.bulk import among, is_postgres, write
 from receiver.store.rows import fact_row, finding_rows, read_fact, task_row
-from receiver.store.tables import DERIVED, FACT, FINDING, LINK, PENDING, QUEUE, SWEEP, TASK
-
-TaskKey = tuple[str, str]
-"""(account, key)."""
+from receiver.store.tables import FACT, FINDING, LINK, PENDING, QUEUE, SWEEP, TASK
 
 
 class Subject(NamedTuple):
@@ -94,29 +90,59 @@ def find_links(connection: Connection, account: str, task_ids: Collection[str]) 
     return dict(connection.execute(query).all())
 
 
-def facts_of(connection: Connection, account: str, keys: Iterable[str]) -> dict[str, list[Fact]]:
-    """Key → all facts of that task."""
-    refs, task_ids = [], {}
+class _About(NamedTuple):
+    """A condition of facts that are about tasks, the column that names those, and its value → the key."""
+
+    condition: ColumnElement[bool]
+    name: Column[str]
+    key_of: Mapping[str, str]
+
+
+def _about(connection: Connection, account: str, keys: Iterable[str]) -> Iterator[_About]:
+    """Where the facts of these tasks are found: by ref, and by task id those that name nothing else."""
+    refs, task_ids = {}, {}
     for key in keys:
         if key.startswith("#"):
             task_ids[key[1:]] = key
         else:
-            refs.append(key)
+            refs[key] = key
     if refs:
-        query = select(LINK.c.task_id, LINK.c.ref).where(LINK.c.account == account)
-        task_ids.update(map(tuple, connection.execute(query.where(among(connection, LINK.c.ref, refs)))))
-    found: dict[str, list[Fact]] = defaultdict(list)
-    mine = select(*FACT_COLUMNS).where(FACT.c.account == account)
-    if refs:
-        for row in connection.execute(mine.where(among(connection, FACT.c.ref, refs))).all():
-            fact = read_fact(row)
-            found[str(fact.ref)].append(fact)
+        linked = select(LINK.c.task_id, LINK.c.ref).where(LINK.c.account == account)
+        task_ids.update(map(tuple, connection.execute(linked.where(among(connection, LINK.c.ref, refs)))))
+        yield _About(and_(FACT.c.account == account, among(connection, FACT.c.ref, refs)), FACT.c.ref, refs)
     if task_ids:
-        by_id = and_(among(connection, FACT.c.task_id, task_ids), FACT.c.ref.is_(None))
-        for row in connection.execute(mine.where(by_id)).all():
-            fact = read_fact(row)
-            found[task_ids[str(fact.task_id)]].append(fact)
+        by_id = among(connection, FACT.c.task_id, task_ids), FACT.c.ref.is_(None)
+        yield _About(and_(FACT.c.account == account, *by_id), FACT.c.task_id, task_ids)
+
+
+def facts_of(connection: Connection, account: str, keys: Iterable[str]) -> dict[str, list[Fact]]:
+    """Key → all facts of that task."""
+    found: dict[str, list[Fact]] = defaultdict(list)
+    for condition, name, key_of in _about(connection, account, keys):
+        for *fact, named in connection.execute(
+            select(*FACT_COLUMNS, name.label("named")).where(condition)
+        ).all():
+            found[key_of[named]].append(read_fact(fact))
     return dict(found)
+
+
+def count_facts(connection: Connection, account: str, keys: Iterable[str]) -> dict[str, int]:
+    """Key → how many facts of that task there are, for those that have any."""
+    counts: dict[str, int] = defaultdict(int)
+    for condition, name, key_of in _about(connection, account, keys):
+        query = select(name, func.count()).where(condition).group_by(name)
+        for named, count in connection.execute(query):
+            counts[key_of[named]] += count
+    return dict(counts)
+
+
+def pending_of(connection: Connection, account: str, keys: Iterable[str]) -> dict[int, str]:
+    """Seq → key, of the facts of these tasks that are not folded yet."""
+    found: dict[int, str] = {}
+    for condition, name, key_of in _about(connection, account, keys):
+        query = select(FACT.c.seq, name).join(PENDING, PENDING.c.seq == FACT.c.seq).where(condition)
+        found.update({seq: key_of[named] for seq, named in connection.execute(query)})
+    return found
 
 
 def known_tasks(connection: Connection, account: str, keys: Collection[str]) -> dict[str, Known]:
@@ -136,16 +162,6 @@ def finding_rows_of(connection: Connection, account: str, keys: Collection[str])
     """The findings of these tasks."""
     query = select(FINDING).where(FINDING.c.account == account, among(connection, FINDING.c.key, keys))
     return list(connection.execute(query))
-
-
-def without_facts(table: Table) -> Select[Any]:
-    """Rows of `task` or `finding` about which the ledger holds no fact."""
-    by_ref = exists().where(FACT.c.account == table.c.account, FACT.c.ref == table.c.key)
-    by_link = exists().where(LINK.c.account == table.c.account, LINK.c.ref == table.c.key)
-    unlinked = ~exists().where(LINK.c.account == FACT.c.account, LINK.c.task_id == FACT.c.task_id)
-    same = and_(FACT.c.account == table.c.account, FACT.c.task_id == func.substr(table.c.key, 2))
-    by_id = exists().where(func.substr(table.c.key, 1, 1) == "#", same, FACT.c.ref.is_(None), unlinked)
-    return select(table.c.account, table.c.key).where(~by_ref, ~by_link, ~by_id)
 
 
 def drop_tasks(connection: Connection, account: str, keys: Collection[str]) -> None:
@@ -183,46 +199,6 @@ def put_queues(connection: Connection, rows: Sequence[Mapping[str, Any]]) -> Non
 def put_sweep(connection: Connection, row: Mapping[str, Any]) -> None:
     """Write how far the reading of a queue has come."""
     write(connection, SWEEP, "put", [row])
-
-
-def clear_derived(connection: Connection) -> None:
-    """Empty every table that is derived from the ledger; then no fact is left to be folded either."""
-    for table in (*DERIVED, PENDING):
-        connection.execute(delete(table))
-
-
-def first_links() -> Select[Any]:
-    """The links that the ledger bears out: of each task id the earliest fact that named a ref as well."""
-    first = select(func.min(FACT.c.seq)).where(FACT.c.ref.isnot(None), FACT.c.task_id.isnot(None))
-    earliest = first.group_by(FACT.c.account, FACT.c.task_id)
-    return select(FACT.c.account, FACT.c.task_id, FACT.c.ref).where(FACT.c.seq.in_(earliest))
-
-
-def derive_links(connection: Connection) -> None:
-    """Fill `link` from the ledger."""
-    connection.execute(insert(LINK).from_select(["account", "task_id", "ref"], first_links()))
-
-
-def all_tasks_facts(connection: Connection) -> Iterator[tuple[TaskKey, list[Fact]]]:
-    """Every task with all its facts, streamed in order of (account, key)."""
-    key = func.coalesce(FACT.c.ref, LINK.c.ref, "#" + FACT.c.task_id).label("key")
-    on = and_(LINK.c.account == FACT.c.account, LINK.c.task_id == FACT.c.task_id)
-    query = (
-        select(*FACT_COLUMNS, key)
-        .join(LINK, on, isouter=True)
-        .where(FACT.c.kind != "queue")
-        .order_by(FACT.c.account, key)
-    )
-    rows = connection.execute(query, execution_options={"yield_per": 1000})
-    for name, group in groupby(rows, key=lambda row: (row.account, row.key)):
-        yield name, [read_fact(row[:-1]) for row in group]
-
-
-def queue_facts(connection: Connection) -> Iterator[Fact]:
-    """Every observation of a queue, oldest first."""
-    query = select(*FACT_COLUMNS).where(FACT.c.kind == "queue").order_by(FACT.c.seq)
-    for row in connection.execute(query):
-        yield read_fact(row)
 
 
 def due_tasks(account: str, due: Mapping[str, float]) -> Select[Any]:
