@@ -18,7 +18,7 @@ from receiver.metrics import Metrics
 from receiver.store.backend import Arrival, Delivery
 from receiver.store.engine import Store
 from receiver.store.postgres import is_url
-from receiver.store.rows import finding_rows, key_of, task_row
+from receiver.store.rows import finding_rows, task_row
 from receiver.store.tables import FACT, FINDING, LINK, TASK
 
 Rows = dict[str, list[dict[str, Any]]]
@@ -56,9 +56,7 @@ class House:
                 links.setdefault((row["account"], row["task_id"]), row["ref"])
         for row in facts:
             account, ref, task_id = row["account"], row["ref"], row["task_id"]
-            key = key_of(
-                ref, task_id, {task: ref for (owner, task), ref in links.items() if owner == account}
-            )
+            key = ref or links.get((account, task_id)) or f"#{task_id}"
             said = unpack(row["kind"], row["said"])
             tasks[account, key].append(Fact(row["id"], account, row["at"], said, ref, task_id))
         timelines = [fold(tasks[name]) for name in sorted(tasks)]
