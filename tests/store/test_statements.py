@@ -1,15 +1,16 @@
 from collections.abc import Iterable
 
 import pytest
-from sqlalchemy import delete, select
+from sqlalchemy import delete, insert, select
 
 from receiver.domain.facts import Fact, QueueSaid
 from receiver.domain.fold import fold
 from receiver.store import statements
+from receiver.store.bulk import is_postgres
 from receiver.store.engine import Store
 from receiver.store.rows import key_of, queue_row
 from receiver.store.statements import Subject
-from receiver.store.tables import FACT, FINDING, QUEUE, TASK
+from receiver.store.tables import FACT, FINDING, PENDING, QUEUE, TASK
 from tests.factories import ACCOUNT, called, finished, hook, seen, settled
 
 
@@ -107,6 +108,21 @@ def test_a_task_is_written_over_what_was_there_with_its_findings(store: Store) -
         assert connection.execute(select(FINDING)).all() == []
 
 
+def test_a_task_that_stands_there_just_so_is_not_written_again(store: Store) -> None:
+    """PostgreSQL tells by the row's version, SQLite by a count of changes."""
+    task, other = (fold([hook("before", at), finished("failed", 1_100)]) for at in (1_000.0, 1_001.0))
+    with store.transaction() as connection:
+        told = "ctid" if is_postgres(connection) else "total_changes()"
+        written = f"SELECT {told} FROM task"
+        statements.put_tasks(connection, [task])
+        before = connection.exec_driver_sql(written).all()
+        statements.put_tasks(connection, [task])
+        assert connection.exec_driver_sql(written).all() == before
+        statements.put_tasks(connection, [other])
+        assert connection.exec_driver_sql(written).all() != before
+        assert [row.first_at for row in connection.execute(select(TASK))] == [1_001.0]
+
+
 def test_dropping_a_task_takes_its_findings_along_and_no_one_elses(store: Store) -> None:
     lossy = [
         fold([finished("failed", 1.0, about=about), settled(2.0, about=about)])
@@ -137,6 +153,16 @@ def test_a_fact_belongs_to_its_ref_or_the_linked_one_or_a_preliminary_key(
     ref: str | None, task_id: str | None, key: str
 ) -> None:
     assert key_of(ref, task_id, {"7": "r9"}) == key
+
+
+def test_facts_are_counted_under_the_keys_under_which_they_are_found(store: Store) -> None:
+    facts = [hook("before", 1.0), hook("after", 2.0, about=(None, "7")), seen("executed", 3.0)]
+    record(store, [*facts, hook("before", 1.0, about=(None, "8")), hook("before", 1.0, about=("r2", None))])
+    with store.transaction() as connection:
+        keys = ["r1", "#8", "#9"]
+        assert statements.count_facts(connection, ACCOUNT, keys) == {"r1": 3, "#8": 1}
+        connection.execute(insert(PENDING), [{"seq": seq} for seq in (2, 4, 5)])
+        assert statements.pending_of(connection, ACCOUNT, keys) == {2: "r1", 4: "#8"}
 
 
 def test_tasks_are_due_by_purpose_and_time_oldest_first(store: Store) -> None:
