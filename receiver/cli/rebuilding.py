@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from time import monotonic
 from typing import Annotated, Any
 
 import typer
@@ -26,8 +27,7 @@ def rebuild(
 ) -> None:
     """Replay the ledger into the tables; with --verify beside them, to compare.
 
-    Both may run beside `serve`: the tables are written over some tasks at a time. What breaks off leaves them
-    whole, and is started again.
+    Both may run beside `serve`. A rebuild that broke off has left the tables whole: start it again.
     """
     target = load_settings(config).store
     with closing(Store(target, None if is_url(target) else _PATIENCE_S)) as store:
@@ -42,8 +42,14 @@ def rebuild(
 
 @contextmanager
 def _progress() -> Iterator[Progress]:
+    began = monotonic()
     with STDERR.status("replaying the ledger …") as status:
-        yield lambda done: status.update(f"replaying the ledger … {done} tasks")
+
+        def progress(done: int) -> None:
+            rate = done / max(monotonic() - began, 0.001)
+            status.update(f"replaying the ledger … {done:,} tasks, {rate:,.0f}/s")
+
+        yield progress
 
 
 def _report(tasks: int | None, comparison: Comparison | None, *, as_json: bool) -> None:

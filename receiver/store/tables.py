@@ -193,4 +193,3 @@ def table(row: type[SQLModel]) -> Table:
 DELIVERY, FACT, LINK = table(DeliveryRow), table(FactRow), table(LinkRow)
 TASK, FINDING, QUEUE = table(TaskRow), table(FindingRow), table(QueueRow)
 PENDING, SWEEP, LEASE, API_TOKEN = (table(PendingRow), table(SweepRow), table(LeaseRow), table(ApiTokenRow))
-DERIVED: tuple[Table, ...] = (LINK, TASK, FINDING, QUEUE)

@@ -13,45 +13,53 @@ from receiver.ledger import folding
 from receiver.ledger.pace import Pace
 from receiver.rebuild import Comparison, rebuild, verify
 from receiver.store.postgres import is_url
-from receiver.store.tables import PENDING, TASK
+from receiver.store.tables import FACT, PENDING, TASK
 from tests.factories import finished, hook, seen
 from tests.ledger.house import House
-from tests.rebuild.world import arrival, filled, while_folding
+from tests.rebuild.world import arrival, broken, filled, while_folding
 
 pytestmark = pytest.mark.anyio
 
 SOUND = Comparison([], 0)
 
-FIRST, FIRST_WITHOUT_REF = 0, 61
-"""Which task is folded when: those that have a ref come before those that have none."""
+
+def record(house: House, fact: Fact) -> None:
+    """What the ledger's thread does with an observation."""
+    with house.store.transaction() as connection:
+        folding.record(connection, [fact])
 
 
 @pytest.mark.usefixtures("small_parts")
-@pytest.mark.parametrize("moment", [FIRST, FIRST_WITHOUT_REF])
+@pytest.mark.parametrize("folded", ["r000", "9101"])
 @pytest.mark.parametrize(
     "heard",
     [
         finished("success", 1_200.0, about=("r000", "100")),
         hook("success", 1_050.0, about=("r000", None)),
-        seen("executed", 1_050.0, about=("r000", "9102")),
-        seen("executed", 1_050.0, about=("r0000", "9102")),
+        seen("executed", 1_050.0, about=("r000", "9101")),
+        seen("executed", 1_050.0, about=("r0000", "9101")),
     ],
     ids=["a record", "a hook", "a link to a known task", "a link to a new task"],
 )
 async def test_what_is_recorded_between_reading_and_writing_is_not_undone(
-    moment: int, heard: Fact, house: House
+    folded: str, heard: Fact, house: House
 ) -> None:
     await filled(house)
-
-    def record() -> None:
-        with house.store.transaction() as connection:
-            folding.record(connection, [heard])
-
-    with while_folding(moment, record):
+    with while_folding(folded, lambda: record(house, heard)):
         rebuild(house.store)
     assert heard.id in house.facts()
     assert house.derived() == house.told_by_the_ledger()
     assert verify(house.store) == SOUND
+
+
+@pytest.mark.usefixtures("small_parts")
+async def test_a_task_whose_ref_has_become_known_does_not_come_back_under_its_id(house: House) -> None:
+    await filled(house)
+    link = seen("executed", 1_050.0, about=("r000", "9101"))
+    linked = while_folding("9101", lambda: record(house, link))
+    with linked, while_folding("9159", broken), pytest.raises(KeyboardInterrupt):
+        rebuild(house.store)
+    assert "#9101" not in {row["key"] for row in house.rows(TASK)}
 
 
 @pytest.mark.usefixtures("small_parts")
@@ -60,15 +68,17 @@ async def test_a_hook_is_folded_with_its_part_or_keeps_its_mark(
 ) -> None:
     monkeypatch.setattr(Pace, "allows", lambda _: False)
     await filled(house)
-    done, same, ahead = (hook("success", 1_050.0, about=(ref, None)) for ref in ("r000", "r030", "r059"))
+    done, same, ahead, unheard = "r000", "r030", "r059", "r999"
+    hooks = [hook("success", 1_050.0, about=(ref, None)) for ref in (done, same, ahead, unheard)]
 
     def append() -> None:
-        asyncio.run(house.store.append(list(map(arrival, (done, same, ahead)))))
+        asyncio.run(house.store.append(list(map(arrival, hooks))))
 
-    with while_folding(31, append):  # the "crowded" task was the first
+    with while_folding(same, append):
         await asyncio.to_thread(rebuild, house.store)
-    assert len(house.rows(PENDING)) == 1
-    assert verify(house.store) == Comparison([], 1)
+    seqs = {row["seq"]: row["ref"] for row in house.rows(FACT)}
+    assert {seqs[row["seq"]] for row in house.rows(PENDING)} == {done, unheard}
+    assert verify(house.store) == Comparison([], 2)
     monkeypatch.undo()
     await house.ledger.accept(arrival(hook("success", 1_060.0, about=("r059", None))))
     await asyncio.wait_for(house.ledger.caught_up(), 20)

@@ -12,7 +12,7 @@ from receiver.store import replay, statements
 from receiver.store.tables import LINK, PENDING, QUEUE, TASK
 from tests.factories import ACCOUNT, hook
 from tests.ledger.house import House
-from tests.rebuild.world import arrival, damaged, filled, tell, while_folding
+from tests.rebuild.world import arrival, broken, damaged, filled, tell, while_folding
 
 pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("small_parts")]
 
@@ -69,11 +69,7 @@ async def test_one_that_breaks_off_leaves_every_row_as_it_was_or_as_it_should_be
     await damaged(house)
     before = {row["key"]: row for row in house.rows(TASK) if row["account"] == ACCOUNT}
     right = {row["key"]: row for row in house.told_by_the_ledger()["task"]}
-
-    def broken() -> None:
-        raise KeyboardInterrupt
-
-    with while_folding(40, broken), pytest.raises(KeyboardInterrupt):
+    with while_folding("r040", broken), pytest.raises(KeyboardInterrupt):
         rebuild(house.store)
     after = {row["key"]: row for row in house.rows(TASK) if row["account"] == ACCOUNT}
     assert after.keys() >= before.keys()

@@ -6,7 +6,7 @@ import pytest
 from sqlalchemy import delete, insert, update
 
 from receiver.rebuild import rebuild, verify
-from receiver.store.tables import DERIVED, FACT, FINDING, LINK, QUEUE, TASK
+from receiver.store.tables import FACT, FINDING, LINK, QUEUE, TASK
 from tests.factories import QUEUE as QUEUE_ID
 from tests.factories import finished, hook, queue, seen, settled
 from tests.ledger.house import House
@@ -78,7 +78,7 @@ async def test_each_damage_to_a_derived_row_is_found_and_mended(
 
 
 async def test_tables_made_anew_are_the_same_row_by_row_and_the_ledger_is_untouched(told: House) -> None:
-    tables = (*DERIVED, FACT)
+    tables = (LINK, TASK, FINDING, QUEUE, FACT)
     before = {table.name: told.rows(table) for table in tables}
     progress: list[int] = []
     assert rebuild(told.store, progress.append) == 2

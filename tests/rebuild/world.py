@@ -3,7 +3,6 @@
 import random
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from itertools import count
 from typing import Any
 
 import pytest
@@ -11,7 +10,6 @@ from sqlalchemy import Connection, delete, insert, update
 
 import receiver.rebuild
 from receiver.domain.facts import Fact
-from receiver.domain.fold import fold
 from receiver.domain.timeline import Timeline
 from receiver.store.backend import Arrival
 from receiver.store.tables import FINDING, LINK, QUEUE, TASK
@@ -101,16 +99,24 @@ def arrival(fact: Fact) -> Arrival:
     return Arrival(delivery(fact.id)._replace(ref=fact.ref), fact)
 
 
+def broken() -> None:
+    """An end from outside, in the middle of it."""
+    raise KeyboardInterrupt
+
+
 @contextmanager
-def while_folding(number: int, work: Callable[[], object]) -> Iterator[None]:
-    """Do something while a rebuild folds the task of this number, so between its reading and writing."""
-    numbers = count()
+def while_folding(name: str, work: Callable[[], object]) -> Iterator[None]:
+    """Once while a rebuild folds the task of this ref or id, so between reading and writing, do something."""
+    todo, fold = [work], vars(receiver.rebuild)["fold"]
 
     def folded(facts: Iterable[Fact]) -> Timeline:
-        if next(numbers) == number:
-            work()
-        return fold(facts)
+        known = list(facts)
+        if todo and name in (known[0].ref, known[0].task_id):
+            todo.pop()()
+        timeline: Timeline = fold(known)
+        return timeline
 
     with pytest.MonkeyPatch.context() as surroundings:
         surroundings.setattr(receiver.rebuild, "fold", folded)
         yield
+    assert not todo
