@@ -1,23 +1,34 @@
-"""Everything derived can be rebuilt: replay the ledger, over the live tables or beside them to compare."""
+"""Everything derived can be rebuilt: replay the ledger, over the live tables or beside them to compare.
 
-from collections.abc import Callable, Iterator
+Both go through the ledger some tasks at a time. A rebuild reads and folds without holding up anybody, then
+writes in a short transaction over what is there: so it may run beside a service, or break off anywhere, and
+the tables are never without a row that was in them and belongs there.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
-from itertools import islice
+from itertools import groupby
+from operator import itemgetter
 from typing import Any
 
-from sqlalchemy import Connection, Row, Table, select
+from sqlalchemy import Connection, Table, select
 
-from receiver.domain.facts import QueueSaid
 from receiver.domain.fold import fold
-from receiver.store import statements
+from receiver.domain.timeline import Timeline
+from receiver.store import replay, statements
 from receiver.store.engine import Store
-from receiver.store.rows import finding_rows, queue_row, task_row
+from receiver.store.rows import finding_rows, task_row
 from receiver.store.tables import FINDING, LINK, QUEUE, TASK
 
 Progress = Callable[[int], None]
 """Told now and then how many tasks are done."""
 
-_BATCH = 500
+Values = Mapping[Any, Any]
+"""A row: column → value."""
+
+Mend = Callable[[Connection, str, list[str]], None]
+"""What puts right what is derived of an account's tasks, called by their keys or ids."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,92 +41,167 @@ class Difference:
     columns: dict[str, tuple[Any, Any]]
 
 
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """`to_fold`: tasks that are not compared, since facts about them are still to be folded."""
+
+    differences: list[Difference]
+    to_fold: int
+
+
 def rebuild(store: Store, progress: Progress = lambda _: None) -> int:
-    """Empty the derived tables and fill them from the ledger, in one transaction. The number of tasks."""
+    """Derive everything from the ledger again, beside a service if there is one. The number of tasks."""
+    _mend_links(store)
+    _mend_queues(store)
+    done = 0
+    for account, keys in _parts(store.snapshot):
+        done += _fold_again(store, account, keys)
+        progress(done)
+    _drop_without_facts(store)
+    return done
+
+
+def _parts(reading: Callable[[], AbstractContextManager[Connection]]) -> Iterator[replay.Part]:
+    """All tasks of which there is a fact by now; those of later facts would be a chase after the service."""
+    with reading() as connection:
+        last = replay.last_seq(connection)
+    for following in (replay.by_ref, replay.by_task_id):
+        place = replay.START
+        while True:
+            with reading() as connection:
+                page = connection.execute(following(place, last)).all()
+            if not page:
+                break
+            yield from replay.parts(page)
+            place = page[-1][0], page[-1][1]
+
+
+def _fold_again(store: Store, account: str, keys: list[str]) -> int:
+    """Fold these tasks and write them over what is there. How many of them are tasks still."""
+    with store.snapshot() as connection:
+        read = statements.facts_of(connection, account, keys)
+    timelines = {key: fold(facts) for key, facts in read.items()}
     with store.transaction() as connection:
         statements.lock_folding(connection)
-        statements.clear_derived(connection)
-        statements.derive_links(connection)
-        for fact in list(statements.queue_facts(connection)):
-            if isinstance(fact.said, QueueSaid):
-                statements.put_queues(connection, [queue_row(fact.account, fact.at, fact.said)])
-        done = 0
-        tasks = statements.all_tasks_facts(connection)
-        while batch := [fold(facts) for _, facts in islice(tasks, _BATCH)]:
-            statements.put_tasks(connection, batch)
-            done += len(batch)
-            progress(done)
-        return done
+        mine = _not_linked(connection, account, keys)
+        # The marks first: a hook that is appended after this statement keeps its own, and will be folded.
+        pending = statements.pending_of(connection, account, mine)
+        # Facts are only ever added: where there are as many as were read, they are the same.
+        counts = statements.count_facts(connection, account, mine)
+        changed = [key for key, count in counts.items() if count != len(read.get(key, ()))]
+        timelines |= _folded(connection, account, changed)
+        statements.put_tasks(connection, [timelines[key] for key in counts])
+        statements.drop_pending(connection, pending)
+    return len(counts)
 
 
-def verify(store: Store, progress: Progress = lambda _: None) -> list[Difference]:
-    """What differs between the live derived tables and the ledger replayed; nothing is written."""
+def _not_linked(connection: Connection, account: str, keys: list[str]) -> list[str]:
+    """The tasks without those of which a ref has become known since their keys were read."""
+    task_ids = [key[1:] for key in keys if key.startswith("#")]
+    linked = {f"#{task_id}" for task_id in statements.find_links(connection, account, task_ids)}
+    return [key for key in keys if key not in linked]
+
+
+def _folded(connection: Connection, account: str, keys: list[str]) -> dict[str, Timeline]:
+    found = statements.facts_of(connection, account, keys) if keys else {}
+    return {key: fold(facts) for key, facts in found.items()}
+
+
+def _mend_links(store: Store) -> None:
     with store.snapshot() as connection:
-        return [
-            *_compare_links(connection),
-            *_compare_queues(connection),
-            *_compare_tasks(connection, progress),
-        ]
+        odd = [(row.account, row.task_id) for row in connection.execute(replay.odd_links())]
+    _mend(store, odd, replay.derive_links)
+
+
+def _mend_queues(store: Store) -> None:
+    with store.snapshot() as connection:
+        if not any(_compare_queues(connection)):
+            return
+    with store.transaction() as connection:
+        statements.lock_folding(connection)
+        replay.derive_queues(connection)
+
+
+def _drop_without_facts(store: Store) -> None:
+    with store.snapshot() as connection:
+        queries = map(replay.without_facts, (TASK, FINDING))
+        odd = {(row.account, row.key) for query in queries for row in connection.execute(query)}
+    _mend(store, odd, replay.drop_without_facts)
+
+
+def _mend(store: Store, odd: Iterable[tuple[str, str]], mend: Mend) -> None:
+    """In short transactions, each of which looks again: what was odd may have been mended since."""
+    for account, rows in groupby(sorted(odd), key=itemgetter(0)):
+        names = [name for _, name in rows]
+        for start in range(0, len(names), replay.TASKS):
+            with store.transaction() as connection:
+                statements.lock_folding(connection)
+                mend(connection, account, names[start : start + replay.TASKS])
+
+
+def verify(store: Store, progress: Progress = lambda _: None) -> Comparison:
+    """What differs between the live derived tables and the ledger replayed, both at one moment."""
+    with store.snapshot() as connection:
+        differences = [*_compare_links(connection), *_compare_queues(connection)]
+        done = to_fold = 0
+        for account, keys in _parts(lambda: nullcontext(connection)):
+            waiting = set(statements.pending_of(connection, account, keys).values())
+            differences += _compare_tasks(connection, account, [key for key in keys if key not in waiting])
+            to_fold += len(waiting)
+            done += len(keys)
+            progress(done)
+        differences += _compare_without_facts(connection)
+    return Comparison(differences, to_fold)
 
 
 def _compare_links(connection: Connection) -> Iterator[Difference]:
-    links = connection.execute(statements.first_links())
-    rebuilt = {(row.account, row.task_id): {"ref": row.ref} for row in links}
-    live = {(row.account, row.task_id): row for row in connection.execute(select(LINK))}
-    yield from _compare(LINK, live, rebuilt)
+    pending = {tuple(row) for row in connection.execute(replay.pending_links())}
+    for row in connection.execute(replay.odd_links().order_by("account", "task_id")):
+        if (row.account, row.task_id) not in pending:
+            live = {"ref": row.live} if row.live is not None else None
+            rebuilt = {"ref": row.rebuilt} if row.rebuilt is not None else None
+            yield from _compare(LINK, (row.account, row.task_id), live, rebuilt)
 
 
 def _compare_queues(connection: Connection) -> Iterator[Difference]:
-    rebuilt = {}
-    for fact in sorted(statements.queue_facts(connection), key=lambda fact: fact.at):
-        if isinstance(fact.said, QueueSaid):
-            rebuilt[fact.account, fact.said.queue_id] = queue_row(fact.account, fact.at, fact.said)
-    live = {(row.account, row.queue_id): row for row in connection.execute(select(QUEUE))}
-    yield from _compare(QUEUE, live, rebuilt)
+    live = {(row.account, row.queue_id): row._mapping for row in connection.execute(select(QUEUE))}
+    rebuilt = replay.queues(connection)
+    for key in sorted(live.keys() | rebuilt.keys()):
+        yield from _compare(QUEUE, key, live.get(key), rebuilt.get(key))
 
 
-def _compare_tasks(connection: Connection, progress: Progress) -> Iterator[Difference]:
-    """Task by task, so that memory does not grow with the ledger; what is left over has no facts."""
-    done = 0
-    tasks = statements.all_tasks_facts(connection)
-    while batch := [fold(facts) for _, facts in islice(tasks, _BATCH)]:
-        for account in {timeline.account for timeline in batch}:
-            mine = {timeline.key: timeline for timeline in batch if timeline.account == account}
-            rows = statements.task_rows(connection, account, mine)
-            live = {(account, key): row for key, row in rows.items()}
-            yield from _compare(TASK, live, {(account, key): task_row(each) for key, each in mine.items()})
-            findings = {
-                _finding_key(row): row for row in statements.finding_rows_of(connection, account, mine)
-            }
-            wanted = {_finding_key(row): row for each in mine.values() for row in finding_rows(each)}
-            yield from _compare(FINDING, findings, wanted)
-        done += len(batch)
-        progress(done)
+def _compare_tasks(connection: Connection, account: str, keys: list[str]) -> Iterator[Difference]:
+    timelines = _folded(connection, account, keys)
+    live = statements.task_rows(connection, account, keys)
+    for key, timeline in timelines.items():
+        row = live.get(key)
+        yield from _compare(TASK, (account, key), row and row._mapping, task_row(timeline))
+    wanted = {_finding_key(row): row for each in timelines.values() for row in finding_rows(each)}
+    rows = statements.finding_rows_of(connection, account, keys)
+    findings = {_finding_key(row._mapping): row._mapping for row in rows}
+    for finding in sorted(findings.keys() | wanted.keys()):
+        yield from _compare(FINDING, finding, findings.get(finding), wanted.get(finding))
+
+
+def _compare_without_facts(connection: Connection) -> Iterator[Difference]:
     for table in (TASK, FINDING):
-        for row in connection.execute(statements.without_facts(table)):
+        for row in connection.execute(replay.without_facts(table)):
             yield Difference(table.name, f"{row.account}/{row.key}", "no facts bear this out", {})
 
 
-def _finding_key(row: Any) -> tuple[str, ...]:
-    values = row if isinstance(row, dict) else row._mapping
-    return tuple(values[name] for name in ("account", "key", "category", "kind"))
+def _finding_key(row: Values) -> tuple[str, ...]:
+    return tuple(row[name] for name in ("account", "key", "category", "kind"))
 
 
 def _compare(
-    table: Table, live: dict[Any, Row[Any]], rebuilt: dict[Any, dict[str, Any]]
+    table: Table, key: tuple[str, ...], live: Values | None, rebuilt: Values | None
 ) -> Iterator[Difference]:
-    for key in sorted(live.keys() | rebuilt.keys()):
-        name = "/".join(key)
-        if key not in live:
-            yield Difference(table.name, name, "missing", {})
-        elif key not in rebuilt:
-            yield Difference(table.name, name, "not borne out by the ledger", {})
-        else:
-            values = live[key]._mapping
-            odd = {
-                column: (values[column], want)
-                for column, want in rebuilt[key].items()
-                if values[column] != want
-            }
-            if odd:
-                yield Difference(table.name, name, "differs", odd)
+    name = "/".join(key)
+    if live is None:
+        yield Difference(table.name, name, "missing", {})
+    elif rebuilt is None:
+        yield Difference(table.name, name, "not borne out by the ledger", {})
+    else:
+        odd = {column: (live[column], want) for column, want in rebuilt.items() if live[column] != want}
+        if odd:
+            yield Difference(table.name, name, "differs", odd)

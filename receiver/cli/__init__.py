@@ -13,7 +13,8 @@ from receiver.cli.findings import drift, lost_hooks
 from receiver.cli.output import print_error
 from receiver.cli.prune import prune
 from receiver.cli.queues import queues_app
-from receiver.cli.running import rebuild, reconcile, serve
+from receiver.cli.rebuilding import rebuild
+from receiver.cli.running import reconcile, serve
 from receiver.cli.tasks import tasks_app
 from receiver.cli.tokens import tokens_app
 from receiver.cli.urls import urls_app

@@ -1,4 +1,4 @@
-"""`receiver serve`, `reconcile` and `rebuild`: the service and its two repairs by hand."""
+"""`receiver serve` and `reconcile`: the service, and one pass of its reconciliation by hand."""
 
 import asyncio
 from typing import Annotated, Any
@@ -7,13 +7,10 @@ import typer
 
 from receiver import server
 from receiver.app import Receiver
-from receiver.cli.output import STDERR, STDOUT, ConfigOption, JsonOption, print_json, print_table
+from receiver.cli.output import ConfigOption, JsonOption, print_json, print_table
 from receiver.errors import InputError
-from receiver.rebuild import Difference, verify
-from receiver.rebuild import rebuild as replay
 from receiver.reconcile.worker import CallReconciler, TaskReconciler
 from receiver.settings import Settings, load_settings
-from receiver.store.engine import Store
 
 
 def serve(config: ConfigOption = None) -> None:
@@ -66,56 +63,3 @@ async def _reconcile(settings: Settings) -> list[dict[str, Any]]:
                     }
                 )
     return results
-
-
-def rebuild(
-    check_only: Annotated[
-        bool, typer.Option("--verify", help="Change nothing; print what differs and exit 1 if anything does.")
-    ] = False,
-    config: ConfigOption = None,
-    as_json: JsonOption = False,
-) -> None:
-    """Replay the ledger into empty tables; with --verify beside the live ones, to compare."""
-    store = Store(load_settings(config).store)
-    store.create()
-    with STDERR.status("replaying the ledger …") as status:
-
-        def progress(done: int) -> None:
-            status.update(f"replaying the ledger … {done} tasks")
-
-        differences = verify(store, progress) if check_only else []
-        tasks = replay(store, progress) if not check_only else None
-    store.close()
-    _report(differences, tasks, as_json=as_json)
-    if differences:
-        raise typer.Exit(1)
-
-
-def _report(differences: list[Difference], tasks: int | None, *, as_json: bool) -> None:
-    if as_json:
-        print_json({"tasks": tasks, "differences": [_plain(difference) for difference in differences]})
-    elif tasks is not None:
-        STDOUT.print(f"{tasks} tasks rebuilt from the ledger.")
-    elif not differences:
-        STDOUT.print("0 differences: the tables are just what the ledger gives.")
-    else:
-        rows = [(each.table, each.key, each.problem, _columns(each)) for each in differences]
-        print_table(f"{len(differences)} differences", ("table", "row", "problem", "live → ledger"), rows)
-
-
-def _columns(difference: Difference) -> str:
-    return "; ".join(
-        f"{name}: {live!r} → {rebuilt!r}" for name, (live, rebuilt) in difference.columns.items()
-    )
-
-
-def _plain(difference: Difference) -> dict[str, Any]:
-    columns = {
-        name: {"live": live, "ledger": rebuilt} for name, (live, rebuilt) in difference.columns.items()
-    }
-    return {
-        "table": difference.table,
-        "key": difference.key,
-        "problem": difference.problem,
-        "columns": columns,
-    }

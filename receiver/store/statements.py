@@ -2,20 +2,16 @@
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from itertools import groupby
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, Row, Select, Table, and_, delete, exists, func, insert, select
+from sqlalchemy import Connection, Row, Table, delete, func, insert, select
 from sqlalchemy.dialects import postgresql, sqlite
 
 from receiver.domain.facts import Fact
 from receiver.domain.timeline import Timeline
 from receiver.store.bulk import among, is_postgres, run, write
 from receiver.store.rows import fact_row, finding_rows, new_task_row, read_fact
-from receiver.store.tables import DELIVERY, DERIVED, FACT, FINDING, LINK, PENDING, QUEUE, SWEEP, TASK
-
-TaskKey = tuple[str, str]
-"""(account, key)."""
+from receiver.store.tables import DELIVERY, FACT, FINDING, LINK, QUEUE, SWEEP, TASK
 
 
 class Subject(NamedTuple):
@@ -99,18 +95,37 @@ def find_links(connection: Connection, account: str, task_ids: Collection[str]) 
     return dict(iter(run(connection, query, account, list(task_ids))))
 
 
-def names_of(connection: Connection, account: str, keys: Iterable[str]) -> tuple[list[str], dict[str, str]]:
-    """What facts of these tasks may name: refs, and task ids with the key that each belongs to."""
-    refs, task_ids = [], {}
+class _About(NamedTuple):
+    """A condition of facts that are about tasks, the column that names those, and its value → the key."""
+
+    condition: str
+    name: str
+    key_of: Mapping[str, str]
+
+
+def names_of(
+    connection: Connection, account: str, keys: Iterable[str]
+) -> tuple[dict[str, str], dict[str, str]]:
+    """What facts of these tasks may name: refs and task ids, each with the key that it belongs to."""
+    refs, task_ids = {}, {}
     for key in keys:
         if key.startswith("#"):
             task_ids[key[1:]] = key
         else:
-            refs.append(key)
+            refs[key] = key
     if refs:
         query = "SELECT task_id, ref FROM link WHERE account = ? AND ref IN ?"
-        task_ids.update(map(tuple, run(connection, query, account, refs)))
+        task_ids.update(map(tuple, run(connection, query, account, list(refs))))
     return refs, task_ids
+
+
+def _about(connection: Connection, account: str, keys: Iterable[str]) -> Iterator[_About]:
+    """Where the facts of these tasks are found: by ref, and by task id those that name nothing else."""
+    refs, task_ids = names_of(connection, account, keys)
+    if refs:
+        yield _About("fact.account = ? AND ref IN ?", "ref", refs)
+    if task_ids:
+        yield _About("fact.account = ? AND task_id IN ? AND ref IS NULL", "task_id", task_ids)
 
 
 def facts_of(connection: Connection, account: str, keys: Iterable[str]) -> dict[str, list[Fact]]:
@@ -122,21 +137,37 @@ def read_facts(
     connection: Connection, account: str, keys: Iterable[str]
 ) -> tuple[dict[str, list[Fact]], list[int]]:
     """Key → all facts of that task; and the seqs of all of them."""
-    refs, task_ids = names_of(connection, account, keys)
-    rows: list[Any] = []
-    if refs:
-        rows += run(connection, f"{_FACTS} AND ref IN ?", account, refs).all()
-    if task_ids:
-        by_id = f"{_FACTS} AND task_id IN ? AND ref IS NULL"
-        rows += run(connection, by_id, account, list(task_ids)).all()
     found: dict[str, list[Fact]] = defaultdict(list)
-    for row in rows:
-        fact = read_fact(row)
-        found[fact.ref or task_ids[str(fact.task_id)]].append(fact)
-    return dict(found), [row.seq for row in rows]
+    seqs: list[int] = []
+    for condition, name, key_of in _about(connection, account, keys):
+        query = f"SELECT {_FACT}, {name}, seq FROM fact WHERE {condition}"  # noqa: S608 - our own words
+        for row in run(connection, query, account, list(key_of)).all():
+            found[key_of[row[7]]].append(read_fact(row))
+            seqs.append(row[8])
+    return dict(found), seqs
 
 
-_FACTS = f"SELECT {', '.join(each.name for each in FACT_COLUMNS)}, seq FROM fact WHERE account = ?"  # noqa: S608
+def count_facts(connection: Connection, account: str, keys: Iterable[str]) -> dict[str, int]:
+    """Key → how many facts of that task there are, for those that have any."""
+    counts: dict[str, int] = defaultdict(int)
+    for condition, name, key_of in _about(connection, account, keys):
+        query = f"SELECT {name}, count(*) FROM fact WHERE {condition} GROUP BY {name}"  # noqa: S608 - our own words
+        for named, count in run(connection, query, account, list(key_of)):
+            counts[key_of[named]] += count
+    return dict(counts)
+
+
+def pending_of(connection: Connection, account: str, keys: Iterable[str]) -> dict[int, str]:
+    """Seq → key, of the facts of these tasks that are not folded yet."""
+    found: dict[int, str] = {}
+    for condition, name, key_of in _about(connection, account, keys):
+        both = "fact JOIN pending ON pending.seq = fact.seq"
+        query = f"SELECT fact.seq, {name} FROM {both} WHERE {condition}"  # noqa: S608 - our own words
+        found.update({seq: key_of[named] for seq, named in run(connection, query, account, list(key_of))})
+    return found
+
+
+_FACT = ", ".join(each.name for each in FACT_COLUMNS)
 
 
 def known_tasks(connection: Connection, account: str, keys: Collection[str]) -> dict[str, Known]:
@@ -156,16 +187,6 @@ def finding_rows_of(connection: Connection, account: str, keys: Collection[str])
     """The findings of these tasks."""
     query = select(FINDING).where(FINDING.c.account == account, among(connection, FINDING.c.key, keys))
     return list(connection.execute(query))
-
-
-def without_facts(table: Table) -> Select[Any]:
-    """Rows of `task` or `finding` about which the ledger holds no fact."""
-    by_ref = exists().where(FACT.c.account == table.c.account, FACT.c.ref == table.c.key)
-    by_link = exists().where(LINK.c.account == table.c.account, LINK.c.ref == table.c.key)
-    unlinked = ~exists().where(LINK.c.account == FACT.c.account, LINK.c.task_id == FACT.c.task_id)
-    same = and_(FACT.c.account == table.c.account, FACT.c.task_id == func.substr(table.c.key, 2))
-    by_id = exists().where(func.substr(table.c.key, 1, 1) == "#", same, FACT.c.ref.is_(None), unlinked)
-    return select(table.c.account, table.c.key).where(~by_ref, ~by_link, ~by_id)
 
 
 def drop_tasks(connection: Connection, account: str, keys: Collection[str]) -> None:
@@ -206,46 +227,6 @@ def put_queues(connection: Connection, rows: Sequence[Mapping[str, Any]]) -> Non
 def put_sweep(connection: Connection, row: Mapping[str, Any]) -> None:
     """Write how far the reading of a queue has come."""
     write(connection, SWEEP, "put", [row])
-
-
-def clear_derived(connection: Connection) -> None:
-    """Empty every table that is derived from the ledger; then no fact is left to be folded either."""
-    for table in (*DERIVED, PENDING):
-        connection.execute(delete(table))
-
-
-def first_links() -> Select[Any]:
-    """The links that the ledger bears out: of each task id the earliest fact that named a ref as well."""
-    first = select(func.min(FACT.c.seq)).where(FACT.c.ref.isnot(None), FACT.c.task_id.isnot(None))
-    earliest = first.group_by(FACT.c.account, FACT.c.task_id)
-    return select(FACT.c.account, FACT.c.task_id, FACT.c.ref).where(FACT.c.seq.in_(earliest))
-
-
-def derive_links(connection: Connection) -> None:
-    """Fill `link` from the ledger."""
-    connection.execute(insert(LINK).from_select(["account", "task_id", "ref"], first_links()))
-
-
-def all_tasks_facts(connection: Connection) -> Iterator[tuple[TaskKey, list[Fact]]]:
-    """Every task with all its facts, streamed in order of (account, key)."""
-    key = func.coalesce(FACT.c.ref, LINK.c.ref, "#" + FACT.c.task_id).label("key")
-    on = and_(LINK.c.account == FACT.c.account, LINK.c.task_id == FACT.c.task_id)
-    query = (
-        select(*FACT_COLUMNS, key)
-        .join(LINK, on, isouter=True)
-        .where(FACT.c.kind != "queue")
-        .order_by(FACT.c.account, key)
-    )
-    rows = connection.execute(query, execution_options={"yield_per": 1000})
-    for name, group in groupby(rows, key=lambda row: (row.account, row.key)):
-        yield name, [read_fact(row[:-1]) for row in group]
-
-
-def queue_facts(connection: Connection) -> Iterator[Fact]:
-    """Every observation of a queue, oldest first."""
-    query = select(*FACT_COLUMNS).where(FACT.c.kind == "queue").order_by(FACT.c.seq)
-    for row in connection.execute(query):
-        yield read_fact(row)
 
 
 def _insert(connection: Connection, table: Table) -> Any:

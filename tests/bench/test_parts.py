@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from receiver.rebuild import verify
+from receiver.rebuild import Comparison, verify
 from receiver.store.engine import Store
 from tests.bench.figures import Goal, ratios
 from tests.bench.ground import Ground
@@ -28,7 +28,7 @@ def test_a_filled_ledger_is_what_the_product_would_have_written(tmp_path: Path, 
             for table in ("fact", "delivery", "task")
         }
     assert counts == {"fact": 2000, "delivery": 2000, "task": 500}
-    assert verify(store) == []
+    assert verify(store) == Comparison([], 0)
     store.close()
 
 

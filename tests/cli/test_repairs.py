@@ -76,7 +76,7 @@ def test_every_derived_table_is_compared_and_mended(
 ) -> None:
     _change(filled, statement)
     assert (table, problem) in [(each["table"], each["problem"]) for each in _verify(filled)]
-    assert filled.ask("rebuild") == {"tasks": 2, "differences": []}
+    assert filled.ask("rebuild") == {"tasks": 2, "differences": [], "to_fold": None}
     assert _verify(filled) == []
 
 

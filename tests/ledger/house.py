@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+from collections import defaultdict
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
@@ -10,13 +11,18 @@ from typing import Any
 
 from sqlalchemy import Connection, Table, select
 
-from receiver.domain.facts import Fact
+from receiver.domain.facts import Fact, unpack
+from receiver.domain.fold import fold
 from receiver.ledger import Ledger
 from receiver.metrics import Metrics
 from receiver.store.backend import Arrival, Delivery
 from receiver.store.engine import Store
 from receiver.store.postgres import is_url
-from receiver.store.tables import FACT, TASK
+from receiver.store.rows import finding_rows, new_task_row
+from receiver.store.tables import FACT, FINDING, LINK, TASK
+
+Rows = dict[str, list[dict[str, Any]]]
+"""Table → its rows in order of the primary key."""
 
 
 @dataclass
@@ -35,6 +41,32 @@ class House:
         with self.store.snapshot() as connection:
             query = select(table).order_by(*table.primary_key)
             return [dict(row._mapping) for row in connection.execute(query)]
+
+    def derived(self) -> Rows:
+        """What stands in the derived tables, but for queues."""
+        return {table.name: self.rows(table) for table in (TASK, FINDING, LINK)}
+
+    def told_by_the_ledger(self) -> Rows:
+        """What should stand there: all facts at once, read and folded without a statement of the store."""
+        links: dict[tuple[str, str], str] = {}
+        tasks: dict[tuple[str, str], list[Fact]] = defaultdict(list)
+        facts = [row for row in self.rows(FACT) if row["kind"] != "queue"]
+        for row in facts:
+            if row["ref"] and row["task_id"]:
+                links.setdefault((row["account"], row["task_id"]), row["ref"])
+        for row in facts:
+            account, ref, task_id = row["account"], row["ref"], row["task_id"]
+            key = ref or links.get((account, task_id)) or f"#{task_id}"
+            said = unpack(row["kind"], row["said"])
+            tasks[account, key].append(Fact(row["id"], account, row["at"], said, ref, task_id))
+        timelines = [fold(tasks[name]) for name in sorted(tasks)]
+        findings = [row for timeline in timelines for row in finding_rows(timeline)]
+        names = ("account", "key", "category", "kind")
+        return {
+            "task": [new_task_row(timeline) for timeline in timelines],
+            "finding": sorted(findings, key=lambda row: [row[name] for name in names]),
+            "link": [{"account": a, "task_id": t, "ref": ref} for (a, t), ref in sorted(links.items())],
+        }
 
     def facts(self) -> set[str]:
         return {row["id"] for row in self.rows(FACT)}

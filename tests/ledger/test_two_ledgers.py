@@ -95,7 +95,7 @@ def check(houses: Sequence[House], facts: Sequence[Fact]) -> None:
     assert sorted(row["id"] for row in houses[0].rows(FACT)) == sorted({fact.id for fact in facts})
     assert {row["id"] for row in houses[0].rows(DELIVERY)} == hooks
     assert houses[0].rows(PENDING) == []
-    assert verify(houses[0].store) == []
+    assert verify(houses[0].store).differences == []
     for house in houses:
         assert not house.running.done()
         assert house.sample("fold_failures_total") == 0

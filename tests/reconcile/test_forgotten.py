@@ -37,7 +37,7 @@ def test_a_task_that_was_deleted_stays_so_though_it_is_listed(tmp_path: Path) ->
             await it.tasks.once(everything=True)
             assert it.requests("list_tasks") > 0
             assert keys(it) == {"r2"}
-            assert verify(it.store) == []
+            assert verify(it.store).differences == []
 
     run(story())
 

@@ -217,7 +217,7 @@ class _World:
                 rows={(row["account"], row["task_id"] or row["key"]): row for row in tasks},
                 facts=_rows(store, FACT),
                 kept={header["x-emulator-hook"] for header in headers},
-                differences=verify(store),
+                differences=verify(store).differences,
             )
         finally:
             store.close()

@@ -10,9 +10,10 @@ from sqlalchemy import Connection, event
 
 from receiver.domain.facts import Fact
 from receiver.domain.fold import fold
-from receiver.store import due, retention, statements
+from receiver.store import due, replay, retention, statements
 from receiver.store.bulk import is_postgres
 from receiver.store.engine import Store
+from receiver.store.tables import FINDING, TASK
 from tests.factories import ABOUT, ACCOUNT, hook, seen, settled
 from tests.postgres import prepared_database
 
@@ -159,3 +160,40 @@ def test_what_is_due_is_read_in_order_from_its_index(store: Store, where: tuple[
         plan = "\n".join(str(line) for line in connection.exec_driver_sql(f"{explain} {sql}"))
     assert re.search("(?i)using (index )?task_by_due", plan)
     assert not re.search("(?i)sort|temp b-tree", plan)
+
+
+def replaying_statements(connection: Connection) -> None:
+    """All that one part of a rebuild or of a comparison runs."""
+    place = (ACCOUNT, "r1")
+    for page in (replay.by_ref(place, 10_000), replay.by_task_id(place, 10_000)):
+        connection.execute(page)
+    keys = ["r1", "r2", "#91", "#92"]
+    statements.count_facts(connection, ACCOUNT, keys)
+    statements.pending_of(connection, ACCOUNT, keys)
+    statements.drop_pending(connection, [1, 2])
+    replay.derive_links(connection, ACCOUNT, ["1", "2"])
+    replay.drop_without_facts(connection, ACCOUNT, keys)
+
+
+def test_a_part_of_a_rebuild_reads_no_more_than_its_tasks(sqlite_store: Store) -> None:
+    with sqlite_store.transaction() as connection:
+        hot_statements(connection, 40)
+        with overheard(connection) as heard:
+            replaying_statements(connection)
+        told = plans(connection, heard)
+    assert len(told) > 30
+    assert [detail for detail in told if detail.startswith("SCAN ") and "VIRTUAL TABLE" not in detail] == []
+    assert [detail for detail in told if "fact" in detail and detail.endswith("(account=?)")] == []
+
+
+def test_what_no_fact_bears_out_is_found_with_one_look_at_each_row(sqlite_store: Store) -> None:
+    """These go through whole tables; nothing else does so for each of their rows."""
+    with sqlite_store.transaction() as connection:
+        hot_statements(connection, 40)
+        with overheard(connection) as heard:
+            for query in (replay.odd_links(), replay.without_facts(TASK), replay.without_facts(FINDING)):
+                connection.execute(query)
+        told = plans(connection, heard)
+    scans = {detail.split()[1] for detail in told if detail.startswith("SCAN ")}
+    assert {"fact", "link", "task", "finding"} <= scans
+    assert not [detail for detail in told if detail.endswith("(account=?)")]

@@ -1,0 +1,165 @@
+"""A rebuild runs beside a service that takes in hooks: neither loses what the other one does."""
+
+import asyncio
+import subprocess
+import sys
+from random import Random
+
+import pytest
+from sqlalchemy import func, select
+
+from receiver.domain.facts import EVENTS, Fact
+from receiver.ledger import folding
+from receiver.ledger.pace import Pace
+from receiver.rebuild import Comparison, rebuild, verify
+from receiver.store.postgres import is_url
+from receiver.store.tables import FACT, PENDING, TASK
+from tests.factories import finished, hook, seen
+from tests.ledger.house import House
+from tests.rebuild.world import arrival, broken, filled, while_folding
+
+pytestmark = pytest.mark.anyio
+
+SOUND = Comparison([], 0)
+
+
+def record(house: House, fact: Fact) -> None:
+    """What the ledger's thread does with an observation."""
+    with house.store.transaction() as connection:
+        folding.record(connection, [fact])
+
+
+@pytest.mark.usefixtures("small_parts")
+@pytest.mark.parametrize("folded", ["r000", "9101"])
+@pytest.mark.parametrize(
+    "heard",
+    [
+        finished("success", 1_200.0, about=("r000", "100")),
+        hook("success", 1_050.0, about=("r000", None)),
+        seen("executed", 1_050.0, about=("r000", "9101")),
+        seen("executed", 1_050.0, about=("r0000", "9101")),
+    ],
+    ids=["a record", "a hook", "a link to a known task", "a link to a new task"],
+)
+async def test_what_is_recorded_between_reading_and_writing_is_not_undone(
+    folded: str, heard: Fact, house: House
+) -> None:
+    await filled(house)
+    with while_folding(folded, lambda: record(house, heard)):
+        rebuild(house.store)
+    assert heard.id in house.facts()
+    assert house.derived() == house.told_by_the_ledger()
+    assert verify(house.store) == SOUND
+
+
+@pytest.mark.usefixtures("small_parts")
+async def test_a_task_whose_ref_has_become_known_does_not_come_back_under_its_id(house: House) -> None:
+    await filled(house)
+    link = seen("executed", 1_050.0, about=("r000", "9101"))
+    linked = while_folding("9101", lambda: record(house, link))
+    with linked, while_folding("9159", broken), pytest.raises(KeyboardInterrupt):
+        rebuild(house.store)
+    assert "#9101" not in {row["key"] for row in house.rows(TASK)}
+
+
+@pytest.mark.usefixtures("small_parts")
+async def test_a_hook_is_folded_with_its_part_or_keeps_its_mark(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Pace, "allows", lambda _: False)
+    await filled(house)
+    done, same, ahead, unheard = "r000", "r030", "r059", "r999"
+    hooks = [hook("success", 1_050.0, about=(ref, None)) for ref in (done, same, ahead, unheard)]
+
+    def append() -> None:
+        asyncio.run(house.store.append(list(map(arrival, hooks))))
+
+    with while_folding(same, append):
+        await asyncio.to_thread(rebuild, house.store)
+    seqs = {row["seq"]: row["ref"] for row in house.rows(FACT)}
+    assert {seqs[row["seq"]] for row in house.rows(PENDING)} == {done, unheard}
+    assert verify(house.store) == Comparison([], 2)
+    monkeypatch.undo()
+    await house.ledger.accept(arrival(hook("success", 1_060.0, about=("r059", None))))
+    await asyncio.wait_for(house.ledger.caught_up(), 20)
+    assert house.derived() == house.told_by_the_ledger()
+
+
+_ELSEWHERE = """
+import sys
+from receiver.rebuild import rebuild
+from receiver.store.engine import Store
+for _ in range(2):
+    store = Store(sys.argv[1], float(sys.argv[2]) or None)
+    rebuild(store)
+    store.close()
+"""
+
+
+async def rebuilt(house: House, where: str) -> None:
+    if where == "thread":
+        for _ in range(2):
+            await asyncio.to_thread(rebuild, house.store)
+    else:
+        patience = "0" if is_url(house.store_target) else "60"
+        command = [sys.executable, "-c", _ELSEWHERE, house.store_target, patience]
+        await asyncio.to_thread(subprocess.run, command, check=True, timeout=60)
+
+
+async def stream(house: House, name: int, enough: asyncio.Event) -> None:
+    """Hooks about tasks that are there and others, as fast as they are acknowledged."""
+    rng = Random(name)
+    for number in range(10_000):
+        if enough.is_set() and number > 20:
+            return
+        about = (f"r{rng.randrange(300):03}", None)
+        hooks = [hook(event, 2_000.0 + number, about=about, copy=name) for event in EVENTS]
+        await asyncio.gather(*(house.ledger.accept(arrival(each)) for each in hooks))
+
+
+async def fewest(house: House, enough: asyncio.Event) -> int:
+    """The smallest number of tasks that any reader saw."""
+    query = select(func.count()).select_from(TASK)
+    least = len(house.rows(TASK))
+    while not enough.is_set():
+        least = min(least, await house.store.read(lambda connection: connection.scalar(query) or 0))
+        await asyncio.sleep(0.005)
+    return least
+
+
+@pytest.mark.usefixtures("some_parts")
+@pytest.mark.parametrize("where", ["thread", "process"])
+async def test_beside_a_stream_of_hooks_nothing_is_lost_and_no_reader_sees_less(
+    where: str, house: House
+) -> None:
+    await filled(house)
+    known = len(house.rows(TASK))
+    enough = asyncio.Event()
+    streams = asyncio.gather(*(stream(house, name, enough) for name in range(4)))
+    watching = asyncio.create_task(fewest(house, enough))
+    try:
+        await asyncio.wait_for(rebuilt(house, where), 60)
+    finally:
+        enough.set()
+    await asyncio.wait_for(streams, 20)
+    await asyncio.wait_for(house.ledger.caught_up(), 20)
+    assert await watching == known
+    assert house.rows(PENDING) == []
+    assert house.derived() == house.told_by_the_ledger()
+    assert verify(house.store) == SOUND
+
+
+@pytest.mark.usefixtures("some_parts")
+async def test_to_compare_beside_a_stream_of_hooks_shows_no_difference(house: House) -> None:
+    await filled(house)
+    enough = asyncio.Event()
+    streams = asyncio.gather(*(stream(house, name, enough) for name in range(4)))
+    try:
+        compared = [await asyncio.to_thread(verify, house.store) for _ in range(3)]
+    finally:
+        enough.set()
+    await asyncio.wait_for(streams, 20)
+    assert [each.differences for each in compared] == [[]] * 3
+    assert any(each.to_fold for each in compared)
+    await asyncio.wait_for(house.ledger.caught_up(), 20)
+    assert verify(house.store) == SOUND
