@@ -39,6 +39,7 @@ class Line(Generic[Item]):
         self._wake = wake
         self._waiting: list[Waiting[Item]] = []
         self._bytes = 0
+        self._loop: asyncio.AbstractEventLoop | None = None
 
     def __len__(self) -> int:
         return len(self._waiting)
@@ -47,7 +48,8 @@ class Line(Generic[Item]):
         """What to wait for. Raises StoreUnavailableError where too much waits already."""
         if len(self._waiting) >= MAX_WAITING or self._bytes > MAX_WAITING_BYTES:
             raise StoreUnavailableError("too many submissions wait for the store")
-        loop = asyncio.get_running_loop()
+        # To be asked for the loop Python asks the system who we are, each time.
+        loop = self._loop = self._loop or asyncio.get_running_loop()
         done: asyncio.Future[None] = loop.create_future()
         if not self._waiting:
             self._wake.set()

@@ -5,7 +5,7 @@ rest.
 import asyncio
 from collections.abc import Callable
 
-SHARE = 0.1
+SHARE = 0.05
 """However busy it is, folding gets so much of the time that commits take."""
 
 _GAIN, _NEVER_BUSY = 4.0, 0.1
