@@ -36,6 +36,7 @@ class Ledger:
     def __init__(self, store: Store, metrics: Metrics, busy: Callable[[], float] = time.process_time) -> None:
         self._store = store
         self._metrics = metrics
+        # Beside each other also where they share a connection: observations may wait for another receiver.
         turns = [asyncio.Lock() for _ in range(4)] if store.appends_beside else [asyncio.Lock()] * 4
         self._backlog = Backlog(store, metrics, busy, turns[0], self._note_trouble)
         self._hooks = GroupCommit(self._append, metrics, turns[1], self._note_trouble)

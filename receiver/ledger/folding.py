@@ -68,9 +68,10 @@ def _fold_pending(connection: Connection, seqs: Sequence[int]) -> list[Change]:
     """Fold the tasks that these facts touch; marks without a fact are taken away as well."""
     if not seqs:
         return []
-    changes = _fold(connection, statements.subjects(connection, seqs))
-    statements.drop_pending(connection, seqs)
-    return changes
+    subjects = statements.subjects(connection, seqs)
+    if len(subjects) < len(seqs):
+        statements.drop_pending(connection, seqs)
+    return _fold(connection, subjects)
 
 
 def _fold(connection: Connection, subjects: Sequence[Subject]) -> list[Change]:

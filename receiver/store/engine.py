@@ -30,7 +30,7 @@ _DATA_FAULTS = (
 class Store:
     """`target`: the path of a SQLite file, or a postgresql:// URL. `patience`: seconds for which a
     transaction waits for others; None: as long as it takes on PostgreSQL, some seconds on SQLite.
-    `appends_beside`: `append` does not wait for `write`, nor for other processes that write.
+    `appends_beside`: `append` does not wait for `write`.
 
     Writes go through one thread and one connection, so in this process they queue here and not on locks; on
     PostgreSQL hooks have a thread and a connection of their own.

@@ -19,6 +19,7 @@ from receiver.domain.hooks import HookKey, HookSigner, mint_urls
 from receiver.store.engine import Store
 from receiver.store.tables import DELIVERY
 from tests.e2e.processes import RECEIVER, free_port
+from tests.ready import becomes_ready
 
 KEY = "k" * 40
 
@@ -49,14 +50,8 @@ oauth_client_secret = "not-to-be-shown"
         command = [*RECEIVER, "serve", "--config", str(self.folder / "receiver.toml")]
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(command, stdout=log, stderr=log)
-        deadline = time.monotonic() + 20
-        while time.monotonic() < deadline:
-            try:
-                if httpx2.get(f"{self.url}/readyz").status_code == 200:
-                    return
-            except httpx2.TransportError:
-                time.sleep(0.05)
-        raise TimeoutError(self.log.read_text())
+        if not becomes_ready(self.url):
+            raise TimeoutError(self.log.read_text())
 
     def hook(self, ref: str, event: str = "before") -> str:
         return mint_urls(HookSigner((HookKey("k1", KEY),)), self.url, "main", ref)[f"url_{event}"]

@@ -13,6 +13,8 @@ from typing import Any
 
 import httpx2
 
+from tests.ready import becomes_ready
+
 SECRET = "an-application-secret"
 RECEIVER = (sys.executable, "-m", "receiver")
 
@@ -48,14 +50,8 @@ class Served:
     def start(self) -> None:
         command = [*RECEIVER, "serve", "--config", str(self.config)]
         self.process = subprocess.Popen(command, env=os.environ | {"RECEIVER_PORT": str(self.port)})
-        deadline = time.monotonic() + 20
-        while time.monotonic() < deadline:
-            try:
-                if httpx2.get(f"{self.url}/readyz").status_code == 200:
-                    return
-            except httpx2.TransportError:
-                time.sleep(0.05)
-        raise TimeoutError("the receiver did not become ready")
+        if not becomes_ready(self.url):
+            raise TimeoutError("the receiver did not become ready")
 
     def kill(self) -> None:
         """kill −9: nothing is flushed, nothing is said."""

@@ -1,0 +1,20 @@
+"""Whether a receiver that was started as a process takes requests by now."""
+
+import time
+
+import httpx2
+
+_START_S = 20.0
+
+
+def becomes_ready(url: str) -> bool:
+    """Wait for it, but not for ever."""
+    deadline = time.monotonic() + _START_S
+    while time.monotonic() < deadline:
+        try:
+            if httpx2.get(f"{url}/readyz").status_code == 200:
+                return True
+        except httpx2.TransportError:
+            pass
+        time.sleep(0.05)
+    return False
