@@ -3,7 +3,7 @@
 import asyncio
 import os
 import socket
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from random import Random
@@ -23,7 +23,8 @@ from receiver.clock import Clock
 from receiver.domain.hooks import HookSigner
 from receiver.errors import StoreUnavailableError
 from receiver.intake.access import Access, FixedAccess
-from receiver.intake.endpoint import HookEndpoint, IntakeRules
+from receiver.intake.endpoint import HookEndpoint
+from receiver.intake.request import Intake, IntakeRules
 from receiver.leases import LeaseKeeper, Terms
 from receiver.ledger import Ledger
 from receiver.metrics import Metrics
@@ -69,6 +70,7 @@ class Receiver:
         self.store = Store(settings.store, patience=_STORE_PATIENCE_S)
         self.store.create()
         self.ledger = Ledger(self.store, self.metrics)
+        self.intake = self._intake()
         self.clients = {name: self._client(name, account) for name, account in settings.accounts.items()}
         self.desks = {name: self._desk(name, account) for name, account in settings.accounts.items()}
 
@@ -86,6 +88,11 @@ class Receiver:
                 await stack.enter_async_context(client)
             await stack.enter_async_context(self._supervise(workers))
             yield
+
+    def _intake(self) -> Intake:
+        access = Access(self.signer, fixed_access(self.settings.accounts), self.settings.trusted_proxies)
+        rules = IntakeRules(access, self.settings.aliases, self.settings.max_body_bytes)
+        return Intake(rules, self.ledger, self.metrics, clock=self.world.clock, rng=self.world.rng)
 
     def _leased(self) -> dict[str, list[Worker]]:
         """Lease → the workers that run in one receiver at a time, while it holds the lease."""
@@ -150,6 +157,16 @@ def scheduler_account(name: str, account: AccountSettings) -> SchedulerAccount:
     )
 
 
+def fixed_access(accounts: Mapping[str, AccountSettings]) -> dict[str, FixedAccess]:
+    """How the fixed hook URLs of each account are opened."""
+    return {
+        name: FixedAccess(
+            account.fixed_secret.get_secret_value() if account.fixed_secret else None, account.fixed_addresses
+        )
+        for name, account in accounts.items()
+    }
+
+
 def reconcile_policy(settings: Settings, account: AccountSettings) -> Policy:
     """The reconcile settings as its workers take them."""
     rules = settings.reconcile
@@ -195,7 +212,7 @@ def create_app(receiver: Receiver) -> ASGIApp:
             yield
         _log.info("receiver stopped")
 
-    hooks = _hook_endpoint(receiver)
+    hooks = HookEndpoint(receiver.intake)
     pages = RequestLog(Starlette(routes=_routes(receiver), lifespan=lifespan))
 
     async def dispatch(scope: Scope, receive: Receive, send: Send) -> None:
@@ -203,21 +220,6 @@ def create_app(receiver: Receiver) -> ASGIApp:
         await (hooks if is_hook else pages)(scope, receive, send)
 
     return dispatch
-
-
-def _hook_endpoint(receiver: Receiver) -> HookEndpoint:
-    settings = receiver.settings
-    fixed = {
-        name: FixedAccess(
-            account.fixed_secret.get_secret_value() if account.fixed_secret else None, account.fixed_addresses
-        )
-        for name, account in settings.accounts.items()
-    }
-    access = Access(receiver.signer, fixed, settings.trusted_proxies)
-    rules = IntakeRules(access, settings.aliases, settings.max_body_bytes)
-    return HookEndpoint(
-        rules, receiver.ledger, receiver.metrics, clock=receiver.world.clock, rng=receiver.world.rng
-    )
 
 
 def _probe_id(rng: Random) -> str:

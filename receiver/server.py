@@ -15,6 +15,7 @@ import uvicorn
 from receiver.app import Receiver, World, create_app
 from receiver.clock import WallClock
 from receiver.errors import SettingsError
+from receiver.intake.protocol import HookProtocol
 from receiver.logs import configure_logs
 from receiver.settings import Settings
 
@@ -84,10 +85,14 @@ class Server(uvicorn.Server):
 def make_server(receiver: Receiver) -> Server:
     """uvicorn with its faster parts, our logs, and a bound on how long a stop waits for requests."""
     settings = receiver.settings
+
+    class Protocol(HookProtocol):
+        intake = receiver.intake
+
     config = uvicorn.Config(
         create_app(receiver),
         loop="uvloop",
-        http="httptools",
+        http=Protocol,
         ws="none",
         lifespan="on",
         access_log=False,

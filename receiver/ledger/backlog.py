@@ -17,7 +17,7 @@ from receiver.store.engine import Store
 
 _log = structlog.get_logger("receiver.ledger")
 
-FOLD_BATCH, BUSY_FOLD_BATCH = 256, 32
+FOLD_BATCH, BUSY_FOLD_BATCH = 256, 16
 """Facts folded in one transaction; and while hooks come in, which on SQLite wait for it."""
 
 _BUSY_S = 0.05

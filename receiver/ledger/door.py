@@ -43,9 +43,11 @@ class Ledger:
         self._observations = GroupCommit(self._record, metrics, turns[2], self._note_trouble)
         self._probes = GroupCommit(store.probe, metrics, turns[3], self._note_trouble)
 
-    async def accept(self, arrival: Arrival) -> None:
-        """Returns once the hook is on disk; it is folded soon after. Raises as `GroupCommit.join` does."""
-        await self._hooks.join(arrival, len(arrival.delivery.body) + len(arrival.delivery.headers))
+    def accept(self, arrival: Arrival) -> asyncio.Future[None]:
+        """What to wait for: done once the hook is on disk; it is folded soon after. Raises as
+        `GroupCommit.join` does.
+        """
+        return self._hooks.join(arrival, len(arrival.delivery.body) + len(arrival.delivery.headers))
 
     async def record(self, facts: Sequence[Fact]) -> None:
         """Returns once the facts are on disk and folded. Raises as `GroupCommit.join` does."""

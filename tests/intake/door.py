@@ -13,7 +13,8 @@ from receiver.clock import WallClock
 from receiver.domain.fields import DEFAULT_ALIASES
 from receiver.domain.hooks import HookKey, HookSigner, mint_urls
 from receiver.intake.access import Access, FixedAccess
-from receiver.intake.endpoint import HookEndpoint, IntakeRules
+from receiver.intake.endpoint import HookEndpoint
+from receiver.intake.request import Intake, IntakeRules
 from receiver.store.tables import DELIVERY, FACT
 from tests.ledger.house import House, open_house
 
@@ -65,7 +66,7 @@ async def open_door(
 ) -> AsyncIterator[Door]:
     async with open_house(target, patience) as house:
         rules = IntakeRules(Access(SIGNER, FIXED, proxies), DEFAULT_ALIASES, MAX_BODY)
-        app = HookEndpoint(rules, house.ledger, house.metrics, clock=WallClock(), rng=Random(1))
+        app = HookEndpoint(Intake(rules, house.ledger, house.metrics, clock=WallClock(), rng=Random(1)))
 
         def peer(address: str) -> httpx2.AsyncClient:
             transport = httpx2.ASGITransport(app, client=(address, 4711))

@@ -36,6 +36,10 @@ class House:
     stop: asyncio.Event
     running: asyncio.Task[None]
 
+    async def accept(self, arrival: Arrival) -> None:
+        """Hand in a hook and wait until it is on disk."""
+        await self.ledger.accept(arrival)
+
     def rows(self, table: Table) -> list[dict[str, Any]]:
         """All rows of a table, in order of its primary key."""
         with self.store.snapshot() as connection:

@@ -141,7 +141,7 @@ async def test_large_bodies_are_turned_away_before_memory_is_full(
 ) -> None:
     monkeypatch.setattr(line, "MAX_WAITING_BYTES", 100_000)
     large = [each._replace(delivery=each.delivery._replace(body=b"x" * 60_000)) for each in arrivals(4)]
-    answers = await asyncio.gather(*map(house.ledger.accept, large), return_exceptions=True)
+    answers = await asyncio.gather(*map(house.accept, large), return_exceptions=True)
     assert [answer is None for answer in answers] == [True, True, False, False]
 
 

@@ -154,7 +154,7 @@ async def test_a_first_link_is_not_changed_by_a_later_one(house: House) -> None:
 
 async def test_a_caller_that_goes_away_leaves_what_it_handed_in(house: House) -> None:
     with house.locked():
-        leaving = asyncio.create_task(house.ledger.accept(Arrival(delivery("d1"), hook("before", 1_000))))
+        leaving = asyncio.create_task(house.accept(Arrival(delivery("d1"), hook("before", 1_000))))
         staying = asyncio.create_task(house.ledger.record([hook("after", 1_001)]))
         await asyncio.sleep(0.05)
         leaving.cancel()

@@ -37,7 +37,7 @@ def start(house: House, facts: list[Fact], deliveries: list[str] | None = None) 
     """One recording per fact, each with a delivery."""
     names = deliveries or [fact.id for fact in facts]
     return [
-        asyncio.create_task(house.ledger.accept(Arrival(delivery(name)._replace(ref=fact.ref), fact)))
+        asyncio.create_task(house.accept(Arrival(delivery(name)._replace(ref=fact.ref), fact)))
         for fact, name in zip(facts, names, strict=True)
     ]
 

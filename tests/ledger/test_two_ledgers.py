@@ -61,7 +61,7 @@ async def two_houses(target: str, rng: Random) -> AsyncIterator[tuple[House, Hou
 def said_to(houses: Sequence[House], facts: Sequence[Fact], rng: Random) -> list[Coroutine[Any, Any, None]]:
     """Each hook at one of them; observations in parts, each part at one or, in opposite order, at both."""
     calls = [
-        rng.choice(houses).ledger.accept(Arrival(delivery(fact.id)._replace(ref=fact.ref), fact))
+        rng.choice(houses).accept(Arrival(delivery(fact.id)._replace(ref=fact.ref), fact))
         for fact in facts
         if _is_hook(fact)
     ]
@@ -137,7 +137,7 @@ async def test_what_one_records_while_the_other_folds_the_same_task_is_not_writt
     facts = [hook("before", 1.0), finished("failed", 2.0)]
     async with two_houses(prepared_database(postgres), Random(0)) as houses:
         async with asyncio.timeout(PATIENCE_S):
-            await houses[0].ledger.accept(Arrival(delivery(facts[0].id), facts[0]))
+            await houses[0].accept(Arrival(delivery(facts[0].id), facts[0]))
             await asyncio.to_thread(has_read.wait, PATIENCE_S)
             await houses[1].ledger.record(facts[1:])
             await asyncio.gather(*(house.ledger.caught_up() for house in houses))
@@ -157,7 +157,7 @@ async def test_hooks_are_taken_in_while_another_receiver_folds_for_long_and_obse
             statements.lock_folding(other)
             recording = asyncio.create_task(house.ledger.record(seen_later))
             await asyncio.sleep(0.1)
-            await asyncio.gather(*(house.ledger.accept(Arrival(delivery(fact.id), fact)) for fact in heard))
+            await asyncio.gather(*(house.accept(Arrival(delivery(fact.id), fact)) for fact in heard))
             await house.ledger.probe("probe")
             assert not recording.done()
         await recording

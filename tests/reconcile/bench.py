@@ -16,7 +16,8 @@ from receiver.domain.fields import DEFAULT_ALIASES
 from receiver.domain.hooks import HookKey, HookSigner, mint_urls
 from receiver.emulator import AccountConfig, Emulator, EmulatorConfig, create_emulator
 from receiver.intake.access import Access, FixedAccess
-from receiver.intake.endpoint import HookEndpoint, IntakeRules
+from receiver.intake.endpoint import HookEndpoint
+from receiver.intake.request import Intake, IntakeRules
 from receiver.ledger import Ledger
 from receiver.metrics import Metrics
 from receiver.reconcile.creation import create_tasks, with_urls
@@ -154,7 +155,7 @@ async def bench(where: Path | str, scheduler: ASGIApp, policy: Policy = POLICY) 
     ledger = Ledger(store, metrics, busy=lambda: 0.0)
     access = Access(SIGNER, {name: FixedAccess(SECRET) for name in NUMBERS})
     rules = IntakeRules(access, DEFAULT_ALIASES, 65_536)
-    endpoint = HookEndpoint(rules, ledger, metrics, clock=clock, rng=Random(1))
+    endpoint = HookEndpoint(Intake(rules, ledger, metrics, clock=clock, rng=Random(1)))
     transport = httpx2.ASGITransport(scheduler)
     desks = {
         name: Desk(name, _client(name, clock, transport), ledger, store, SIGNER, clock, policy, metrics)

@@ -14,7 +14,8 @@ from receiver.clock import Clock
 from receiver.domain.fields import DEFAULT_ALIASES
 from receiver.domain.hooks import HookKey, HookSigner
 from receiver.intake.access import Access, FixedAccess
-from receiver.intake.endpoint import HookEndpoint, IntakeRules
+from receiver.intake.endpoint import HookEndpoint
+from receiver.intake.request import Intake, IntakeRules
 from receiver.ledger import Ledger
 from receiver.metrics import Metrics
 from receiver.reconcile.desk import Desk
@@ -89,7 +90,7 @@ class House:
         }
         access = Access(SIGNER, dict.fromkeys(NUMBERS, FixedAccess()))
         rules = IntakeRules(access, DEFAULT_ALIASES, 65_536)
-        endpoint = HookEndpoint(rules, ledger, metrics, clock=outside.clock, rng=outside.rng)
+        endpoint = HookEndpoint(Intake(rules, ledger, metrics, clock=outside.clock, rng=outside.rng))
         house = cls(store, endpoint, desks, metrics)
         workers: list[Any] = [ledger]
         workers += [kind(desk) for desk in desks.values() for kind in (TaskReconciler, CallReconciler)]
