@@ -12,6 +12,7 @@ from typing import ClassVar
 from urllib.parse import unquote
 
 import structlog
+from uvicorn._types import HTTPScope
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from receiver.errors import StoreError
@@ -30,8 +31,9 @@ class _Exchange(RequestResponseCycle):
 
     _nobody_waits: ClassVar = asyncio.Event()
 
-    def __init__(self, request: HookRequest, keep_alive: bool) -> None:
+    def __init__(self, request: HookRequest, scope: HTTPScope, keep_alive: bool) -> None:
         self.request = request
+        self.scope = scope
         self.keep_alive = keep_alive
         self.body = bytearray()
         self.more_body = True
@@ -47,11 +49,16 @@ class HookProtocol(HttpToolsProtocol):
     _common_tail: ClassVar = b"\r\n\r\n"
 
     def on_headers_complete(self) -> None:
-        if not self._is_common():
+        request = self._begin() if self._is_common() else None
+        if request is None:
             super().on_headers_complete()
-            return
+        else:
+            self.cycle = _Exchange(request, self.scope, self.parser.should_keep_alive())
+
+    def _begin(self) -> HookRequest | None:
+        """None where that fails: on uvicorn's own way it fails again, which is told of and answered there."""
         path, _, query = self.url.partition(b"?")
-        text = path.decode("ascii")
+        text = path.decode("latin-1")
         asked = Asked(
             self.parser.get_method().decode("ascii"),
             unquote(text) if "%" in text else text,
@@ -59,7 +66,10 @@ class HookProtocol(HttpToolsProtocol):
             tuple(self.headers),
             self.client[0] if self.client else None,
         )
-        self.cycle = _Exchange(HookRequest(self.intake, asked), self.parser.should_keep_alive())
+        try:
+            return HookRequest(self.intake, asked)
+        except Exception:
+            return None
 
     def on_message_complete(self) -> None:
         exchange = self.cycle

@@ -99,7 +99,6 @@ class HookRequest:
         path = parse_hook_path(asked.path.partition("&")[0])
         self._headers = read_headers(asked.headers)
         self._peer = intake.rules.access.peer(asked.client, self._headers.forwarded_for)
-        intake.metrics.hooks_in_flight += 1
         self.refusal: Answer | None = None
         self._event = path.event if path else "unknown"
         if path is None or not intake.rules.access.allows(path, self._peer):
@@ -108,6 +107,7 @@ class HookRequest:
             self.refusal = WRONG_METHOD
         else:
             self._path = path
+        intake.metrics.hooks_in_flight += 1
 
     def keep(self, body: bytes) -> asyncio.Future[None]:
         """What to wait for: done once the request is on disk. Raises StoreError, here or there."""

@@ -226,6 +226,17 @@ async def test_a_stop_answers_what_is_under_way_and_says_that_it_is_the_last(
     assert len(kept(tmp_path / "receiver.db")) == 1
 
 
+async def test_a_fault_before_the_body_is_a_500_and_nothing_is_left_under_way(
+    house: Serving, wire: Connect, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    line = await wire(house)
+    with monkeypatch.context() as broken:
+        broken.setattr(house.receiver.intake.rules.access, "allows", lambda path, peer: 1 / 0)
+        assert (await line.ask(post(house.hook("r1"))))[0] == 500
+    assert (await (await wire(house)).ask(post(house.hook("r1"))))[0] == 200
+    assert (await house.metrics())["callback_intake_in_flight_requests{}"] == 0
+
+
 async def test_a_fault_of_ours_is_a_500_and_the_connection_goes_on(
     house: Serving, wire: Connect, monkeypatch: pytest.MonkeyPatch
 ) -> None:
