@@ -129,6 +129,7 @@ def _timeline(
         settled=known.settled is not None,
         plan=plan,
         cdr=_cdr(known),
+        word=_word_on_result(known),
         first_at=known.all[0].at,
         last_at=known.all[-1].at,
         finished_at=_finished_at(known),
@@ -150,6 +151,14 @@ def _finished_at(known: Known) -> float | None:
         return min(told.at, seen.at)
     either = told or seen
     return either.at if either else None
+
+
+def _word_on_result(known: Known) -> str | None:
+    """The API's comment on the end; without one, what the hooks of the end said."""
+    if known.plan and known.plan.finish_comment:
+        return known.plan.finish_comment
+    ends = [*known.hooks["after"], *known.hooks["success"]]
+    return next((word for _, said in ends for word in (said.comment, said.result) if word), None)
 
 
 def _cdr(known: Known) -> str | None:

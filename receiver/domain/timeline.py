@@ -41,7 +41,8 @@ class Due:
 class Timeline:
     """All that is known of one task. Times are epoch seconds, UTC; hook counts go by event.
 
-    `claimed_id`: the vendor's id as the hooks claim it. `wanting`: calls whose record has not been heard.
+    `claimed_id`: the vendor's id as the hooks claim it. `word`: the vendor's
+    own on the result; the API's, or else what a hook said. `wanting`: calls whose record has not been heard.
     """
 
     account: str
@@ -57,6 +58,7 @@ class Timeline:
     settled: bool
     plan: TaskSaid | None
     cdr: str | None
+    word: str | None
     first_at: float
     last_at: float
     finished_at: float | None
