@@ -14,10 +14,18 @@ from receiver.domain.timeline import ANOMALY_KINDS, DRIFT_KINDS
 from receiver.tally import Tally
 
 INTAKE_OUTCOMES = ("recorded", "unreadable", "set_aside", "refused", "unavailable")
-RETENTION_KINDS = ("delivery", "set_aside", "task", "fact", "finding", "link")
+RETENTION_KINDS = (
+    *("delivery", "set_aside", "task", "fact", "finding", "link"),
+    *("outcome", "message", "posting"),
+)
 """What is deleted when it is too old; `set_aside`: deliveries that name no task."""
 
+DELIVERY_OUTCOMES = ("delivered", "failed", "dead", "dropped")
+PIPELINE_STAGES = ("durable", "reconciled", "delivered")
+
 _QUEUE_LIMIT = 50
+_DELIVERY_SECONDS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 20)
+_END_TO_END_SECONDS = (0.1, 0.25, 0.5, 1, 2.5, 5, 15, 60, 300, 900, 3600, 14400, 86400)
 _SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5)
 
 
@@ -31,6 +39,7 @@ class Metrics:
         self._intake()
         self._lifecycle()
         self._reconcile()
+        self._deliver()
         self._itself()
 
     def queue_label(self, queue_id: str | None) -> str:
@@ -124,16 +133,34 @@ class Metrics:
             registry=self.registry,
         )
 
+    def _deliver(self) -> None:
+        self.delivery_attempts = self._counter(
+            "delivery_attempts",
+            "Attempts to deliver a message, by what came of them.",
+            "subscription",
+            "outcome",
+        )
+        self.delivery_duration = self._histogram(
+            "delivery_duration_seconds", "Duration of attempts to deliver.", _DELIVERY_SECONDS, "subscription"
+        )
+        self.delivery_end_to_end = self._histogram(
+            "delivery_end_to_end_seconds",
+            "From the fact that made a message to its delivery.",
+            _END_TO_END_SECONDS,
+            "subscription",
+        )
+
     def _itself(self) -> None:
         build = Info("callback_build", "Version of the receiver.", registry=self.registry)
         build.info({"version": version("receiver"), "python": platform.python_version()})
         pipeline_lag = self._tally(
             "pipeline_lag_seconds",
-            "From a hook's arrival until it is durable; from a task's end until the API has confirmed it.",
+            "From a hook's arrival until it is durable; from a task's end until the API has confirmed it; "
+            "from the fact that made a message until it is delivered.",
             (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1, 5, 15, 60, 300, 900, 3600),
             "stage",
         )
-        self.durable_lag, self.reconciled_lag = map(pipeline_lag.series, ("durable", "reconciled"))
+        self.durable_lag, self.reconciled_lag, self.delivered_lag = map(pipeline_lag.series, PIPELINE_STAGES)
         self.worker_restarts = self._counter(
             "worker_restarts", "Workers started again after a failure.", "worker"
         )

@@ -24,6 +24,9 @@ _WORDS = {
     "fact": "their facts",
     "finding": "their findings",
     "link": "their links of ids and refs",
+    "outcome": "their outcomes",
+    "message": "their messages to subscribers",
+    "posting": "attempts to deliver those",
 }
 
 _SPACE = {

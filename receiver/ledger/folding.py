@@ -9,6 +9,7 @@ from sqlalchemy import Connection
 from receiver.domain.facts import Fact, QueueSaid
 from receiver.domain.fold import fold
 from receiver.domain.timeline import Timeline
+from receiver.ledger.telling import tell
 from receiver.store import statements
 from receiver.store.rows import key_of, queue_row
 from receiver.store.statements import Known, Subject
@@ -95,4 +96,5 @@ def _fold_of(connection: Connection, account: str, about: Sequence[Subject]) -> 
     timelines = [fold(facts) for facts in found.values()]
     statements.drop_tasks(connection, account, known.keys() & preliminary.keys())
     statements.put_tasks(connection, timelines)
+    tell(connection, account, timelines, {key: preliminary[key] for key in known.keys() & preliminary.keys()})
     return [Change(before.get(timeline.key), timeline) for timeline in timelines]

@@ -9,9 +9,10 @@ import orjson
 from sqlalchemy import JSON, ColumnElement, Connection, Table, any_, literal, text
 from sqlalchemy.dialects import postgresql
 
-Way = Literal["add", "put"]
-"""Only add rows, or write them over those with the same primary key, unless those are the same already: a
-rebuild finds most of them so, and what is not written costs neither disk nor dead rows.
+Way = Literal["add", "once", "put"]
+"""Only add rows; leave out those that are there already, by any key; or write them over those with the same
+primary key, unless those are the same already: a rebuild finds most of them so, and what is not written costs
+neither disk nor dead rows.
 """
 
 _LISTED = text("SELECT value FROM json_each(:listed)")
@@ -106,6 +107,8 @@ def _from_json(table: Table, way: Way, names: tuple[str, ...]) -> str:
 def _ending(table: Table, way: Way, names: tuple[str, ...], differs: str) -> str:
     if way == "add":
         return ""
+    if way == "once":
+        return "ON CONFLICT DO NOTHING"
     keys = [each.name for each in table.primary_key]
     others = [name for name in names if name not in keys]
     changes = [f"{_quoted(name)} = {_change(table, name)}" for name in others]

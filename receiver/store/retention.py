@@ -19,6 +19,7 @@ from sqlalchemy import (
     exists,
     func,
     literal,
+    or_,
     select,
     tuple_,
 )
@@ -26,6 +27,7 @@ from sqlalchemy import (
 from receiver.domain.facts import id_time
 from receiver.store import statements
 from receiver.store.bulk import among
+from receiver.store.outbound import MESSAGE, OPEN, OUTCOME, POSTING
 from receiver.store.tables import DELIVERY, FACT, FINDING, LINK, PENDING, TASK
 
 Deleted = Counter[str]
@@ -69,7 +71,10 @@ def expired_tasks(before: float, after: Sequence[Any] | None = None) -> Select[A
 
 
 def _is_expired(before: float) -> tuple[ColumnElement[bool], ...]:
-    return TASK.c.settled.is_(True), TASK.c.last_at < before
+    """Settled, and of long ago; but not while one of its outcomes is still to be delivered."""
+    same = MESSAGE.c.account == TASK.c.account, MESSAGE.c.key == TASK.c.key
+    undelivered = exists().where(*same, or_(*(MESSAGE.c.state == state for state in OPEN)))
+    return TASK.c.settled.is_(True), TASK.c.last_at < before, ~undelivered
 
 
 def count(connection: Connection, query: Select[Any]) -> int:
@@ -167,6 +172,9 @@ def _belongings(
         ("fact", FACT, among(connection, FACT.c.seq, [row.seq for row in rows])),
         ("link", LINK, named(LINK, "ref")),
         ("finding", FINDING, named(FINDING, "key")),
+        ("posting", POSTING, POSTING.c.message_seq.in_(select(MESSAGE.c.seq).where(named(MESSAGE, "key")))),
+        ("message", MESSAGE, named(MESSAGE, "key")),
+        ("outcome", OUTCOME, named(OUTCOME, "key")),
         ("task", TASK, named(TASK, "key")),
     ]
 

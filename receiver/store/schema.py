@@ -22,6 +22,7 @@ from sqlalchemy import (
 )
 
 from receiver.errors import SchemaError
+from receiver.store import outbound  # noqa: F401 - its tables belong to the schema
 from receiver.store.tables import METADATA
 
 MIGRATIONS = Path(__file__).parent / "migrations"

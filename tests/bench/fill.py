@@ -36,6 +36,7 @@ class Sample:
     ref: str
     bodies: Sequence[dict[str, Any]]
     delivery_ids: Sequence[str]
+    outcome_ids: Sequence[str]
 
     def replacements(self) -> dict[str, str]:
         """Text in the rows → SQL for that of copy n."""
@@ -49,6 +50,7 @@ class Sample:
             **{str(at): f"printf('%d', {at} - {_N} * 1000000)" for at in now},
             **{repr(at / 1e6): f"printf('%.6f', {at / 1e6!r} - {_N})" for at in now},
             **{one: _earlier_id(one, number) for number, one in enumerate(self.delivery_ids)},
+            **{one: f"printf('evt_%032x', {_N} * 16 + {n})" for n, one in enumerate(self.outcome_ids)},
         }
 
 
@@ -107,7 +109,8 @@ def _sample(connection: sqlite3.Connection) -> Sample:
     fitting = len(rows) == len(EVENTS) and len(refs) == 1 and all(map(_ID.fullmatch, ids))
     if not fitting or not REF.fullmatch(*refs):
         raise BenchError(f"these are not the hooks of one task: {ids}")
-    return Sample(refs.pop(), [json.loads(row["body"]) for row in rows], ids)
+    outcomes = [row["id"] for row in connection.execute("SELECT id FROM outcome ORDER BY seq")]
+    return Sample(refs.pop(), [json.loads(row["body"]) for row in rows], ids, outcomes)
 
 
 def _copies(connection: sqlite3.Connection, replacements: dict[str, str]) -> Iterator[str]:

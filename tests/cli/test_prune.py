@@ -9,7 +9,7 @@ from tests.api.rig import T0, running_rig
 from tests.cli.shell import SPEED, Shell
 from tests.cli.test_db import read
 
-KINDS = ("delivery", "set_aside", "task", "fact", "finding", "link")
+KINDS = ("delivery", "set_aside", "task", "fact", "finding", "link", "outcome", "message", "posting")
 
 
 @pytest.fixture
@@ -37,7 +37,14 @@ def rows(shell: Shell) -> list[int]:
 
 def test_what_is_too_old_is_told_first_and_then_deleted(filled: Shell) -> None:
     keep(filled, deliveries=30, tasks=90)
-    told = {"delivery": 3, "set_aside": 0, "task": 1, "fact": 4, "finding": 1, "link": 1}
+    told = dict.fromkeys(KINDS, 0) | {
+        "delivery": 3,
+        "task": 1,
+        "fact": 4,
+        "finding": 1,
+        "link": 1,
+        "outcome": 5,
+    }
     assert filled.ask("db", "prune", "--dry-run") == {"dry_run": True, "rows": told}
     assert rows(filled) == [3, 9, 5]
     assert filled.ask("db", "prune") == {"dry_run": False, "rows": told}

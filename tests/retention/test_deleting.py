@@ -4,7 +4,7 @@ from collections import Counter
 from contextlib import aclosing, closing
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import insert, select, update
 
 from receiver import retention
 from receiver.domain.facts import TaskSaid, observation
@@ -12,6 +12,7 @@ from receiver.rebuild import rebuild, verify
 from receiver.retention import MOST_ROWS, Keep, Pruning
 from receiver.store import statements
 from receiver.store.engine import Store
+from receiver.store.outbound import MESSAGE, SUBSCRIPTION
 from receiver.store.tables import LINK
 from tests.factories import ACCOUNT, delivery
 from tests.postgres import prepared_database
@@ -66,7 +67,7 @@ async def test_a_settled_task_goes_as_a_whole_once_it_is_old(store: Store) -> No
     )
     await tell(store, [by_id, begun, arrival(("open", None), "before", days_ago(99))])
     deleted = await prune(store, Keep(tasks=30 * DAY))
-    assert deleted == {"task": 1, "fact": 6, "delivery": 4, "finding": 1, "link": 1}
+    assert deleted == {"task": 1, "fact": 6, "delivery": 4, "finding": 1, "link": 1, "outcome": 6}
     assert keys(store) == {"young", "open", "old"}
     assert rows(store) == {"delivery": 8, "fact": 12, "link": 2, "finding": 2, "task": 3}
     assert verify(store).differences == []
@@ -195,3 +196,32 @@ async def test_while_another_receiver_folds_no_task_is_deleted(postgres: str) ->
                 statements.lock_folding(connection)
                 assert [(await anext(batches)).deleted for _ in range(3)] == [{}, {}, {}]
             assert (await anext(batches)).deleted["task"] == 1
+
+
+async def test_a_task_with_an_outcome_that_is_not_delivered_yet_stays(store: Store) -> None:
+    subscription = {
+        "id": "crm",
+        "name": "crm",
+        "url": "http://crm.example/",
+        "format": "standard",
+        "order": "task",
+        "secrets": [],
+        "filter": {},
+        "options": {},
+        "certainty": "events",
+        "max_wait_s": 900.0,
+        "concurrency": 1,
+        "state": "active",
+        "created_at": 0.0,
+        "updated_at": 0.0,
+    }
+    with store.transaction() as connection:
+        connection.execute(insert(SUBSCRIPTION), [subscription])
+    await live(store, life("old", "1", days_ago(31)))
+    assert await prune(store, Keep(tasks=30 * DAY)) == {}
+    with store.transaction() as connection:
+        connection.execute(update(MESSAGE).values(state="delivered"))
+    deleted = await prune(store, Keep(tasks=30 * DAY))
+    assert (deleted["task"], deleted["message"]) == (1, 6)
+    with store.snapshot() as connection:
+        assert connection.execute(select(MESSAGE)).all() == []

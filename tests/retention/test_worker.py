@@ -22,7 +22,7 @@ def worker(house: House, keep: Keep = KEEP) -> RetentionWorker:
 
 
 def counted(house: House) -> dict[str, float]:
-    kinds = ("delivery", "set_aside", "task", "fact", "finding", "link")
+    kinds = ("delivery", "set_aside", "task", "fact", "finding", "link", "outcome")
     return {kind: house.sample("retention_deleted_total", kind=kind) for kind in kinds}
 
 
@@ -51,6 +51,7 @@ async def test_hooks_are_taken_in_while_the_old_goes(
             "fact": 150,
             "finding": 30,
             "link": 30,
+            "outcome": 180,
         }
         assert verify(house.store).differences == []
 

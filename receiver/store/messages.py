@@ -1,0 +1,198 @@
+"""The statements that take messages out of the outbox: claim, and settle."""
+
+from collections.abc import Iterable, Sequence
+from typing import Any, NamedTuple
+
+import orjson
+from sqlalchemy import Connection, bindparam, or_, select, update
+
+from receiver.store.bulk import among, run, write
+from receiver.store.outbound import MESSAGE, OPEN, OPERATOR_EVENT, POSTING, SUBSCRIPTION
+
+_OPEN = "state IN ('waiting', 'held')"
+_DUE = f"subscription = ? AND {_OPEN} AND due_at <= ? AND (claimed_until IS NULL OR claimed_until <= ?)"
+
+_EARLIER = (
+    "SELECT 1 FROM message AS earlier WHERE earlier.account = message.account AND earlier.key = message.key "
+    "AND earlier.subscription = message.subscription AND earlier.seq < message.seq "
+    "AND earlier.state IN ('waiting', 'held')"
+)
+
+
+class Claim(NamedTuple):
+    """What a sender asks for: so many messages that were never tried, and so many that were. Times: epoch
+    seconds. `is_ordered`: of each task only the first that is not settled.
+    """
+
+    subscription: str
+    first: int
+    again: int
+    now: float
+    until: float
+    is_ordered: bool = True
+
+
+class Claimed(NamedTuple):
+    """A message to be sent. `id`: of the event, the same in each attempt and each replay; `data`: JSON of
+    what is so, `attempts`: how many were made.
+    """
+
+    seq: int
+    subscription: str
+    state: str
+    attempts: int
+    due_at: float
+    made_at: float
+    id: str
+    type: str
+    at: float
+    data: dict[str, Any]
+
+
+class Settled(NamedTuple):
+    """What came of an attempt. `state`: delivered, waiting (until `due_at`), dead or dropped."""
+
+    message: Claimed
+    state: str
+    due_at: float
+    at: float
+    took_s: float
+    status: int | None
+    answer: str | None
+    problem: str | None
+
+
+class Mood(NamedTuple):
+    """How a subscription stands after some attempts. `reason`: why it is disabled, if it is by now."""
+
+    subscription: str
+    failing_since: float | None
+    failed_at: float | None
+    slow_until: float | None
+    reason: str | None = None
+
+
+def has_due(connection: Connection, subscription: str, now: float) -> bool:
+    """Whether there is something to claim. A read, since it is asked time and again, and mostly in vain."""
+    query = f"SELECT 1 FROM message WHERE {_DUE} LIMIT 1"  # noqa: S608 - our own words
+    return run(connection, query, subscription, now, now).first() is not None
+
+
+def claim(connection: Connection, ask: Claim) -> list[Claimed]:
+    """Take messages that are due, those due first; they are nobody else's until `ask.until`."""
+    seqs = [*_due(connection, ask, "= 0", ask.first), *_due(connection, ask, "> 0", ask.again)]
+    if not seqs:
+        return []
+    # Who lost its lease may claim at the same moment: whoever comes first has it.
+    mine = "SET claimed_until = ? WHERE seq IN ? AND (claimed_until IS NULL OR claimed_until <= ?)"
+    query = f"UPDATE message {mine} RETURNING seq"
+    taken = list(run(connection, query, ask.until, seqs, ask.now).scalars())
+    return _read(connection, taken)
+
+
+def _due(connection: Connection, ask: Claim, attempts: str, most: int) -> list[int]:
+    if most <= 0:
+        return []
+    order = f"AND NOT EXISTS ({_EARLIER})" if ask.is_ordered else ""
+    rest = f"AND attempts {attempts} {order} ORDER BY due_at, seq LIMIT ?"
+    query = f"SELECT seq FROM message WHERE {_DUE} {rest}"  # noqa: S608 - our own words
+    return list(run(connection, query, ask.subscription, ask.now, ask.now, most).scalars())
+
+
+def _read(connection: Connection, seqs: Sequence[int]) -> list[Claimed]:
+    query = (
+        "SELECT message.seq, subscription, state, attempts, due_at, made_at, "
+        "event.id, event.type, event.at, body.data FROM message "
+        "JOIN outcome AS event ON event.seq = outcome_seq "
+        "JOIN outcome AS body ON body.seq = body_seq WHERE message.seq IN ? ORDER BY message.seq"
+    )
+    rows = run(connection, query, list(seqs))
+    return [Claimed._make((*row[:-1], orjson.loads(row[-1]))) for row in rows]
+
+
+def give_back(connection: Connection, seqs: Sequence[int]) -> None:
+    """These were claimed and not tried."""
+    run(connection, "UPDATE message SET claimed_until = NULL WHERE seq IN ?", list(seqs))
+
+
+def give_back_all(connection: Connection) -> None:
+    """Whoever had claimed messages is gone: only one sender works at a time, and this one begins."""
+    open_ones = MESSAGE.c.state.in_(OPEN), MESSAGE.c.claimed_until.isnot(None)
+    connection.execute(update(MESSAGE).where(*open_ones).values(claimed_until=None))
+
+
+_SETTLE = (
+    update(MESSAGE)
+    .where(MESSAGE.c.seq == bindparam("of_seq"), or_(*(MESSAGE.c.state == state for state in OPEN)))
+    .values(
+        state=bindparam("new_state"),
+        due_at=bindparam("next_due_at"),
+        attempts=bindparam("made"),
+        claimed_until=None,
+        settled_at=bindparam("when_settled"),
+    )
+)
+
+
+def settle(connection: Connection, results: Sequence[Settled], moods: Iterable[Mood]) -> None:
+    """Write down what came of these attempts, and how the subscriptions stand after them."""
+    connection.execute(
+        _SETTLE,
+        [
+            {
+                "of_seq": each.message.seq,
+                "new_state": each.state,
+                "next_due_at": each.due_at,
+                "made": each.message.attempts + 1,
+                "when_settled": None if each.state in OPEN else each.at + each.took_s,
+            }
+            for each in results
+        ],
+    )
+    write(connection, POSTING, "add", [_posting(each) for each in results if each.state != "dropped"])
+    for mood in moods:
+        _put_mood(connection, mood, max(each.at for each in results))
+
+
+def _posting(result: Settled) -> dict[str, Any]:
+    return {
+        "message_seq": result.message.seq,
+        "number": result.message.attempts + 1,
+        "at": result.at,
+        "took_s": result.took_s,
+        "status": result.status,
+        "answer": result.answer,
+        "problem": result.problem,
+    }
+
+
+def _put_mood(connection: Connection, mood: Mood, at: float) -> None:
+    mine = SUBSCRIPTION.c.id == mood.subscription
+    names = ("failing_since", "failed_at", "slow_until")
+    changes = {name: getattr(mood, name) for name in names}
+    connection.execute(update(SUBSCRIPTION).where(mine).values(**changes))
+    if mood.reason:
+        disable(connection, mood.subscription, mood.reason, at)
+
+
+def disable(connection: Connection, subscription: str, reason: str, at: float) -> None:
+    """End a subscription: what is still open goes to its dead letters, and the operator is told."""
+    changed = connection.execute(
+        update(SUBSCRIPTION)
+        .where(SUBSCRIPTION.c.id == subscription, SUBSCRIPTION.c.state != "disabled")
+        .values(state="disabled", reason=reason, updated_at=at)
+    )
+    if not changed.rowcount:
+        return
+    mine = MESSAGE.c.subscription == subscription, MESSAGE.c.state.in_(OPEN)
+    connection.execute(update(MESSAGE).where(*mine).values(state="dead", settled_at=at, claimed_until=None))
+    event = {"kind": "subscription.disabled", "subject": subscription, "detail": reason, "at": at}
+    write(connection, OPERATOR_EVENT, "add", [event])
+
+
+def subscriptions(connection: Connection, ids: Sequence[str] | None = None) -> Sequence[Any]:
+    """The rows of these subscriptions, or of all, by id."""
+    query = select(SUBSCRIPTION).order_by(SUBSCRIPTION.c.id)
+    if ids is not None:
+        query = query.where(among(connection, SUBSCRIPTION.c.id, ids))
+    return connection.execute(query).all()
