@@ -20,6 +20,8 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from receiver.api import ApiParts, api_routes
 from receiver.clock import Clock
+from receiver.delivery.guard import GuardedTransport, read_networks
+from receiver.delivery.sender import Sender
 from receiver.domain.hooks import HookSigner
 from receiver.errors import StoreUnavailableError
 from receiver.intake.access import Access, FixedAccess
@@ -71,6 +73,7 @@ class Receiver:
         self.store.create()
         self.ledger = Ledger(self.store, self.metrics)
         self.intake = self._intake()
+        self.closing = asyncio.Event()
         self.clients = {name: self._client(name, account) for name, account in settings.accounts.items()}
         self.desks = {name: self._desk(name, account) for name, account in settings.accounts.items()}
 
@@ -100,6 +103,8 @@ class Receiver:
         if self.settings.reconcile.enabled:
             for name, desk in self.desks.items():
                 leased[f"reconcile:{name}"] = [TaskReconciler(desk), CallReconciler(desk)]
+        if self.settings.delivery.enabled:
+            leased["delivery"] = [self._sender()]
         keep = retention_rules(self.settings.retention)
         if keep != Keep():
             leased["retention"] = [RetentionWorker(self.store, keep, self.world.clock, self.metrics)]
@@ -114,6 +119,11 @@ class Receiver:
 
     def _supervise(self, workers: list[Worker]) -> Supervisor:
         return Supervisor(workers, self.world.clock, self.metrics, self.settings.stop_deadline_s)
+
+    def _sender(self) -> Sender:
+        allowed = read_networks(self.settings.delivery.allowed_networks)
+        transport = self.world.transport or GuardedTransport(allowed)
+        return Sender(self.store, transport, self.world.clock, self.world.rng, self.metrics)
 
     def _client(self, name: str, account: AccountSettings) -> SchedulerClient:
         return SchedulerClient(
@@ -233,6 +243,7 @@ def _routes(receiver: Receiver) -> list[BaseRoute]:
         public_url=receiver.settings.hook_root,
         accounts=tuple(receiver.settings.accounts),
         clock=receiver.world.clock,
+        closing=receiver.closing,
     )
 
     async def healthz(_request: Request) -> Response:

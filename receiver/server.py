@@ -11,7 +11,9 @@ from contextlib import contextmanager
 from random import Random
 
 import uvicorn
+from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 
+from receiver.api.stream import PATH as STREAM
 from receiver.app import Receiver, World, create_app
 from receiver.clock import WallClock
 from receiver.errors import SettingsError
@@ -21,6 +23,9 @@ from receiver.settings import Settings
 
 _GC_THRESHOLD = 20_000
 """New objects between two looks of the collector; hooks leave no cycles behind."""
+
+_UNREAD_S = 0.5
+"""Whoever has not taken the end of a stream so long after a stop began takes nothing."""
 
 _SWITCH_S = 0.0005
 """So long a thread that folds may keep the interpreter from the loop, which a hook waits for."""
@@ -59,15 +64,31 @@ def listen(host: str, port: int) -> socket.socket:
 
 
 class Server(uvicorn.Server):
-    """A server that tells when it takes requests, and that a signal ends well: with exit status 0."""
+    """A server that tells when it takes requests, and that a signal ends well: with exit status 0.
 
-    def __init__(self, config: uvicorn.Config) -> None:
+    `closing`: set as soon as it stops, before requests under way are waited for.
+    """
+
+    def __init__(self, config: uvicorn.Config, closing: asyncio.Event) -> None:
         super().__init__(config)
         self.ready = asyncio.Event()
+        self._closing = closing
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
         self.ready.set()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        self._closing.set()
+        asyncio.get_running_loop().call_later(_UNREAD_S, self._drop_streams)
+        await super().shutdown(sockets)
+
+    def _drop_streams(self) -> None:
+        """What a reader does not take would be waited for until the stop's deadline."""
+        for connection in list(self.server_state.connections):
+            cycle = getattr(connection, "cycle", None)
+            if isinstance(cycle, RequestResponseCycle) and cycle.scope.get("path") == STREAM:
+                cycle.transport.abort()
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -101,4 +122,4 @@ def make_server(receiver: Receiver) -> Server:
         proxy_headers=False,
         timeout_graceful_shutdown=math.ceil(settings.stop_deadline_s),
     )
-    return Server(config)
+    return Server(config, receiver.closing)

@@ -110,6 +110,17 @@ class ReconcileSettings(BaseModel):
 Days = Annotated[float, Field(ge=1, le=36_500)]
 
 
+class DeliverySettings(BaseModel):
+    """How outcomes are delivered to subscribers."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    enabled: bool = Field(default=True, description="Deliver outcomes.")
+    allowed_networks: tuple[Network, ...] = Field(
+        default=(), description="Private networks that subscribers' URLs may lead to."
+    )
+
+
 class RetentionSettings(BaseModel):
     """How long what is kept. Without a number, for ever."""
 
@@ -168,6 +179,7 @@ class Settings(BaseSettings):
         default=DEFAULT_ALIASES, description="Names under which hooks may send each field."
     )
     reconcile: ReconcileSettings = Field(default=ReconcileSettings(), description="When the API is asked.")
+    delivery: DeliverySettings = Field(default=DeliverySettings(), description="How outcomes are delivered.")
     retention: RetentionSettings = Field(default=RetentionSettings(), description="How long what is kept.")
     log_format: Literal["console", "json"] = Field(
         default="console", description="Logs for people or machines."

@@ -1,15 +1,18 @@
 """What the scrape shows of the tables, counted in the background: a scrape runs no SQL."""
 
 import asyncio
+from collections.abc import Sequence
+from typing import Any
 
 import structlog
 from prometheus_client.core import GaugeMetricFamily
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection, Row, func, select
 
 from receiver.clock import Clock
 from receiver.errors import StoreUnavailableError
 from receiver.metrics import Metrics, SnapshotCollector
 from receiver.store.engine import Store
+from receiver.store.subscriptions import STATES, outbox
 from receiver.store.tables import FINDING, TASK
 from receiver.workers import pause
 
@@ -50,7 +53,7 @@ class SnapshotWorker:
         self._collector.families = self._families(*counted)
 
     def _families(
-        self, tasks: Counts, due: Counts, oldest: Counts, findings: Counts
+        self, tasks: Counts, due: Counts, oldest: Counts, findings: Counts, outbox: Sequence[Row[Any]]
     ) -> tuple[GaugeMetricFamily, ...]:
         now = self._clock.now()
         by_queue: Counts = {}
@@ -70,10 +73,26 @@ class SnapshotWorker:
                 {(): max((age for stage, age in ages.items() if stage != ("settle",)), default=0.0)},
             ),
             _gauge("snapshot_last_success_timestamp_seconds", "When these were counted.", (), {(): now}),
+            *_of_outbox(outbox, now),
         )
 
 
-def _count(connection: Connection) -> tuple[Counts, Counts, Counts, Counts]:
+def _of_outbox(rows: Sequence[Row[Any]], now: float) -> list[GaugeMetricFamily]:
+    """What waits for each subscription, and how each stands."""
+    by = ("subscription",)
+    ages: Counts = {(row.id,): max(0.0, now - row.oldest_at) if row.oldest_at else 0.0 for row in rows}
+    states: Counts = {(row.id, state): float(row.state == state) for row in rows for state in STATES}
+    return [
+        _gauge(
+            "delivery_pending", "Messages to be delivered.", by, {(row.id,): row.pending or 0 for row in rows}
+        ),
+        _gauge("delivery_oldest_pending_age_seconds", "Age of the oldest of them.", by, ages),
+        _gauge("delivery_dead_letters", "Dead letters.", by, {(row.id,): row.dead or 0 for row in rows}),
+        _gauge("subscription_state", "1 for the state it is in.", ("subscription", "state"), states),
+    ]
+
+
+def _count(connection: Connection) -> tuple[Counts, Counts, Counts, Counts, Sequence[Row[Any]]]:
     number = func.count()
     tasks = select(TASK.c.queue_id, TASK.c.state, number).group_by(TASK.c.queue_id, TASK.c.state)
     # There is an index of just the tasks that have an `ask_at`.
@@ -90,6 +109,7 @@ def _count(connection: Connection) -> tuple[Counts, Counts, Counts, Counts]:
         {(purpose,): count for purpose, count, _ in waiting},
         {(purpose,): at for purpose, _, at in waiting},
         {(category, kind): count for category, kind, count in connection.execute(found)},
+        connection.execute(outbox()).all(),
     )
 
 

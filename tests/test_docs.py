@@ -14,6 +14,7 @@ from receiver.domain.transitions import TABLE
 from receiver.metrics import Metrics
 from receiver.settings import (
     AccountSettings,
+    DeliverySettings,
     HookKeySettings,
     ReconcileSettings,
     RetentionSettings,
@@ -29,9 +30,10 @@ def settings() -> list[str]:
         "hook_keys[]": HookKeySettings,
         "accounts.NAME": AccountSettings,
         "reconcile": ReconcileSettings,
+        "delivery": DeliverySettings,
         "retention": RetentionSettings,
     }
-    apart = ("hook_keys", "accounts", "reconcile", "retention")
+    apart = ("hook_keys", "accounts", "reconcile", "delivery", "retention")
     plain = [name for name in Settings.model_fields if name not in apart]
     return plain + [f"{part}.{name}" for part, model in nested.items() for name in model.model_fields]
 

@@ -1,0 +1,74 @@
+"""What is handed to a format: the event, for whom, and the way to send it."""
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from receiver.domain import wishes
+
+
+@dataclass(frozen=True, slots=True)
+class Subscription:
+    """Where and how outcomes are sent. `secrets`: those that sign now, the newest first; `options`: of the
+    format. `rate`: deliveries per second, None: as many as there are.
+    """
+
+    id: str
+    url: str
+    secrets: Sequence[str]
+    format: wishes.Format = "standard"
+    options: Mapping[str, Any] = field(default_factory=dict)
+    is_ordered: bool = True
+    rate: float | None = None
+    concurrency: int = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Letter:
+    """One event to be sent. `at`: what it is about; `sent_at`: of this attempt; epoch seconds, UTC. `data`:
+    see `receiver.domain.outcomes.describe`. `attempt`: 1 for the first.
+    """
+
+    id: str
+    type: str
+    at: float
+    data: Mapping[str, Any]
+    subscription: Subscription
+    sent_at: float
+    attempt: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Posted:
+    """One HTTP request."""
+
+    url: str
+    body: bytes
+    headers: Mapping[str, str]
+    method: str = "POST"
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What came back. `text`: its beginning."""
+
+    status: int
+    text: str = ""
+    retry_after: str | None = None
+
+
+Post = Callable[[Posted], Awaitable[Answer]]
+"""Sends a request. Raises httpx2.HTTPError, or TimeoutError, where there is no answer."""
+
+
+class Format(Protocol):
+    """A way to tell an event."""
+
+    async def send(self, letter: Letter, post: Post) -> Answer | None:
+        """The subscriber's answer; None where this event is nothing for it. Raises what `post` raises, and
+        FormatError where the subscription's options make no sense of this event.
+        """
+
+
+class FormatError(Exception):
+    """The event cannot be put into the subscription's format. The text says which option to mend."""

@@ -1,0 +1,91 @@
+"""One attempt to deliver one message: put it into its format, post it, and see what the answer means."""
+
+import asyncio
+from dataclasses import dataclass
+
+import httpx2
+import structlog
+
+from receiver.clock import Clock
+from receiver.delivery.formats import FORMATS
+from receiver.delivery.guard import ForbiddenAddressError
+from receiver.delivery.letter import Answer, FormatError, Letter, Posted
+from receiver.domain.retry import Verdict, judge_answer
+
+_log = structlog.get_logger("receiver.delivery")
+
+TIMEOUT_S = 20.0
+"""An attempt that takes longer has failed."""
+
+_READ = 65_536
+"""Bytes of an answer that are read, so that the connection can be used again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """What came of an attempt. `answer`: None where there was none; `verdict`: None where the format has
+    nothing to send for such an event.
+    """
+
+    answer: Answer | None
+    verdict: Verdict | None
+
+
+class Poster:
+    """Posts letters over one client."""
+
+    def __init__(self, client: httpx2.AsyncClient, clock: Clock) -> None:
+        self._client = client
+        self._clock = clock
+
+    async def attempt(self, letter: Letter) -> Attempt:
+        """Never raises: what goes wrong is a failed attempt."""
+        try:
+            async with asyncio.timeout(self._clock.real(TIMEOUT_S)):
+                answer = await FORMATS[letter.subscription.format].send(letter, self._post)
+        except TimeoutError:
+            return _failed(f"no answer within {TIMEOUT_S:.0f} s")
+        except httpx2.HTTPError as error:
+            return _failed(_told(error))
+        except FormatError as error:
+            return _failed(f"format {letter.subscription.format}: {error}")
+        except Exception as error:
+            # A fault of ours, or a format's: the message is tried again, and nothing else is held up.
+            _log.exception(
+                "a message could not be made", message=letter.id, format=letter.subscription.format
+            )
+            return _failed(f"the message could not be made: {type(error).__name__}")
+        if answer is None:
+            return Attempt(None, None)
+        return Attempt(answer, judge_answer(answer.status, answer.retry_after, self._clock.now()))
+
+    async def _post(self, posted: Posted) -> Answer:
+        request = self._client.build_request(
+            posted.method, posted.url, content=posted.body, headers=dict(posted.headers)
+        )
+        response = await self._client.send(request, stream=True)
+        try:
+            body = bytearray()
+            # As it came: packed up, a small answer may be a very large one.
+            async for chunk in response.aiter_raw():
+                body += chunk
+                if len(body) > _READ:
+                    break
+        finally:
+            await response.aclose()
+        text = body[:_READ].decode(errors="replace").replace("\0", "\ufffd")
+        return Answer(response.status_code, text, response.headers.get("retry-after"))
+
+
+def _failed(problem: str) -> Attempt:
+    return Attempt(None, Verdict("failed", problem))
+
+
+def _told(error: httpx2.HTTPError) -> str:
+    """What went wrong, without the URL: that may hold a secret of the subscriber's."""
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, ForbiddenAddressError):
+            return str(cause)
+        cause = cause.__cause__ or cause.__context__
+    return f"no answer: {type(error).__name__}"

@@ -1,0 +1,273 @@
+"""The sender: claim what is due, post it, settle what came of it. Crash anywhere: each message is sent at
+least once, always with the same id, and of a task never before the one that precedes it.
+"""
+
+import asyncio
+import time
+from collections.abc import Sequence
+from contextlib import suppress
+from functools import partial
+from importlib.metadata import version
+from random import Random
+from typing import Any
+
+import httpx2
+import structlog
+from sqlalchemy import Connection
+
+from receiver.clock import Clock
+from receiver.delivery.lane import Lane
+from receiver.delivery.letter import Letter, Subscription
+from receiver.delivery.posting import TIMEOUT_S, Attempt, Poster
+from receiver.domain.retry import DISABLE_AFTER_S, next_attempt
+from receiver.domain.wishes import accepts
+from receiver.errors import StoreUnavailableError
+from receiver.metrics import Metrics
+from receiver.store import messages
+from receiver.store.engine import Store
+from receiver.store.messages import Claim, Claimed, Settled
+from receiver.store.outbox import wish_of
+
+_log = structlog.get_logger("receiver.delivery")
+
+_CLAIM_S = 3 * TIMEOUT_S
+"""So long a claimed message is nobody else's: it may wait for one that takes all its time."""
+
+_HEADERS = {"user-agent": f"receiver/{version('receiver')}", "accept-encoding": "identity"}
+
+_ANSWER = 1_000
+"""Characters of an answer that are kept."""
+
+_LOOK_S, _REFRESH_S = 0.1, 1.0
+"""How often to look for what has become due, and to read the subscriptions anew."""
+
+
+class Sender:
+    """Delivers messages until it is stopped; then ends what is under way and gives back the rest."""
+
+    name = "delivery"
+
+    def __init__(
+        self, store: Store, transport: httpx2.AsyncBaseTransport, clock: Clock, rng: Random, metrics: Metrics
+    ) -> None:
+        self._store = store
+        self._transport = transport
+        self._clock = clock
+        self._rng = rng
+        self._metrics = metrics
+        self._lanes: dict[str, Lane] = {}
+        self._refreshed = float("-inf")
+        self._is_new = True
+        self._results: list[Settled] = []
+        self._in_hand: set[int] = set()
+        self._under_way: set[asyncio.Task[None]] = set()
+        self._changed = asyncio.Event()
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Claim, post and settle until `stop`."""
+        self._is_new = True  # another one may have been at it since
+        self._refreshed = float("-inf")
+        self._lanes.clear()  # a run that failed has left its slots taken
+        self._in_hand = {each.message.seq for each in self._results}
+        stopping = asyncio.create_task(stop.wait())
+        stopping.add_done_callback(lambda _: self._changed.set())
+        async with httpx2.AsyncClient(
+            transport=self._transport, timeout=None, trust_env=False, headers=_HEADERS
+        ) as client:
+            poster = Poster(client, self._clock)
+            try:
+                while not stop.is_set():
+                    await self._pass(poster)
+                    with suppress(TimeoutError):
+                        await asyncio.wait_for(self._changed.wait(), _LOOK_S)
+                await self._finish()
+            finally:
+                stopping.cancel()
+                for task in self._under_way:
+                    task.cancel()
+
+    async def _pass(self, poster: Poster) -> None:
+        """One round. A store in trouble leaves all as it is, until the next."""
+        self._changed.clear()
+        try:
+            if self._is_new:
+                await self._store.write(messages.give_back_all)
+                self._is_new = False
+            await self._settle()
+            await self._refresh()
+            await self._give_back_of_those_that_rest()
+            await self._claim()
+        except StoreUnavailableError as error:
+            _log.warning("delivery waits for the store", problem=str(error))
+            await asyncio.sleep(_REFRESH_S)
+        for lane in self._lanes.values():
+            while turn := lane.next(self._clock.now()):
+                task = asyncio.create_task(self._work(poster, lane, turn))
+                self._under_way.add(task)
+                task.add_done_callback(self._under_way.discard)
+
+    async def _finish(self) -> None:
+        """What is under way ends first; what was only claimed is left to whoever comes next."""
+        for lane in self._lanes.values():
+            await self._give_back(lane)
+        if self._under_way:
+            await asyncio.wait(set(self._under_way))
+        await self._settle()
+
+    async def _refresh(self) -> None:
+        now = self._clock.now()
+        if now - self._refreshed < _REFRESH_S:
+            return
+        rows = {
+            row.id: row for row in await self._store.read(messages.subscriptions) if row.state == "active"
+        }
+        self._refreshed = now
+        for name, row in rows.items():
+            lane = self._lanes.get(name)
+            if lane is None:
+                lane = self._lanes[name] = Lane(row.failing_since, row.failed_at, row.slow_until)
+            lane.subscription = read_subscription(row, now)
+            lane.wish = wish_of(row.filter, row.certainty, row.max_wait_s)
+        for name in self._lanes.keys() - rows.keys():
+            await self._give_back(self._lanes.pop(name))
+
+    async def _give_back_of_those_that_rest(self) -> None:
+        now = self._clock.now()
+        for lane in self._lanes.values():
+            if lane.rests(now):
+                await self._give_back(lane)
+
+    async def _give_back(self, lane: Lane) -> None:
+        if lane.waiting:
+            seqs = [message.seq for message in lane.waiting]
+            lane.waiting.clear()
+            self._in_hand.difference_update(seqs)
+            await self._store.write(partial(messages.give_back, seqs=seqs))
+
+    async def _claim(self) -> None:
+        """Fill the lanes that have room, where something is due."""
+        now = self._clock.now()
+        rooms = {name: lane.room(now) for name, lane in self._lanes.items()}
+        wanting = [name for name, room in rooms.items() if any(room)]
+        due = await self._store.read(partial(_with_due, names=wanting, now=now)) if wanting else []
+        if not due:
+            return
+        asks = [
+            Claim(name, *rooms[name], now, now + _CLAIM_S, self._lanes[name].subscription.is_ordered)
+            for name in due
+        ]
+        for claimed in await self._store.write(partial(_claim_all, asks=asks)):
+            # One that waits for a low rate, or for the end of its attempt, outlasts its claim.
+            if claimed.seq not in self._in_hand:
+                self._in_hand.add(claimed.seq)
+                self._lanes[claimed.subscription].waiting.append(claimed)
+
+    async def _work(self, poster: Poster, lane: Lane, turn: tuple[Claimed, float] | None) -> None:
+        """Send this message and then, in the same slot, what waits behind it."""
+        while turn:
+            message, wait_s = turn
+            if wait_s > 0:
+                await self._clock.sleep(wait_s)
+            at, began = self._clock.now(), time.perf_counter()
+            attempt = await self._attempt(poster, lane, message, at)
+            self._note(lane, message, attempt, at, time.perf_counter() - began)
+            self._changed.set()
+            turn = lane.next(self._clock.now())
+
+    async def _attempt(self, poster: Poster, lane: Lane, message: Claimed, at: float) -> Attempt:
+        # It was held for a proof that did not come in time: only now can be said whether it is wished for.
+        if message.state == "held" and not accepts(lane.wish, message.type, message.data):
+            return Attempt(None, None)
+        letter = Letter(
+            message.id,
+            message.type,
+            message.at,
+            message.data,
+            lane.subscription,
+            at,
+            message.attempts + 1,
+        )
+        return await poster.attempt(letter)
+
+    def _note(self, lane: Lane, message: Claimed, attempt: Attempt, at: float, took_s: float) -> None:
+        """What the attempt makes of its message, and of the lane."""
+        del lane.under_way[message.seq]
+        verdict, answer = attempt.verdict, attempt.answer
+        state, due_at = "delivered", message.due_at
+        if verdict is None:
+            state = "dropped"
+        elif verdict.kind != "delivered":
+            # From now, not from when it began: one that answered late must not be asked again at once.
+            now = self._clock.now()
+            lane.note(False, now, verdict.slow_s)
+            again = next_attempt(message.attempts + 1, now, self._rng.random())
+            state, due_at = (
+                ("dead", due_at) if again is None else (message.state, max(again, lane.slow_until or 0))
+            )
+            if verdict.kind == "gone":
+                lane.over = verdict.problem
+            elif lane.failing_since is not None and now - lane.failing_since >= DISABLE_AFTER_S:
+                lane.over = "nothing could be delivered for 5 days"
+        else:
+            lane.note(True, at, 0.0)
+            self._count_delivered(message, at + took_s)
+        outcome = state if state in ("delivered", "dropped", "dead") else "failed"
+        self._metrics.delivery_attempts.labels(lane.subscription.id, outcome).inc()
+        self._metrics.delivery_duration.labels(lane.subscription.id).observe(took_s)
+        self._results.append(
+            Settled(
+                message,
+                state,
+                due_at,
+                at,
+                round(took_s, 4),
+                answer.status if answer else None,
+                answer.text[:_ANSWER] if answer else None,
+                verdict.problem if verdict else None,
+            )
+        )
+
+    def _count_delivered(self, message: Claimed, at: float) -> None:
+        lag = max(0.0, at - message.made_at)
+        self._metrics.delivered_lag.observe(lag)
+        self._metrics.delivery_end_to_end.labels(message.subscription).observe(lag)
+
+    async def _settle(self) -> None:
+        """Write down what has come of attempts since the last time."""
+        if not self._results:
+            return
+        # In order of their rows, as all who write them.
+        results, self._results = sorted(self._results, key=lambda each: each.message.seq), []
+        names = {each.message.subscription for each in results}
+        moods = [lane.mood() for name, lane in self._lanes.items() if name in names]
+        try:
+            await self._store.write(partial(messages.settle, results=results, moods=moods))
+        except StoreUnavailableError:
+            self._results[:0] = results
+            raise
+        self._in_hand.difference_update(each.message.seq for each in results)
+        for mood in moods:
+            if mood.reason:  # if it is resumed it begins anew
+                del self._lanes[mood.subscription]
+
+
+def read_subscription(row: Any, now: float) -> Subscription:
+    """A row of `subscription` as the sender takes it."""
+    return Subscription(
+        id=row.id,
+        url=row.url,
+        secrets=[each["secret"] for each in row.secrets if each["until"] is None or each["until"] > now],
+        format=row.format,
+        options=row.options,
+        is_ordered=row.order == "task",
+        rate=row.rate,
+        concurrency=row.concurrency,
+    )
+
+
+def _with_due(connection: Connection, names: Sequence[str], now: float) -> list[str]:
+    return [name for name in names if messages.has_due(connection, name, now)]
+
+
+def _claim_all(connection: Connection, asks: Sequence[Claim]) -> list[Claimed]:
+    return [message for ask in asks for message in messages.claim(connection, ask)]

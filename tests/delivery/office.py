@@ -1,0 +1,134 @@
+"""A ledger, a sender and subscriptions on a real store."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from random import Random
+from typing import Any
+
+from sqlalchemy import insert, update
+
+from receiver.api.endpoint import Asked, Call
+from receiver.api.parts import ApiParts
+from receiver.clock import Clock, WallClock
+from receiver.delivery.guard import GuardedTransport, read_networks
+from receiver.delivery.sender import Sender
+from receiver.domain.hooks import HookKey, HookSigner
+from receiver.domain.signing import new_secret
+from receiver.store.outbound import MESSAGE, OPERATOR_EVENT, OUTCOME, POSTING, SUBSCRIPTION
+from tests.ledger.house import House, open_house
+
+LOCAL = read_networks(["127.0.0.0/8"])
+
+
+@dataclass
+class SteppedClock:
+    """Shows a time until it is put forward."""
+
+    time: float
+
+    def now(self) -> float:
+        return self.time
+
+    async def sleep(self, seconds: float) -> None:
+        until = self.time + seconds
+        while self.time < until:
+            await asyncio.sleep(0.01)
+
+    def real(self, seconds: float) -> float:
+        return seconds
+
+
+@dataclass
+class Office:
+    """`house` folds and fills the outbox; `deliver()` runs a sender for a while."""
+
+    house: House
+    clock: Clock = field(default_factory=WallClock)
+    secrets: dict[str, str] = field(default_factory=dict)
+
+    async def subscribe(self, url: str, name: str = "crm", **changes: Any) -> str:
+        """A subscription; its secret."""
+        secret = self.secrets[name] = new_secret()
+        row: dict[str, Any] = {
+            "id": name,
+            "name": name,
+            "url": url,
+            "secrets": [{"secret": secret, "until": None}],
+            "filter": {},
+            "format": "standard",
+            "options": {},
+            "order": "task",
+            "certainty": "events",
+            "max_wait_s": 900.0,
+            "rate": None,
+            "concurrency": 4,
+            "state": "active",
+            "created_at": 0.0,
+            "updated_at": 0.0,
+        }
+        await self.house.store.write(
+            lambda connection: connection.execute(insert(SUBSCRIPTION), [row | changes])
+        )
+        return secret
+
+    async def change(self, name: str = "crm", **changes: Any) -> None:
+        query = update(SUBSCRIPTION).where(SUBSCRIPTION.c.id == name).values(**changes)
+        await self.house.store.write(lambda connection: connection.execute(query))
+
+    async def ask(self, handler: Any, body: Asked | None = None, query: Asked | None = None) -> Any:
+        """What /v1 and the commands answer, for the subscription `crm`. Raises what the handler raises."""
+        signer = HookSigner((HookKey("k1", "k" * 40),))
+        parts = ApiParts(self.house.store, signer, "", (), self.clock)
+        path = {"subscription": "crm"}
+        return await handler(Call(parts, frozenset({"read"}), path, query or Asked(), body))
+
+    @asynccontextmanager
+    async def delivering(self) -> AsyncIterator[Sender]:
+        """A sender at work."""
+        sender = Sender(self.house.store, GuardedTransport(LOCAL), self.clock, Random(1), self.house.metrics)
+        stop = asyncio.Event()
+        running = asyncio.create_task(sender.run(stop))
+        try:
+            yield sender
+        finally:
+            stop.set()
+            await asyncio.wait_for(running, 30)
+
+    def messages(self, **where: Any) -> list[dict[str, Any]]:
+        rows = self.house.rows(MESSAGE)
+        return [row for row in rows if all(row[name] == value for name, value in where.items())]
+
+    def states(self) -> list[str]:
+        return [row["state"] for row in self.messages()]
+
+    def outcomes(self) -> list[dict[str, Any]]:
+        return self.house.rows(OUTCOME)
+
+    def postings(self) -> list[dict[str, Any]]:
+        return self.house.rows(POSTING)
+
+    def subscription(self, name: str = "crm") -> dict[str, Any]:
+        return next(row for row in self.house.rows(SUBSCRIPTION) if row["id"] == name)
+
+    def operator_events(self) -> list[dict[str, Any]]:
+        return self.house.rows(OPERATOR_EVENT)
+
+    async def tried(self, times: int) -> None:
+        """Wait until so many attempts are written down."""
+        async with asyncio.timeout(10):
+            while len(self.postings()) < times:
+                await asyncio.sleep(0.02)
+
+    async def until(self, state: str, number: int, seconds: float = 10.0) -> None:
+        """Wait until so many messages are in that state."""
+        async with asyncio.timeout(seconds):
+            while self.states().count(state) < number:
+                await asyncio.sleep(0.02)
+
+
+@asynccontextmanager
+async def open_office(target: str) -> AsyncIterator[Office]:
+    async with open_house(target) as house:
+        yield Office(house)
