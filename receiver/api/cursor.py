@@ -7,26 +7,32 @@ from collections.abc import Sequence
 
 from receiver.errors import InputError
 
-Position = tuple[float | str, ...]
-"""The values of the last row that was shown, in the columns of the order: a moment, then names."""
+Position = tuple[float | str | int, ...]
+"""The values of the last row that was shown, in the columns of the order: a moment, then names or numbers."""
 
 
-def encode(position: Sequence[float | str]) -> str:
+def encode(position: Sequence[float | str | int]) -> str:
     """The position as URL-safe text."""
     return base64.urlsafe_b64encode(json.dumps(list(position)).encode()).decode().rstrip("=")
 
 
-def decode(cursor: str, columns: int) -> Position:
-    """The inverse of `encode`. Raises InputError for anything that it did not make for so many columns."""
+def decode(cursor: str, kinds: Sequence[type]) -> Position:
+    """The inverse of `encode`. Raises InputError for what it did not make for columns of these kinds."""
     try:
-        at, *names = json.loads(base64.b64decode(cursor + "=" * (-len(cursor) % 4), b"-_", validate=True))
-        # Half a surrogate pair, which no row has, does not get as far as the store.
-        fits = len(names) == columns - 1 and all(name.encode() for name in names)
-    except (ValueError, TypeError, AttributeError, RecursionError):
+        values = json.loads(base64.b64decode(cursor + "=" * (-len(cursor) % 4), b"-_", validate=True))
+        fits = [type(value) for value in values] == list(kinds) and all(map(_is_storable, values))
+    except (ValueError, TypeError, RecursionError):
         raise _wrong() from None
-    if not (fits and isinstance(at, float) and math.isfinite(at)):
+    if not fits:
         raise _wrong()
-    return (at, *names)
+    return tuple(values)
+
+
+def _is_storable(value: object) -> bool:
+    """Half a surrogate pair, which no row has, or a number beyond all does not get as far as the store."""
+    if isinstance(value, str):
+        return bool(value.encode())
+    return isinstance(value, int | float) and math.isfinite(value) and abs(value) < 2**62
 
 
 def _wrong() -> InputError:

@@ -20,6 +20,8 @@ PATH_PARAMETERS = {
     "account": ("The account's name.", "main"),
     "key": ("Our ref, or the vendor's task id.", "5f1d8a0c9be64a7e8f20b1c3d4e5f607"),
     "queue_id": ("The vendor's id of the queue.", "17"),
+    "subscription": ("The subscription's id.", "sub_1f0c9be64a7e8f20"),
+    "message": ("The message's seq.", "4711"),
     "id": ("The delivery's id.", "019ca8d1e5f0a1b2c3d4e5f60718293a"),
 }
 

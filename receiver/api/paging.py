@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from sqlalchemy import Connection, Select
+from sqlalchemy import Column, Connection, Float, Integer, Select
 
 from receiver.api.cursor import decode, encode
 from receiver.api.params import PageQuery
@@ -13,8 +13,15 @@ def read_page(
     connection: Connection, query: Select[Any], order: Order, asked: PageQuery
 ) -> tuple[list[dict[str, Any]], str | None]:
     """The page's rows, and the cursor of the next one if there is one. Raises InputError for a bad cursor."""
-    after = decode(asked.cursor, len(order)) if asked.cursor else None
+    after = decode(asked.cursor, [_kind(each) for each in order]) if asked.cursor else None
     rows = [row._asdict() for row in connection.execute(page(query, order, after, asked.limit))]
     shown = rows[: asked.limit]
     goes_on = len(rows) > asked.limit
     return shown, encode([shown[-1][each.key] for each in order]) if goes_on else None
+
+
+def _kind(column: Column[Any]) -> type:
+    """What JSON makes of the column's values."""
+    if isinstance(column.type, Float):
+        return float
+    return int if isinstance(column.type, Integer) else str

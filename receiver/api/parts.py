@@ -1,6 +1,7 @@
 """What the API works with."""
 
-from dataclasses import dataclass
+import asyncio
+from dataclasses import dataclass, field
 
 from receiver.clock import Clock
 from receiver.domain.hooks import HookSigner
@@ -9,7 +10,9 @@ from receiver.store.engine import Store
 
 @dataclass(frozen=True, slots=True)
 class ApiParts:
-    """`public_url`: where hooks are received. `open`: reading needs no token."""
+    """`public_url`: where hooks are received. `open`: reading needs no token. `closing`: set once no answer
+    may go on for long, since the server stops.
+    """
 
     store: Store
     signer: HookSigner
@@ -17,3 +20,4 @@ class ApiParts:
     accounts: tuple[str, ...]
     clock: Clock
     open: bool = False
+    closing: asyncio.Event = field(default_factory=asyncio.Event)

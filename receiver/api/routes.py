@@ -11,6 +11,8 @@ from receiver.api.page import page
 from receiver.api.parts import ApiParts
 from receiver.api.problems import problem
 from receiver.api.serving import Resource
+from receiver.api.stream import PATH as STREAM
+from receiver.api.stream import OutcomeStream
 from receiver.api.table import ENDPOINTS
 
 _PAGE_POLICY = {
@@ -35,6 +37,7 @@ def api_routes(parts: ApiParts) -> list[BaseRoute]:
 
     by_path = groupby(ENDPOINTS, key=lambda endpoint: endpoint.path)
     return [
+        Route(STREAM, OutcomeStream(parts).__call__),
         *(Route(path, Resource(parts, list(endpoints))) for path, endpoints in by_path),
         Route("/openapi.json", show_document),
         Route("/docs", show_page),

@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 from pydantic import ValidationError
 from starlette.requests import ClientDisconnect, Request
@@ -14,6 +14,8 @@ from receiver.api.parts import ApiParts
 from receiver.api.problems import answer_to, input_error, problem
 from receiver.api.tokens import authenticate
 from receiver.errors import InputError, ReceiverError
+
+Query = TypeVar("Query", bound=Asked)
 
 _MAX_BODY = 16_384
 _CHALLENGE = {"WWW-Authenticate": "Bearer"}
@@ -37,7 +39,7 @@ class Resource:
             allowed = ", ".join(self._by_method)
             return problem(405, "wrong_method", f"use {allowed}", headers={"Allow": allowed})
         try:
-            scopes = await _scopes(self._parts, request)
+            scopes = await scopes_of(self._parts, request)
             if scopes is None:
                 return problem(401, "unauthorized", _NO_TOKEN, headers=_CHALLENGE)
             if endpoint.scope not in scopes:
@@ -49,7 +51,7 @@ class Resource:
         return Response(answer.model_dump_json(), headers=headers, media_type="application/json")
 
 
-async def _scopes(parts: ApiParts, request: Request) -> frozenset[str] | None:
+async def scopes_of(parts: ApiParts, request: Request) -> frozenset[str] | None:
     """What the caller's token allows; None where it is not accepted, or missing where one is needed."""
     header = request.headers.get("authorization")
     if header is None:
@@ -63,12 +65,12 @@ async def _scopes(parts: ApiParts, request: Request) -> frozenset[str] | None:
 async def _call(
     parts: ApiParts, scopes: frozenset[str], endpoint: Endpoint, request: Request
 ) -> Call[Any, Any]:
-    query = _read_query(endpoint.query, request)
+    query = read_query(endpoint.query, request)
     body = _read_body(endpoint.body, await _body(request)) if endpoint.body else None
     return Call(parts, scopes, request.path_params, query, body)
 
 
-def _read_query(model: type[Asked], request: Request) -> Asked:
+def read_query(model: type[Query], request: Request) -> Query:
     """Raises InputError for a parameter that is unknown, wrong, or there twice."""
     pairs = request.query_params.multi_items()
     twice = [name for name, count in Counter(name for name, _ in pairs).items() if count > 1]

@@ -4,6 +4,7 @@ from receiver.api.deliveries import get_delivery, list_deliveries
 from receiver.api.endpoint import Endpoint
 from receiver.api.findings import list_findings
 from receiver.api.mint import mint_hook_urls
+from receiver.api.outbound_table import OUTBOUND_ENDPOINTS
 from receiver.api.params import (
     AccountQuery,
     AnomalyQuery,
@@ -155,4 +156,5 @@ ENDPOINTS = (
         mint_hook_urls,
         body=MintBody,
     ),
+    *OUTBOUND_ENDPOINTS,
 )

@@ -15,6 +15,7 @@ from receiver.cli.prune import prune
 from receiver.cli.queues import queues_app
 from receiver.cli.rebuilding import rebuild
 from receiver.cli.running import reconcile, serve
+from receiver.cli.subscriptions import subscriptions_app
 from receiver.cli.tasks import tasks_app
 from receiver.cli.tokens import tokens_app
 from receiver.cli.urls import urls_app
@@ -44,6 +45,7 @@ app.command("drift")(drift)
 db_app.command("prune")(prune)
 app.add_typer(tasks_app, name="tasks")
 app.add_typer(queues_app, name="queues")
+app.add_typer(subscriptions_app, name="subscriptions")
 app.add_typer(urls_app, name="urls")
 app.add_typer(tokens_app, name="tokens")
 app.add_typer(db_app, name="db")

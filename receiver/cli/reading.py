@@ -29,6 +29,7 @@ def ask(
     config: Path | None,
     *,
     numbers: bool = False,
+    body: Asked | None = None,
 ) -> Answer:
     """The handler's answer. Raises what the handler raises."""
     settings = load_settings(config)
@@ -38,10 +39,10 @@ def ask(
     parts = ApiParts(
         store, HookSigner(settings.signing_keys), settings.hook_root, tuple(settings.accounts), clock
     )
-    scopes = frozenset({"read", "numbers"} if numbers else {"read"})
+    scopes = frozenset({"read", "subscribe", "numbers"} if numbers else {"read", "subscribe"})
 
     async def call() -> Answer:
-        return await handler(Call(parts, scopes, path, query, None))
+        return await handler(Call(parts, scopes, path, query, body))
 
     try:
         return asyncio.run(call())

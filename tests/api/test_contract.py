@@ -48,8 +48,21 @@ def documented(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Documented]
 def keep_to_what_is_known(case: schemathesis.Case[Any]) -> None:
     """No schema tells which cursors were given out and which accounts there are."""
     case.query.pop("cursor", None)
-    if isinstance(case.body, dict):
-        case.body["account"] = "main"
+    body: Any = case.body
+    if not isinstance(body, dict):
+        return
+    if "hook-urls" in case.path:
+        body["account"] = "main"
+    elif case.method == "PATCH":
+        case.body = body = {"name": "crm"} | {
+            name: value for name, value in body.items() if value is not None
+        }
+    elif case.path.endswith("/replay"):
+        body["dead"] = True
+    # Which texts are secrets in base64 no pattern tells.
+    body.pop("secret", None)
+    if isinstance(body.get("filter"), dict):
+        body["filter"].pop("accounts", None)
 
 
 @pytest.mark.parametrize("mode", schemathesis.GenerationMode)
