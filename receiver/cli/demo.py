@@ -13,9 +13,11 @@ import uvloop
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from receiver.api.tokens import create_token
+from receiver.cli.arrivals import print_arrivals, print_samples, print_wrong
 from receiver.cli.output import STDERR, STDOUT, JsonOption, print_json, print_table
+from receiver.demo.arrivals import is_good as crm_is_right
 from receiver.demo.run import Demonstration, DemoOptions, Glance, demonstration, run_tasks
-from receiver.demo.summary import summarize
+from receiver.demo.summary import is_good, summarize
 from receiver.emulator.config import DialectName
 from receiver.errors import InputError
 from receiver.logs import configure_logs
@@ -38,6 +40,14 @@ def demo(
     reconcile: Annotated[
         bool, typer.Option(help="Ask the API as well; without it the hooks alone must do, and do not.")
     ] = True,
+    crm_failures: Annotated[
+        float,
+        typer.Option(
+            help="Share of first deliveries that the sample CRM answers with 500, 503 or not at all.",
+            min=0,
+            max=1,
+        ),
+    ] = 0.1,
     keep: Annotated[
         bool, typer.Option("--keep", help="Stay up afterwards, to be explored, until ^C.")
     ] = False,
@@ -46,10 +56,11 @@ def demo(
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Run emulator, receiver and a stream of tasks, and compare what came out with the truth.
+    """Run emulator, receiver, a sample CRM and a stream of tasks, and compare what came out with the truth.
 
-    Hooks get lost, doubled, delayed and reordered on the way, and the API fails now and then. Exits 0 if the
-    receiver is right about every task, 1 if it is wrong about one.
+    Hooks get lost, doubled, delayed and reordered on the way, and the API fails now and then. The CRM is told
+    every outcome, verifies the signatures, keeps each event once, and answers badly now and then. Exits 0 if
+    the receiver is right about every task and each outcome has arrived, in order; 1 otherwise.
     """
     configure_logs("console", "error")
     with tempfile.TemporaryDirectory(prefix="receiver-demo-") as temporary:
@@ -57,19 +68,20 @@ def demo(
         place.mkdir(parents=True, exist_ok=True)
         if (place / "receiver.db").exists():
             raise InputError("--folder", "holds a receiver.db already: choose an empty one")
-        options = DemoOptions(tasks, seed, faults, dialect, speed, reconcile, place)
+        options = DemoOptions(tasks, seed, faults, dialect, speed, reconcile, crm_failures, place)
         try:
             with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
                 result = runner.run(_demo(options, keep=keep, as_json=as_json))
         except asyncio.CancelledError:
             raise typer.Exit(130) from None
-    if result["truth"]["disagree"]:
+    if not is_good(result):
         raise typer.Exit(1)
 
 
 async def _demo(options: DemoOptions, *, keep: bool, as_json: bool) -> dict[str, Any]:
     began = time.monotonic()
     async with demonstration(options) as running:
+        STDERR.print(f"A sample CRM is subscribed, at {running.crm_url}", highlight=False)
         with _progress() as progress:
             await run_tasks(running, _reporter(progress, options))
         result = await summarize(running, time.monotonic() - began)
@@ -93,6 +105,7 @@ def _reporter(progress: Progress, options: DemoOptions) -> Callable[[Glance], No
         "hooks": progress.add_task("hooks received", total=None),
         "finished": progress.add_task("tasks that ended", total=options.tasks),
         "done": progress.add_task("tasks proven, late hooks waited for", total=options.tasks),
+        "arrived": progress.add_task("outcomes arrived at the CRM", total=None),
     }
 
     def report(glance: Glance) -> None:
@@ -138,13 +151,17 @@ def _print(result: dict[str, Any]) -> None:
     print_table(
         f"Demonstration, seed {result['seed']}, {result['faults']} faults", ("what", "count", ""), rows
     )
-    if verdict["disagree"]:
-        columns = ("account", "task_id", "field", "truth", "ours")
-        print_table("Wrong", columns, [[each[name] for name in columns] for each in verdict["disagreements"]])
-    else:
+    print_wrong("Wrong", verdict["disagreements"])
+    print_arrivals(result["crm"])
+    if not verdict["disagree"]:
         STDOUT.print(
             f"[bold green]The receiver arrived at the truth about every one of {result['tasks']} tasks."
         )
+    if crm_is_right(result["crm"]):
+        STDOUT.print(
+            f"[bold green]Each of {result['crm']['told']} outcomes arrived at the CRM, signed and in order."
+        )
+    print_samples(result["crm"]["samples"])
 
 
 def _events(counts: dict[str, int]) -> str:
@@ -155,7 +172,7 @@ async def _stay(running: Demonstration) -> None:
     """Stay up until ^C."""
     now = running.receiver.world.clock.now()
     token = await running.receiver.store.write(
-        lambda connection: create_token(connection, "demo", ["read", "numbers", "mint"], now)
+        lambda connection: create_token(connection, "demo", ["read", "numbers", "mint", "subscribe"], now)
     )
     STDERR.print(f"\nStill running; ^C ends it.\n  {running.url}/docs\n  {running.url}/metrics")
     STDERR.print(

@@ -67,6 +67,12 @@ def _fates(
 def _wrong(
     task: Mapping[str, Any], mine: Mapping[str, Any], fates: Counter[tuple[str, str]]
 ) -> list[tuple[str, Any, Any]]:
+    lost = (_wrong_count(event, task, mine, fates) for event in EVENTS)
+    return wrong_end(task, mine) + [each for each in lost if each]
+
+
+def wrong_end(task: Mapping[str, Any], mine: Mapping[str, Any]) -> list[tuple[str, Any, Any]]:
+    """What `mine` has wrong about how the task ended, as (field, truth, ours)."""
     pairs = [
         ("state", task["state"], mine["state"]),
         ("finish_result", task["finish_result"] or None, mine["finish_result"]),
@@ -76,7 +82,7 @@ def _wrong(
     made, said = task["attempts"], mine["attempts"]
     if said > made or (mine["attempts_exact"] and said != made):
         wrong.append(("attempts", made, said if mine["attempts_exact"] else f"at least {said}"))
-    return wrong + [each for event in EVENTS if (each := _wrong_count(event, task, mine, fates))]
+    return wrong
 
 
 def _wrong_count(

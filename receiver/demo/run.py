@@ -16,14 +16,22 @@ from typing import Any
 import httpx2
 from sqlalchemy import Connection, func, select
 
+from receiver.api.endpoint import Asked, Call
+from receiver.api.outbound_params import SubscriptionBody
+from receiver.api.parts import ApiParts
+from receiver.api.subscriptions import add_subscription
 from receiver.app import Receiver, World
 from receiver.clock import WallClock
 from receiver.demo.create import create_all
+from receiver.demo.crm import TOLERANCE_S, SampleCrm
+from receiver.demo.crm import serving as serving_crm
 from receiver.demo.plan import ACCOUNTS
+from receiver.domain.signing import new_secret
 from receiver.errors import ReceiverError
 from receiver.server import listen, make_server
 from receiver.settings import Settings
-from receiver.store.tables import DELIVERY, TASK
+from receiver.store.outbound import MESSAGE, OPEN
+from receiver.store.tables import DELIVERY, PENDING, TASK
 
 _LOOK_S = 0.5
 _PATIENCE_S = 60.0
@@ -32,7 +40,9 @@ _PATIENCE_S = 60.0
 
 @dataclass(frozen=True, slots=True)
 class DemoOptions:
-    """What to demonstrate. `speed`: seconds of the demonstration in a real one."""
+    """What to demonstrate. `speed`: seconds of the demonstration in a real one. `crm_failures`: share of the
+    first attempts to deliver that the sample CRM answers badly.
+    """
 
     tasks: int
     seed: int
@@ -40,18 +50,23 @@ class DemoOptions:
     dialect: str
     speed: float
     reconcile: bool
+    crm_failures: float
     folder: Path
 
 
 @dataclass(frozen=True, slots=True)
 class Glance:
-    """Where things stand. `existing`: tasks at the scheduler; `done`: those of which no more is expected."""
+    """Where things stand. `existing`: tasks at the scheduler; `done`: those of which no more is expected;
+    `arrived`: outcomes at the CRM; `waiting`: facts to be folded and outcomes to be delivered.
+    """
 
     created: int
     existing: int
     finished: int
     done: int
     hooks: int
+    arrived: int
+    waiting: int
     emulator_idle: bool
 
 
@@ -63,6 +78,8 @@ class Demonstration:
     receiver: Receiver
     url: str
     emulator_url: str
+    crm: SampleCrm
+    crm_url: str
     serving: asyncio.Task[None]
 
     async def truth(self) -> dict[str, Any]:
@@ -75,29 +92,34 @@ class Demonstration:
         """Ask both sides how far they are."""
         async with httpx2.AsyncClient(timeout=30) as http:
             status = (await http.get(f"{self.emulator_url}/emulator/status")).json()
-        finished, done, hooks = await self.receiver.store.read(_counts)
-        return Glance(created, sum(status["tasks"].values()), finished, done, hooks, status["idle"])
+        finished, done, hooks, waiting = await self.receiver.store.read(_counts)
+        existing, arrived = sum(status["tasks"].values()), len(self.crm.events)
+        return Glance(created, existing, finished, done, hooks, arrived, waiting, status["idle"])
 
 
-def _counts(connection: Connection) -> tuple[int, int, int]:
+def _counts(connection: Connection) -> tuple[int, int, int, int]:
     ended = select(func.count()).where(TASK.c.state.in_(("finished", "gone")))
     settled = select(func.count()).where(TASK.c.settled)
     hooks = select(func.count()).select_from(DELIVERY)
-    values = [connection.execute(query).scalar_one() for query in (ended, settled, hooks)]
-    return values[0], values[1], values[2]
+    to_fold = select(func.count()).select_from(PENDING)
+    to_deliver = select(func.count()).where(MESSAGE.c.state.in_(OPEN))
+    queries = (ended, settled, hooks, to_fold, to_deliver)
+    values = [connection.execute(query).scalar_one() for query in queries]
+    return values[0], values[1], values[2], values[3] + values[4]
 
 
 @asynccontextmanager
 async def demonstration(options: DemoOptions) -> AsyncIterator[Demonstration]:
-    """Start emulator and receiver; both are stopped at the end, which a signal can bring about."""
+    """Start emulator, CRM and receiver; all are stopped at the end, which a signal can bring about."""
     _cancel_at_signals()
     origin = _origin(options.speed, time.time())
+    clock = WallClock(options.speed, origin)
     secret = secrets.token_urlsafe(24)
-    async with _emulator(options, origin, secret) as emulator_url:
+    crm = _crm(options, clock)
+    async with _emulator(options, origin, secret) as emulator_url, serving_crm(crm) as crm_url:
         sock = listen("127.0.0.1", 0)
         settings = _settings(options, origin, secret, emulator_url, sock.getsockname()[1])
-        world = World(WallClock(options.speed, origin), Random(options.seed))
-        receiver = Receiver(settings, world)
+        receiver = Receiver(settings, World(clock, Random(options.seed)))
         server = make_server(receiver)
         serving = asyncio.create_task(server.serve(sockets=[sock]))
         ready = asyncio.create_task(server.ready.wait())
@@ -106,11 +128,28 @@ async def demonstration(options: DemoOptions) -> AsyncIterator[Demonstration]:
             if serving.done():
                 raise ReceiverError("the receiver did not start")
             _cancel_at_signals()  # the server has taken them over
-            yield Demonstration(options, receiver, settings.hook_root, emulator_url, serving)
+            await _subscribe(receiver, crm.secret, crm_url)
+            yield Demonstration(options, receiver, settings.hook_root, emulator_url, crm, crm_url, serving)
         finally:
             ready.cancel()
             server.should_exit = True
             await serving
+
+
+def _crm(options: DemoOptions, clock: WallClock) -> SampleCrm:
+    # The network takes real seconds, of which each is many on a fast clock.
+    tolerance_s = TOLERANCE_S * options.speed
+    return SampleCrm(
+        new_secret(), clock.now, tolerance_s=tolerance_s, failures=options.crm_failures, seed=options.seed
+    )
+
+
+async def _subscribe(receiver: Receiver, secret: str, url: str) -> None:
+    """What `receiver subscriptions add` does."""
+    clock, names = receiver.world.clock, tuple(receiver.settings.accounts)
+    parts = ApiParts(receiver.store, receiver.signer, receiver.settings.hook_root, names, clock)
+    body = SubscriptionBody(name="sample CRM", url=url, secret=secret, concurrency=8)
+    await add_subscription(Call(parts, frozenset(), {}, Asked(), body))
 
 
 def _cancel_at_signals() -> None:
@@ -146,7 +185,8 @@ async def run_tasks(demo: Demonstration, report: Callable[[Glance], None]) -> No
 
 
 def _is_over(options: DemoOptions, glance: Glance) -> bool:
-    return glance.emulator_idle and (glance.done == glance.existing or not options.reconcile)
+    is_known = glance.done == glance.existing or not options.reconcile
+    return glance.emulator_idle and is_known and not glance.waiting
 
 
 def _origin(speed: float, now: float) -> float:
@@ -213,6 +253,8 @@ late_hook_grace_s = 240
 ask_again_s = 30
 sweep_every_s = 300
 poll_s = 15
+[delivery]
+allowed_networks = ["127.0.0.0/8"]
 """
     (options.folder / "receiver.toml").write_text(text)
     return Settings.model_validate(tomllib.loads(text))

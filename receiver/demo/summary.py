@@ -6,6 +6,7 @@ from typing import Any
 
 from sqlalchemy import Connection, func, select
 
+from receiver.demo import arrivals
 from receiver.demo.compare import Comparison, compare
 from receiver.demo.plan import ACCOUNTS
 from receiver.demo.run import Demonstration
@@ -16,9 +17,10 @@ _SHOWN = 50
 
 
 async def summarize(demo: Demonstration, seconds: float) -> dict[str, Any]:
-    """The result as plain JSON. `truth.disagree` is what everything else is about."""
+    """The result as plain JSON. `truth.disagree` and `crm` are what everything else is about."""
     truth = await demo.truth()
     tasks, received, unread = await demo.receiver.store.read(_ours)
+    told = await demo.receiver.store.read(arrivals.read_told)
     accounts = {number: name for name, number in ACCOUNTS.items()}
     comparison = compare(truth, tasks, accounts)
     calls = {name: desk.client.calls for name, desk in demo.receiver.desks.items()}
@@ -32,7 +34,13 @@ async def summarize(demo: Demonstration, seconds: float) -> dict[str, Any]:
         "hooks": _hooks(truth, tasks) | {"received": received, "unreadable": unread},
         "api": {"calls": sum(calls.values()), "by_account": calls, "faults": truth["faults"]},
         "truth": _verdict(comparison),
+        "crm": arrivals.judge(demo.crm, told, truth, accounts),
     }
+
+
+def is_good(result: Mapping[str, Any]) -> bool:
+    """Whether the receiver was right about every task, and the CRM has got all of it."""
+    return not result["truth"]["disagree"] and arrivals.is_good(result["crm"])
 
 
 def _ours(connection: Connection) -> tuple[dict[tuple[str, str], Mapping[str, Any]], int, int]:

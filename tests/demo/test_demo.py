@@ -1,6 +1,7 @@
 """`receiver demo` as a user runs it: a process of its own, with the emulator as a child."""
 
 import json
+import re
 import shlex
 import signal
 import sqlite3
@@ -22,7 +23,7 @@ Running = dict[str, Demo]
 
 PATIENCE_S = 90
 DEMO = (sys.executable, "-m", "receiver", "demo")
-HEAVY = ("--tasks", "15", "--seed", "5", "--faults", "heavy", "--speed", "120")
+HEAVY = (*("--tasks", "15", "--seed", "5", "--faults", "heavy", "--speed", "120"), "--crm-failures", "0.3")
 
 
 @contextmanager
@@ -108,6 +109,9 @@ def test_what_stays_up_answers_the_printed_curl_until_it_is_interrupted(
         line = process.stderr.readline()
         assert line, shown
         shown += line
+    crm_url = re.search(r"A sample CRM is subscribed, at (\S+)", shown)
+    assert crm_url
+    assert httpx2.post(crm_url[1], content=b"{}").status_code == 401
     curl = next(line for line in shown.splitlines() if line.lstrip().startswith("curl "))
     _, flag, header, url = shlex.split(curl)
     assert flag == "-H"
@@ -123,6 +127,9 @@ def test_what_stays_up_answers_the_printed_curl_until_it_is_interrupted(
     status, out, err = _end(process)
     assert (status, err) == (0, "")
     assert "The receiver arrived at the truth about every one of 3 tasks." in out
+    assert re.search(r"Each of [1-9]\d* outcomes arrived at the CRM, signed and in order\.", out)
+    assert out.count("webhook-id: evt_") == 3
+    assert not re.search(r"\+7916\d{3}", out)
     with pytest.raises(httpx2.ConnectError):
         httpx2.get(url)
 
@@ -139,11 +146,17 @@ def test_a_folder_keeps_database_and_settings_and_is_not_used_twice(
     assert err == "error: --folder: holds a receiver.db already: choose an empty one\n"
 
 
-def test_with_heavy_faults_the_receiver_is_right_about_every_task(
-    running: Running,
-) -> None:
+@pytest.fixture(scope="module")
+def reconciled(running: Running) -> tuple[int, dict[str, Any], str]:
+    """Status, result and what was printed on standard error."""
     status, out, err = _end(running["reconciled"])
-    result = json.loads(out)
+    return status, json.loads(out), err
+
+
+def test_with_heavy_faults_the_receiver_is_right_about_every_task(
+    reconciled: tuple[int, dict[str, Any], str],
+) -> None:
+    status, result, err = reconciled
     assert (status, result["truth"]) == (0, {"agree": 15, "disagree": 0, "disagreements": []}), err
     assert result["tasks"] == 15
     hooks = result["hooks"]
@@ -157,11 +170,24 @@ def test_with_heavy_faults_the_receiver_is_right_about_every_task(
     assert "Traceback" not in err
 
 
+def test_each_outcome_arrives_at_the_crm_though_it_answers_badly(
+    reconciled: tuple[int, dict[str, Any], str],
+) -> None:
+    crm = reconciled[1]["crm"]
+    assert crm["told"] == crm["arrived"] > 3 * 15
+    assert crm["bad_answers"].keys() == {"500", "503", "time-out"}
+    assert crm["repeated"] >= crm["bad_answers"]["time-out"] > 0
+    names = ("refused", "never_arrived", "out_of_order", "disagree")
+    assert [crm[name] for name in names] == [0, 0, 0, 0]
+    assert len(crm["samples"]) == 3
+
+
 def test_with_hooks_alone_it_is_wrong_and_says_about_what(
     running: Running,
 ) -> None:
     status, out, err = _end(running["hooks only"])
-    verdict = json.loads(out)["truth"]
+    result = json.loads(out)
+    verdict = result["truth"]
     assert status == 1
     assert verdict["disagree"] > 0
     assert verdict["agree"] + verdict["disagree"] == 15
@@ -169,4 +195,7 @@ def test_with_hooks_alone_it_is_wrong_and_says_about_what(
     assert all(each.keys() == {"account", "task_id", "field", "truth", "ours"} for each in named)
     assert all(each["truth"] != each["ours"] for each in named)
     assert any(each["field"].startswith("lost ") for each in named), "nobody counts lost hooks then"
+    crm = result["crm"]
+    assert (crm["refused"], crm["never_arrived"], crm["out_of_order"]) == (0, 0, 0)
+    assert crm["disagree"] > 0
     assert "Traceback" not in err
