@@ -2,6 +2,7 @@
 
 import typer
 
+from tests.bench.delivering import delivery
 from tests.bench.growth import growth
 from tests.bench.ingest import ingest
 from tests.bench.latency import latency
@@ -24,7 +25,7 @@ def _group() -> None:
     """Measure the receiver beside ceilings, a plain handler and peers. Starts everything itself."""
 
 
-for command in (ingest, latency, fsync, rebuild, memory, growth, reconcile, profile):
+for command in (ingest, latency, fsync, rebuild, memory, growth, reconcile, delivery, profile):
     app.command()(command)
 
 if __name__ == "__main__":

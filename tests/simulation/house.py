@@ -11,6 +11,7 @@ import httpx2
 from starlette.types import ASGIApp
 
 from receiver.clock import Clock
+from receiver.delivery.sender import Sender
 from receiver.domain.fields import DEFAULT_ALIASES
 from receiver.domain.hooks import HookKey, HookSigner
 from receiver.intake.access import Access, FixedAccess
@@ -55,13 +56,14 @@ def client_of(name: str, clock: Clock, rng: Random, transport: httpx2.AsyncBaseT
 
 @dataclass
 class Outside:
-    """What every life of a receiver finds outside: its file, the time, the way to the scheduler, its fate."""
+    """What every life of a receiver finds outside: file, time, the ways to scheduler and CRM, its fate."""
 
     path: Path
     clock: Clock
     rng: Random
     transport: httpx2.AsyncBaseTransport
     fate: Fate
+    crm: httpx2.AsyncBaseTransport
     policy: Policy = POLICY
 
 
@@ -93,6 +95,7 @@ class House:
         endpoint = HookEndpoint(Intake(rules, ledger, metrics, clock=outside.clock, rng=outside.rng))
         house = cls(store, endpoint, desks, metrics)
         workers: list[Any] = [ledger]
+        workers.append(Sender(store, outside.crm, outside.clock, outside.rng, metrics))
         workers += [kind(desk) for desk in desks.values() for kind in (TaskReconciler, CallReconciler)]
         house.workers = [asyncio.create_task(each.run(asyncio.Event()), name=each.name) for each in workers]
         return house

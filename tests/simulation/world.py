@@ -7,15 +7,19 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from random import Random
 from typing import Any, get_args
+from unittest.mock import patch
 
 from sqlalchemy import Table, func, select
 
+from receiver.delivery import sender
 from receiver.demo.compare import Comparison, compare
 from receiver.emulator import PROFILES, AccountConfig, Emulator, EmulatorConfig, Faults, create_emulator
 from receiver.emulator.config import DialectName, ListShape
 from receiver.rebuild import Difference, verify
 from receiver.store.engine import Store
+from receiver.store.outbound import MESSAGE, OPEN, OUTCOME
 from receiver.store.tables import DELIVERY, FACT, TASK
+from tests.simulation.crm import Crm, Told, subscribe
 from tests.simulation.fate import Fate
 from tests.simulation.house import NUMBERS, House, Outside, client_of
 from tests.simulation.loop import SimulatedClock, run
@@ -84,6 +88,7 @@ class Ended:
     facts: list[Row]
     kept: set[str]
     differences: list[Difference]
+    told: Told
 
     @property
     def problems(self) -> list[str]:
@@ -94,6 +99,7 @@ class Ended:
             *(f"disagrees with the truth: {each}" for each in comparison.disagreements),
             *(f"acknowledged and not kept: {copy}" for copy in sorted(self.acknowledged - self.kept)),
             *(f"not what the ledger gives: {each}" for each in self.differences),
+            *self.told.problems(list(self.rows.values())),
         ]
 
     @property
@@ -118,7 +124,9 @@ class Ended:
 
 def simulate(scenario: Scenario, file: Path) -> Ended:
     """Run the world to its end. `file`: where its receiver keeps its store; must not exist."""
-    return run(_World(scenario, file).live(), scenario.seed)
+    # It would look ten times a second, through hours in which nothing happens.
+    with patch.multiple(sender, _LOOK_S=15.0, _REFRESH_S=60.0):
+        return run(_World(scenario, file).live(), scenario.seed)
 
 
 @dataclass
@@ -128,12 +136,15 @@ class _World:
     clock: SimulatedClock = field(default_factory=SimulatedClock)
     house: House | None = None
     fallen: House | None = None
+    crm: Crm = field(init=False)
 
     async def live(self) -> Ended:
         emulator, stop = self._emulator(), asyncio.Event()
         wire = Wire(lambda: emulator.app, self.clock, self._rng("to the scheduler"))
         fate = Fate(self._rng("fate"))
-        outside = Outside(self.file, self.clock, self._rng("receiver"), wire, fate)
+        self.crm = Crm(self.clock, self._rng("crm"))
+        outside = Outside(self.file, self.clock, self._rng("receiver"), wire, fate, self.crm)
+        _prepare(self.file)
         self.house = House.open(outside)
         executing = asyncio.create_task(emulator.run(stop))
         crashing = asyncio.create_task(self._crash(outside))
@@ -200,10 +211,12 @@ class _World:
         end = self.clock.now() + PATIENCE_S
         while self.clock.now() < end:
             settled = select(func.count()).where(TASK.c.settled)
+            undelivered = select(func.count()).where(MESSAGE.c.state.in_(OPEN))
             assert self.house is not None
             with self.house.store.snapshot() as connection:
                 done = connection.execute(settled).scalar_one()
-            if emulator.status()["idle"] and done >= len(emulator.truth()["tasks"]):
+                to_deliver = connection.execute(undelivered).scalar_one()
+            if emulator.status()["idle"] and done >= len(emulator.truth()["tasks"]) and not to_deliver:
                 return
             await self.clock.sleep(LOOK_S)
 
@@ -218,9 +231,19 @@ class _World:
                 facts=_rows(store, FACT),
                 kept={header["x-emulator-hook"] for header in headers},
                 differences=verify(store).differences,
+                told=Told(_rows(store, OUTCOME), _rows(store, MESSAGE), self.crm.arrived),
             )
         finally:
             store.close()
+
+
+def _prepare(file: Path) -> None:
+    """A store in which the CRM has subscribed."""
+    store = Store(file)
+    store.create()
+    with store.transaction() as connection:
+        subscribe(connection)
+    store.close()
 
 
 def _rows(store: Store, table: Table) -> list[Row]:

@@ -26,6 +26,8 @@ oauth_client_id = "app"
 oauth_client_secret = "an-application-secret"
 [reconcile]
 enabled = false
+[delivery]
+allowed_networks = ["127.0.0.0/8"]
 """
 
 BODIES = (
