@@ -57,7 +57,7 @@ class Crm(httpx2.AsyncBaseTransport):
         if mood < 0.05:
             raise httpx2.ConnectError("connection refused")
         if mood < 0.15:
-            return httpx2.Response(500, text="oops")
+            return httpx2.Response(500, stream=httpx2.ByteStream(b"oops"))
         headers = {name.lower(): value for name, value in request.headers.items()}
         moment = datetime.fromtimestamp(int(headers["webhook-timestamp"]), UTC)
         signature = Webhook(SECRET).sign(headers["webhook-id"], moment, body.decode())
@@ -67,7 +67,7 @@ class Crm(httpx2.AsyncBaseTransport):
             await self.clock.sleep(60.0)  # its answer comes too late
         if mood < 0.21:
             raise httpx2.ReadError("connection reset")
-        return httpx2.Response(204)
+        return httpx2.Response(204, stream=httpx2.ByteStream(b""))
 
 
 @dataclass(frozen=True, slots=True)
