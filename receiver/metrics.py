@@ -20,7 +20,6 @@ RETENTION_KINDS = (
 )
 """What is deleted when it is too old; `set_aside`: deliveries that name no task."""
 
-DELIVERY_OUTCOMES = ("delivered", "failed", "dead", "dropped")
 PIPELINE_STAGES = ("durable", "reconciled", "delivered")
 
 _QUEUE_LIMIT = 50

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 import orjson
 from sqlalchemy import Connection, bindparam, or_, select, update
 
-from receiver.store.bulk import among, run, write
+from receiver.store.bulk import run, write
 from receiver.store.outbound import MESSAGE, OPEN, OPERATOR_EVENT, POSTING, SUBSCRIPTION
 
 _OPEN = "state IN ('waiting', 'held')"
@@ -190,9 +190,6 @@ def disable(connection: Connection, subscription: str, reason: str, at: float) -
     write(connection, OPERATOR_EVENT, "add", [event])
 
 
-def subscriptions(connection: Connection, ids: Sequence[str] | None = None) -> Sequence[Any]:
-    """The rows of these subscriptions, or of all, by id."""
-    query = select(SUBSCRIPTION).order_by(SUBSCRIPTION.c.id)
-    if ids is not None:
-        query = query.where(among(connection, SUBSCRIPTION.c.id, ids))
-    return connection.execute(query).all()
+def subscriptions(connection: Connection) -> Sequence[Any]:
+    """The rows of all subscriptions, by id."""
+    return connection.execute(select(SUBSCRIPTION).order_by(SUBSCRIPTION.c.id)).all()
