@@ -1,15 +1,17 @@
 """The fold: one task's facts become its timeline, the same for any permutation and duplication of them."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Literal
 
+from receiver.domain.attempt import End, Trail, each_attempt
 from receiver.domain.attempts import Attempts, count_attempts, occurrences, tell_apart
 from receiver.domain.expected import Tally, tally
 from receiver.domain.facts import CallSaid, Fact, TaskSaid
 from receiver.domain.fields import call_key, result_of
 from receiver.domain.findings import find
 from receiver.domain.known import Heard, Known, sort
-from receiver.domain.timeline import Timeline
+from receiver.domain.results import BUILT_IN, Reasons, judge
+from receiver.domain.timeline import Timeline, latest_call
 from receiver.domain.transitions import RESULTS, STATES, Step, Walk, walk
 
 _OPEN_PHASES = {"scheduled": 0, "executed": 1, "delayed": 2}
@@ -18,7 +20,11 @@ _SUCCESS, _AFTER, _FINISHED, _GONE = (1.0,), (2.0,), (3.0,), (4.0,)
 """Ranks behind every rank of an open task, which all begin with 0."""
 
 
-def fold(facts: Iterable[Fact]) -> Timeline:
+Fold = Callable[[Iterable[Fact]], Timeline]
+"""A fold whose reasons are chosen."""
+
+
+def fold(facts: Iterable[Fact], reasons: Reasons = BUILT_IN) -> Timeline:
     """The timeline of one task. `facts`: one or more, all of the same task, in any order, repeats allowed."""
     known = sort(facts)
     pause = known.plan.pause if known.plan else None
@@ -26,8 +32,30 @@ def fold(facts: Iterable[Fact]) -> Timeline:
     calls = _own_calls(known)
     walked = walk(_steps(known, again))
     attempts = count_attempts(known.plan, walked.stage, _begun(known, again), calls)
-    hooks = tally(known, tell_apart(again, pause, attempts.low - 1), walked.stage, attempts.low)
-    return _timeline(known, walked, attempts, hooks, calls)
+    again = tell_apart(again, pause, attempts.low - 1)
+    hooks = tally(known, again, walked.stage, attempts.low)
+    trail = _trail(known, walked, attempts, again, calls)
+    return _timeline(known, walked, hooks, trail, reasons)
+
+
+def _trail(
+    known: Known,
+    walked: Walk,
+    attempts: Attempts,
+    again: Sequence[Sequence[Fact]],
+    calls: Mapping[str, CallSaid | None],
+) -> Trail:
+    stage, before = walked.stage, known.first("before")
+    connected = "success" if stage == "gone" and known.hooks["success"] else None
+    is_over = STATES.get(stage, stage) in ("finished", "gone")
+    return Trail(
+        plan=known.plan,
+        attempts=attempts,
+        before=before.at if before else None,
+        again=[group[0].at for group in again],
+        calls=[call for call in calls.values() if call],
+        end=End(RESULTS.get(stage, connected), is_over, _word_on_result(known), _cdr(known)),
+    )
 
 
 def _own_calls(known: Known) -> dict[str, CallSaid | None]:
@@ -110,11 +138,15 @@ def _rank(fact: Fact, said: TaskSaid, known: Known, again: Sequence[Sequence[Fac
 
 
 def _timeline(
-    known: Known, walked: Walk, attempts: Attempts, hooks: Tally, calls: Mapping[str, CallSaid | None]
+    known: Known,
+    walked: Walk,
+    hooks: Tally,
+    trail: Trail,
+    reasons: Reasons,
 ) -> Timeline:
-    stage, plan = walked.stage, known.plan
+    stage, plan, end = walked.stage, known.plan, trail.end
     refs = {fact.ref for fact in known.all if fact.ref}
-    connected = "success" if stage == "gone" and known.hooks["success"] else None
+    last = latest_call(trail.calls, end.cdr)
     return Timeline(
         account=known.all[0].account,
         ref=min(refs) if refs else None,
@@ -122,14 +154,14 @@ def _timeline(
         queue_id=plan.queue_id if plan else _claim(known, "queue_id"),
         claimed_id=_claim(known, "task_id"),
         state=STATES.get(stage, stage),
-        finish_result=RESULTS.get(stage, connected),
+        finish_result=end.result,
         confidence="reconciled" if known.end or stage == "gone" else "events",
         gone=known.gone is not None,
-        attempts=attempts,
+        attempts=trail.attempts,
         settled=known.settled is not None,
         plan=plan,
-        cdr=_cdr(known),
-        word=_word_on_result(known),
+        cdr=end.cdr,
+        word=end.word,
         first_at=known.all[0].at,
         last_at=known.all[-1].at,
         finished_at=_finished_at(known),
@@ -137,10 +169,12 @@ def _timeline(
         duplicates=hooks.duplicates,
         expected=hooks.expected,
         lost=hooks.lost,
-        findings=find(known, walked, attempts, hooks),
-        calls=tuple([call for call in calls.values() if call]),
+        findings=find(known, walked, trail.attempts, hooks),
+        calls=tuple(trail.calls),
         wanting=_wanting(known),
         flags=hooks.flags,
+        made=each_attempt(trail, reasons),
+        verdict=judge(end.result, end.word, last, plan.a_number if plan else None, reasons),
     )
 
 

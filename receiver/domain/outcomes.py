@@ -12,9 +12,7 @@ from typing import Any, Literal, get_args
 import orjson
 
 from receiver.domain.facts import CallSaid
-from receiver.domain.fields import call_key
 from receiver.domain.numbers import e164
-from receiver.domain.results import judge
 from receiver.domain.shape import shape
 from receiver.domain.timeline import Timeline
 
@@ -100,7 +98,7 @@ def _of_the_way(timeline: Timeline, before: Before, data: Mapping[str, Any]) -> 
             detail = {**data, "attempts": number, "attempts_exact": True, "attempts_most": number}
             yield _outcome(timeline, "task.attempt_started", number, timeline.last_at, detail)
     if timeline.finish_result == "success" and not before.get("task.connected"):
-        yield _outcome(timeline, "task.connected", 0, _connected_at(timeline) or timeline.last_at, data)
+        yield _outcome(timeline, "task.connected", 0, timeline.connected_at or timeline.last_at, data)
 
 
 def _of_the_end(timeline: Timeline, before: Before, data: Mapping[str, Any]) -> Iterator[Outcome]:
@@ -155,8 +153,7 @@ def _outcome(
 
 def describe(timeline: Timeline) -> dict[str, Any]:
     """An outcome as it is published: JSON values, times in ISO 8601 (UTC), durations in seconds."""
-    plan, call = timeline.plan, _last_call(timeline)
-    verdict = judge(timeline.finish_result, timeline.word, call, plan.a_number if plan else None)
+    plan, call, verdict = timeline.plan, timeline.last_call, timeline.verdict
     is_over = timeline.state == "finished"
     record = next((leg["record_uuid"] for leg in call.legs if leg.get("record_uuid")), None) if call else None
     return {
@@ -188,7 +185,7 @@ def describe(timeline: Timeline) -> dict[str, Any]:
         "hangup_party": call.hangup_disposition if call else None,
         "planned_at": moment(plan.start_at if plan else None),
         "first_at": moment(timeline.first_at),
-        "connected_at": moment(_connected_at(timeline)),
+        "connected_at": moment(timeline.connected_at),
         "finished_at": moment(timeline.finished_at),
         "confidence": timeline.confidence,
     }
@@ -207,17 +204,6 @@ def _text(text: str | None) -> str | None:
 
 def _number(number: str | None) -> dict[str, str | None] | None:
     return {"raw": number, "e164": e164(number)} if number else None
-
-
-def _last_call(timeline: Timeline) -> CallSaid | None:
-    """The record of the task's latest call, where call history has one."""
-    found = [call for call in timeline.calls if call.found]
-    named = [call for call in found if call_key(call.call) == call_key(timeline.cdr)]
-    return named[0] if named else max(found, key=lambda call: call.init_at or 0.0, default=None)
-
-
-def _connected_at(timeline: Timeline) -> float | None:
-    return min((call.bridged_at for call in timeline.calls if call.bridged_at is not None), default=None)
 
 
 def _ring(call: CallSaid | None) -> float | None:

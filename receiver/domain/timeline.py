@@ -1,10 +1,13 @@
 """The timeline of one task: what its facts add up to."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Literal
 
+from receiver.domain.attempt import Attempt
 from receiver.domain.attempts import Attempts
 from receiver.domain.facts import CallSaid, TaskSaid
+from receiver.domain.fields import call_key
+from receiver.domain.results import Verdict
 from receiver.domain.shape import shape
 
 Category = Literal["lost_hook", "drift", "anomaly"]
@@ -43,6 +46,7 @@ class Timeline:
 
     `claimed_id`: the vendor's id as the hooks claim it. `word`: the vendor's
     own on the result; the API's, or else what a hook said. `wanting`: calls whose record has not been heard.
+    `made`: the attempts one by one; `verdict`: what the task came to.
     """
 
     account: str
@@ -70,6 +74,18 @@ class Timeline:
     calls: tuple[CallSaid, ...]
     wanting: tuple[str, ...]
     flags: Mapping[str, tuple[str, ...]]
+    made: tuple[Attempt, ...]
+    verdict: Verdict
+
+    @property
+    def last_call(self) -> CallSaid | None:
+        """The record of the task's latest call, where call history has one."""
+        return latest_call(self.calls, self.cdr)
+
+    @property
+    def connected_at(self) -> float | None:
+        """When the two were first connected, by call history."""
+        return min((call.bridged_at for call in self.calls if call.bridged_at is not None), default=None)
 
     @property
     def key(self) -> str:
@@ -96,3 +112,10 @@ class Timeline:
             return max(self.first_at, plan.start_at or 0.0) if plan else self.first_at
         pause = plan.pause if plan and plan.pause and self.state == "delayed" else 0.0
         return self.last_at + pause
+
+
+def latest_call(calls: Iterable[CallSaid], cdr: str | None) -> CallSaid | None:
+    """The record of the call that `cdr` names, or else of the latest one."""
+    found = [call for call in calls if call.found]
+    named = [call for call in found if call_key(call.call) == call_key(cdr)]
+    return named[0] if named else max(found, key=lambda call: call.init_at or 0.0, default=None)

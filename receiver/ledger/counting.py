@@ -22,10 +22,9 @@ def count(metrics: Metrics, change: Change) -> None:
 
 
 def _count_settled(metrics: Metrics, after: Timeline) -> None:
-    bridges = [call.bridged_at for call in after.calls if call.bridged_at is not None]
     begin = after.plan and (after.plan.start_at or after.plan.created_at)
-    if bridges and begin:
-        took = max(0.0, min(bridges) - begin)
+    if after.connected_at and begin:
+        took = max(0.0, after.connected_at - begin)
         metrics.time_to_connect.labels(metrics.queue_label(after.queue_id)).observe(took)
     for event, count in after.expected.items():
         metrics.expected_hooks.labels(event).inc(count)

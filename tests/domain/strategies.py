@@ -22,6 +22,7 @@ from tests.factories import ACCOUNT, START
 TIMES = st.sampled_from([START + 30 * step for step in range(12)])
 """Few moments, so that facts collide in time; half of them a pause of 60 s apart."""
 
+A_NUMBER = "+79990000001"
 CALLS = st.sampled_from([None, "", "U-1", "u1", "u2", "u3"])
 RESULTS = st.sampled_from([None, "success", "failed", "ANSWER", "BUSY", "odd"])
 STATUSES = st.sampled_from(
@@ -57,10 +58,28 @@ TASKS_SAID = st.builds(
     try_count=st.sampled_from([None, 1, 2, 3, 50]),
     pause=st.sampled_from([None, 0.0, 60.0]),
     start_at=STAMPS,
+    created_at=STAMPS,
+    finish_comment=st.sampled_from([None, "B number: busy", "не отвечает", "error 7"]),
+    extension_id=st.sampled_from([None, "", "70", "71"]),
+    a_number=st.sampled_from([None, A_NUMBER]),
     hooks=st.sampled_from([(), ("after",), EVENTS]),
 )
+LEGS = st.builds(
+    lambda number, result: {"dest_number": number, "result": result},
+    st.sampled_from([A_NUMBER, "+79990000002"]),
+    st.sampled_from(["answered", "busy", "not answered", "odd"]),
+)
 CALLS_SAID = st.builds(
-    CallSaid, call=st.sampled_from(["U-1", "u1", "u2", "u3"]), found=st.booleans(), init_at=STAMPS
+    CallSaid,
+    call=st.sampled_from(["U-1", "u1", "u2", "u3"]),
+    found=st.booleans(),
+    result=st.sampled_from([None, "bridged", "busy", "answered"]),
+    init_at=STAMPS,
+    bridged_at=STAMPS,
+    hangup_at=STAMPS,
+    duration=st.sampled_from([None, 0, 12.5, 40]),
+    bridged_duration=st.sampled_from([None, 0.0004, 7, 33.3]),
+    legs=st.lists(LEGS, max_size=3).map(tuple),
 )
 OBSERVED = st.one_of(TASKS_SAID, TASKS_SAID, CALLS_SAID, st.just(GoneSaid()), st.just(SettledSaid()))
 

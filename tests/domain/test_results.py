@@ -1,10 +1,15 @@
 """How a call ended, concluded from what little is known."""
 
+import re
+
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from receiver.domain.facts import CallSaid
 from receiver.domain.numbers import e164, same_number
-from receiver.domain.results import CALL_RESULTS, judge, read_result
+from receiver.domain.results import CALL_RESULTS, PATTERNS, CallResult, Reasons, judge, read_result
+from receiver.emulator.comments import ENGLISH, RUSSIAN
 
 A, B = "+79990000001", "89990000002"
 
@@ -27,16 +32,111 @@ def leg(number: str, result: str, cause: str = "") -> dict[str, str]:
         ("Отменён", "cancelled"),
         ("CHANUNAVAIL", "unavailable"),
         ("SUBSCRIBER_ABSENT", "unavailable"),
+        ("USER_NOT_REGISTERED", "unavailable"),
         ("UNALLOCATED_NUMBER", "wrong_number"),
+        ("INVALID_NUMBER_FORMAT", "wrong_number"),
+        ("NO_USER_RESPONSE", "no_answer"),
+        ("ALLOTTED_TIMEOUT", "no_answer"),
+        ("originator-cancel", "cancelled"),
+        ("CANCEL", "cancelled"),
         ("bridged", "connected"),
         ("answered", None),
         ("NORMAL_CLEARING", None),
+        ("unanswered questions", None),
+        ("отвечает", None),
         ("", None),
+        (" \t", None),
     ],
 )
 def test_the_vendors_words(word: str, result: str | None) -> None:
     assert read_result(word) == result
     assert result is None or result in CALL_RESULTS
+
+
+@pytest.mark.parametrize(
+    ("text", "result"),
+    [
+        ("Номер B: абонент недоступен", "unavailable"),
+        ("A number: no answer", "no_answer"),
+        ("Абонент не отвечает, перезвоните позже", "no_answer"),
+        ("клиент не взял трубку", "no_answer"),
+        ("Абонент НЕ БЕРЁТ трубку", "no_answer"),
+        ("Вызов остался без ответа.", "no_answer"),
+        ("Линия занята", "busy"),
+        ("номер +7 999 000-00-01: занято", "busy"),
+        ("Клиент сбросил звонок", "rejected"),
+        ("the call was declined by the callee", "rejected"),
+        ("Задача отменена оператором", "cancelled"),
+        ("неверный номер", "wrong_number"),
+        ("Набранный номер не существует", "wrong_number"),
+        ("телефон вне зоны действия сети", "unavailable"),
+        ("the subscriber is unavailable", "unavailable"),
+        ("Недоступен: номер не обслуживается", "wrong_number"),
+        ("network error 17", None),
+        ("незанятые операторы", None),
+    ],
+)
+def test_free_text_in_two_languages(text: str, result: str | None) -> None:
+    assert read_result(text) == result
+    assert read_result(f"  {text.upper()} !") == result
+    verdict = judge("failed", text, None, A)
+    assert (verdict.result, verdict.raw) == (result or "failed", text)
+
+
+@pytest.mark.parametrize("leg_name", ["A", "B"])
+@pytest.mark.parametrize("result", sorted(ENGLISH))
+def test_the_comments_of_a_scheduler_are_read(result: str, leg_name: str) -> None:
+    assert read_result(f"{leg_name} number: {ENGLISH[result]}") == result
+    assert read_result(f"Номер {leg_name}: {RUSSIAN[result]}") == result
+
+
+def test_own_patterns_come_before_those_that_are_built_in() -> None:
+    own: dict[CallResult, tuple[str, ...]] = {
+        "rejected": (r"Автоответчик|чёрный список", "^busy$"),
+        "no_answer": (r"автоответчик \d+", r"(?i)voice ?MAIL"),
+    }
+    reasons = Reasons(own)
+    assert reasons.read("АВТООТВЕТЧИК 5") == "rejected", "the first that is found counts"
+    assert reasons.read("номер в черном списке") is None
+    assert reasons.read("Черный список") == reasons.read("чЁрный_список") == "rejected"
+    assert (reasons.read("BUSY"), reasons.read("line busy")) == ("rejected", "busy")
+    assert reasons.read("went to Voice-Mail") == "no_answer"
+    assert reasons.read("нет ответа") == "no_answer"
+    assert read_result("автоответчик") is None
+
+
+def test_own_patterns_do_not_touch_each_other() -> None:
+    """Each may have groups and flags, as if it were alone."""
+    reasons = Reasons({"busy": (r"(?P<n>a)(?P=n)", r"(?P<n>b)(?P=n)", "(?s)c.d"), "failed": ()})
+    assert [reasons.read(word) for word in ("aa", "bb", "c d", "ab")] == ["busy", "busy", "busy", None]
+    with pytest.raises(re.error):
+        Reasons({"busy": ("(",)})
+
+
+def test_own_patterns_decide_what_a_task_came_to() -> None:
+    call = CallSaid("c1", result="failed", legs=(leg(A, "answered"), leg(B, "failed", "Q.850;cause=17")))
+    assert judge("failed", None, call, A).result == "failed"
+    verdict = judge("failed", None, call, A, Reasons({"busy": (r"\bcause 17\b",)}))
+    assert (verdict.result, verdict.raw, verdict.failed_leg) == ("busy", "Q.850;cause=17", "b")
+
+
+def test_what_fits_no_pattern_stays_as_it_was_said() -> None:
+    assert judge("failed", " Что-то\tне так! ", None, A).raw == " Что-то\tне так! "
+    on_b = CallSaid("c1", result="odd", legs=(leg(A, "answered"), leg(B, "strange", "CAUSE_99")))
+    assert judge("failed", None, on_b, A).raw == "CAUSE_99"
+    assert judge("failed", "the API said so", on_b, A).raw == "the API said so"
+    assert judge("failed", None, None, A).raw == "failed"
+
+
+@given(st.text(max_size=3).filter(lambda text: not any(map(str.isalnum, text))))
+def test_marks_around_and_between_words_say_nothing(marks: str) -> None:
+    assert read_result(f"{marks}USER{marks}BUSY{marks}") == "busy"
+    assert read_result(f"{marks}Не {marks}отвечает{marks}") == "no_answer"
+
+
+def test_every_result_that_words_tell_is_one_of_a_call() -> None:
+    assert set(PATTERNS) <= set(CALL_RESULTS)
+    assert set(CALL_RESULTS) - set(PATTERNS) == {"failed", "unknown"}
 
 
 def test_a_success_is_connected_whatever_else_is_said() -> None:
