@@ -33,11 +33,13 @@ from receiver.metrics import Metrics
 from receiver.reconcile.desk import Desk
 from receiver.reconcile.policy import Policy
 from receiver.reconcile.worker import CallReconciler, TaskReconciler
+from receiver.recount import adopt_zone
 from receiver.requests import RequestLog
 from receiver.retention import Keep, RetentionWorker
 from receiver.scheduler.account import SchedulerAccount
 from receiver.scheduler.client import SchedulerClient
-from receiver.settings import AccountSettings, RetentionSettings, Settings
+from receiver.sections import AccountSettings, RetentionSettings
+from receiver.settings import Settings
 from receiver.snapshot import SnapshotWorker
 from receiver.store.engine import Store
 from receiver.store.postgres import is_url
@@ -71,7 +73,11 @@ class Receiver:
         self.signer = HookSigner(settings.signing_keys)
         self.store = Store(settings.store, patience=_STORE_PATIENCE_S)
         self.store.create()
-        self.ledger = Ledger(self.store, self.metrics)
+        if not adopt_zone(self.store, settings.analytics.zone, world.clock.now()):
+            _log.warning(
+                "days are counted in another zone; `receiver rebuild` counts them in the one that is set"
+            )
+        self.ledger = Ledger(self.store, self.metrics, fold=settings.fold)
         self.intake = self._intake()
         self.closing = asyncio.Event()
         self.clients = {name: self._client(name, account) for name, account in settings.accounts.items()}
@@ -243,6 +249,7 @@ def _routes(receiver: Receiver) -> list[BaseRoute]:
         public_url=receiver.settings.hook_root,
         accounts=tuple(receiver.settings.accounts),
         clock=receiver.world.clock,
+        fold=receiver.settings.fold,
         closing=receiver.closing,
     )
 

@@ -14,11 +14,17 @@ from typing import Any
 
 from sqlalchemy import Connection, Table, select
 
-from receiver.domain.fold import fold
+from receiver.domain.fold import Fold, fold
+from receiver.domain.rollup import COUNTS
 from receiver.domain.timeline import Timeline
+from receiver.recount import recount
 from receiver.store import replay, statements
+from receiver.store.bulk import among
+from receiver.store.counted import ATTEMPT
 from receiver.store.engine import Store
-from receiver.store.rows import finding_rows, task_row
+from receiver.store.recounting import TABLES, kept, left, scratch, spill, take_away_kept
+from receiver.store.rollups import Counted, Deltas, counted_of, standard
+from receiver.store.rows import attempt_rows, finding_rows, task_row
 from receiver.store.tables import FINDING, LINK, QUEUE, TASK
 
 Progress = Callable[[int], None]
@@ -49,15 +55,17 @@ class Comparison:
     to_fold: int
 
 
-def rebuild(store: Store, progress: Progress = lambda _: None) -> int:
+def rebuild(store: Store, progress: Progress = lambda _: None, fold: Fold = fold) -> int:
     """Derive everything from the ledger again, beside a service if there is one. The number of tasks."""
     _mend_links(store)
     _mend_queues(store)
     done = 0
     for account, keys in _parts(store.snapshot):
-        done += _fold_again(store, account, keys)
+        done += _fold_again(store, account, keys, fold)
         progress(done)
     _drop_without_facts(store)
+    _drop_excess_attempts(store)
+    recount(store)
     return done
 
 
@@ -76,7 +84,7 @@ def _parts(reading: Callable[[], AbstractContextManager[Connection]]) -> Iterato
             place = page[-1][0], page[-1][1]
 
 
-def _fold_again(store: Store, account: str, keys: list[str]) -> int:
+def _fold_again(store: Store, account: str, keys: list[str], fold: Fold) -> int:
     """Fold these tasks and write them over what is there. How many of them are tasks still."""
     with store.snapshot() as connection:
         read = statements.facts_of(connection, account, keys)
@@ -89,7 +97,7 @@ def _fold_again(store: Store, account: str, keys: list[str]) -> int:
         # Facts are only ever added: where there are as many as were read, they are the same.
         counts = statements.count_facts(connection, account, mine)
         changed = [key for key, count in counts.items() if count != len(read.get(key, ()))]
-        timelines |= _folded(connection, account, changed)
+        timelines |= _folded(connection, account, changed, fold)
         statements.put_tasks(connection, [timelines[key] for key in counts])
         statements.drop_pending(connection, pending)
     return len(counts)
@@ -102,7 +110,7 @@ def _not_linked(connection: Connection, account: str, keys: list[str]) -> list[s
     return [key for key in keys if key not in linked]
 
 
-def _folded(connection: Connection, account: str, keys: list[str]) -> dict[str, Timeline]:
+def _folded(connection: Connection, account: str, keys: list[str], fold: Fold) -> dict[str, Timeline]:
     found = statements.facts_of(connection, account, keys) if keys else {}
     return {key: fold(facts) for key, facts in found.items()}
 
@@ -124,9 +132,15 @@ def _mend_queues(store: Store) -> None:
 
 def _drop_without_facts(store: Store) -> None:
     with store.snapshot() as connection:
-        queries = map(replay.without_facts, (TASK, FINDING))
+        queries = map(replay.without_facts, replay.OF_TASKS)
         odd = {(row.account, row.key) for query in queries for row in connection.execute(query)}
     _mend(store, odd, replay.drop_without_facts)
+
+
+def _drop_excess_attempts(store: Store) -> None:
+    with store.snapshot() as connection:
+        odd = [(row.account, row.key) for row in connection.execute(replay.excess_attempts())]
+    _mend(store, odd, replay.drop_excess_attempts)
 
 
 def _mend(store: Store, odd: Iterable[tuple[str, str]], mend: Mend) -> None:
@@ -139,18 +153,27 @@ def _mend(store: Store, odd: Iterable[tuple[str, str]], mend: Mend) -> None:
                 mend(connection, account, names[start : start + replay.TASKS])
 
 
-def verify(store: Store, progress: Progress = lambda _: None) -> Comparison:
+def verify(store: Store, progress: Progress = lambda _: None, fold: Fold = fold) -> Comparison:
     """What differs between the live derived tables and the ledger replayed, both at one moment."""
-    with store.snapshot() as connection:
+    with store.snapshot() as connection, scratch() as into:
+        deltas = Deltas(standard(connection))
         differences = [*_compare_links(connection), *_compare_queues(connection)]
         done = to_fold = 0
         for account, keys in _parts(lambda: nullcontext(connection)):
             waiting = set(statements.pending_of(connection, account, keys).values())
-            differences += _compare_tasks(connection, account, [key for key in keys if key not in waiting])
+            timelines = _folded(connection, account, [key for key in keys if key not in waiting], fold)
+            differences += _compare_tasks(connection, account, timelines)
+            _count(connection, account, timelines, deltas)
+            for counted in counted_of(connection, account, waiting).values():
+                deltas.add(account, counted)
+            spill(deltas, into)
             to_fold += len(waiting)
             done += len(keys)
             progress(done)
         differences += _compare_without_facts(connection)
+        spill(deltas, into, all_of_it=True)
+        take_away_kept(connection, into)
+        differences += _compare_sums(connection, into)
     return Comparison(differences, to_fold)
 
 
@@ -170,8 +193,10 @@ def _compare_queues(connection: Connection) -> Iterator[Difference]:
         yield from _compare(QUEUE, key, live.get(key), rebuilt.get(key))
 
 
-def _compare_tasks(connection: Connection, account: str, keys: list[str]) -> Iterator[Difference]:
-    timelines = _folded(connection, account, keys)
+def _compare_tasks(
+    connection: Connection, account: str, timelines: Mapping[str, Timeline]
+) -> Iterator[Difference]:
+    keys = list(timelines)
     live = statements.task_rows(connection, account, keys)
     for key, timeline in timelines.items():
         row = live.get(key)
@@ -181,10 +206,41 @@ def _compare_tasks(connection: Connection, account: str, keys: list[str]) -> Ite
     findings = {_finding_key(row._mapping): row._mapping for row in rows}
     for finding in sorted(findings.keys() | wanted.keys()):
         yield from _compare(FINDING, finding, findings.get(finding), wanted.get(finding))
+    yield from _compare_attempts(connection, account, timelines)
+
+
+def _compare_attempts(
+    connection: Connection, account: str, timelines: Mapping[str, Timeline]
+) -> Iterator[Difference]:
+    wanted = {(row["key"], row["number"]): row for each in timelines.values() for row in attempt_rows(each)}
+    mine = ATTEMPT.c.account == account, among(connection, ATTEMPT.c.key, timelines)
+    rows = connection.execute(select(ATTEMPT).where(*mine)).mappings()
+    live = {(row["key"], row["number"]): row for row in rows}
+    for key, number in sorted(live.keys() | wanted.keys()):
+        place = account, key, str(number)
+        yield from _compare(ATTEMPT, place, live.get((key, number)), wanted.get((key, number)))
+
+
+def _count(connection: Connection, account: str, timelines: Mapping[str, Timeline], deltas: Deltas) -> None:
+    """Add what these tasks come to. One that has no row is in no sum."""
+    live = statements.known_tasks(connection, account, list(timelines))
+    for key, timeline in timelines.items():
+        if key in live:
+            deltas.add(account, Counted(task_row(timeline), attempt_rows(timeline)))
+
+
+def _compare_sums(connection: Connection, into: Connection) -> Iterator[Difference]:
+    for table in TABLES:
+        for sums in left(into, table):
+            for key, odd in sums.items():
+                row = kept(connection, table, key)
+                live = {name: getattr(row, name) if row else 0 for name in COUNTS}
+                right = {name: live[name] + number for name, number in zip(COUNTS, odd, strict=True)}
+                yield from _compare(table, tuple(map(str, key)), live, right)
 
 
 def _compare_without_facts(connection: Connection) -> Iterator[Difference]:
-    for table in (TASK, FINDING):
+    for table in replay.OF_TASKS:
         for row in connection.execute(replay.without_facts(table)):
             yield Difference(table.name, f"{row.account}/{row.key}", "no facts bear this out", {})
 

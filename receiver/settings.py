@@ -5,23 +5,13 @@ A nested setting's variable joins the names with two underscores: `RECEIVER_ACCO
 
 import os
 from difflib import get_close_matches
-from ipaddress import ip_network
+from functools import partial
 from itertools import takewhile
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
 import pydantic_settings
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    ConfigDict,
-    Field,
-    HttpUrl,
-    SecretStr,
-    ValidationError,
-    field_validator,
-    model_validator,
-)
+from pydantic import Field, HttpUrl, ValidationError, field_validator
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
@@ -30,122 +20,23 @@ from pydantic_settings import (
 )
 
 from receiver.domain.fields import DEFAULT_ALIASES
+from receiver.domain.fold import Fold, fold
 from receiver.domain.hooks import ACCOUNT, HookKey
+from receiver.domain.results import Reasons
 from receiver.errors import SettingsError
+from receiver.sections import (
+    AccountSettings,
+    AnalyticsSettings,
+    DeliverySettings,
+    HookKeySettings,
+    Network,
+    ReconcileSettings,
+    RetentionSettings,
+)
 from receiver.store.postgres import is_url
 
 _PREFIX = "RECEIVER_"
 _CONFIG = _PREFIX + "CONFIG"
-
-
-def _network(text: str) -> str:
-    return str(ip_network(text, strict=False))
-
-
-Network = Annotated[str, AfterValidator(_network)]
-"""An address or a CIDR block."""
-
-
-class HookKeySettings(BaseModel):
-    """A key that signs hook URLs. The first of the list signs, all of them verify."""
-
-    model_config = ConfigDict(extra="forbid")
-    name: str = Field(
-        pattern=r"^[A-Za-z0-9_-]{1,16}$", description="Named in each URL; letters, digits, '_', '-'."
-    )
-    secret: SecretStr = Field(min_length=32, description="At least 32 characters, kept secret.")
-
-
-class AccountSettings(BaseModel):
-    """One client id at one scheduler."""
-
-    model_config = ConfigDict(extra="forbid")
-    base_url: HttpUrl = Field(description="The API's root, such as https://HOST/api/ver1.0.")
-    client_id: str = Field(default="@me", description="The account's number in API paths, not the OAuth id.")
-    oauth_client_id: str = Field(description="The application's id at the OAuth endpoint.")
-    oauth_client_secret: SecretStr = Field(description="The application's secret at the OAuth endpoint.")
-    token_url: HttpUrl | None = Field(
-        default=None, description="OAuth endpoint; default /oauth/token at the host."
-    )
-    task_segment: str = Field(
-        default="task", description="Path segment of reading, listing and deleting tasks."
-    )
-    create_segment: str = Field(default="tasks", description="Path segment of creating tasks.")
-    per_page: int = Field(default=100, ge=1, le=1000, description="Tasks per page when listing.")
-    timeout_s: float = Field(default=20.0, gt=0, description="Seconds to wait for an API answer.")
-    quota_share: float = Field(
-        default=0.5, gt=0, le=1, description="Part of the hourly quota for reconciliation."
-    )
-    fixed_secret: SecretStr | None = Field(
-        default=None,
-        min_length=16,
-        description="Opens /hooks/ACCOUNT/EVENT/SECRET, for tasks without minted URLs.",
-    )
-    fixed_addresses: tuple[Network, ...] = Field(
-        default=(), description="Addresses that may use /hooks/ACCOUNT/EVENT without a secret."
-    )
-
-
-class ReconcileSettings(BaseModel):
-    """When the scheduler's API is asked. Seconds."""
-
-    model_config = ConfigDict(extra="forbid")
-    enabled: bool = Field(default=True, description="Run reconciliation inside `serve`.")
-    confirm_after_s: float = Field(
-        default=2.0, ge=0, description="Ask for the end so long after an `after` hook."
-    )
-    overdue_after_s: float = Field(
-        default=120.0, ge=0, description="Ask so long after a task should have moved."
-    )
-    late_hook_grace_s: float = Field(
-        default=300.0, ge=0, description="Hooks missing so long after the end are lost."
-    )
-    ask_again_s: float = Field(default=60.0, gt=0, description="First pause before asking again; doubles.")
-    sweep_every_s: float = Field(
-        default=900.0, gt=0, description="Every queue is read through at least so often."
-    )
-    poll_s: float = Field(default=1.0, gt=0, description="How often to look for what is due.")
-
-
-Days = Annotated[float, Field(ge=1, le=36_500)]
-
-
-class DeliverySettings(BaseModel):
-    """How outcomes are delivered to subscribers."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    enabled: bool = Field(default=True, description="Deliver outcomes.")
-    allowed_networks: tuple[Network, ...] = Field(
-        default=(), description="Private networks that subscribers' URLs may lead to."
-    )
-
-
-class RetentionSettings(BaseModel):
-    """How long what is kept. Without a number, for ever."""
-
-    model_config = ConfigDict(extra="forbid")
-    deliveries_days: Days | None = Field(
-        default=None, description="Keep raw deliveries so long; their facts stay. Default: for ever."
-    )
-    set_aside_days: Days | None = Field(
-        default=None, description="Keep deliveries that name no task so long. Default: for ever."
-    )
-    tasks_days: Days | None = Field(
-        default=None,
-        description="Keep settled tasks, with all they have, so long after they were last heard of. "
-        "Default: for ever.",
-    )
-
-    @model_validator(mode="after")
-    def _deliveries_go_with_their_tasks(self) -> "RetentionSettings":
-        deliveries, tasks = self.deliveries_days, self.tasks_days
-        if deliveries is not None and tasks is not None and deliveries > tasks:
-            raise ValueError(
-                f"deliveries_days {deliveries:g} cannot be kept, since deliveries go with their tasks after "
-                f"tasks_days {tasks:g}: lower deliveries_days or raise tasks_days"
-            )
-        return self
 
 
 class Settings(BaseSettings):
@@ -180,6 +71,7 @@ class Settings(BaseSettings):
     )
     reconcile: ReconcileSettings = Field(default=ReconcileSettings(), description="When the API is asked.")
     delivery: DeliverySettings = Field(default=DeliverySettings(), description="How outcomes are delivered.")
+    analytics: AnalyticsSettings = Field(default=AnalyticsSettings(), description="How outcomes are counted.")
     retention: RetentionSettings = Field(default=RetentionSettings(), description="How long what is kept.")
     log_format: Literal["console", "json"] = Field(
         default="console", description="Logs for people or machines."
@@ -226,6 +118,11 @@ class Settings(BaseSettings):
         if unknown:
             raise ValueError(f"no such field: {', '.join(unknown)}; known are {', '.join(DEFAULT_ALIASES)}")
         return DEFAULT_ALIASES | aliases
+
+    @property
+    def fold(self) -> Fold:
+        """What folds one task, by the patterns of these settings."""
+        return partial(fold, reasons=Reasons(self.analytics.reasons))
 
     @property
     def signing_keys(self) -> tuple[HookKey, ...]:

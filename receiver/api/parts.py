@@ -4,14 +4,18 @@ import asyncio
 from dataclasses import dataclass, field
 
 from receiver.clock import Clock
+from receiver.domain.fold import Fold, fold
 from receiver.domain.hooks import HookSigner
 from receiver.store.engine import Store
+
+MOST_EXPORTS = 8
+"""At once."""
 
 
 @dataclass(frozen=True, slots=True)
 class ApiParts:
-    """`public_url`: where hooks are received. `open`: reading needs no token. `closing`: set once no answer
-    may go on for long, since the server stops.
+    """`public_url`: where hooks are received. `fold`: what folds one task. `open`: reading needs no token.
+    `closing`: set once no answer may go on for long, since the server stops. `exports`: held by each.
     """
 
     store: Store
@@ -19,5 +23,7 @@ class ApiParts:
     public_url: str
     accounts: tuple[str, ...]
     clock: Clock
+    fold: Fold = fold
     open: bool = False
     closing: asyncio.Event = field(default_factory=asyncio.Event)
+    exports: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(MOST_EXPORTS))

@@ -9,7 +9,6 @@ from receiver.api.params import AsOfQuery, TaskQuery
 from receiver.api.shapes import Task, TaskPage, Timeline
 from receiver.api.views import task_view, timeline_view
 from receiver.domain.facts import Fact
-from receiver.domain.fold import fold
 from receiver.errors import NotFoundError
 from receiver.store.rows import key_of, task_row
 from receiver.store.statements import facts_of, find_links
@@ -31,7 +30,7 @@ async def get_task(call: Call[AsOfQuery, None]) -> Task:
 
     def read(connection: Connection) -> Task:
         if call.query.as_of is not None:
-            return task_view(task_row(fold(_heard(connection, call))), call.numbers)
+            return task_view(task_row(call.parts.fold(_heard(connection, call))), call.numbers)
         key = _key(connection, call.path["account"], call.path["key"])
         row = connection.execute(queries.task(call.path["account"], key)).first()
         if row is None:
@@ -46,7 +45,7 @@ async def get_timeline(call: Call[AsOfQuery, None]) -> Timeline:
 
     def read(connection: Connection) -> Timeline:
         facts = _heard(connection, call)
-        return timeline_view(fold(facts), facts, call.numbers)
+        return timeline_view(call.parts.fold(facts), facts, call.numbers)
 
     return await call.parts.store.read(read)
 

@@ -18,10 +18,12 @@ from receiver.app import World, scheduler_account
 from receiver.cli.output import ConfigOption, JsonOption, print_json, print_table
 from receiver.errors import SchedulerError, SchemaError, StoreUnavailableError
 from receiver.scheduler.client import SchedulerClient
+from receiver.sections import AccountSettings
 from receiver.server import machine_world
-from receiver.settings import AccountSettings, Settings, load_settings
+from receiver.settings import Settings, load_settings
 from receiver.store.engine import Store
 from receiver.store.postgres import is_url
+from receiver.store.rollups import count_uncounted, standard
 
 _LEAST_FREE_BYTES = 500 * 2**20
 _CLOCK_TOLERANCE_S = 30.0
@@ -74,6 +76,7 @@ def _store(settings: Settings) -> Iterator[Check]:
             return
         store.create()
         sound = not is_file or _is_sound(store)
+        figures = _figures(store, settings.analytics.zone)
     except StoreUnavailableError as error:
         hint = "is it writable, and is no other program holding it?" if is_file else "is it running there?"
         yield Check(subject, "failed", f"{error}: {hint}")
@@ -85,8 +88,21 @@ def _store(settings: Settings) -> Iterator[Check]:
         store.close()
     verdict: Literal["ok", "failed"] = "ok" if sound else "failed"
     yield Check(subject, verdict, "opened, committed" if sound else "is damaged: restore a backup")
+    yield figures
     if is_file:
         yield _room(folder)
+
+
+def _figures(store: Store, zone: str) -> Check:
+    """Whether all tasks are in the analysts' figures, by days of the zone that is set."""
+    with store.snapshot() as connection:
+        kept, uncounted = standard(connection), count_uncounted(connection)
+    problems = [f"{uncounted} tasks are in none"] if uncounted else []
+    if kept.calendar.name != zone or not kept.complete:
+        problems.append(f"days are counted in {kept.calendar.name}, not in {zone}")
+    if problems:
+        return Check("figures", "warning", f"{'; '.join(problems)}: run `receiver rebuild`")
+    return Check("figures", "ok", f"days are counted in {zone}")
 
 
 def _is_sound(store: Store) -> bool:

@@ -11,7 +11,8 @@ from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
 from receiver.cli.output import STDOUT, ConfigOption
-from receiver.settings import AccountSettings, HookKeySettings, Settings, load_settings
+from receiver.sections import AccountSettings, HookKeySettings
+from receiver.settings import Settings, load_settings
 
 config_app = typer.Typer(no_args_is_help=True, help="The settings file.")
 
@@ -42,14 +43,14 @@ def check(config: ConfigOption = None) -> None:
 def example_lines() -> Iterator[str]:
     """The example file, line by line. Its signing key is freshly made: keep it."""
     yield "# Settings of the receiver. RECEIVER_NAME (nested: RECEIVER_PART__NAME) wins over this file."
-    nested = ("accounts", "hook_keys", "reconcile", "delivery", "retention", "aliases")
+    nested = ("accounts", "hook_keys", "reconcile", "delivery", "analytics", "retention", "aliases")
     plain = {name: field for name, field in Settings.model_fields.items() if name not in nested}
     yield from _section("", plain)
     yield "\n[[hook_keys]]"
     yield from _section("hook_keys", HookKeySettings.model_fields)
     yield "\n[accounts.main]"
     yield from _section("accounts.main", AccountSettings.model_fields)
-    for name in ("reconcile", "delivery", "retention"):
+    for name in ("reconcile", "delivery", "analytics", "retention"):
         yield f"\n[{name}]"
         yield from _section(name, _model(Settings.model_fields[name]).model_fields)
     yield f"\n# {Settings.model_fields['aliases'].description}"
@@ -78,6 +79,8 @@ def _toml(value: Any) -> str:
         return str(value).lower()
     if isinstance(value, int | float):
         return str(value)
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{name} = {_toml(item)}" for name, item in value.items()) + "}"
     if isinstance(value, tuple | list):
         return "[" + ", ".join(_toml(item) for item in value) + "]"
     text = f'"{value}"'

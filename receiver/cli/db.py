@@ -14,6 +14,7 @@ from receiver.store import schema
 from receiver.store.backup import Copy, back_up
 from receiver.store.engine import Store
 from receiver.store.postgres import is_url
+from receiver.store.rollups import count_uncounted
 
 db_app = typer.Typer(no_args_is_help=True, help="The store's schema, and copies of the store.")
 
@@ -63,11 +64,16 @@ def upgrade(
     file = _sqlite_file(settings) if backup else None
     with closing(Store(settings.store)) as store:
         before, applied, copy = _upgrade(store, file)
+        with store.snapshot() as connection:
+            uncounted = count_uncounted(connection)
     if as_json:
-        way = {"from": before.revision, "to": schema.head(), "applied": applied}
+        way = {"from": before.revision, "to": schema.head(), "applied": applied, "uncounted": uncounted}
         print_json({"database": _named(settings), **way, "backup": copy and str(copy.file)})
     else:
         _tell(before, applied, copy)
+        if uncounted:
+            text = f"{uncounted} tasks are in no figures yet: run `receiver rebuild`, beside `serve` too."
+            STDOUT.print(text, highlight=False)
 
 
 def _upgrade(store: Store, file: Path | None) -> tuple[schema.Standing, list[str], Copy | None]:

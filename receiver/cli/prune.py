@@ -11,8 +11,9 @@ from receiver.app import retention_rules
 from receiver.cli.output import STDERR, STDOUT, ConfigOption, JsonOption, print_json, print_table
 from receiver.metrics import RETENTION_KINDS
 from receiver.retention import Pruning
+from receiver.sections import RetentionSettings
 from receiver.server import machine_world
-from receiver.settings import RetentionSettings, Settings, load_settings
+from receiver.settings import Settings, load_settings
 from receiver.store.engine import Store
 from receiver.store.postgres import is_url
 from receiver.store.retention import Deleted

@@ -36,9 +36,8 @@ def ask(
     store = Store(settings.store)
     store.create()
     clock = WallClock(settings.clock_speed, settings.clock_origin)
-    parts = ApiParts(
-        store, HookSigner(settings.signing_keys), settings.hook_root, tuple(settings.accounts), clock
-    )
+    signer, accounts = HookSigner(settings.signing_keys), tuple(settings.accounts)
+    parts = ApiParts(store, signer, settings.hook_root, accounts, clock, settings.fold)
     scopes = frozenset({"read", "subscribe", "numbers"} if numbers else {"read", "subscribe"})
 
     async def call() -> Answer:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
-from time import monotonic
+from time import monotonic, time
 from typing import Annotated, Any
 
 import typer
@@ -10,6 +10,7 @@ import typer
 from receiver.cli.output import STDERR, STDOUT, ConfigOption, JsonOption, print_json, print_table
 from receiver.rebuild import Comparison, Difference, Progress, verify
 from receiver.rebuild import rebuild as replay
+from receiver.recount import change_zone
 from receiver.settings import load_settings
 from receiver.store.engine import Store
 from receiver.store.postgres import is_url
@@ -29,12 +30,15 @@ def rebuild(
 
     Both may run beside `serve`. A rebuild that broke off has left the tables whole: start it again.
     """
-    target = load_settings(config).store
+    settings = load_settings(config)
+    target, fold = settings.store, settings.fold
     with closing(Store(target, None if is_url(target) else _PATIENCE_S)) as store:
         store.create()
         with _progress() as progress:
-            comparison = verify(store, progress) if check_only else None
-            tasks = replay(store, progress) if not check_only else None
+            if not check_only:
+                change_zone(store, settings.analytics.zone, time())
+            comparison = verify(store, progress, fold) if check_only else None
+            tasks = replay(store, progress, fold) if not check_only else None
     _report(tasks, comparison, as_json=as_json)
     if comparison and comparison.differences:
         raise typer.Exit(1)

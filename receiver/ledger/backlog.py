@@ -1,11 +1,12 @@
 """The backlog: facts that are on disk and not folded yet. It is worked off as there is time."""
 
 import asyncio
-from collections.abc import Callable
 from functools import partial
+from typing import NamedTuple
 
 import structlog
 
+from receiver.domain.fold import Fold
 from receiver.errors import StoreUnavailableError
 from receiver.ledger import folding
 from receiver.ledger.counting import count
@@ -33,24 +34,31 @@ OTHER_FOLDS_S, _AFTER_FAILURE_S = 0.02, 0.5
 """Pauses in folding: while another receiver does, and while the store is in trouble."""
 
 
+class Work(NamedTuple):
+    """`turn`: see `GroupCommit`; `fold`: what folds one task."""
+
+    turn: asyncio.Lock
+    fold: Fold
+
+
 class Backlog:
-    """Folds what is pending. `run()` must be running for `caught_up()` to return. `busy`: see `Pace`; `turn`
-    and `trouble`: see `GroupCommit`.
+    """Folds what is pending. `run()` must be running for `caught_up()` to return. `trouble`: see
+    `GroupCommit`.
     """
 
     def __init__(
         self,
         store: Store,
         metrics: Metrics,
-        busy: Callable[[], float],
-        turn: asyncio.Lock,
+        pace: Pace,
+        work: Work,
         trouble: Trouble,
     ) -> None:
         self._store = store
+        self._turn, self._fold_task = work
         self._metrics = metrics
-        self._turn = turn
         self._trouble = trouble
-        self._pace = Pace(busy)
+        self._pace = pace
         self._grown = asyncio.Event()
         self._growth = 0
         self._folded = asyncio.Event()
@@ -119,7 +127,7 @@ class Backlog:
         """Fold the first that are pending. Raises StoreUnavailableError."""
         growth = self._growth
         try:
-            folded = await self._store.write(partial(folding.fold_some, most=most))
+            folded = await self._store.write(partial(folding.fold_some, most=most, fold=self._fold_task))
         except StoreUnavailableError:
             raise
         except Exception:
@@ -138,7 +146,9 @@ class Backlog:
         """
         for seq in await self._store.read(partial(statements.pending, most=most)):
             try:
-                changes = await self._store.write(partial(folding.fold_these, seqs=[seq]))
+                changes = await self._store.write(
+                    partial(folding.fold_these, seqs=[seq], fold=self._fold_task)
+                )
             except StoreUnavailableError:
                 raise
             except Exception:

@@ -11,12 +11,14 @@ from collections.abc import Callable, Sequence
 from functools import partial
 
 from receiver.domain.facts import Fact
+from receiver.domain.fold import Fold, fold
 from receiver.errors import StoreUnavailableError
 from receiver.ledger import folding
-from receiver.ledger.backlog import OTHER_FOLDS_S, Backlog
+from receiver.ledger.backlog import OTHER_FOLDS_S, Backlog, Work
 from receiver.ledger.counting import count
 from receiver.ledger.group_commit import GroupCommit
 from receiver.ledger.line import MAX_WAIT_S
+from receiver.ledger.pace import Pace
 from receiver.metrics import Metrics
 from receiver.store.backend import Arrival
 from receiver.store.engine import Store
@@ -29,16 +31,25 @@ _FACT_BYTES = 1000
 
 
 class Ledger:
-    """Records facts. `run()` must be running for its methods to return. `busy`: see `Pace`."""
+    """Records facts. `run()` must be running for its methods to return. `busy`: see `Pace`; `fold`: what
+    folds one task.
+    """
 
     name = "ledger"
 
-    def __init__(self, store: Store, metrics: Metrics, busy: Callable[[], float] = time.process_time) -> None:
+    def __init__(
+        self,
+        store: Store,
+        metrics: Metrics,
+        busy: Callable[[], float] = time.process_time,
+        fold: Fold = fold,
+    ) -> None:
         self._store = store
+        self._fold = fold
         self._metrics = metrics
         # Beside each other also where they share a connection: observations may wait for another receiver.
         turns = [asyncio.Lock() for _ in range(4)] if store.appends_beside else [asyncio.Lock()] * 4
-        self._backlog = Backlog(store, metrics, busy, turns[0], self._note_trouble)
+        self._backlog = Backlog(store, metrics, Pace(busy), Work(turns[0], fold), self._note_trouble)
         self._hooks = GroupCommit(self._append, metrics, turns[1], self._note_trouble)
         self._observations = GroupCommit(self._record, metrics, turns[2], self._note_trouble)
         self._probes = GroupCommit(store.probe, metrics, turns[3], self._note_trouble)
@@ -90,7 +101,8 @@ class Ledger:
     async def _record(self, batch: Sequence[Sequence[Fact]]) -> None:
         facts = [fact for some in batch for fact in some]
         until = asyncio.get_running_loop().time() + MAX_WAIT_S
-        while (changes := await self._store.write(partial(folding.record, facts=facts))) is None:
+        work = partial(folding.record, facts=facts, fold=self._fold)
+        while (changes := await self._store.write(work)) is None:
             if asyncio.get_running_loop().time() > until:
                 raise StoreUnavailableError("another receiver has been folding for too long")
             await asyncio.sleep(OTHER_FOLDS_S)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from sqlalchemy import Connection
 
 from receiver.domain.facts import Fact, QueueSaid
-from receiver.domain.fold import fold
+from receiver.domain.fold import Fold
 from receiver.domain.timeline import Timeline
 from receiver.ledger.telling import tell
 from receiver.store import statements
@@ -32,7 +32,7 @@ class Folded:
     is_taken: bool = False
 
 
-def record(connection: Connection, facts: Sequence[Fact]) -> list[Change] | None:
+def record(connection: Connection, facts: Sequence[Fact], fold: Fold) -> list[Change] | None:
     """Append the facts that are new and fold the tasks that they touch; None, and nothing is done, while
     another receiver folds: to wait for it in here would hold up this one's own folding.
     """
@@ -48,41 +48,42 @@ def record(connection: Connection, facts: Sequence[Fact]) -> list[Change] | None
         if isinstance(fact.said, QueueSaid):
             statements.put_queues(connection, [queue_row(fact.account, fact.at, fact.said)])
     about = (fact for fact in heard if not isinstance(fact.said, QueueSaid))
-    return _fold(connection, [Subject(fact.account, fact.ref, fact.task_id) for fact in about])
+    return _fold(connection, [Subject(fact.account, fact.ref, fact.task_id) for fact in about], fold)
 
 
-def fold_some(connection: Connection, most: int) -> Folded:
+def fold_some(connection: Connection, most: int, fold: Fold) -> Folded:
     """Fold the tasks that the first pending facts touch."""
     if not statements.try_lock_folding(connection):
         return Folded(0, is_taken=True)
     seqs = statements.pending(connection, most)
-    return Folded(len(seqs), _fold_pending(connection, seqs))
+    return Folded(len(seqs), _fold_pending(connection, seqs, fold))
 
 
-def fold_these(connection: Connection, seqs: Sequence[int]) -> list[Change]:
+def fold_these(connection: Connection, seqs: Sequence[int], fold: Fold) -> list[Change]:
     """Fold the tasks that these facts touch."""
     statements.lock_folding(connection)
-    return _fold_pending(connection, seqs)
+    return _fold_pending(connection, seqs, fold)
 
 
-def _fold_pending(connection: Connection, seqs: Sequence[int]) -> list[Change]:
+def _fold_pending(connection: Connection, seqs: Sequence[int], fold: Fold) -> list[Change]:
     """Fold the tasks that these facts touch; marks without a fact are taken away as well."""
     if not seqs:
         return []
     subjects = statements.subjects(connection, seqs)
     if len(subjects) < len(seqs):
         statements.drop_pending(connection, seqs)
-    return _fold(connection, subjects)
+    return _fold(connection, subjects, fold)
 
 
-def _fold(connection: Connection, subjects: Sequence[Subject]) -> list[Change]:
+def _fold(connection: Connection, subjects: Sequence[Subject], fold: Fold) -> list[Change]:
     by_account: dict[str, list[Subject]] = defaultdict(list)
     for subject in subjects:
         by_account[subject.account].append(subject)
-    return [change for account, some in by_account.items() for change in _fold_of(connection, account, some)]
+    changes = (_fold_of(connection, account, some, fold) for account, some in by_account.items())
+    return [change for some in changes for change in some]
 
 
-def _fold_of(connection: Connection, account: str, about: Sequence[Subject]) -> list[Change]:
+def _fold_of(connection: Connection, account: str, about: Sequence[Subject], fold: Fold) -> list[Change]:
     """Fold the account's tasks that new facts are about."""
     statements.add_links(connection, about)
     links = statements.find_links(connection, account, {each.task_id for each in about if each.task_id})

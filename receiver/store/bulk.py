@@ -1,6 +1,7 @@
 """Many rows in one statement: a statement a row costs more than the row, on both databases."""
 
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from functools import lru_cache
 from itertools import chain
 from typing import Any, Literal
@@ -8,11 +9,12 @@ from typing import Any, Literal
 import orjson
 from sqlalchemy import JSON, ColumnElement, Connection, Table, any_, literal, text
 from sqlalchemy.dialects import postgresql
+from sqlalchemy.exc import DBAPIError
 
-Way = Literal["add", "once", "put"]
-"""Only add rows; leave out those that are there already, by any key; or write them over those with the same
+Way = Literal["add", "once", "put", "sum"]
+"""Only add rows; leave out those that are there already, by any key; write them over those with the same
 primary key, unless those are the same already: a rebuild finds most of them so, and what is not written costs
-neither disk nor dead rows.
+neither disk nor dead rows; or add their numbers to those of the row with the same primary key.
 """
 
 _LISTED = text("SELECT value FROM json_each(:listed)")
@@ -43,6 +45,41 @@ def run(connection: Connection, statement: str, *values: Any) -> Any:
     return connection.exec_driver_sql(_on_sqlite(statement), listed)
 
 
+def fetched(connection: Connection, query: str, *values: Any) -> Iterator[tuple[Any, ...]]:
+    """The rows of a query, with `?` as in `run`, as the driver makes them: of many each costs."""
+    if not is_postgres(connection):
+        yield from _driver(connection).execute(query, values)
+        return
+    with _drivers_errors(connection), _driver(connection).cursor() as cursor:
+        yield from cursor.execute(_on_postgres(query), values)
+
+
+def copied(connection: Connection, query: str, *values: Any) -> list[bytes]:
+    """The same as lines of CSV that PostgreSQL makes."""
+    statement = f"COPY ({_on_postgres(query)}) TO STDOUT (FORMAT csv)"
+    # The driver writes the values into the statement, since COPY takes none.
+    with (
+        _drivers_errors(connection),
+        _driver(connection).cursor() as cursor,
+        cursor.copy(statement, values) as lines,
+    ):
+        return list(lines)
+
+
+def _driver(connection: Connection) -> Any:
+    return connection.connection.driver_connection
+
+
+@contextmanager
+def _drivers_errors(connection: Connection) -> Iterator[None]:
+    """As SQLAlchemy would raise them."""
+    dbapi = connection.dialect.loaded_dbapi
+    try:
+        yield
+    except dbapi.Error as error:
+        raise DBAPIError.instance(None, None, error, dbapi.Error) from None
+
+
 @lru_cache
 def _on_postgres(statement: str) -> str:
     return statement.replace(" IN ?", " = ANY(%s)").replace("?", "%s")
@@ -62,9 +99,19 @@ def write(connection: Connection, table: Table, way: Way, rows: Sequence[Mapping
         connection.exec_driver_sql(_from_json(table, way, names), (orjson.dumps(rows).decode(),))
         return
     documents = _documents(table)
-    into = f"{_quoted(table.name)} ({', '.join(map(_quoted, names))})"
-    values = [_values(row, documents) for row in rows]
-    insert(connection.exec_driver_sql, into, values, _ending(table, way, names, "IS NOT"))
+    write_values(connection, table, way, names, [_values(row, documents) for row in rows])
+
+
+def write_values(
+    connection: Connection, table: Table, way: Way, names: tuple[str, ...], rows: Sequence[Collection[Any]]
+) -> None:
+    """The same of rows that are values only, none of them a document."""
+    if not rows:
+        return
+    if is_postgres(connection):
+        write(connection, table, way, [dict(zip(names, row, strict=True)) for row in rows])
+        return
+    insert(connection.exec_driver_sql, _into(table, names), rows, _ending(table, way, names, "IS NOT"))
 
 
 def insert(
@@ -77,6 +124,11 @@ def insert(
     for start in range(0, len(rows), ROWS):
         some = rows[start : start + ROWS]
         execute(_insertion(into, len(some[0]), len(some), ending), tuple(chain.from_iterable(some)))
+
+
+@lru_cache
+def _into(table: Table, names: tuple[str, ...]) -> str:
+    return f"{_quoted(table.name)} ({', '.join(map(_quoted, names))})"
 
 
 @lru_cache(maxsize=8 * ROWS)
@@ -99,7 +151,7 @@ def _documents(table: Table) -> tuple[str, ...]:
 def _from_json(table: Table, way: Way, names: tuple[str, ...]) -> str:
     listed = ", ".join(map(_quoted, names))
     rows = f"json_populate_recordset(NULL::{_quoted(table.name)}, %s::json)"
-    into, ending = f"{_quoted(table.name)} ({listed})", _ending(table, way, names, "IS DISTINCT FROM")
+    into, ending = _into(table, names), _ending(table, way, names, "IS DISTINCT FROM")
     return f"INSERT INTO {into} SELECT {listed} FROM {rows} {ending}"  # noqa: S608 - our own names
 
 
@@ -111,6 +163,11 @@ def _ending(table: Table, way: Way, names: tuple[str, ...], differs: str) -> str
         return "ON CONFLICT DO NOTHING"
     keys = [each.name for each in table.primary_key]
     others = [name for name in names if name not in keys]
+    conflict = f"ON CONFLICT ({', '.join(map(_quoted, keys))})"
+    if way == "sum":
+        mine = _quoted(table.name)
+        sums = [f"{_quoted(each)} = {mine}.{_quoted(each)} + excluded.{_quoted(each)}" for each in others]
+        return f"{conflict} DO UPDATE SET {', '.join(sums)}"
     changes = [f"{_quoted(name)} = {_change(table, name)}" for name in others]
     # Documents are compared as texts: PostgreSQL's `json` cannot be compared.
     documents, kept = _documents(table), [each.name for each in table.c if each.info.get("kept_while")]
@@ -122,7 +179,6 @@ def _ending(table: Table, way: Way, names: tuple[str, ...], differs: str) -> str
         )
         for row in (_quoted(table.name), "excluded")
     )
-    conflict = f"ON CONFLICT ({', '.join(map(_quoted, keys))})"
     return f"{conflict} DO UPDATE SET {', '.join(changes)} WHERE ({live}) {differs} ({new})"
 
 

@@ -24,6 +24,7 @@ from sqlalchemy import (
 from receiver.domain.facts import QueueSaid
 from receiver.store import statements
 from receiver.store.bulk import among
+from receiver.store.counted import ATTEMPT
 from receiver.store.rows import queue_row, read_fact
 from receiver.store.tables import FACT, FINDING, LINK, PENDING, QUEUE, TASK
 
@@ -37,6 +38,9 @@ Place = tuple[str, str]
 """(account, ref or task id): how far a reading has come."""
 
 START: Place = ("", "")
+
+OF_TASKS = (TASK, FINDING, ATTEMPT)
+"""The tables whose rows belong to tasks."""
 
 _SILENT = FACT.alias("silent")
 """Facts in the role of those that name a task by the vendor's id only."""
@@ -149,7 +153,7 @@ def derive_queues(connection: Connection) -> None:
 
 
 def without_facts(table: Table) -> Select[Any]:
-    """Rows of `task` or `finding` about which the ledger holds no fact: account, key."""
+    """Rows of one of OF_TASKS about which the ledger holds no fact: account, key."""
     by_ref = exists().where(FACT.c.account == table.c.account, FACT.c.ref == table.c.key)
     same = and_(FACT.c.account == table.c.account, FACT.c.task_id == func.substr(table.c.key, 2))
     by_id = exists().where(
@@ -162,7 +166,23 @@ def drop_without_facts(connection: Connection, account: str, keys: Iterable[str]
     """Take away those of the tasks about which the ledger holds no fact."""
     wanted = list(keys)
     odd = set[str]()
-    for table in (TASK, FINDING):
+    for table in OF_TASKS:
         mine = table.c.account == account, among(connection, table.c.key, wanted)
         odd.update(row.key for row in connection.execute(without_facts(table).where(*mine)))
     statements.drop_tasks(connection, account, odd)
+
+
+def excess_attempts() -> Select[Any]:
+    """Attempts that are more than their task has made: account, key."""
+    return select(ATTEMPT.c.account, ATTEMPT.c.key).where(_is_excess()).distinct()
+
+
+def drop_excess_attempts(connection: Connection, account: str, keys: Iterable[str]) -> None:
+    """Take away those of these tasks."""
+    mine = ATTEMPT.c.account == account, among(connection, ATTEMPT.c.key, keys)
+    connection.execute(delete(ATTEMPT).where(*mine, _is_excess()))
+
+
+def _is_excess() -> ColumnElement[bool]:
+    same = TASK.c.account == ATTEMPT.c.account, TASK.c.key == ATTEMPT.c.key
+    return ~exists().where(*same, TASK.c.attempts >= ATTEMPT.c.number)

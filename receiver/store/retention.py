@@ -27,7 +27,9 @@ from sqlalchemy import (
 from receiver.domain.facts import id_time
 from receiver.store import statements
 from receiver.store.bulk import among
+from receiver.store.counted import ATTEMPT
 from receiver.store.outbound import MESSAGE, OPEN, OUTCOME, POSTING
+from receiver.store.rollups import Deltas, counted_of, standard
 from receiver.store.tables import DELIVERY, FACT, FINDING, LINK, PENDING, TASK
 
 Deleted = Counter[str]
@@ -100,6 +102,7 @@ def delete_tasks(
     expired = connection.scalars(query.where(among(connection, TASK.c.key, keys))).all()
     facts = _facts_of(connection, account, expired)
     some = _first(facts, most)
+    _retire(connection, account, some)
     deleted = Counter(
         {
             kind: connection.execute(delete(table).where(where)).rowcount
@@ -175,8 +178,20 @@ def _belongings(
         ("posting", POSTING, POSTING.c.message_seq.in_(select(MESSAGE.c.seq).where(named(MESSAGE, "key")))),
         ("message", MESSAGE, named(MESSAGE, "key")),
         ("outcome", OUTCOME, named(OUTCOME, "key")),
+        ("attempt", ATTEMPT, named(ATTEMPT, "key")),
         ("task", TASK, named(TASK, "key")),
     ]
+
+
+def _retire(connection: Connection, account: str, facts: _Facts) -> None:
+    """What these tasks add to the analysts' sums outlives them, apart from what can be counted again."""
+    kept = standard(connection)
+    less, more = Deltas(kept), Deltas(kept, retired=True)
+    for counted in counted_of(connection, account, list(facts)).values():
+        less.add(account, counted, -1)
+        more.add(account, counted)
+    less.write(connection)
+    more.write(connection)
 
 
 def _link_anew(connection: Connection, account: str, gone: _Facts) -> None:

@@ -70,7 +70,64 @@ def task_row(timeline: Timeline) -> dict[str, Any]:
         "arrived": timeline.arrived,
         "duplicates": timeline.duplicates,
         "lost": timeline.lost,
+        **_for_analysts(timeline, plan),
     }
+
+
+def _for_analysts(timeline: Timeline, plan: TaskSaid) -> dict[str, Any]:
+    """Where the API has not said when the task was made and planned, it was when we first heard of it."""
+    created = plan.created_at or timeline.first_at
+    planned = plan.start_at or plan.created_at
+    begun = timeline.made[0].started_at if timeline.made else None
+    connected = timeline.connected_at if timeline.finish_result == "success" else None
+    verdict = timeline.verdict if timeline.state in ("finished", "gone") else None
+    return {
+        "created_at": created,
+        "connected_at": connected,
+        "reason": verdict.result if verdict else None,
+        "raw_reason": verdict.raw if verdict else None,
+        "failed_leg": verdict.failed_leg if verdict else None,
+        "connect_s": _since(planned, connected),
+        "lateness_s": _since(planned, begun),
+        "hooks_expected": sum(timeline.expected.values()),
+        "hooks_arrived": sum(timeline.arrived.values()),
+        "hooks_duplicate": sum(timeline.duplicates.values()),
+        "hooks_late": _count("late", timeline),
+        "hooks_lost": sum(timeline.lost.values()),
+        "drifts": sum(each.count for each in timeline.findings if each.category == "drift"),
+    }
+
+
+def _since(begin: float | None, at: float | None) -> float | None:
+    return round(at - begin, 3) if at is not None and begin is not None else None
+
+
+def _count(flag: str, timeline: Timeline) -> int:
+    return sum(flag in flags for flags in timeline.flags.values()) if timeline.flags else 0
+
+
+def attempt_rows(timeline: Timeline) -> list[dict[str, Any]]:
+    """A timeline's attempts as rows of `attempt`."""
+    return [
+        {
+            "account": timeline.account,
+            "key": timeline.key,
+            "number": each.number,
+            "started_at": each.started_at,
+            "call": each.call,
+            "connected": each.connected,
+            "bridged": each.bridged,
+            "a_answered": each.a_answered,
+            "b_answered": each.b_answered,
+            "reason": each.verdict.result if each.verdict else None,
+            "raw_reason": each.verdict.raw if each.verdict else None,
+            "failed_leg": each.verdict.failed_leg if each.verdict else None,
+            "gap_s": each.gap_s,
+            "talk_s": each.talk_s,
+            "total_s": each.total_s,
+        }
+        for each in timeline.made
+    ]
 
 
 def new_task_row(timeline: Timeline) -> dict[str, Any]:

@@ -22,7 +22,8 @@ from sqlalchemy import (
 )
 
 from receiver.errors import SchemaError
-from receiver.store import outbound  # noqa: F401 - its tables belong to the schema
+from receiver.store import counted, outbound  # noqa: F401 - their tables belong to the schema
+from receiver.store.relations import drop_views, make_views
 from receiver.store.tables import METADATA
 
 MIGRATIONS = Path(__file__).parent / "migrations"
@@ -106,6 +107,7 @@ def prepare(connection: Connection) -> None:
         raise SchemaError(standing.problem)
     if standing.verdict == "empty":
         METADATA.create_all(connection)
+        make_views(connection)
         _stamp(connection, head())
 
 
@@ -120,7 +122,12 @@ def upgrade(connection: Connection) -> list[str]:
         raise SchemaError(standing.problem)
     if standing.verdict == "older" and standing.revision is None:
         _stamp(connection, FIRST)
-    return [] if standing.verdict == "fit" else _migrate(connection)
+    if standing.verdict == "fit":
+        return []
+    drop_views(connection)
+    applied = _migrate(connection)
+    make_views(connection)
+    return applied
 
 
 def _migrate(connection: Connection) -> list[str]:

@@ -10,7 +10,8 @@ from sqlalchemy.dialects import postgresql, sqlite
 from receiver.domain.facts import Fact
 from receiver.domain.timeline import Timeline
 from receiver.store.bulk import among, is_postgres, run, write
-from receiver.store.rows import fact_row, finding_rows, new_task_row, read_fact
+from receiver.store.rollups import Counted, Deltas, counted_of, drop_attempts, put_attempts, standard
+from receiver.store.rows import attempt_rows, fact_row, finding_rows, new_task_row, read_fact
 from receiver.store.tables import DELIVERY, FACT, FINDING, LINK, QUEUE, SWEEP, TASK
 
 
@@ -190,8 +191,13 @@ def finding_rows_of(connection: Connection, account: str, keys: Collection[str])
 
 
 def drop_tasks(connection: Connection, account: str, keys: Collection[str]) -> None:
-    """Take away tasks that turned out to be others under a preliminary key."""
+    """Take away tasks, with what they add to the sums."""
     if keys:
+        deltas = Deltas(standard(connection))
+        for counted in counted_of(connection, account, keys).values():
+            deltas.add(account, counted, -1)
+        deltas.write(connection)
+        drop_attempts(connection, account, keys)
         run(connection, "DELETE FROM task WHERE account = ? AND key IN ?", account, list(keys))
         _drop_findings(connection, account, keys)
 
@@ -201,14 +207,29 @@ def _drop_findings(connection: Connection, account: str, keys: Iterable[str]) ->
 
 
 def put_tasks(connection: Connection, timelines: Sequence[Timeline]) -> None:
-    """Write folded tasks and their findings over what was there."""
-    write(connection, TASK, "put", [new_task_row(timeline) for timeline in timelines])
-    by_account: dict[str, list[str]] = defaultdict(list)
+    """Write folded tasks, their attempts and findings over what was there, and keep the sums."""
+    by_account: dict[str, dict[str, Timeline]] = defaultdict(dict)
     for timeline in timelines:
-        by_account[timeline.account].append(timeline.key)
-    for account, keys in by_account.items():
-        _drop_findings(connection, account, keys)
+        by_account[timeline.account][timeline.key] = timeline
+    deltas = Deltas(standard(connection))
+    for account, mine in by_account.items():
+        _put_tasks(connection, account, mine, deltas)
+    deltas.write(connection)
     write(connection, FINDING, "add", [row for timeline in timelines for row in finding_rows(timeline)])
+
+
+def _put_tasks(
+    connection: Connection, account: str, timelines: Mapping[str, Timeline], deltas: Deltas
+) -> None:
+    before = counted_of(connection, account, timelines)
+    after = {
+        key: Counted(new_task_row(timeline), attempt_rows(timeline)) for key, timeline in timelines.items()
+    }
+    for key, counted in after.items():
+        deltas.change(account, before.get(key), counted)
+    write(connection, TASK, "put", [counted.task for counted in after.values()])
+    put_attempts(connection, account, before, after)
+    _drop_findings(connection, account, timelines)
 
 
 def put_queues(connection: Connection, rows: Sequence[Mapping[str, Any]]) -> None:

@@ -22,6 +22,16 @@ def _where_not_null(name: str, *columns: str) -> Index:
     return Index(name, *columns, sqlite_where=there, postgresql_where=there)
 
 
+def _count() -> Any:
+    return Field(default=0, sa_column_kwargs={"server_default": text("0")})
+
+
+def _where_null(name: str, column: str, *columns: str) -> Index:
+    """An index of the rows where a column is not there, which are few."""
+    lacks = Column(column).is_(None)
+    return Index(name, *columns, sqlite_where=lacks, postgresql_where=lacks)
+
+
 class DeliveryRow(SQLModel, table=True):
     """One authentic HTTP request that reached a hook, as it came but for its path, which holds the token."""
 
@@ -81,7 +91,8 @@ class LinkRow(SQLModel, table=True):
 
 class TaskRow(SQLModel, table=True):
     """One task's timeline, folded. `key`: its ref, or `#` and the vendor's id. `ask_at`: `due_at`, and later
-    once it was asked about in vain, `asks` times.
+    once it was asked about in vain, `asks` times. From `created_at` on: for analysts; without one the task is
+    not in the rollups, since it was folded by a version that had none.
     """
 
     __tablename__ = "task"
@@ -119,12 +130,26 @@ class TaskRow(SQLModel, table=True):
     arrived: dict[str, int] = Field(sa_column=Column(JSON, nullable=False))
     duplicates: dict[str, int] = Field(sa_column=Column(JSON, nullable=False))
     lost: dict[str, int] = Field(sa_column=Column(JSON, nullable=False))
+    created_at: float | None = None
+    connected_at: float | None = None
+    reason: str | None = None
+    raw_reason: str | None = None
+    failed_leg: str | None = None
+    connect_s: float | None = None
+    lateness_s: float | None = None
+    hooks_expected: int = _count()
+    hooks_arrived: int = _count()
+    hooks_duplicate: int = _count()
+    hooks_late: int = _count()
+    hooks_lost: int = _count()
+    drifts: int = _count()
 
     __table_args__ = (
         Index("task_by_task_id", "account", "task_id"),
         _where_not_null("task_by_due", "account", "due_for", "ask_at"),
         Index("task_by_first", "first_at", "account", "key"),
         Index("task_by_queue", "account", "queue_id", "state"),
+        _where_null("task_by_uncounted", "created_at", "account"),
     )
 
 

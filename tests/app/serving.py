@@ -17,8 +17,9 @@ from receiver.api.tokens import create_token
 from receiver.app import Receiver, World
 from receiver.clock import WallClock
 from receiver.domain.hooks import mint_urls
+from receiver.sections import AccountSettings, HookKeySettings, ReconcileSettings
 from receiver.server import Server, listen, make_server
-from receiver.settings import AccountSettings, HookKeySettings, ReconcileSettings, Settings
+from receiver.settings import Settings
 from receiver.store.tables import DELIVERY
 
 FIXED_SECRET = "the-fixed-secret-of-main"

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import insert
 
-from receiver.settings import ReconcileSettings
+from receiver.sections import ReconcileSettings
 from receiver.store.engine import Store
 from receiver.store.tables import LEASE
 from tests.app.serving import serving

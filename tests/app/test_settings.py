@@ -9,7 +9,8 @@ import pytest
 
 from receiver.cli.config import example_lines
 from receiver.errors import SettingsError
-from receiver.settings import AccountSettings, ReconcileSettings, RetentionSettings, Settings, load_settings
+from receiver.sections import AccountSettings, ReconcileSettings, RetentionSettings
+from receiver.settings import Settings, load_settings
 
 SECRET = "correct-horse-battery-staple-and-more"
 TOML = f"""

@@ -9,10 +9,9 @@ import pytest
 from sqlalchemy import Connection, insert
 
 from receiver.domain.facts import Fact
-from receiver.domain.fold import fold
-from receiver.domain.timeline import Timeline
+from receiver.domain.known import Known, sort
 from receiver.errors import StoreUnavailableError
-from receiver.ledger import backlog, folding, line, pace
+from receiver.ledger import backlog, line, pace
 from receiver.ledger.pace import Pace
 from receiver.store.backend import Arrival
 from receiver.store.engine import Store
@@ -73,15 +72,13 @@ async def test_a_hook_is_acknowledged_while_nothing_can_be_folded(
 async def test_what_cannot_be_folded_is_set_aside_alone_and_counted(
     house: House, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    sound = fold
-
-    def faulty(facts: Iterable[Fact]) -> Timeline:
+    def faulty(facts: Iterable[Fact]) -> Known:
         known = list(facts)
         if known[0].ref == "r2":
             raise RuntimeError("a fault of ours")
-        return sound(known)
+        return sort(known)
 
-    monkeypatch.setattr(folding, "fold", faulty)
+    monkeypatch.setattr("receiver.domain.fold.sort", faulty)
     await asyncio.gather(*map(house.ledger.accept, arrivals(4)))
     await asyncio.wait_for(house.ledger.caught_up(), 10)
     assert {row["key"] for row in house.rows(TASK)} == {"r0", "r1", "r3"}
@@ -98,17 +95,17 @@ async def test_a_store_in_trouble_while_facts_are_tried_one_by_one_sets_nothing_
     troubles = [StoreUnavailableError("and then the store does")]
     read = house.store.read
 
-    def faulty(facts: Iterable[Fact]) -> Timeline:
+    def faulty(facts: Iterable[Fact]) -> Known:
         if faults:
             raise faults.pop()
-        return fold(facts)
+        return sort(facts)
 
     async def troubled(work: Callable[[Connection], Any]) -> Any:
         if troubles:
             raise troubles.pop()
         return await read(work)
 
-    monkeypatch.setattr(folding, "fold", faulty)
+    monkeypatch.setattr("receiver.domain.fold.sort", faulty)
     monkeypatch.setattr(house.store, "read", troubled)
     monkeypatch.setattr(backlog, "_AFTER_FAILURE_S", 0.05)
     await asyncio.gather(*map(house.ledger.accept, arrivals(3)))

@@ -15,9 +15,8 @@ from hypothesis import strategies as st
 from sqlalchemy import event
 
 from receiver.domain.facts import Fact, HookSaid
-from receiver.domain.fold import fold
-from receiver.domain.timeline import Timeline
-from receiver.ledger import backlog, folding
+from receiver.domain.known import Known, sort
+from receiver.ledger import backlog
 from receiver.rebuild import verify
 from receiver.store import statements
 from receiver.store.backend import Arrival
@@ -127,13 +126,13 @@ async def test_what_one_records_while_the_other_folds_the_same_task_is_not_writt
     """The other has read the task's facts and not yet written what they give."""
     has_read = threading.Event()
 
-    def slow(facts: Iterable[Fact]) -> Timeline:
+    def slow(facts: Iterable[Fact]) -> Known:
         if not has_read.is_set():
             has_read.set()
             time.sleep(0.3)
-        return fold(facts)
+        return sort(facts)
 
-    monkeypatch.setattr(folding, "fold", slow)
+    monkeypatch.setattr("receiver.domain.fold.sort", slow)
     facts = [hook("before", 1.0), finished("failed", 2.0)]
     async with two_houses(prepared_database(postgres), Random(0)) as houses:
         async with asyncio.timeout(PATIENCE_S):

@@ -9,6 +9,7 @@ import pytest
 from sqlalchemy import func, select
 
 from receiver.domain.facts import EVENTS, Fact
+from receiver.domain.fold import fold
 from receiver.ledger import folding
 from receiver.ledger.pace import Pace
 from receiver.rebuild import Comparison, rebuild, verify
@@ -26,7 +27,7 @@ SOUND = Comparison([], 0)
 def record(house: House, fact: Fact) -> None:
     """What the ledger's thread does with an observation."""
     with house.store.transaction() as connection:
-        folding.record(connection, [fact])
+        folding.record(connection, [fact], fold)
 
 
 @pytest.mark.usefixtures("small_parts")

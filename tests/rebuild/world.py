@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 from sqlalchemy import Connection, delete, insert, update
 
-import receiver.rebuild
+import receiver.domain.fold
 from receiver.domain.facts import Fact
-from receiver.domain.timeline import Timeline
+from receiver.domain.known import Known
 from receiver.store.backend import Arrival
 from receiver.store.tables import FINDING, LINK, QUEUE, TASK
 from tests.factories import ACCOUNT, delivery, finished, hook, queue, seen, settled
@@ -107,16 +107,16 @@ def broken() -> None:
 @contextmanager
 def while_folding(name: str, work: Callable[[], object]) -> Iterator[None]:
     """Once while a rebuild folds the task of this ref or id, so between reading and writing, do something."""
-    todo, fold = [work], vars(receiver.rebuild)["fold"]
+    todo, before = [work], vars(receiver.domain.fold)["sort"]
 
-    def folded(facts: Iterable[Fact]) -> Timeline:
+    def sorted_facts(facts: Iterable[Fact]) -> Known:
         known = list(facts)
         if todo and name in (known[0].ref, known[0].task_id):
             todo.pop()()
-        timeline: Timeline = fold(known)
-        return timeline
+        sorted_out: Known = before(known)
+        return sorted_out
 
     with pytest.MonkeyPatch.context() as surroundings:
-        surroundings.setattr(receiver.rebuild, "fold", folded)
+        surroundings.setattr(receiver.domain.fold, "sort", sorted_facts)
         yield
     assert not todo

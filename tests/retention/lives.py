@@ -17,6 +17,7 @@ from receiver.domain.facts import (
     id_time,
     observation,
 )
+from receiver.domain.fold import fold
 from receiver.ledger import folding
 from receiver.retention import Keep, Pruning
 from receiver.store.backend import Arrival
@@ -54,14 +55,14 @@ def life(ref: str, task_id: str, end: float, account: str = ACCOUNT) -> tuple[li
 
 
 async def tell(
-    store: Store, hooks: Iterable[Arrival] = (), facts: Iterable[Fact] = (), *, fold: bool = True
+    store: Store, hooks: Iterable[Arrival] = (), facts: Iterable[Fact] = (), *, folded: bool = True
 ) -> None:
-    """Append hooks and record facts; without `fold` the hooks stay pending."""
+    """Append hooks and record facts; without `folded` the hooks stay pending."""
     if some := list(hooks):
         await store.append(some)
     told = list(facts)
-    await store.write(lambda connection: folding.record(connection, told))
-    while fold and (await store.write(lambda connection: folding.fold_some(connection, 500))).facts:
+    await store.write(lambda connection: folding.record(connection, told, fold))
+    while folded and (await store.write(lambda connection: folding.fold_some(connection, 500, fold))).facts:
         pass
 
 

@@ -67,7 +67,15 @@ async def test_a_settled_task_goes_as_a_whole_once_it_is_old(store: Store) -> No
     )
     await tell(store, [by_id, begun, arrival(("open", None), "before", days_ago(99))])
     deleted = await prune(store, Keep(tasks=30 * DAY))
-    assert deleted == {"task": 1, "fact": 6, "delivery": 4, "finding": 1, "link": 1, "outcome": 6}
+    assert deleted == {
+        "task": 1,
+        "attempt": 2,
+        "fact": 6,
+        "delivery": 4,
+        "finding": 1,
+        "link": 1,
+        "outcome": 6,
+    }
     assert keys(store) == {"young", "open", "old"}
     assert rows(store) == {"delivery": 8, "fact": 12, "link": 2, "finding": 2, "task": 3}
     assert verify(store).differences == []
@@ -76,7 +84,7 @@ async def test_a_settled_task_goes_as_a_whole_once_it_is_old(store: Store) -> No
 async def test_a_fact_that_is_not_folded_yet_keeps_its_delivery_and_its_task(store: Store) -> None:
     await live(store, life("r1", "1", days_ago(40)))
     late = [arrival(("r1", None), "after", days_ago(35), 7), arrival((None, "1"), "after", days_ago(35), 8)]
-    await tell(store, late, fold=False)
+    await tell(store, late, folded=False)
     before = rows(store)
     keep = Keep(deliveries=30 * DAY, set_aside=DAY, tasks=30 * DAY)
     assert await prune(store, keep) == {"delivery": 3}
@@ -93,7 +101,7 @@ async def test_a_fact_about_to_link_a_task_known_by_its_id_keeps_it(store: Store
     by_id = [observation(ACCOUNT, fact.at, fact.said, (None, "1")) for fact in settled]
     linking = arrival(("r1", "1"), "before", days_ago(1))
     await tell(store, (), by_id)
-    await tell(store, [linking], fold=False)
+    await tell(store, [linking], folded=False)
     assert await prune(store, Keep(tasks=30 * DAY)) == {}
     await tell(store)
     assert keys(store) == {"r1"}
@@ -103,7 +111,7 @@ async def test_a_fact_about_to_link_a_task_known_by_its_id_keeps_it(store: Store
 async def test_a_fact_that_could_not_be_folded_is_no_other_tasks_to_take_along(store: Store) -> None:
     _, settled = life("x", "1", days_ago(40))
     await tell(store, (), [observation(ACCOUNT, fact.at, fact.said, (None, "1")) for fact in settled])
-    await tell(store, [arrival(("r1", "1"), "before", days_ago(1))], fold=False)
+    await tell(store, [arrival(("r1", "1"), "before", days_ago(1))], folded=False)
     await store.write(
         lambda connection: statements.drop_pending(connection, statements.pending(connection, 9))
     )

@@ -77,7 +77,7 @@ def test_a_pruned_ledger_bears_out_what_is_left(
         assert verify(store).differences == []
         before = known(store)
         late = as_arrivals(told[folded:])
-        await tell(store, late, fold=False)
+        await tell(store, late, folded=False)
         await prune(store, keep, NOW)
         after = known(store)
         for key, (last_at, facts) in before.items():

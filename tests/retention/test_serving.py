@@ -8,7 +8,7 @@ from sqlalchemy import select
 from receiver.clock import WallClock
 from receiver.domain.facts import id_time
 from receiver.retention import Keep
-from receiver.settings import RetentionSettings
+from receiver.sections import RetentionSettings
 from receiver.store.tables import DELIVERY
 from tests.app.serving import serving
 from tests.retention.lives import DAY, keys, life, live, prune, rows

@@ -1,0 +1,197 @@
+"""What one task adds to the rollups: sums that are kept, so that no question has to read the tasks.
+
+Everything here follows from the task's row and those of its attempts. Sums are whole numbers, so they can be
+added and taken away in any order and never drift.
+"""
+
+import re
+from bisect import bisect
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import lru_cache
+from typing import Any, Literal, NamedTuple
+
+Basis = Literal["created", "finished", "started"]
+"""The moment under which something is counted: of the task's creation, of its end, of the attempt's start."""
+
+Slice = Literal["all", "attempt", "reason", "extension", "connect", "lateness", "word"]
+
+TASK_COUNTS = (
+    *("tasks", "open", "succeeded", "failed", "exhausted", "unknown", "inexact", "settled"),
+    *("expected", "lost", "arrived", "duplicates", "late", "drifted"),
+)
+ATTEMPT_COUNTS = (
+    *("attempts", "under_way", "connected", "legs_known", "a_answered", "bridged"),
+    *("seizures", "answers", "talks", "talk_ms"),
+)
+COUNTS = TASK_COUNTS + ATTEMPT_COUNTS
+
+Counts = dict[str, int]
+"""Name → number; what is not there is 0."""
+
+Row = Mapping[str, Any]
+
+GAPS = (30, 60, 120, 300, 900, 3600, 14_400)
+"""Seconds: the bounds of the classes in which gaps between attempts are counted."""
+
+_CLASSES = ("0", *map(str, GAPS))
+
+_DIGITS = re.compile(r"\d+")
+_MOST = 100
+"""Characters of a value: it is part of a key, which no database has of any length."""
+
+_ENDED = ("finished", "gone")
+_ONE: Counts = {"tasks": 1}
+
+
+Place = tuple[Slice, str]
+"""A slice and one of its values."""
+
+
+class Part(NamedTuple):
+    """What is to be added under a basis at `at` (epoch seconds), by place."""
+
+    basis: Basis
+    at: float
+    filed: Mapping[Place, Counts]
+
+
+def parts(task: Row, attempts: Iterable[Row]) -> Iterator[Part]:
+    """All that one task adds: nothing where there is no `created_at`, since no rollup knew it yet."""
+    if task["created_at"] is None:
+        return
+    made = [(attempt, _places(task, attempt), _of_attempt(attempt)) for attempt in attempts]
+    filed = _of_task(task)
+    for _, places, counts in made:
+        for place in places:
+            _add(filed, place, counts)
+    yield Part("created", task["created_at"], filed)
+    if task["state"] in _ENDED:
+        yield Part("finished", task["finished_at"] or task["last_at"], filed)
+    for attempt, places, counts in made:
+        if attempt["started_at"] is not None:
+            yield Part("started", attempt["started_at"], dict.fromkeys(places, counts))
+
+
+def _places(task: Row, attempt: Row) -> Sequence[Place]:
+    """Where an attempt is counted."""
+    places: list[Place] = [("all", ""), ("attempt", f"{attempt['number']}/{gap_class(attempt['gap_s'])}")]
+    if attempt["reason"] is not None:
+        places.append(("reason", f"{attempt['reason']}/{attempt['failed_leg'] or ''}"))
+    if task["extension_id"]:
+        places.append(("extension", _clipped(task["extension_id"])))
+    return places
+
+
+def _add(filed: dict[Place, Counts], place: Place, counts: Counts) -> None:
+    """Add to what is counted there, without a change to what was given."""
+    there = filed.get(place)
+    filed[place] = sum_of(there, counts) if there else counts
+
+
+def sum_of(one: Counts, other: Counts) -> Counts:
+    """Both together."""
+    both = dict(one)
+    for name, number in other.items():
+        both[name] = both.get(name, 0) + number
+    return both
+
+
+def _of_task(task: Row) -> dict[Place, Counts]:
+    """What is counted of the task itself, by place."""
+    own = _of_end(task)
+    filed: dict[Place, Counts] = {
+        ("all", ""): own | _of_health(task),
+        ("attempt", f"{task['attempts']}/"): own,
+    }
+    if task["reason"] is not None:
+        filed["reason", f"{task['reason']}/{task['failed_leg'] or ''}"] = own
+        if task["reason"] != "connected":
+            filed["word", f"{task['reason']}/{plain_word(task['raw_reason'])}"] = own
+    if task["extension_id"]:
+        filed["extension", _clipped(task["extension_id"])] = own
+    if task["connect_s"] is not None:
+        filed["connect", two_digits(task["connect_s"])] = _ONE
+    if task["lateness_s"] is not None:
+        filed["lateness", two_digits(task["lateness_s"])] = _ONE
+    return filed
+
+
+def _of_end(task: Row) -> Counts:
+    """Whether the task has ended, and how."""
+    result = task["finish_result"]
+    if task["state"] not in _ENDED:
+        return {"tasks": 1, "open": 1}
+    if result == "success":
+        return {"tasks": 1, "succeeded": 1}
+    if result != "failed":
+        return {"tasks": 1, "unknown": 1}
+    if task["try_count"] is not None and task["attempts"] >= task["try_count"]:
+        return {"tasks": 1, "failed": 1, "exhausted": 1}
+    return {"tasks": 1, "failed": 1}
+
+
+_HEALTH = {
+    "hooks_lost": "lost",
+    "hooks_arrived": "arrived",
+    "hooks_duplicate": "duplicates",
+    "hooks_late": "late",
+}
+
+
+def _of_health(task: Row) -> Counts:
+    """How sure we are, and how its hooks came: what had to is known once late ones are waited for no more."""
+    counts = {name: task[column] for column, name in _HEALTH.items() if task[column]}
+    if not task["attempts_exact"]:
+        counts["inexact"] = 1
+    if task["settled"]:
+        counts |= {"settled": 1, "expected": task["hooks_expected"]}
+    if task["drifts"]:
+        counts["drifted"] = 1
+    return counts
+
+
+def _of_attempt(attempt: Row) -> Counts:
+    """An attempt, and where its call's record tells so its legs: A is dialled, then B if A has answered."""
+    counts = {"attempts": 1}
+    if attempt["connected"] is None:
+        counts["under_way"] = 1
+    elif attempt["connected"]:
+        counts["connected"] = 1
+    if attempt["a_answered"] is not None:
+        counts |= _of_legs(bool(attempt["a_answered"]), attempt["b_answered"], bool(attempt["bridged"]))
+        if attempt["bridged"] and attempt["talk_s"] is not None:
+            counts |= {"talks": 1, "talk_ms": round(attempt["talk_s"] * 1000)}
+    return counts
+
+
+def _of_legs(a: bool, b: bool | None, bridged: bool) -> Counts:
+    seizures = 1 if b is None else 2
+    return {
+        "legs_known": 1,
+        "a_answered": int(a),
+        "bridged": int(bridged),
+        "seizures": seizures,
+        "answers": int(a) + int(bool(b)),
+    }
+
+
+def gap_class(gap_s: float | None) -> str:
+    """The class of a gap, by its lower bound in seconds; empty where it is not known."""
+    return "" if gap_s is None else _CLASSES[bisect(GAPS, gap_s)]
+
+
+@lru_cache(maxsize=4096)
+def two_digits(number: float) -> str:
+    """A number with its two leading digits. A quantile of such numbers is that of the exact ones, rounded."""
+    # To add nothing makes 0 of -0, which not every database can tell from it.
+    return f"{float(f'{number:.2g}') + 0.0:g}"
+
+
+@lru_cache(maxsize=4096)
+def plain_word(word: str | None) -> str:
+    """The vendor's word as it is counted, without its numbers."""
+    return _clipped(_DIGITS.sub("#", (word or "").strip()))
+
+
+def _clipped(value: str) -> str:
+    return value[:_MOST]
