@@ -4,6 +4,7 @@
     ├── SettingsError        a setting is missing or wrong; names it and the fix
     ├── InputError           a caller sent something that cannot be used; names the field and the fix
     ├── NotFoundError        what was asked for does not exist
+    ├── NotInstalledError    an optional part is not installed; says how to get it
     ├── StoreError
     │   ├── StoreUnavailableError  the store cannot commit now; the caller should try again later
     │   └── SchemaError            the store's tables are not those of this version; says the fix
@@ -38,6 +39,10 @@ class InputError(ReceiverError):
 
 class NotFoundError(ReceiverError):
     """What was asked for does not exist."""
+
+
+class NotInstalledError(ReceiverError):
+    """An optional part of the package is not installed. The text says how to install it."""
 
 
 class StoreError(ReceiverError):

@@ -13,6 +13,7 @@ from random import Random
 import uvicorn
 from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 
+from receiver.api.exports import PATH as EXPORTS
 from receiver.api.stream import PATH as STREAM
 from receiver.app import Receiver, World, create_app
 from receiver.clock import WallClock
@@ -87,7 +88,7 @@ class Server(uvicorn.Server):
         """What a reader does not take would be waited for until the stop's deadline."""
         for connection in list(self.server_state.connections):
             cycle = getattr(connection, "cycle", None)
-            if isinstance(cycle, RequestResponseCycle) and cycle.scope.get("path") == STREAM:
+            if isinstance(cycle, RequestResponseCycle) and _is_stream(cycle.scope["path"]):
                 cycle.transport.abort()
 
     @contextmanager
@@ -101,6 +102,10 @@ class Server(uvicorn.Server):
         finally:
             for number in (signal.SIGTERM, signal.SIGINT):
                 loop.remove_signal_handler(number)
+
+
+def _is_stream(path: str) -> bool:
+    return path == STREAM or path.startswith(EXPORTS)
 
 
 def make_server(receiver: Receiver) -> Server:

@@ -5,7 +5,9 @@ from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
 from pydantic import BaseModel, ConfigDict
+from starlette.responses import Response
 
+from receiver.api.media import JSON
 from receiver.api.parts import ApiParts
 
 Query = TypeVar("Query")
@@ -20,13 +22,14 @@ class Asked(BaseModel):
 
 @dataclass(frozen=True, slots=True)
 class Call(Generic[Query, Body]):
-    """One call: what was asked, checked, and what its token allows."""
+    """One call: what was asked, checked, and what its token allows. `accept`: the header of that name."""
 
     parts: ApiParts
     scopes: frozenset[str]
     path: Mapping[str, str]
     query: Query
     body: Body
+    accept: str = ""
 
     @property
     def numbers(self) -> bool:
@@ -36,14 +39,21 @@ class Call(Generic[Query, Body]):
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """From this both the route and its documentation are made. `body` is None where none is read."""
+    """From this both the route and its documentation are made. `response`: the shape of the JSON answer, or
+    where there is none what the answer is; `body` is None where none is read. `media`: the types of answers,
+    first the one given to who asks for none; `problems`: statuses that only some endpoints answer with.
+
+    An answer that is no JSON the handler makes itself.
+    """
 
     method: str
     path: str
     summary: str
     description: str
     scope: str
-    response: type[BaseModel]
-    handler: Callable[[Call[Any, Any]], Awaitable[BaseModel]]
+    response: type[BaseModel] | str
+    handler: Callable[[Call[Any, Any]], Awaitable[BaseModel | Response]]
     query: type[Asked] = Asked
     body: type[Asked] | None = None
+    media: tuple[str, ...] = (JSON,)
+    problems: tuple[str, ...] = ()

@@ -9,10 +9,12 @@ from pydantic.json_schema import JsonSchemaMode, models_json_schema
 
 from receiver.api.endpoint import Endpoint
 from receiver.api.examples import example_of
+from receiver.api.media import JSON
 from receiver.api.problems import RETRY_AFTER_S
 from receiver.api.shapes import ProblemAnswer
 from receiver.api.tokens import SCOPES
 from receiver.api.values import Json
+from receiver.store.relations import RELATIONS
 
 _REFS = "#/components/schemas/{model}"
 
@@ -22,8 +24,12 @@ PATH_PARAMETERS = {
     "queue_id": ("The vendor's id of the queue.", "17"),
     "subscription": ("The subscription's id.", "sub_1f0c9be64a7e8f20"),
     "message": ("The message's seq.", "4711"),
+    "chart": ("The name of the chart.", "trend"),
     "id": ("The delivery's id.", "019ca8d1e5f0a1b2c3d4e5f60718293a"),
+    "relation": ("What is exported.", "tasks"),
 }
+_CHOICES = {"relation": list(RELATIONS)}
+"""Path parameters that can be some texts only."""
 
 _PROBLEMS = {
     "400": (
@@ -54,6 +60,13 @@ _PROBLEMS = {
         "the account has no such queue: they are listed in /v1/queues",
         None,
     ),
+    "501": (
+        "NotInstalled",
+        "The receiver was installed without what this needs; the message says how to install it.",
+        "not_installed",
+        "Parquet needs pyarrow: pip install 'receiver[analytics]'",
+        None,
+    ),
     "503": (
         "Unavailable",
         "The store cannot answer now; try again after `Retry-After` seconds.",
@@ -62,6 +75,9 @@ _PROBLEMS = {
         None,
     ),
 }
+_RARE = ("501",)
+"""Statuses that only those endpoints answer with that say so."""
+
 _HEADERS = {
     "401": ("WWW-Authenticate", {"type": "string", "examples": ["Bearer"]}, "How to be let in."),
     "503": ("Retry-After", {"type": "integer", "examples": [RETRY_AFTER_S]}, "Seconds."),
@@ -86,7 +102,11 @@ def openapi(endpoints: Sequence[Endpoint]) -> Json:
         "paths": paths,
         "components": {
             "schemas": schemas,
-            "responses": {name: _problem(status) for status, (name, *_) in _PROBLEMS.items()},
+            "responses": {
+                _PROBLEMS[status][0]: _problem(status)
+                for status in _PROBLEMS
+                if any(status in _statuses(each) for each in endpoints)
+            },
             "securitySchemes": {
                 "token": {"type": "http", "scheme": "bearer", "description": f"A token's scopes: {scopes}."}
             },
@@ -95,7 +115,7 @@ def openapi(endpoints: Sequence[Endpoint]) -> Json:
 
 
 def _schemas(endpoints: Sequence[Endpoint]) -> dict[str, Json]:
-    answers = {each.response for each in endpoints} | {ProblemAnswer}
+    answers = {each.response for each in endpoints if not isinstance(each.response, str)} | {ProblemAnswer}
     bodies = {each.body for each in endpoints if each.body}
     models: list[tuple[type[BaseModel], JsonSchemaMode]] = [(model, "serialization") for model in answers]
     models += [(model, "validation") for model in bodies]
@@ -106,7 +126,6 @@ def _schemas(endpoints: Sequence[Endpoint]) -> dict[str, Json]:
 
 def _operation(endpoint: Endpoint, schemas: dict[str, Json]) -> Json:
     names = re.findall(r"{(\w+)}", endpoint.path)
-    problems = [status for status in _PROBLEMS if status != "404" or names]
     operation: Json = {
         "operationId": _operation_id(endpoint),
         "summary": endpoint.summary,
@@ -114,8 +133,11 @@ def _operation(endpoint: Endpoint, schemas: dict[str, Json]) -> Json:
         "security": [{"token": [endpoint.scope]}],
         "parameters": [*map(_path_parameter, names), *_query_parameters(endpoint.query)],
         "responses": {
-            "200": {"description": _first_line(endpoint.response)} | _json(endpoint.response, schemas),
-            **{status: {"$ref": f"#/components/responses/{_PROBLEMS[status][0]}"} for status in problems},
+            "200": _answer(endpoint, schemas),
+            **{
+                status: {"$ref": f"#/components/responses/{_PROBLEMS[status][0]}"}
+                for status in _statuses(endpoint)
+            },
         },
     }
     if endpoint.body:
@@ -123,18 +145,33 @@ def _operation(endpoint: Endpoint, schemas: dict[str, Json]) -> Json:
     return operation
 
 
+def _statuses(endpoint: Endpoint) -> list[str]:
+    """The statuses of its problems."""
+    is_there = {"404": "{" in endpoint.path} | {status: status in endpoint.problems for status in _RARE}
+    return [status for status in _PROBLEMS if is_there.get(status, True)]
+
+
 def _operation_id(endpoint: Endpoint) -> str:
     return re.sub(r"\W+", "_", f"{endpoint.method.lower()} {endpoint.path.removeprefix('/v1/')}").strip("_")
 
 
+def _answer(endpoint: Endpoint, schemas: dict[str, Json]) -> Json:
+    others = {media: {"schema": {"type": "string"}} for media in endpoint.media if media != JSON}
+    if isinstance(endpoint.response, str):
+        return {"description": endpoint.response, "content": others}
+    content = _json(endpoint.response, schemas)["content"] | others
+    return {"description": _first_line(endpoint.response), "content": content}
+
+
 def _json(model: type[BaseModel], schemas: dict[str, Json]) -> Json:
     schema = {"$ref": _REFS.format(model=model.__name__)}
-    return {"content": {"application/json": {"schema": schema, "example": example_of(schema, schemas)}}}
+    return {"content": {JSON: {"schema": schema, "example": example_of(schema, schemas)}}}
 
 
 def _path_parameter(name: str) -> Json:
     text, example = PATH_PARAMETERS[name]
-    schema = {"type": "string", "minLength": 1, "examples": [example]}
+    shape = {"enum": _CHOICES[name]} if name in _CHOICES else {"minLength": 1}
+    schema = {"type": "string", **shape, "examples": [example]}
     return {"name": name, "in": "path", "required": True, "description": text, "schema": schema}
 
 
@@ -165,7 +202,7 @@ def _problem(status: str) -> Json:
     schema = {"$ref": _REFS.format(model=ProblemAnswer.__name__)}
     answer: Json = {
         "description": text,
-        "content": {"application/json": {"schema": schema, "example": example}},
+        "content": {JSON: {"schema": schema, "example": example}},
     }
     if status in _HEADERS:
         name, kind, meaning = _HEADERS[status]

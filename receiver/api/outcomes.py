@@ -7,11 +7,11 @@ import orjson
 from sqlalchemy import Connection, Row, Select, func, select
 
 from receiver.api.endpoint import Asked, Call
-from receiver.api.masking import mask_number, mask_text
 from receiver.api.outbound_params import OutcomeQuery
 from receiver.api.outbound_shapes import EventTypeInfo, EventTypeList, Outcome, OutcomeFeed
 from receiver.api.values import Json
 from receiver.domain import event_types
+from receiver.domain.masking import mask_number, mask_text
 from receiver.domain.outcomes import EVENT_TYPES, SCHEMA_VERSION
 from receiver.store.outbound import OUTCOME
 from receiver.store.subscriptions import TEST

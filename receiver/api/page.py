@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from html import escape
 from importlib.resources import files
 
+from receiver.api.media import JSON
 from receiver.api.values import Json
 
 
@@ -72,10 +73,14 @@ def _parameters(parameters: list[Json]) -> str:
 
 
 def _content(holder: Json) -> str:
-    content = holder["content"]["application/json"]
+    others = ", ".join(f"<code>{escape(media)}</code>" for media in holder["content"] if media != JSON)
+    shapes = _shown(holder["content"][JSON]) if JSON in holder["content"] else ""
+    return shapes + (f"<p>{'Or ' if shapes else ''}{others}.</p>" if others else "")
+
+
+def _shown(content: Json) -> str:
     example = escape(json.dumps(content["example"], ensure_ascii=False, indent=2))
-    shape = _kind(content["schema"])
-    return f"<details><summary>{shape}, an example</summary><pre>{example}</pre></details>"
+    return f"<details><summary>{_kind(content['schema'])}, an example</summary><pre>{example}</pre></details>"
 
 
 def _problems(responses: Json, document: Json) -> str:
@@ -88,7 +93,7 @@ def _problems(responses: Json, document: Json) -> str:
     }
     rows = (
         f"<tr><th scope='row'>{statuses[name]}</th><td>{_text(answer['description'])}</td>"
-        f"<td><code>{escape(answer['content']['application/json']['example']['error']['code'])}</code></td></tr>"
+        f"<td><code>{escape(answer['content'][JSON]['example']['error']['code'])}</code></td></tr>"
         for name, answer in responses.items()
     )
     return _table(("Status", "Meaning", "Code"), rows)
@@ -143,7 +148,7 @@ def _curl(method: str, path: str, operation: Json) -> str:
     command = f'curl -H "Authorization: Bearer $TOKEN" "$RECEIVER{path}"'
     if "requestBody" not in operation:
         return command
-    body = json.dumps(operation["requestBody"]["content"]["application/json"]["example"])
+    body = json.dumps(operation["requestBody"]["content"][JSON]["example"])
     return f"{command} \\\n  -X {method} -H 'Content-Type: application/json' -d '{body}'"
 
 

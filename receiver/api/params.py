@@ -17,7 +17,7 @@ Cursor = Annotated[
     str,
     StringConstraints(min_length=1, max_length=2000, pattern=r"^[A-Za-z0-9_-]+$"),
 ]
-_SINCE, _UNTIL = "2026-03-01T00:00:00Z", "2026-04-01T00:00:00Z"
+SINCE, UNTIL = "2026-03-01T00:00:00Z", "2026-04-01T00:00:00Z"
 _REF = "5f1d8a0c9be64a7e8f20b1c3d4e5f607"
 
 
@@ -66,8 +66,8 @@ class TaskQuery(PageQuery):
     ref: Word | None = Field(None, description="Only the one with this reference of ours.", examples=[_REF])
     task_id: Word | None = Field(None, description="Only the one with this vendor's id.", examples=["90210"])
     lost: Flag | None = Field(None, description="Only those that have lost hooks (or have not).")
-    since: When | None = Field(None, description="First heard of at this moment or later.", examples=[_SINCE])
-    until: When | None = Field(None, description="First heard of before this moment.", examples=[_UNTIL])
+    since: When | None = Field(None, description="First heard of at this moment or later.", examples=[SINCE])
+    until: When | None = Field(None, description="First heard of before this moment.", examples=[UNTIL])
 
 
 class FindingQuery(PageQuery):
@@ -76,7 +76,7 @@ class FindingQuery(PageQuery):
     account: Account = None
     queue_id: QueueId = None
     since: When | None = Field(
-        None, description="Of tasks last heard of at this moment or later.", examples=[_SINCE]
+        None, description="Of tasks last heard of at this moment or later.", examples=[SINCE]
     )
 
 
@@ -113,8 +113,8 @@ class DeliveryQuery(PageQuery):
         description="`any`: only those with a problem; `none`: only those without; else only this problem.",
         examples=["any"],
     )
-    since: When | None = Field(None, description="Received at this moment or later.", examples=[_SINCE])
-    until: When | None = Field(None, description="Received before this moment.", examples=[_UNTIL])
+    since: When | None = Field(None, description="Received at this moment or later.", examples=[SINCE])
+    until: When | None = Field(None, description="Received before this moment.", examples=[UNTIL])
 
 
 class MintBody(Asked):

@@ -8,13 +8,21 @@ from pydantic_core import ErrorDetails
 from starlette.responses import JSONResponse, Response
 
 from receiver.api.shapes import Problem, ProblemAnswer
-from receiver.errors import InputError, NotFoundError, ReceiverError, StoreError, StoreUnavailableError
+from receiver.errors import (
+    InputError,
+    NotFoundError,
+    NotInstalledError,
+    ReceiverError,
+    StoreError,
+    StoreUnavailableError,
+)
 
 RETRY_AFTER_S = 5
 
 STATUS: dict[type[ReceiverError], tuple[int, str]] = {
     InputError: (400, "bad_input"),
     NotFoundError: (404, "not_found"),
+    NotInstalledError: (501, "not_installed"),
     StoreUnavailableError: (503, "unavailable"),
     StoreError: (500, "store_failed"),
     ReceiverError: (500, "failed"),

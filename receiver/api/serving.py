@@ -1,15 +1,16 @@
 """Endpoints at work: who asks, what is asked, and the answer."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import AsyncGenerator, Sequence
 from typing import Any, TypeVar
 
 from pydantic import ValidationError
 from starlette.requests import ClientDisconnect, Request
-from starlette.responses import Response
+from starlette.responses import Response, StreamingResponse
 from starlette.types import Receive, Scope, Send
 
 from receiver.api.endpoint import Asked, Call, Endpoint
+from receiver.api.media import JSON
 from receiver.api.parts import ApiParts
 from receiver.api.problems import answer_to, input_error, problem
 from receiver.api.tokens import authenticate
@@ -47,8 +48,19 @@ class Resource:
             answer = await endpoint.handler(await _call(self._parts, scopes, endpoint, request))
         except ReceiverError as error:
             return answer_to(error)
-        headers = {"Cache-Control": "no-store"}
-        return Response(answer.model_dump_json(), headers=headers, media_type="application/json")
+        if not isinstance(answer, Response):
+            answer = Response(answer.model_dump_json(), media_type=JSON)
+        answer.headers.setdefault("Cache-Control", "no-store")
+        return await _without_body(answer) if request.method == "HEAD" else answer
+
+
+async def _without_body(answer: Response) -> Response:
+    """The status and the headers alone: what would be made while it is sent is not made."""
+    if isinstance(answer, StreamingResponse) and isinstance(answer.body_iterator, AsyncGenerator):
+        await answer.body_iterator.aclose()
+    head = Response(status_code=answer.status_code)
+    head.raw_headers = answer.raw_headers
+    return head
 
 
 async def scopes_of(parts: ApiParts, request: Request) -> frozenset[str] | None:
@@ -67,7 +79,7 @@ async def _call(
 ) -> Call[Any, Any]:
     query = read_query(endpoint.query, request)
     body = _read_body(endpoint.body, await _body(request)) if endpoint.body else None
-    return Call(parts, scopes, request.path_params, query, body)
+    return Call(parts, scopes, request.path_params, query, body, request.headers.get("accept", ""))
 
 
 def read_query(model: type[Query], request: Request) -> Query:

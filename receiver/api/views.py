@@ -5,11 +5,11 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
-from receiver.api.masking import mask_number, mask_text, mask_tree
 from receiver.api.shapes import Finding, HookCount, PhoneCall, Said, Task, Timeline
 from receiver.api.values import Json, iso
 from receiver.domain import timeline as folded
 from receiver.domain.facts import EVENTS, CallSaid, Fact, HookSaid, SettledSaid, pack
+from receiver.domain.masking import mask_number, mask_text, mask_tree
 from receiver.store.rows import finding_rows, task_row
 
 _MASKS = {"a_number": mask_number, "b_number": mask_number, "name": mask_text, "finish_comment": mask_text}

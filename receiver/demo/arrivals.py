@@ -6,9 +6,9 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, select
 
-from receiver.api.masking import mask_tree
 from receiver.demo.compare import Disagreement, TaskName, wrong_end
 from receiver.demo.crm import SampleCrm
+from receiver.domain.masking import mask_tree
 from receiver.store.outbound import OUTCOME
 
 _SHOWN = 50

@@ -19,6 +19,9 @@ _SCHEMES = ("postgresql://", "postgres://", "postgresql+psycopg://")
 _BOUNDS = ("lock_timeout", "statement_timeout", "idle_in_transaction_session_timeout")
 """The last for a receiver that freezes in a transaction: others must not wait for it as long as it does."""
 
+_AS_WRITTEN = ("-c timezone=UTC", "-c extra_float_digits=1")
+"""However the server writes moments and numbers to others: as texts, too, the latter are exact."""
+
 _APPEND = """
 WITH arrival AS MATERIALIZED (
     SELECT * FROM json_to_recordset(%s::json) AS a (
@@ -102,7 +105,7 @@ def _engine(url: URL, connections: int, patience: float | None, *options: str, *
         hide_parameters=True,
         **{"pool_pre_ping": True, **how},
         connect_args={
-            "options": " ".join([*bounds, *options, "-c timezone=UTC"]),
+            "options": " ".join([*bounds, *options, *_AS_WRITTEN]),
             "connect_timeout": _CONNECT_S,
             "application_name": "receiver",
             "tcp_user_timeout": 10_000,

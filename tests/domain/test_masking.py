@@ -1,6 +1,6 @@
 import pytest
 
-from receiver.api.masking import mask_number, mask_text, mask_tree
+from receiver.domain.masking import mask_number, mask_text, mask_tree
 
 
 @pytest.mark.parametrize(

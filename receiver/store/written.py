@@ -1,0 +1,100 @@
+"""How exports write columns: as texts of one form on both databases, moments in UTC with milliseconds."""
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import orjson
+from sqlalchemy import Connection
+
+from receiver.domain.masking import mask_tree
+from receiver.store.bulk import copied, fetched
+from receiver.store.chunks import MARK, Chunk, parts
+from receiver.store.relations import Field, Relation, shown
+
+_SPECIAL = '*[,"\r\n]*'
+"""A GLOB of texts that CSV must quote."""
+
+
+def rows(connection: Connection, chunk: Chunk) -> Iterator[tuple[Any, ...]]:
+    """The chunk's rows, each with its position first; moments and truth values are texts."""
+    begin = [column for column, _ in parts(chunk.wanted.relation)]
+    columns = [_written(field, chunk) for field in chunk.wanted.relation.fields]
+    found = fetched(connection, chunk.query([*begin, *columns]), *chunk.where[1])
+    width = len(begin)
+    made = ((MARK.join(map(str, row[:width])), *row[width:]) for row in found)
+    return _masked(made, chunk.wanted.relation) if chunk.wanted.masks_documents else made
+
+
+def _masked(made: Iterator[tuple[Any, ...]], relation: Relation) -> Iterator[tuple[Any, ...]]:
+    places = {place for place, field in enumerate(relation.fields, 1) if field.kind == "json"}
+    for row in made:
+        yield tuple(_mask(value) if place in places else value for place, value in enumerate(row))
+
+
+def _mask(document: str) -> str:
+    return orjson.dumps(mask_tree(orjson.loads(document))).decode()
+
+
+def lines(connection: Connection, chunk: Chunk) -> tuple[int, bytes]:
+    """The chunk's rows as lines of CSV that the database makes, each with its position first; how many."""
+    if chunk.dialect == "postgresql":
+        position = f" || '{MARK}' || ".join(f"{column}::text" for column, _ in parts(chunk.wanted.relation))
+        columns = [_written(field, chunk) for field in chunk.wanted.relation.fields]
+        written = copied(connection, chunk.query([position, *columns]), *chunk.where[1])
+        return len(written), b"".join(written)
+    line = _sqlite_line(chunk)
+    # Numbers become texts here, since what SQLite makes of them is not exact.
+    form = '"' + MARK.join(["%s"] * (len(line) - 1)) + "%s\n"
+    made = [form % row for row in fetched(connection, chunk.query(line), *chunk.where[1])]
+    return len(made), "".join(made).encode()
+
+
+def _sqlite_line(chunk: Chunk) -> list[str]:
+    """The numbers of the position, and all that follows them. Texts are quoted in those lines only where one
+    must be: to look at each in all lines would take as long as all the rest.
+    """
+    relation = chunk.wanted.relation
+    numbers = [column for column, kind in parts(relation) if kind is not str]
+    names = [column for column, kind in parts(relation) if kind is str]
+    position = " || ".join(["''", *(f"'{MARK}' || {name}" for name in names)])
+    plain = [_written(field, chunk) for field in relation.fields]
+    quoted = [
+        _quoted(each, field.source) if _may_be_special(field) else each
+        for each, field in zip(plain, relation.fields, strict=True)
+    ]
+    texts = [*names, *(field.source for field in relation.fields if _may_be_special(field))]
+    lines = (
+        _printed(f'%s"{",%s" * len(cells)}', [begin, *cells])
+        for begin, cells in ((f"replace({position}, '\"', '\"\"')", quoted), (position, plain))
+    )
+    is_special = f"{_printed('%s' * len(texts), texts)} GLOB '{_SPECIAL}'"
+    return [*numbers, f"CASE WHEN {is_special} THEN {next(lines)} ELSE {next(lines)} END"]
+
+
+def _may_be_special(field: Field) -> bool:
+    return field.kind not in ("int", "float", "bool", "time")
+
+
+def _quoted(written: str, source: str) -> str:
+    return (
+        f"CASE WHEN {source} GLOB '{_SPECIAL}' THEN '\"' || replace({written}, '\"', '\"\"') || '\"' "
+        f"ELSE {written} END"
+    )
+
+
+def _printed(form: str, values: Sequence[str]) -> str:
+    """Of what is not there `%s` makes nothing."""
+    return f"printf('{form}', {', '.join(values)})"
+
+
+def _written(field: Field, chunk: Chunk) -> str:
+    """The SQL of a column."""
+    match field.kind:
+        case "time" if chunk.dialect == "postgresql":
+            moment = f"to_timestamp({field.source})::timestamptz(3)"
+            return f"""to_char({moment}, 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"')"""
+        case "bool":
+            return f"CASE WHEN {field.source} THEN 'true' WHEN NOT {field.source} THEN 'false' END"
+        case "number" | "free" if chunk.wanted.numbers:
+            return field.source
+    return shown(field, chunk.dialect)

@@ -1,0 +1,167 @@
+"""`receiver export`: files that come into being whole, or are gone on with."""
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from receiver.cli.resuming import kept_of
+from receiver.errors import StoreUnavailableError
+from receiver.store import chunks, exporting
+from receiver.store.chunks import Chunk, Wanted, read_position
+from receiver.store.engine import Store
+from receiver.store.exporting import FORMATS
+from receiver.store.relations import RELATIONS, TASKS, Relation
+from tests.analytics import odd
+from tests.analytics.odd import exported
+from tests.cli.shell import Shell
+
+
+@pytest.fixture(autouse=True)
+def _few_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(chunks, "STRETCH", 5)
+
+
+@pytest.fixture
+def store(shell: Shell) -> Iterator[Store]:
+    with odd.filled(str(shell.store)) as store:
+        yield store
+
+
+@pytest.mark.parametrize("name", ["csv", "jsonl"])
+@pytest.mark.parametrize("relation", [RELATIONS["tasks"], RELATIONS["facts"]], ids=["tasks", "facts"])
+def test_what_is_cut_off_at_any_byte_is_gone_on_with(
+    store: Store, relation: Relation, name: str, tmp_path: Path
+) -> None:
+    whole = exported(store, Wanted(relation), name)
+    positions = odd.positions(store, relation)
+    rests = [
+        exported(store, Wanted(relation, after=place), name, is_begun=True)
+        for place in [(), *(read_position(each, relation) for each in positions)]
+    ]
+    part, seen = tmp_path / "cut.part", set()
+    ends = [place for place, byte in enumerate(whole) if byte == ord("\n")]
+    for size in sorted({*range(0, len(whole), 41), *(end + more for end in ends for more in (0, 1, 2))}):
+        part.write_bytes(whole[:size])
+        kept = kept_of(part, relation, FORMATS[name].make(relation), is_csv=name == "csv")
+        assert kept.size <= size
+        assert kept.position == (positions[kept.rows - 1] if kept.rows else None)
+        assert whole[: kept.size] + rests[kept.rows] == whole or not kept.size
+        seen.add(kept.rows)
+    assert seen >= set(range(len(positions)))
+
+
+def test_a_file_is_written_under_another_name_until_it_is_whole(shell: Shell, store: Store) -> None:
+    said = shell.run("export", "tasks", "--out", "tasks.jsonl")
+    assert (said.status, said.out) == (0, "")
+    assert f"{len(odd.TEXTS)} rows in " in said.err
+    assert " rows/s" in said.err
+    assert (shell.folder / "tasks.jsonl").read_bytes() == exported(store, Wanted(TASKS), "jsonl")
+    assert list(shell.folder.glob("*.part")) == []
+
+
+@pytest.mark.parametrize("suffix", ["csv", "jsonl"])
+def test_what_broke_off_is_resumed_and_then_the_file_is_what_it_would_have_been(
+    shell: Shell, store: Store, suffix: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out, part = shell.folder / f"a.{suffix}", shell.folder / f"a.{suffix}.part"
+    out.write_text("of yesterday")
+    command = ("export", "tasks", "--out", str(out), "--limit", "20")
+    with monkeypatch.context() as patched:
+        _break_off_after(patched, 2)
+        assert "--resume goes on" in shell.refused(*command)
+    assert out.read_text() == "of yesterday"
+    with part.open("ab") as file:
+        file.write(b'1772357400.5~main~"torn')
+    said = shell.run(*command, "--resume")
+    assert "10 rows and 10 that were there" in said.err
+    assert out.read_bytes() == exported(store, Wanted(TASKS, limit=20), suffix)
+    assert not part.exists()
+
+
+def _break_off_after(patched: pytest.MonkeyPatch, parts: int) -> None:
+    """The store is not to be read any more after so many chunks."""
+    read, left = chunks.next_chunk, parts
+
+    def next_chunk(*asked: Any) -> Chunk:
+        nonlocal left
+        left -= 1
+        if left < 0:
+            raise StoreUnavailableError("gone")
+        return read(*asked)
+
+    patched.setattr(exporting, "next_chunk", next_chunk)
+
+
+def test_to_resume_what_was_never_begun_is_to_begin(shell: Shell, store: Store) -> None:
+    assert shell.run("export", "hooks", "--out", "hooks.csv", "--resume").status == 0
+    assert (shell.folder / "hooks.csv").read_bytes() == exported(store, Wanted(RELATIONS["hooks"]))
+
+
+def test_text_goes_to_standard_output(shell: Shell, store: Store) -> None:
+    said = shell.run("export", "outcomes")
+    assert said.out.encode() == exported(store, Wanted(RELATIONS["outcomes"]))
+    asked = ("--format", "jsonl", "--since", repr(odd.START + 5), "--until", repr(odd.START + 9))
+    lines = shell.run("export", "tasks", *asked, "--account", "main", "--numbers").out
+    wanted = Wanted(TASKS, numbers=True, account="main", since=odd.START + 5, until=odd.START + 9)
+    assert lines.encode() == exported(store, wanted, "jsonl") != b""
+
+
+def test_an_export_goes_on_behind_a_position(shell: Shell, store: Store) -> None:
+    after = odd.positions(store, TASKS)[7]
+    assert shell.run("export", "tasks", "--format", "jsonl", "--after", after).out.encode() == exported(
+        store, Wanted(TASKS, after=read_position(after, TASKS)), "jsonl"
+    )
+
+
+def test_parquet_is_made_by_the_name_of_the_file(shell: Shell, store: Store) -> None:
+    assert shell.run("export", "facts", "--out", "facts.parquet", "--numbers").status == 0
+    data = (shell.folder / "facts.parquet").read_bytes()
+    facts = RELATIONS["facts"]
+    rows = odd.read_parquet(data, shell.folder, facts)
+    assert [row["said"] for row in rows] == [row["said"] for row in odd.viewed(store, facts)]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ("task", "relation: one of tasks, attempts"),
+        ("tasks --format xml", "--format: Input should be 'csv', 'jsonl' or 'parquet'"),
+        ("tasks --since yesterday", "--since:"),
+        ("tasks --after nowhere", "after: take the `position`"),
+        ("tasks --format parquet", "--out: Parquet is written into a file"),
+        ("tasks --resume", "--resume: needs --out FILE"),
+        ("tasks --out a.parquet --resume", "--resume: a Parquet file that broke off lacks its end"),
+        ("tasks --out a.csv --resume --after 1~main~r1", "--after: leave it out"),
+        ("tasks --out no/where.csv", "No such file"),
+    ],
+)
+def test_what_cannot_be_done_is_refused_with_what_can(shell: Shell, arguments: str, words: str) -> None:
+    assert words in shell.refused("export", *arguments.split())
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("a.csv", b"name,age\n" * 200),
+        ("a.jsonl", b'{"position": "1~main~r1", "age": 5}\n'),
+        ("a.jsonl", b"[1, 2]\n"),
+        ("a.jsonl", b"not JSON\n"),
+    ],
+)
+def test_a_part_of_something_else_is_left_alone(
+    shell: Shell, store: Store, name: str, content: bytes
+) -> None:
+    part = shell.folder / f"{name}.part"
+    part.write_bytes(content)
+    assert "is of something else" in shell.refused("export", "tasks", "--out", name, "--resume")
+    assert part.read_bytes() == content
+
+
+def test_without_pyarrow_parquet_says_how_to_get_it(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delitem(sys.modules, "receiver.store.parquet", raising=False)
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
+    assert "pip install 'receiver[analytics]'" in shell.refused("export", "tasks", "--out", "a.parquet")
+    assert shell.run("export", "tasks", "--out", "a.csv").status == 0
