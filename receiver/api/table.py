@@ -1,7 +1,10 @@
 """All endpoints. The routes, the OpenAPI document and the documentation page are made from this."""
 
+from receiver.api.analytics_table import ANALYTICS_ENDPOINTS
+from receiver.api.charts import CHART_ENDPOINTS
 from receiver.api.deliveries import get_delivery, list_deliveries
 from receiver.api.endpoint import Endpoint
+from receiver.api.exports import EXPORT_ENDPOINT
 from receiver.api.findings import list_findings
 from receiver.api.mint import mint_hook_urls
 from receiver.api.outbound_table import OUTBOUND_ENDPOINTS
@@ -157,4 +160,7 @@ ENDPOINTS = (
         body=MintBody,
     ),
     *OUTBOUND_ENDPOINTS,
+    *ANALYTICS_ENDPOINTS,
+    EXPORT_ENDPOINT,
+    *CHART_ENDPOINTS,
 )

@@ -9,11 +9,13 @@ from receiver.cli.check import check
 from receiver.cli.config import config_app
 from receiver.cli.db import db_app
 from receiver.cli.demo import demo
+from receiver.cli.exporting import export_rows
 from receiver.cli.findings import drift, lost_hooks
 from receiver.cli.output import print_error
 from receiver.cli.prune import prune
 from receiver.cli.queues import queues_app
 from receiver.cli.rebuilding import rebuild
+from receiver.cli.report import show_report
 from receiver.cli.running import reconcile, serve
 from receiver.cli.subscriptions import subscriptions_app
 from receiver.cli.tasks import tasks_app
@@ -40,8 +42,10 @@ app = typer.Typer(
 
 for command in (demo, serve, emulate, check, reconcile, rebuild, capture):
     app.command()(command)
+app.command("export")(export_rows)
 app.command("lost-hooks")(lost_hooks)
 app.command("drift")(drift)
+app.command("report")(show_report)
 db_app.command("prune")(prune)
 app.add_typer(tasks_app, name="tasks")
 app.add_typer(queues_app, name="queues")

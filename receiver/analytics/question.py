@@ -1,0 +1,100 @@
+"""What can be asked of the sums: which tasks, of what time, by what they are told apart."""
+
+from collections.abc import Sequence
+from datetime import UTC, date, datetime, timedelta
+from typing import Literal, get_args
+
+from receiver.domain.calendar import Calendar
+from receiver.domain.rollup import Basis, Slice
+from receiver.domain.shape import shape
+from receiver.errors import InputError
+
+Dimension = Literal[
+    "account",
+    "queue",
+    "day",
+    "week",
+    "month",
+    "hour",
+    "weekday",
+    "attempt",
+    "gap",
+    "reason",
+    "leg",
+    "word",
+    "extension",
+    "value",
+]
+DIMENSIONS: tuple[Dimension, ...] = get_args(Dimension)
+
+SLICES: dict[Dimension, Slice] = {
+    "attempt": "attempt",
+    "gap": "attempt",
+    "reason": "reason",
+    "leg": "reason",
+    "extension": "extension",
+    "word": "word",
+}
+"""What is not of the task's place and time is kept in slices, of which one answer reads one. `value` is that
+of a slice of durations.
+"""
+
+WEEKDAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
+
+
+@shape(frozen=True, slots=True)
+class Question:
+    """`since`, `until`: epoch seconds, from the one to before the other; None: from the first, to the last.
+    `account`, `queue_id`: only theirs.
+    """
+
+    basis: Basis
+    calendar: Calendar
+    by: tuple[Dimension, ...] = ()
+    since: float | None = None
+    until: float | None = None
+    account: str | None = None
+    queue_id: str | None = None
+    slice: Slice = "all"
+
+
+def slice_of(by: Sequence[Dimension]) -> Slice:
+    """The slice that these dimensions are read from. Raises InputError where there is none that has all."""
+    slices = {SLICES[each]: each for each in by if each in SLICES}
+    if "word" in slices:
+        slices.pop("reason", None)  # words are counted under the reasons that they were taken for
+    if len(slices) > 1:
+        named = " and ".join(repr(each) for each in slices.values())
+        message = f"{named} are not counted together: ask for one at a time, or export the attempts"
+        raise InputError("by", message)
+    return next(iter(slices), "all")
+
+
+def read_by(text: str, allowed: Sequence[Dimension]) -> tuple[Dimension, ...]:
+    """Dimensions, separated by commas. Raises InputError."""
+    names = [name.strip() for name in text.split(",") if name.strip()]
+    unknown = [name for name in names if name not in allowed]
+    if unknown:
+        raise InputError("by", f"{unknown[0]!r} is none of {', '.join(allowed)}")
+    return tuple(each for each in DIMENSIONS if each in names)
+
+
+def read_bound(field: str, text: str | None, calendar: Calendar, *, is_end: bool = False) -> float | None:
+    """A bound of time: a day of the zone (`until`: the whole of it is in), or a moment on a full hour of it.
+
+    Raises InputError.
+    """
+    if not text:
+        return None
+    try:
+        if len(text) == 10:
+            day = date.fromisoformat(text) + timedelta(days=1 if is_end else 0)
+            return calendar.starts(day)
+        moment = datetime.fromisoformat(text.replace(" ", "+"))
+        at = moment.replace(tzinfo=moment.tzinfo or UTC).timestamp()
+    except (ValueError, OverflowError):
+        message = "a day such as 2026-03-01, or a moment such as 2026-03-01T09:00:00Z"
+        raise InputError(field, message) from None
+    if (at + calendar.offset(at)) % 3600:
+        raise InputError(field, f"outcomes are counted by the hour: give a full hour of {calendar.name}")
+    return at

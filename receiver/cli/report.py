@@ -1,0 +1,184 @@
+"""`receiver report`: figures for analysts, as tables, with small charts, as JSON, CSV or an HTML file."""
+
+import sys
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+from time import time
+from typing import Annotated, Any
+
+import typer
+from sqlalchemy import Connection
+
+from receiver.analytics.comparison import Comparison, compare
+from receiver.analytics.figures import FIGURES, Figure
+from receiver.analytics.flat import as_csv
+from receiver.analytics.html import html_report
+from receiver.analytics.question import Question
+from receiver.analytics.report import Report, report
+from receiver.api.analytics import comparison_answer, figure_answer, figure_question
+from receiver.api.analytics_params import FIGURE_QUERIES
+from receiver.cli.bars import cell, list_of, map_of_hours, table_of, wide_enough
+from receiver.cli.options import AccountOption, QueueOption
+from receiver.cli.output import STDERR, STDOUT, ConfigOption, JsonOption, moment, print_json, print_table
+from receiver.cli.reading import plain, query_of
+from receiver.errors import InputError
+from receiver.settings import load_settings
+from receiver.store.engine import Store
+
+_ROWS = 31
+"""Rows of an overview's trend."""
+
+_NAMES = ", ".join(FIGURES)
+
+
+def show_report(
+    figure: Annotated[str | None, typer.Argument(help=f"{_NAMES}; left out: an overview.")] = None,
+    *,
+    by: Annotated[str | None, typer.Option(help="Told apart by: day,queue and the like.")] = None,
+    basis: Annotated[str | None, typer.Option(help="By which moment: created, finished, started.")] = None,
+    zone: Annotated[str | None, typer.Option(help="Time zone of days and hours.")] = None,
+    since: Annotated[str | None, typer.Option(help="From this day, or full hour, on.")] = None,
+    until: Annotated[str | None, typer.Option(help="To the end of this day, or to this full hour.")] = None,
+    account: AccountOption = None,
+    queue: QueueOption = None,
+    than_since: Annotated[str | None, typer.Option(help="Compare with the period from this day on.")] = None,
+    than_until: Annotated[str | None, typer.Option(help="… to the end of this day.")] = None,
+    than_queue: Annotated[str | None, typer.Option(help="Compare with this queue.")] = None,
+    html: Annotated[
+        Path | None,
+        typer.Option(help="Write all of it, with charts, to this HTML file; - for standard output."),
+    ] = None,
+    as_csv_: Annotated[bool, typer.Option("--csv", help="Print CSV.")] = False,
+    config: ConfigOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """How often callbacks succeed, when, after how many attempts, and why not.
+
+    Shares come with their 95 % interval (Wilson); dim ones are of fewer than 30.
+    """
+    if figure is not None and figure not in FIGURES:
+        raise InputError("figure", f"one of {_NAMES}")
+    scope = {"zone": zone, "since": since, "until": until, "account": account, "queue_id": queue}
+    than = {"since": than_since, "until": than_until, "queue_id": than_queue}
+    with _reading(config) as connection:
+        if html is not None:
+            _write_html(connection, scope, basis, html)
+            return
+        if figure is None:
+            _print_overview(connection, scope, as_json=as_json)
+            return
+        asked = scope | {"by": by, "basis": basis}
+        question = _question(connection, FIGURES[figure], asked)
+        if any(than.values()):
+            other = asked | {name: value for name, value in than.items() if value}
+            if than_since or than_until:
+                other |= {"since": than_since, "until": than_until}
+            compared = compare(
+                connection, FIGURES[figure], question, _question(connection, FIGURES[figure], other)
+            )
+            _print_comparison(compared, as_json=as_json)
+            return
+        answered = report(connection, FIGURES[figure], question)
+    if as_json:
+        print_json(plain(figure_answer(answered)))
+    elif as_csv_:
+        sys.stdout.write(as_csv(answered))
+    else:
+        _print_report(answered)
+
+
+@contextmanager
+def _reading(config: Any) -> Iterator[Connection]:
+    with closing(Store(load_settings(config).store)) as store:
+        store.create()
+        with store.snapshot() as connection:
+            yield connection
+
+
+def _write_html(connection: Connection, scope: dict[str, str | None], basis: str | None, file: Path) -> None:
+    if basis == "started":
+        raise InputError("--basis", "tasks do not start: created or finished")
+    question = _question(connection, FIGURES["success"], scope | {"basis": basis})
+    text = html_report(connection, question, time())
+    if str(file) == "-":
+        sys.stdout.write(text)
+        return
+    part = file.with_name(f"{file.name}.part")
+    part.write_text(text, encoding="utf-8")
+    part.replace(file)
+    STDERR.print(f"written to {file}", highlight=False)
+
+
+def _question(connection: Connection, figure: Figure, asked: dict[str, str | None]) -> Question:
+    return figure_question(connection, figure, query_of(FIGURE_QUERIES[figure.name], **asked))
+
+
+def _print_overview(connection: Connection, scope: dict[str, str | None], *, as_json: bool) -> None:
+    days = report(
+        connection, FIGURES["success"], _question(connection, FIGURES["success"], scope | {"by": "day"})
+    )
+    unit = wide_enough([line.key[0] for line in days.lines], _ROWS)
+    parts = {"success": unit, "yield": None, "tries": None, "timing": None, "reasons": None, "hours": None}
+    reports = [
+        report(connection, FIGURES[name], _question(connection, FIGURES[name], scope | {"by": by}))
+        for name, by in (parts | {"attempts": None, "health": None}).items()
+    ]
+    if as_json:
+        print_json({each.figure.name: plain(figure_answer(each)) for each in reports})
+        return
+    for each in reports:
+        _print_report(each)
+
+
+def _print_report(answered: Report) -> None:
+    question = answered.question
+    title = f"{answered.figure.title}: {answered.figure.counts} {_by_moment(question)}, {_period(question)}"
+    if answered.figure.name == "hours" and set(question.by) == {"hour", "weekday"}:
+        STDOUT.print(f"{title}, yield in %", highlight=False)
+        at = question.by.index("hour"), question.by.index("weekday")
+        for row in map_of_hours(answered.lines, *at):
+            STDOUT.print(row)
+        STDOUT.print()
+    elif question.by:
+        STDOUT.print(title, highlight=False)
+        STDOUT.print(table_of(answered, STDOUT.width))
+    else:
+        print_table(title, *list_of(answered))
+    for note in answered.notes:
+        STDOUT.print(f"Note: {note}", highlight=False)
+
+
+def _by_moment(question: Question) -> str:
+    return {"created": "by creation", "finished": "by finish", "started": "by start"}[question.basis]
+
+
+def _period(question: Question) -> str:
+    """What was asked about, in a few words."""
+    since, until = (
+        moment(at + question.calendar.offset(at)) if at is not None else None
+        for at in (question.since, question.until)
+    )
+    span = f"from {since[:16] if since else 'the first'} to {until[:16] if until else 'the last'}"
+    of = [f"account {question.account}"] if question.account else []
+    of += [f"queue {question.queue_id}"] if question.queue_id else []
+    return ", ".join([f"{span} ({question.calendar.name})", *of])
+
+
+def _print_comparison(compared: Comparison, *, as_json: bool) -> None:
+    if as_json:
+        print_json(plain(comparison_answer(compared)))
+        return
+    rows = []
+    for each in compared.shares:
+        gap = each.difference
+        text = None
+        if gap.value is not None and gap.low is not None and gap.high is not None:
+            text = f"{gap.value * 100:+.1f} points  {gap.low * 100:+.1f} to {gap.high * 100:+.1f}"
+            text += "" if gap.is_sure else "  (may be chance)"
+        rows.append([each.name, cell(each.first), cell(each.second), text])
+    print_table(compared.first.figure.title, ("share", "first", "second", "first less second"), rows)
+    for name, side in (("first", compared.first), ("second", compared.second)):
+        said = f"{side.figure.counts} {_by_moment(side.question)}, {_period(side.question)}"
+        STDOUT.print(f"{name}: {said}", highlight=False)
+    STDOUT.print("Observational: the two may differ in other things too.", highlight=False)

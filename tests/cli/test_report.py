@@ -1,0 +1,78 @@
+"""`receiver report`: the figures of /v1 for people and machines."""
+
+import csv
+import io
+
+import pytest
+
+from tests.analytics.lives import Lives, at, told
+from tests.cli.shell import Shell
+
+NINE = at("2026-03-10 09:00")
+
+
+@pytest.fixture
+def filled(shell: Shell) -> Shell:
+    lives = Lives()
+    some = [
+        *(lives.task(NINE + 3600 * 24 * day, ["ok"], queue="5") for day in range(3)),
+        lives.task(NINE, ["a:USER_BUSY"] * 3, queue="5"),
+        lives.task(NINE, ["b:NO_ANSWER", "ok"], queue="6"),
+    ]
+    with told(str(shell.store), *some):
+        pass
+    return shell
+
+
+def test_a_figure_for_people(filled: Shell) -> None:
+    said = filled.run("report", "success", "--by", "queue", "--zone", "Europe/Moscow")
+    assert said.status == 0
+    assert "Success rate: tasks by creation, from the first to the last (Europe/Moscow)" in said.out
+    assert "75.0% 30–95" in said.out
+    assert "80.0% 38–96" in said.out, "the total"
+
+
+def test_an_overview_has_every_part(filled: Shell) -> None:
+    said = filled.run("report")
+    assert said.status == 0
+    for title in (
+        *("Success rate", "Attempt yield", "Attempts to success", "Time to connect and lateness"),
+        *("Failure reasons", "Best hour", "Attempts and legs", "Data health"),
+    ):
+        assert title in said.out
+    assert filled.ask("report").keys() == {
+        *("success", "yield", "tries", "timing", "reasons", "hours", "attempts", "health")
+    }
+
+
+def test_figures_for_machines(filled: Shell) -> None:
+    answer = filled.ask("report", "yield")
+    assert [row["yield"]["k"] for row in answer["rows"]] == [3, 1, 0]
+    rows = list(csv.DictReader(io.StringIO(filled.run("report", "success", "--by", "day", "--csv").out)))
+    assert [row["tasks"] for row in rows] == ["3", "1", "1"]
+
+
+def test_a_comparison_says_whether_it_may_be_chance(filled: Shell) -> None:
+    said = filled.run("report", "success", "--queue", "5", "--than-queue", "6")
+    assert "75.0% 30–95 n=4" in said.out
+    assert "may be chance" in " ".join(said.out.split())
+    assert "queue 6" in said.out
+    answer = filled.ask(
+        "report", "success", "--since", "2026-03-10", "--until", "2026-03-10", "--than-since", "2026-03-11"
+    )
+    assert answer["shares"][0]["second"]["n"] == 2
+
+
+def test_what_is_not_counted_is_refused(filled: Shell) -> None:
+    assert "one of success, attempts" in filled.refused("report", "sales")
+    assert "--by" in filled.refused("report", "success", "--by", "colour") or "by:" in filled.refused(
+        "report", "success", "--by", "colour"
+    )
+    assert "zone: no such time zone" in filled.refused("report", "--zone", "Mars/Olympus")
+
+
+def test_an_empty_store_has_figures_too(shell: Shell) -> None:
+    said = shell.run("report")
+    assert said.status == 0
+    assert "Traceback" not in said.err
+    assert shell.ask("report", "success")["total"]["success_rate"]["value"] is None
