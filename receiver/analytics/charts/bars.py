@@ -1,0 +1,138 @@
+"""Bars: yield by attempt and by pause, failure reasons."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from matplotlib.axes import Axes
+from matplotlib.ticker import FuncFormatter, MaxNLocator
+
+from receiver.analytics import words
+from receiver.analytics.charts.chart import Shown
+from receiver.analytics.charts.picked import (
+    LEGS,
+    Failure,
+    by_attempt,
+    by_pause,
+    failures,
+    is_few,
+)
+from receiver.analytics.charts.sheet import BLUE, INK, ORANGE, Plot, Sheet, rate_ticks
+from receiver.analytics.charts.telling import reason_label
+from receiver.analytics.intervals import Share
+
+_MANY_LOOK: dict[str, Any] = {"facecolor": "#8cc1de", "edgecolor": BLUE, "lw": 0.8}
+_FEW_LOOK: dict[str, Any] = {"facecolor": "#eceef0", "edgecolor": "#9aa0a6", "hatch": "////", "lw": 0.8}
+_LEGS = {
+    "a": ("leg A failed", BLUE, ""),
+    "b": ("leg B failed", ORANGE, "////"),
+    "unknown": ("leg not known", "white", "----"),
+}
+_NEAR_TOP = 0.9
+_RIGHT = 1.14
+"""A scale of rates with room for a number beyond 100 %."""
+
+_ROOMY = 6
+"""Over so many bars there is room for a rate with its decimal, below them for a count in full."""
+
+Point = tuple[float, float]
+
+
+def yields(sheet: Sheet, shown: Shown) -> None:
+    """One bar for each attempt, upright: they come one after the other."""
+    rates = by_attempt(shown.report)
+    if not rates:
+        sheet.say("no attempts in this period")
+        return
+    (axes,) = sheet.axes(Plot(2.8, below=0.7))
+    has_room = len(rates) <= _ROOMY
+    for at, (_, each) in enumerate(rates):
+        value, low, high = each.value or 0.0, each.low or 0.0, each.high or 0.0
+        axes.bar(at, value, 0.62, **_look(each))
+        axes.errorbar(at, value, [[value - low], [high - value]], color=INK, capsize=4, lw=1.3)
+        text = words.percent(value) if has_room else f"{100 * value:.0f}"
+        _write(axes, text, (at, high), (0, 4), ha="center", va="bottom" if high < _NEAR_TOP else "top")
+    number = words.brief if has_room else words.short_count
+    axes.set_xlim(-0.6, len(rates) - 0.4)
+    axes.set_xticks(range(len(rates)), [f"{label}\n{number(each.n)}" for label, each in rates])
+    axes.set_xlabel("attempt; below, how many were made")
+    axes.tick_params(axis="x", length=0)
+    axes.set_ylim(0, 1)
+    rate_ticks(axes.yaxis)
+    axes.grid(visible=False, axis="x")
+
+
+def pauses(sheet: Sheet, shown: Shown) -> None:
+    """A plot for each attempt, since tasks that get so far differ."""
+    found = by_pause(shown.report)
+    if not found:
+        sheet.say("no further attempts in this period")
+        return
+    heights = (Plot(0.3 * len(rates), f"attempt {attempt}") for attempt, rates in found.items())
+    plots = sheet.axes(*heights, left=1.65)
+    for axes, rates in zip(plots, found.values(), strict=True):
+        for at, (_, each) in enumerate(rates):
+            value, low, high = each.value or 0.0, each.low or 0.0, each.high or 0.0
+            axes.barh(at, value, 0.62, **_look(each))
+            axes.errorbar(value, at, xerr=[[value - low], [high - value]], color=INK, capsize=3, lw=1.2)
+            _write(axes, words.percent(value), (high, at), (5, 0), va="center")
+        _names(axes, [f"{label}, n {words.brief(each.n)}" for label, each in rates])
+        axes.set_xlim(0, _RIGHT)
+        rate_ticks(axes.xaxis)
+
+
+def _look(each: Share) -> dict[str, Any]:
+    return _FEW_LOOK if is_few(each) else _MANY_LOOK
+
+
+def _write(axes: Axes, text: str, at: Point, away: Point, **look: Any) -> None:
+    """Beside a whisker's end, so many points away; lines of the grid do not run through it."""
+    paper = {"facecolor": "white", "edgecolor": "none", "pad": 0.5}
+    axes.annotate(text, at, away, textcoords="offset points", bbox=paper, **look)
+
+
+def _names(axes: Axes, names: Sequence[str]) -> None:
+    """Of lying bars, from above to below."""
+    axes.set_ylim(len(names) - 0.5, -0.5)
+    axes.set_yticks(range(len(names)), names)
+    axes.tick_params(axis="y", length=0)
+    axes.grid(visible=False, axis="y")
+
+
+def reasons(sheet: Sheet, shown: Shown) -> None:
+    """One bar for each reason, by failed leg."""
+    found = failures(shown.report)
+    if found:
+        _reason_bars(sheet, found)
+    else:
+        sheet.say("no task failed in this period")
+
+
+def _reason_bars(sheet: Sheet, found: Sequence[Failure]) -> None:
+    (axes,) = sheet.axes(Plot(0.36 * len(found), has_legend=True, below=0.5), left=1.45)
+    left = [0] * len(found)
+    for leg in LEGS:
+        name, colour, hatch = _LEGS[leg]
+        widths = [each.legs[leg] for each in found]
+        look: dict[str, Any] = {"facecolor": colour, "edgecolor": INK, "hatch": hatch, "lw": 0.6}
+        axes.barh(range(len(found)), widths, 0.62, left, label=f"{name} {words.count(sum(widths))}", **look)
+        left = [start + width for start, width in zip(left, widths, strict=True)]
+    for at, each in enumerate(found):
+        _whisker(axes, at, each)
+    _names(axes, [reason_label(each.reason) for each in found])
+    axes.set_xlim(0, max((each.share.high or 0.0) * each.share.n for each in found) * 1.35)
+    axes.xaxis.set_major_locator(MaxNLocator(5, integer=True))
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda number, _: words.count(number)))
+    axes.set_xlabel("tasks")
+    sheet.legend(axes, 3)
+
+
+def _whisker(axes: Axes, at: int, each: Failure) -> None:
+    """The interval of the share, and how much it is."""
+    tasks, low, high = (
+        each.share.k,
+        (each.share.low or 0.0) * each.share.n,
+        (each.share.high or 0.0) * each.share.n,
+    )
+    axes.errorbar(tasks, at, xerr=[[tasks - low], [high - tasks]], color=INK, capsize=3, lw=1.2)
+    text = f"{words.count(tasks)} · {words.percent(each.share.value)}"
+    _write(axes, text, (high, at), (5, 0), va="center")

@@ -1,0 +1,190 @@
+"""The charts as data: of which figure each is drawn, and the words on it.
+
+Reading and drawing are two steps: the first holds the store, the second only takes time.
+"""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from importlib import import_module
+from typing import Literal, get_args
+
+from sqlalchemy import Connection, func, select
+
+from receiver.analytics import words
+from receiver.analytics.charts.telling import TELLING
+from receiver.analytics.figures import FIGURES
+from receiver.analytics.question import Dimension, Question
+from receiver.analytics.report import FEW, Report, report
+from receiver.domain.calendar import DAY_S, HOUR_S, date_of
+from receiver.domain.shape import shape
+from receiver.errors import InputError, NotFoundError, NotInstalledError
+from receiver.store.counted import ROLLUP
+
+Media = Literal["svg", "png"]
+MEDIA: tuple[Media, ...] = get_args(Media)
+Form = Media | Literal["inline"]
+"""`inline`: SVG as part of an HTML page, which has the title above it."""
+
+_LACKING = "charts need matplotlib: pip install 'receiver[analytics]'"
+_MOST_STEPS = 93
+_OPTIONAL = ("matplotlib", "numpy")
+_WILSON = "95 % Wilson intervals"
+
+
+@shape(frozen=True, slots=True)
+class Chart:
+    """`figure`, `by`: what is drawn, days as weeks or months where they are many. `how`: to read it, for its
+    caption; `sureness`: for its heading.
+    """
+
+    name: str
+    figure: str
+    by: tuple[Dimension, ...]
+    title: str
+    how: str
+    sureness: str = _WILSON
+
+
+@shape(frozen=True, slots=True)
+class Shown:
+    """A chart with all that stands on it. `title`, `heading`: above; `notes`: below; `text`: in words what
+    can be seen.
+    """
+
+    chart: Chart
+    report: Report
+    title: str
+    heading: tuple[str, ...]
+    notes: tuple[str, ...]
+    text: str
+
+
+CHARTS: Mapping[str, Chart] = {
+    each.name: each
+    for each in (
+        Chart(
+            "trend",
+            "success",
+            ("day",),
+            "Success rate of tasks by {step}",
+            "Above: of the tasks that have ended, the part that connected the two. The band is wide where "
+            "there are few. Below: how many tasks that is, with those that are still open and those of which "
+            "nobody said how they ended. Hollow points tell little: of few tasks, or while more than a tenth "
+            "are open, since those that succeed end first.",
+        ),
+        Chart(
+            "hours",
+            "hours",
+            ("hour", "weekday"),
+            "Attempt yield by weekday and hour",
+            "Of the attempts that began in this hour, the part that connected the two; beside it in small "
+            "how many there were. Grey and hatched: fewer than 30, too few to go by. Hours without any "
+            "attempt at the begin and the end of the day are left out.",
+            f"small: attempts; hatched: fewer than {FEW}",
+        ),
+        Chart(
+            "yield",
+            "yield",
+            ("attempt",),
+            "Attempt yield by attempt number",
+            "Of the tasks that made this attempt, the part that it connected. Where the whiskers of two bars "
+            "overlap widely, the two may well be the same. From the tenth on they are one bar.",
+        ),
+        Chart(
+            "reasons",
+            "reasons",
+            ("reason", "leg"),
+            "Failure reasons of tasks",
+            "What tasks came to that ended without success, by the leg that failed: A is dialled first, then "
+            "B. The percentage is of all these tasks.",
+        ),
+        Chart(
+            "pauses",
+            "pauses",
+            ("attempt", "gap"),
+            "Attempt yield by the pause before it",
+            "Of further attempts, by the time since the one before began, the part that connected the two. "
+            "Observational: tasks with other pauses may differ in other things too.",
+            f"{_WILSON}, observational",
+        ),
+        Chart(
+            "timing",
+            "timing",
+            ("day",),
+            "Time to connect and lateness of tasks by {step}",
+            "Half of the tasks were as quick as the lower line or quicker, nine of ten as the upper one. "
+            "Both count from the planned start.",
+            "p50 and p90, rounded to two digits",
+        ),
+    )
+}
+
+
+def chart_named(name: str) -> Chart:
+    """Raises NotFoundError."""
+    if name not in CHARTS:
+        raise NotFoundError(f"there is no such chart: there are {', '.join(CHARTS)}")
+    return CHARTS[name]
+
+
+def read_chart(connection: Connection, chart: Chart, question: Question) -> Shown:
+    """What is to be drawn; the question's `by` does not count. Raises InputError for a basis that the
+    chart's figure does not have.
+    """
+    figure = FIGURES[chart.figure]
+    if question.basis not in figure.basis:
+        raise InputError("basis", f"this chart is drawn by {' or '.join(figure.basis)}")
+    since, until = span(connection, question)
+    by = _steps(since, until) if chart.by == ("day",) else chart.by
+    answer = report(connection, figure, replace(question, by=by))
+    text, n = TELLING[chart.name](answer)
+    heading = (
+        words.basis_of(figure.counts, question.basis),
+        question.calendar.name,
+        words.period(question.calendar, since, until),
+        words.whose(question),
+        n,
+        chart.sureness,
+    )
+    title = chart.title.format(step=by[0])
+    said = f"{title}, {', '.join(heading)}. {text}"
+    return Shown(chart, answer, title, heading, tuple(answer.notes), said)
+
+
+def _steps(since: float | None, until: float | None) -> tuple[Dimension, ...]:
+    """By days, weeks or months: so that they are neither too many to be told apart nor too few each."""
+    days = (until - since) / DAY_S if since is not None and until is not None else 0
+    return ("day",) if days <= _MOST_STEPS else ("week",) if days <= 7 * _MOST_STEPS else ("month",)
+
+
+def span(connection: Connection, question: Question) -> tuple[float | None, float | None]:
+    """From when to when was asked about, or where nobody said, there is anything."""
+    since, until = question.since, question.until
+    if since is not None and until is not None:
+        return since, until
+    wheres = [ROLLUP.c.basis == question.basis, ROLLUP.c.slice == "all"]
+    wheres += [ROLLUP.c.account == question.account] if question.account is not None else []
+    wheres += [ROLLUP.c.queue_id == question.queue_id] if question.queue_id is not None else []
+    first, last = connection.execute(
+        select(func.min(ROLLUP.c.hour), func.max(ROLLUP.c.hour)).where(*wheres)
+    ).one()
+    if first is None:
+        return since, until
+    calendar = question.calendar
+    begin = calendar.starts(date_of(calendar.day(first)))
+    end = calendar.starts(date_of(calendar.day(last + HOUR_S - 1) + 1))
+    return since if since is not None else begin, until if until is not None else end
+
+
+def render(shown: Shown, form: Form) -> bytes:
+    """The picture: the same bytes for the same numbers. Takes a while; may run in any thread. Raises
+    NotInstalledError.
+    """
+    try:
+        painting = import_module("receiver.analytics.charts.painting")
+    except ModuleNotFoundError as error:
+        if (error.name or "").partition(".")[0] not in _OPTIONAL:
+            raise
+        raise NotInstalledError(_LACKING) from None
+    picture: bytes = painting.paint(shown, form)
+    return picture

@@ -1,0 +1,78 @@
+"""The heat map of hours and weekdays."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from matplotlib import colormaps
+from matplotlib.axes import Axes
+from matplotlib.cm import ScalarMappable
+from matplotlib.colors import Normalize
+from matplotlib.patches import Rectangle
+from matplotlib.ticker import FuncFormatter
+from numpy import array
+
+from receiver.analytics import words
+from receiver.analytics.charts.chart import Shown
+from receiver.analytics.charts.picked import by_hour, is_few
+from receiver.analytics.charts.sheet import INK, SOFT, Plot, Sheet
+from receiver.analytics.intervals import Share
+from receiver.analytics.question import WEEKDAYS
+
+_ROW = 0.27
+_SHADES = 40
+"""With more of them the bar that explains them would be a bitmap."""
+_FEW_LOOK: dict[str, Any] = {"facecolor": "#eceef0", "edgecolor": "#cfd4d8", "hatch": "////"}
+_MIDDLE = 0.19
+"""The luminance that has the same contrast to white and to black ink."""
+
+
+def hours(sheet: Sheet, shown: Shown) -> None:
+    """Hours down, weekdays across, so that there is room for rate and number in each cell on a phone, too."""
+    cells = by_hour(shown.report)
+    if not cells:
+        sheet.say("no attempts in this period")
+        return
+    rows = range(min(hour for _, hour in cells), max(hour for _, hour in cells) + 1)
+    plots = Plot(_ROW * len(rows), above=0.25, below=0.2), Plot(0.14, "attempt yield")
+    axes, below = sheet.axes(*plots, left=0.55)
+    scale = _scale(cells)
+    for (weekday, hour), each in cells.items():
+        _cell(axes, (weekday, hour), each, scale)
+    axes.set_xlim(-0.5, 6.5)
+    axes.set_ylim(rows[-1] + 0.5, rows[0] - 0.5)
+    axes.set_xticks(range(7), WEEKDAYS)
+    axes.set_yticks(rows, [f"{hour:02}:00" for hour in rows])
+    axes.xaxis.tick_top()
+    axes.tick_params(length=0)
+    axes.grid(visible=False)
+    axes.spines[:].set_visible(False)
+    bar = sheet.figure.colorbar(scale, cax=below, orientation="horizontal")
+    bar.ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{100 * value:.0f} %"))
+
+
+def _scale(cells: Mapping[tuple[int, int], Share]) -> ScalarMappable:
+    """From 0 to the next ten per cent above the highest yield that is of many."""
+    highest = max((each.value or 0.0 for each in cells.values() if not is_few(each)), default=1.0)
+    top = min(1.0, (int(highest * 10) + 1) / 10)
+    return ScalarMappable(Normalize(0, top), colormaps["cividis"].resampled(_SHADES))
+
+
+def _cell(axes: Axes, at: tuple[int, int], each: Share, scale: ScalarMappable) -> None:
+    weekday, hour = at
+    if is_few(each):
+        ink, look = SOFT, _FEW_LOOK
+    else:
+        (colour,) = scale.to_rgba(array([each.value or 0.0]))
+        ink, look = _readable_on(colour), {"facecolor": colour}
+    axes.add_patch(Rectangle((weekday - 0.49, hour - 0.47), 0.98, 0.94, lw=0, **look))
+    text: dict[str, Any] = {"color": ink, "ha": "right", "va": "center_baseline"}
+    axes.text(weekday + 0.1, hour, f"{100 * (each.value or 0):.0f} %", size=8.5, **text)
+    axes.text(weekday + 0.47, hour, words.short_count(each.n), size=7.5, **text)
+
+
+def _readable_on(colour: Iterable[float]) -> str:
+    """Black or white, which has the higher contrast (WCAG)."""
+    red, green, blue = (
+        each / 12.92 if each <= 0.04 else ((each + 0.055) / 1.055) ** 2.4 for each in (*colour,)[:3]
+    )
+    return INK if 0.2126 * red + 0.7152 * green + 0.0722 * blue > _MIDDLE else "white"

@@ -1,0 +1,139 @@
+"""The sheet that a chart is drawn on: heading above, plots, notes below. Sizes in inches; text in points."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from textwrap import wrap
+from typing import Any, NamedTuple
+
+from matplotlib.axes import Axes
+from matplotlib.axis import Axis
+from matplotlib.figure import Figure
+from matplotlib.transforms import blended_transform_factory
+
+from receiver.analytics.charts.chart import Shown
+
+BLUE, ORANGE, GREEN, SKY = "#0072B2", "#E69F00", "#009E73", "#BFE0F2"
+INK, SOFT, GRID, GREY = "#1b1f24", "#4a5058", "#d9dde1", "#9aa0a6"
+"""Okabe and Ito's colours, and greys."""
+
+STYLE: Mapping[str, Any] = {
+    "font.family": "DejaVu Sans",
+    "font.size": 10.5,
+    "text.parse_math": False,
+    "text.color": INK,
+    "axes.labelcolor": INK,
+    "axes.edgecolor": GREY,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.axisbelow": True,
+    "axes.grid": True,
+    "axes.labelsize": 10.5,
+    "grid.color": GRID,
+    "grid.linewidth": 0.7,
+    "xtick.color": INK,
+    "ytick.color": INK,
+    "legend.frameon": False,
+    "legend.fontsize": 9.2,
+    "hatch.linewidth": 0.7,
+    "svg.fonttype": "none",
+    "svg.hashsalt": "receiver",
+}
+
+_WIDTH = 5.4
+"""Small, so that text is large where the picture is made as wide as a phone or half a slide."""
+
+_MARGIN, _TITLE, _LINE, _GAP = 0.12, 0.3, 0.19, 0.12
+_LETTERS = 76
+"""In one line of the heading."""
+
+_LABEL, _LEGEND = 0.21, 0.25
+_SMALL = {"size": 9.2, "color": SOFT}
+
+
+class Plot(NamedTuple):
+    """`label`: above it; `above`, `below`: room for the names of its axis."""
+
+    height: float
+    label: str = ""
+    has_legend: bool = False
+    above: float = 0.07
+    below: float = 0.3
+
+
+class Sheet:
+    """A figure with heading and notes; `axes` makes room for the plots."""
+
+    def __init__(self, shown: Shown, *, has_title: bool = True) -> None:
+        self._title = [shown.title] if has_title else []
+        self._heading = joined(shown.heading, _LETTERS)
+        self._notes = [line for note in shown.notes for line in wrap(f"Note: {note}", _LETTERS)]
+        self.figure = Figure(facecolor="white")
+
+    def axes(self, *plots: Plot, left: float = 0.75) -> list[Axes]:
+        """Axes one above the other; `left`: room for the names of their scales."""
+        places = [_above(plot) + plot.height + plot.below for plot in plots]
+        top = _MARGIN + _TITLE * len(self._title) + _LINE * len(self._heading) + _GAP
+        height = top + sum(places) + _LINE * len(self._notes) + _MARGIN
+        self.figure.set_size_inches(_WIDTH, height)
+        self._write(_MARGIN, self._title, size=13.5, weight="bold", color=INK)
+        self._write(_MARGIN + _TITLE * len(self._title), self._heading, **_SMALL)
+        self._write(height - _MARGIN - _LINE * len(self._notes), self._notes, **_SMALL)
+        made = []
+        for plot, place in zip(plots, places, strict=True):
+            if plot.label:
+                self._write(top, [plot.label], size=10.5, weight="bold", color=INK)
+            bottom = height - top - _above(plot) - plot.height
+            width = (_WIDTH - left - 2 * _MARGIN) / _WIDTH
+            made.append(self.figure.add_axes((left / _WIDTH, bottom / height, width, plot.height / height)))
+            top += place
+        return made
+
+    def _write(self, top: float, lines: Sequence[str], **look: Any) -> None:
+        """Lines of text, so far from the top."""
+        height = self.figure.get_size_inches()[1]
+        for number, line in enumerate(lines):
+            at = _MARGIN / _WIDTH, 1 - (top + number * _LINE) / height
+            self.figure.text(*at, line, va="top", **look)
+
+    def legend(self, axes: Axes, columns: int) -> None:
+        """Above the plot, from the left margin on."""
+        place = blended_transform_factory(self.figure.transFigure, axes.transAxes)
+        room = axes.get_position().height * self.figure.get_size_inches()[1]
+        axes.legend(
+            loc="lower left",
+            bbox_to_anchor=(_MARGIN / _WIDTH, 1 + 0.11 / room),
+            bbox_transform=place,
+            ncols=columns,
+            borderpad=0,
+            borderaxespad=0,
+            handlelength=1.5,
+            columnspacing=1.1,
+            handletextpad=0.5,
+        )
+
+    def say(self, text: str) -> None:
+        """Instead of a plot."""
+        (axes,) = self.axes(Plot(1.2))
+        axes.set_axis_off()
+        self.figure.text(
+            0.5, axes.get_position().y0 + axes.get_position().height / 2, text, ha="center", size=12
+        )
+
+
+def _above(plot: Plot) -> float:
+    return _LABEL * bool(plot.label) + _LEGEND * plot.has_legend + plot.above
+
+
+def joined(parts: Iterable[str], most: int) -> list[str]:
+    """Parts with dots between them, in lines of so many letters."""
+    lines: list[str] = []
+    for part in parts:
+        if lines and len(lines[-1]) + len(part) + 3 <= most:
+            lines[-1] += f" · {part}"
+        else:
+            lines.append(part)
+    return lines
+
+
+def rate_ticks(axis: Axis) -> None:
+    """The scale of all shares is whole, so that charts can be compared."""
+    axis.set_ticks([0.0, 0.2, 0.4, 0.6, 0.8, 1.0], [f"{number} %" for number in range(0, 101, 20)])

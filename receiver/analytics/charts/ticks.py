@@ -1,0 +1,77 @@
+"""Axes of days, whose places are their numbers from the first one on, and of durations."""
+
+from collections.abc import Callable, Sequence
+from datetime import date
+
+from matplotlib.axes import Axes
+from matplotlib.ticker import FuncFormatter, MultipleLocator
+
+_LEAST_PLACES = 4
+_MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+_MOST_TICKS = 7
+
+_STEPS = (
+    *(1, 2, 5, 10, 15, 30),
+    *(60, 120, 300, 600, 900, 1800),
+    *(3600, 7200, 14_400, 21_600, 43_200, 86_400, 172_800, 604_800),
+)
+"""Seconds between ticks, as clocks have them."""
+
+
+def date_ticks(plots: Sequence[Axes], days: Sequence[date]) -> None:
+    """The same days under all plots, their names under the last one."""
+    places, labels = ticks(days)
+    spare = max(0, _LEAST_PLACES - len(days)) / 2
+    for axes in plots:
+        axes.set_xlim(-0.6 - spare, len(days) - 0.4 + spare)
+        axes.set_xticks(places, labels if axes is plots[-1] else [""] * len(places))
+
+
+def ticks(days: Sequence[date]) -> tuple[list[int], list[str]]:
+    """Places and names of so many days as have room: all, Mondays, or firsts of months."""
+    choices = ([at for at in range(len(days)) if choose(days, at)] for choose in _CHOICES)
+    chosen = next((some for some in choices if 0 < len(some) <= _MOST_TICKS), [0, len(days) - 1])
+    labels: list[str] = []
+    year = None
+    for day in (days[at] for at in chosen):
+        # Two lines each, else those with a year would hang lower.
+        labels.append(f"{day.day} {_MONTHS[day.month - 1]}\n{'' if day.year == year else day.year}")
+        year = day.year
+    return chosen, labels
+
+
+def duration_ticks(axes: Axes) -> None:
+    """Five steps at most, of a length that clocks have."""
+    low, high = axes.get_ylim()
+    step = next((each for each in _STEPS if (high - low) / each <= 5), _STEPS[-1])
+    axes.yaxis.set_major_locator(MultipleLocator(step))
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda seconds, _: _clock(seconds)))
+
+
+def _clock(seconds: float) -> str:
+    size, unit = next((size, unit) for size, unit in _UNITS if seconds % size == 0)
+    return f"{seconds / size:.0f} {unit}" if seconds else "0"
+
+
+_UNITS = ((86_400, "d"), (3600, "h"), (60, "min"), (1, "s"))
+
+
+Choice = Callable[[Sequence[date], int], bool]
+
+
+def _every(step: int) -> Choice:
+    return lambda _days, at: at % step == 0
+
+
+def _mondays(step: int) -> Choice:
+    return lambda days, at: days[at].toordinal() % (7 * step) == 1
+
+
+def _months(step: int) -> Choice:
+    """The first day of each month, or of what is known of it."""
+    return lambda days, at: (
+        (days[at].month - 1) % step == 0 and (at == 0 or days[at - 1].month != days[at].month)
+    )
+
+
+_CHOICES = (_every(1), _every(2), _mondays(1), _mondays(2), *map(_months, (1, 2, 3, 6, 12)))

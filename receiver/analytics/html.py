@@ -1,0 +1,203 @@
+"""The report as one HTML file: key numbers, charts with the same numbers in tables, notes."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from importlib.resources import files
+
+from jinja2 import Environment, StrictUndefined
+from markupsafe import Markup
+from sqlalchemy import Connection
+
+from receiver.analytics import words
+from receiver.analytics.charts import CHARTS, Shown, read_chart, render
+from receiver.analytics.charts.chart import span
+from receiver.analytics.charts.picked import LEGS, failures, number_in, share_in
+from receiver.analytics.charts.telling import reason_label
+from receiver.analytics.figures import FIGURES
+from receiver.analytics.intervals import Share
+from receiver.analytics.question import Question
+from receiver.analytics.report import Line, Report, Value, report
+from receiver.domain.shape import shape
+from receiver.errors import InputError
+
+_CHARTS = ("trend", "hours", "yield", "reasons")
+_FACTS = ("success", "attempts", "tries", "timing", "health")
+_BASIS = ("created", "finished")
+
+
+@shape(frozen=True, slots=True)
+class Fact:
+    """A key number. `of`: what it is of, or made up of."""
+
+    label: str
+    value: str
+    of: str
+
+
+@shape(frozen=True, slots=True)
+class Table:
+    """Texts; the first column names the rows."""
+
+    heads: Sequence[str]
+    rows: Sequence[Sequence[str]]
+
+
+@shape(frozen=True, slots=True)
+class Section:
+    """A chart, how to read it, and its numbers."""
+
+    name: str
+    title: str
+    how: str
+    picture: Markup
+    table: Table
+
+
+def html_report(connection: Connection, question: Question, made_at: float) -> str:
+    """The whole file; the question's `by` does not count. `made_at`: epoch seconds. Raises InputError for a
+    basis that tasks do not have, NotInstalledError.
+    """
+    if question.basis not in _BASIS:
+        raise InputError("basis", f"the report is made by {' or '.join(_BASIS)}")
+    reports = {name: report(connection, FIGURES[name], replace(question, by=())) for name in _FACTS}
+    shown = [_read(connection, question, name) for name in _CHARTS]
+    environment = Environment(
+        autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
+    template = files("receiver.analytics").joinpath("report.html").read_text(encoding="utf-8")
+    return environment.from_string(template).render(
+        period=words.period(question.calendar, *span(connection, question)),
+        basis=words.basis_of("tasks", question.basis),
+        zone=question.calendar.name,
+        account=question.account,
+        queue_id=question.queue_id,
+        made_at=words.moment(question.calendar, made_at),
+        groups=_groups(reports),
+        sections=[_section(each) for each in shown],
+        notes=list(dict.fromkeys(note for each in reports.values() for note in each.notes)),
+    )
+
+
+def _read(connection: Connection, question: Question, name: str) -> Shown:
+    basis = FIGURES[CHARTS[name].figure].basis
+    asked = question if question.basis in basis else replace(question, basis=basis[0])
+    return read_chart(connection, CHARTS[name], asked)
+
+
+def _groups(reports: Mapping[str, Report]) -> Mapping[str, Sequence[Fact]]:
+    totals = {name: each.total for name, each in reports.items()}
+    return {
+        "Tasks": _of_tasks(totals["success"]),
+        "Attempts": _of_attempts(totals["attempts"], totals["tries"]),
+        "Time from the planned start": _of_times(totals["timing"]),
+        "Data health": _of_health(totals["health"]),
+    }
+
+
+Values = Mapping[str, Value]
+
+
+def _of_tasks(total: Values) -> Sequence[Fact]:
+    succeeded, failed = (words.count(number_in(total, name)) for name in ("succeeded", "failed"))
+    return [
+        _share("Success rate", total, "success_rate", "finished tasks"),
+        _number("Tasks", total, "tasks", "all of the period"),
+        _number("Finished", total, "finished", f"{succeeded} succeeded, {failed} failed"),
+        _number("Exhausted", total, "exhausted", "failed with all their attempts used"),
+        _number("Unknown", total, "unknown", "ended, and nobody said how"),
+        _number("Open", total, "open", "not in the success rate"),
+    ]
+
+
+def _of_attempts(total: Values, tries: Values) -> Sequence[Fact]:
+    return [
+        _number("Attempts", total, "attempts", f"{words.count(number_in(total, 'under_way'))} under way"),
+        _share("Attempt yield", total, "yield", "attempts"),
+        _share("A-answer rate", total, "a_answer_rate", "attempts whose legs are known"),
+        _share("B-answer rate", total, "b_answer_rate", "attempts that A answered"),
+        _share("ASR", total, "asr", "dialled legs"),
+        Fact("ACD", words.duration(_float(total["acd_s"])), "mean talk of bridged calls"),
+        *_quantiles("Attempts to success", tries, "attempts_to_success", "successes"),
+    ]
+
+
+def _of_times(total: Values) -> Sequence[Fact]:
+    return [
+        *_quantiles("Time to connect", total, "time_to_connect_s", "tasks"),
+        *_quantiles("Start lateness", total, "start_lateness_s", "tasks"),
+    ]
+
+
+def _of_health(total: Values) -> Sequence[Fact]:
+    return [
+        _share("Hooks lost", total, "lost_share", "that had to come"),
+        _share("Hooks doubled", total, "duplicate_share", "that came"),
+        _share("Hooks late", total, "late_share", "that came"),
+        _share("Drift", total, "drift_share", "settled tasks"),
+        _share("Unknown end", total, "unknown_share", "finished tasks"),
+        _share("Attempts inexact", total, "inexact_share", "tasks, which made at least as many"),
+    ]
+
+
+def _number(label: str, total: Values, name: str, of: str) -> Fact:
+    return Fact(label, words.count(number_in(total, name)), of)
+
+
+def _share(label: str, total: Values, name: str, of: str) -> Fact:
+    each = share_in(total, name)
+    interval = f"{words.interval(each)}, " if each.n else ""
+    return Fact(label, words.percent(each.value), f"{interval}of {words.count(each.n)} {of}")
+
+
+def _quantiles(label: str, total: Values, name: str, of: str) -> Sequence[Fact]:
+    as_text = words.duration if name.endswith("_s") else words.number
+    n = f"of {words.count(number_in(total, f'{name}_n'))} {of}"
+    return [Fact(f"{label}, {each}", as_text(_float(total[f"{name}_{each}"])), n) for each in ("p50", "p90")]
+
+
+def _float(value: Value) -> float | None:
+    return float(value) if isinstance(value, int | float) else None
+
+
+def _section(shown: Shown) -> Section:
+    picture = Markup(render(shown, "inline").decode())  # noqa: S704 - our own drawing
+    table = _failures(shown.report) if shown.chart.name == "reasons" else _table(shown.report)
+    return Section(shown.chart.name, shown.title, shown.chart.how, picture, table)
+
+
+def _table(answer: Report) -> Table:
+    """Every line, and the total."""
+    by = list(answer.question.by)
+    heads = [*by, *(head for name, value in answer.total.items() for head in _heads(name, value))]
+    total = Line(("all", *[""] * (len(by) - 1)), answer.total)
+    return Table(heads, [_row(line) for line in (*answer.lines, total)])
+
+
+def _heads(name: str, value: Value) -> Sequence[str]:
+    plain = name.replace("_", " ")
+    return (plain, "95 % interval") if isinstance(value, Share) else (plain,)
+
+
+def _row(line: Line) -> Sequence[str]:
+    return [*line.key, *(text for value in line.values.values() for text in _texts(value))]
+
+
+def _texts(value: Value) -> Sequence[str]:
+    if isinstance(value, Share):
+        return words.percent(value.value), words.interval(value)
+    return (words.NOTHING if value is None else words.count(value),)
+
+
+def _failures(answer: Report) -> Table:
+    """By reason, as drawn."""
+    heads = ("reason", "tasks", "of these", "95 % interval", "leg A", "leg B", "leg not known")
+    rows = [
+        (
+            reason_label(each.reason).replace("\n", " "),
+            words.count(each.share.k),
+            *_texts(each.share),
+            *(words.count(each.legs[leg]) for leg in LEGS),
+        )
+        for each in failures(answer)
+    ]
+    return Table(heads, rows)

@@ -1,0 +1,338 @@
+"""Charts: what stands on them, and that they are the same every time."""
+
+import re
+import struct
+import subprocess
+import sys
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from io import BytesIO
+from xml.etree import ElementTree
+
+import matplotlib
+import pytest
+from PIL import Image
+
+from receiver.analytics.charts import CHARTS, MEDIA, Media, Shown, chart_named, read_chart, render
+from receiver.analytics.figures import FIGURES
+from receiver.analytics.question import Question
+from receiver.domain.calendar import Calendar
+from receiver.domain.facts import Fact, GoneSaid, observation
+from receiver.errors import InputError, NotFoundError, NotInstalledError
+from receiver.store.engine import Store
+from tests.analytics.lives import ACCOUNT, Lives, ask, at, told
+
+ZONE = "Europe/Berlin"
+SVG = "{http://www.w3.org/2000/svg}"
+
+
+def lives() -> list[list[Fact]]:
+    """Four days, on the third of which the clocks go forward: 40 tasks on Friday of which 30 connect at
+    once, 4 on Saturday that connect the second time, one on Sunday, and on Monday two that are open and one
+    that is gone.
+    """
+    make = Lives()
+    friday, saturday, sunday = (
+        at("2026-03-27 09:00", ZONE),
+        at("2026-03-28 10:00", ZONE),
+        at("2026-03-29 01:00"),
+    )
+    monday = at("2026-03-30 14:00", ZONE)
+    gone = make.task(monday, ["b:USER_BUSY"], is_open=True)
+    return [
+        *(make.task(friday + number, ["ok"]) for number in range(30)),
+        *(make.task(friday + number, ["a:USER_BUSY"] * 3) for number in range(10)),
+        *(make.task(saturday, ["b:NO_ANSWER", "ok"], queue="6") for _ in range(4)),
+        make.task(sunday, ["ok"]),
+        *(make.task(monday, ["b:USER_BUSY"], is_open=True) for _ in range(2)),
+        [*gone, observation(ACCOUNT, monday + 900, GoneSaid(), ("r1", "1"))],
+    ]
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
+    with told(str(tmp_path_factory.mktemp("charts") / "receiver.db"), *lives()) as store:
+        yield store
+
+
+@pytest.fixture
+def empty(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
+    with told(str(tmp_path_factory.mktemp("empty") / "receiver.db")) as store:
+        yield store
+
+
+def shown(store: Store, name: str, **asked: object) -> Shown:
+    chart = CHARTS[name]
+    basis = asked.pop("basis", FIGURES[chart.figure].basis[0])
+    question = Question(basis, Calendar(ZONE), **asked)  # type: ignore[arg-type]
+    with store.snapshot() as connection:
+        return read_chart(connection, chart, question)
+
+
+def texts(drawing: bytes) -> list[str]:
+    """All that is written on a chart."""
+    found = ElementTree.fromstring(drawing).iter(f"{SVG}text")
+    return ["".join(each.itertext()).strip() for each in found]
+
+
+def written(store: Store, name: str, **asked: object) -> list[str]:
+    return texts(render(shown(store, name, **asked), "svg"))
+
+
+@pytest.mark.parametrize("name", CHARTS)
+def test_a_drawing_has_real_text_and_says_in_words_what_it_shows(store: Store, name: str) -> None:
+    chart = shown(store, name)
+    root = ElementTree.fromstring(render(chart, "svg"))
+    title, text = root.find(f"{SVG}title"), root.find(f"{SVG}desc")
+    assert title is not None
+    assert text is not None
+    assert (title.text, text.text) == (chart.title, chart.text)
+    assert root.get("role") == "img"
+    assert root.get("aria-labelledby") == f"{title.get('id')} {text.get('id')}"
+    assert chart.title in texts(render(chart, "svg"))
+
+
+@pytest.mark.parametrize("name", CHARTS)
+def test_a_picture_is_large_and_nothing_on_it_is_cut_off(store: Store, name: str) -> None:
+    picture = render(shown(store, name), "png")
+    assert picture.startswith(b"\x89PNG\r\n\x1a\n")
+    width, height = struct.unpack(">II", picture[16:24])
+    assert width == 1080
+    assert height > 400
+    with Image.open(BytesIO(picture)) as image:
+        grey = image.convert("L")
+    for edge in ((0, 0, 3, height), (width - 3, 0, width, height), (0, 0, width, 3)):
+        assert grey.crop(edge).getextrema() == (255, 255)
+
+
+@pytest.mark.parametrize(
+    ("name", "counted", "number"),
+    [
+        ("trend", "tasks by creation", "n = 46 finished tasks"),
+        ("hours", "attempts by start", "n = 72 attempts"),
+        ("yield", "attempts by creation of their task", "n = 72 attempts"),
+        ("reasons", "tasks by creation", "n = 11 tasks without success"),
+        ("pauses", "attempts by start", "n = 24 further attempts"),
+        ("timing", "tasks by creation", "n = 48 tasks"),
+    ],
+)
+def test_what_is_counted_of_when_and_how_many_stands_on_it(
+    store: Store, name: str, counted: str, number: str
+) -> None:
+    heading = " · ".join(written(store, name))
+    for part in (counted, ZONE, "2026-03-27 to 2026-03-30", "all accounts, all queues", number):
+        assert part in heading
+
+
+def test_the_trend_shows_open_and_unknown_beside_the_rate(store: Store) -> None:
+    words = written(store, "trend")
+    total = ask(store, "success", zone=ZONE).total
+    assert (total["succeeded"], total["open"], total["unknown"]) == (35, 2, 1)
+    for text in ("all: 76.1 %", "succeeded 35", "failed 10", "unknown 1", "open 2", "95 % Wilson"):
+        assert text in words
+    assert [text for text in words if text.endswith("Mar")] == ["27 Mar", "28 Mar", "29 Mar", "30 Mar"]
+
+
+def test_hours_are_those_of_the_zone_and_few_are_hatched(store: Store) -> None:
+    drawing = render(shown(store, "hours"), "svg")
+    words = texts(drawing)
+    # Sunday's, at 01:00 UTC, the moment at which there 02:00 becomes 03:00.
+    assert [text for text in words if text.endswith(":00")] == [f"{hour:02}:00" for hour in range(3, 15)]
+    assert "50 %" in words
+    assert words.count("60") == 1
+    assert drawing.count(b"url(#h") == 3
+    assert written(store, "hours", until=at("2026-03-28 00:00", ZONE)).count("Tue") == 1
+
+
+def test_the_yield_of_each_attempt_is_that_of_the_figure(store: Store) -> None:
+    words = written(store, "yield")
+    rates = [line.values["yield"] for line in ask(store, "yield", "attempt", zone=ZONE).lines]
+    assert [(each.k, each.n) for each in rates] == [(31, 48), (4, 14), (0, 10)]  # type: ignore[union-attr]
+    for text in ("64.6 %", "28.6 %", "0.0 %", "48", "14", "10"):
+        assert text in words
+
+
+def test_attempts_from_the_tenth_on_are_one_bar(tmp_path_factory: pytest.TempPathFactory) -> None:
+    make = Lives()
+    many = [make.task(at("2026-03-02 09:00"), ["b:NO_ANSWER"] * 12, tries=12) for _ in range(3)]
+    with told(str(tmp_path_factory.mktemp("many") / "receiver.db"), *many) as store:
+        words = written(store, "yield")
+    assert "10+" in words
+    assert "11" not in words
+    assert "9" in words[words.index("10+") :]
+
+
+def test_reasons_are_told_apart_by_leg(store: Store) -> None:
+    words = written(store, "reasons")
+    for text in ("busy", "10 · 90.9 %", "unknown,", "nobody said", "1 · 9.1 %"):
+        assert text in words
+    assert {"leg A failed 10", "leg B failed 0", "leg not known 1"} <= set(words)
+
+
+def test_pauses_are_shown_for_each_attempt(store: Store) -> None:
+    words = written(store, "pauses")
+    assert {"attempt 2", "attempt 3", "1–2 min, n 14", "1–2 min, n 10", "28.6 %"} <= set(words)
+    assert "observational" in shown(store, "pauses").text
+
+
+def test_durations_have_ticks_of_the_clock(store: Store) -> None:
+    words = written(store, "timing")
+    # An attempt begins 5 s after its planned start; the second 70 s later; it rings for 10 s.
+    assert {"time to connect, n = 35", "p50, of all: 15 s", "p90, of all: 85 s", "1 min"} <= set(words)
+
+
+@pytest.mark.parametrize("media", MEDIA)
+@pytest.mark.parametrize("name", CHARTS)
+def test_the_same_numbers_give_the_same_bytes(store: Store, name: str, media: Media) -> None:
+    first = render(shown(store, name), media)
+    with matplotlib.rc_context({"font.size": 30, "xtick.major.size": 20}):
+        assert render(shown(store, name), media) == first
+        assert matplotlib.rcParams["font.size"] == 30
+
+
+@pytest.mark.parametrize("name", ["trend", "hours"])
+def test_the_same_is_drawn_from_both_databases(store: Store, store_target: str, name: str) -> None:
+    with told(store_target, *lives()) as other:
+        assert render(shown(other, name), "svg") == render(shown(store, name), "svg")
+
+
+def test_many_threads_may_draw_at_once(store: Store) -> None:
+    charts = [shown(store, name) for name in ("yield", "reasons", "pauses")]
+    one_by_one = [render(each, "svg") for each in charts]
+    with ThreadPoolExecutor(6) as pool:
+        assert list(pool.map(render, charts * 4, ["svg"] * 12)) == one_by_one * 4
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("trend", "no tasks in this period"),
+        ("hours", "no attempts in this period"),
+        ("yield", "no attempts in this period"),
+        ("reasons", "no task failed in this period"),
+        ("pauses", "no further attempts in this period"),
+        ("timing", "no tasks in this period"),
+    ],
+)
+def test_nothing_to_draw_is_said(store: Store, empty: Store, name: str, text: str) -> None:
+    assert text in written(empty, name)
+    assert "all time" in " ".join(written(empty, name))
+    later = at("2027-01-01 00:00", ZONE), at("2027-02-01 00:00", ZONE)
+    asked = written(store, name, since=later[0], until=later[1])
+    assert text in asked
+    assert "2027-01-01 to 2027-01-31" in " ".join(asked)
+
+
+@pytest.mark.parametrize("name", CHARTS)
+def test_one_day_can_be_drawn(store: Store, name: str) -> None:
+    friday, saturday = at("2026-03-27 00:00", ZONE), at("2026-03-28 00:00", ZONE)
+    words = " · ".join(written(store, name, since=friday, until=saturday))
+    assert " 2026-03-27 " in words
+    assert "2026-03-27 to" not in words
+
+
+def test_where_nobody_says_the_period_is_that_of_which_there_is_anything(store: Store) -> None:
+    monday = at("2026-03-30 00:00", ZONE)
+    for asked, period in (
+        ({"queue_id": "6"}, "2026-03-28"),
+        ({"since": monday}, "2026-03-30"),
+        ({"until": monday}, "2026-03-27 to 2026-03-29"),
+        ({"account": "nobody"}, "all time"),
+    ):
+        assert period in shown(store, "trend", **asked).heading
+
+
+def test_a_part_of_a_day_is_named_by_its_hours(store: Store) -> None:
+    words = " ".join(
+        written(store, "yield", since=at("2026-03-27 09:00", ZONE), until=at("2026-03-27 12:00", ZONE))
+    )
+    assert "2026-03-27 09:00 to 2026-03-27 12:00" in words
+
+
+@pytest.mark.parametrize(
+    ("days", "step", "title", "pattern"), [(10, 40, "week", r"\d{4}-W\d\d"), (80, 30, "month", r"\d{4}-\d\d")]
+)
+def test_many_days_are_drawn_as_weeks_or_months_under_few_ticks(
+    tmp_path_factory: pytest.TempPathFactory, days: int, step: int, title: str, pattern: str
+) -> None:
+    make, first = Lives(), at("2024-01-10 09:00")
+    some = [make.task(first + 86_400 * step * number, ["ok"]) for number in range(days)]
+    with told(str(tmp_path_factory.mktemp("year") / "receiver.db"), *some) as store:
+        for name in ("trend", "timing"):
+            words = written(store, name)
+            assert any(text.endswith(f"by {title}") for text in words)
+            ticks = [text for text in words if text[-3:] in ("Jan", "Mar", "May", "Jul", "Sep", "Nov")]
+            assert 2 <= len(ticks) <= 7
+        keys = [line.key[0] for line in shown(store, "trend").report.lines]
+    assert all(re.fullmatch(pattern, key) for key in keys)
+
+
+def test_a_day_of_few_or_with_many_open_is_hollow(store: Store) -> None:
+    sure = shown(store, "trend", until=at("2026-03-28 00:00", ZONE))
+    assert "n < 30 or many open" in written(store, "trend")
+    assert "n < 30 or many open" not in texts(render(sure, "svg"))
+    assert "the highest is 2026-03-27: 75.0 %" in shown(store, "trend").text
+
+
+@pytest.mark.parametrize(("left", "is_hollow"), [(4, False), (5, True)])
+def test_a_day_of_which_more_than_a_tenth_is_open_is_hollow(
+    tmp_path_factory: pytest.TempPathFactory, left: int, is_hollow: bool
+) -> None:
+    make, day = Lives(), at("2026-03-02 09:00")
+    ended = [make.task(day, ["ok"]) for _ in range(40)]
+    opened = [make.task(day, ["b:NO_ANSWER"], is_open=True) for _ in range(left)]
+    with told(str(tmp_path_factory.mktemp("open") / "receiver.db"), *ended, *opened) as store:
+        assert ("n < 30 or many open" in written(store, "trend")) is is_hollow
+
+
+def test_names_from_outside_cannot_do_harm(store: Store) -> None:
+    queue = "<script>&$\\frac{1}{2}$\x00\U0001f600" + "ж" * 60
+    chart = shown(store, "trend", queue_id=queue, account="acme")
+    words = " ".join(texts(render(chart, "svg")))
+    assert "account acme, queue <script>&$\\frac{1}{2}$??жжж" in words
+    assert "ж…" in words
+    render(chart, "png")
+
+
+def test_there_are_only_these_charts_by_only_these_moments(store: Store) -> None:
+    with pytest.raises(NotFoundError, match="trend, hours, yield, reasons"):
+        chart_named("pie")
+    with pytest.raises(InputError, match="basis: this chart is drawn by started"):
+        shown(store, "hours", basis="created")
+    assert "by finish" in " ".join(written(store, "trend", basis="finished"))
+
+
+def test_notes_stand_below(tmp_path_factory: pytest.TempPathFactory) -> None:
+    target = str(tmp_path_factory.mktemp("old") / "receiver.db")
+    with told(target, Lives().task(at("2026-03-02 09:00"), ["ok"])) as store:
+        with store.transaction() as connection:
+            connection.exec_driver_sql("UPDATE task SET created_at = NULL")
+        assert "Note: 1 tasks of an older version" in " ".join(written(store, "trend"))
+
+
+def test_without_matplotlib_it_is_said_how_to_get_it(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    chart = shown(store, "trend")
+    monkeypatch.delitem(sys.modules, "receiver.analytics.charts.painting", raising=False)
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    with pytest.raises(
+        NotInstalledError, match=r"charts need matplotlib: pip install 'receiver\[analytics\]'"
+    ):
+        render(chart, "png")
+
+
+def test_matplotlib_is_loaded_only_for_a_chart_and_never_its_global_figures(store: Store) -> None:
+    code = f"""
+import sys
+from receiver.analytics.charts import CHARTS, read_chart, render
+from receiver.analytics.question import Question
+from receiver.domain.calendar import Calendar
+from receiver.store.engine import Store
+import receiver.api.table, receiver.cli
+assert "matplotlib" not in sys.modules
+with Store({str(store.path)!r}).snapshot() as connection:
+    shown = read_chart(connection, CHARTS["yield"], Question("created", Calendar("UTC")))
+render(shown, "svg"), render(shown, "png")
+assert "matplotlib" in sys.modules
+assert "matplotlib.pyplot" not in sys.modules
+"""
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=100)

@@ -1,0 +1,66 @@
+"""A chunk is read by index and in the order of the index, however large the tables are."""
+
+import re
+from collections.abc import Iterator
+
+import pytest
+from sqlalchemy import Connection
+
+from receiver.store import chunks
+from receiver.store.bulk import is_postgres
+from receiver.store.chunks import Wanted, next_chunk
+from receiver.store.engine import Store
+from receiver.store.relations import RELATIONS, Relation
+from tests.analytics import odd
+from tests.store.test_query_plans import overheard
+
+INDEXES = {
+    "tasks": {"task_by_first"},
+    "attempts": {"task_by_first", "attempt_pkey", "sqlite_autoindex_attempt_1"},
+    "outcomes": {"outcome_pkey"},
+    "hooks": {"ix_delivery_received_at"},
+    "facts": {"fact_pkey"},
+}
+
+
+@pytest.fixture
+def store(store_target: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Store]:
+    monkeypatch.setattr(chunks, "STRETCH", 4)
+    with odd.filled(store_target) as store:
+        yield store
+
+
+def plan_of(connection: Connection, relation: Relation, wanted: Wanted) -> str:
+    """Of all that reading the second chunk runs."""
+    first = next_chunk(connection, wanted, (), None)
+    assert first.end is not None
+    explain = "EXPLAIN" if is_postgres(connection) else "EXPLAIN QUERY PLAN"
+    with overheard(connection) as heard:
+        chunk = next_chunk(connection, wanted, first.end, None)
+    columns = [column for column, _ in relation.order]
+    asked = [
+        *heard,
+        (chunk.query(columns).replace("?", "%s" if is_postgres(connection) else "?"), chunk.where[1]),
+    ]
+    return "\n".join(
+        str(row)
+        for sql, values in asked
+        if "set_config" not in sql
+        for row in connection.exec_driver_sql(f"{explain} {sql}", tuple(values))
+    )
+
+
+@pytest.mark.parametrize("relation", RELATIONS.values(), ids=list(RELATIONS))
+@pytest.mark.parametrize("asked", [{}, {"since": odd.START, "until": odd.START + 30, "account": "main"}])
+def test_a_chunk_is_read_in_the_order_of_an_index(
+    store: Store, relation: Relation, asked: dict[str, float]
+) -> None:
+    with store.snapshot() as connection:
+        if is_postgres(connection):
+            connection.exec_driver_sql("SET LOCAL enable_sort = off")  # but for one within equal moments
+        plan = plan_of(connection, relation, Wanted(relation, **asked))  # type: ignore[arg-type]
+    assert not re.search(r"Seq Scan|Hash|Merge|SCAN|TEMP B-TREE FOR ORDER", plan), plan
+    assert not re.search(r"(?<!Incremental )Sort  ", plan), plan
+    used = set(re.findall(r"(?:USING (?:COVERING )?INDEX|using) (\w+)", plan))
+    assert used <= INDEXES[relation.name], plan
+    assert used or "USING INTEGER PRIMARY KEY" in plan

@@ -1,0 +1,63 @@
+"""Numbers as people read them."""
+
+import pytest
+
+from receiver.analytics import words
+from receiver.analytics.charts.picked import GAP_ORDER, gap_label
+from receiver.analytics.intervals import share
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [
+        (None, "–"),
+        (0.0, "0 s"),
+        (5.84, "5.8 s"),
+        (-3.0, "-3 s"),
+        (95.0, "95 s"),
+        (150.0, "2.5 min"),
+        (1020.0, "17 min"),
+        (11_000.0, "3.1 h"),
+        (43_200.0, "12 h"),
+        (259_200.0, "3 days"),
+    ],
+)
+def test_durations_have_two_digits(seconds: float | None, text: str) -> None:
+    assert words.duration(seconds) == text
+
+
+@pytest.mark.parametrize(
+    ("number", "text", "brief"),
+    [
+        (0, "0", "0"),
+        (999, "999", "999"),
+        (1_234, "1.2k", "1,234"),
+        (9_960, "10k", "9,960"),
+        (99_999, "100k", "99,999"),
+        (123_456, "123k", "123k"),
+        (999_499, "999k", "999k"),
+        (999_600, "1.0M", "1.0M"),
+        (12_345_678, "12M", "12M"),
+    ],
+)
+def test_counts_are_as_short_as_they_must_be(number: int, text: str, brief: str) -> None:
+    assert (words.short_count(number), words.brief(number)) == (text, brief)
+
+
+def test_a_share_of_nothing_is_no_number() -> None:
+    assert words.rate(share(0, 0)) == words.percent(None) == words.interval(share(0, 0)) == "–"
+    assert words.rate(share(1, 2)) == "50.0 % (9.5–90.5 %)"
+
+
+def test_pauses_are_named_by_their_bounds() -> None:
+    assert [gap_label(gap) for gap in GAP_ORDER] == [
+        "below 30 s",
+        "30 s–1 min",
+        "1–2 min",
+        "2–5 min",
+        "5–15 min",
+        "15 min–1 h",
+        "1–4 h",
+        "4 h or more",
+        "not known",
+    ]

@@ -1,0 +1,128 @@
+"""Charts over HTTP."""
+
+import asyncio
+import queue
+import sys
+import threading
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from receiver.analytics.charts import CHARTS, Media, Shown, render
+from receiver.api import charts
+from tests.analytics.lives import Lives, at
+from tests.api.rig import Rig, running_rig
+
+pytestmark = pytest.mark.anyio
+
+
+@pytest.fixture
+async def rig(tmp_path: Path) -> AsyncIterator[Rig]:
+    """In March 2 of 3 in queue 5, in April 0 of 1 in queue 6."""
+    async with running_rig(tmp_path) as rig:
+        make, march, april = Lives(), at("2026-03-10 09:00"), at("2026-04-10 09:00")
+        for ends in (["ok"], ["b:NO_ANSWER", "ok"], ["a:USER_BUSY"] * 3):
+            await rig.record(make.task(march, ends, account="main"))
+        await rig.record(make.task(april, ["a:USER_BUSY"] * 3, account="main", queue="6"))
+        yield rig
+
+
+@pytest.mark.parametrize("name", CHARTS)
+async def test_every_chart_is_there_as_drawing_and_as_picture(rig: Rig, name: str) -> None:
+    drawing = await rig.ask(f"/v1/analytics/{name}.svg")
+    picture = await rig.ask(f"/v1/analytics/{name}.png")
+    assert (drawing.status_code, picture.status_code) == (200, 200)
+    assert (drawing.headers["content-type"], picture.headers["content-type"]) == (
+        "image/svg+xml",
+        "image/png",
+    )
+    assert drawing.headers["cache-control"] == picture.headers["cache-control"] == "no-store"
+    assert f'<title id="{name}-title">' in drawing.text
+    assert picture.content.startswith(b"\x89PNG")
+
+
+async def test_a_chart_is_of_what_was_asked(rig: Rig) -> None:
+    drawing = await rig.ask(
+        "/v1/analytics/trend.svg",
+        params={
+            "zone": "Europe/Moscow",
+            "since": "2026-03-01",
+            "until": "2026-03-31",
+            "queue_id": "5",
+            "account": "main",
+            "basis": "finished",
+        },
+    )
+    for text in (
+        "tasks by finish · Europe/Moscow · 2026-03-01 to 2026-03-31",
+        "account main, queue 5 · n = 3 finished tasks",
+        "all: 66.7 %",
+    ):
+        assert f">{text}" in drawing.text
+
+
+@pytest.mark.parametrize(
+    ("asked", "words"),
+    [
+        ({"basis": "created"}, "this chart is drawn by started"),
+        ({"basis": "begun"}, "Input should be"),
+        ({"zone": "Mars"}, "no such time zone"),
+        ({"since": "2026-03-01T09:30:00Z"}, "give a full hour of UTC"),
+        ({"by": "day"}, "not known here"),
+    ],
+)
+async def test_what_cannot_be_drawn_is_refused(rig: Rig, asked: dict[str, str], words: str) -> None:
+    error = await rig.refused("/v1/analytics/hours.svg", 400, **asked)
+    assert error["field"] == next(iter(asked))
+    assert words in error["message"]
+
+
+@pytest.mark.parametrize(
+    ("path", "words"),
+    [
+        ("pie.svg", "there are trend, hours, yield, reasons"),
+        ("pie.png", "there are trend, hours, yield, reasons"),
+        ("trend.gif", "no such path"),
+    ],
+)
+async def test_there_are_no_other_charts(rig: Rig, path: str, words: str) -> None:
+    error = await rig.refused(f"/v1/analytics/{path}", 404)
+    assert words in error["message"]
+
+
+async def test_charts_need_a_token_that_may_read(rig: Rig) -> None:
+    assert (await rig.client.get("/v1/analytics/trend.svg")).status_code == 401
+    assert (await rig.ask("/v1/analytics/trend.png", "mint")).status_code == 403
+
+
+async def test_without_matplotlib_the_answer_says_how_to_get_it(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delitem(sys.modules, "receiver.analytics.charts.painting", raising=False)
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    error = await rig.refused("/v1/analytics/trend.png", 501)
+    assert error["message"] == "charts need matplotlib: pip install 'receiver[analytics]'"
+    assert (await rig.ask("/v1/analytics/success")).status_code == 200
+
+
+async def test_others_are_answered_while_a_chart_is_drawn_and_one_is_drawn_at_a_time(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun: queue.Queue[str] = queue.Queue()
+    go_on = threading.Event()
+
+    def slowly(shown: Shown, media: Media) -> bytes:
+        begun.put(shown.chart.name)
+        assert go_on.wait(60)
+        return render(shown, media)
+
+    monkeypatch.setattr(charts, "render", slowly)
+    await rig.token("read")
+    drawing = [asyncio.create_task(rig.ask(f"/v1/analytics/{name}.svg")) for name in ("yield", "reasons")]
+    first = await asyncio.to_thread(begun.get, timeout=60)
+    assert (await rig.ask("/v1/analytics/success")).status_code == 200
+    assert begun.empty()
+    go_on.set()
+    assert {each.status_code for each in await asyncio.gather(*drawing)} == {200}
+    assert {first, begun.get_nowait()} == {"yield", "reasons"}
