@@ -12,14 +12,15 @@ from receiver.domain.facts import EVENTS
 from receiver.domain.timeline import ANOMALY_KINDS, DRIFT_KINDS
 from receiver.domain.transitions import TABLE
 from receiver.metrics import Metrics
-from receiver.settings import (
+from receiver.sections import (
     AccountSettings,
+    AnalyticsSettings,
     DeliverySettings,
     HookKeySettings,
     ReconcileSettings,
     RetentionSettings,
-    Settings,
 )
+from receiver.settings import Settings
 from receiver.snapshot import SnapshotWorker
 
 README = (Path(__file__).parents[1] / "README.md").read_text()
@@ -31,9 +32,10 @@ def settings() -> list[str]:
         "accounts.NAME": AccountSettings,
         "reconcile": ReconcileSettings,
         "delivery": DeliverySettings,
+        "analytics": AnalyticsSettings,
         "retention": RetentionSettings,
     }
-    apart = ("hook_keys", "accounts", "reconcile", "delivery", "retention")
+    apart = ("hook_keys", "accounts", "reconcile", "delivery", "analytics", "retention")
     plain = [name for name in Settings.model_fields if name not in apart]
     return plain + [f"{part}.{name}" for part, model in nested.items() for name in model.model_fields]
 

@@ -1,17 +1,21 @@
 """The truth: what really happened, for whoever wants to check what others believe."""
 
-from collections import Counter
+from collections import Counter, defaultdict
 from typing import Any
 
 from receiver.emulator.hooks import Hook, Hooks
-from receiver.emulator.records import Task
+from receiver.emulator.records import Call, Task
 from receiver.emulator.world import World
 
 
 def truth(world: World, hooks: Hooks) -> dict[str, Any]:
-    """Every task and every hook, with totals. Plain JSON."""
+    """Every task with its ended calls, and every hook, with totals. Plain JSON."""
+    calls: dict[tuple[str, int], list[Call]] = defaultdict(list)
+    for name, account in world.accounts.items():
+        for call in account.calls.values():
+            calls[name, call.task_id].append(call)
     return {
-        "tasks": [_task(task) for task in world.tasks()],
+        "tasks": [_task(task, calls[task.account, task.id]) for task in world.tasks()],
         "hooks": [_hook(hook) for hook in hooks.fired],
         "totals": _totals(world, hooks),
         "requests": {operation: dict(statuses) for operation, statuses in world.requests.items()},
@@ -44,7 +48,7 @@ def state_of(task: Task) -> str:
     return "gone" if task.deleted and task.finished_at is None else task.status
 
 
-def _task(task: Task) -> dict[str, Any]:
+def _task(task: Task, calls: list[Call]) -> dict[str, Any]:
     urls = {f"url_{event}": url for event, url in task.plan.urls.items()}
     return urls | {
         "account": task.account,
@@ -58,6 +62,21 @@ def _task(task: Task) -> dict[str, Any]:
         "attempts": task.attempts,
         "try_count": task.plan.try_count,
         "finished_at": task.finished_at,
+        "calls": [_call(call) for call in calls],
+    }
+
+
+def _call(call: Call) -> dict[str, Any]:
+    """One attempt. `b` is null where A did not answer."""
+    outcome = call.outcome
+    return {
+        "call_uuid": call.uuid,
+        "started_at": call.started_at,
+        "bridged_at": call.bridged_at if outcome.bridged else None,
+        "ended_at": call.ended_at,
+        "a": outcome.a.result,
+        "b": outcome.b.result if outcome.b else None,
+        "talk": outcome.talk,
     }
 
 

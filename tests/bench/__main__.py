@@ -2,6 +2,7 @@
 
 import typer
 
+from tests.bench.analytics import analytics
 from tests.bench.delivering import delivery
 from tests.bench.growth import growth
 from tests.bench.ingest import ingest
@@ -25,7 +26,7 @@ def _group() -> None:
     """Measure the receiver beside ceilings, a plain handler and peers. Starts everything itself."""
 
 
-for command in (ingest, latency, fsync, rebuild, memory, growth, reconcile, delivery, profile):
+for command in (ingest, latency, fsync, rebuild, memory, growth, reconcile, delivery, analytics, profile):
     app.command()(command)
 
 if __name__ == "__main__":

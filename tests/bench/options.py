@@ -37,10 +37,12 @@ def chosen(only: str, default: Sequence[str]) -> list[Contestant]:
 
 
 @contextmanager
-def ground(folder: Path | None, peers: Path = PEERS_DIR) -> Iterator[Ground]:
-    """A temporary ground; what runs on it is ended and it is gone afterwards. BenchErrors end the command."""
+def ground(folder: Path | None, peers: Path = PEERS_DIR, keep: Path | None = None) -> Iterator[Ground]:
+    """A temporary ground; what runs on it is ended and it is gone afterwards, but for PostgreSQL's data where
+    these are to `keep`. BenchErrors end the command.
+    """
     with tempfile.TemporaryDirectory(prefix="receiver-bench-", dir=folder) as made:
-        postgres = Postgres(Path(made))
+        postgres = Postgres(keep or Path(made))
         try:
             yield Ground(Path(made), postgres, peers)
         except BenchError as error:

@@ -39,6 +39,9 @@ class Postgres:
         self.execute("postgres", f"CREATE DATABASE {name}")
         return name
 
+    def has_database(self, name: str) -> bool:
+        return bool(self.texts("postgres", f"SELECT 1 FROM pg_database WHERE datname = '{name}'"))
+
     def drop_database(self, name: str) -> None:
         self.execute("postgres", f"DROP DATABASE {name} WITH (FORCE)")
         self.execute("postgres", "CHECKPOINT")
