@@ -135,7 +135,7 @@ def _of_health(total: Values) -> Sequence[Fact]:
         _share("Hooks late", total, "late_share", "that came"),
         _share("Drift", total, "drift_share", "settled tasks"),
         _share("Unknown end", total, "unknown_share", "finished tasks"),
-        _share("Attempts inexact", total, "inexact_share", "tasks, which made at least as many"),
+        _share("Attempts inexact", total, "inexact_share", "tasks: maybe more were made"),
     ]
 
 

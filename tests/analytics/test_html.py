@@ -14,8 +14,8 @@ from receiver.analytics.question import Question
 from receiver.domain.calendar import Calendar
 from receiver.errors import InputError, NotInstalledError
 from receiver.store.engine import Store
+from tests.analytics.drawn import ZONE, lives
 from tests.analytics.lives import Lives, ask, at, told
-from tests.analytics.test_charts import ZONE, lives
 
 _EMPTY = ("meta",)
 _MADE_AT = at("2026-04-01 08:30", ZONE)

@@ -4,6 +4,7 @@ import typer
 
 from tests.bench.analytics import analytics
 from tests.bench.delivering import delivery
+from tests.bench.exporting import export
 from tests.bench.growth import growth
 from tests.bench.ingest import ingest
 from tests.bench.latency import latency
@@ -26,7 +27,9 @@ def _group() -> None:
     """Measure the receiver beside ceilings, a plain handler and peers. Starts everything itself."""
 
 
-for command in (ingest, latency, fsync, rebuild, memory, growth, reconcile, delivery, analytics, profile):
+MEASURES = (ingest, latency, fsync, rebuild, memory, growth, reconcile, delivery, analytics, export)
+
+for command in (*MEASURES, profile):
     app.command()(command)
 
 if __name__ == "__main__":

@@ -29,6 +29,11 @@ class Postgres:
         """What clients call the host."""
         return str(self._running().get_postmaster_info().socket_dir)
 
+    @property
+    def psql(self) -> str:
+        """The path of the shell that came with it."""
+        return str(self._running().bin_path / "psql")
+
     def url(self, database: str, scheme: str = "postgresql") -> str:
         return f"{scheme}://postgres@/{database}?host={quote(self.socket_folder, safe='')}"
 

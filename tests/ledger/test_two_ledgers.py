@@ -32,10 +32,10 @@ TASKS = st.tuples(
     facts_of_one_task("r1", "7", linked=True),
     facts_of_one_task("r2", "8", linked=True),
     facts_of_one_task("r3", "9", linked=True),
-).map(lambda tasks: [_as_it_comes(fact) for task in tasks for fact in task])
+).map(lambda tasks: [as_it_comes(fact) for task in tasks for fact in task])
 
 
-def _as_it_comes(fact: Fact) -> Fact:
+def as_it_comes(fact: Fact) -> Fact:
     """A hook names a ref or an id, never both: a minted URL leaves no room for another's word."""
     return replace(fact, task_id=None) if _is_hook(fact) and fact.ref else fact
 
