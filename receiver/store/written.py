@@ -56,30 +56,36 @@ def _sqlite_line(chunk: Chunk) -> list[str]:
     relation = chunk.wanted.relation
     numbers = [column for column, kind in parts(relation) if kind is not str]
     names = [column for column, kind in parts(relation) if kind is str]
-    position = " || ".join(["''", *(f"'{MARK}' || {name}" for name in names)])
-    plain = [_written(field, chunk) for field in relation.fields]
-    quoted = [
-        _quoted(each, field.source) if _may_be_special(field) else each
-        for each, field in zip(plain, relation.fields, strict=True)
-    ]
-    texts = [*names, *(field.source for field in relation.fields if _may_be_special(field))]
-    lines = (
-        _printed(f'%s"{",%s" * len(cells)}', [begin, *cells])
-        for begin, cells in ((f"replace({position}, '\"', '\"\"')", quoted), (position, plain))
-    )
+    texts = [*names, *(field.source for field in relation.fields if _is_text(field))]
     is_special = f"{_printed('%s' * len(texts), texts)} GLOB '{_SPECIAL}'"
-    return [*numbers, f"CASE WHEN {is_special} THEN {next(lines)} ELSE {next(lines)} END"]
+    special, plain = (_behind_numbers(chunk, names, quotes=quotes) for quotes in (True, False))
+    return [*numbers, f"CASE WHEN {is_special} THEN {special} ELSE {plain} END"]
 
 
-def _may_be_special(field: Field) -> bool:
+def _behind_numbers(chunk: Chunk, names: Sequence[str], *, quotes: bool) -> str:
+    """The rest of the position, which is always quoted, and the columns."""
+    fields = chunk.wanted.relation.fields
+    position = " || ".join(["''", *(f"'{MARK}' || {name}" for name in names)])
+    cells = [_written(field, chunk) for field in fields]
+    if quotes:
+        position = _doubled(position)
+        cells = [_quoted(cell, field) for cell, field in zip(cells, fields, strict=True)]
+    return _printed(f'%s"{",%s" * len(cells)}', [position, *cells])
+
+
+def _quoted(cell: str, field: Field) -> str:
+    """The cell with quotes around it where its text needs them."""
+    if not _is_text(field):
+        return cell
+    return f"CASE WHEN {field.source} GLOB '{_SPECIAL}' THEN '\"' || {_doubled(cell)} || '\"' ELSE {cell} END"
+
+
+def _is_text(field: Field) -> bool:
     return field.kind not in ("int", "float", "bool", "time")
 
 
-def _quoted(written: str, source: str) -> str:
-    return (
-        f"CASE WHEN {source} GLOB '{_SPECIAL}' THEN '\"' || replace({written}, '\"', '\"\"') || '\"' "
-        f"ELSE {written} END"
-    )
+def _doubled(text: str) -> str:
+    return f"replace({text}, '\"', '\"\"')"
 
 
 def _printed(form: str, values: Sequence[str]) -> str:

