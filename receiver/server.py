@@ -88,7 +88,7 @@ class Server(uvicorn.Server):
         """What a reader does not take would be waited for until the stop's deadline."""
         for connection in list(self.server_state.connections):
             cycle = getattr(connection, "cycle", None)
-            if isinstance(cycle, RequestResponseCycle) and _is_stream(cycle.scope["path"]):
+            if isinstance(cycle, RequestResponseCycle) and _is_stream(cycle.scope.get("path", "")):
                 cycle.transport.abort()
 
     @contextmanager
