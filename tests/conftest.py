@@ -7,7 +7,7 @@ from tests.postgres import postgres, prepared_database
 
 __all__ = ["postgres"]
 
-settings.register_profile("suite", max_examples=200, deadline=None)
+settings.register_profile("suite", max_examples=100, deadline=None)
 settings.register_profile(
     "thorough", max_examples=10_000, deadline=None, suppress_health_check=[HealthCheck.too_slow]
 )
