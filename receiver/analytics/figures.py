@@ -141,7 +141,9 @@ FIGURES: Mapping[str, Figure] = {
             (*_PLACE, *_TIME),
             (
                 *(_SUCCEEDED, _EXHAUSTED, _OPEN),
-                Column("inexact", "Tasks that made at least as many attempts as are counted.", ("inexact",)),
+                Column(
+                    "inexact", "Ended tasks that made at least as many attempts as counted.", ("inexact",)
+                ),
             ),
             (Quantiles("attempts_to_success", "Attempts of tasks that succeeded.", "attempt", "succeeded"),),
         ),
@@ -211,7 +213,7 @@ FIGURES: Mapping[str, Figure] = {
                 Column("late_share", "Came when waited for no more.", ("late",), ("arrived", "duplicates")),
                 Column("drift_share", "Settled tasks with drift.", ("drifted",), ("settled",)),
                 Column("unknown_share", "Ended, nobody said how.", ("unknown",), _FINISHED),
-                Column("inexact_share", "Made at least so many attempts.", ("inexact",), ("tasks",)),
+                Column("inexact_share", "Ended, made so many attempts or more.", ("inexact",), _FINISHED),
             ),
         ),
     )

@@ -141,7 +141,7 @@ _HEALTH = {
 def _of_health(task: Row) -> Counts:
     """How sure we are, and how its hooks came: what had to is known once late ones are waited for no more."""
     counts = {name: task[column] for column, name in _HEALTH.items() if task[column]}
-    if not task["attempts_exact"]:
+    if task["state"] in _ENDED and not task["attempts_exact"]:
         counts["inexact"] = 1
     if task["settled"]:
         counts |= {"settled": 1, "expected": task["hooks_expected"]}

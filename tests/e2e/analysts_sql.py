@@ -42,7 +42,7 @@ _SHARES = {
     "duplicate_share": ("sum(hooks_duplicate)", "sum(hooks_arrived) + sum(hooks_duplicate)"),
     "late_share": ("sum(hooks_late)", "sum(hooks_arrived) + sum(hooks_duplicate)"),
     "drift_share": (_n("drifts > 0"), _n("settled")),
-    "inexact_share": (_n("NOT attempts_exact"), "count(*)"),
+    "inexact_share": (_n("ended AND NOT attempts_exact"), _n("ended")),
     "unknown_share": (_n("ended AND finish_result IS NULL"), _n("ended")),
 }
 
@@ -60,7 +60,7 @@ _NUMBERS = {
     "legs_known": _n("a_answered IS NOT NULL"),
     "acd_s": "avg(talk_s) FILTER (WHERE bridged)",
     "settled": _n("settled"),
-    "inexact": _n("NOT attempts_exact"),
+    "inexact": _n("ended AND NOT attempts_exact"),
     "lost": "sum(hooks_lost)",
 }
 
