@@ -34,6 +34,7 @@ OF_TASK: dict[str, Callable[[Row], int]] = {
     "unknown": lambda task: _has_ended(task) and task["finish_result"] not in ("success", "failed"),
 }
 OF_HOOKS: dict[str, Callable[[Row], int]] = {
+    "inexact": lambda task: _has_ended(task) and not task["attempts_exact"],
     "settled": lambda task: task["settled"],
     "expected": lambda task: sum(task["expected"].values()) if task["settled"] else 0,
     "lost": lambda task: sum(task["lost"].values()),
