@@ -13,6 +13,17 @@ settings.register_profile(
 )
 settings.load_profile("suite")
 
+WHOLE_SERVICES = {"bench", "demo", "e2e"}
+"""Folders of tests that start several processes each, with deadlines."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Where tests run beside each other, those with the most processes run one after the other."""
+    tests = Path(__file__).parent
+    for item in items:
+        if WHOLE_SERVICES.intersection(item.path.relative_to(tests).parts):
+            item.add_marker(pytest.mark.xdist_group("whole services"))
+
 
 @pytest.fixture
 def anyio_backend() -> str:

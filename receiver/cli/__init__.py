@@ -6,6 +6,7 @@ import typer
 
 from receiver.cli.capture import capture
 from receiver.cli.check import check
+from receiver.cli.columns import columns
 from receiver.cli.config import config_app
 from receiver.cli.db import db_app
 from receiver.cli.demo import demo
@@ -40,7 +41,7 @@ app = typer.Typer(
     help="Takes in the hooks of callback tasks, proves how each task ended, and tells who needs to know.",
 )
 
-for command in (demo, serve, emulate, check, reconcile, rebuild, capture):
+for command in (demo, serve, emulate, check, reconcile, rebuild, capture, columns):
     app.command()(command)
 app.command("export")(export_rows)
 app.command("lost-hooks")(lost_hooks)

@@ -21,7 +21,7 @@ class Kept(NamedTuple):
 
 def kept_of(path: Path, relation: Relation, writer: Writer, *, is_csv: bool) -> Kept:
     """Of the file at `path`, which ends anywhere. Raises InputError where it is one of something else."""
-    begin = writer.begin()
+    begin = writer.opening()
     with path.open("rb") as file:
         there = file.read(len(begin))
         if there != begin:

@@ -31,7 +31,7 @@ class Part(NamedTuple):
 class Writer(Protocol):
     """Makes one file of a relation."""
 
-    def begin(self) -> bytes:
+    def opening(self) -> bytes:
         """What stands before all rows."""
 
     def write(self, connection: Connection, chunk: Chunk) -> Part:
@@ -56,7 +56,7 @@ async def export(
     """The file, part by part; `is_begun`: the rest of it. Raises StoreUnavailableError where the store cannot
     be read now.
     """
-    begin, after, left = b"" if is_begun else writer.begin(), wanted.after, wanted.limit
+    begin, after, left = b"" if is_begun else writer.opening(), wanted.after, wanted.limit
     while True:
         end, part = await store.read(partial(_read, wanted=wanted, after=after, most=left, writer=writer))
         yield Part(part.rows, begin + part.data)
@@ -91,7 +91,7 @@ class CsvWriter:
     def __init__(self, relation: Relation) -> None:
         self._relation = relation
 
-    def begin(self) -> bytes:
+    def opening(self) -> bytes:
         return _as_csv([names(self._relation)]).data
 
     def write(self, connection: Connection, chunk: Chunk) -> Part:
@@ -122,7 +122,7 @@ class JsonLinesWriter:
         self._truths = [place for place, kind in kinds if kind == "bool"]
         self._documents = [place for place, kind in kinds if kind == "json"]
 
-    def begin(self) -> bytes:
+    def opening(self) -> bytes:
         return b""
 
     def write(self, connection: Connection, chunk: Chunk) -> Part:

@@ -58,7 +58,7 @@ class ParquetWriter:
         self._writer = ArrowWriter(pa.PythonFile(self._sink, mode="w"), self._schema, compression="zstd")
         self._kept: list[Any] = []
 
-    def begin(self) -> bytes:
+    def opening(self) -> bytes:
         return self._sink.take()
 
     def write(self, connection: Connection, chunk: Chunk) -> Part:

@@ -252,6 +252,17 @@ def make_views(connection: Connection) -> None:
             columns = ", ".join(f"{shown(field, dialect)} AS {field.name}" for field in relation.fields)
             statement = f"CREATE VIEW {relation.view} AS SELECT {columns} FROM {relation.tables}"  # noqa: S608 - our own words
             connection.exec_driver_sql(statement.replace("%", "%%") if dialect == "postgresql" else statement)
+            if dialect == "postgresql":
+                _comment(connection, relation)
+
+
+def _comment(connection: Connection, relation: Relation) -> None:
+    """What each column means, where SQL tools look for it."""
+    about = {f"VIEW {relation.view}": relation.about}
+    about |= {f"COLUMN {relation.view}.{field.name}": field.about for field in relation.fields}
+    for name, meaning in about.items():
+        quoted = meaning.replace("'", "''").replace("%", "%%")
+        connection.exec_driver_sql(f"COMMENT ON {name} IS '{quoted}'")
 
 
 def drop_views(connection: Connection) -> None:

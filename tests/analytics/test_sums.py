@@ -71,3 +71,18 @@ def test_an_empty_store_has_no_groups_and_a_total_of_nothing(store_target: str) 
             answered = ask(store, figure.name, *figure.default_by)
             assert list(answered.lines) == []
             assert len(answered.total) >= 2
+
+
+def test_a_queue_of_two_accounts_is_one_where_accounts_are_not_told_apart(store_target: str) -> None:
+    lives = Lives()
+    with told(
+        store_target,
+        lives.task(NINE, ["ok"]),
+        lives.task(NINE, ["a:NO_ANSWER"], account="other"),
+        lives.task(NINE, ["ok"], queue="6"),
+    ) as store:
+        together = ask(store, "success", "queue", "day")
+        apart = ask(store, "success", "account", "queue", "day")
+    assert [(line.key[0], line.values["tasks"]) for line in together.lines] == [("5", 2), ("6", 1)]
+    assert [line.key[:2] for line in apart.lines] == [("acme", "5"), ("acme", "6"), ("other", "5")]
+    assert together.total["tasks"] == apart.total["tasks"] == 3

@@ -120,10 +120,16 @@ def _copies(connection: sqlite3.Connection, replacements: dict[str, str]) -> Ite
     )
     for table in [row["name"] for row in names.fetchall()]:
         columns = connection.execute(f"SELECT name, type, pk FROM pragma_table_info('{table}')").fetchall()
-        rows = [dict(row) for row in connection.execute(f"SELECT * FROM {table} ORDER BY rowid").fetchall()]
+        rows = [dict(row) for row in connection.execute(f"SELECT * FROM {table}").fetchall()]
         if any(mark in str(value) for row in rows for value in row.values() for mark in replacements):
-            connection.execute(f"CREATE TEMP TABLE one_{table} AS SELECT * FROM {table} ORDER BY rowid")
-            values = (_value(column, rows, replacements) for column in columns)
+            connection.execute(f"CREATE TEMP TABLE one_{table} AS SELECT * FROM {table}")
+            keys = [column["name"] for column in columns if column["pk"]]
+            values = (
+                "NULL"
+                if [column["name"]] == keys and column["type"] == "INTEGER"
+                else _value(column, rows, replacements)
+                for column in columns
+            )
             yield (
                 "WITH RECURSIVE series(n) AS (SELECT ?2 UNION ALL SELECT n - 1 FROM series WHERE n > ?1)"
                 f" INSERT INTO {table} SELECT {', '.join(values)}"
@@ -134,8 +140,6 @@ def _copies(connection: sqlite3.Connection, replacements: dict[str, str]) -> Ite
 def _value(column: sqlite3.Row, rows: list[dict[str, Any]], replacements: dict[str, str]) -> str:
     """SQL for one column of a copy."""
     name, kind = column["name"], column["type"]
-    if column["pk"] and kind == "INTEGER":
-        return "NULL"
     if _MOMENT.search(kind) and any((row[name] or 0) > 1e9 for row in rows):
         return f"one.{name} - {_N}"
     found = [mark for mark in replacements if any(mark in _text(row[name]) for row in rows)]

@@ -17,6 +17,8 @@ from typing import Annotated
 import typer
 
 from receiver.domain.facts import EVENTS
+from receiver.recount import recount
+from receiver.store.engine import Store
 from tests.bench import options
 from tests.bench.contestants import ours
 from tests.bench.contestants.contestant import Contestant, Stand
@@ -100,6 +102,9 @@ def filled(base: Path, data_dir: Path, facts: int) -> Path:
         unfinished = path.with_suffix(".unfinished")
         shutil.copyfile(base, unfinished)
         multiply(unfinished, facts // len(EVENTS), say)
+        say("adding up the sums")
+        with closing(Store(unfinished)) as store:
+            recount(store)
         unfinished.rename(path)
     return path
 

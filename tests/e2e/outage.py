@@ -15,6 +15,7 @@ from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from subprocess import CalledProcessError
 from typing import TYPE_CHECKING, Literal, get_args
 
 from sqlalchemy import Connection, create_engine, text
@@ -32,6 +33,7 @@ _AROUND_S = 2.0
 """Load before the trouble, and after the first hook that was taken again."""
 
 _PATIENCE_S = 30.0
+_STARTS = 10
 _BETWEEN_CUTS_S = 0.1
 
 Way = Literal["stop", "immediate", "cut", "lock"]
@@ -106,7 +108,17 @@ async def _down(ground: Ground, seconds: float, number: signal.Signals) -> None:
     os.kill(pid, number)
     await asyncio.to_thread(_wait_for_end, pid)
     await asyncio.sleep(seconds)
-    await asyncio.to_thread(ground.server.start)
+    await asyncio.to_thread(_start, ground.server)
+
+
+def _start(server: "PostgresServer") -> None:
+    """What is left of a server that was ended at once may still be going, and keeps the next one out."""
+    for _ in range(_STARTS - 1):
+        try:
+            return server.start()
+        except CalledProcessError:
+            time.sleep(0.5)
+    return server.start()
 
 
 def _wait_for_end(pid: int) -> None:

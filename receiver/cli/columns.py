@@ -1,0 +1,45 @@
+"""`receiver columns`: what exports and the SQL views have in which column."""
+
+from typing import Annotated
+
+import typer
+
+from receiver.cli.output import JsonOption, print_json, print_table
+from receiver.errors import InputError
+from receiver.store.relations import RELATIONS, Kind, Relation
+
+_NAMES = ", ".join(RELATIONS)
+_TYPES: dict[Kind, str] = {
+    "int": "integer",
+    "float": "number",
+    "bool": "true or false",
+    "time": "moment",
+    "number": "phone number",
+    "json": "JSON",
+}
+
+
+def columns(
+    relation: Annotated[str | None, typer.Argument(help=f"{_NAMES}; left out: all of them.")] = None,
+    *,
+    as_json: JsonOption = False,
+) -> None:
+    """What is in the columns of exports and of the SQL views. Needs no store."""
+    if relation is not None and relation not in RELATIONS:
+        raise InputError("relation", f"one of {_NAMES}")
+    found = list(RELATIONS.values()) if relation is None else [RELATIONS[relation]]
+    if as_json:
+        print_json([_described(each) for each in found])
+        return
+    for each in found:
+        title = f"{each.name}: {each.about}" + (f"; in SQL: {each.view}" if each.view else "")
+        rows = [(field.name, _TYPES.get(field.kind, "text"), field.about) for field in each.fields]
+        print_table(title, ("column", "type", "meaning"), rows)
+
+
+def _described(relation: Relation) -> dict[str, object]:
+    fields = [
+        {"name": field.name, "type": _TYPES.get(field.kind, "text"), "about": field.about}
+        for field in relation.fields
+    ]
+    return {"relation": relation.name, "about": relation.about, "view": relation.view, "columns": fields}

@@ -1,0 +1,32 @@
+"""`receiver columns`: what is in exports and views, without a store."""
+
+import json
+from pathlib import Path
+
+from receiver.store.relations import RELATIONS
+from tests.cli.shell import Shell
+
+
+def test_it_describes_every_column_of_a_relation(tmp_path: Path) -> None:
+    ran = Shell(tmp_path, "http://127.0.0.1:9").run("columns", "attempts")
+    assert ran.status == 0
+    assert "in SQL: v_attempts" in ran.out
+    for field in RELATIONS["attempts"].fields:
+        assert field.name in ran.out
+        assert field.about in ran.out
+    assert not list(tmp_path.glob("*.db"))
+
+
+def test_as_json_it_describes_all_of_them(tmp_path: Path) -> None:
+    ran = Shell(tmp_path, "http://127.0.0.1:9").run("columns", "--json")
+    told = json.loads(ran.out)
+    assert [each["relation"] for each in told] == list(RELATIONS)
+    assert {"name": "created_at", "type": "moment"}.items() <= next(
+        column for column in told[0]["columns"] if column["name"] == "created_at"
+    ).items()
+
+
+def test_another_name_is_refused(tmp_path: Path) -> None:
+    ran = Shell(tmp_path, "http://127.0.0.1:9").run("columns", "calls")
+    assert (ran.status, ran.out) == (2, "")
+    assert "relation: one of tasks, attempts, outcomes, hooks, facts" in ran.err
