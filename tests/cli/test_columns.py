@@ -11,9 +11,10 @@ def test_it_describes_every_column_of_a_relation(tmp_path: Path) -> None:
     ran = Shell(tmp_path, "http://127.0.0.1:9").run("columns", "attempts")
     assert ran.status == 0
     assert "in SQL: v_attempts" in ran.out
+    words = " ".join(ran.out.split())  # long meanings go on in the next line
     for field in RELATIONS["attempts"].fields:
-        assert field.name in ran.out
-        assert field.about in ran.out
+        assert f" {field.name} " in words
+        assert field.about in words
     assert not list(tmp_path.glob("*.db"))
 
 
@@ -27,6 +28,5 @@ def test_as_json_it_describes_all_of_them(tmp_path: Path) -> None:
 
 
 def test_another_name_is_refused(tmp_path: Path) -> None:
-    ran = Shell(tmp_path, "http://127.0.0.1:9").run("columns", "calls")
-    assert (ran.status, ran.out) == (2, "")
-    assert "relation: one of tasks, attempts, outcomes, hooks, facts" in ran.err
+    said = Shell(tmp_path, "http://127.0.0.1:9").refused("columns", "calls")
+    assert "relation: one of tasks, attempts, outcomes, hooks, facts" in said
