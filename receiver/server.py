@@ -37,12 +37,16 @@ def serve(settings: Settings) -> None:
     configure_logs(settings.log_format, settings.log_level)
     sock = listen(settings.host, settings.port)
     server = make_server(Receiver(settings, machine_world(settings)))
-    # What is there now stays: the collector need not look at it again and again, nor so often.
+    spare_collector()
+    sys.setswitchinterval(_SWITCH_S)
+    server.run(sockets=[sock])
+
+
+def spare_collector() -> None:
+    """What is there now stays: the garbage collector need not look at it again and again, nor so often."""
     gc.collect()
     gc.freeze()
     gc.set_threshold(_GC_THRESHOLD)
-    sys.setswitchinterval(_SWITCH_S)
-    server.run(sockets=[sock])
 
 
 def machine_world(settings: Settings) -> World:

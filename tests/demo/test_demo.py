@@ -96,7 +96,7 @@ def test_interrupted_it_leaves_no_process_and_no_traceback(
         process.send_signal(number)
         status, out, err = _end(process, timeout=20)
     assert (status, out) == (130, "")
-    assert "Traceback" not in err
+    assert "Traceback" not in err, err
 
 
 def test_what_stays_up_answers_the_printed_curl_until_it_is_interrupted(
@@ -167,7 +167,7 @@ def test_with_heavy_faults_the_receiver_is_right_about_every_task(
     assert 0 < hooks["lost_counted"] <= hooks["dropped"] + hooks["failed"]
     assert sum(hooks["lost_by_event"].values()) == hooks["lost_counted"]
     assert result["api"]["calls"] == sum(result["api"]["by_account"].values()) > 0
-    assert "Traceback" not in err
+    assert "Traceback" not in err, err
 
 
 def test_each_outcome_arrives_at_the_crm_though_it_answers_badly(
@@ -198,4 +198,4 @@ def test_with_hooks_alone_it_is_wrong_and_says_about_what(
     crm = result["crm"]
     assert (crm["refused"], crm["never_arrived"], crm["out_of_order"]) == (0, 0, 0)
     assert crm["disagree"] > 0
-    assert "Traceback" not in err
+    assert "Traceback" not in err, err
