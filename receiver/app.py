@@ -10,7 +10,7 @@ from random import Random
 
 import httpx2
 import structlog
-from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from prometheus_client.exposition import choose_encoder
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
@@ -29,6 +29,7 @@ from receiver.intake.endpoint import HookEndpoint
 from receiver.intake.request import Intake, IntakeRules
 from receiver.leases import LeaseKeeper, Terms
 from receiver.ledger import Ledger
+from receiver.looplag import watching_the_loop
 from receiver.metrics import Metrics
 from receiver.reconcile.desk import Desk
 from receiver.reconcile.policy import Policy
@@ -219,7 +220,7 @@ def create_app(receiver: Receiver) -> ASGIApp:
 
     @asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
-        async with receiver.running(reconcile=True):
+        async with receiver.running(reconcile=True), watching_the_loop(receiver.metrics):
             _log.info(
                 "receiver started",
                 accounts=sorted(receiver.settings.accounts),
@@ -264,9 +265,10 @@ def _routes(receiver: Receiver) -> list[BaseRoute]:
             return JSONResponse({"status": "not ready", "problem": problem}, 503, {"Retry-After": "5"})
         return JSONResponse({"status": "ready"})
 
-    async def metrics(_request: Request) -> Response:
-        text = await run_in_threadpool(generate_latest, receiver.metrics.registry)
-        return Response(text, media_type=CONTENT_TYPE_LATEST)
+    async def metrics(request: Request) -> Response:
+        encode, media = choose_encoder(request.headers.get("accept", ""))
+        text = await run_in_threadpool(encode, receiver.metrics.registry)
+        return Response(text, headers={"Content-Type": media})
 
     async def root(_request: Request) -> Response:
         return RedirectResponse("/docs")

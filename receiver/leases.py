@@ -61,6 +61,8 @@ class LeaseKeeper:
         self._is_troubled = False
         for lease in work:
             metrics.lease_held.labels(lease).set(0)
+            for worker in work[lease]:
+                metrics.worker_restarts.labels(worker.name)
 
     async def run(self, stop: asyncio.Event) -> None:
         """Turn after turn until `stop`; then until the workers have ended and what was held is free."""

@@ -1,39 +1,42 @@
-"""Every metric of the receiver, declared in one place (prefix `callback_`). Labels are bounded: no task id,
-number or URL is ever one, and queues beyond the first 50 are `other`.
-"""
+"""The metrics of one process, as catalogue.py declares them; known label sets begin at 0."""
 
 import platform
 from importlib.metadata import version
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Info, disable_created_metrics
-from prometheus_client.core import Metric
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    GCCollector,
+    Histogram,
+    Info,
+    ProcessCollector,
+    disable_created_metrics,
+)
+from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from receiver.domain.facts import EVENTS
-from receiver.domain.timeline import ANOMALY_KINDS, DRIFT_KINDS
+from receiver.catalogue import (
+    CATALOGUE,
+    DELIVERY_OUTCOMES,
+    FINISH_RESULTS,
+    PIPELINE_STAGES,
+    PREFIX,
+    Declared,
+)
 from receiver.tally import Tally
 
-INTAKE_OUTCOMES = ("recorded", "unreadable", "set_aside", "refused", "unavailable")
-RETENTION_KINDS = (
-    *("delivery", "set_aside", "task", "fact", "finding", "link"),
-    *("outcome", "message", "posting"),
-)
-"""What is deleted when it is too old; `set_aside`: deliveries that name no task."""
-
-PIPELINE_STAGES = ("durable", "reconciled", "delivered")
-
 _QUEUE_LIMIT = 50
-_DELIVERY_SECONDS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 20)
-_END_TO_END_SECONDS = (0.1, 0.25, 0.5, 1, 2.5, 5, 15, 60, 300, 900, 3600, 14400, 86400)
-_SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5)
 
 
 class Metrics:
-    """One process's metrics in a registry of their own; known label sets begin at 0."""
+    """One process's metrics in a registry of their own."""
 
     def __init__(self) -> None:
         disable_created_metrics()  # type: ignore[no-untyped-call]
         self.registry = CollectorRegistry()
+        ProcessCollector(registry=self.registry)
+        GCCollector(registry=self.registry)
         self._queues: set[str] = set()
         self._intake()
         self._lifecycle()
@@ -53,136 +56,102 @@ class Metrics:
         """Count an answer to a hook; on the hot path, hence without a look-up of labels."""
         self._answered[event, outcome].inc()
 
+    def expect_queue(self, label: str) -> None:
+        """Its counters begin at 0, or the first increase would not be seen."""
+        self.tasks_opened.labels(label)
+        self.time_to_connect.labels(label)
+        for result in FINISH_RESULTS:
+            self.tasks_finished.labels(label, result)
+
+    def expect_subscription(self, subscription: str) -> None:
+        """Its counters begin at 0, or the first increase would not be seen."""
+        self.delivery_duration.labels(subscription)
+        self.delivery_end_to_end.labels(subscription)
+        for outcome in DELIVERY_OUTCOMES:
+            self.delivery_attempts.labels(subscription, outcome)
+
     def _intake(self) -> None:
-        self.intake_requests = self._counter("intake_requests", "Requests to hook URLs.", "event", "outcome")
-        known = [(event, outcome) for event in EVENTS for outcome in INTAKE_OUTCOMES]
-        self._answered = {
-            labels: self.intake_requests.labels(*labels) for labels in [*known, ("unknown", "refused")]
-        }
-        self.intake_duration = self._tally(
-            "intake_request_duration_seconds", "From the request's first byte read to its answer.", _SECONDS
-        ).series()
+        self.intake_requests = self._counter("intake_requests")
+        known = [*CATALOGUE["intake_requests"].label_sets(), ("unknown", "refused")]
+        self._answered = {labels: self.intake_requests.labels(*labels) for labels in known}
+        self.intake_duration = self._tally("intake_request_duration_seconds").series()
         self.hooks_in_flight = 0
-        in_flight = Gauge(
-            "callback_intake_in_flight_requests", "Hook requests being served now.", registry=self.registry
-        )
-        in_flight.set_function(lambda: self.hooks_in_flight)
-        self.intake_batch_size = self._histogram(
-            "intake_batch_size", "Submissions committed together.", (1, 2, 5, 10, 20, 50, 100, 200, 500)
-        )
-        self.intake_wait = self._histogram(
-            "intake_wait_seconds", "How long the first of a batch waited for its commit to begin.", _SECONDS
-        )
-        self.intake_commit = self._histogram("intake_commit_seconds", "Duration of commits.", _SECONDS)
-        self.fold_failures = self._counter(
-            "fold_failures", "Facts that could not be folded and are set aside."
-        )
-        self.intake_payload = self._tally(
-            "intake_payload_bytes", "Size of hook bodies.", (0, 256, 512, 1024, 4096, 16384, 65536, 262144)
-        ).series()
+        self._gauge("intake_in_flight_requests").set_function(lambda: self.hooks_in_flight)
+        self.intake_batch_size = self._histogram("intake_batch_size")
+        self.intake_wait = self._histogram("intake_wait_seconds")
+        self.intake_commit = self._histogram("intake_commit_seconds")
+        self.intake_payload = self._tally("intake_payload_bytes").series()
+        lag = self._tally("pipeline_lag_seconds")
+        self.durable_lag, self.reconciled_lag, self.delivered_lag = map(lag.series, PIPELINE_STAGES)
+        self.fold_failures = self._counter("fold_failures")
 
     def _lifecycle(self) -> None:
-        self.tasks_opened = self._counter("tasks_opened", "Tasks first heard of.", "queue")
-        self.tasks_finished = self._counter(
-            "tasks_finished", "Tasks whose end the API has confirmed.", "queue", "finish_result"
-        )
-        self.task_attempts = self._histogram(
-            "task_attempts", "Attempts per finished task.", (1, 2, 3, 4, 5, 7, 10, 20, 50), "finish_result"
-        )
-        self.time_to_connect = self._histogram(
-            "task_time_to_connect_seconds",
-            "From a task's planned start to its first bridge, settled tasks.",
-            (10, 30, 60, 120, 300, 600, 1800, 3600, 14400, 86400),
-            "queue",
-        )
-        self.anomalies = self._counter("anomalies", "Facts that did not fit, by kind.", "kind")
-        for kind in ANOMALY_KINDS:
-            self.anomalies.labels(kind)
+        self.tasks_opened = self._counter("tasks_opened")
+        self.tasks_finished = self._counter("tasks_finished")
+        self.task_attempts = self._histogram("task_attempts")
+        self.time_to_connect = self._histogram("task_time_to_connect_seconds")
+        self.anomalies = self._counter("anomalies")
 
     def _reconcile(self) -> None:
-        self.sweeps = self._counter("reconcile_sweeps", "Queues read through, by outcome.", "outcome")
-        for outcome in ("complete", "failed"):
-            self.sweeps.labels(outcome)
-        self.drift = self._counter("drift", "Disagreements between hooks and API in settled tasks.", "kind")
-        for kind in DRIFT_KINDS:
-            self.drift.labels(kind)
-        self.lost_hooks = self._counter("lost_hooks", "Hooks that had to come and did not.", "event")
-        self.expected_hooks = self._counter(
-            "expected_hooks", "Hooks that had to come, settled tasks.", "event"
-        )
-        for event in EVENTS:
-            self.lost_hooks.labels(event)
-            self.expected_hooks.labels(event)
-        self.last_sweep = Gauge(
-            "callback_reconcile_last_success_timestamp_seconds",
-            "When a pass of reconciliation last ended without failure.",
-            ["account"],
-            registry=self.registry,
-        )
-        self.api_requests = self._counter(
-            "scheduler_api_requests", "Requests to the scheduler's API.", "operation", "outcome"
-        )
-        self.api_duration = self._histogram(
-            "scheduler_api_request_duration_seconds", "Duration of API requests.", _SECONDS, "operation"
-        )
-        self.api_quota = Gauge(
-            "callback_scheduler_api_quota_remaining",
-            "Calls left in this hour.",
-            ["account"],
-            registry=self.registry,
-        )
+        self.sweeps = self._counter("reconcile_sweeps")
+        self.drift = self._counter("drift")
+        self.lost_hooks = self._counter("lost_hooks")
+        self.expected_hooks = self._counter("expected_hooks")
+        self.last_sweep = self._gauge("reconcile_last_success_timestamp_seconds")
+        self.api_requests = self._counter("scheduler_api_requests")
+        self.api_duration = self._histogram("scheduler_api_request_duration_seconds")
+        self.api_quota = self._gauge("scheduler_api_quota_remaining")
+        self.api_clock = self._gauge("scheduler_clock_offset_seconds")
 
     def _deliver(self) -> None:
-        self.delivery_attempts = self._counter(
-            "delivery_attempts",
-            "Attempts to deliver a message, by what came of them.",
-            "subscription",
-            "outcome",
-        )
-        self.delivery_duration = self._histogram(
-            "delivery_duration_seconds", "Duration of attempts to deliver.", _DELIVERY_SECONDS, "subscription"
-        )
-        self.delivery_end_to_end = self._histogram(
-            "delivery_end_to_end_seconds",
-            "From the fact that made a message to its delivery.",
-            _END_TO_END_SECONDS,
-            "subscription",
-        )
+        self.delivery_attempts = self._counter("delivery_attempts")
+        self.delivery_duration = self._histogram("delivery_duration_seconds")
+        self.delivery_end_to_end = self._histogram("delivery_end_to_end_seconds")
 
     def _itself(self) -> None:
-        build = Info("callback_build", "Version of the receiver.", registry=self.registry)
+        declared = CATALOGUE["build"]
+        build = Info(f"{PREFIX}{declared.name}", declared.about, registry=self.registry)
         build.info({"version": version("receiver"), "python": platform.python_version()})
-        pipeline_lag = self._tally(
-            "pipeline_lag_seconds",
-            "From a hook's arrival until it is durable; from a task's end until the API has confirmed it; "
-            "from the fact that made a message until it is delivered.",
-            (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1, 5, 15, 60, 300, 900, 3600),
-            "stage",
-        )
-        self.durable_lag, self.reconciled_lag, self.delivered_lag = map(pipeline_lag.series, PIPELINE_STAGES)
-        self.worker_restarts = self._counter(
-            "worker_restarts", "Workers started again after a failure.", "worker"
-        )
-        self.lease_held = Gauge(
-            "callback_lease_held", "Whether this receiver holds the lease.", ["lease"], registry=self.registry
-        )
-        self.snapshot_failures = self._counter(
-            "snapshot_failures", "Refreshes of the scraped snapshot that failed."
-        )
-        self.retention_deleted = self._counter("retention_deleted", "Rows deleted as too old.", "kind")
-        for kind in RETENTION_KINDS:
-            self.retention_deleted.labels(kind)
+        self.worker_restarts = self._counter("worker_restarts")
+        self.lease_held = self._gauge("lease_held")
+        self.snapshot_failures = self._counter("snapshot_failures")
+        self.retention_deleted = self._counter("retention_deleted")
+        self.loop_lag = self._gauge("event_loop_lag_seconds")
 
-    def _counter(self, name: str, text: str, *labels: str) -> Counter:
-        return Counter(f"callback_{name}", text, labels, registry=self.registry)
+    def _counter(self, name: str) -> Counter:
+        declared = CATALOGUE[name]
+        counter = Counter(f"{PREFIX}{name}", declared.about, declared.labels, registry=self.registry)
+        for labels in declared.label_sets():
+            counter.labels(*labels)
+        return counter
 
-    def _histogram(self, name: str, text: str, buckets: tuple[float, ...], *labels: str) -> Histogram:
-        return Histogram(f"callback_{name}", text, labels, buckets=buckets, registry=self.registry)
+    def _gauge(self, name: str) -> Gauge:
+        declared = CATALOGUE[name]
+        return Gauge(f"{PREFIX}{name}", declared.about, declared.labels, registry=self.registry)
 
-    def _tally(self, name: str, text: str, bounds: tuple[float, ...], label: str = "") -> Tally:
-        tally = Tally(f"callback_{name}", text, bounds, label)
+    def _histogram(self, name: str) -> Histogram:
+        declared = CATALOGUE[name]
+        histogram = Histogram(
+            f"{PREFIX}{name}",
+            declared.about,
+            declared.labels,
+            buckets=declared.bounds,
+            registry=self.registry,
+        )
+        for labels in declared.label_sets():
+            histogram.labels(*labels)
+        return histogram
+
+    def _tally(self, name: str) -> Tally:
+        declared = CATALOGUE[name]
+        tally = Tally(f"{PREFIX}{name}", declared.about, declared.bounds, "".join(declared.labels))
         self.registry.register(tally)
         return tally
+
+
+def family(declared: Declared) -> GaugeMetricFamily:
+    """An empty family of a gauge, for whoever computes all of it at once."""
+    return GaugeMetricFamily(f"{PREFIX}{declared.name}", declared.about, labels=declared.labels)
 
 
 class SnapshotCollector(Collector):

@@ -1,19 +1,20 @@
 """What the scrape shows of the tables, counted in the background: a scrape runs no SQL."""
 
 import asyncio
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
 
 import structlog
 from prometheus_client.core import GaugeMetricFamily
 from sqlalchemy import Connection, Row, func, select
 
+from receiver.catalogue import CATALOGUE
 from receiver.clock import Clock
 from receiver.errors import StoreUnavailableError
-from receiver.metrics import Metrics, SnapshotCollector
+from receiver.metrics import Metrics, SnapshotCollector, family
 from receiver.store.engine import Store
 from receiver.store.subscriptions import STATES, outbox
-from receiver.store.tables import FINDING, TASK
+from receiver.store.tables import FACT, FINDING, PENDING, QUEUE, TASK
 from receiver.workers import pause
 
 _log = structlog.get_logger("receiver.snapshot")
@@ -22,6 +23,23 @@ EVERY_S = 15.0
 _TIMEOUT_S = 10.0
 
 Counts = dict[tuple[str, ...], float]
+"""Values of the labels → number."""
+
+_OF_THE_API = ("find", "progress", "confirm", "call")
+"""What only the scheduler's API can end the wait for."""
+
+
+class Counted(NamedTuple):
+    """What one look at the tables found. `due`: since when the longest wait of each kind is due, epoch
+    seconds.
+    """
+
+    tasks: Counts
+    waits: Counts
+    due: Counts
+    findings: Counts
+    queues: Sequence[str]
+    outbox: Sequence[Row[Any]]
 
 
 class SnapshotWorker:
@@ -45,54 +63,53 @@ class SnapshotWorker:
     async def refresh(self) -> None:
         """Count once."""
         try:
-            counted = await asyncio.wait_for(self._store.read(_count), _TIMEOUT_S)
+            counted = await asyncio.wait_for(self._store.read(count_tables), _TIMEOUT_S)
         except (TimeoutError, StoreUnavailableError) as error:
             self._metrics.snapshot_failures.inc()
             _log.warning("snapshot not refreshed", problem=str(error) or "timed out")
             return
-        self._collector.families = self._families(*counted)
+        for queue in counted.queues:
+            self._metrics.expect_queue(self._metrics.queue_label(queue))
+        for row in counted.outbox:
+            self._metrics.expect_subscription(row.id)
+        self._collector.families = self._families(counted)
 
-    def _families(
-        self, tasks: Counts, due: Counts, oldest: Counts, findings: Counts, outbox: Sequence[Row[Any]]
-    ) -> tuple[GaugeMetricFamily, ...]:
+    def _families(self, counted: Counted) -> tuple[GaugeMetricFamily, ...]:
         now = self._clock.now()
         by_queue: Counts = {}
-        for (queue, state), count in tasks.items():
+        for (queue, state), number in counted.tasks.items():
             label = self._metrics.queue_label(queue or None)
-            by_queue[label, state] = by_queue.get((label, state), 0) + count
-        ages = {stage: max(0.0, now - at) for stage, at in oldest.items()}
-        return (
-            _gauge("tasks", "Tasks by queue and state.", ("queue", "state"), by_queue),
-            _gauge("findings", "Findings that stand, by category and kind.", ("category", "kind"), findings),
-            _gauge("pipeline_backlog", "Tasks that wait, by what for.", ("stage",), due),
-            _gauge("pipeline_oldest_pending_age_seconds", "Age of the longest wait.", ("stage",), ages),
-            _gauge(
-                "reconcile_oldest_due_age_seconds",
-                "Age of the longest wait for the API.",
-                (),
-                {(): max((age for stage, age in ages.items() if stage != ("settle",)), default=0.0)},
-            ),
-            _gauge("snapshot_last_success_timestamp_seconds", "When these were counted.", (), {(): now}),
-            *_of_outbox(outbox, now),
-        )
+            by_queue[label, state] = by_queue.get((label, state), 0) + number
+        ages = {stage: max(0.0, now - at) for stage, at in counted.due.items()}
+        api_age = max((ages.get((stage,), 0.0) for stage in _OF_THE_API), default=0.0)
+        values: Mapping[str, Counts] = {
+            "tasks": by_queue,
+            "findings": counted.findings,
+            "pipeline_backlog": counted.waits,
+            "pipeline_oldest_pending_age_seconds": ages,
+            "reconcile_oldest_due_age_seconds": {(): api_age},
+            "snapshot_last_success_timestamp_seconds": {(): now},
+            **_of_outbox(counted.outbox, now),
+        }
+        return tuple(_filled(name, each) for name, each in values.items())
 
 
-def _of_outbox(rows: Sequence[Row[Any]], now: float) -> list[GaugeMetricFamily]:
+def _of_outbox(rows: Sequence[Row[Any]], now: float) -> Mapping[str, Counts]:
     """What waits for each subscription, and how each stands."""
-    by = ("subscription",)
-    ages: Counts = {(row.id,): max(0.0, now - row.oldest_at) if row.oldest_at else 0.0 for row in rows}
-    states: Counts = {(row.id, state): float(row.state == state) for row in rows for state in STATES}
-    return [
-        _gauge(
-            "delivery_pending", "Messages to be delivered.", by, {(row.id,): row.pending or 0 for row in rows}
-        ),
-        _gauge("delivery_oldest_pending_age_seconds", "Age of the oldest of them.", by, ages),
-        _gauge("delivery_dead_letters", "Dead letters.", by, {(row.id,): row.dead or 0 for row in rows}),
-        _gauge("subscription_state", "1 for the state it is in.", ("subscription", "state"), states),
-    ]
+    return {
+        "delivery_pending": {(row.id,): row.pending or 0 for row in rows},
+        "delivery_oldest_pending_age_seconds": {
+            (row.id,): max(0.0, now - row.oldest_at) if row.oldest_at else 0.0 for row in rows
+        },
+        "delivery_dead_letters": {(row.id,): row.dead or 0 for row in rows},
+        "subscription_state": {
+            (row.id, state): float(row.state == state) for row in rows for state in STATES
+        },
+    }
 
 
-def _count(connection: Connection) -> tuple[Counts, Counts, Counts, Counts, Sequence[Row[Any]]]:
+def count_tables(connection: Connection) -> Counted:
+    """All that the snapshot is made of."""
     number = func.count()
     tasks = select(TASK.c.queue_id, TASK.c.state, number).group_by(TASK.c.queue_id, TASK.c.state)
     # There is an index of just the tasks that have an `ask_at`.
@@ -103,18 +120,29 @@ def _count(connection: Connection) -> tuple[Counts, Counts, Counts, Counts, Sequ
     )
     kinds = select(FINDING.c.category, FINDING.c.kind, func.sum(FINDING.c.count))
     found = kinds.group_by(FINDING.c.category, FINDING.c.kind)
-    waiting = connection.execute(waits).all()
-    return (
-        {(queue or "", state): count for queue, state, count in connection.execute(tasks)},
-        {(purpose,): count for purpose, count, _ in waiting},
-        {(purpose,): at for purpose, _, at in waiting},
-        {(category, kind): count for category, kind, count in connection.execute(found)},
-        connection.execute(outbox()).all(),
+    waiting = [*connection.execute(waits).all(), *_to_fold(connection)]
+    return Counted(
+        tasks={(queue or "", state): count for queue, state, count in connection.execute(tasks)},
+        waits={(purpose,): count for purpose, count, _ in waiting},
+        due={(purpose,): at for purpose, _, at in waiting},
+        findings={(category, kind): count for category, kind, count in connection.execute(found)},
+        queues=connection.scalars(select(QUEUE.c.queue_id)).all(),
+        outbox=connection.execute(outbox()).all(),
     )
 
 
-def _gauge(name: str, text: str, labels: tuple[str, ...], values: Counts) -> GaugeMetricFamily:
-    family = GaugeMetricFamily(f"callback_{name}", text, labels=labels)
-    for label_values, value in values.items():
-        family.add_metric(list(label_values), value)
-    return family
+def _to_fold(connection: Connection) -> list[tuple[str, int, float]]:
+    """Facts that are in no timeline yet, if there are any; the first is the oldest."""
+    first = select(func.min(PENDING.c.seq)).scalar_subquery()
+    number = connection.scalar(select(func.count()).select_from(PENDING)) or 0
+    at = connection.scalar(select(FACT.c.at).where(FACT.c.seq == first))
+    return [("fold", number, at)] if at is not None else []
+
+
+def _filled(name: str, values: Counts) -> GaugeMetricFamily:
+    """The gauge with these values, and 0 where a known one has none."""
+    declared = CATALOGUE[name]
+    filled = family(declared)
+    for labels, value in (dict.fromkeys(declared.label_sets(), 0.0) | values).items():
+        filled.add_metric(list(labels), value)
+    return filled

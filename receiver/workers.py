@@ -77,6 +77,8 @@ class Supervisor:
         self._deadline = deadline
         self._stop = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
+        for worker in self._workers:
+            metrics.worker_restarts.labels(worker.name)
 
     async def __aenter__(self) -> "Supervisor":
         self._tasks = [

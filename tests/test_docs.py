@@ -7,11 +7,11 @@ import typer
 from pydantic import BaseModel
 
 from receiver.api.table import ENDPOINTS
+from receiver.catalogue import CATALOGUE, Declared
 from receiver.cli import app
 from receiver.domain.facts import EVENTS
 from receiver.domain.timeline import ANOMALY_KINDS, DRIFT_KINDS
 from receiver.domain.transitions import TABLE
-from receiver.metrics import Metrics
 from receiver.sections import (
     AccountSettings,
     AnalyticsSettings,
@@ -21,7 +21,6 @@ from receiver.sections import (
     RetentionSettings,
 )
 from receiver.settings import Settings
-from receiver.snapshot import SnapshotWorker
 
 README = (Path(__file__).parents[1] / "README.md").read_text()
 
@@ -40,11 +39,6 @@ def settings() -> list[str]:
     return plain + [f"{part}.{name}" for part, model in nested.items() for name in model.model_fields]
 
 
-def metrics() -> list[str]:
-    suffixes = {"counter": "_total", "info": "_info"}
-    return sorted(f"{each.name}{suffixes.get(each.type, '')}" for each in Metrics().registry.collect())
-
-
 def commands() -> list[str]:
     group = typer.main.get_command(app)
     assert hasattr(group, "commands")
@@ -60,9 +54,10 @@ def test_every_setting_has_a_row(name: str) -> None:
     assert f"| `{name}` |" in README
 
 
-@pytest.mark.parametrize("name", metrics())
-def test_every_metric_has_a_row(name: str) -> None:
-    assert f"| `{name}`" in README
+@pytest.mark.parametrize("metric", CATALOGUE.values(), ids=list(CATALOGUE))
+def test_every_metric_has_a_row(metric: Declared) -> None:
+    by = f" by {', '.join(metric.labels)}" if metric.labels else ""
+    assert f"| `{metric.exposed}`{by} | {metric.about} |\n" in README
 
 
 @pytest.mark.parametrize("name", commands())
@@ -84,15 +79,6 @@ def test_every_endpoint_is_named(path: str) -> None:
 @pytest.mark.parametrize("word", [*EVENTS, *DRIFT_KINDS, *ANOMALY_KINDS])
 def test_every_kind_of_thing_is_named(word: str) -> None:
     assert f"`{word}`" in README
-
-
-def test_every_gauge_of_the_snapshot_is_named() -> None:
-    source = Path(SnapshotWorker.__module__.replace(".", "/") + ".py")
-    text = (Path(__file__).parents[1] / source).read_text()
-    names = [line.split('"')[1] for line in text.splitlines() if "_gauge(" in line and '"' in line]
-    assert names
-    for name in names:
-        assert f"| `callback_{name}`" in README
 
 
 def test_every_state_is_in_the_drawing() -> None:

@@ -4,7 +4,6 @@ import asyncio
 import shutil
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
-from email.utils import parsedate_to_datetime
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Literal
@@ -162,19 +161,12 @@ async def _account(name: str, account: AccountSettings, world: World) -> AsyncIt
         on = sum(1 for queue in queues if queue.is_on)
         left = f", {client.quota.remaining} API calls left" if client.quota.remaining is not None else ""
         yield Check(subject, "ok" if on else "warning", f"{len(queues)} queues, {on} of them on{left}")
-    yield await _clock(name, account, world)
+    yield _clock(name, client.clock_offset)
 
 
-async def _clock(name: str, account: AccountSettings, world: World) -> Check:
+def _clock(name: str, offset: float | None) -> Check:
     subject = f"clock of {name}"
-    try:
-        async with httpx2.AsyncClient(timeout=_TIMEOUT_S) as http:
-            stamp = (await http.head(str(account.base_url))).headers.get("date")
-        theirs = parsedate_to_datetime(stamp).timestamp() if stamp else None
-    except (httpx2.HTTPError, ValueError):
-        theirs = None
-    if theirs is None:
+    if offset is None:
         return Check(subject, "warning", "the scheduler's answers carry no Date: cannot compare")
-    gap = world.clock.now() - theirs
-    verdict: Literal["ok", "warning"] = "ok" if abs(gap) <= _CLOCK_TOLERANCE_S else "warning"
-    return Check(subject, verdict, f"ours is {abs(gap):.0f} s {'ahead' if gap > 0 else 'behind'}")
+    verdict: Literal["ok", "warning"] = "ok" if abs(offset) <= _CLOCK_TOLERANCE_S else "warning"
+    return Check(subject, verdict, f"ours is {abs(offset):.0f} s {'ahead' if offset < 0 else 'behind'}")

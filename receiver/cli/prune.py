@@ -8,8 +8,8 @@ from typing import Annotated
 import typer
 
 from receiver.app import retention_rules
+from receiver.catalogue import RETENTION_KINDS
 from receiver.cli.output import STDERR, STDOUT, ConfigOption, JsonOption, print_json, print_table
-from receiver.metrics import RETENTION_KINDS
 from receiver.retention import Pruning
 from receiver.sections import RetentionSettings
 from receiver.server import machine_world

@@ -38,6 +38,8 @@ async def passes(desk: Desk, once: Callable[[], Awaitable[Report]], stop: asynci
         report = await once()
         if desk.client.quota.remaining is not None:
             desk.metrics.api_quota.labels(desk.account).set(desk.client.quota.remaining)
+        if desk.client.clock_offset is not None:
+            desk.metrics.api_clock.labels(desk.account).set(desk.client.clock_offset)
         failures = failures + 1 if report.failed else 0
         wait = desk.policy.after_trouble(failures)
         if report.failed:

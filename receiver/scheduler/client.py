@@ -59,6 +59,11 @@ class SchedulerClient:
         return self._session.quota
 
     @property
+    def clock_offset(self) -> float | None:
+        """Seconds that the scheduler's clock is ahead of ours, by the latest answer's Date."""
+        return self._session.clock_offset
+
+    @property
     def calls(self) -> int:
         """HTTP requests sent so far, those for tokens included."""
         return self._exchange.calls
