@@ -3,10 +3,9 @@
 import asyncio
 import shutil
 from collections.abc import AsyncIterator, Iterator
-from dataclasses import dataclass
 from ipaddress import ip_address
 from pathlib import Path
-from typing import Literal
+from typing import Annotated
 from urllib.parse import urlsplit
 
 import httpx2
@@ -14,6 +13,8 @@ import typer
 from rich.text import Text
 
 from receiver.app import World, scheduler_account
+from receiver.cli.checks import Check, Verdict
+from receiver.cli.fitting import fits_dashboards, fits_rules, fits_scrape
 from receiver.cli.output import ConfigOption, JsonOption, print_json, print_table
 from receiver.errors import SchedulerError, SchemaError, StoreUnavailableError
 from receiver.scheduler.client import SchedulerClient
@@ -30,19 +31,25 @@ _TIMEOUT_S = 10.0
 _STYLES = {"ok": "green", "warning": "yellow", "failed": "red"}
 
 
-@dataclass(frozen=True, slots=True)
-class Check:
-    """One thing looked at. `detail` says what was found and, where that is not well, what to do."""
-
-    subject: str
-    verdict: Literal["ok", "warning", "failed"]
-    detail: str
-
-
-def check(config: ConfigOption = None, as_json: JsonOption = False) -> None:
+def check(
+    scrape: Annotated[
+        list[str] | None, typer.Option(help="Look at a receiver's /metrics too: a URL; may be repeated.")
+    ] = None,
+    rules: Annotated[
+        list[Path] | None, typer.Option(help="At Prometheus rules, a file or a folder.", exists=True)
+    ] = None,
+    dashboards: Annotated[
+        list[Path] | None, typer.Option(help="At Grafana dashboards, a file or a folder.", exists=True)
+    ] = None,
+    config: ConfigOption = None,
+    as_json: JsonOption = False,
+) -> None:
     """Look whether everything is in place. Exits 1 if something will not work."""
     settings = load_settings(config)
     checks = [Check("settings", "ok", f"{len(settings.accounts)} account(s)"), *asyncio.run(_all(settings))]
+    checks += [found for url in scrape or () for found in fits_scrape(url)]
+    checks += map(fits_rules, rules or ())
+    checks += map(fits_dashboards, dashboards or ())
     if as_json:
         print_json(
             [{"subject": each.subject, "verdict": each.verdict, "detail": each.detail} for each in checks]
@@ -85,7 +92,7 @@ def _store(settings: Settings) -> Iterator[Check]:
         return
     finally:
         store.close()
-    verdict: Literal["ok", "failed"] = "ok" if sound else "failed"
+    verdict: Verdict = "ok" if sound else "failed"
     yield Check(subject, verdict, "opened, committed" if sound else "is damaged: restore a backup")
     yield figures
     if is_file:
@@ -168,5 +175,5 @@ def _clock(name: str, offset: float | None) -> Check:
     subject = f"clock of {name}"
     if offset is None:
         return Check(subject, "warning", "the scheduler's answers carry no Date: cannot compare")
-    verdict: Literal["ok", "warning"] = "ok" if abs(offset) <= _CLOCK_TOLERANCE_S else "warning"
+    verdict: Verdict = "ok" if abs(offset) <= _CLOCK_TOLERANCE_S else "warning"
     return Check(subject, verdict, f"ours is {abs(offset):.0f} s {'ahead' if offset < 0 else 'behind'}")
