@@ -12,6 +12,7 @@ from tests.bench.memory import memory
 from tests.bench.profile import profile
 from tests.bench.reconciling import reconcile
 from tests.bench.replay import rebuild
+from tests.bench.scraping import scrape
 from tests.bench.slowdisk import fsync
 
 app = typer.Typer(
@@ -27,7 +28,7 @@ def _group() -> None:
     """Measure the receiver beside ceilings, a plain handler and peers. Starts everything itself."""
 
 
-MEASURES = (ingest, latency, fsync, rebuild, memory, growth, reconcile, delivery, analytics, export)
+MEASURES = (ingest, latency, fsync, rebuild, memory, growth, reconcile, delivery, analytics, export, scrape)
 
 for command in (*MEASURES, profile):
     app.command()(command)

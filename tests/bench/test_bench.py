@@ -58,3 +58,18 @@ def test_each_round_has_everyone_once_and_the_order_changes() -> None:
     order = [[name for turn, name in turns(names, 6, seed=1) if turn == number] for number in range(1, 7)]
     assert all(sorted(each) == list(names) for each in order)
     assert len({tuple(each) for each in order}) > 1
+
+
+def test_scrape_measures_both_and_says_what_one_scrape_costs(tmp_path: Path) -> None:
+    result = tmp_path / "result.json"
+    options = "--rounds 1 --seconds 0.5 --warmup 0.1 --connections 8 --every 0.05"
+    done = CliRunner().invoke(
+        app, ["scrape", *options.split(), "--folder", str(tmp_path), "--json", str(result)]
+    )
+    assert done.exit_code == 0, done.output
+    told = json.loads(result.read_text())
+    assert list(told["contestants"]) == ["receiver-sqlite", "receiver-sqlite, scraped"]
+    assert [each["name"] for each in told["figures"]] == [
+        "scraped every 0.05 s ÷ not scraped",
+        "lost to a scrape every 15 s",
+    ]
