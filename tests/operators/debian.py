@@ -1,0 +1,75 @@
+"""Prometheus and Alertmanager as Debian packages them: those that are installed, or else unpacked in a folder."""
+
+import fcntl
+import os
+import shutil
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory, gettempdir
+
+_PACKAGES = ("prometheus", "prometheus-alertmanager")
+_NAMES = ("prometheus", "promtool", "prometheus-alertmanager", "amtool")
+_TIMEOUT_S = 100
+
+_TEMPLATES = b"/usr/share/prometheus/alertmanager"
+"""Where Debian's Alertmanager looks for its templates, whatever its settings say."""
+_HERE = b"usr//share/prometheus/alertmanager"
+"""The same, as long, below the folder that it runs in."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tools:
+    """The programs. `home`: the folder that servers are to be started in."""
+
+    home: Path
+    prometheus: Path
+    promtool: Path
+    alertmanager: Path
+    amtool: Path
+
+    def run(self, tool: str, *arguments: str | Path, said: str | None = None) -> str:
+        """What the tool printed, given `said` on its standard input. Raises AssertionError where it fails."""
+        command = [getattr(self, tool), *arguments]
+        done = subprocess.run(command, input=said, capture_output=True, text=True, timeout=_TIMEOUT_S)
+        printed = f"{done.stdout}{done.stderr}"
+        assert done.returncode == 0, printed
+        return printed
+
+
+def find_tools() -> Tools:
+    """All four of them; where one is not installed, fetched once and kept for later sessions."""
+    found = [shutil.which(name) for name in _NAMES]
+    if all(found):
+        return Tools(Path("/"), *(Path(name) for name in found if name))
+    home = Path(gettempdir()) / f"receiver-tools-{os.getuid()}"
+    with _alone(home.with_suffix(".lock")):
+        if not home.exists():
+            _fetch(home)
+    return Tools(home, *(home / "usr/bin" / name for name in _NAMES))
+
+
+@contextmanager
+def _alone(lock: Path) -> Iterator[None]:
+    """Tests run in several processes: one of them fetches, the others wait for it."""
+    with lock.open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+def _fetch(home: Path) -> None:
+    """Download and unpack the packages; nothing is installed, and nobody has to be root."""
+    with TemporaryDirectory(prefix=f"{home.name}-", dir=home.parent) as name:
+        folder = Path(name)
+        for each in ("lists", "cache"):
+            (folder / each).mkdir()
+        apt = ("apt-get", "-qq", "-o", f"Dir::State::Lists={folder}/lists", "-o", f"Dir::Cache={folder}/cache")
+        for step in ("update",), ("download", *_PACKAGES):
+            subprocess.run([*apt, *step], cwd=folder, check=True, timeout=_TIMEOUT_S)
+        for package in folder.glob("*.deb"):
+            subprocess.run(["dpkg", "-x", package, folder / "root"], check=True, timeout=_TIMEOUT_S)
+        program = folder / "root/usr/bin/prometheus-alertmanager"
+        program.write_bytes(program.read_bytes().replace(_TEMPLATES, _HERE))
+        (folder / "root").rename(home)
