@@ -65,7 +65,14 @@ def _fetch(home: Path) -> None:
         folder = Path(name)
         for each in ("lists", "cache"):
             (folder / each).mkdir()
-        apt = ("apt-get", "-qq", "-o", f"Dir::State::Lists={folder}/lists", "-o", f"Dir::Cache={folder}/cache")
+        apt = (
+            "apt-get",
+            "-qq",
+            "-o",
+            f"Dir::State::Lists={folder}/lists",
+            "-o",
+            f"Dir::Cache={folder}/cache",
+        )
         for step in ("update",), ("download", *_PACKAGES):
             subprocess.run([*apt, *step], cwd=folder, check=True, timeout=_TIMEOUT_S)
         for package in folder.glob("*.deb"):
