@@ -1,8 +1,8 @@
 """The runbook: an entry for each alert, and nothing in it that the product does not have."""
 
 import re
+from typing import Any
 
-import click
 import pytest
 import typer
 
@@ -43,9 +43,9 @@ def test_every_metric_is_declared() -> None:
 
 @pytest.mark.parametrize("line", COMMANDS)
 def test_every_command_and_option_is_there(line: str) -> None:
-    command: click.Command = typer.main.get_command(app)
+    command: Any = typer.main.get_command(app)
     words = line.split()[1:]
-    while isinstance(command, click.Group):
+    while hasattr(command, "commands"):
         command = command.commands[words.pop(0)]
     options = {option for parameter in command.params for option in parameter.opts}
     assert {word for word in words if word.startswith("--")} <= options
