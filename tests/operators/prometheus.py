@@ -123,7 +123,7 @@ def running_prometheus(tools: Tools, folder: Path, watch: Watch) -> Iterator[Pro
         "web.listen-address": f"127.0.0.1:{port}",
         "log.level": "warn",
     }
-    command = [tools.prometheus, *(f"--{name}={value}" for name, value in options.items())]
+    command: list[str | Path] = [tools.prometheus, *(f"--{name}={value}" for name, value in options.items())]
     with running(command, tools.home, f"{prometheus.url}/-/ready"):
         yield prometheus
 

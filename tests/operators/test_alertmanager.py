@@ -47,7 +47,10 @@ def alertmanager(tools: Tools, tmp_path_factory: pytest.TempPathFactory) -> Iter
         "cluster.listen-address": "",
         "log.level": "error",
     }
-    command = [tools.alertmanager, *(f"--{name}={value}" for name, value in options.items())]
+    command: list[str | Path] = [
+        tools.alertmanager,
+        *(f"--{name}={value}" for name, value in options.items()),
+    ]
     with running(command, tools.home, f"http://{listens}/-/ready"):
         yield f"http://{listens}/api/v2/alerts"
 

@@ -76,7 +76,7 @@ def test_durations_are_divided_and_limits_where_asked() -> None:
 
 
 def test_a_server_that_does_not_start_is_told(tools: Tools) -> None:
-    ends_at_once = [tools.promtool, "--version"]
+    ends_at_once: list[str | Path] = [tools.promtool, "--version"]
     with (
         pytest.raises(AssertionError, match="did not get ready"),
         running(ends_at_once, tools.home, "http://127.0.0.1:1/"),
