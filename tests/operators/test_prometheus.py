@@ -44,10 +44,10 @@ def test_rules_fire_in_it_as_in_life(tools: Tools, tmp_path: Path, metrics: Metr
     nowhere = "127.0.0.1:1"
     watch = Watch([target, nowhere], Sped(60.0))
     with running_prometheus(tools, tmp_path, watch) as prometheus:
-        assert prometheus.becomes(lambda it: it.firing() >= {"ReceiverDown", "EventLoopLag"}, 30)
+        assert prometheus.becomes(lambda it: it.firing() >= {"ReceiverDown", "EventLoopLag"}, 60)
         for _ in range(100):
             metrics.intake_answered("after", "unavailable")
-        assert prometheus.becomes(lambda it: "IntakeErrorBudgetBurn" in it.firing("page"), 30)
+        assert prometheus.becomes(lambda it: "IntakeErrorBudgetBurn" in it.firing("page"), 60)
         assert "ReceiverAbsent" not in prometheus.firing()
         assert [each.value for each in prometheus.query(f'up{{instance="{nowhere}"}}')] == [0.0]
         assert [each.value for each in prometheus.query("1 + 1")] == [2.0]
@@ -56,7 +56,7 @@ def test_rules_fire_in_it_as_in_life(tools: Tools, tmp_path: Path, metrics: Metr
 
 def test_it_knows_what_was_before(tools: Tools, tmp_path: Path, target: str) -> None:
     with running_prometheus(tools, tmp_path, Watch([target], history=history(target))) as prometheus:
-        assert prometheus.becomes(lambda it: "IntakeSilent" in it.firing("page"), 30)
+        assert prometheus.becomes(lambda it: "IntakeSilent" in it.firing("page"), 60)
         (alert,) = [each for each in prometheus.alerts() if each["labels"]["alertname"] == "IntakeSilent"]
         assert "there were 600." in alert["annotations"]["description"]
 
