@@ -1,0 +1,296 @@
+"""The kinds of panels, all of them Grafana's own, each with all that a panel of ours must have."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from grafana_foundation_sdk.builders import (
+    bargauge,
+    common as build,
+    dashboard as build_dashboard,
+    heatmap,
+    prometheus,
+    stat as stat_panel,
+    statetimeline,
+    table as table_panel,
+    text,
+    timeseries,
+)
+from grafana_foundation_sdk.models import common, dashboard
+from grafana_foundation_sdk.models.dashboard import Panel, Threshold
+from grafana_foundation_sdk.models.heatmap import HeatmapColorMode
+from grafana_foundation_sdk.models.prometheus import PromQueryFormat
+from grafana_foundation_sdk.models.text import TextMode
+
+from dashboards.limits import Limit
+from dashboards.query import Query
+
+SOURCE = dashboard.DataSourceRef(type_val="prometheus", uid="${datasource}")
+
+GOOD, WARN, BAD, WORST = "green", "orange", "red", "dark-red"
+
+Steps = Sequence[tuple[float | None, str]]
+"""From which value on which colour; the first has no value."""
+
+
+@dataclass(frozen=True, slots=True)
+class Face:
+    """What a panel says of itself. `unit`: as Grafana names it; `limit`: where the alert on the same figure
+    begins; `steps`: colours where there is more to say than one limit.
+    """
+
+    title: str
+    about: str
+    unit: str = "short"
+    limit: Limit | None = None
+    steps: Steps = field(default=())
+
+    @property
+    def description(self) -> str:
+        return f"{self.about} {self.limit}" if self.limit else self.about
+
+    @property
+    def thresholds(self) -> Steps:
+        if self.limit is None:
+            return self.steps or ((None, GOOD),)
+        below, above = (BAD, GOOD) if self.limit.is_floor else (GOOD, BAD)
+        return ((None, below), (self.limit.step, above))
+
+
+Size = tuple[int, int]
+"""Columns of 24, and rows."""
+
+
+def stat(face: Face, *queries: Query, size: Size = (4, 4), to: str = "") -> Panel:
+    """Figures of now, coloured by the limit. `to`: uid of the board that tells more."""
+    coloured = face.limit is not None or len(face.steps) > 1
+    panel = (
+        stat_panel.Panel()
+        .reduce_options(_last())
+        .text_mode(
+            common.BigValueTextMode.VALUE_AND_NAME if len(queries) > 1 else common.BigValueTextMode.VALUE
+        )
+        .color_mode(common.BigValueColorMode.BACKGROUND if coloured else common.BigValueColorMode.VALUE)
+        .graph_mode(common.BigValueGraphMode.NONE)
+        .justify_mode(common.BigValueJustifyMode.CENTER)
+        .orientation(common.VizOrientation.AUTO)
+        .build()
+    )
+    if to:
+        panel.links = [_link(to)]
+    return _dressed(panel, face, queries, size)
+
+
+def lines(face: Face, *queries: Query, size: Size = (12, 8), stacked: bool = False) -> Panel:
+    """Figures over time; a limit is a dashed line."""
+    limited = face.limit is not None or len(face.steps) > 1
+    style = common.GraphThresholdsStyleMode.DASHED if limited else common.GraphThresholdsStyleMode.OFF
+    stacking = common.StackingMode.NORMAL if stacked else common.StackingMode.NONE
+    panel = (
+        timeseries.Panel()
+        .legend(_legend())
+        .tooltip(_tooltip())
+        .line_width(1)
+        .fill_opacity(30 if stacked else 10)
+        .show_points(common.VisibilityMode.NEVER)
+        .span_nulls(False)
+        .axis_soft_min(0)
+        .stacking(build.StackingConfig().mode(stacking).group("A"))
+        .thresholds_style(build.GraphThresholdsStyleConfig().mode(style))
+        .build()
+    )
+    return _dressed(panel, face, queries, size)
+
+
+def heat(face: Face, expr: str, size: Size = (12, 8)) -> Panel:
+    """A histogram over time; the unit is that of its buckets."""
+    panel = (
+        heatmap.Panel()
+        .calculate(False)
+        .color(
+            heatmap.HeatmapColorOptions()
+            .mode(HeatmapColorMode.SCHEME)
+            .scheme("Blues")
+            .steps(64)
+            .exponent(0.5)
+            .fill("dark-blue")
+            .reverse(False)
+        )
+        .y_axis(heatmap.YAxisConfig().unit(face.unit))
+        .cell_gap(1)
+        .exemplars_color("rgba(255,0,255,0.7)")
+        .show_legend()
+        .show_value(common.VisibilityMode.NEVER)
+        .build()
+    )
+    panel = _dressed(panel, face, (Query(expr, "{{le}}"),), size)
+    for target in panel.targets or []:
+        target.format_val = PromQueryFormat.HEATMAP  # type: ignore[attr-defined]
+    return panel
+
+
+def bars(face: Face, *queries: Query, size: Size = (8, 8)) -> Panel:
+    """One bar for each time series, of now."""
+    panel = (
+        bargauge.Panel()
+        .reduce_options(_last())
+        .orientation(common.VizOrientation.HORIZONTAL)
+        .display_mode(common.BarGaugeDisplayMode.BASIC)
+        .value_mode(common.BarGaugeValueMode.COLOR)
+        .name_placement(common.BarGaugeNamePlacement.AUTO)
+        .sizing(common.BarGaugeSizing.AUTO)
+        .show_unfilled(True)
+        .min_viz_width(8)
+        .min_viz_height(16)
+        .max_viz_height(300)
+        .legend(_legend(shown=False))
+        .build()
+    )
+    return _dressed(panel, face, queries, size)
+
+
+def states(face: Face, query: Query, names: Sequence[tuple[str, str, str]], size: Size = (12, 8)) -> Panel:
+    """What state each time series is in, over time. `names`: value → words and colour."""
+    panel = (
+        statetimeline.Panel()
+        .show_value(common.VisibilityMode.AUTO)
+        .row_height(0.9)
+        .merge_values(True)
+        .align_value(common.TimelineValueAlignment.LEFT)
+        .legend(_legend())
+        .tooltip(_tooltip())
+        .fill_opacity(70)
+        .line_width(0)
+        .build()
+    )
+    panel = _dressed(panel, face, (query,), size)
+    _defaults(panel).mappings = [_value_map(names)]
+    return panel
+
+
+def table(face: Face, *queries: Query, columns: Sequence["Column"], size: Size = (12, 8)) -> Panel:
+    """A row for each combination of labels; several queries are columns of the same rows. `columns`: those that
+    are shown, in this order; the value of query A is `Value #A`.
+    """
+    panel = (
+        table_panel.Panel().show_header(True).frame_index(0).cell_height(common.TableCellHeight.SM).build()
+    )
+    panel = _dressed(panel, face, queries, size)
+    for target in panel.targets or []:
+        target.format_val = PromQueryFormat.TABLE  # type: ignore[attr-defined]
+    panel.transformations = [
+        dashboard.DataTransformerConfig(id_val="merge", options={}),
+        dashboard.DataTransformerConfig(id_val="organize", options=_arranged(columns)),
+    ]
+    config = panel.field_config
+    assert config is not None
+    config.overrides = [column.override() for column in columns if column.unit]
+    return panel
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A column of a table: the field as the query gives it, and the heading. `unit` and `limit`: of values."""
+
+    field: str
+    heading: str
+    unit: str = ""
+    limit: Limit | None = None
+
+    def override(self) -> dashboard.DashboardFieldConfigSourceOverrides:
+        properties = [dashboard.DynamicConfigValue(id_val="unit", value=self.unit)]
+        if self.limit:
+            steps = Face(self.heading, "", self.unit, self.limit).thresholds
+            cell = {"type": "color-text"}
+            properties += [
+                dashboard.DynamicConfigValue(id_val="thresholds", value=_thresholds(steps)),
+                dashboard.DynamicConfigValue(id_val="custom.cellOptions", value=cell),
+            ]
+        matcher = dashboard.MatcherConfig(id_val="byName", options=self.heading)
+        return dashboard.DashboardFieldConfigSourceOverrides(matcher=matcher, properties=properties)
+
+
+def note(title: str, about: str, content: str, size: Size = (24, 3)) -> Panel:
+    """Words, in Markdown."""
+    panel = text.Panel().mode(TextMode.MARKDOWN).content(content).title(title).description(about).build()
+    panel.grid_pos = dashboard.GridPos(w=size[0], h=size[1])
+    return panel
+
+
+def _dressed(panel: Panel, face: Face, queries: Sequence[Query], size: Size) -> Panel:
+    """The panel with what all kinds have in common."""
+    panel.title, panel.description = face.title, face.description
+    panel.datasource = SOURCE
+    panel.grid_pos = dashboard.GridPos(w=size[0], h=size[1])
+    panel.targets = [_target(chr(ord("A") + number), query) for number, query in enumerate(queries)]
+    defaults = _defaults(panel)
+    defaults.unit = face.unit
+    defaults.thresholds = _thresholds(face.thresholds)
+    mode = dashboard.FieldColorModeId.PALETTE_CLASSIC_BY_NAME
+    if panel.type_val in ("stat", "bargauge", "table", "state-timeline"):
+        mode = dashboard.FieldColorModeId.THRESHOLDS
+    defaults.color = dashboard.FieldColor(mode=mode)
+    return panel
+
+
+def _defaults(panel: Panel) -> dashboard.FieldConfig:
+    panel.field_config = panel.field_config or dashboard.FieldConfigSource()
+    return panel.field_config.defaults
+
+
+def _target(ref: str, query: Query) -> prometheus.prometheus.Dataquery:
+    target = (
+        prometheus.Dataquery().ref_id(ref).expr(query.expr).legend_format(query.legend).datasource(SOURCE)
+    )
+    return (target.instant() if query.is_instant else target.range()).build()
+
+
+def _thresholds(steps: Steps) -> dashboard.ThresholdsConfig:
+    return dashboard.ThresholdsConfig(
+        mode=dashboard.ThresholdsMode.ABSOLUTE,
+        steps=[Threshold(value=value, color=colour) for value, colour in steps],
+    )
+
+
+def _value_map(names: Sequence[tuple[str, str, str]]) -> dashboard.ValueMap:
+    results = enumerate(names)
+    return dashboard.ValueMap(
+        {
+            value: dashboard.ValueMappingResult(text=words, color=colour, index=index)
+            for index, (value, words, colour) in results
+        }
+    )
+
+
+def _arranged(columns: Sequence[Column]) -> dict[str, object]:
+    return {
+        "includeByName": {column.field: True for column in columns},
+        "indexByName": {column.field: number for number, column in enumerate(columns)},
+        "renameByName": {column.field: column.heading for column in columns},
+    }
+
+
+def _last() -> build.ReduceDataOptions:
+    return build.ReduceDataOptions().calcs(["lastNotNull"]).fields("").values(False)
+
+
+def _legend(shown: bool = True) -> build.VizLegendOptions:
+    return (
+        build.VizLegendOptions()
+        .show_legend(shown)
+        .display_mode(common.LegendDisplayMode.LIST)
+        .placement(common.LegendPlacement.BOTTOM)
+        .calcs([])
+    )
+
+
+def _tooltip() -> build.VizTooltipOptions:
+    return build.VizTooltipOptions().mode(common.TooltipDisplayMode.MULTI).sort(common.SortOrder.DESCENDING)
+
+
+def _link(uid: str) -> dashboard.DashboardLink:
+    return (
+        build_dashboard.DashboardLink("Tell more")
+        .type(dashboard.DashboardLinkType.LINK)
+        .url(f"/d/{uid}?${{__url_time_range}}&${{__all_variables}}")
+        .build()
+    )
