@@ -1,4 +1,4 @@
-"""`python -m dashboards` writes the boards beside this file; with `--check` it only says which would change."""
+"""`python -m dashboards` writes the boards beside this file; `--check` only says which would change."""
 
 import argparse
 import sys
@@ -10,7 +10,7 @@ from dashboards.board import Board
 FOLDER = Path(__file__).parent
 
 BOARDS: tuple[Board, ...] = tuple(
-    each.board() for each in (overview, intake, tasks, reconcile, deliveries, runtime)
+    each.BOARD for each in (overview, intake, tasks, reconcile, deliveries, runtime)
 )
 
 
@@ -20,14 +20,15 @@ def stale(folder: Path) -> list[Path]:
     return [file for file, text in files.items() if not file.exists() or file.read_text() != text]
 
 
-def main(arguments: list[str]) -> int:
+def main(arguments: list[str], folder: Path = FOLDER) -> int:
+    """The exit code: 1 where something differs."""
     parser = argparse.ArgumentParser(prog="python -m dashboards", description=__doc__)
     parser.add_argument("--check", action="store_true", help="write nothing, fail if a file differs")
     if not parser.parse_args(arguments).check:
         for board in BOARDS:
-            (FOLDER / f"{board.name}.json").write_text(board.text())
+            (folder / f"{board.name}.json").write_text(board.text())
         return 0
-    differing = stale(FOLDER)
+    differing = stale(folder)
     for file in differing:
         print(f"{file.name} is not what `python -m dashboards` writes")
     return 1 if differing else 0

@@ -82,12 +82,12 @@ def _placed(rows: Sequence[Row]) -> Iterator[Panel | RowPanel]:
         left, top, below = 0, top + 1, top + 1
         for panel in row.panels:
             number += 1
-            assert panel.grid_pos is not None
-            if left + panel.grid_pos.w > _WIDTH:
+            size = panel.grid_pos or dashboard.GridPos()
+            if left + size.w > _WIDTH:
                 left, top = 0, below
             panel.id_val = number
-            panel.grid_pos.x, panel.grid_pos.y = left, top
-            left, below = left + panel.grid_pos.w, max(below, top + panel.grid_pos.h)
+            panel.grid_pos = dashboard.GridPos(x=left, y=top, w=size.w, h=size.h)
+            left, below = left + size.w, max(below, top + size.h)
             yield panel
         top = below
 
@@ -139,9 +139,13 @@ def _variable(name: str) -> build.QueryVariable:
 
 
 def _plain(model: dashboard.Dashboard) -> dict[str, Any]:
-    """What Grafana reads. Only interval variables have `auto…`, the encoder writes it for all."""
+    """What Grafana reads. The encoder also writes `auto…`, which only variables of intervals have, and the
+    footer of tables, which is no more.
+    """
     plain: dict[str, Any] = json.loads(JSONEncoder().encode(model))
     for variable in plain["templating"]["list"]:
         for name in ("auto", "auto_count", "auto_min"):
             variable.pop(name, None)
+    for panel in plain["panels"]:
+        panel.get("options", {}).pop("footer", None)
     return plain

@@ -1,4 +1,4 @@
-"""The limits at which alerts begin and what is promised: panels draw them, tests hold them against the alert rules."""
+"""Where alerts begin and what is promised: panels draw it, tests hold it against the rule files."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -6,15 +6,17 @@ from dataclasses import dataclass
 _UNITS: Mapping[str, tuple[float, str]] = {"s": (1, " s"), "percentunit": (100, " %"), "short": (1, "")}
 """Grafana's unit → factor and sign for people."""
 
+_WORDS: Mapping[str, str] = {">": ": above {}", ">=": ": from {} on", "<": ": below {}", "==": ""}
+
 
 @dataclass(frozen=True, slots=True)
 class Limit:
-    """Where an alert begins. `unit`: as Grafana names it; `is_floor`: it fires below, not above."""
+    """Where an alert begins. `unit`: as Grafana names it; `sign`: how the rule compares."""
 
     alert: str
     value: float
     unit: str = "short"
-    is_floor: bool = False
+    sign: str = ">"
 
     @property
     def step(self) -> float:
@@ -22,12 +24,12 @@ class Limit:
         return self.value or 1
 
     def __str__(self) -> str:
-        factor, sign = _UNITS[self.unit]
-        return f"Alert {self.alert}: {'below' if self.is_floor else 'above'} {self.value * factor:g}{sign}."
+        factor, unit = _UNITS[self.unit]
+        return f"Alert {self.alert}{_WORDS[self.sign].format(f'{self.value * factor:g}{unit}')}."
 
 
-RECEIVER_DOWN = Limit("ReceiverDown", 0)
-INTAKE_SILENT = Limit("IntakeSilent", 20)
+RECEIVER_DOWN = Limit("ReceiverDown", 0, sign="==")
+INTAKE_SILENT = Limit("IntakeSilent", 20, sign=">=")
 PIPELINE_STALLED = Limit("PipelineStalled", 900, "s")
 FOLD_STALLED = Limit("PipelineStalled", 60, "s")
 RECONCILE_STALE = Limit("ReconcileStale", 900, "s")
@@ -36,11 +38,11 @@ LOST_HOOKS = Limit("LostHooks", 0.05, "percentunit")
 DRIFT_GROWING = Limit("DriftGrowing", 10)
 CLOCK_SKEW = Limit("ClockSkew", 30, "s")
 DEAD_LETTERS = Limit("DeadLettersGrowing", 0)
-SUBSCRIPTION_DISABLED = Limit("SubscriptionDisabled", 0)
+SUBSCRIPTION_DISABLED = Limit("SubscriptionDisabled", 1, sign="==")
 DELIVERY_STALLED = Limit("DeliveryStalled", 3600, "s")
 SNAPSHOT_STALE = Limit("SnapshotStale", 120, "s")
 WORKER_RESTARTING = Limit("WorkerRestarting", 3)
-QUOTA_LOW = Limit("QuotaLow", 100, is_floor=True)
+QUOTA_LOW = Limit("QuotaLow", 100, sign="<")
 FOLD_FAILURES = Limit("FoldFailures", 0)
 LOOP_LAG = Limit("EventLoopLag", 1, "s")
 
@@ -49,8 +51,8 @@ LIMITS = tuple(each for each in globals().values() if isinstance(each, Limit))
 
 @dataclass(frozen=True, slots=True)
 class Objective:
-    """What is promised over 30 days. `kept`: the least share that must be good; `alert`: fires when the rest is
-    spent too fast; `recorded`: the metric of its recording rules; `within`: bound of the bucket of what is good.
+    """What is promised over 30 days. `kept`: the least share that must be good; `alert`: fires when the rest
+    is spent too fast; `recorded`: the name of its recording rules; `within`: the bucket of what is good.
     """
 
     title: str
@@ -58,6 +60,11 @@ class Objective:
     kept: float
     recorded: str
     within: str = ""
+
+    @property
+    def budget(self) -> float:
+        """The share that may be bad."""
+        return round(1 - self.kept, 6)
 
 
 INTAKE = Objective("Hooks kept", "IntakeErrorBudgetBurn", 0.999, "callback_intake_bad")
@@ -76,6 +83,9 @@ BURNS: Mapping[float, tuple[str, str]] = {
     1: ("3d", "6h"),
 }
 """How many times too fast a budget may be spent → over which two windows."""
+
+WINDOWS = ("5m", "30m", "1h", "2h", "6h", "1d", "3d")
+"""All of them, as the recording rules have them."""
 
 WITHOUT_LIMIT = ("ReceiverAbsent",)
 """Alerts on what no panel can show: that nothing is there."""

@@ -5,20 +5,28 @@ from dataclasses import dataclass, field
 
 from grafana_foundation_sdk.builders import (
     bargauge,
-    common as build,
-    dashboard as build_dashboard,
     heatmap,
     prometheus,
-    stat as stat_panel,
     statetimeline,
-    table as table_panel,
     text,
     timeseries,
+)
+from grafana_foundation_sdk.builders import (
+    common as build,
+)
+from grafana_foundation_sdk.builders import (
+    dashboard as build_dashboard,
+)
+from grafana_foundation_sdk.builders import (
+    stat as stat_panel,
+)
+from grafana_foundation_sdk.builders import (
+    table as table_panel,
 )
 from grafana_foundation_sdk.models import common, dashboard
 from grafana_foundation_sdk.models.dashboard import Panel, Threshold
 from grafana_foundation_sdk.models.heatmap import HeatmapColorMode
-from grafana_foundation_sdk.models.prometheus import PromQueryFormat
+from grafana_foundation_sdk.models.prometheus import Dataquery, PromQueryFormat
 from grafana_foundation_sdk.models.text import TextMode
 
 from dashboards.limits import Limit
@@ -52,7 +60,7 @@ class Face:
     def thresholds(self) -> Steps:
         if self.limit is None:
             return self.steps or ((None, GOOD),)
-        below, above = (BAD, GOOD) if self.limit.is_floor else (GOOD, BAD)
+        below, above = (BAD, GOOD) if self.limit.sign == "<" else (GOOD, BAD)
         return ((None, below), (self.limit.step, above))
 
 
@@ -168,11 +176,16 @@ def states(face: Face, query: Query, names: Sequence[tuple[str, str, str]], size
 
 
 def table(face: Face, *queries: Query, columns: Sequence["Column"], size: Size = (12, 8)) -> Panel:
-    """A row for each combination of labels; several queries are columns of the same rows. `columns`: those that
-    are shown, in this order; the value of query A is `Value #A`.
+    """A row for each combination of labels; several queries are columns of the same rows. `columns`: those
+    that are shown, in this order; the value of query A is `Value #A`.
     """
     panel = (
-        table_panel.Panel().show_header(True).frame_index(0).cell_height(common.TableCellHeight.SM).build()
+        table_panel.Panel()
+        .show_header(True)
+        .frame_index(0)
+        .cell_height(common.TableCellHeight.SM)
+        .cell_options(common.TableAutoCellOptions())
+        .build()
     )
     panel = _dressed(panel, face, queries, size)
     for target in panel.targets or []:
@@ -181,15 +194,13 @@ def table(face: Face, *queries: Query, columns: Sequence["Column"], size: Size =
         dashboard.DataTransformerConfig(id_val="merge", options={}),
         dashboard.DataTransformerConfig(id_val="organize", options=_arranged(columns)),
     ]
-    config = panel.field_config
-    assert config is not None
-    config.overrides = [column.override() for column in columns if column.unit]
+    _config(panel).overrides = [column.override() for column in columns if column.unit]
     return panel
 
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """A column of a table: the field as the query gives it, and the heading. `unit` and `limit`: of values."""
+    """A column of a table: the field as the query gives it, its heading, and of values unit and limit."""
 
     field: str
     heading: str
@@ -232,12 +243,16 @@ def _dressed(panel: Panel, face: Face, queries: Sequence[Query], size: Size) -> 
     return panel
 
 
-def _defaults(panel: Panel) -> dashboard.FieldConfig:
+def _config(panel: Panel) -> dashboard.FieldConfigSource:
     panel.field_config = panel.field_config or dashboard.FieldConfigSource()
-    return panel.field_config.defaults
+    return panel.field_config
 
 
-def _target(ref: str, query: Query) -> prometheus.prometheus.Dataquery:
+def _defaults(panel: Panel) -> dashboard.FieldConfig:
+    return _config(panel).defaults
+
+
+def _target(ref: str, query: Query) -> Dataquery:
     target = (
         prometheus.Dataquery().ref_id(ref).expr(query.expr).legend_format(query.legend).datasource(SOURCE)
     )

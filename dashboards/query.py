@@ -50,9 +50,13 @@ def series(name: str, **only: str) -> str:
     """
     full = name if name in LABELS else f"{PREFIX}{name}"
     chosen = [label for label in (*ANYWHERE, *LABELS[full]) if label in VARIABLES and label not in only]
-    matchers = [f'{label}=~"${label}"' for label in chosen]
-    matchers += [_matcher(label, values) for label, values in only.items()]
-    return f"{full}{{{','.join(matchers)}}}"
+    return f"{full}{_matchers(*chosen, **only)}"
+
+
+def _matchers(*chosen: str, **only: str) -> str:
+    each = [f'{label}=~"${label}"' for label in chosen]
+    each += [_matcher(label, values) for label, values in only.items()]
+    return f"{{{','.join(each)}}}"
 
 
 def _matcher(label: str, values: str) -> str:
@@ -88,7 +92,7 @@ def highest(name: str, *by: str, **only: str) -> str:
 
 def in_tables(name: str, *by: str, **only: str) -> str:
     """Of a gauge that counts what the tables hold: receivers that share a store all say the same."""
-    return _by("sum", by, _by("max", ("job", *by), series(name, **only)))
+    return _by("sum", by, highest(name, "job", *CATALOGUE[name].labels, **only))
 
 
 def quantile(share: float, name: str, *by: str, **only: str) -> str:
@@ -111,6 +115,12 @@ def or_none(expr: str) -> str:
     return f"({expr} or vector(0))"
 
 
+def of_holder(name: str) -> str:
+    """Of a gauge by account: only of the receiver that reconciles it now, others show what they knew."""
+    lease = f"instance_account:callback_lease_held:reconcile{_matchers('job', 'instance', 'account')}"
+    return f"{series(name)} and on (job,instance,account) {lease}"
+
+
 def age(of: str) -> str:
     """Seconds since a point in time."""
     return f"time() - {of}"
@@ -118,4 +128,4 @@ def age(of: str) -> str:
 
 def recorded(objective: Objective, window: str) -> str:
     """The share that was not good in this window, as the recording rules have it for each job."""
-    return f'job:{objective.recorded}:ratio_rate{window}{{job=~"$job"}}'
+    return f"job:{objective.recorded}:ratio_rate{window}{_matchers('job')}"

@@ -1,9 +1,5 @@
 """Task lifecycles: how tasks end, after how many attempts, and how long people waited."""
 
-from collections.abc import Iterator
-
-from grafana_foundation_sdk.models.dashboard import Panel
-
 from dashboards.board import Board, Row
 from dashboards.panels import Column, Face, bars, heat, lines, note, stat, table
 from dashboards.query import Query, buckets, grown, in_tables, quantile, rate, share
@@ -13,43 +9,43 @@ _FINISHED = "tasks_finished_total"
 _ATTEMPTS = "task_attempts"
 _CONNECT = "task_time_to_connect_seconds"
 
-_BY_FINISH = "Counted when the API confirmed the end."
+_BY_FINISH = "Counted when the API confirmed the end; `/v1/analytics` counts by cohort."
 
 
-def _fine() -> Iterator[Panel]:
-    finished = grown(_FINISHED)
-    succeeded = grown(_FINISHED, finish_result="success")
-    attempts = grown(f"{_ATTEMPTS}_sum")
-    yield stat(
+_FINE = (
+    stat(
         Face("Opened · per task", "Tasks first heard of in the range."),
         Query(grown(_OPENED), is_instant=True),
-    )
-    yield stat(
+    ),
+    stat(
         Face("Finished · per task", f"Tasks that finished in the range. {_BY_FINISH}"),
-        Query(finished, is_instant=True),
-    )
-    yield stat(
+        Query(grown(_FINISHED), is_instant=True),
+    ),
+    stat(
         Face(
             "Success · per task",
             f"The share of the tasks finished in the range that succeeded. {_BY_FINISH}",
             "percentunit",
         ),
-        Query(share(succeeded, finished), is_instant=True),
-    )
-    yield stat(
+        Query(share(grown(_FINISHED, finish_result="success"), grown(_FINISHED)), is_instant=True),
+    ),
+    stat(
         Face(
             "Success · per attempt",
-            "The share of all attempts of the tasks finished in the range that succeeded: each task that succeeded had "
-            f"one such. All queues. {_BY_FINISH}",
+            "The share of all attempts of the tasks finished in the range that succeeded: each task that "
+            f"succeeded had one such. All queues. {_BY_FINISH}",
             "percentunit",
         ),
-        Query(share(grown(f"{_ATTEMPTS}_count", finish_result="success"), attempts), is_instant=True),
-    )
-    yield stat(
+        Query(
+            share(grown(f"{_ATTEMPTS}_count", finish_result="success"), grown(f"{_ATTEMPTS}_sum")),
+            is_instant=True,
+        ),
+    ),
+    stat(
         Face("Attempts per task", f"The mean of the tasks finished in the range. All queues. {_BY_FINISH}"),
-        Query(share(attempts, grown(f"{_ATTEMPTS}_count")), is_instant=True),
-    )
-    yield stat(
+        Query(share(grown(f"{_ATTEMPTS}_sum"), grown(f"{_ATTEMPTS}_count")), is_instant=True),
+    ),
+    stat(
         Face(
             "Until people talk · per task",
             "Half of the settled tasks that connected took less, from the planned start to the first bridge.",
@@ -59,21 +55,22 @@ def _fine() -> Iterator[Panel]:
             f"histogram_quantile(0.5, {grown(f'{_CONNECT}_bucket', 'le')})",
             is_instant=True,
         ),
-    )
+    ),
+)
 
 
-def _end() -> Iterator[Panel]:
-    yield lines(
+_END = (
+    lines(
         Face("Opened by queue · per task", "Tasks first heard of, per minute.", "cpm"),
         Query(f"60 * {rate(_OPENED, 'queue')}", "{{queue}}"),
         stacked=True,
-    )
-    yield lines(
+    ),
+    lines(
         Face("Finished by result · per task", f"Tasks per minute. {_BY_FINISH}", "cpm"),
         Query(f"60 * {rate(_FINISHED, 'finish_result')}", "{{finish_result}}"),
         stacked=True,
-    )
-    yield lines(
+    ),
+    lines(
         Face(
             "Success by queue · per task",
             f"The share of the tasks finished in an hour. {_BY_FINISH}",
@@ -86,8 +83,8 @@ def _end() -> Iterator[Panel]:
             ),
             "{{queue}}",
         ),
-    )
-    yield bars(
+    ),
+    bars(
         Face(
             "Success by queue · per task, of the range",
             f"The share of all finished tasks. {_BY_FINISH}",
@@ -99,11 +96,12 @@ def _end() -> Iterator[Panel]:
             is_instant=True,
         ),
         size=(12, 8),
-    )
+    ),
+)
 
 
-def _attempts() -> Iterator[Panel]:
-    yield lines(
+_HOW_MANY = (
+    lines(
         Face(
             "Attempts per task by result",
             f"The mean of the tasks finished in an hour, all queues. {_BY_FINISH}",
@@ -116,18 +114,19 @@ def _attempts() -> Iterator[Panel]:
             "{{finish_result}}",
         ),
         size=(8, 8),
-    )
-    yield heat(
+    ),
+    heat(
         Face(
             "Tasks by attempts · per task", f"How many attempts finished tasks took, all queues. {_BY_FINISH}"
         ),
         buckets(_ATTEMPTS),
         size=(8, 8),
-    )
-    yield lines(
+    ),
+    lines(
         Face(
             "Success · per task and per attempt",
-            f"The same successes, as a share of the tasks and of their attempts, in an hour, all queues. {_BY_FINISH}",
+            "The same successes, as a share of the tasks and of their attempts, in an hour, all queues. "
+            f"{_BY_FINISH}",
             "percentunit",
         ),
         Query(
@@ -145,58 +144,61 @@ def _attempts() -> Iterator[Panel]:
             "per attempt",
         ),
         size=(8, 8),
-    )
+    ),
+)
 
 
-def _connect() -> Iterator[Panel]:
-    yield lines(
+_HOW_LONG = (
+    lines(
         Face(
             "Time to connect by queue · per task",
             "Half of the settled tasks that connected took less, from the planned start to the first bridge.",
             "s",
         ),
         Query(quantile(0.5, _CONNECT, "queue"), "{{queue}}"),
-    )
-    yield heat(
+    ),
+    heat(
         Face(
             "Tasks by time to connect · per task",
             "From the planned start to the first bridge, settled tasks.",
             "s",
         ),
         buckets(_CONNECT),
-    )
+    ),
+)
 
 
-def _stand() -> Iterator[Panel]:
-    yield lines(
+_STAND = (
+    lines(
         Face("Tasks by state", "All tasks that are kept, by what state they are in."),
         Query(in_tables("tasks", "state"), "{{state}}"),
         stacked=True,
-    )
-    yield table(
+    ),
+    table(
         Face("Tasks by queue and state", "All tasks that are kept; beyond 50 queues the rest is `other`."),
         Query(in_tables("tasks", "queue", "state"), is_instant=True),
         columns=(Column("queue", "Queue"), Column("state", "State"), Column("Value", "Tasks", "short")),
-    )
+    ),
+)
 
 
-def board() -> Board:
-    counted = note(
-        "How it is counted",
-        "Why these figures and those of the analytics differ.",
-        "A task counts here **when the API confirmed its end**, whenever it began, and all of its attempts with it. "
-        "`/v1/analytics` tells of **cohorts**: the tasks that began in a period, whenever they end. In a period that is not over "
-        "the two differ most. *Per task*: a task counts once. *Per attempt*: it counts as often as it was dialled.",
-    )
-    return Board(
-        "tasks",
-        "Receiver · Task lifecycles",
-        "How do tasks end, after how many attempts, and how long did people wait?",
-        (
-            Row("Is it fine?", [*_fine(), counted]),
-            Row("How do tasks end?", list(_end())),
-            Row("After how many attempts?", list(_attempts())),
-            Row("How long until people talk?", list(_connect())),
-            Row("How do tasks stand now?", list(_stand())),
-        ),
-    )
+_COUNTED = note(
+    "How it is counted",
+    "Why these figures and those of the analytics differ.",
+    "A task counts here **when the API confirmed its end**, whenever it began, and all of its attempts "
+    "with it. `/v1/analytics` tells of **cohorts**: the tasks that began in a period, whenever they end. "
+    "In a period that is not over the two differ most. *Per task*: a task counts once. *Per attempt*: it "
+    "counts as often as it was dialled.",
+)
+BOARD = Board(
+    "tasks",
+    "Receiver · Task lifecycles",
+    "How do tasks end, after how many attempts, and how long did people wait?",
+    (
+        Row("Is it fine?", [*_FINE, _COUNTED]),
+        Row("How do tasks end?", _END),
+        Row("After how many attempts?", _HOW_MANY),
+        Row("How long until people talk?", _HOW_LONG),
+        Row("How do tasks stand now?", _STAND),
+    ),
+)

@@ -1,0 +1,104 @@
+"""What panels draw as limits is where the alerts begin."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import promql_parser
+import pytest
+import yaml
+from promql_parser import BinaryExpr, Expr, NumberLiteral, ParenExpr
+
+from dashboards.limits import ALERTS, BURNS, LIMITS, OBJECTIVES, WINDOWS, Limit, Objective
+from dashboards.query import recorded
+from tests.operators.panels import FILES, expressions, panels, read
+
+RULES = Path(__file__).parents[2] / "config/prometheus"
+
+SIGNS = {">", ">=", "<", "<=", "==", "!="}
+
+
+def rules(file: str, kind: str) -> list[dict[str, Any]]:
+    groups = yaml.safe_load((RULES / file).read_text())["groups"]
+    return [rule for group in groups for rule in group["rules"] if kind in rule]
+
+
+def compared(expr: str) -> set[tuple[str, float]]:
+    """The signs and numbers that an expression compares with."""
+    found: set[tuple[str, float]] = set()
+
+    def visit(node: Expr) -> None:
+        if isinstance(node, BinaryExpr) and str(node.op) in SIGNS:
+            numbers = list(factors(node.rhs))
+            if numbers:
+                value = 1.0
+                for number in numbers:
+                    value *= number
+                found.add((str(node.op), round(value, 9)))
+
+    promql_parser.walk(promql_parser.parse(expr), visit)
+    return found
+
+
+def factors(node: Expr) -> Iterator[float]:
+    """Of a product of numbers; nothing of what is none."""
+    if isinstance(node, NumberLiteral):
+        yield node.val
+    elif isinstance(node, ParenExpr):
+        yield from factors(node.expr)
+    elif isinstance(node, BinaryExpr) and str(node.op) == "*":
+        yield from factors(node.lhs)
+        yield from factors(node.rhs)
+
+
+def of_alert(name: str) -> set[tuple[str, float]]:
+    return set().union(
+        *(compared(rule["expr"]) for rule in rules("alerts.yml", "alert") if rule["alert"] == name)
+    )
+
+
+@pytest.mark.parametrize("limit", LIMITS, ids=lambda limit: f"{limit.alert} {limit.value:g}")
+def test_an_alert_begins_at_its_limit(limit: Limit) -> None:
+    assert (limit.sign, limit.value) in of_alert(limit.alert)
+
+
+@pytest.mark.parametrize("objective", OBJECTIVES, ids=lambda objective: objective.alert)
+def test_budgets_burn_as_fast_as_the_alerts_say(objective: Objective) -> None:
+    assert {(">", round(times * objective.budget, 9)) for times in BURNS} <= of_alert(objective.alert)
+
+
+def test_all_alerts_are_known() -> None:
+    assert {rule["alert"] for rule in rules("alerts.yml", "alert")} == set(ALERTS)
+
+
+@pytest.mark.parametrize("objective", OBJECTIVES, ids=lambda objective: objective.alert)
+def test_recording_rules_have_the_bounds_of_objectives(objective: Objective) -> None:
+    exprs = {rule["record"]: rule["expr"] for rule in rules("recording.yml", "record")}
+    for window in WINDOWS:
+        expr = exprs[recorded(objective, window).partition("{")[0]]
+        assert f"[{window}]" in expr
+        assert not objective.within or f'le="{objective.within}"' in expr
+
+
+def test_what_is_recorded_is_what_is_asked() -> None:
+    recording = {rule["record"] for rule in rules("recording.yml", "record")}
+    asked = {
+        name.partition("{")[0]
+        for each in expressions()
+        for name in each.raw.replace("(", " ").split()
+        if ":" in name.partition("{")[0]
+    }
+    assert asked
+    assert asked <= recording
+
+
+@pytest.mark.parametrize("limit", LIMITS, ids=lambda limit: f"{limit.alert} {limit.value:g}")
+def test_a_limit_is_drawn(limit: Limit) -> None:
+    drawn = [
+        {step["value"] for step in panel["fieldConfig"]["defaults"]["thresholds"]["steps"]}
+        for file in FILES
+        for panel in panels(read(file))
+        if str(limit) in panel["description"]
+    ]
+    assert drawn
+    assert all(limit.step in values for values in drawn)
