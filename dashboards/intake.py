@@ -2,7 +2,8 @@
 
 from dashboards import limits
 from dashboards.board import Board, Row
-from dashboards.panels import BAD, GOOD, Column, Face, heat, lines, stat, table
+from dashboards.face import BAD, GOOD, Face
+from dashboards.panels import Column, heat, lines, stat, table
 from dashboards.query import (
     Query,
     buckets,

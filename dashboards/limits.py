@@ -68,11 +68,11 @@ class Objective:
 
 
 INTAKE = Objective("Hooks kept", "IntakeErrorBudgetBurn", 0.999, "callback_intake_bad")
-LATENCY = Objective("Hooks answered in time", "IntakeLatencyBudgetBurn", 0.99, "callback_intake_slow", "0.25")
+LATENCY = Objective("Answers in time", "IntakeLatencyBudgetBurn", 0.99, "callback_intake_slow", "0.25")
 RECONCILED = Objective(
-    "Outcomes confirmed in time", "ReconcileLateBudgetBurn", 0.99, "callback_reconciled_late", "300.0"
+    "Confirmed in time", "ReconcileLateBudgetBurn", 0.99, "callback_reconciled_late", "300.0"
 )
-DELIVERED = Objective("Deliveries", "DeliveryBudgetBurn", 0.995, "callback_deliveries_bad")
+DELIVERED = Objective("Messages delivered", "DeliveryBudgetBurn", 0.995, "callback_deliveries_bad")
 
 OBJECTIVES = (INTAKE, LATENCY, RECONCILED, DELIVERED)
 

@@ -5,8 +5,9 @@ from collections.abc import Mapping
 from grafana_foundation_sdk.models.dashboard import Panel
 
 from dashboards import limits
+from dashboards.face import BAD, GOOD, WARN, WORST, Face
 from dashboards.limits import BURNS, WINDOWS, Objective
-from dashboards.panels import BAD, GOOD, WARN, WORST, Face, lines, stat
+from dashboards.panels import lines, stat
 from dashboards.query import Query, grown, recorded, share
 
 _MONTH = "30d"
@@ -62,7 +63,7 @@ def kept(objective: Objective) -> Panel:
 def budget_left(objective: Objective) -> Panel:
     """What may still go wrong in this month."""
     face = Face(
-        "Budget left",
+        f"Budget · {objective.title}",
         "Of what may go wrong in 30 days, the share that has not yet; below 0 the promise is broken.",
         "percentunit",
         steps=((None, BAD), (0, WARN), (0.25, GOOD)),

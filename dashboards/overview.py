@@ -2,10 +2,11 @@
 
 from dashboards import limits
 from dashboards.board import Board, Row
+from dashboards.face import BAD, GOOD, Face
 from dashboards.intake import ALARMED
 from dashboards.limits import OBJECTIVES
 from dashboards.objectives import budget_left, burn, kept
-from dashboards.panels import BAD, GOOD, Face, lines, note, stat
+from dashboards.panels import lines, note, stat
 from dashboards.query import (
     Query,
     age,
@@ -56,7 +57,7 @@ _FINE = (
     ),
     stat(
         Face(
-            "Reconciled before",
+            "Last reconciled",
             "How long ago reconciliation of the account that waits longest last ended without failure.",
             "s",
             limits.RECONCILE_STALE,
@@ -88,7 +89,7 @@ _FINE = (
     ),
     stat(
         Face(
-            "Figures of the tables",
+            "Age of table counts",
             "How long ago the tables were last counted: waits, tasks and messages are as old as this.",
             "s",
             limits.SNAPSHOT_STALE,
@@ -125,6 +126,7 @@ _TASKS = (
             "success",
         ),
         size=(8, 8),
+        to="receiver-tasks",
     ),
     lines(
         Face("Tasks by state", "All tasks that are kept, by what state they are in."),

@@ -1,7 +1,7 @@
 """The kinds of panels, all of them Grafana's own, each with all that a panel of ours must have."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from grafana_foundation_sdk.builders import (
     bargauge,
@@ -29,43 +29,11 @@ from grafana_foundation_sdk.models.heatmap import HeatmapColorMode
 from grafana_foundation_sdk.models.prometheus import Dataquery, PromQueryFormat
 from grafana_foundation_sdk.models.text import TextMode
 
+from dashboards.face import Face, Size, Steps
 from dashboards.limits import Limit
 from dashboards.query import Query
 
 SOURCE = dashboard.DataSourceRef(type_val="prometheus", uid="${datasource}")
-
-GOOD, WARN, BAD, WORST = "green", "orange", "red", "dark-red"
-
-Steps = Sequence[tuple[float | None, str]]
-"""From which value on which colour; the first has no value."""
-
-
-@dataclass(frozen=True, slots=True)
-class Face:
-    """What a panel says of itself. `unit`: as Grafana names it; `limit`: where the alert on the same figure
-    begins; `steps`: colours where there is more to say than one limit.
-    """
-
-    title: str
-    about: str
-    unit: str = "short"
-    limit: Limit | None = None
-    steps: Steps = field(default=())
-
-    @property
-    def description(self) -> str:
-        return f"{self.about} {self.limit}" if self.limit else self.about
-
-    @property
-    def thresholds(self) -> Steps:
-        if self.limit is None:
-            return self.steps or ((None, GOOD),)
-        below, above = (BAD, GOOD) if self.limit.sign == "<" else (GOOD, BAD)
-        return ((None, below), (self.limit.step, above))
-
-
-Size = tuple[int, int]
-"""Columns of 24, and rows."""
 
 
 def stat(face: Face, *queries: Query, size: Size = (4, 4), to: str = "") -> Panel:
@@ -83,13 +51,12 @@ def stat(face: Face, *queries: Query, size: Size = (4, 4), to: str = "") -> Pane
         .orientation(common.VizOrientation.AUTO)
         .build()
     )
-    if to:
-        panel.links = [_link(to)]
+    panel.links = _links(to)
     return _dressed(panel, face, queries, size)
 
 
-def lines(face: Face, *queries: Query, size: Size = (12, 8), stacked: bool = False) -> Panel:
-    """Figures over time; a limit is a dashed line."""
+def lines(face: Face, *queries: Query, size: Size = (12, 8), stacked: bool = False, to: str = "") -> Panel:
+    """Figures over time; a limit is a dashed line. `to`: uid of the board that tells more."""
     limited = face.limit is not None or len(face.steps) > 1
     style = common.GraphThresholdsStyleMode.DASHED if limited else common.GraphThresholdsStyleMode.OFF
     stacking = common.StackingMode.NORMAL if stacked else common.StackingMode.NONE
@@ -106,6 +73,7 @@ def lines(face: Face, *queries: Query, size: Size = (12, 8), stacked: bool = Fal
         .thresholds_style(build.GraphThresholdsStyleConfig().mode(style))
         .build()
     )
+    panel.links = _links(to)
     return _dressed(panel, face, queries, size)
 
 
@@ -302,10 +270,6 @@ def _tooltip() -> build.VizTooltipOptions:
     return build.VizTooltipOptions().mode(common.TooltipDisplayMode.MULTI).sort(common.SortOrder.DESCENDING)
 
 
-def _link(uid: str) -> dashboard.DashboardLink:
-    return (
-        build_dashboard.DashboardLink("Tell more")
-        .type(dashboard.DashboardLinkType.LINK)
-        .url(f"/d/{uid}?${{__url_time_range}}&${{__all_variables}}")
-        .build()
-    )
+def _links(uid: str) -> list[dashboard.DashboardLink]:
+    link = build_dashboard.DashboardLink("Tell more").type(dashboard.DashboardLinkType.LINK)
+    return [link.url(f"/d/{uid}?${{__url_time_range}}&${{__all_variables}}").build()] if uid else []

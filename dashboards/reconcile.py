@@ -2,8 +2,9 @@
 
 from dashboards import limits
 from dashboards.board import Board, Row
+from dashboards.face import BAD, GOOD, Face
 from dashboards.objectives import confirmed_in_time
-from dashboards.panels import BAD, GOOD, Face, bars, heat, lines, stat
+from dashboards.panels import bars, heat, lines, stat
 from dashboards.query import (
     Query,
     age,
@@ -32,7 +33,7 @@ _CALLS_LEFT = f"max by (account) ({of_holder('scheduler_api_quota_remaining')})"
 _FINE = (
     stat(
         Face(
-            "Last success before",
+            "Last reconciled",
             "How long ago reconciliation of the account that waits longest last ended without failure.",
             "s",
             limits.RECONCILE_STALE,
@@ -182,7 +183,12 @@ _ANSWERS = (
 
 _KEEPS_UP = (
     lines(
-        Face("Last success by account", "How long ago.", "s", limits.RECONCILE_STALE),
+        Face(
+            "Last reconciled by account",
+            "How long ago reconciliation last ended without failure.",
+            "s",
+            limits.RECONCILE_STALE,
+        ),
         Query(age(highest(_LAST, "account")), "{{account}}"),
     ),
     lines(

@@ -2,7 +2,8 @@
 
 from dashboards import limits
 from dashboards.board import Board, Row
-from dashboards.panels import BAD, GOOD, WARN, Column, Face, lines, stat, states, table
+from dashboards.face import BAD, GOOD, WARN, Face
+from dashboards.panels import Column, lines, stat, states, table
 from dashboards.query import Query, age, grown, highest, rate, series, share, total
 
 _SNAPSHOT = "snapshot_last_success_timestamp_seconds"
@@ -17,7 +18,7 @@ _FINE = (
         Query(f"count({series('up')}) - sum({series('up')})"),
     ),
     stat(
-        Face("Up since", "How long the process that was started last has been up.", "s"),
+        Face("Up for", "How long the process that was started last has been up.", "s"),
         Query(age(highest("process_start_time_seconds"))),
     ),
     stat(
@@ -38,7 +39,12 @@ _FINE = (
         Query(highest(_LAG)),
     ),
     stat(
-        Face("Tables counted before", "How old what is shown of the tables is.", "s", limits.SNAPSHOT_STALE),
+        Face(
+            "Age of table counts",
+            "How long ago the tables were last counted.",
+            "s",
+            limits.SNAPSHOT_STALE,
+        ),
         Query(age(f"min({series(_SNAPSHOT)})")),
     ),
     stat(
@@ -125,7 +131,7 @@ _WORK = (
     ),
     lines(
         Face(
-            "Age of what is shown of the tables",
+            "Age of table counts by instance",
             "They are counted in the background.",
             "s",
             limits.SNAPSHOT_STALE,

@@ -1,7 +1,8 @@
 """Task lifecycles: how tasks end, after how many attempts, and how long people waited."""
 
 from dashboards.board import Board, Row
-from dashboards.panels import Column, Face, bars, heat, lines, note, stat, table
+from dashboards.face import Face
+from dashboards.panels import Column, bars, heat, lines, note, stat, table
 from dashboards.query import Query, buckets, grown, in_tables, quantile, rate, share
 
 _OPENED = "tasks_opened_total"
