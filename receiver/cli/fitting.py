@@ -18,6 +18,9 @@ _TIMEOUT_S = 10.0
 _NAME = re.compile(rf"(?<![\w:]){PREFIX}\w+(?![\w:])")
 """A metric in an expression; what recording rules make has colons in its name."""
 
+_TITLE = re.compile(r"^\s*(?:- )?(?:name|record|alert): .*$", re.MULTILINE)
+"""A line of rules that is no part of an expression."""
+
 _SAMPLES = {sample for declared in CATALOGUE.values() for sample in declared.samples}
 
 
@@ -58,7 +61,7 @@ def _same_version(subject: str, families: Iterable[Metric]) -> Check:
 def fits_rules(path: Path) -> Check:
     """Whether all metrics in a file of rules, or in those of a folder, are metrics of this version."""
     files = sorted(path.glob("*.y*ml")) if path.is_dir() else [path]
-    return _fits(f"rules {path}", files, [file.read_text(encoding="utf-8") for file in files])
+    return _fits(f"rules {path}", files, [_TITLE.sub("", file.read_text("utf-8")) for file in files])
 
 
 def fits_dashboards(path: Path) -> Check:

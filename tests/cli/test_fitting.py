@@ -73,7 +73,9 @@ def test_a_metric_of_another_version_is_named(tmp_path: Path) -> None:
     rules = tmp_path / "rules.yml"
     rules.write_text("expr: rate(callback_intake_requests_total[5m]) > 0 and job:callback_x:ratio > 1")
     assert fits_rules(rules).verdict == fits_rules(tmp_path).verdict == "ok"
-    rules.write_text("expr: rate(callback_hooks_total[5m]) > callback_tasks")
+    rules.write_text(
+        "- name: callback_group\n  rules:\n  - expr: rate(callback_hooks_total[5m]) > callback_tasks"
+    )
     found = fits_rules(rules)
     assert (found.verdict, found.detail) == (
         "failed",
