@@ -103,10 +103,7 @@ async def _crash(ground: Ground, seconds: float) -> None:
 
 
 async def _down(ground: Ground, seconds: float, number: signal.Signals) -> None:
-    pid = ground.server.get_pid()
-    assert pid is not None
-    os.kill(pid, number)
-    await asyncio.to_thread(_wait_for_end, pid)
+    await asyncio.to_thread(stop_server, ground.server, number)
     await asyncio.sleep(seconds)
     await asyncio.to_thread(_start, ground.server)
 
@@ -121,7 +118,11 @@ def _start(server: "PostgresServer") -> None:
     return server.start()
 
 
-def _wait_for_end(pid: int) -> None:
+def stop_server(server: "PostgresServer", number: signal.Signals = signal.SIGINT) -> None:
+    """And wait until it has ended."""
+    pid = server.get_pid()
+    assert pid is not None
+    os.kill(pid, number)
     while Path(f"/proc/{pid}").exists():
         time.sleep(0.02)
 

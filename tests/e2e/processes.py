@@ -16,6 +16,9 @@ import httpx2
 from tests.ready import becomes_ready
 
 SECRET = "an-application-secret"
+_DRIFT = 0.0001
+"""Seconds that a clock which is ahead gains in one."""
+
 RECEIVER = (sys.executable, "-m", "receiver")
 
 
@@ -30,7 +33,9 @@ def free_port() -> int:
 
 
 def daytime_origin(speed: float) -> float:
-    """The origin of a clock `speed` times as fast that shows 9:00 UTC of today now."""
+    """The origin of a clock `speed` times as fast that shows 9:00 UTC of today now; of speed 1 any."""
+    if speed == 1.0:
+        return 0.0
     now = time.time()
     return (speed * now - (now - now % 86400 + 9 * 3600)) / (speed - 1)
 
@@ -103,9 +108,12 @@ class Town:
     def receiver(self) -> "subprocess.Popen[bytes] | None":
         return self.served.process
 
-    def start_emulator(self) -> None:
-        self.origin = daytime_origin(self.speed)
-        options = f"--port 0 --dialect mixed --seed {self.seed} --faults {self.faults} --speed {self.speed}"
+    def start_emulator(self, ahead_s: float = 0.0) -> None:
+        """`ahead_s`: so far its clock is ahead; only of one that keeps the time of the wall."""
+        speed, self.origin = self.speed, daytime_origin(self.speed)
+        if ahead_s:
+            speed, self.origin = 1 + _DRIFT, time.time() - ahead_s / _DRIFT
+        options = f"--port 0 --dialect mixed --seed {self.seed} --faults {self.faults} --speed {speed}"
         command = [
             *RECEIVER,
             "emulate",
