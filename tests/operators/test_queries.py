@@ -6,14 +6,21 @@ from dataclasses import dataclass
 
 import promql_parser
 import pytest
-from promql_parser import AggregateExpr, Call, Expr, VectorSelector
+from promql_parser import AggregateExpr, Call, Expr, MatrixSelector, ParenExpr, VectorSelector
 
 from dashboards.query import ANYWHERE, LABELS, VARIABLES
+from receiver.catalogue import CATALOGUE
+from receiver.metrics import Metrics
 from tests.operators.panels import Expression, expressions
 
 ALL = list(expressions())
 COUNTED = ("_total", "_bucket", "_count", "_sum")
 GROWING = {"rate", "increase"}
+
+OF_TABLES = {each.exposed for each in CATALOGUE.values() if each.kind == "gauge"} - {
+    family.name for family in Metrics().registry.collect()
+}
+"""Gauges that no process has of its own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +98,33 @@ def test_labels_are_those_that_a_metric_has(each: Expression) -> None:
     promql_parser.walk(expr, visit)
     assert grouped <= had
     assert set(re.findall(r"histogram_quantile\(.*?by \((\w+)", each.expr)) <= {"le"}
+
+
+@pytest.mark.parametrize("each", ALL, ids=str)
+def test_what_receivers_say_alike_is_not_added_up(each: Expression) -> None:
+    """Each receiver shows the gauges of the tables, with every label: the highest of each, then the sum."""
+
+    def visit(node: Expr) -> None:
+        if isinstance(node, AggregateExpr) and str(node.op) == "sum":
+            inner = inside(node.expr)
+            assert not (isinstance(inner, VectorSelector) and inner.name in OF_TABLES)
+            if isinstance(inner, AggregateExpr) and isinstance(leaf := inside(inner.expr), VectorSelector):
+                assert inner.modifier
+                assert {"job", *LABELS[leaf.name or ""]} <= set(inner.modifier.labels)
+
+    promql_parser.walk(parsed(each), visit)
+
+
+def inside(node: Expr) -> Expr:
+    """Without brackets and functions around it."""
+    while isinstance(node, ParenExpr | Call | MatrixSelector):
+        if isinstance(node, ParenExpr):
+            node = node.expr
+        elif isinstance(node, Call):
+            node = node.args[0]
+        else:
+            node = node.vector_selector
+    return node
 
 
 @pytest.mark.parametrize("each", ALL, ids=str)
