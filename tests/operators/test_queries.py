@@ -11,9 +11,8 @@ from promql_parser import AggregateExpr, Call, Expr, MatrixSelector, ParenExpr, 
 from dashboards.query import ANYWHERE, LABELS, VARIABLES
 from receiver.catalogue import CATALOGUE
 from receiver.metrics import Metrics
-from tests.operators.panels import Expression, expressions
+from tests.operators.panels import FILES, Expression, expressions
 
-ALL = list(expressions())
 COUNTED = ("_total", "_bucket", "_count", "_sum")
 GROWING = {"rate", "increase"}
 
@@ -21,6 +20,12 @@ OF_TABLES = {each.exposed for each in CATALOGUE.values() if each.kind == "gauge"
     family.name for family in Metrics().registry.collect()
 }
 """Gauges that no process has of its own."""
+
+
+@pytest.fixture(params=[file.stem for file in FILES])
+def queries(request: pytest.FixtureRequest) -> list[Expression]:
+    """What a board asks."""
+    return [each for each in expressions() if each.board == request.param]
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,12 +51,7 @@ class Asked:
         return {*ANYWHERE, *LABELS[self.name], *(["le"] if self.name.endswith("_bucket") else [])}
 
 
-def parsed(each: Expression) -> Expr:
-    expr: Expr = promql_parser.parse(each.expr)
-    return expr
-
-
-def asked(expr: Expr) -> Iterator[Asked]:
+def asked(each: Expression) -> Iterator[Asked]:
     found: list[Asked] = []
     functions: list[str] = []
 
@@ -65,54 +65,55 @@ def asked(expr: Expr) -> Iterator[Asked]:
         if isinstance(node, Call):
             functions.pop()
 
-    promql_parser.walk(expr, enter, leave)
-    yield from (each for each in found if each.name != "ALERTS")
+    promql_parser.walk(promql_parser.parse(each.expr), enter, leave)
+    yield from (series for series in found if series.name != "ALERTS")
 
 
-@pytest.mark.parametrize("each", ALL, ids=str)
-def test_counters_are_asked_for_their_growth_only(each: Expression) -> None:
-    for series in asked(parsed(each)):
-        is_counter = series.name.endswith(COUNTED)
-        assert (series.function in GROWING) == is_counter, series.name
+def test_counters_are_asked_for_their_growth_only(queries: list[Expression]) -> None:
+    for each in queries:
+        for series in asked(each):
+            assert (series.function in GROWING) == series.name.endswith(COUNTED), each
 
 
-@pytest.mark.parametrize("each", ALL, ids=str)
-def test_a_target_obeys_the_variables_of_its_labels(each: Expression) -> None:
-    for series in asked(parsed(each)):
-        for label in series.labels & set(VARIABLES):
-            assert series.matched.get(label) == ".+", f"{series.name}: {label}"
+def test_a_target_obeys_the_variables_of_its_labels(queries: list[Expression]) -> None:
+    for each in queries:
+        for series in asked(each):
+            for label in series.labels & set(VARIABLES):
+                assert series.matched.get(label) == ".+", (each, label)
 
 
-@pytest.mark.parametrize("each", ALL, ids=str)
-def test_labels_are_those_that_a_metric_has(each: Expression) -> None:
-    expr = parsed(each)
-    for series in asked(expr):
-        assert set(series.matched) <= series.labels
-    had = set[str]().union(*(series.labels for series in asked(expr)))
-    grouped: set[str] = set()
-
-    def visit(node: Expr) -> None:
-        if isinstance(node, AggregateExpr) and node.modifier:
-            grouped.update(node.modifier.labels)
-
-    promql_parser.walk(expr, visit)
-    assert grouped <= had
-    assert set(re.findall(r"histogram_quantile\(.*?by \((\w+)", each.expr)) <= {"le"}
+def test_labels_are_those_that_a_metric_has(queries: list[Expression]) -> None:
+    for each in queries:
+        had: set[str] = set()
+        for series in asked(each):
+            assert set(series.matched) <= series.labels, each
+            had |= series.labels
+        for node in aggregates(each):
+            assert set(node.modifier.labels if node.modifier else ()) <= had, each
 
 
-@pytest.mark.parametrize("each", ALL, ids=str)
-def test_what_receivers_say_alike_is_not_added_up(each: Expression) -> None:
+def test_what_receivers_say_alike_is_not_added_up(queries: list[Expression]) -> None:
     """Each receiver shows the gauges of the tables, with every label: the highest of each, then the sum."""
+    for each in queries:
+        for node in aggregates(each):
+            inner = inside(node.expr)
+            if str(node.op) != "sum":
+                continue
+            assert not (isinstance(inner, VectorSelector) and inner.name in OF_TABLES), each
+            if isinstance(inner, AggregateExpr) and isinstance(leaf := inside(inner.expr), VectorSelector):
+                kept = inner.modifier.labels if inner.modifier else ()
+                assert {"job", *LABELS[leaf.name or ""]} <= set(kept), each
+
+
+def aggregates(each: Expression) -> list[AggregateExpr]:
+    found: list[AggregateExpr] = []
 
     def visit(node: Expr) -> None:
-        if isinstance(node, AggregateExpr) and str(node.op) == "sum":
-            inner = inside(node.expr)
-            assert not (isinstance(inner, VectorSelector) and inner.name in OF_TABLES)
-            if isinstance(inner, AggregateExpr) and isinstance(leaf := inside(inner.expr), VectorSelector):
-                assert inner.modifier
-                assert {"job", *LABELS[leaf.name or ""]} <= set(inner.modifier.labels)
+        if isinstance(node, AggregateExpr):
+            found.append(node)
 
-    promql_parser.walk(parsed(each), visit)
+    promql_parser.walk(promql_parser.parse(each.expr), visit)
+    return found
 
 
 def inside(node: Expr) -> Expr:
@@ -127,14 +128,12 @@ def inside(node: Expr) -> Expr:
     return node
 
 
-@pytest.mark.parametrize("each", ALL, ids=str)
-def test_rates_are_as_long_as_the_board_needs(each: Expression) -> None:
-    ranges = re.findall(r"\brate\([^\[\]]*\[([^\]]*)\]", each.raw)
-    assert set(ranges) <= {"$__rate_interval"}
-    assert "$" not in each.expr
+def test_rates_are_as_long_as_the_board_needs(queries: list[Expression]) -> None:
+    ranges = {found for each in queries for found in re.findall(r"\brate\([^\[\]]*\[([^\]]*)\]", each.raw)}
+    assert ranges == {"$__rate_interval"}
+    assert not [each for each in queries if "$" in each.expr]
 
 
-@pytest.mark.parametrize("each", ALL, ids=str)
-def test_figures_of_the_whole_range_are_asked_once(each: Expression) -> None:
-    is_long = bool(re.search(r"\[(\$__range|30d)\]", each.raw))
-    assert each.is_instant or not is_long
+def test_figures_of_the_whole_range_are_asked_once(queries: list[Expression]) -> None:
+    whole = [each for each in queries if re.search(r"\[(\$__range|30d)\]", each.raw)]
+    assert all(each.is_instant for each in whole)
