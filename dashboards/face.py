@@ -28,6 +28,10 @@ class Face:
         return f"{self.about} {self.limit}" if self.limit else self.about
 
     @property
+    def is_limited(self) -> bool:
+        return len(self.thresholds) > 1
+
+    @property
     def thresholds(self) -> Steps:
         if self.limit is None:
             return self.steps or ((None, GOOD),)

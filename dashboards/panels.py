@@ -2,27 +2,13 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from string import ascii_uppercase
 
-from grafana_foundation_sdk.builders import (
-    bargauge,
-    heatmap,
-    prometheus,
-    statetimeline,
-    text,
-    timeseries,
-)
-from grafana_foundation_sdk.builders import (
-    common as build,
-)
-from grafana_foundation_sdk.builders import (
-    dashboard as build_dashboard,
-)
-from grafana_foundation_sdk.builders import (
-    stat as stat_panel,
-)
-from grafana_foundation_sdk.builders import (
-    table as table_panel,
-)
+from grafana_foundation_sdk.builders import bargauge, heatmap, prometheus, statetimeline, text, timeseries
+from grafana_foundation_sdk.builders import common as build
+from grafana_foundation_sdk.builders.dashboard import DashboardLink
+from grafana_foundation_sdk.builders.stat import Panel as StatPanel
+from grafana_foundation_sdk.builders.table import Panel as TablePanel
 from grafana_foundation_sdk.models import common, dashboard
 from grafana_foundation_sdk.models.dashboard import Panel, Threshold
 from grafana_foundation_sdk.models.heatmap import HeatmapColorMode
@@ -33,32 +19,33 @@ from dashboards.face import Face, Size, Steps
 from dashboards.limits import Limit
 from dashboards.query import Query
 
+_REFS = ascii_uppercase
+_FORMATS = {"table": PromQueryFormat.TABLE, "heatmap": PromQueryFormat.HEATMAP}
+_COLOURED_BY_LIMIT = ("stat", "bargauge", "table", "state-timeline")
+
 SOURCE = dashboard.DataSourceRef(type_val="prometheus", uid="${datasource}")
 
 
-def stat(face: Face, *queries: Query, size: Size = (4, 4), to: str = "") -> Panel:
-    """Figures of now, coloured by the limit. `to`: uid of the board that tells more."""
-    coloured = face.limit is not None or len(face.steps) > 1
+def stat(face: Face, query: Query, size: Size = (4, 4), to: str = "") -> Panel:
+    """The figure of now, coloured by the limit. `to`: uid of the board that tells more."""
+    mode = common.BigValueColorMode.BACKGROUND if face.is_limited else common.BigValueColorMode.VALUE
     panel = (
-        stat_panel.Panel()
+        StatPanel()
         .reduce_options(_last())
-        .text_mode(
-            common.BigValueTextMode.VALUE_AND_NAME if len(queries) > 1 else common.BigValueTextMode.VALUE
-        )
-        .color_mode(common.BigValueColorMode.BACKGROUND if coloured else common.BigValueColorMode.VALUE)
+        .text_mode(common.BigValueTextMode.VALUE)
+        .color_mode(mode)
         .graph_mode(common.BigValueGraphMode.NONE)
         .justify_mode(common.BigValueJustifyMode.CENTER)
         .orientation(common.VizOrientation.AUTO)
         .build()
     )
     panel.links = _links(to)
-    return _dressed(panel, face, queries, size)
+    return _dressed(panel, face, (query,), size)
 
 
 def lines(face: Face, *queries: Query, size: Size = (12, 8), stacked: bool = False, to: str = "") -> Panel:
     """Figures over time; a limit is a dashed line. `to`: uid of the board that tells more."""
-    limited = face.limit is not None or len(face.steps) > 1
-    style = common.GraphThresholdsStyleMode.DASHED if limited else common.GraphThresholdsStyleMode.OFF
+    style = common.GraphThresholdsStyleMode.DASHED if face.is_limited else common.GraphThresholdsStyleMode.OFF
     stacking = common.StackingMode.NORMAL if stacked else common.StackingMode.NONE
     panel = (
         timeseries.Panel()
@@ -78,7 +65,7 @@ def lines(face: Face, *queries: Query, size: Size = (12, 8), stacked: bool = Fal
 
 
 def heat(face: Face, expr: str, size: Size = (12, 8)) -> Panel:
-    """A histogram over time; the unit is that of its buckets."""
+    """A histogram over time, with the traces that its buckets name; the unit is that of its buckets."""
     panel = (
         heatmap.Panel()
         .calculate(False)
@@ -98,10 +85,7 @@ def heat(face: Face, expr: str, size: Size = (12, 8)) -> Panel:
         .show_value(common.VisibilityMode.NEVER)
         .build()
     )
-    panel = _dressed(panel, face, (Query(expr, "{{le}}"),), size)
-    for target in panel.targets or []:
-        target.format_val = PromQueryFormat.HEATMAP  # type: ignore[attr-defined]
-    return panel
+    return _dressed(panel, face, (Query(expr, "{{le}}"),), size)
 
 
 def bars(face: Face, *queries: Query, size: Size = (8, 8)) -> Panel:
@@ -148,7 +132,7 @@ def table(face: Face, *queries: Query, columns: Sequence["Column"], size: Size =
     that are shown, in this order; the value of query A is `Value #A`.
     """
     panel = (
-        table_panel.Panel()
+        TablePanel()
         .show_header(True)
         .frame_index(0)
         .cell_height(common.TableCellHeight.SM)
@@ -156,8 +140,6 @@ def table(face: Face, *queries: Query, columns: Sequence["Column"], size: Size =
         .build()
     )
     panel = _dressed(panel, face, queries, size)
-    for target in panel.targets or []:
-        target.format_val = PromQueryFormat.TABLE  # type: ignore[attr-defined]
     panel.transformations = [
         dashboard.DataTransformerConfig(id_val="merge", options={}),
         dashboard.DataTransformerConfig(id_val="organize", options=_arranged(columns)),
@@ -200,12 +182,12 @@ def _dressed(panel: Panel, face: Face, queries: Sequence[Query], size: Size) -> 
     panel.title, panel.description = face.title, face.description
     panel.datasource = SOURCE
     panel.grid_pos = dashboard.GridPos(w=size[0], h=size[1])
-    panel.targets = [_target(chr(ord("A") + number), query) for number, query in enumerate(queries)]
+    panel.targets = [_target(ref, query, panel.type_val) for ref, query in zip(_REFS, queries, strict=False)]
     defaults = _defaults(panel)
     defaults.unit = face.unit
     defaults.thresholds = _thresholds(face.thresholds)
     mode = dashboard.FieldColorModeId.PALETTE_CLASSIC_BY_NAME
-    if panel.type_val in ("stat", "bargauge", "table", "state-timeline"):
+    if panel.type_val in _COLOURED_BY_LIMIT:
         mode = dashboard.FieldColorModeId.THRESHOLDS
     defaults.color = dashboard.FieldColor(mode=mode)
     return panel
@@ -220,10 +202,11 @@ def _defaults(panel: Panel) -> dashboard.FieldConfig:
     return _config(panel).defaults
 
 
-def _target(ref: str, query: Query) -> Dataquery:
+def _target(ref: str, query: Query, kind: str) -> Dataquery:
     target = (
         prometheus.Dataquery().ref_id(ref).expr(query.expr).legend_format(query.legend).datasource(SOURCE)
     )
+    target.format(_FORMATS.get(kind, PromQueryFormat.TIME_SERIES)).exemplar(kind == "heatmap")
     return (target.instant() if query.is_instant else target.range()).build()
 
 
@@ -235,11 +218,10 @@ def _thresholds(steps: Steps) -> dashboard.ThresholdsConfig:
 
 
 def _value_map(names: Sequence[tuple[str, str, str]]) -> dashboard.ValueMap:
-    results = enumerate(names)
     return dashboard.ValueMap(
         {
             value: dashboard.ValueMappingResult(text=words, color=colour, index=index)
-            for index, (value, words, colour) in results
+            for index, (value, words, colour) in enumerate(names)
         }
     )
 
@@ -271,5 +253,5 @@ def _tooltip() -> build.VizTooltipOptions:
 
 
 def _links(uid: str) -> list[dashboard.DashboardLink]:
-    link = build_dashboard.DashboardLink("Tell more").type(dashboard.DashboardLinkType.LINK)
+    link = DashboardLink("Tell more").type(dashboard.DashboardLinkType.LINK)
     return [link.url(f"/d/{uid}?${{__url_time_range}}&${{__all_variables}}").build()] if uid else []

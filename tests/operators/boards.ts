@@ -16,6 +16,7 @@ interface Target extends Omit<DataQuery, 'datasource'> {
   legendFormat: string;
   instant?: boolean;
   range?: boolean;
+  exemplar?: boolean;
   format?: 'time_series' | 'table' | 'heatmap';
 }
 
