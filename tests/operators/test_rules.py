@@ -1,5 +1,6 @@
 """The rules: sound, each proven by cases in which it must and must not fire, and true to the catalogue."""
 
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -7,7 +8,10 @@ import pytest
 from prometheus_client import generate_latest
 
 from receiver.catalogue import CATALOGUE, Declared
+from receiver.clock import WallClock
 from receiver.metrics import Metrics
+from receiver.snapshot import SnapshotWorker
+from receiver.store.engine import Store
 from tests.operators.debian import Tools
 from tests.operators.rulebook import BOARDS, CASES, CONFIG, RULE_FILES, Asked, asked, grouped, read, rules
 
@@ -33,11 +37,17 @@ def test_the_rules_are_sound(tools: Tools) -> None:
     tools.run("promtool", "check", "rules", "--lint=all", "--lint-fatal", *RULE_FILES)
 
 
-def test_what_is_scraped_is_named_as_is_usual(tools: Tools) -> None:
+@pytest.mark.anyio
+async def test_what_is_scraped_is_named_as_is_usual(tools: Tools, tmp_path: Path) -> None:
     metrics = Metrics()
     metrics.expect_queue("17")
     metrics.expect_subscription("sub_1")
-    tools.run("promtool", "check", "metrics", said=generate_latest(metrics.registry).decode())
+    with closing(Store(str(tmp_path / "receiver.db"))) as store:
+        store.create()
+        await SnapshotWorker(store, WallClock(), metrics).refresh()
+    scraped = generate_latest(metrics.registry).decode()
+    assert "callback_pipeline_backlog{" in scraped
+    tools.run("promtool", "check", "metrics", said=scraped)
 
 
 @pytest.mark.parametrize("cases", CASES, ids=lambda path: path.stem)
