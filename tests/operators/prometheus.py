@@ -125,7 +125,14 @@ def running_prometheus(tools: Tools, folder: Path, watch: Watch) -> Iterator[Pro
     }
     command: list[str | Path] = [tools.prometheus, *(f"--{name}={value}" for name, value in options.items())]
     with running(command, tools.home, f"{prometheus.url}/-/ready"):
+        # It takes 5 seconds to find its targets, in which quick rules may find that there are none.
+        assert prometheus.becomes(lambda it: _has_begun(it, watch.targets), _START_S)
         yield prometheus
+
+
+def _has_begun(prometheus: Prometheus, targets: Sequence[str]) -> bool:
+    """Whether it has scraped all of them, and its rules know that."""
+    return len(prometheus.query("up")) == len(targets) and "ReceiverAbsent" not in prometheus.firing()
 
 
 @contextmanager
