@@ -1,26 +1,17 @@
 """What panels draw as limits is where the alerts begin."""
 
 from collections.abc import Iterator
-from pathlib import Path
-from typing import Any
 
 import promql_parser
 import pytest
-import yaml
 from promql_parser import BinaryExpr, Expr, NumberLiteral, ParenExpr
 
 from dashboards.limits import ALERTS, BURNS, LIMITS, OBJECTIVES, WINDOWS, Limit, Objective
 from dashboards.query import recorded
 from tests.operators.panels import FILES, expressions, panels, read
-
-RULES = Path(__file__).parents[2] / "config/prometheus"
+from tests.operators.rulebook import rules
 
 SIGNS = {">", ">=", "<", "<=", "==", "!="}
-
-
-def rules(file: str, kind: str) -> list[dict[str, Any]]:
-    groups = yaml.safe_load((RULES / file).read_text())["groups"]
-    return [rule for group in groups for rule in group["rules"] if kind in rule]
 
 
 def compared(expr: str) -> set[tuple[str, float]]:
@@ -52,9 +43,7 @@ def factors(node: Expr) -> Iterator[float]:
 
 
 def of_alert(name: str) -> set[tuple[str, float]]:
-    return set().union(
-        *(compared(rule["expr"]) for rule in rules("alerts.yml", "alert") if rule["alert"] == name)
-    )
+    return set().union(*(compared(rule["expr"]) for rule in rules("alert") if rule["alert"] == name))
 
 
 @pytest.mark.parametrize("limit", LIMITS, ids=lambda limit: f"{limit.alert} {limit.value:g}")
@@ -68,12 +57,12 @@ def test_budgets_burn_as_fast_as_the_alerts_say(objective: Objective) -> None:
 
 
 def test_all_alerts_are_known() -> None:
-    assert {rule["alert"] for rule in rules("alerts.yml", "alert")} == set(ALERTS)
+    assert {rule["alert"] for rule in rules("alert")} == set(ALERTS)
 
 
 @pytest.mark.parametrize("objective", OBJECTIVES, ids=lambda objective: objective.alert)
 def test_recording_rules_have_the_bounds_of_objectives(objective: Objective) -> None:
-    exprs = {rule["record"]: rule["expr"] for rule in rules("recording.yml", "record")}
+    exprs = {rule["record"]: rule["expr"] for rule in rules("record")}
     for window in WINDOWS:
         expr = exprs[recorded(objective, window).partition("{")[0]]
         assert f"[{window}]" in expr
@@ -81,7 +70,7 @@ def test_recording_rules_have_the_bounds_of_objectives(objective: Objective) -> 
 
 
 def test_what_is_recorded_is_what_is_asked() -> None:
-    recording = {rule["record"] for rule in rules("recording.yml", "record")}
+    recording = {rule["record"] for rule in rules("record")}
     asked = {
         name.partition("{")[0]
         for each in expressions()
