@@ -1,0 +1,145 @@
+"""config/kubernetes: valid, of one piece, and what it gives the receiver starts two of them on one database."""
+
+import subprocess
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import httpx2
+import kubernetes_validate
+import pytest
+
+from receiver.errors import SettingsError
+from receiver.settings import load_settings
+from tests.e2e.processes import RECEIVER
+from tests.operators.image import steps
+from tests.operators.started import documents, image_environment, started, unknown_settings
+from tests.postgres import fresh_database
+
+FILES = ("receiver.yaml", "secret.example.yaml", "upgrade.yaml")
+RESOURCES: list[dict[str, Any]] = [each for file in FILES for each in documents(f"kubernetes/{file}")]
+PODS = [each["spec"]["template"] for each in RESOURCES if each["kind"] in ("Deployment", "Job")]
+
+
+def named(kind: str, name: str = "receiver") -> dict[str, Any]:
+    (found,) = [each for each in RESOURCES if (each["kind"], each["metadata"]["name"]) == (kind, name)]
+    return found
+
+
+def container(pod: dict[str, Any]) -> dict[str, Any]:
+    (only,) = pod["spec"]["containers"]
+    return dict(only)
+
+
+def settings(pod: dict[str, Any]) -> dict[str, str]:
+    """The variables of the image, then those that the manifests give, in the order in which they win."""
+    given = image_environment()
+    for source in container(pod)["envFrom"]:
+        if "configMapRef" in source:
+            given |= named("ConfigMap", source["configMapRef"]["name"])["data"]
+        else:
+            given |= named("Secret", source["secretRef"]["name"])["stringData"]
+    return given
+
+
+SERVE, UPGRADE = PODS
+
+
+@pytest.mark.parametrize("resource", RESOURCES, ids=lambda each: f"{each['kind']} {each['metadata']['name']}")
+def test_it_is_what_kubernetes_allows(resource: dict[str, Any]) -> None:
+    kubernetes_validate.validate(resource, "1.34", strict=True)
+
+
+def test_a_field_that_kubernetes_does_not_know_would_be_found() -> None:
+    bad = named("Deployment") | {"spec": named("Deployment")["spec"] | {"replica": 3}}
+    with pytest.raises(kubernetes_validate.ValidationError, match="replica"):
+        kubernetes_validate.validate(bad, "1.34", strict=True)
+
+
+def test_all_that_selects_pods_selects_those_that_serve_and_no_others() -> None:
+    selectors = [named("Service")["spec"]["selector"], named("Service", "receiver-pods")["spec"]["selector"]]
+    selectors += [named(kind)["spec"]["selector"]["matchLabels"] for kind in ("Deployment", "PodDisruptionBudget")]
+    selectors += [each["labelSelector"]["matchLabels"] for each in SERVE["spec"]["topologySpreadConstraints"]]
+    for selector in selectors:
+        assert selector.items() <= SERVE["metadata"]["labels"].items()
+        assert not selector.items() <= UPGRADE["metadata"]["labels"].items()
+
+
+def test_each_pod_is_one_scrape_target() -> None:
+    spec = named("Service", "receiver-pods")["spec"]
+    assert spec["clusterIP"] == "None"
+    assert spec["publishNotReadyAddresses"]
+
+
+@pytest.mark.parametrize("pod", PODS, ids=("serve", "upgrade"))
+def test_it_runs_as_the_image_means_it_to(pod: dict[str, Any]) -> None:
+    (user,) = [step.rest for step in steps() if step.word == "USER"]
+    rules = pod["spec"]["securityContext"]
+    assert f"{rules['runAsUser']}:{rules['runAsGroup']}" == user
+    assert rules["runAsNonRoot"]
+    assert container(pod)["securityContext"] == {
+        "allowPrivilegeEscalation": False,
+        "readOnlyRootFilesystem": True,
+        "capabilities": {"drop": ["ALL"]},
+    }
+
+
+@pytest.mark.parametrize("pod", PODS, ids=("serve", "upgrade"))
+def test_every_setting_is_one(pod: dict[str, Any]) -> None:
+    assert unknown_settings(settings(pod)) == set()
+
+
+@pytest.mark.parametrize("pod", PODS, ids=("serve", "upgrade"))
+def test_the_service_s_address_does_not_become_our_port(
+    pod: dict[str, Any], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name, value in settings(pod).items():
+        monkeypatch.setenv(name, value)
+    load_settings()
+    # What Kubernetes sets for a Service called receiver, unless it is told not to.
+    monkeypatch.setenv("RECEIVER_PORT", "tcp://10.96.0.7:80")
+    with pytest.raises(SettingsError, match="port"):
+        load_settings()
+    assert pod["spec"]["enableServiceLinks"] is False
+
+
+def test_it_waits_for_a_stop_as_long_as_one_may_take() -> None:
+    pause = container(SERVE)["lifecycle"]["preStop"]["sleep"]["seconds"]
+    # Requests, workers and the ledger have stop_deadline_s each.
+    assert SERVE["spec"]["terminationGracePeriodSeconds"] > pause + 3 * 15
+
+
+def probes() -> Iterator[tuple[str, dict[str, Any]]]:
+    for name in ("startupProbe", "readinessProbe", "livenessProbe"):
+        yield name, container(SERVE)[name]
+
+
+def test_two_start_at_once_on_an_empty_database_and_answer_the_probes(postgres: str, tmp_path: Path) -> None:
+    given = settings(SERVE) | {"RECEIVER_STORE": fresh_database(postgres)}
+    (port,) = container(SERVE)["ports"]
+    assert str(port["containerPort"]) == given["RECEIVER_PORT"]
+    with ExitStack() as stack:
+        urls = [
+            stack.enter_context(started(given, tmp_path, *container(SERVE)["args"]))[0]
+            for _ in range(named("Deployment")["spec"]["replicas"])
+        ]
+        assert len(urls) == 2
+        for url in urls:
+            for name, probe in probes():
+                assert probe["httpGet"]["port"] == port["name"]
+                assert httpx2.get(url + probe["httpGet"]["path"]).status_code == 200, name
+
+
+def test_the_upgrade_upgrades(postgres: str, tmp_path: Path) -> None:
+    given = settings(UPGRADE) | {"RECEIVER_STORE": fresh_database(postgres)}
+    command = [*RECEIVER, *container(UPGRADE)["args"]]
+    done = subprocess.run(command, cwd=tmp_path, env=given, capture_output=True, text=True, timeout=60)
+    assert (done.returncode, "Applied" in done.stdout) == (0, True), done.stderr
+
+
+def test_the_example_s_secrets_are_plainly_none() -> None:
+    secret = named("Secret")
+    assert "data" not in secret, "stringData can be read: nobody takes what stands there for a secret"
+    assert all("change-me" in secret["stringData"][name] for name in ("PGPASSWORD", "RECEIVER_HOOK_KEYS"))
