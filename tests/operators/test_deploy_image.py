@@ -74,6 +74,11 @@ def test_hadolint_finds_nothing() -> None:
     assert (done.returncode, done.stdout) == (0, "")
 
 
+def test_its_label_tells_the_version() -> None:
+    (said,) = [step.rest for step in steps() if step.word == "ARG" and step.rest.startswith("VERSION=")]
+    assert said == f"VERSION={version('receiver')}"
+
+
 def test_what_is_in_it_is_pinned(image: Image) -> None:
     pins = set((TOP / "config/constraints.txt").read_text().lower().splitlines())
     inside = {f"{each.name}=={each.version}".lower() for each in distributions(path=[str(packages(image))])}
