@@ -44,7 +44,8 @@ def receiver(*arguments: str) -> Any:
     Exits where they stay wrong: whoever starts us again has new queues made, which a new emulator needs.
     """
     for _ in range(TRIES):
-        done = subprocess.run(["receiver", *arguments, "--json"], capture_output=True, text=True, check=False)
+        command = ["receiver", *arguments, "--json"]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603
         if done.returncode == 0:
             return json.loads(done.stdout)
         print(done.stderr.strip(), file=sys.stderr, flush=True)
@@ -65,14 +66,14 @@ def queue(name: str) -> str:
 
 
 def some_tasks(file: Path, rng: Random) -> None:
-    """A file of tasks that begin within a minute."""
+    """A file of tasks that begin until the next ones are added."""
     with file.open("w", newline="") as out:
         rows = csv.writer(out)
         rows.writerow(FIELDS)
         for number in range(TASKS):
             ref = f"demo-{time.time_ns()}-{number}"
             phone = f"+7916{rng.randrange(10**7):07}"
-            rows.writerow([ref, "101", phone, 7, rng.choice((1, 2, 3, 3, 4)), 30, rng.randrange(5, 60)])
+            rows.writerow([ref, "101", phone, 7, rng.choice((1, 2, 3, 3, 4)), 30, rng.randrange(1, EVERY_S)])
 
 
 def main() -> None:

@@ -1,7 +1,7 @@
 """The image without an engine: each step of the Dockerfile carried out in a folder that stands for its root.
 
-Not carried out are the base image, whose place the Python takes that the tests run with, what the engine makes of
-it (layers, mounts, labels), and a container's isolation.
+Not carried out are the base image, whose place the Python takes that the tests run with, what an engine
+makes of it (layers, mounts, labels), and a container's isolation.
 """
 
 import json
@@ -66,8 +66,8 @@ def copy_context(folder: Path) -> None:
 
 @dataclass
 class Image:
-    """`root` stands for the image's root, `context` for the folder that it is built from. `environment`: what its
-    processes begin with; `said`: the instructions for a container.
+    """`root` stands for the image's root, `context` for the folder that it is built from. `environment`: what
+    its processes begin with; `said`: the instructions for a container.
     """
 
     root: Path
@@ -99,11 +99,17 @@ class Image:
     def run(self, command: str) -> None:
         """A step of the build. Raises AssertionError where it fails."""
         surroundings = {name: value for name, value in os.environ.items() if name not in _NOT_GIVEN_ON}
-        surroundings |= {"PATH": self._path(os.environ["PATH"]), **self._shared, **self._given, **self.environment}
+        surroundings |= {
+            "PATH": self._path(os.environ["PATH"]),
+            **self._shared,
+            **self._given,
+            **self.environment,
+        }
         done = subprocess.run(
             ["/bin/sh", "-c", self.inside(command)],
             cwd=self._folder,
             env=surroundings,
+            check=False,
             capture_output=True,
             text=True,
             timeout=_STEP_S,

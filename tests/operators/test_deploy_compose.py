@@ -28,11 +28,12 @@ _VARIABLE = re.compile(r"\$\{(\w+):([?-])([^}]*)\}")
 
 def demo_values() -> dict[str, str]:
     lines = (FOLDER / "docker/demo.env").read_text().splitlines()
-    return dict(line.split("=", 1) for line in lines if line and line[0] != "#")
+    pairs = (line.split("=", 1) for line in lines if line and line[0] != "#")
+    return {name: value.strip("'") for name, value in pairs}
 
 
 def filled(text: str, values: Mapping[str, str]) -> str:
-    """The text with its variables in it, as compose puts them there. Raises KeyError where one must be given."""
+    """The text with its variables' values, as compose has it. Raises KeyError where one must be given."""
 
     def value(match: re.Match[str]) -> str:
         name, how, rest = match.groups()
@@ -143,7 +144,7 @@ def emulated(port: int) -> Iterator[None]:
         process.stdout.readline()
         check = SERVICES["emulator"]["healthcheck"]["test"]
         assert check[:3] == ["CMD", "python", "-c"]
-        assert subprocess.run([sys.executable, "-c", check[3].replace("8090", str(port))]).returncode == 0
+        subprocess.run([sys.executable, "-c", check[3].replace("8090", str(port))], check=True)
         yield
     finally:
         process.terminate()
@@ -164,11 +165,15 @@ def test_with_the_emulator_there_is_something_to_see_at_once(postgres: str, tmp_
     with emulated(scheduler), started(settings, tmp_path, "serve", port=port) as (url, _):
         traffic = subprocess.Popen([sys.executable, FOLDER / "docker/traffic.py"], env=settings)
         try:
-            until(lambda: '{event="before",outcome="accepted"}' in httpx2.get(f"{url}/metrics").text)
+            until(lambda: has_hooks(httpx2.get(f"{url}/metrics").text))
             assert httpx2.post(settings["CRM_URL"], content=b"{}").status_code in (204, 503)
         finally:
             traffic.kill()
             traffic.wait(20)
+
+
+def has_hooks(scrape: str) -> bool:
+    return bool(re.search(r'intake_requests_total\{event="before",outcome="recorded"\} [1-9]', scrape))
 
 
 def until(is_so: Callable[[], bool], patience_s: float = 60.0) -> None:
@@ -184,7 +189,9 @@ def test_grafana_finds_the_dashboards_and_prometheus() -> None:
     (provider,) = boards["providers"]
     assert inside[provider["options"]["path"]] == "../dashboards"
     home = Path(SERVICES["grafana"]["environment"]["GF_DASHBOARDS_DEFAULT_HOME_DASHBOARD_PATH"])
-    assert json.loads((FOLDER / inside[str(home.parent)] / home.name).read_text())["uid"] == "receiver-overview"
+    assert (
+        json.loads((FOLDER / inside[str(home.parent)] / home.name).read_text())["uid"] == "receiver-overview"
+    )
     (sources,) = documents("grafana/provisioning/datasources/prometheus.yml")
     (source,) = sources["datasources"]
     assert (source["uid"], source["type"], source["isDefault"]) == ("prometheus", "prometheus", True)
