@@ -130,11 +130,18 @@ class Image:
     def process(self, command: list[str], **settings: str) -> "subprocess.Popen[bytes]":
         """A command in a container, with these settings beside those of the image."""
         user, group = map(int, self.said["USER"].rest.split(":"))
-        who = {"user": user, "group": group, "extra_groups": []} if os.geteuid() == 0 else {}
+        is_root = os.geteuid() == 0
         surroundings = self._shared | self.environment | settings
         program = shutil.which(command[0], path=surroundings["PATH"])
         assert program, command
-        return subprocess.Popen([program, *command[1:]], cwd=self._folder, env=surroundings, **who)
+        return subprocess.Popen(
+            [program, *command[1:]],
+            cwd=self._folder,
+            env=surroundings,
+            user=user if is_root else None,
+            group=group if is_root else None,
+            extra_groups=[] if is_root else None,
+        )
 
     @property
     def _shared(self) -> dict[str, str]:

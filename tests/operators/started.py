@@ -4,6 +4,7 @@ import subprocess
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import yaml
 
@@ -13,7 +14,7 @@ from tests.operators.image import TOP, steps
 from tests.ready import becomes_ready
 
 
-def documents(file: str) -> list[dict[str, object]]:
+def documents(file: str) -> list[dict[str, Any]]:
     """What a YAML file of config/ holds."""
     return list(yaml.safe_load_all((TOP / "config" / file).read_text()))
 
