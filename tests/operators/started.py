@@ -44,6 +44,8 @@ def started(
         url = f"http://127.0.0.1:{port}"
         assert becomes_ready(url)
         yield url, process
-    finally:
         process.terminate()
         assert process.wait(20) == 0
+    finally:
+        process.kill()
+        process.wait()

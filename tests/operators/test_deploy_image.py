@@ -23,8 +23,6 @@ from tests.e2e.processes import free_port
 from tests.operators.image import TOP, Image, copy_context, steps
 from tests.ready import becomes_ready
 
-pytestmark = pytest.mark.xdist_group("image")
-
 KEY = "k" * 40
 SETTINGS = {
     "RECEIVER_HOST": "127.0.0.1",
@@ -35,7 +33,7 @@ SETTINGS = {
 }
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def image() -> Iterator[Image]:
     # Not pytest's own folder, into which nobody else may look.
     folder = Path(tempfile.mkdtemp(prefix="image-")).resolve()
@@ -51,7 +49,7 @@ def image() -> Iterator[Image]:
         yield image
     finally:
         subprocess.run(["chmod", "-R", "u+w", folder], check=True)
-        shutil.rmtree(folder)
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def packages(image: Image) -> Path:
@@ -82,7 +80,7 @@ def test_its_label_tells_the_version() -> None:
     assert said == f"VERSION={version('receiver')}"
 
 
-def test_what_is_in_it_is_pinned(image: Image) -> None:
+def what_is_in_it_is_pinned(image: Image) -> None:
     pins = set((TOP / "config/constraints.txt").read_text().lower().splitlines())
     inside = {f"{each.name}=={each.version}".lower() for each in distributions(path=[str(packages(image))])}
     ours = f"receiver=={version('receiver')}"
@@ -90,18 +88,18 @@ def test_what_is_in_it_is_pinned(image: Image) -> None:
     assert inside - {ours} <= pins
 
 
-def test_there_is_nothing_to_compile_when_it_starts(image: Image) -> None:
+def there_is_nothing_to_compile_when_it_starts(image: Image) -> None:
     modules = list((packages(image) / "receiver").rglob("*.py"))
     assert modules
     assert [each for each in modules if not Path(cache_from_source(each)).exists()] == []
 
 
-def test_neither_pip_nor_a_compiler_is_left_in_it(image: Image) -> None:
+def neither_pip_nor_a_compiler_is_left_in_it(image: Image) -> None:
     assert not (packages(image) / "pip").exists()
     assert {path.name for path in Path(image.inside("/opt/receiver/bin")).glob("pip*")} == set()
 
 
-def test_the_wheel_is_the_same_in_every_build(image: Image) -> None:
+def the_wheel_is_the_same_in_every_build(image: Image) -> None:
     source = Path(image.inside("/src/receiver"))
     for path in source.rglob("*.py"):
         os.utime(path, (1, 1))
@@ -111,7 +109,7 @@ def test_the_wheel_is_the_same_in_every_build(image: Image) -> None:
     assert first.read_bytes() == second.read_bytes()
 
 
-def test_it_serves_as_nobody_writes_to_its_data_folder_only_and_says_how_it_is(image: Image) -> None:
+def it_serves_as_nobody_writes_to_its_data_folder_only_and_says_how_it_is(image: Image) -> None:
     port, before = free_port(), listing(image)
     settings = SETTINGS | {"RECEIVER_PORT": str(port)}
     url = f"http://127.0.0.1:{port}"
@@ -133,6 +131,25 @@ def test_it_serves_as_nobody_writes_to_its_data_folder_only_and_says_how_it_is(i
     assert Path(image.inside("/data/receiver.db")).stat().st_size > 0
 
 
-def test_the_other_commands_run_in_it(image: Image) -> None:
+def the_other_commands_run_in_it(image: Image) -> None:
     with image.container("urls", "mint", "--account", "main", "--ref", "r1", **SETTINGS) as process:
         assert process.wait(20) == 0
+
+
+CHECKS = (
+    what_is_in_it_is_pinned,
+    there_is_nothing_to_compile_when_it_starts,
+    neither_pip_nor_a_compiler_is_left_in_it,
+    it_serves_as_nobody_writes_to_its_data_folder_only_and_says_how_it_is,
+    the_other_commands_run_in_it,
+    the_wheel_is_the_same_in_every_build,
+)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(400)
+def test_its_steps_make_what_it_promises(image: Image, subtests: pytest.Subtests) -> None:
+    # One test, so that the steps are carried out once, on however many processes the tests are spread.
+    for check in CHECKS:
+        with subtests.test(check.__name__):
+            check(image)
