@@ -24,11 +24,12 @@ COPY LICENSE README.md pyproject.toml ./
 COPY receiver receiver
 RUN --mount=type=cache,target=/root/.cache/pip \
     /tools/bin/pip wheel --no-deps --no-build-isolation --wheel-dir /dist .
-# Wheels only, so that no compiler is needed.
+# Wheels only, so that no compiler is needed. Names of places by phone number are a third of it, and not asked for.
 RUN --mount=type=cache,target=/root/.cache/pip \
     python -m venv --without-pip /opt/receiver \
     && /tools/bin/pip --python /opt/receiver/bin/python install --no-compile --only-binary :all: \
         --constraint config/constraints.txt "receiver[${EXTRAS}] @ file://$(echo /dist/receiver-*.whl)" \
+    && rm -r /opt/receiver/lib/python3.*/site-packages/phonenumbers/geodata \
     && python -m compileall -q --invalidation-mode unchecked-hash /opt/receiver/lib \
     && mkdir /data
 

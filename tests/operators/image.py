@@ -23,7 +23,7 @@ _OURS = re.compile(r"(?<![\w.}/-])/(?=(?:again|data|dist|opt|root|src|tools|usr)
 
 _LEFT_OUT = ("test", "tests", "idle_test", "site-packages", "dist-packages", "__pycache__", "config-*")
 _NOT_GIVEN_ON = ("PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV")
-_STEP_S = 100
+_STEP_S = 300
 
 
 @dataclass(frozen=True, slots=True)

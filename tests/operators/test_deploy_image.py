@@ -147,7 +147,7 @@ CHECKS = (
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(400)
+@pytest.mark.timeout(600)
 def test_its_steps_make_what_it_promises(image: Image, subtests: pytest.Subtests) -> None:
     # One test, so that the steps are carried out once, on however many processes the tests are spread.
     for check in CHECKS:
