@@ -39,11 +39,13 @@ from receiver.requests import RequestLog
 from receiver.retention import Keep, RetentionWorker
 from receiver.scheduler.account import SchedulerAccount
 from receiver.scheduler.client import SchedulerClient
-from receiver.sections import AccountSettings, RetentionSettings
+from receiver.scheduler.tracing import note_request
+from receiver.sections import AccountSettings, RetentionSettings, TracesSettings
 from receiver.settings import Settings
 from receiver.snapshot import SnapshotWorker
 from receiver.store.engine import Store
 from receiver.store.postgres import is_url
+from receiver.traces import Traces
 from receiver.workers import Supervisor, Worker
 
 _log = structlog.get_logger("receiver.app")
@@ -70,7 +72,7 @@ class Receiver:
     def __init__(self, settings: Settings, world: World) -> None:
         self.settings = settings
         self.world = world
-        self.metrics = Metrics()
+        self.metrics = Metrics(open_traces(settings.traces))
         self.signer = HookSigner(settings.signing_keys)
         self.store = Store(settings.store, patience=_STORE_PATIENCE_S)
         self.store.create()
@@ -92,6 +94,8 @@ class Receiver:
             workers.append(SnapshotWorker(self.store, self.world.clock, self.metrics))
             workers += self._keepers()
         async with AsyncExitStack() as stack:
+            if self.metrics.traces:
+                stack.push_async_callback(self.metrics.traces.close)
             stack.callback(self.store.close)
             await stack.enter_async_context(self._supervise([self.ledger]))
             for client in self.clients.values():
@@ -144,6 +148,8 @@ class Receiver:
     def _observe(self, operation: str, outcome: str, seconds: float) -> None:
         self.metrics.api_requests.labels(operation, outcome).inc()
         self.metrics.api_duration.labels(operation).observe(seconds)
+        if self.metrics.traces:
+            note_request(self.metrics.traces, operation, outcome, seconds, self.world.clock.now())
 
     def _desk(self, name: str, account: AccountSettings) -> Desk:
         return Desk(
@@ -156,6 +162,11 @@ class Receiver:
             policy=reconcile_policy(self.settings, account),
             metrics=self.metrics,
         )
+
+
+def open_traces(settings: TracesSettings) -> Traces | None:
+    """Where spans go; None: nowhere. Raises NotInstalledError."""
+    return Traces(str(settings.endpoint), settings.share) if settings.endpoint else None
 
 
 def scheduler_account(name: str, account: AccountSettings) -> SchedulerAccount:

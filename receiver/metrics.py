@@ -25,14 +25,16 @@ from receiver.catalogue import (
     Declared,
 )
 from receiver.tally import Tally
+from receiver.traces import Traces
 
 _QUEUE_LIMIT = 50
 
 
 class Metrics:
-    """One process's metrics in a registry of their own."""
+    """One process's metrics in a registry of their own. `traces`: where spans go; None: nowhere."""
 
-    def __init__(self) -> None:
+    def __init__(self, traces: Traces | None = None) -> None:
+        self.traces = traces
         disable_created_metrics()  # type: ignore[no-untyped-call]
         self.registry = CollectorRegistry()
         ProcessCollector(registry=self.registry)
@@ -66,7 +68,7 @@ class Metrics:
     def expect_subscription(self, subscription: str) -> None:
         """Its counters begin at 0, or the first increase would not be seen."""
         self.delivery_duration.labels(subscription)
-        self.delivery_end_to_end.labels(subscription)
+        self.delivery_end_to_end.series(subscription)
         for outcome in DELIVERY_OUTCOMES:
             self.delivery_attempts.labels(subscription, outcome)
 
@@ -106,7 +108,7 @@ class Metrics:
     def _deliver(self) -> None:
         self.delivery_attempts = self._counter("delivery_attempts")
         self.delivery_duration = self._histogram("delivery_duration_seconds")
-        self.delivery_end_to_end = self._histogram("delivery_end_to_end_seconds")
+        self.delivery_end_to_end = self._tally("delivery_end_to_end_seconds")
 
     def _itself(self) -> None:
         declared = CATALOGUE["build"]
@@ -144,7 +146,8 @@ class Metrics:
 
     def _tally(self, name: str) -> Tally:
         declared = CATALOGUE[name]
-        tally = Tally(f"{PREFIX}{name}", declared.about, declared.bounds, "".join(declared.labels))
+        share = self.traces.share if self.traces else 1.0
+        tally = Tally(f"{PREFIX}{name}", declared.about, declared.bounds, "".join(declared.labels), share)
         self.registry.register(tally)
         return tally
 

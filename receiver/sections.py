@@ -138,6 +138,20 @@ class AnalyticsSettings(BaseModel):
         return reasons
 
 
+class TracesSettings(BaseModel):
+    """Where spans go."""
+
+    model_config = ConfigDict(extra="forbid")
+    endpoint: HttpUrl | None = Field(
+        default=None,
+        description="Where a collector takes spans by OTLP over HTTP, such as http://HOST:4318/v1/traces. "
+        "Default: none are made.",
+    )
+    share: float = Field(
+        default=1.0, gt=0, le=1, description="Part of the tasks that are traced, each whole."
+    )
+
+
 class RetentionSettings(BaseModel):
     """How long what is kept. Without a number, for ever."""
 

@@ -32,6 +32,7 @@ from receiver.sections import (
     Network,
     ReconcileSettings,
     RetentionSettings,
+    TracesSettings,
 )
 from receiver.store.postgres import is_url
 
@@ -73,6 +74,7 @@ class Settings(BaseSettings):
     delivery: DeliverySettings = Field(default=DeliverySettings(), description="How outcomes are delivered.")
     analytics: AnalyticsSettings = Field(default=AnalyticsSettings(), description="How outcomes are counted.")
     retention: RetentionSettings = Field(default=RetentionSettings(), description="How long what is kept.")
+    traces: TracesSettings = Field(default=TracesSettings(), description="Where spans go.")
     log_format: Literal["console", "json"] = Field(
         default="console", description="Logs for people or machines."
     )

@@ -19,6 +19,7 @@ from receiver.sections import (
     HookKeySettings,
     ReconcileSettings,
     RetentionSettings,
+    TracesSettings,
 )
 from receiver.settings import Settings
 
@@ -33,8 +34,9 @@ def settings() -> list[str]:
         "delivery": DeliverySettings,
         "analytics": AnalyticsSettings,
         "retention": RetentionSettings,
+        "traces": TracesSettings,
     }
-    apart = ("hook_keys", "accounts", "reconcile", "delivery", "analytics", "retention")
+    apart = ("hook_keys", "accounts", "reconcile", "delivery", "analytics", "retention", "traces")
     plain = [name for name in Settings.model_fields if name not in apart]
     return plain + [f"{part}.{name}" for part, model in nested.items() for name in model.model_fields]
 

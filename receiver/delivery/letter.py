@@ -26,7 +26,8 @@ class Subscription:
 @dataclass(frozen=True, slots=True)
 class Letter:
     """One event to be sent. `at`: what it is about; `sent_at`: of this attempt; epoch seconds, UTC. `data`:
-    see `receiver.domain.outcomes.describe`. `attempt`: 1 for the first.
+    see `receiver.domain.outcomes.describe`. `attempt`: 1 for the first. `traceparent`: the header by which a
+    subscriber's own trace joins the task's.
     """
 
     id: str
@@ -36,6 +37,7 @@ class Letter:
     subscription: Subscription
     sent_at: float
     attempt: int = 1
+    traceparent: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

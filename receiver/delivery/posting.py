@@ -2,6 +2,7 @@
 
 import asyncio
 from dataclasses import dataclass
+from functools import partial
 
 import httpx2
 import structlog
@@ -42,7 +43,8 @@ class Poster:
         """Never raises: what goes wrong is a failed attempt."""
         try:
             async with asyncio.timeout(self._clock.real(TIMEOUT_S)):
-                answer = await FORMATS[letter.subscription.format].send(letter, self._post)
+                post = partial(self._post, letter.traceparent)
+                answer = await FORMATS[letter.subscription.format].send(letter, post)
         except TimeoutError:
             return _failed(f"no answer within {TIMEOUT_S:.0f} s")
         except httpx2.HTTPError as error:
@@ -59,9 +61,10 @@ class Poster:
             return Attempt(None, None)
         return Attempt(answer, judge_answer(answer.status, answer.retry_after, self._clock.now()))
 
-    async def _post(self, posted: Posted) -> Answer:
+    async def _post(self, traceparent: str | None, posted: Posted) -> Answer:
+        ours = {"traceparent": traceparent} if traceparent else {}
         request = self._client.build_request(
-            posted.method, posted.url, content=posted.body, headers=dict(posted.headers)
+            posted.method, posted.url, content=posted.body, headers={**ours, **posted.headers}
         )
         response = await self._client.send(request, stream=True)
         try:

@@ -19,6 +19,7 @@ from receiver.clock import Clock
 from receiver.delivery.lane import Lane
 from receiver.delivery.letter import Letter, Subscription
 from receiver.delivery.posting import TIMEOUT_S, Attempt, Poster
+from receiver.delivery.tracing import about, header, span
 from receiver.domain.retry import DISABLE_AFTER_S, next_attempt
 from receiver.domain.wishes import accepts
 from receiver.errors import StoreUnavailableError
@@ -27,6 +28,7 @@ from receiver.store import messages
 from receiver.store.engine import Store
 from receiver.store.messages import Claim, Claimed, Settled
 from receiver.store.outbox import wish_of
+from receiver.traces import working_on
 
 _log = structlog.get_logger("receiver.delivery")
 
@@ -186,8 +188,10 @@ class Sender:
             lane.subscription,
             at,
             message.attempts + 1,
+            header(message, at, self._metrics.traces),
         )
-        return await poster.attempt(letter)
+        with working_on(about(message)):
+            return await poster.attempt(letter)
 
     def _note(self, lane: Lane, message: Claimed, attempt: Attempt, at: float, took_s: float) -> None:
         """What the attempt makes of its message, and of the lane."""
@@ -214,6 +218,8 @@ class Sender:
         outcome = state if state in ("delivered", "dropped", "dead") else "failed"
         self._metrics.delivery_attempts.labels(lane.subscription.id, outcome).inc()
         self._metrics.delivery_duration.labels(lane.subscription.id).observe(took_s)
+        if self._metrics.traces and verdict is not None:
+            self._metrics.traces.add(span(message, attempt, outcome, at, took_s))
         self._results.append(
             Settled(
                 message,
@@ -229,8 +235,9 @@ class Sender:
 
     def _count_delivered(self, message: Claimed, at: float) -> None:
         lag = max(0.0, at - message.made_at)
-        self._metrics.delivered_lag.observe(lag)
-        self._metrics.delivery_end_to_end.labels(message.subscription).observe(lag)
+        end_to_end = self._metrics.delivery_end_to_end.series(message.subscription)
+        for series in (self._metrics.delivered_lag, end_to_end):
+            series.observe(lag, about(message), at)
 
     async def _settle(self) -> None:
         """Write down what has come of attempts since the last time."""

@@ -137,5 +137,5 @@ def _answer(exchange: _Exchange, error: BaseException | None) -> Answer:
     """The answer to a request that is on disk, or that is not because of that error."""
     if error is None or isinstance(error, StoreError):
         return exchange.request.answer(error)
-    _log.error("hook not recorded", request_id=exchange.request.id, exc_info=error)
+    _log.error("hook not recorded", **exchange.request.said(), exc_info=error)
     return INTERNAL_ERROR

@@ -13,6 +13,7 @@ from receiver.clock import Clock
 from receiver.domain.facts import Fact, HookSaid, hook_fact, id_time
 from receiver.domain.fields import FieldReader, storable
 from receiver.domain.hooks import parse_hook_path
+from receiver.domain.trace import span_id, trace_id
 from receiver.errors import StoreUnavailableError
 from receiver.intake.access import Access
 from receiver.intake.answer import (
@@ -29,6 +30,7 @@ from receiver.intake.payload import decode, read_payload
 from receiver.ledger import Ledger
 from receiver.metrics import Metrics
 from receiver.store.backend import Arrival, Delivery
+from receiver.traces import Span, Traces, Value
 
 _log = structlog.get_logger("receiver.intake")
 
@@ -80,6 +82,7 @@ class HookRequest:
         "_began",
         "_delivery",
         "_event",
+        "_fact",
         "_headers",
         "_intake",
         "_path",
@@ -95,6 +98,7 @@ class HookRequest:
         self.id = f"{id_time(self._at)}{intake.rng.getrandbits(80):020x}"
         self._intake = intake
         self._asked = asked
+        self._fact: Fact | None = None
         # A naive sender appends its fields with `&`, or with a second `?`, whatever the URL looks like.
         path = parse_hook_path(asked.path.partition("&")[0])
         self._headers = read_headers(asked.headers)
@@ -112,24 +116,24 @@ class HookRequest:
     def keep(self, body: bytes) -> asyncio.Future[None]:
         """What to wait for: done once the request is on disk. Raises StoreError, here or there."""
         self._intake.metrics.intake_payload.observe(len(body))
-        self._delivery, fact = self._read(body)
+        self._delivery, self._fact = self._read(body)
         if self._delivery.problem is None:
             self._told = RECORDED
         else:
-            self._told = UNREADABLE if fact else SET_ASIDE
-        return self._intake.ledger.accept(Arrival(self._delivery, fact))
+            self._told = UNREADABLE if self._fact else SET_ASIDE
+        return self._intake.ledger.accept(Arrival(self._delivery, self._fact))
 
     def answer(self, error: BaseException | None) -> Answer:
         """The answer to a request that is on disk, or that is not because of that error."""
         if error is None:
-            lag = self._intake.clock.now() - self._at
-            self._intake.metrics.durable_lag.observe(max(0.0, lag))
+            now = self._intake.clock.now()
+            self._intake.metrics.durable_lag.observe(max(0.0, now - self._at), self._fact, now)
             if self._delivery.problem is not None:
-                _log.warning("hook kept but not read", **self._said(), problem=self._delivery.problem)
+                _log.warning("hook kept but not read", **self.said(), problem=self._delivery.problem)
             return self._told
         # The ledger tells of the store's trouble once; a line for each hook would tell no more.
         log = _log.debug if isinstance(error, StoreUnavailableError) else _log.error
-        log("hook not recorded", **self._said(), problem=str(error))
+        log("hook not recorded", **self.said(), problem=str(error))
         return UNAVAILABLE
 
     def end(self, answer: Answer | None) -> None:
@@ -137,8 +141,11 @@ class HookRequest:
         metrics = self._intake.metrics
         metrics.hooks_in_flight -= 1
         if answer:
+            took = time.perf_counter() - self._began
             metrics.intake_answered(self._event, answer.outcome)
-            metrics.intake_duration.observe(time.perf_counter() - self._began)
+            metrics.intake_duration.observe(took, self._fact, self._at)
+            if metrics.traces and self._fact:
+                self._trace(metrics.traces, self._fact, answer, took)
 
     def _read(self, body: bytes) -> tuple[Delivery, Fact | None]:
         """The request with what is wrong with it, and its event; what names no task is set aside."""
@@ -185,6 +192,19 @@ class HookRequest:
             query = f"{appended}&{query}".strip("&")
         return storable(query) if query else ""
 
-    def _said(self) -> dict[str, str]:
+    def said(self) -> dict[str, str]:
         """What a log line may say of it."""
-        return {"request_id": self.id, "account": self._delivery.account, "hook": self._delivery.event}
+        trace = {"trace_id": trace_id(self._fact)} if self._fact else {}
+        return {"request_id": self.id, "account": self._path.account, "hook": self._event, **trace}
+
+    def _trace(self, traces: Traces, fact: Fact, answer: Answer, took_s: float) -> None:
+        """From its arrival to its answer. What is refused is traced nowhere: anybody could send it."""
+        attributes: dict[str, Value | None] = {
+            "callback.event": self._event,
+            "callback.outcome": answer.outcome,
+            "callback.request_id": self.id,
+            "http.response.status_code": answer.status,
+        }
+        problem = answer.outcome if answer.status >= 500 else None
+        name, until = f"hook {self._event}", self._at + took_s
+        traces.add(Span(fact, span_id(self.id), name, "server", self._at, until, attributes, problem))

@@ -2,6 +2,7 @@
 
 from receiver.domain.timeline import Timeline
 from receiver.ledger.folding import Change
+from receiver.ledger.tracing import task_span
 from receiver.metrics import Metrics
 
 
@@ -16,7 +17,9 @@ def count(metrics: Metrics, change: Change) -> None:
         metrics.tasks_finished.labels(queue, result).inc()
         metrics.task_attempts.labels(result).observe(after.attempts.low)
         if after.finished_at is not None and after.arrived.get("after"):
-            metrics.reconciled_lag.observe(max(0.0, after.last_at - after.finished_at))
+            metrics.reconciled_lag.observe(max(0.0, after.last_at - after.finished_at), after, after.last_at)
+        if metrics.traces:
+            metrics.traces.add(task_span(after))
     if after.settled and (before is None or not before.settled):
         _count_settled(metrics, after)
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from sqlalchemy import Row
 
+from receiver.domain.trace import TaskName
 from receiver.errors import SchedulerError, SchedulerNotFoundError
 from receiver.reconcile.agenda import Agenda
 from receiver.reconcile.desk import Desk, about, is_nameable
@@ -16,6 +17,7 @@ from receiver.reconcile.observe import task_gone
 from receiver.reconcile.passes import Report
 from receiver.reconcile.queues import QueueWatch
 from receiver.reconcile.sweep import Sweeper
+from receiver.traces import working_on
 
 _AT_ONCE = 4
 """Single tasks asked for at the same time."""
@@ -134,7 +136,8 @@ class Inquiry:
         """A 404 makes the task gone if this is where it was; of an id that a hook claimed it says nothing."""
         desk, asked_at = self.desk, self.desk.clock.now()
         try:
-            record = await desk.client.get_task(queue_id, _name(row))
+            with working_on(TaskName(desk.account, *about(row))):
+                record = await desk.client.get_task(queue_id, _name(row))
         except SchedulerNotFoundError:
             if row.queue_id != queue_id:
                 self.denied[row.key] += 1

@@ -9,6 +9,7 @@ from sqlalchemy import Row
 
 from receiver.domain.fields import call_key
 from receiver.domain.fold import fold
+from receiver.domain.trace import TaskName
 from receiver.errors import (
     QuotaExhaustedError,
     SchedulerAuthError,
@@ -24,6 +25,7 @@ from receiver.reconcile.passes import Report, passes
 from receiver.reconcile.queues import QueueWatch
 from receiver.reconcile.sweep import Sweeper
 from receiver.store.due import in_queue, not_in
+from receiver.traces import working_on
 
 _CALL_ASKS = 7
 """So often a call's record is asked for, in vain, before it counts as missing."""
@@ -219,7 +221,8 @@ class CallReconciler:
         account, key = self._desk.account, call_key(call) or call
         try:
             self._desk.spend()
-            record = await self._desk.client.get_call(call) if is_nameable(call) else None
+            with working_on(TaskName(account, *about(row))):
+                record = await self._desk.client.get_call(call) if is_nameable(call) else None
         except SchedulerNotFoundError:
             self._not_found[key] += 1
             if self._not_found[key] < _CALL_ASKS:

@@ -46,7 +46,7 @@ def test_every_setting_is_explained(shell: Shell) -> None:
     for name, field in Settings.model_fields.items():
         assert name in text
         assert (
-            name in ("hook_keys", "accounts", "reconcile", "delivery", "analytics", "retention")
+            name in ("hook_keys", "accounts", "reconcile", "delivery", "analytics", "retention", "traces")
             or f"# {field.description}\n" in text
         )
 
