@@ -42,8 +42,9 @@ class OtlpExporter:
     def __init__(self, endpoint: str) -> None:
         # The SDK logs each failure, and each span that is pushed out.
         logging.getLogger("opentelemetry").setLevel(logging.CRITICAL)
-        exporter = _Telling(OTLPSpanExporter(endpoint=endpoint), urlsplit(endpoint).hostname or "")
-        self._processor = BatchSpanProcessor(exporter)
+        self._exporter = OTLPSpanExporter(endpoint=endpoint)
+        host = urlsplit(endpoint).hostname or ""
+        self._processor = BatchSpanProcessor(_Telling(self._exporter, host))
         us = {"service.version": version("receiver"), "service.instance.id": _instance()}
         self._resource = Resource.create({"service.name": "receiver", **us})
         self._scope = InstrumentationScope("receiver", version("receiver"))
@@ -64,6 +65,9 @@ class OtlpExporter:
                 instrumentation_scope=self._scope,
             )
         )
+
+    def probe(self) -> bool:
+        return self._exporter.export([]) is SpanExportResult.SUCCESS
 
     def close(self) -> None:
         # The SDK waits for its thread for longer than we want to; a thread of this kind holds up no exit.

@@ -53,6 +53,9 @@ class Exporter(Protocol):
 
     def add(self, trace: str, span: Span) -> None: ...
 
+    def probe(self) -> bool:
+        """Whether the collector takes a request, which is empty. Blocks for seconds."""
+
     def close(self) -> None:
         """Hand over what waits, but for no longer than a moment. Blocks."""
 
@@ -75,6 +78,10 @@ class Traces:
         trace = trace_id(span.about)
         if self.keeps(trace):
             self._exporter.add(trace, span)
+
+    async def probe(self) -> bool:
+        """Whether the collector takes a request, which is empty."""
+        return await asyncio.to_thread(self._exporter.probe)
 
     async def close(self) -> None:
         """Hand over what waits, but for no longer than a moment."""

@@ -12,13 +12,13 @@ import httpx2
 import typer
 from rich.text import Text
 
-from receiver.app import World, scheduler_account
+from receiver.app import World, open_traces, scheduler_account
 from receiver.cli.checks import Check, Verdict
 from receiver.cli.fitting import fits_dashboards, fits_rules, fits_scrape
 from receiver.cli.output import ConfigOption, JsonOption, print_json, print_table
-from receiver.errors import SchedulerError, SchemaError, StoreUnavailableError
+from receiver.errors import NotInstalledError, SchedulerError, SchemaError, StoreUnavailableError
 from receiver.scheduler.client import SchedulerClient
-from receiver.sections import AccountSettings
+from receiver.sections import AccountSettings, TracesSettings
 from receiver.server import machine_world
 from receiver.settings import Settings, load_settings
 from receiver.store.engine import Store
@@ -68,6 +68,7 @@ async def _all(settings: Settings) -> list[Check]:
     world = machine_world(settings)
     checks = [*_store(settings), *_public_url(settings)]
     checks += [check async for check in _reachable(settings)]
+    checks += [check async for check in _traces(settings.traces)]
     for name, account in settings.accounts.items():
         checks += [check async for check in _account(name, account, world)]
     return checks
@@ -155,6 +156,22 @@ async def _reachable(settings: Settings) -> AsyncIterator[Check]:
         return
     is_us = answer.status_code == 200 and answer.text == '{"status":"ok"}'
     yield Check("hooks reachable", "ok" if is_us else "warning", url if is_us else f"{url} is not a receiver")
+
+
+async def _traces(settings: TracesSettings) -> AsyncIterator[Check]:
+    """Nothing where none are asked for; a collector that takes none harms nobody else."""
+    try:
+        traces = open_traces(settings)
+    except NotInstalledError as error:
+        yield Check("traces", "failed", str(error))
+        return
+    if traces:
+        is_taken = await traces.probe()
+        await traces.close()
+        where = (
+            f"{settings.endpoint}" if is_taken else f"{settings.endpoint} takes none: is a collector there?"
+        )
+        yield Check("traces", "ok" if is_taken else "warning", where)
 
 
 async def _account(name: str, account: AccountSettings, world: World) -> AsyncIterator[Check]:

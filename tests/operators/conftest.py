@@ -1,5 +1,13 @@
-import pytest
+"""What tests for operators share."""
 
+import logging
+from collections.abc import Iterator
+
+import pytest
+import structlog
+
+from receiver.logs import configure_logs
+from tests.operators.collector import Collector, collector
 from tests.operators.debian import Tools, find_tools
 
 
@@ -7,3 +15,23 @@ from tests.operators.debian import Tools, find_tools
 def tools() -> Tools:
     """promtool, amtool and the servers that they belong to."""
     return find_tools()
+
+
+@pytest.fixture
+def collecting(monkeypatch: pytest.MonkeyPatch) -> Iterator[Collector]:
+    """A collector, to which spans are sent soon."""
+    monkeypatch.setenv("OTEL_BSP_SCHEDULE_DELAY", "50")
+    with collector() as it:
+        yield it
+
+
+@pytest.fixture
+def json_logs() -> Iterator[None]:
+    """Logs go to stderr as JSON, as those of `serve` may."""
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    configure_logs("json", "warning")
+    yield
+    root.handlers[:] = handlers
+    root.setLevel(level)
+    structlog.reset_defaults()

@@ -1,0 +1,152 @@
+"""A task's trace from its hooks to its deliveries: spans, log lines, exemplars, the subscriber's header."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from receiver.domain.trace import TaskName, is_sampled, root_span, trace_id
+from tests.app.serving import FIXED_SECRET
+from tests.delivery.subscriber import always
+from tests.operators.collector import Collector, Taken
+from tests.operators.tracing import APP_SECRET, Scene, exported, scene
+
+pytestmark = pytest.mark.anyio
+
+NUMBER = "79161234567"
+CALL = "0b6f3a52-7c1e-4a7b-9d52-1f0e6a8c2b11"
+ON_THE_WAY = (
+    "callback_intake_request_duration_seconds",
+    "callback_pipeline_lag_seconds",
+    "callback_delivery_end_to_end_seconds",
+)
+SERVER, CLIENT = 2, 3
+
+
+async def live(place: Scene, ref: str) -> None:
+    """A task is begun, connected and ended, with hooks that hold a number; the API proves it."""
+    urls = {f"url_{event}": f"https://x{place.house.hook(ref, event)}" for event in ("before", "after")}
+    task = {"id": "90210", "a_number": NUMBER, "b_number": NUMBER, **urls}
+    place.scheduler.add("17", task | {"status": "executed"})
+    place.scheduler.calls[CALL] = {"key": CALL, "call_uuid": CALL, "from": NUMBER, "duration": 5}
+    said = {"TaskID": "90210", "scheduler_id": "17", "number": NUMBER}
+    await place.house.http.post(place.house.hook(ref), json=said)
+    await place.told("task.started", ref)
+    end = {"status": "finished", "finish_result": "success", "cdr": CALL}
+    place.scheduler.add("17", task | end)
+    await place.house.http.post(place.house.hook(ref, "after"), json=said)
+    await place.told("task.reconciled", ref)
+
+
+def by_id(spans: list[Taken]) -> dict[str, Taken]:
+    return {span.id: span for span in spans}
+
+
+async def test_one_trace_runs_from_the_hook_to_the_delivery(
+    tmp_path: Path, collecting: Collector, json_logs: None, capsys: pytest.CaptureFixture[str]
+) -> None:
+    trace = trace_id(TaskName("main", "r1"))
+    async with scene(tmp_path, collecting.endpoint) as place:
+        await live(place, "r1")
+        broken = {"content": b"{", "headers": {"content-type": "application/json"}}
+        await place.house.http.post(place.house.hook("r1", "success"), **broken)  # type: ignore[arg-type]
+        exemplars = await place.exemplars()
+        headers = [received.headers["traceparent"] for received in place.crm.received]
+    # What was left went out with the stop.
+    spans = collecting.spans
+    names = {"hook before", "hook success", "hook after", "scheduler get_task", "scheduler get_call"}
+    assert {span.name for span in spans} >= names | {"delivery", "task"}
+    assert {span.trace for span in spans} == {trace}
+    assert {span.parent for span in spans if span.name != "task"} == {root_span(trace)}
+    assert [(span.id, span.parent) for span in collecting.named("task")] == [(root_span(trace), "")]
+    deliveries = by_id(collecting.named("delivery"))
+    assert len(deliveries) == len(headers) >= 4
+    assert {f"00-{trace}-{span}-01" for span in deliveries} == set(headers)
+    lines = [json.loads(line) for line in capsys.readouterr().err.splitlines()]
+    assert [line["trace_id"] for line in lines if line["event"] == "hook kept but not read"] == [trace]
+    for family in ON_THE_WAY:
+        assert exemplars[family], family
+        for sample in exemplars[family]:
+            assert sample.exemplar is not None
+            assert sample.exemplar.labels == {"trace_id": trace}
+            assert sample.exemplar.value <= float(sample.labels["le"])
+
+
+async def test_spans_tell_what_was_done_and_how_it_ended(tmp_path: Path, collecting: Collector) -> None:
+    async with scene(tmp_path, collecting.endpoint) as place:
+        await live(place, "r1")
+    (hook,), (task,) = collecting.named("hook before"), collecting.named("task")
+    told = {"callback.account": "main", "callback.ref": "r1", "callback.event": "before"}
+    assert hook.attributes.items() >= (told | {"callback.outcome": "recorded"}).items()
+    assert hook.attributes["http.response.status_code"] == 200
+    assert (hook.kind, hook.problem, hook.resource["service.name"]) == (SERVER, "", "receiver")
+    assert task.attributes["callback.result"] == "success"
+    assert task.began <= hook.ended
+    assert all(span.began <= span.ended < span.began + 20 for span in collecting.spans)
+    asked = collecting.named("scheduler get_call")[0]
+    assert (asked.kind, asked.attributes["callback.outcome"]) == (CLIENT, "ok")
+    types = {span.attributes["callback.event_type"] for span in collecting.named("delivery")}
+    assert types >= {"task.started", "task.connected", "task.finished", "task.reconciled"}
+    assert {span.attributes["http.response.status_code"] for span in collecting.named("delivery")} == {204}
+
+
+async def test_no_phone_number_and_no_secret_leaves_in_a_span(tmp_path: Path, collecting: Collector) -> None:
+    async with scene(tmp_path, collecting.endpoint) as place:
+        await live(place, NUMBER)
+        url = place.house.hook(NUMBER)
+        secrets = [place.secret, FIXED_SECRET, APP_SECRET, "k" * 40, url.rsplit("/", 1)[1]]
+    sent = b"".join(collecting.bodies)
+    assert b"hook before" in sent
+    assert b"task.reconciled" in sent
+    assert not any(secret.encode() in sent for secret in (NUMBER, *secrets))
+
+
+async def test_a_delivery_that_fails_says_why(tmp_path: Path, collecting: Collector) -> None:
+    async with scene(tmp_path, collecting.endpoint) as place:
+        place.crm.answering = always(500)
+        await place.house.http.post(place.house.hook("r1"))
+        await place.crm.until(1)
+        await exported(collecting, "delivery")
+    span = collecting.named("delivery")[0]
+    assert (span.problem, span.attributes["callback.outcome"]) == ("answered 500", "failed")
+
+
+async def test_what_is_refused_is_in_no_trace(tmp_path: Path, collecting: Collector) -> None:
+    async with scene(tmp_path, collecting.endpoint) as place:
+        forged = place.house.hook("r1").rsplit("/", 1)[0] + "/k1.forged"
+        assert (await place.house.http.post(forged)).status_code == 404
+        await place.house.http.post(place.house.hook("r2"))
+        await exported(collecting, "hook before")
+    assert {span.attributes["callback.ref"] for span in collecting.spans} == {"r2"}
+
+
+async def test_a_task_is_sampled_whole_or_not_at_all(tmp_path: Path, collecting: Collector) -> None:
+    refs = [f"r{number}" for number in range(24)]
+    traces = {ref: trace_id(TaskName("main", ref)) for ref in refs}
+    kept = {trace for trace in traces.values() if is_sampled(trace, 0.5)}
+    assert 0 < len(kept) < len(refs)
+    async with scene(tmp_path, collecting.endpoint, share=0.5) as place:
+        for ref in refs:
+            await place.house.http.post(place.house.hook(ref))
+        for ref, trace in traces.items():
+            flags = "01" if trace in kept else "00"
+            _, told, _, sampled = (await place.told("task.started", ref))["traceparent"].split("-")
+            assert (told, sampled) == (trace, flags)
+        exemplars = await place.exemplars()
+    for name in ("hook before", "delivery"):
+        assert {span.trace for span in collecting.named(name)} == kept
+    named = {s.exemplar.labels["trace_id"] for f in ON_THE_WAY for s in exemplars[f] if s.exemplar}
+    assert named <= kept
+
+
+async def test_without_a_collector_logs_exemplars_and_deliveries_still_name_the_trace(
+    tmp_path: Path,
+) -> None:
+    trace = trace_id(TaskName("main", "r1"))
+    async with scene(tmp_path, None) as place:
+        await place.house.http.post(place.house.hook("r1"))
+        header = (await place.told("task.started", "r1"))["traceparent"]
+        exemplars = await place.exemplars()
+    assert header.startswith(f"00-{trace}-")
+    assert header.endswith("-00")
+    assert {s.exemplar.labels["trace_id"] for f in ON_THE_WAY for s in exemplars[f] if s.exemplar} == {trace}
