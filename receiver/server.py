@@ -35,11 +35,11 @@ _SWITCH_S = 0.0005
 def serve(settings: Settings) -> None:
     """Run until SIGTERM or SIGINT; then take no more requests, finish those under way, drain the workers."""
     configure_logs(settings.log_format, settings.log_level)
-    sock = listen(settings.host, settings.port)
-    server = make_server(Receiver(settings, machine_world(settings)))
-    spare_collector()
-    sys.setswitchinterval(_SWITCH_S)
-    server.run(sockets=[sock])
+    with listen(settings.host, settings.port) as sock:
+        server = make_server(Receiver(settings, machine_world(settings)))
+        spare_collector()
+        sys.setswitchinterval(_SWITCH_S)
+        server.run(sockets=[sock])
 
 
 def spare_collector() -> None:

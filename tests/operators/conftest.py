@@ -1,7 +1,8 @@
 """What tests for operators share."""
 
+import json
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 import structlog
@@ -26,12 +27,12 @@ def collecting(monkeypatch: pytest.MonkeyPatch) -> Iterator[Collector]:
 
 
 @pytest.fixture
-def json_logs() -> Iterator[None]:
-    """Logs go to stderr as JSON, as those of `serve` may."""
+def logged(capsys: pytest.CaptureFixture[str]) -> Iterator[Callable[[], list[dict[str, object]]]]:
+    """Logs go to stderr as JSON, as those of `serve` may: what has been logged by now."""
     root = logging.getLogger()
     handlers, level = root.handlers[:], root.level
     configure_logs("json", "warning")
-    yield
+    yield lambda: [json.loads(line) for line in capsys.readouterr().err.splitlines()]
     root.handlers[:] = handlers
     root.setLevel(level)
     structlog.reset_defaults()

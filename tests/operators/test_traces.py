@@ -1,6 +1,6 @@
 """A task's trace from its hooks to its deliveries: spans, log lines, exemplars, the subscriber's header."""
 
-import json
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -21,6 +21,8 @@ ON_THE_WAY = (
     "callback_delivery_end_to_end_seconds",
 )
 SERVER, CLIENT = 2, 3
+
+Logged = Callable[[], list[dict[str, object]]]
 
 
 async def live(place: Scene, ref: str) -> None:
@@ -43,7 +45,7 @@ def by_id(spans: list[Taken]) -> dict[str, Taken]:
 
 
 async def test_one_trace_runs_from_the_hook_to_the_delivery(
-    tmp_path: Path, collecting: Collector, json_logs: None, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, collecting: Collector, logged: Logged
 ) -> None:
     trace = trace_id(TaskName("main", "r1"))
     async with scene(tmp_path, collecting.endpoint) as place:
@@ -62,8 +64,7 @@ async def test_one_trace_runs_from_the_hook_to_the_delivery(
     deliveries = by_id(collecting.named("delivery"))
     assert len(deliveries) == len(headers) >= 4
     assert {f"00-{trace}-{span}-01" for span in deliveries} == set(headers)
-    lines = [json.loads(line) for line in capsys.readouterr().err.splitlines()]
-    assert [line["trace_id"] for line in lines if line["event"] == "hook kept but not read"] == [trace]
+    assert [line["trace_id"] for line in logged() if line["event"] == "hook kept but not read"] == [trace]
     for family in ON_THE_WAY:
         assert exemplars[family], family
         for sample in exemplars[family]:

@@ -1,9 +1,9 @@
 """Spans harm nobody: not where they are not wanted, nor where their collector is in trouble."""
 
-import json
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -14,6 +14,8 @@ from tests.operators.collector import Collector
 from tests.operators.tracing import exported
 
 BATCH = 10
+
+Logged = Callable[[], list[dict[str, object]]]
 
 
 @pytest.fixture
@@ -36,32 +38,29 @@ async def hooks_and_stop(folder: Path, endpoint: str, hooks: int = 10 * BATCH) -
     return slowest, time.perf_counter() - began
 
 
-def lines_of(capsys: pytest.CaptureFixture[str]) -> list[dict[str, object]]:
-    return [json.loads(line) for line in capsys.readouterr().err.splitlines()]
-
-
 @pytest.mark.anyio
 async def test_a_collector_that_hangs_delays_neither_hooks_nor_the_stop(
-    tmp_path: Path, small_batches: Collector, json_logs: None, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, small_batches: Collector, logged: Logged
 ) -> None:
     small_batches.hanging.set()
     slowest, stop = await hooks_and_stop(tmp_path, small_batches.endpoint)
     assert small_batches.spans == []
     assert slowest < 1
     assert stop < 4
-    assert lines_of(capsys) == []
+    assert logged() == []
 
 
 @pytest.mark.anyio
 async def test_a_collector_that_refuses_is_told_of_once(
-    tmp_path: Path, small_batches: Collector, json_logs: None, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, small_batches: Collector, logged: Logged
 ) -> None:
     small_batches.status = 400
     slowest, stop = await hooks_and_stop(tmp_path, small_batches.endpoint)
     assert (slowest < 1, stop < 2) == (True, True)
-    (line,) = lines_of(capsys)
+    (line,) = logged()
     assert (line["event"], line["level"]) == ("spans are lost: the collector takes none", "warning")
-    assert (line["host"], line["lost"]) == ("127.0.0.1", BATCH)
+    assert line["host"] == "127.0.0.1"
+    assert line["lost"] in range(1, BATCH + 1)
 
 
 @pytest.mark.anyio
@@ -101,6 +100,6 @@ make_server(Receiver(some_settings(Path(sys.argv[1])), World(WallClock(), Random
 print([name for name in sys.modules if name.split(".")[0] in ("opentelemetry", "requests", "google")])
 """
     done = subprocess.run(
-        [sys.executable, "-c", code, str(tmp_path)], capture_output=True, text=True, timeout=60
+        [sys.executable, "-c", code, str(tmp_path)], check=False, capture_output=True, text=True, timeout=60
     )
     assert (done.stdout, done.stderr) == ("[]\n", "")
