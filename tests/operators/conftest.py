@@ -3,6 +3,8 @@
 import json
 import logging
 from collections.abc import Callable, Iterator
+from io import StringIO
+from typing import Any
 
 import pytest
 import structlog
@@ -17,6 +19,8 @@ def tools() -> Tools:
     """promtool, amtool and the servers that they belong to."""
     return find_tools()
 
+Logged = Callable[[], list[dict[str, Any]]]
+
 
 @pytest.fixture
 def collecting(monkeypatch: pytest.MonkeyPatch) -> Iterator[Collector]:
@@ -27,12 +31,15 @@ def collecting(monkeypatch: pytest.MonkeyPatch) -> Iterator[Collector]:
 
 
 @pytest.fixture
-def logged(capsys: pytest.CaptureFixture[str]) -> Iterator[Callable[[], list[dict[str, object]]]]:
-    """Logs go to stderr as JSON, as those of `serve` may: what has been logged by now."""
-    root = logging.getLogger()
+def logged() -> Iterator[Logged]:
+    """What has been logged by now, as `serve` logs it as JSON."""
+    root, lines = logging.getLogger(), StringIO()
     handlers, level = root.handlers[:], root.level
     configure_logs("json", "warning")
-    yield lambda: [json.loads(line) for line in capsys.readouterr().err.splitlines()]
+    (handler,) = root.handlers
+    assert isinstance(handler, logging.StreamHandler)
+    handler.setStream(lines)
+    yield lambda: [json.loads(line) for line in lines.getvalue().splitlines()]
     root.handlers[:] = handlers
     root.setLevel(level)
     structlog.reset_defaults()

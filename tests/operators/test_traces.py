@@ -1,6 +1,5 @@
 """A task's trace from its hooks to its deliveries: spans, log lines, exemplars, the subscriber's header."""
 
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -9,6 +8,7 @@ from receiver.domain.trace import TaskName, is_sampled, root_span, trace_id
 from tests.app.serving import FIXED_SECRET
 from tests.delivery.subscriber import always
 from tests.operators.collector import Collector, Taken
+from tests.operators.conftest import Logged
 from tests.operators.tracing import APP_SECRET, Scene, exported, scene
 
 pytestmark = pytest.mark.anyio
@@ -21,8 +21,6 @@ ON_THE_WAY = (
     "callback_delivery_end_to_end_seconds",
 )
 SERVER, CLIENT = 2, 3
-
-Logged = Callable[[], list[dict[str, object]]]
 
 
 async def live(place: Scene, ref: str) -> None:

@@ -3,7 +3,6 @@
 import subprocess
 import sys
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -11,11 +10,10 @@ import pytest
 from tests.app.serving import serving
 from tests.e2e.processes import free_port
 from tests.operators.collector import Collector
+from tests.operators.conftest import Logged
 from tests.operators.tracing import exported
 
 BATCH = 10
-
-Logged = Callable[[], list[dict[str, object]]]
 
 
 @pytest.fixture
