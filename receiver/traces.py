@@ -9,7 +9,7 @@ from typing import Literal, Protocol
 
 import structlog
 
-from receiver.domain.masking import mask_text, mask_tree
+from receiver.domain.masking import mask_text
 from receiver.domain.shape import shape
 from receiver.domain.trace import About, is_sampled, trace_id
 from receiver.errors import NotInstalledError
@@ -37,11 +37,13 @@ class Span:
     problem: str | None = None
 
     def shown(self) -> dict[str, Value]:
-        """All attributes, without phone numbers: a name that others have given to a task may hold one."""
-        task = {"account": self.about.account, "ref": self.about.ref, "task_id": self.about.task_id}
-        given = {f"callback.{name}": value for name, value in task.items()} | dict(self.attributes)
-        masked: dict[str, Value] = mask_tree({k: v for k, v in given.items() if v is not None})
-        return masked
+        """All attributes, without phone numbers: a ref may be anything, all others are words and ids."""
+        task = {
+            "callback.account": self.about.account,
+            "callback.ref": mask_text(self.about.ref) if self.about.ref else None,
+            "callback.task_id": self.about.task_id,
+        }
+        return {name: value for name, value in {**task, **self.attributes}.items() if value is not None}
 
     def shown_problem(self) -> str | None:
         """The problem, without phone numbers."""
@@ -69,14 +71,14 @@ class Traces:
         self.share = share
         self._exporter = _exporter(endpoint)
 
-    def keeps(self, trace: str) -> bool:
-        """Whether its spans are exported."""
-        return is_sampled(trace, self.share)
+    def keeps(self, about: About) -> bool:
+        """Whether the task's spans are exported: to be asked where it costs more to make one."""
+        return is_sampled(trace_id(about), self.share)
 
     def add(self, span: Span) -> None:
         """Export it if its trace is kept. Takes microseconds, whatever the collector does."""
         trace = trace_id(span.about)
-        if self.keeps(trace):
+        if is_sampled(trace, self.share):
             self._exporter.add(trace, span)
 
     async def probe(self) -> bool:

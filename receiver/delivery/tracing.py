@@ -16,8 +16,9 @@ def about(message: Claimed) -> TaskName:
 
 def header(message: Claimed, at: float, traces: Traces | None) -> str:
     """The `traceparent` of the attempt that begins at that moment."""
-    trace = trace_id(about(message))
-    return traceparent(trace, _span_id(message, at), traces is not None and traces.keeps(trace))
+    task = about(message)
+    is_kept = traces is not None and traces.keeps(task)
+    return traceparent(trace_id(task), _span_id(message, at), is_kept)
 
 
 def span(message: Claimed, attempt: Attempt, outcome: str, at: float, took_s: float) -> Span:

@@ -144,7 +144,7 @@ class HookRequest:
             took = time.perf_counter() - self._began
             metrics.intake_answered(self._event, answer.outcome)
             metrics.intake_duration.observe(took, self._fact, self._at)
-            if metrics.traces and self._fact:
+            if metrics.traces and self._fact and metrics.traces.keeps(self._fact):
                 self._trace(metrics.traces, self._fact, answer, took)
 
     def _read(self, body: bytes) -> tuple[Delivery, Fact | None]:
