@@ -74,6 +74,7 @@ class OtlpExporter:
         closing = Thread(target=self._processor.shutdown, name="traces-close", daemon=True)
         closing.start()
         closing.join(_CLOSE_S)
+        self._exporter.shutdown()  # whatever is still to be tried again is given up
 
 
 class _Telling(SpanExporter):

@@ -1,7 +1,9 @@
 """Spans harm nobody: not where they are not wanted, nor where their collector is in trouble."""
 
+import asyncio
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -65,6 +67,10 @@ async def test_a_collector_that_refuses_is_told_of_once(
 async def test_where_nobody_listens_the_service_runs_and_stops_all_the_same(tmp_path: Path) -> None:
     slowest, stop = await hooks_and_stop(tmp_path, f"http://127.0.0.1:{free_port()}/v1/traces")
     assert (slowest < 1, stop < 4) == (True, True)
+    threads = [thread for thread in threading.enumerate() if thread.name.startswith(("Otel", "traces"))]
+    for thread in threads:
+        await asyncio.to_thread(thread.join, 1)
+    assert not any(thread.is_alive() for thread in threads), "nobody tries again after the stop"
 
 
 @pytest.mark.anyio
