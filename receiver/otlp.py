@@ -74,7 +74,8 @@ class OtlpExporter:
         closing = Thread(target=self._processor.shutdown, name="traces-close", daemon=True)
         closing.start()
         closing.join(_CLOSE_S)
-        self._exporter.shutdown()  # whatever is still to be tried again is given up
+        # Whatever is still to be tried again is given up.
+        self._exporter.shutdown()  # type: ignore[no-untyped-call]
 
 
 class _Telling(SpanExporter):

@@ -1,7 +1,9 @@
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, settings
+from xdist.scheduler import LoadScopeScheduling
 
 from tests.postgres import postgres, prepared_database
 
@@ -13,16 +15,20 @@ settings.register_profile(
 )
 settings.load_profile("suite")
 
-WHOLE_SERVICES = {"bench", "demo", "e2e"}
-"""Folders of tests that start several processes each, with deadlines."""
+WHOLE_SERVICES = ("tests/bench/", "tests/demo/", "tests/e2e/")
+"""Tests that start several processes each, with deadlines."""
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+class OneByOne(LoadScopeScheduling):  # type: ignore[misc]
     """Where tests run beside each other, those with the most processes run one after the other."""
-    tests = Path(__file__).parent
-    for item in items:
-        if WHOLE_SERVICES.intersection(item.path.relative_to(tests).parts):
-            item.add_marker(pytest.mark.xdist_group("whole services"))
+
+    def _split_scope(self, nodeid: str) -> str:
+        return "whole services" if nodeid.startswith(WHOLE_SERVICES) else nodeid
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> OneByOne:
+    return OneByOne(config, log)
 
 
 @pytest.fixture

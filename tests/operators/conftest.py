@@ -19,6 +19,7 @@ def tools() -> Tools:
     """promtool, amtool and the servers that they belong to."""
     return find_tools()
 
+
 Logged = Callable[[], list[dict[str, Any]]]
 
 
