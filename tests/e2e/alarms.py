@@ -17,7 +17,7 @@ import httpx2
 
 from receiver.domain.hooks import HookKey, HookSigner, mint_urls
 from tests.e2e.outage import stop_server
-from tests.e2e.processes import SECRET, Town, free_port
+from tests.e2e.processes import Town, free_port
 from tests.e2e.report import parser_of, tell
 from tests.operators.debian import Tools, find_tools
 from tests.operators.prometheus import Prometheus, Sped, Watch, running_prometheus
@@ -40,13 +40,7 @@ class Site(Town):
 port = {self.port}
 store = "{self.store}"
 log_level = "error"
-hook_keys = [{{ name = "k1", secret = "{"s" * 40}" }}]
-[accounts.main]
-base_url = "{self.emulator_url}/api/ver1.0"
-client_id = "10001"
-oauth_client_id = "app"
-oauth_client_secret = "{SECRET}"
-[reconcile]
+{self._account()}[reconcile]
 sweep_every_s = 5
 poll_s = 2
 [delivery]

@@ -146,18 +146,23 @@ store = "{self.store}"
 clock_speed = {self.speed}
 clock_origin = {self.origin!r}
 log_level = "error"
+{self._account()}[reconcile]
+overdue_after_s = 90
+late_hook_grace_s = 240
+ask_again_s = 30
+sweep_every_s = 300
+poll_s = 15
+"""
+
+    def _account(self) -> str:
+        """The keys, and the account at the emulator."""
+        return f"""
 hook_keys = [{{ name = "k1", secret = "{"s" * 40}" }}]
 [accounts.main]
 base_url = "{self.emulator_url}/api/ver1.0"
 client_id = "10001"
 oauth_client_id = "app"
 oauth_client_secret = "{SECRET}"
-[reconcile]
-overdue_after_s = 90
-late_hook_grace_s = 240
-ask_again_s = 30
-sweep_every_s = 300
-poll_s = 15
 """
 
     def start_receiver(self) -> None:
