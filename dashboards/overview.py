@@ -106,7 +106,7 @@ _TASKS = (
     lines(
         Face(
             "Tasks opened and finished · per task",
-            "Tasks first heard of, and tasks whose end the API has confirmed, per minute; `/v1/analytics` "
+            "Tasks that have begun, and tasks whose end the API has confirmed, per minute; `/v1/analytics` "
             "counts by cohort.",
             "cpm",
         ),

@@ -15,7 +15,7 @@ _BY_FINISH = "Counted when the API confirmed the end; `/v1/analytics` counts by 
 
 _FINE = (
     stat(
-        Face("Opened · per task", "Tasks first heard of in the range."),
+        Face("Opened · per task", "Tasks that have begun in the range, by their first hook or by the API."),
         Query(grown(_OPENED), is_instant=True),
     ),
     stat(
@@ -62,7 +62,7 @@ _FINE = (
 
 _END = (
     lines(
-        Face("Opened by queue · per task", "Tasks first heard of, per minute.", "cpm"),
+        Face("Opened by queue · per task", "Tasks that have begun, per minute.", "cpm"),
         Query(f"60 * {rate(_OPENED, 'queue')}", "{{queue}}"),
         stacked=True,
     ),

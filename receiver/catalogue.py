@@ -131,7 +131,9 @@ def _pipeline() -> Iterator[Declared]:
 
 def _lifecycle() -> Iterator[Declared]:
     yield Declared("tasks", "gauge", "Tasks by queue and state.", ("queue", "state"))
-    yield Declared("tasks_opened", "counter", "Tasks first heard of.", ("queue",))
+    yield Declared(
+        "tasks_opened", "counter", "Tasks that have begun, by their first hook or by the API.", ("queue",)
+    )
     yield Declared(
         "tasks_finished", "counter", "Tasks whose end the API has confirmed.", ("queue", "finish_result")
     )

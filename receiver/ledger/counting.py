@@ -4,13 +4,14 @@ from receiver.domain.timeline import Timeline
 from receiver.ledger.folding import Change
 from receiver.ledger.tracing import task_span
 from receiver.metrics import Metrics
+from receiver.store.statements import Known
 
 
 def count(metrics: Metrics, change: Change) -> None:
     """Count what the change has made so."""
     before, after = change.before, change.after
     queue = metrics.queue_label(after.queue_id)
-    if before is None:
+    if _has_begun(after) and not (before and _has_begun(before)):
         metrics.tasks_opened.labels(queue).inc()
     if after.confidence == "reconciled" and (before is None or before.confidence != "reconciled"):
         result = after.finish_result or "unknown"
@@ -22,6 +23,11 @@ def count(metrics: Metrics, change: Change) -> None:
             metrics.traces.add(task_span(after))
     if after.settled and (before is None or not before.settled):
         _count_settled(metrics, after)
+
+
+def _has_begun(task: Known | Timeline) -> bool:
+    """What is only planned is not opened yet: it may have been created by a command, which nobody scrapes."""
+    return task.state not in ("new", "scheduled")
 
 
 def _count_settled(metrics: Metrics, after: Timeline) -> None:

@@ -26,6 +26,7 @@ class Subject(NamedTuple):
 class Known(NamedTuple):
     """How a task is known already."""
 
+    state: str
     confidence: str
     settled: bool
 
@@ -173,9 +174,9 @@ _FACT = ", ".join(each.name for each in FACT_COLUMNS)
 
 def known_tasks(connection: Connection, account: str, keys: Collection[str]) -> dict[str, Known]:
     """Key → how it is known, for those tasks that there are."""
-    query = "SELECT key, confidence, settled FROM task WHERE account = ? AND key IN ?"
+    query = "SELECT key, state, confidence, settled FROM task WHERE account = ? AND key IN ?"
     rows = run(connection, query, account, list(keys))
-    return {key: Known(confidence, bool(settled)) for key, confidence, settled in rows}
+    return {key: Known(state, confidence, bool(settled)) for key, state, confidence, settled in rows}
 
 
 def task_rows(connection: Connection, account: str, keys: Collection[str]) -> dict[str, Row[Any]]:

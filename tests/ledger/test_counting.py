@@ -6,7 +6,7 @@ import pytest
 
 from receiver.domain.facts import EVENTS, Fact
 from tests.factories import finished, gone, hook, queue, seen, settled
-from tests.ledger.house import House
+from tests.ledger.house import House, open_house
 
 pytestmark = pytest.mark.anyio
 
@@ -32,6 +32,14 @@ async def test_a_task_is_opened_and_finished_once(house: House) -> None:
     assert house.sample("tasks_opened_total", queue="5") == 1
     assert house.sample("tasks_finished_total", queue="5", finish_result="failed") == 1
     assert house.sample("task_attempts_sum", finish_result="failed") == 3
+
+
+async def test_a_task_that_a_command_has_created_is_opened_once_it_begins(house: House) -> None:
+    async with open_house(house.store_target) as command:
+        await command.ledger.record([seen("scheduled", 900)])
+        assert command.sample("tasks_opened_total", queue="5") == 0
+    await record_all(house, [hook("before", 1_000), seen("executed", 1_001)])
+    assert house.sample("tasks_opened_total", queue="5") == 1
 
 
 async def test_hooks_expected_and_lost_are_counted_when_the_task_is_settled(house: House) -> None:
