@@ -21,7 +21,10 @@ def count(metrics: Metrics, change: Change) -> None:
             metrics.reconciled_lag.observe(max(0.0, after.last_at - after.finished_at), after, after.last_at)
         if metrics.traces:
             metrics.traces.add(task_span(after))
-    if after.settled and (before is None or not before.settled):
+    if before and before.settled:
+        late = sum(each.count for each in after.findings if each.kind == "late")
+        metrics.anomalies.labels("late").inc(max(0, late - before.late))
+    elif after.settled:
         _count_settled(metrics, after)
 
 

@@ -24,11 +24,12 @@ class Subject(NamedTuple):
 
 
 class Known(NamedTuple):
-    """How a task is known already."""
+    """How a task is known already. `late`: hooks that came after it was settled."""
 
     state: str
     confidence: str
     settled: bool
+    late: int
 
 
 FACT_COLUMNS = tuple(FACT.c[name] for name in ("id", "account", "at", "kind", "said", "ref", "task_id"))
@@ -174,9 +175,11 @@ _FACT = ", ".join(each.name for each in FACT_COLUMNS)
 
 def known_tasks(connection: Connection, account: str, keys: Collection[str]) -> dict[str, Known]:
     """Key → how it is known, for those tasks that there are."""
-    query = "SELECT key, state, confidence, settled FROM task WHERE account = ? AND key IN ?"
+    query = "SELECT key, state, confidence, settled, hooks_late FROM task WHERE account = ? AND key IN ?"
     rows = run(connection, query, account, list(keys))
-    return {key: Known(state, confidence, bool(settled)) for key, state, confidence, settled in rows}
+    return {
+        key: Known(state, confidence, bool(settled), late) for key, state, confidence, settled, late in rows
+    }
 
 
 def task_rows(connection: Connection, account: str, keys: Collection[str]) -> dict[str, Row[Any]]:

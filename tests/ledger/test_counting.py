@@ -63,6 +63,13 @@ async def test_drift_and_anomalies_are_counted_when_the_task_is_settled(house: H
     assert house.sample("anomalies_total", kind="unreadable") == 1
 
 
+async def test_hooks_that_come_after_their_task_is_settled_are_counted_as_they_come(house: House) -> None:
+    await record_all(house, STORY)
+    assert house.sample("anomalies_total", kind="late") == 1
+    await record_all(house, [hook("success", 2_600), hook("success", 2_700)])
+    assert house.sample("anomalies_total", kind="late") == 3
+
+
 async def test_hearing_everything_again_counts_nothing(house: House) -> None:
     def counted() -> dict[str, float]:
         samples = (sample for metric in house.metrics.registry.collect() for sample in metric.samples)
