@@ -59,6 +59,10 @@ def test_it_waits_for_a_stop_as_long_as_one_may_take() -> None:
     assert int(service()["TimeoutStopSec"]) > 3 * 15
 
 
+def test_it_sees_what_metrics_of_the_process_are_read_from() -> None:
+    assert service().get("ProcSubset", "all") == "all"
+
+
 def test_its_store_is_in_the_folder_that_it_may_write_to() -> None:
     assert service()["WorkingDirectory"] == f"/var/lib/{service()['StateDirectory']}"
 
