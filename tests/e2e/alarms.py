@@ -137,7 +137,7 @@ FAULTS: dict[str, Fault] = {
         within_s=300,
         on_postgres=True,
     ),
-    "hooks": Fault("no hook comes any more", _cut_hooks, "IntakeSilent", within_s=960),
+    "hooks": Fault("no hook comes any more", _cut_hooks, "IntakeSilent", within_s=900 + 300),
     "subscriber": Fault(
         "nobody listens at a subscriber's address",
         _subscribe_nobody,

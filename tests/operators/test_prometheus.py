@@ -12,7 +12,7 @@ from tests.operators.debian import Tools
 from tests.operators.prometheus import Sped, Watch, running, running_prometheus
 from tests.operators.rulebook import rules
 
-YESTERDAY_S = 86_400
+DAY_S, FACTOR = 86_400, 60.0
 
 
 @pytest.fixture
@@ -30,10 +30,10 @@ def target(metrics: Metrics) -> Iterator[str]:
 
 
 def history(target: str) -> str:
-    """Forty hooks a minute around this time yesterday."""
-    name, begin = "callback_intake_requests", time.time() - YESTERDAY_S - 1800
+    """Forty hooks a minute around this time yesterday, for a Prometheus whose days are that much shorter."""
+    name, begin = "callback_intake_requests", time.time() - DAY_S / FACTOR - 30
     labels = f'job="receiver",instance="{target}",event="after",outcome="recorded"'
-    lines = [f"{name}_total{{{labels}}} {40 * n} {begin + 60 * n:.0f}" for n in range(60)]
+    lines = [f"{name}_total{{{labels}}} {40 * n} {begin + n:.0f}" for n in range(120)]
     return "\n".join([f"# TYPE {name} counter", *lines, "# EOF", ""])
 
 
@@ -55,7 +55,9 @@ def test_rules_fire_in_it_as_in_life(tools: Tools, tmp_path: Path, metrics: Metr
 
 
 def test_it_knows_what_was_before(tools: Tools, tmp_path: Path, target: str) -> None:
-    with running_prometheus(tools, tmp_path, Watch([target], history=history(target))) as prometheus:
+    with running_prometheus(
+        tools, tmp_path, Watch([target], Sped(FACTOR), history=history(target))
+    ) as prometheus:
         assert prometheus.becomes(lambda it: "IntakeSilent" in it.firing("page"), 60)
         (alert,) = [each for each in prometheus.alerts() if each["labels"]["alertname"] == "IntakeSilent"]
         assert "there were 600." in alert["annotations"]["description"]
