@@ -79,7 +79,7 @@ def _intake() -> Iterator[Declared]:
     yield Declared(
         "intake_request_duration_seconds",
         "histogram",
-        "From the request's first byte read to its answer.",
+        "From the request's first byte read to its answer, but for refused ones.",
         bounds=_SECONDS,
     )
     yield Declared("intake_in_flight_requests", "gauge", "Hook requests being served now.")

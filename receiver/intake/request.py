@@ -143,7 +143,9 @@ class HookRequest:
         if answer:
             took = time.perf_counter() - self._began
             metrics.intake_answered(self._event, answer.outcome)
-            metrics.intake_duration.observe(took, self._fact, self._at)
+            # Whoever may not send any is answered at once, and would make the slow ones seem few.
+            if answer.outcome != "refused":
+                metrics.intake_duration.observe(took, self._fact, self._at)
             if metrics.traces and self._fact and metrics.traces.keeps(self._fact):
                 self._trace(metrics.traces, self._fact, answer, took)
 

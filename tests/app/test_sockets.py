@@ -21,6 +21,7 @@ async def test_many_hooks_at_once_are_each_on_disk_when_they_are_answered(
         assert request_id in {row["id"] for row in kept(tmp_path / "receiver.db")}
         return request_id
 
+    assert (await house.http.get("/hooks/main/before/no-secret")).status_code == 404
     ids = await asyncio.gather(*(send(number) for number in range(40)))
     assert len(set(ids)) == 40
     metrics = await house.metrics()
