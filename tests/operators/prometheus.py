@@ -166,7 +166,7 @@ def _wait_for(url: str, process: "subprocess.Popen[bytes]") -> None:
 def _written(folder: Path, watch: Watch) -> Path:
     """Our scrape file and rules with these targets and times."""
     config = read(CONFIG / "prometheus/prometheus.yml")
-    config["global"] = dict.fromkeys(("scrape_interval", "scrape_timeout", "evaluation_interval"), _EVERY)
+    config["global"] |= dict.fromkeys(("scrape_interval", "scrape_timeout", "evaluation_interval"), _EVERY)
     (job,) = config["scrape_configs"]
     job["static_configs"] = [{"targets": list(watch.targets)}]
     config["alerting"]["alertmanagers"] = [{"static_configs": [{"targets": list(watch.alertmanagers)}]}]

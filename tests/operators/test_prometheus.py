@@ -10,9 +10,10 @@ from prometheus_client import start_http_server
 from receiver.metrics import Metrics
 from tests.operators.debian import Tools
 from tests.operators.prometheus import Sped, Watch, running, running_prometheus
-from tests.operators.rulebook import rules
+from tests.operators.rulebook import CONFIG, read, rules
 
 DAY_S, FACTOR = 86_400, 60.0
+RUNBOOK = read(CONFIG / "prometheus/prometheus.yml")["global"]["external_labels"]["runbook"]
 
 
 @pytest.fixture
@@ -49,6 +50,8 @@ def test_rules_fire_in_it_as_in_life(tools: Tools, tmp_path: Path, metrics: Metr
             metrics.intake_answered("after", "unavailable")
         assert prometheus.becomes(lambda it: "IntakeErrorBudgetBurn" in it.firing("page"), 60)
         assert "ReceiverAbsent" not in prometheus.firing()
+        links = {each["annotations"]["runbook_url"] for each in prometheus.alerts()}
+        assert f"{RUNBOOK}#receiverdown" in links
         assert [each.value for each in prometheus.query(f'up{{instance="{nowhere}"}}')] == [0.0]
         assert [each.value for each in prometheus.query("1 + 1")] == [2.0]
         assert prometheus.failing_rules() == []

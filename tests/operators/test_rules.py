@@ -104,7 +104,7 @@ def test_alerts_say_all_that_is_needed(rule: dict[str, Any]) -> None:
     said = rule["annotations"]
     assert rule["labels"]["severity"] in ("page", "ticket")
     assert ("slo" in rule["labels"]) == rule["alert"].endswith("BudgetBurn")
-    assert said["runbook_url"].endswith(f"/runbook.md#{rule['alert'].lower()}")
+    assert said["runbook_url"] == f"{{{{ $externalLabels.runbook }}}}#{rule['alert'].lower()}"
     assert said["dashboard"] in BOARDS
     assert said["summary"]
     assert "{{ $labels." in said["description"]
