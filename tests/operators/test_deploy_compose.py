@@ -120,6 +120,12 @@ def test_it_waits_for_a_stop_as_long_as_one_may_take() -> None:
     assert int(SERVICES["receiver"]["stop_grace_period"].removesuffix("s")) > 3 * 15
 
 
+def test_what_handles_no_signals_is_not_process_1() -> None:
+    programs = {name: each["entrypoint"][0] for name, each in SERVICES.items() if "entrypoint" in each}
+    assert programs == {"traffic": "python"}
+    assert SERVICES["traffic"]["init"]
+
+
 @pytest.mark.parametrize("service", ["receiver", "traffic"])
 def test_every_setting_is_one(service: str) -> None:
     assert unknown_settings(SERVICES[service]["environment"]) == set()
