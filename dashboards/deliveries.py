@@ -39,7 +39,7 @@ _FINE = (
             "By how many there are more than an hour ago: messages that were given up and can be sent again.",
             limit=limits.DEAD_LETTERS,
         ),
-        Query(f"round(sum(max by (job,subscription) (delta({series(_DEAD)}[1h]))))"),
+        Query(f"round(sum(clamp_min(max by (job,subscription) (delta({series(_DEAD)}[1h])), 0)))"),
     ),
     stat(
         Face(

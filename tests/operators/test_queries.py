@@ -3,14 +3,17 @@
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 import promql_parser
 import pytest
+import yaml
 from promql_parser import AggregateExpr, Call, Expr, MatrixSelector, ParenExpr, VectorSelector
 
 from dashboards.query import ANYWHERE, LABELS, VARIABLES
 from receiver.catalogue import CATALOGUE
 from receiver.metrics import Metrics
+from tests.operators.debian import Tools
 from tests.operators.panels import FILES, Expression, expressions
 
 COUNTED = ("_total", "_bucket", "_count", "_sum")
@@ -103,6 +106,16 @@ def test_what_receivers_say_alike_is_not_added_up(queries: list[Expression]) -> 
             if isinstance(inner, AggregateExpr) and isinstance(leaf := inside(inner.expr), VectorSelector):
                 kept = inner.modifier.labels if inner.modifier else ()
                 assert {"job", *LABELS[leaf.name or ""]} <= set(kept), each
+
+
+def test_dead_letters_sent_again_hide_no_new_ones(tools: Tools, tmp_path: Path) -> None:
+    (panel,) = [each for each in expressions() if each.panel == "New dead letters"]
+    of = 'callback_delivery_dead_letters{job="receiver", instance="a:1", subscription="sub_%d"}'
+    series = [{"series": of % 1, "values": "9x30 0x90"}, {"series": of % 2, "values": "0x30 6x90"}]
+    there = {"expr": panel.expr, "eval_time": "1h", "exp_samples": [{"labels": "{}", "value": 6}]}
+    test = {"interval": "1m", "input_series": series, "promql_expr_test": [there]}
+    (tmp_path / "test.yml").write_text(yaml.safe_dump({"tests": [test]}))
+    tools.run("promtool", "test", "rules", tmp_path / "test.yml")
 
 
 def aggregates(each: Expression) -> list[AggregateExpr]:
