@@ -61,7 +61,9 @@ def _same_version(subject: str, families: Iterable[Metric]) -> Check:
 def fits_rules(path: Path) -> Check:
     """Whether all metrics in a file of rules, or in those of a folder, are metrics of this version."""
     files = sorted(path.glob("*.y*ml")) if path.is_dir() else [path]
-    return _fits(f"rules {path}", files, [_TITLE.sub("", file.read_text("utf-8")) for file in files])
+    return _fits(
+        f"rules {path}", files, [_TITLE.sub("", file.read_text("utf-8", "replace")) for file in files]
+    )
 
 
 def fits_dashboards(path: Path) -> Check:

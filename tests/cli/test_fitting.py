@@ -83,6 +83,11 @@ def test_a_metric_of_another_version_is_named(tmp_path: Path) -> None:
     )
 
 
+def test_what_are_no_rules_of_ours_fails(tmp_path: Path) -> None:
+    (tmp_path / "other.yml").write_bytes(b"\xff\xfe\x00")
+    assert "is it the right place?" in fits_rules(tmp_path).detail
+
+
 def test_only_the_expressions_of_a_dashboard_count(tmp_path: Path) -> None:
     board = tmp_path / "board.json"
     panel = {"title": "callback_nothing", "targets": [{"expr": "callback_tasks"}]}
