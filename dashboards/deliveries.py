@@ -86,8 +86,8 @@ _BECOMES = (
     lines(
         Face(
             "Attempts by outcome · per attempt",
-            "Attempts to deliver per minute. `failed`: comes again; `dead`: was the last; `dropped`: the "
-            "subscription is gone.",
+            "Attempts to deliver per minute. `failed`: comes again; `dead`: was the last; `dropped`: there "
+            "was nothing to tell this subscriber.",
             "cpm",
         ),
         Query(f"60 * {rate(_ATTEMPTS, 'outcome')}", "{{outcome}}"),
@@ -102,7 +102,7 @@ _BECOMES = (
         Query(
             share(
                 rate(_ATTEMPTS, "subscription", outcome="failed|dead"),
-                rate(_ATTEMPTS, "subscription"),
+                rate(_ATTEMPTS, "subscription", outcome="!dropped"),
             ),
             _EACH,
         ),

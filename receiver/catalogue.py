@@ -209,7 +209,7 @@ def _deliver() -> Iterator[Declared]:
     yield Declared(
         "delivery_attempts",
         "counter",
-        "Attempts to deliver a message, by what came of them.",
+        "Attempts to deliver a message, by what came of them; `dropped`: none was made.",
         (*by, "outcome"),
     )
     yield Declared(

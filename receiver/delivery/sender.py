@@ -217,7 +217,8 @@ class Sender:
             self._count_delivered(message, at + took_s)
         outcome = state if state in ("delivered", "dropped", "dead") else "failed"
         self._metrics.delivery_attempts.labels(lane.subscription.id, outcome).inc()
-        self._metrics.delivery_duration.labels(lane.subscription.id).observe(took_s)
+        if verdict is not None:
+            self._metrics.delivery_duration.labels(lane.subscription.id).observe(took_s)
         if self._metrics.traces and verdict is not None:
             self._metrics.traces.add(span(message, attempt, outcome, at, took_s))
         self._results.append(
