@@ -118,7 +118,7 @@ class Sender:
 
     async def _refresh(self) -> None:
         now = self._clock.now()
-        if now - self._refreshed < _REFRESH_S:
+        if 0 <= now - self._refreshed < _REFRESH_S:
             return
         rows = {
             row.id: row for row in await self._store.read(messages.subscriptions) if row.state == "active"

@@ -74,7 +74,7 @@ class Exchange:
             raise
         finally:
             if self._observer is not None:
-                self._observer(request.operation, outcome, self._clock.now() - started)
+                self._observer(request.operation, outcome, max(0.0, self._clock.now() - started))
 
     async def _answer(self, request: Request, token: str | None) -> Answer:
         try:

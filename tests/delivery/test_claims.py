@@ -10,9 +10,10 @@ from starlette.responses import Response
 from receiver.clock import WallClock
 from receiver.delivery.guard import GuardedTransport
 from receiver.delivery.sender import Sender
-from tests.delivery.office import LOCAL, Office
+from tests.delivery.office import LOCAL, Office, SteppedClock
 from tests.delivery.subscriber import Received, Subscriber, ok
 from tests.delivery.test_sender import live
+from tests.factories import START
 
 pytestmark = pytest.mark.anyio
 
@@ -94,3 +95,15 @@ async def test_a_rate_is_kept(office: Office, crm: Subscriber) -> None:
     async with office.delivering():
         await office.until("delivered", 15)
     assert asyncio.get_running_loop().time() - began >= 14 / 20.0
+
+
+async def test_a_clock_put_back_keeps_no_subscription_waiting(office: Office, crm: Subscriber) -> None:
+    office.clock = clock = SteppedClock(START + 1000)
+    await office.subscribe(crm.url)
+    async with office.delivering():
+        await live(office, "r1")
+        await office.until("delivered", 5)
+        await office.subscribe(crm.url, name="other")
+        clock.time -= 500
+        await live(office, "r2")
+        await office.until("delivered", 15)

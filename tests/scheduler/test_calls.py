@@ -25,6 +25,7 @@ from tests.scheduler.parts import (
     QUEUES,
     TASKS,
     Script,
+    Seen,
     SteppedClock,
     Told,
     lost,
@@ -237,3 +238,15 @@ def test_pauses_grow_with_full_jitter_up_to_a_bound() -> None:
     for high, bound in zip(highest, (1, 2, 4, 8, 8, 8, 8), strict=True):
         assert 0.9 * bound < high <= bound
     assert min(min(pauses) for pauses in drawn) < 0.05
+
+
+async def test_a_clock_that_is_put_back_meanwhile_makes_no_request_take_less_than_no_time(
+    client: SchedulerClient, script: Script, clock: SteppedClock, told: Told
+) -> None:
+    def put_back(_seen: Seen) -> Response:
+        clock.time -= 10
+        return reply([])
+
+    script.on("GET", QUEUES, put_back)
+    assert await client.list_queues() == []
+    assert told.of("list_queues") == ["ok"]
