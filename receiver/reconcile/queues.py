@@ -17,7 +17,7 @@ class QueueWatch:
     async def look(self, everything: bool) -> None:
         """Record queues that are new or changed, every now and then. Raises SchedulerError."""
         now = self._desk.clock.now()
-        if not everything and now - self._looked_at < self._desk.policy.sweep_every:
+        if not everything and 0 <= now - self._looked_at < self._desk.policy.sweep_every:
             return
         self._desk.spend()
         records = await self._desk.client.list_queues()
@@ -45,11 +45,13 @@ class QueueWatch:
     async def stale(self, everything: bool) -> list[str]:
         """Queues that were not read through for too long, or whose reading broke off; the stalest first."""
         sweeps = await self._desk.sweeps()
-        fresh_since = self._desk.clock.now() - self._desk.policy.sweep_every
+        now = self._desk.clock.now()
+        fresh_since = now - self._desk.policy.sweep_every
 
         def read_at(queue_id: str) -> float:
             sweep = sweeps.get(queue_id)
-            return sweep.completed_at or 0.0 if sweep and sweep.next_page == 1 else 0.0
+            at = sweep.completed_at if sweep and sweep.next_page == 1 else None
+            return at if at is not None and at <= now else 0.0  # a later one is of a clock since put back
 
         open_queues = [queue_id for queue_id, said in (await self.known()).items() if said.status != "gone"]
         stale = [each for each in open_queues if everything or read_at(each) <= fresh_since]

@@ -220,3 +220,20 @@ def test_a_new_worker_sweeps_only_what_is_stale(tmp_path: Path) -> None:
             assert (await TaskReconciler(it.desk).once()).swept == 1
 
     run(story())
+
+
+def test_a_clock_put_back_keeps_no_queue_from_being_swept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def story() -> None:
+        scheduler = Scripted()
+        scheduler.add("5", *tasks(3, start_time_utc="2030-01-01 00:00:00"))
+        async with bench(tmp_path, scheduler.app) as it:
+            await it.tasks.once()
+            ahead = it.clock.now
+            monkeypatch.setattr(it.clock, "now", lambda: ahead() - 86_400)
+            scheduler.add("6")
+            report = await it.pass_after(10)
+            assert report.swept == 2
+
+    run(story())
