@@ -58,13 +58,11 @@ def read_retry_after(text: str | None, now: float) -> float | None:
     """Seconds of a Retry-After header, which holds seconds or a date; None where it holds neither."""
     if not text:
         return None
-    try:
-        return max(0.0, float(int(text)))
-    except ValueError:
-        pass
+    if text.isascii() and text.isdigit():
+        return float(text)
     try:
         moment = parsedate_to_datetime(text)
-    except ValueError:
+    except (ValueError, OverflowError):
         return None
     aware = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
     return max(0.0, (aware - datetime.fromtimestamp(now, UTC)).total_seconds())

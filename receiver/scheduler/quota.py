@@ -81,7 +81,7 @@ class Quota:
         if number is None:
             try:
                 number = parsedate_to_datetime(text).timestamp()
-            except (ValueError, TypeError):
+            except (ValueError, OverflowError):
                 return None
         return self._moment(number)
 

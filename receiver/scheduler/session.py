@@ -55,7 +55,7 @@ class Session:
         """The Date of an answer is its second's beginning: on average half a second more has passed."""
         try:
             theirs = parsedate_to_datetime(stamp).timestamp() + 0.5 if stamp else None
-        except ValueError:
+        except (ValueError, OverflowError):
             return
         if theirs is not None:
             self.clock_offset = theirs - self.clock.now()

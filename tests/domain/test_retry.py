@@ -65,6 +65,9 @@ def test_what_an_answer_means(status: int, kind: str, slow_s: float) -> None:
         ("Tue, 14 Nov 2023 22:14:20 GMT", 60.0),
         ("soon", SLOW_S),
         ("86400", LONGEST_SLOW_S),
+        ("9" * 400, LONGEST_SLOW_S),
+        ("9" * 5000, LONGEST_SLOW_S),
+        (f"Tue, 14 Nov 2023 22:14:20 +{'9' * 20}", SLOW_S),
     ],
 )
 def test_a_subscriber_may_say_how_long_within_bounds(said: str, seconds: float) -> None:

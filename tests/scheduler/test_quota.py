@@ -81,6 +81,7 @@ def test_a_block_lasts_until_the_reset(clock: SteppedClock) -> None:
         ({"x-ratelimit-reset": str(int(NOW) + 120)}, 120),
         ({"retry-after": format_datetime(datetime.fromtimestamp(NOW + 30, UTC), usegmt=True)}, 30),
         ({"retry-after": "soon"}, 60),
+        ({"retry-after": f"Tue, 14 Nov 2023 22:14:20 +{'9' * 20}"}, 60),
         ({"x-ratelimit-reset": "-3"}, 60),
         ({"x-ratelimit-reset": "0"}, 1),
         ({"x-ratelimit-reset": "999999"}, 3600),
