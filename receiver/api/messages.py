@@ -15,6 +15,7 @@ from receiver.api.outbound_shapes import (
     WholeMessage,
 )
 from receiver.api.paging import read_page
+from receiver.api.values import seq_of
 from receiver.errors import NotFoundError
 from receiver.store.outbound import MESSAGE, OPERATOR_EVENT, OUTCOME, POSTING
 
@@ -39,12 +40,7 @@ async def get_message(call: Call[Asked, None]) -> WholeMessage:
     """One message with the attempts to deliver it. Raises NotFoundError."""
 
     def read(connection: Connection) -> WholeMessage:
-        seq = call.path["message"]
-        row = (
-            connection.execute(_messages().where(MESSAGE.c.seq == int(seq))).first()
-            if seq.isdecimal()
-            else None
-        )
+        row = connection.execute(_messages().where(MESSAGE.c.seq == seq_of(call.path["message"]))).first()
         if row is None:
             raise NotFoundError("there is no such message: /v1/subscriptions/{id}/messages lists them")
         attempts = select(POSTING).where(POSTING.c.message_seq == row.seq).order_by(POSTING.c.seq)

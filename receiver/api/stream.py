@@ -18,6 +18,7 @@ from receiver.api.outbound_params import OutcomeQuery
 from receiver.api.parts import ApiParts
 from receiver.api.problems import RETRY_AFTER_S, answer_to, problem
 from receiver.api.serving import read_query, scopes_of
+from receiver.api.values import seq_of
 from receiver.errors import ReceiverError, StoreUnavailableError
 
 PATH = "/v1/outcomes/stream"
@@ -59,9 +60,9 @@ class OutcomeStream:
 
     async def _beginning(self, request: Request, asked: OutcomeQuery) -> int:
         """Behind what the reader has had, else where it asked to begin, else from now on."""
-        last = request.headers.get("last-event-id", "")
-        if last.isdecimal() and len(last) < 19:
-            return int(last)
+        last = seq_of(request.headers.get("last-event-id", ""))
+        if last is not None:
+            return last
         if "after" in request.query_params:
             return asked.after
         return await self._parts.store.read(outcomes.last_seq)

@@ -24,6 +24,11 @@ def iso(at: float) -> str:
     return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
+def seq_of(text: str) -> int | None:
+    """The number of a row; None for what no row can have."""
+    return int(text) if text.isdecimal() and len(text) < 19 else None
+
+
 def _read_moment(value: object) -> float:
     # A "+" that nobody escaped arrives as a space: "…T10:00:00 03:00".
     text = str(value)

@@ -128,7 +128,8 @@ async def test_a_test_event_is_on_its_way_and_in_no_feed(rig: Rig) -> None:
     assert told["message"]["state"] == "waiting"
     assert (await ask(rig, "/v1/outcomes"))["outcomes"] == []
     await ask(rig, "/v1/messages/999999", "GET", 404)
-    await ask(rig, "/v1/messages/one", "GET", 404)
+    for nobodys in ("one", "9" * 30, "9" * 5000):
+        await ask(rig, f"/v1/messages/{nobodys}", "GET", 404)
 
 
 async def test_a_replay_sends_all_of_a_time_whatever_became_of_it(rig: Rig) -> None:
