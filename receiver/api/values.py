@@ -1,10 +1,10 @@
 """The kinds of values that come in as parameters and go out in answers."""
 
-from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, PlainSerializer, StringConstraints, WithJsonSchema
 
+from receiver.domain.calendar import iso
 from receiver.domain.fields import read_time
 
 State = Literal["new", "scheduled", "executed", "delayed", "connected", "finished", "gone"]
@@ -13,15 +13,6 @@ Confidence = Literal["events", "reconciled"]
 
 Word = Annotated[str, StringConstraints(min_length=1, max_length=200, pattern=r"^[^\x00]+$")]
 """A text to look for."""
-
-_EARLIEST = datetime.min.replace(tzinfo=UTC).timestamp()
-_LATEST = datetime.max.replace(microsecond=0, tzinfo=UTC).timestamp()
-
-
-def iso(at: float) -> str:
-    """Epoch seconds as ISO 8601, UTC, with milliseconds; what no calendar has is its first or last second."""
-    moment = datetime.fromtimestamp(min(max(at, _EARLIEST), _LATEST), UTC)
-    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def seq_of(text: str) -> int | None:

@@ -6,8 +6,9 @@ from dataclasses import asdict
 from typing import Any
 
 from receiver.api.shapes import Finding, HookCount, PhoneCall, Said, Task, Timeline
-from receiver.api.values import Json, iso
+from receiver.api.values import Json
 from receiver.domain import timeline as folded
+from receiver.domain.calendar import iso
 from receiver.domain.facts import EVENTS, CallSaid, Fact, HookSaid, SettledSaid, pack
 from receiver.domain.masking import mask_number, mask_text, mask_tree
 from receiver.store.rows import finding_rows, task_row

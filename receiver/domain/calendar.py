@@ -94,3 +94,13 @@ def number_of(day: date) -> int:
 def date_of(number: int) -> date:
     """The day of a number; the first or the last that there is of one beyond."""
     return date.fromordinal(min(max(number + _EPOCH, date.min.toordinal()), date.max.toordinal()))
+
+
+_EARLIEST = datetime.min.replace(tzinfo=UTC).timestamp()
+_LATEST = datetime.max.replace(microsecond=0, tzinfo=UTC).timestamp()
+
+
+def iso(at: float) -> str:
+    """A moment as ISO 8601, UTC, with milliseconds; what no calendar has is its first or last second."""
+    moment = datetime.fromtimestamp(min(max(at, _EARLIEST), _LATEST), UTC)
+    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -6,11 +6,11 @@ Each event is told once, but for `task.reconciled`, which is told again whenever
 
 import hashlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from datetime import UTC, datetime
 from typing import Any, Literal, get_args
 
 import orjson
 
+from receiver.domain.calendar import iso
 from receiver.domain.facts import CallSaid
 from receiver.domain.numbers import e164
 from receiver.domain.shape import shape
@@ -183,19 +183,17 @@ def describe(timeline: Timeline) -> dict[str, Any]:
         "total_s": call.duration if call else None,
         "hangup_cause": call.hangup_cause if call else None,
         "hangup_party": call.hangup_disposition if call else None,
-        "planned_at": moment(plan.start_at if plan else None),
-        "first_at": moment(timeline.first_at),
-        "connected_at": moment(timeline.connected_at),
-        "finished_at": moment(timeline.finished_at),
+        "planned_at": _moment(plan.start_at if plan else None),
+        "first_at": _moment(timeline.first_at),
+        "connected_at": _moment(timeline.connected_at),
+        "finished_at": _moment(timeline.finished_at),
         "confidence": timeline.confidence,
     }
 
 
-def moment(at: float | None) -> str | None:
-    """ISO 8601 in UTC with milliseconds."""
-    if at is None:
-        return None
-    return datetime.fromtimestamp(at, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+def _moment(at: float | None) -> str | None:
+    """As `iso` puts it, where there is one."""
+    return None if at is None else iso(at)
 
 
 def _text(text: str | None) -> str | None:

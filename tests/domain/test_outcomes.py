@@ -53,6 +53,13 @@ SUCCESS = (
 )
 
 
+def test_a_moment_that_no_calendar_has_is_its_first_or_last_second() -> None:
+    told = describe(fold([hook("before", START), seen("executed", START, start_at=-1e12)]))
+    assert told["planned_at"] == "0001-01-01T00:00:00.000Z"
+    told = describe(fold([hook("before", START), seen("executed", START, start_at=1e12)]))
+    assert told["planned_at"] == "9999-12-31T23:59:59.000Z"
+
+
 def test_a_task_that_goes_well() -> None:
     told = tell(SUCCESS)
     assert names(told) == [

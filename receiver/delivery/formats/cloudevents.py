@@ -4,7 +4,8 @@ import orjson
 
 from receiver.delivery.formats.standard import signed
 from receiver.delivery.letter import Answer, FormatError, Letter, Post, Posted
-from receiver.domain.outcomes import SCHEMA_VERSION, moment
+from receiver.domain.calendar import iso
+from receiver.domain.outcomes import SCHEMA_VERSION
 
 _PREFIX = "receiver."
 """Types of events are to begin with a name of their maker's; a subscription may set its own."""
@@ -32,7 +33,7 @@ def _attributes(letter: Letter) -> dict[str, str]:
         "source": f"/accounts/{letter.data['account']}",
         "type": f"{prefix}{letter.type}",
         "subject": f"tasks/{task}",
-        "time": moment(letter.at) or "",
+        "time": iso(letter.at),
         "dataschema": f"urn:receiver:event:{letter.type}:{SCHEMA_VERSION}",
     }
 

@@ -6,7 +6,8 @@ import orjson
 
 from receiver.delivery.letter import Answer, Letter, Post, Posted
 from receiver.domain import signing
-from receiver.domain.outcomes import SCHEMA_VERSION, moment
+from receiver.domain.calendar import iso
+from receiver.domain.outcomes import SCHEMA_VERSION
 
 
 def envelope(letter: Letter) -> dict[str, Any]:
@@ -15,7 +16,7 @@ def envelope(letter: Letter) -> dict[str, Any]:
         "id": letter.id,
         "type": letter.type,
         "schema_version": SCHEMA_VERSION,
-        "timestamp": moment(letter.at),
+        "timestamp": iso(letter.at),
         "data": letter.data,
     }
 
