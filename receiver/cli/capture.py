@@ -2,21 +2,23 @@
 
 import time
 from collections.abc import Iterator
+from contextlib import closing
 from typing import Annotated, Any
 
 import typer
-from sqlalchemy import ColumnElement, Integer, Row, func, literal_column, select
+from sqlalchemy import Row, and_, func, select
 
 from receiver.cli.output import STDERR, STDOUT, ConfigOption, JsonOption, moment, print_json, print_table
 from receiver.intake.capture import as_setting, propose
 from receiver.intake.payload import decode, read_payload
 from receiver.settings import Settings, load_settings
+from receiver.store.bulk import among
 from receiver.store.engine import Store
 from receiver.store.tables import DELIVERY
 
 _POLL_S = 0.5
-_COMMITTED: ColumnElement[int] = literal_column("delivery.rowid", Integer).label("committed")
-"""Grows in the order of commits: of two deliveries the one that came first may be committed last."""
+_LATE_S = 20.0
+"""Of two deliveries the one that came first may be committed last, but by no more than this."""
 
 
 def capture(
@@ -33,34 +35,38 @@ def capture(
     Deliveries are printed whole, phone numbers included.
     """
     settings = load_settings(config)
-    store = Store(settings.store)
-    store.create()
     seen: list[Row[Any]] = []
-    try:
-        for row in deliveries(store, last, follow=follow):
-            seen.append(row)
-            if not as_json:
-                _print(row)
-    except KeyboardInterrupt:
-        STDERR.print("")
-    store.close()
+    with closing(Store(settings.store)) as store:
+        store.create()
+        try:
+            for row in deliveries(store, last, follow=follow, late_s=_LATE_S * settings.clock_speed):
+                seen.append(row)
+                if not as_json:
+                    _print(row)
+        except KeyboardInterrupt:
+            STDERR.print("")
     _conclude(seen, settings, as_json=as_json)
 
 
-def deliveries(store: Store, last: int, *, follow: bool) -> Iterator[Row[Any]]:
-    """So many of the latest, oldest first; then, for ever, each as it is committed."""
+def deliveries(store: Store, last: int, *, follow: bool, late_s: float = _LATE_S) -> Iterator[Row[Any]]:
+    """So many of the latest, oldest first; then, for ever, each that is committed."""
+    came = DELIVERY.c.received_at
     with store.snapshot() as connection:
-        latest = select(DELIVERY).order_by(DELIVERY.c.received_at.desc()).limit(last)
+        latest = select(DELIVERY).order_by(came.desc()).limit(last)
         rows = list(connection.execute(latest))[::-1]
-        seen = connection.scalar(select(func.max(_COMMITTED)).select_from(DELIVERY)) or 0
+        newest = connection.scalar(select(func.max(came))) or 0.0
+        late = select(DELIVERY.c.id, came).where(came >= newest - late_s)
+        known = {row.id: row.received_at for row in connection.execute(late)}
     yield from rows
     while follow:
         time.sleep(_POLL_S)
+        since = max(known.values(), default=0.0) - late_s
+        known = {each: at for each, at in known.items() if at >= since}
         with store.snapshot() as connection:
-            newer = select(DELIVERY, _COMMITTED).where(seen < _COMMITTED).order_by(_COMMITTED)
-            rows = list(connection.execute(newer))
+            new = and_(came >= since, ~among(connection, DELIVERY.c.id, known))
+            rows = list(connection.execute(select(DELIVERY).where(new).order_by(came)))
         yield from rows
-        seen = rows[-1].committed if rows else seen
+        known |= {row.id: row.received_at for row in rows}
 
 
 def _print(row: Row[Any]) -> None:
@@ -78,10 +84,7 @@ def _print(row: Row[Any]) -> None:
 
 
 def _conclude(seen: list[Row[Any]], settings: Settings, *, as_json: bool) -> None:
-    content_types = [
-        next((value for name, value in row.headers if name == "content-type"), "") for row in seen
-    ]
-    bodies = [(row.query, kind, row.body) for row, kind in zip(seen, content_types, strict=True)]
+    bodies = [(row.query, _content_type(row), row.body) for row in seen]
     proposals = propose(bodies, settings.aliases)
     setting = as_setting(proposals, settings.aliases)
     if as_json:
@@ -102,8 +105,11 @@ def _conclude(seen: list[Row[Any]], settings: Settings, *, as_json: bool) -> Non
         )
 
 
+def _content_type(row: Row[Any]) -> str:
+    return next((value for name, value in row.headers if name == "content-type"), "")
+
+
 def _plain(row: Row[Any]) -> dict[str, Any]:
-    content_type = next((value for name, value in row.headers if name == "content-type"), "")
     return {
         "id": row.id,
         "received_at": moment(row.received_at),
@@ -114,6 +120,6 @@ def _plain(row: Row[Any]) -> dict[str, Any]:
         "query": row.query,
         "headers": row.headers,
         "body": decode(row.body),
-        "read": read_payload(row.query, content_type, row.body).pairs,
+        "read": read_payload(row.query, _content_type(row), row.body).pairs,
         "problem": row.problem,
     }

@@ -5,13 +5,15 @@ import signal
 import subprocess
 import sys
 import tomllib
+from contextlib import closing
+from pathlib import Path
 from threading import Timer
 
 import pytest
 
 from receiver.cli.capture import deliveries
 from receiver.store.engine import Store
-from tests.api.rig import T0, running_rig
+from tests.api.rig import T0, rig_on
 from tests.cli.shell import Shell
 
 BODY = b"TaskNo=4711&number=%2B79161234567&Meldung=%5B%2Fred%5D"
@@ -19,13 +21,13 @@ BODY = b"TaskNo=4711&number=%2B79161234567&Meldung=%5B%2Fred%5D"
 
 @pytest.fixture
 def filled(shell: Shell) -> Shell:
-    _deliver(shell, 3)
+    _deliver(shell.store, 3)
     return shell
 
 
-def _deliver(shell: Shell, count: int, at: float = T0) -> None:
+def _deliver(target: Path | str, count: int, at: float = T0) -> None:
     async def fill() -> None:
-        async with running_rig(shell.folder) as rig:
+        async with rig_on(str(target)) as rig:
             for number in range(count):
                 await rig.hook(f"o-{at - T0 + number:.0f}", "before", at + number, BODY)
 
@@ -103,7 +105,7 @@ def test_following_prints_what_comes_until_it_is_interrupted(filled: Shell) -> N
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     try:
         assert "main/o-1 " not in _read_until(process, "main/o-2")
-        _deliver(filled, 1, T0 + 10)
+        _deliver(filled.store, 1, T0 + 10)
         _read_until(process, "main/o-10")
         process.send_signal(signal.SIGINT)
         rest, trouble = process.communicate(timeout=20)
@@ -114,12 +116,14 @@ def test_following_prints_what_comes_until_it_is_interrupted(filled: Shell) -> N
     assert (process.returncode, trouble.strip()) == (0, "")
 
 
-def test_following_from_none_tells_only_what_comes_next(filled: Shell) -> None:
+def test_following_tells_the_latest_and_then_only_what_comes(store_target: str) -> None:
     """Be it older than what is known: of two deliveries the one that came first may be committed last."""
-    store = Store(filled.store)
-    following = deliveries(store, 0, follow=True)
-    later = Timer(0.2, _deliver, (filled, 1, T0 - 5))
-    later.start()
-    assert next(following).ref == "o--5"
-    later.join()
-    store.close()
+    _deliver(store_target, 3)
+    with closing(Store(store_target)) as store:
+        following = deliveries(store, 1, follow=True)
+        assert next(following).ref == "o-2"
+        for at in (-5, 10):
+            later = Timer(0.2, _deliver, (store_target, 1, T0 + at))
+            later.start()
+            assert next(following).ref == f"o-{at}"
+            later.join()
