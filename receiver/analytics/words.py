@@ -12,6 +12,7 @@ NOTHING = "–"
 
 BASIS: dict[Basis, str] = {"created": "by creation", "finished": "by finish", "started": "by start"}
 
+_TO_THE_MINUTE = "%Y-%m-%d %H:%M"
 _MOST_NAME = 40
 _LAST_KNOWN = 0x04FF
 """The last character of Cyrillic: what comes later is not in every font."""
@@ -84,12 +85,15 @@ def whose(question: Question) -> str:
 
 def period(calendar: Calendar, since: float | None, until: float | None) -> str:
     """From when to when, by the zone's clocks; the last day is in it."""
-    if since is None or until is None:
-        return "all time"
-    if not _begins_day(calendar, since) or not _begins_day(calendar, until):
-        return f"{_local(calendar, since):%Y-%m-%d %H:%M} to {_local(calendar, until):%Y-%m-%d %H:%M}"
-    first, last = _local(calendar, since), _local(calendar, until - 1)
-    return f"{first:%Y-%m-%d}" if first.date() == last.date() else f"{first:%Y-%m-%d} to {last:%Y-%m-%d}"
+    in_days = all(_begins_day(calendar, at) for at in (since, until) if at is not None)
+    form = "%Y-%m-%d" if in_days else _TO_THE_MINUTE
+    first = None if since is None else f"{_local(calendar, since):{form}}"
+    last = None if until is None else f"{_local(calendar, until - in_days):{form}}"
+    if first is None:
+        return "all time" if last is None else f"to {last}"
+    if last is None:
+        return f"from {first}"
+    return first if in_days and first == last else f"{first} to {last}"
 
 
 def _begins_day(calendar: Calendar, at: float) -> bool:
@@ -102,7 +106,7 @@ def _local(calendar: Calendar, at: float) -> datetime:
 
 def moment(calendar: Calendar, at: float) -> str:
     """A moment by the zone's clocks, to the minute."""
-    return f"{_local(calendar, at):%Y-%m-%d %H:%M}"
+    return f"{_local(calendar, at):{_TO_THE_MINUTE}}"
 
 
 def basis_of(counts: Literal["tasks", "attempts"], basis: Basis) -> str:

@@ -10,6 +10,7 @@ from typing import Annotated, Any
 import typer
 from sqlalchemy import Connection
 
+from receiver.analytics import words
 from receiver.analytics.comparison import Comparison, compare
 from receiver.analytics.figures import FIGURES, Figure
 from receiver.analytics.flat import as_csv
@@ -20,7 +21,7 @@ from receiver.api.analytics import comparison_answer, figure_answer, figure_ques
 from receiver.api.analytics_params import FIGURE_QUERIES
 from receiver.cli.bars import cell, list_of, map_of_hours, table_of, wide_enough
 from receiver.cli.options import AccountOption, QueueOption
-from receiver.cli.output import STDERR, STDOUT, ConfigOption, JsonOption, moment, print_json, print_table
+from receiver.cli.output import STDERR, STDOUT, ConfigOption, JsonOption, print_json, print_table
 from receiver.cli.reading import plain, query_of
 from receiver.errors import InputError
 from receiver.settings import load_settings
@@ -133,7 +134,7 @@ def _print_overview(connection: Connection, scope: dict[str, str | None], *, as_
 
 def _print_report(answered: Report) -> None:
     question = answered.question
-    title = f"{answered.figure.title}: {answered.figure.counts} {_by_moment(question)}, {_period(question)}"
+    title = f"{answered.figure.title}: {_asked(answered)}"
     if answered.figure.name == "hours" and set(question.by) == {"hour", "weekday"}:
         STDOUT.print(f"{title}, yield in %", highlight=False)
         at = question.by.index("hour"), question.by.index("weekday")
@@ -149,20 +150,12 @@ def _print_report(answered: Report) -> None:
         STDOUT.print(f"Note: {note}", highlight=False)
 
 
-def _by_moment(question: Question) -> str:
-    return {"created": "by creation", "finished": "by finish", "started": "by start"}[question.basis]
-
-
-def _period(question: Question) -> str:
-    """What was asked about, in a few words."""
-    since, until = (
-        moment(at + question.calendar.offset(at)) if at is not None else None
-        for at in (question.since, question.until)
-    )
-    span = f"from {since[:16] if since else 'the first'} to {until[:16] if until else 'the last'}"
-    of = [f"account {question.account}"] if question.account else []
-    of += [f"queue {question.queue_id}"] if question.queue_id else []
-    return ", ".join([f"{span} ({question.calendar.name})", *of])
+def _asked(answered: Report) -> str:
+    """What is counted, when and whose, in a few words."""
+    question = answered.question
+    period = words.period(question.calendar, question.since, question.until)
+    counted = words.basis_of(answered.figure.counts, question.basis)
+    return f"{counted}, {period} ({question.calendar.name}), {words.whose(question)}"
 
 
 def _print_comparison(compared: Comparison, *, as_json: bool) -> None:
@@ -179,6 +172,5 @@ def _print_comparison(compared: Comparison, *, as_json: bool) -> None:
         rows.append([each.name, cell(each.first), cell(each.second), text])
     print_table(compared.first.figure.title, ("share", "first", "second", "first less second"), rows)
     for name, side in (("first", compared.first), ("second", compared.second)):
-        said = f"{side.figure.counts} {_by_moment(side.question)}, {_period(side.question)}"
-        STDOUT.print(f"{name}: {said}", highlight=False)
+        STDOUT.print(f"{name}: {_asked(side)}", highlight=False)
     STDOUT.print("Observational: the two may differ in other things too.", highlight=False)

@@ -5,6 +5,8 @@ import pytest
 from receiver.analytics import words
 from receiver.analytics.charts.picked import GAP_ORDER, gap_label
 from receiver.analytics.intervals import share
+from receiver.domain.calendar import Calendar
+from tests.analytics.lives import at
 
 
 @pytest.mark.parametrize(
@@ -42,6 +44,24 @@ def test_durations_have_two_digits(seconds: float | None, text: str) -> None:
 )
 def test_counts_are_as_short_as_they_must_be(number: int, text: str, brief: str) -> None:
     assert (words.short_count(number), words.brief(number)) == (text, brief)
+
+
+@pytest.mark.parametrize(
+    ("since", "until", "text"),
+    [
+        (None, None, "all time"),
+        ("2026-03-01 00:00", None, "from 2026-03-01"),
+        ("2026-03-01 09:00", None, "from 2026-03-01 09:00"),
+        (None, "2026-04-01 00:00", "to 2026-03-31"),
+        (None, "2026-04-01 12:00", "to 2026-04-01 12:00"),
+        ("2026-03-01 00:00", "2026-03-02 00:00", "2026-03-01"),
+        ("2026-03-01 00:00", "2026-04-01 00:00", "2026-03-01 to 2026-03-31"),
+        ("2026-03-01 00:00", "2026-03-01 12:00", "2026-03-01 00:00 to 2026-03-01 12:00"),
+    ],
+)
+def test_the_last_day_of_a_period_is_in_it(since: str | None, until: str | None, text: str) -> None:
+    begin, end = (None if each is None else at(each, "Europe/Moscow") for each in (since, until))
+    assert words.period(Calendar("Europe/Moscow"), begin, end) == text
 
 
 def test_a_share_of_nothing_is_no_number() -> None:

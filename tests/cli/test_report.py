@@ -27,7 +27,7 @@ def filled(shell: Shell) -> Shell:
 def test_a_figure_for_people(filled: Shell) -> None:
     said = filled.run("report", "success", "--by", "queue", "--zone", "Europe/Moscow")
     assert said.status == 0
-    assert "Success rate: tasks by creation, from the first to the last (Europe/Moscow)" in said.out
+    assert "Success rate: tasks by creation, all time (Europe/Moscow), all accounts" in said.out
     assert "75.0% 30–95" in said.out
     assert "80.0% 38–96" in said.out, "the total"
 
