@@ -4,6 +4,7 @@ import os
 import re
 import signal
 import subprocess
+import sys
 from collections import Counter
 from collections.abc import Iterable
 from contextlib import suppress
@@ -45,9 +46,9 @@ def profile(
     """The functions and packages in which a server spends its time; rough, since watching takes time too."""
     (contestant,) = options.chosen(only, ())
     plan = Plan(1, seconds, 0.5, connections)
-    spy = which("py-spy")
+    spy = py_spy()
     if spy is None:
-        say("left out: no py-spy in PATH; it comes with pip install 'receiver[bench]'")
+        say("left out: no py-spy here; it comes with pip install 'receiver[bench]'")
         raise typer.Exit(0)
     with options.ground(folder) as here:
         stacks = here.new_folder() / "stacks.txt"
@@ -70,6 +71,11 @@ def profile(
         details = {"by_function": functions.most_common(_SHOWN), "by_package": packages.most_common()}
         settings = vars(plan) | {"contestant": only, "samples": samples}
         options.conclude(Report("profile", settings, describe(here), (), Race([sample]), details), as_json)
+
+
+def py_spy() -> str | None:
+    """That of this environment, which need not be in PATH, before any other."""
+    return which("py-spy", path=str(Path(sys.executable).parent)) or which("py-spy")
 
 
 def _watched(ground: Ground, contestant: Contestant, plan: Plan, command: list[str]) -> Sample:

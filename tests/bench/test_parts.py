@@ -1,5 +1,6 @@
 """What the longer measurements rest on."""
 
+import sys
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,7 @@ from tests.bench.figures import Goal, ratios
 from tests.bench.ground import Ground
 from tests.bench.growth import filled, record_one_task
 from tests.bench.postgres import Postgres
-from tests.bench.profile import own_time
+from tests.bench.profile import own_time, py_spy
 from tests.bench.rounds import Sample
 from tests.bench.traffic import ID_FIELD, Traffic, one_task, requests
 
@@ -63,6 +64,19 @@ def test_ratios_are_taken_within_rounds() -> None:
     fast_rounds = [sample(name, number, 900.0) for name in ("ours", "theirs") for number in (2, 3)]
     (figure,) = ratios([*slow_round, *fast_rounds], [("ours", "theirs", Goal("ours ÷ theirs"))])
     assert (figure.value.median, figure.value.least, figure.value.most) == (1.0, 1.0, 2.0)
+
+
+def test_a_profile_finds_the_py_spy_of_its_own_environment(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ours = tmp_path / "venv"
+    for folder in (ours, tmp_path / "elsewhere"):
+        folder.mkdir()
+        (folder / "py-spy").touch(mode=0o755)
+    monkeypatch.setenv("PATH", str(tmp_path / "elsewhere"))
+    assert py_spy() != str(ours / "py-spy")
+    monkeypatch.setattr(sys, "executable", str(ours / "python"))
+    assert py_spy() == str(ours / "py-spy")
 
 
 def test_a_profile_counts_functions_and_packages_but_not_waiting_threads() -> None:
