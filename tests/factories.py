@@ -81,3 +81,25 @@ def delivery(delivery_id: str, at: float = START, event: Event = "before") -> De
         peer="192.0.2.1",
         problem=None,
     )
+
+
+def subscription(name: str = "crm", **changes: Any) -> dict[str, Any]:
+    """One that is told everything, as soon as it is known, as a row of `subscription`."""
+    row: dict[str, Any] = {
+        "id": name,
+        "name": name,
+        "url": "http://crm.example/",
+        "secrets": [],
+        "filter": {},
+        "format": "standard",
+        "options": {},
+        "order": "task",
+        "certainty": "events",
+        "max_wait_s": 900.0,
+        "rate": None,
+        "concurrency": 4,
+        "state": "active",
+        "created_at": 0.0,
+        "updated_at": 0.0,
+    }
+    return row | changes

@@ -17,6 +17,7 @@ from receiver.delivery.sender import Sender
 from receiver.domain.hooks import HookKey, HookSigner
 from receiver.domain.signing import new_secret
 from receiver.store.outbound import MESSAGE, OPERATOR_EVENT, OUTCOME, POSTING, SUBSCRIPTION
+from tests.factories import subscription
 from tests.ledger.house import House, open_house
 
 LOCAL = read_networks(["127.0.0.0/8"])
@@ -51,26 +52,8 @@ class Office:
     async def subscribe(self, url: str, name: str = "crm", **changes: Any) -> str:
         """A subscription; its secret."""
         secret = self.secrets[name] = new_secret()
-        row: dict[str, Any] = {
-            "id": name,
-            "name": name,
-            "url": url,
-            "secrets": [{"secret": secret, "until": None}],
-            "filter": {},
-            "format": "standard",
-            "options": {},
-            "order": "task",
-            "certainty": "events",
-            "max_wait_s": 900.0,
-            "rate": None,
-            "concurrency": 4,
-            "state": "active",
-            "created_at": 0.0,
-            "updated_at": 0.0,
-        }
-        await self.house.store.write(
-            lambda connection: connection.execute(insert(SUBSCRIPTION), [row | changes])
-        )
+        row = subscription(name, url=url, secrets=[{"secret": secret, "until": None}], **changes)
+        await self.house.store.write(lambda connection: connection.execute(insert(SUBSCRIPTION), [row]))
         return secret
 
     async def change(self, name: str = "crm", **changes: Any) -> None:

@@ -8,30 +8,15 @@ from sqlalchemy import insert
 
 from receiver.store import outbox
 from receiver.store.outbound import MESSAGE, OUTCOME, SUBSCRIPTION
-from tests.factories import START, finished, hook, seen
+from tests.factories import START, finished, hook, seen, subscription
 from tests.ledger.house import House
 
 pytestmark = pytest.mark.anyio
 
 
 async def subscribe(house: House, name: str, **changes: Any) -> None:
-    row = {
-        "id": name,
-        "name": name,
-        "url": "http://crm.example/",
-        "secrets": [],
-        "filter": {},
-        "format": "standard",
-        "options": {},
-        "order": "task",
-        "certainty": "events",
-        "max_wait_s": 900.0,
-        "concurrency": 4,
-        "state": "active",
-        "created_at": 0.0,
-        "updated_at": 0.0,
-    }
-    await house.store.write(lambda connection: connection.execute(insert(SUBSCRIPTION), [row | changes]))
+    row = subscription(name, **changes)
+    await house.store.write(lambda connection: connection.execute(insert(SUBSCRIPTION), [row]))
 
 
 async def test_outcomes_are_kept_without_any_subscription(house: House) -> None:

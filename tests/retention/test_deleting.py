@@ -14,7 +14,7 @@ from receiver.store import statements
 from receiver.store.engine import Store
 from receiver.store.outbound import MESSAGE, SUBSCRIPTION
 from receiver.store.tables import LINK
-from tests.factories import ACCOUNT, delivery
+from tests.factories import ACCOUNT, delivery, subscription
 from tests.postgres import prepared_database
 from tests.retention.lives import (
     DAY,
@@ -207,24 +207,8 @@ async def test_while_another_receiver_folds_no_task_is_deleted(postgres: str) ->
 
 
 async def test_a_task_with_an_outcome_that_is_not_delivered_yet_stays(store: Store) -> None:
-    subscription = {
-        "id": "crm",
-        "name": "crm",
-        "url": "http://crm.example/",
-        "format": "standard",
-        "order": "task",
-        "secrets": [],
-        "filter": {},
-        "options": {},
-        "certainty": "events",
-        "max_wait_s": 900.0,
-        "concurrency": 1,
-        "state": "active",
-        "created_at": 0.0,
-        "updated_at": 0.0,
-    }
     with store.transaction() as connection:
-        connection.execute(insert(SUBSCRIPTION), [subscription])
+        connection.execute(insert(SUBSCRIPTION), [subscription()])
     await live(store, life("old", "1", days_ago(31)))
     assert await prune(store, Keep(tasks=30 * DAY)) == {}
     with store.transaction() as connection:

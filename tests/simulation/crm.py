@@ -14,6 +14,7 @@ from standardwebhooks import Webhook
 
 from receiver.clock import Clock
 from receiver.store.outbound import SUBSCRIPTION
+from tests.factories import subscription
 
 NAME, URL = "crm", "http://crm.test/hook"
 SECRET = "whsec_c2ltdWxhdGVkLXNlY3JldC1vZi0zMi1ieXRlcy4uLi4="
@@ -23,22 +24,7 @@ Row = Mapping[str, Any]
 
 def subscribe(connection: Connection) -> None:
     """Have it told everything, as soon as it is known."""
-    row = {
-        "id": NAME,
-        "name": NAME,
-        "url": URL,
-        "format": "standard",
-        "order": "task",
-        "certainty": "events",
-        "secrets": [{"secret": SECRET, "until": None}],
-        "filter": {},
-        "options": {},
-        "max_wait_s": 900.0,
-        "concurrency": 4,
-        "state": "active",
-        "created_at": 0.0,
-        "updated_at": 0.0,
-    }
+    row = subscription(NAME, url=URL, secrets=[{"secret": SECRET, "until": None}])
     connection.execute(insert(SUBSCRIPTION), [row])
 
 
