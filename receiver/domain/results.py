@@ -22,7 +22,6 @@ CallResult = Literal[
 ]
 CALL_RESULTS: tuple[CallResult, ...] = get_args(CallResult)
 FailedLeg = Literal["a", "b", "unknown"]
-FAILED_LEGS: tuple[FailedLeg, ...] = get_args(FailedLeg)
 
 PATTERNS: dict[CallResult, tuple[str, ...]] = {
     "connected": (r"\bbridged\b",),
@@ -139,11 +138,6 @@ def judge(
     result = reasons.read(raw) or "failed"
     # A record of a bridged call cannot make a success of a task that failed.
     return Verdict("failed" if result == "connected" else result, raw, failed_leg)
-
-
-def read_result(word: str) -> CallResult | None:
-    """What a word means by the patterns that are built in; None for one that does not tell."""
-    return BUILT_IN.read(word)
 
 
 def legs_of(call: CallSaid | None, a_number: str | None) -> Legs:

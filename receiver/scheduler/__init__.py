@@ -4,7 +4,7 @@ from receiver.scheduler.account import SchedulerAccount
 from receiver.scheduler.client import SchedulerClient
 from receiver.scheduler.exchange import Observer
 from receiver.scheduler.quota import Quota
-from receiver.scheduler.values import start_epoch, utc_epoch, utc_text, uuid_key
+from receiver.scheduler.values import start_epoch, utc_epoch, utc_text
 from receiver.scheduler.wire import (
     EVENTS,
     CallLeg,
@@ -32,5 +32,4 @@ __all__ = [
     "start_epoch",
     "utc_epoch",
     "utc_text",
-    "uuid_key",
 ]

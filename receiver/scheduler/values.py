@@ -35,11 +35,6 @@ def whole_of(value: object) -> int | None:
     return None if number is None else int(number)
 
 
-def uuid_key(uuid: str | None) -> str | None:
-    """A uuid as it is compared: lower case, no dashes; None for an empty one."""
-    return (uuid or "").replace("-", "").strip().lower() or None
-
-
 def utc_epoch(text: str | None) -> float | None:
     """`YYYY-MM-DD HH:MM:SS[.ff]`, UTC unless it names a zone, in epoch seconds."""
     try:

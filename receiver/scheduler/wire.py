@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator
 
+from receiver.domain.fields import call_key
 from receiver.scheduler.values import (
     EPOCH_CEILING,
     EPOCH_FLOOR,
@@ -14,7 +15,6 @@ from receiver.scheduler.values import (
     text_of,
     utc_epoch,
     utc_text,
-    uuid_key,
     whole_of,
 )
 
@@ -102,22 +102,6 @@ class TaskRecord(_HookUrls):
     def is_finished(self) -> bool:
         return self.status == "finished"
 
-    @property
-    def is_waiting(self) -> bool:
-        """Waits for its first or next attempt; any `delayed…` word of a later revision says so too."""
-        return self.status is not None and self.status.startswith(("scheduled", "delayed"))
-
-    @property
-    def result(self) -> str | None:
-        """`success` or `failed` once finished; None means not finished or unknown, never failed."""
-        settled = self.is_finished and self.finish_result in {"success", "failed"}
-        return self.finish_result if settled else None
-
-    @property
-    def call_key(self) -> str | None:
-        """The call's uuid as it is compared."""
-        return uuid_key(self.cdr)
-
 
 class CallLeg(_Shape):
     """One entry of a call's `cdr` list."""
@@ -163,11 +147,7 @@ class CallRecord(_Shape):
     @property
     def key(self) -> str | None:
         """The uuid as it is compared."""
-        return uuid_key(self.call_uuid)
-
-    @property
-    def is_bridged(self) -> bool:
-        return self.result == "bridged"
+        return call_key(self.call_uuid)
 
 
 class NewTask(_HookUrls):

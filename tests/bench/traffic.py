@@ -5,7 +5,7 @@ import hmac
 import json
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from random import Random
 from typing import Any
 from urllib.parse import urlsplit
@@ -42,9 +42,6 @@ class Traffic:
     repeat: bool = False
     event: str = ""
     random_refs: bool = False
-
-    def as_dict(self) -> dict[str, Any]:
-        return asdict(self)
 
 
 Request = tuple[str, bytes]

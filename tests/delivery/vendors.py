@@ -8,7 +8,6 @@ import orjson
 from receiver.delivery.letter import Answer, Posted
 
 _ISO = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)")
-_E164 = re.compile(r"\+\d{8,15}")
 
 
 def refuse(problem: str, status: int = 400) -> Answer:

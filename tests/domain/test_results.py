@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from receiver.domain.facts import CallSaid
 from receiver.domain.numbers import e164, same_number
-from receiver.domain.results import CALL_RESULTS, PATTERNS, CallResult, Reasons, judge, read_result
+from receiver.domain.results import BUILT_IN, CALL_RESULTS, PATTERNS, CallResult, Reasons, judge
 from receiver.emulator.comments import ENGLISH, RUSSIAN
 
 A, B = "+79990000001", "89990000002"
@@ -49,7 +49,7 @@ def leg(number: str, result: str, cause: str = "") -> dict[str, str]:
     ],
 )
 def test_the_vendors_words(word: str, result: str | None) -> None:
-    assert read_result(word) == result
+    assert BUILT_IN.read(word) == result
     assert result is None or result in CALL_RESULTS
 
 
@@ -77,8 +77,8 @@ def test_the_vendors_words(word: str, result: str | None) -> None:
     ],
 )
 def test_free_text_in_two_languages(text: str, result: str | None) -> None:
-    assert read_result(text) == result
-    assert read_result(f"  {text.upper()} !") == result
+    assert BUILT_IN.read(text) == result
+    assert BUILT_IN.read(f"  {text.upper()} !") == result
     verdict = judge("failed", text, None, A)
     assert (verdict.result, verdict.raw) == (result or "failed", text)
 
@@ -86,8 +86,8 @@ def test_free_text_in_two_languages(text: str, result: str | None) -> None:
 @pytest.mark.parametrize("leg_name", ["A", "B"])
 @pytest.mark.parametrize("result", sorted(ENGLISH))
 def test_the_comments_of_a_scheduler_are_read(result: str, leg_name: str) -> None:
-    assert read_result(f"{leg_name} number: {ENGLISH[result]}") == result
-    assert read_result(f"Номер {leg_name}: {RUSSIAN[result]}") == result
+    assert BUILT_IN.read(f"{leg_name} number: {ENGLISH[result]}") == result
+    assert BUILT_IN.read(f"Номер {leg_name}: {RUSSIAN[result]}") == result
 
 
 def test_own_patterns_come_before_those_that_are_built_in() -> None:
@@ -102,7 +102,7 @@ def test_own_patterns_come_before_those_that_are_built_in() -> None:
     assert (reasons.read("BUSY"), reasons.read("line busy")) == ("rejected", "busy")
     assert reasons.read("went to Voice-Mail") == "no_answer"
     assert reasons.read("нет ответа") == "no_answer"
-    assert read_result("автоответчик") is None
+    assert BUILT_IN.read("автоответчик") is None
 
 
 def test_own_patterns_do_not_touch_each_other() -> None:
@@ -130,8 +130,8 @@ def test_what_fits_no_pattern_stays_as_it_was_said() -> None:
 
 @given(st.text(max_size=3).filter(lambda text: not any(map(str.isalnum, text))))
 def test_marks_around_and_between_words_say_nothing(marks: str) -> None:
-    assert read_result(f"{marks}USER{marks}BUSY{marks}") == "busy"
-    assert read_result(f"{marks}Не {marks}отвечает{marks}") == "no_answer"
+    assert BUILT_IN.read(f"{marks}USER{marks}BUSY{marks}") == "busy"
+    assert BUILT_IN.read(f"{marks}Не {marks}отвечает{marks}") == "no_answer"
 
 
 def test_every_result_that_words_tell_is_one_of_a_call() -> None:

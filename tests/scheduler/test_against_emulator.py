@@ -12,6 +12,7 @@ import httpx2
 import pytest
 
 from receiver.clock import WallClock
+from receiver.domain.fields import call_key
 from receiver.emulator import PROFILES, Emulator, EmulatorConfig, Faults, create_emulator
 from receiver.errors import (
     AmbiguousCreateError,
@@ -110,7 +111,7 @@ async def test_tasks_come_back_as_sent_in_every_list_shape(shape: str) -> None:
         assert [task.urls for task in created] == [task.urls for task in sent]
         assert [task.id async for task in w.client.iter_tasks(queue_id)] == [task.id for task in created]
         task = await w.client.get_task(queue_id, created[5].id)
-        assert (task.name, task.try_count, task.pause, task.is_waiting) == ("ref-5", 3, 60.0, True)
+        assert (task.name, task.try_count, task.pause) == ("ref-5", 3, 60.0)
         assert (task.starts_at, task.start_time_utc) == (start, utc_text(start))
         await w.client.delete_task(queue_id, task.id)
         with pytest.raises(SchedulerNotFoundError):
@@ -123,12 +124,12 @@ async def test_a_finished_task_leads_to_its_call() -> None:
         await w.client.create_tasks(queue_id, [new_task(n) for n in range(3)])
         await w.settled()
         tasks = [task async for task in w.client.iter_tasks(queue_id)]
-        assert [task.result for task in tasks] == ["success"] * 3
+        assert [task.finish_result for task in tasks] == ["success"] * 3
         calls = await asyncio.gather(*(w.client.get_call(task.cdr or "") for task in tasks))
-        assert [call.key for call in calls] == [task.call_key for task in tasks]
+        assert [call.key for call in calls] == [call_key(task.cdr) for task in tasks]
         for call in calls:
             begun, ended = utc_epoch(call.init_time_gmt), utc_epoch(call.hangup_time_gmt)
-            assert call.is_bridged
+            assert call.result == "bridged"
             assert len(call.cdr) == 2
             assert begun is not None
             assert ended is not None

@@ -6,7 +6,6 @@ from receiver.scheduler.values import (
     url_key,
     utc_epoch,
     utc_text,
-    uuid_key,
     whole_of,
 )
 
@@ -55,16 +54,6 @@ def test_seconds_after_an_unknown_creation_are_unknown() -> None:
 def test_an_epoch_survives_its_text() -> None:
     assert utc_text(1_700_000_000.9) == "2023-11-14 22:13:20"
     assert utc_epoch(utc_text(1_700_000_000)) == 1_700_000_000
-
-
-@pytest.mark.parametrize("uuid", ["3F2504E0-4F89-11D3-9A0C-0305E82C3301", "3f2504e04f8911d39a0c0305e82c3301"])
-def test_uuids_compare_in_lower_case_without_dashes(uuid: str) -> None:
-    assert uuid_key(uuid) == "3f2504e04f8911d39a0c0305e82c3301"
-
-
-def test_an_empty_uuid_is_none() -> None:
-    assert uuid_key("") is None
-    assert uuid_key(None) is None
 
 
 @pytest.mark.parametrize("value", ["nan", "inf", "", "many", None, True, [], "1e999", 10**400])

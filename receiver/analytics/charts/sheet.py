@@ -11,7 +11,7 @@ from matplotlib.transforms import blended_transform_factory
 
 from receiver.analytics.charts.chart import Shown
 
-BLUE, ORANGE, GREEN, SKY = "#0072B2", "#E69F00", "#009E73", "#BFE0F2"
+BLUE, ORANGE, SKY = "#0072B2", "#E69F00", "#BFE0F2"
 INK, SOFT, GRID, GREY = "#1b1f24", "#4a5058", "#d9dde1", "#9aa0a6"
 """Okabe and Ito's colours, and greys."""
 
