@@ -39,6 +39,9 @@ SLICES: dict[Dimension, Slice] = {
 of a slice of durations.
 """
 
+_YEARS = range(1970, 2100)
+"""More would take long to be looked through for changes of the clocks."""
+
 WEEKDAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 
 
@@ -79,22 +82,34 @@ def read_by(text: str, allowed: Sequence[Dimension]) -> tuple[Dimension, ...]:
     return tuple(each for each in DIMENSIONS if each in names)
 
 
-def read_bound(field: str, text: str | None, calendar: Calendar, *, is_end: bool = False) -> float | None:
-    """A bound of time: a day of the zone (`until`: the whole of it is in), or a moment on a full hour of it.
-
-    Raises InputError.
+def read_period(
+    since: str | None, until: str | None, calendar: Calendar, prefix: str = ""
+) -> tuple[float | None, float | None]:
+    """Two bounds of time: days of the zone (that of `until` is in), or moments on a full hour of it.
+    `prefix`: of the fields' names. Raises InputError, also where the end does not come behind the beginning.
     """
-    if not text:
+    first = _bound(f"{prefix}since", since, calendar)
+    end = _bound(f"{prefix}until", until, calendar, is_end=True)
+    if first is not None and end is not None and end <= first:
+        message = f"the period ends before it begins: give one later than `{prefix}since`"
+        raise InputError(f"{prefix}until", message)
+    return first, end
+
+
+def _bound(field: str, text: str | None, calendar: Calendar, *, is_end: bool = False) -> float | None:
+    if text is None:
         return None
     try:
-        if len(text) == 10:
-            day = date.fromisoformat(text) + timedelta(days=1 if is_end else 0)
-            return calendar.starts(day)
+        day = None if "T" in text or ":" in text else date.fromisoformat(text)
         moment = datetime.fromisoformat(text.replace(" ", "+"))
-        at = moment.replace(tzinfo=moment.tzinfo or UTC).timestamp()
-    except (ValueError, OverflowError):
-        message = "a day such as 2026-03-01, or a moment such as 2026-03-01T09:00:00Z"
+        if moment.year not in _YEARS:
+            raise ValueError
+    except ValueError:
+        message = "a day such as 2026-03-01, or a moment such as 2026-03-01T09:00:00Z; from 1970 to 2099"
         raise InputError(field, message) from None
+    if day is not None:
+        return calendar.starts(day + timedelta(days=1 if is_end else 0))
+    at = moment.replace(tzinfo=moment.tzinfo or UTC).timestamp()
     if (at + calendar.offset(at)) % 3600:
         raise InputError(field, f"outcomes are counted by the hour: give a full hour of {calendar.name}")
     return at

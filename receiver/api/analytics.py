@@ -12,7 +12,7 @@ from receiver.analytics.comparison import Compared, Comparison, compare
 from receiver.analytics.figures import FIGURES, Figure
 from receiver.analytics.flat import as_csv
 from receiver.analytics.intervals import Share
-from receiver.analytics.question import Question, read_bound, read_by
+from receiver.analytics.question import Question, read_by, read_period
 from receiver.analytics.report import Report, Value, report
 from receiver.api.analytics_params import ComparisonQuery, ScopeQuery
 from receiver.api.analytics_shapes import (
@@ -58,11 +58,12 @@ def figure_question(connection: Connection, figure: Figure, asked: Any) -> Quest
 def scope_question(connection: Connection, asked: ScopeQuery) -> Question:
     """Of which tasks, by their creation. Raises InputError."""
     calendar = Calendar(asked.zone) if asked.zone else standard(connection).calendar
+    since, until = read_period(asked.since, asked.until, calendar)
     return Question(
         basis="created",
         calendar=calendar,
-        since=read_bound("since", asked.since, calendar),
-        until=read_bound("until", asked.until, calendar, is_end=True),
+        since=since,
+        until=until,
         account=asked.account,
         queue_id=asked.queue_id,
     )
@@ -92,9 +93,8 @@ def comparison_answer(compared: Comparison) -> ComparisonAnswer:
 def _other(asked: ComparisonQuery, one: Question) -> Question:
     """As the first, but for what `than_…` names. A period is named whole."""
     other = one
-    if asked.than_since or asked.than_until:
-        since = read_bound("than_since", asked.than_since, one.calendar)
-        until = read_bound("than_until", asked.than_until, one.calendar, is_end=True)
+    if asked.than_since is not None or asked.than_until is not None:
+        since, until = read_period(asked.than_since, asked.than_until, one.calendar, "than_")
         other = replace(other, since=since, until=until)
     if asked.than_account:
         other = replace(other, account=asked.than_account)

@@ -17,10 +17,10 @@ _BOUND = f"^{_DAY}(T([01][0-9]|2[0-3]):00:00Z)?$"
 
 Bound = Annotated[
     str,
-    StringConstraints(min_length=4, max_length=40),
+    StringConstraints(max_length=40),
     WithJsonSchema({"type": "string", "pattern": _BOUND}),
 ]
-"""A day of the zone, or a moment on a full hour."""
+"""A day of the zone, or a moment on a full hour. What else it must be `read_period` says, with an example."""
 
 Zone = Annotated[str, StringConstraints(min_length=1, max_length=60)]
 _SINCE, _UNTIL = "2026-03-01", "2026-03-31"

@@ -5,7 +5,7 @@ from contextlib import aclosing
 from typing import Annotated, Literal
 
 import structlog
-from pydantic import Field, StringConstraints
+from pydantic import Field, StringConstraints, ValidationInfo, field_validator
 from starlette.responses import Response, StreamingResponse
 from starlette.types import Message, Send
 
@@ -52,6 +52,14 @@ class ExportQuery(Asked):
     limit: int | None = Field(
         None, ge=1, le=MOST_ROWS, description="At most so many rows.", examples=[100_000]
     )
+
+    @field_validator("until")
+    @classmethod
+    def _is_behind(cls, until: float | None, others: ValidationInfo) -> float | None:
+        since = others.data.get("since")
+        if since is not None and until is not None and until < since:
+            raise ValueError("the range ends before it begins: give a moment later than `since`")
+        return until
 
 
 async def export_relation(call: Call[ExportQuery, None]) -> Response:

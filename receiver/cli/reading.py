@@ -9,6 +9,7 @@ from pydantic import BaseModel, ValidationError
 
 from receiver.api.endpoint import Asked, Call
 from receiver.api.parts import ApiParts
+from receiver.api.problems import input_error
 from receiver.clock import WallClock
 from receiver.domain.hooks import HookSigner
 from receiver.errors import InputError
@@ -56,10 +57,9 @@ def query_of(shape: type[Query], **given: Any) -> Query:
             {name: _as_asked(value) for name, value in given.items() if value is not None}
         )
     except ValidationError as error:
-        problem = error.errors(include_input=False, include_url=False)[0]
-        field = str(problem["loc"][0])
-        option = "--" + _OPTIONS.get(field, field).replace("_", "-")
-        raise InputError(option, problem["msg"]) from None
+        found = input_error(error, shape)
+        option = "--" + _OPTIONS.get(found.field, found.field).replace("_", "-")
+        raise InputError(option, found.problem) from None
 
 
 def _as_asked(value: Any) -> Any:

@@ -96,6 +96,7 @@ async def test_a_range_of_time_and_an_account(rig: Rig) -> None:
         ({"after": "nowhere"}, "after", "`position`"),
         ({"limit": "0"}, "limit", "1"),
         ({"since": "yesterday"}, "since", "ISO 8601"),
+        ({"until": "2026-03-01", "since": "2026-03-02"}, "until", "later than `since`"),
         ({"cursor": "x"}, "cursor", "not known here"),
     ],
 )
