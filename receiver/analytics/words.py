@@ -92,7 +92,7 @@ def period(calendar: Calendar, since: float | None, until: float | None) -> str:
     if first is None:
         return "all time" if last is None else f"to {last}"
     if last is None:
-        return f"from {first}"
+        return f"from {first} on"
     return first if in_days and first == last else f"{first} to {last}"
 
 

@@ -58,6 +58,9 @@ def test_where_nobody_says_the_period_is_that_of_which_there_is_anything(store: 
         ({"since": monday}, "2026-03-30"),
         ({"until": monday}, "2026-03-27 to 2026-03-29"),
         ({"account": "nobody"}, "all time"),
+        ({"account": "nobody", "since": monday}, "from 2026-03-30 on"),
+        ({"since": at("2027-03-20 00:00", ZONE)}, "from 2027-03-20 on"),
+        ({"until": at("2020-03-20 09:00", ZONE)}, "to 2020-03-20 09:00"),
     ):
         assert period in shown(store, "trend", **asked).heading
 

@@ -6,6 +6,7 @@ import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from io import BytesIO
+from itertools import combinations
 from xml.etree import ElementTree
 
 import matplotlib
@@ -13,6 +14,9 @@ import pytest
 from PIL import Image
 
 from receiver.analytics.charts import CHARTS, MEDIA, Media, chart_named, render
+from receiver.analytics.charts.heat import hours
+from receiver.analytics.charts.sheet import Sheet
+from receiver.analytics.charts.times import trend
 from receiver.errors import InputError, NotFoundError, NotInstalledError
 from receiver.store.engine import Store
 from tests.analytics.drawn import SVG, ZONE, lives, shown, texts, written
@@ -88,6 +92,27 @@ def test_hours_are_those_of_the_zone_and_few_are_hatched(store: Store) -> None:
     assert words.count("60") == 1
     assert drawing.count(b"url(#h") == 3
     assert written(store, "hours", until=at("2026-03-28 00:00", ZONE)).count("Tue") == 1
+
+
+def test_cells_of_hours_have_room_for_what_is_in_them(tmp_path_factory: pytest.TempPathFactory) -> None:
+    make, monday = Lives(), at("2026-03-02 09:00")
+    some = [make.task(monday + 86_400 * day, ["ok"], queue=f"{n}") for day in range(7) for n in range(100)]
+    with told(str(tmp_path_factory.mktemp("sure") / "receiver.db"), *some) as store:
+        chart = shown(store, "hours")
+    sheet = Sheet(chart)
+    hours(sheet, chart)
+    axes = sheet.figure.axes[0]
+    assert [each.get_text() for each in axes.texts].count("100 %") == 7
+    boxes = [each.get_window_extent().padded(1) for each in (*axes.texts, *axes.get_yticklabels())]
+    assert not [pair for pair in combinations(boxes, 2) if pair[0].overlaps(pair[1])]
+
+
+def test_a_point_at_the_edge_is_whole(store: Store) -> None:
+    sheet = Sheet(shown(store, "trend"))
+    trend(sheet, shown(store, "trend"))
+    points = [line for line in sheet.figure.axes[0].lines if line.get_marker() == "o"]
+    assert points
+    assert not any(line.get_clip_on() for line in points)
 
 
 def test_the_yield_of_each_attempt_is_that_of_the_figure(store: Store) -> None:

@@ -158,7 +158,7 @@ def _steps(since: float | None, until: float | None) -> tuple[Dimension, ...]:
 
 
 def span(connection: Connection, question: Question) -> tuple[float | None, float | None]:
-    """From when to when was asked about, or where nobody said, there is anything."""
+    """From when to when was asked about, or where nobody said, there is anything; None where there is not."""
     since, until = question.since, question.until
     if since is not None and until is not None:
         return since, until
@@ -173,7 +173,9 @@ def span(connection: Connection, question: Question) -> tuple[float | None, floa
     calendar = question.calendar
     begin = calendar.starts(date_of(calendar.day(first)))
     end = calendar.starts(date_of(calendar.day(last + HOUR_S - 1) + 1))
-    return since if since is not None else begin, until if until is not None else end
+    if since is not None:
+        return since, end if since < end else None
+    return begin if until is None or begin < until else None, until if until is not None else end
 
 
 def render(shown: Shown, form: Form) -> bytes:

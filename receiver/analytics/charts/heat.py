@@ -66,8 +66,8 @@ def _cell(axes: Axes, at: tuple[int, int], each: Share, scale: ScalarMappable) -
         ink, look = _readable_on(colour), {"facecolor": colour}
     axes.add_patch(Rectangle((weekday - 0.49, hour - 0.47), 0.98, 0.94, lw=0, **look))
     text: dict[str, Any] = {"color": ink, "ha": "right", "va": "center_baseline"}
-    axes.text(weekday + 0.06, hour, f"{100 * (each.value or 0):.0f} %", size=9, **text)
-    axes.text(weekday + 0.455, hour, words.short_count(each.n), size=7.5, **text)
+    axes.text(weekday + 0.11, hour, f"{100 * (each.value or 0):.0f} %", size=8.5, **text)
+    axes.text(weekday + 0.47, hour, words.short_count(each.n), size=7, **text)
 
 
 def _readable_on(colour: Iterable[float]) -> str:

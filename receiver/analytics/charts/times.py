@@ -71,10 +71,10 @@ def _columns(axes: Axes, low: Sequence[float], high: Sequence[float], **look: An
 
 def _points(axes: Axes, line: Sequence[float], weak: Sequence[int]) -> None:
     """Full ones, and hollow ones that tell little."""
-    size = _size(line)
-    axes.plot(range(len(line)), line, "o", color=BLUE, ms=size)
+    look: dict[str, Any] = {"color": BLUE, "ms": _size(line), "clip_on": False}
+    axes.plot(range(len(line)), line, "o", **look)
     if weak:
-        axes.plot(weak, [line[at] for at in weak], "o", color=BLUE, mfc="white", ms=size, label=_WEAK)
+        axes.plot(weak, [line[at] for at in weak], "o", mfc="white", label=_WEAK, **look)
 
 
 def _stack(axes: Axes, steps: Sequence[Step], total: Values) -> None:
