@@ -13,6 +13,8 @@ from receiver.analytics.report import FEW, Line, Report, Value
 _WIDTH = 16
 _EIGHTHS = " ▏▎▍▌▋▊▉█"
 _HOURS = range(24)
+_NAME = 12
+"""Columns that a longer name has at least."""
 _WIDE, _WIDEST = 100, 130
 """Columns of a terminal that has room for bars; and for the interval of each of several shares."""
 
@@ -71,8 +73,12 @@ def table_of(report: Report, width: int) -> Table:
     shares = [name for name in names if isinstance(report.total[name], Share)]
     share = shares[0] if len(shares) == 1 and width >= _WIDE else None
     table = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0), header_style="bold")
-    for dimension in report.question.by:
-        table.add_column(dimension, no_wrap=True)
+    for at, dimension in enumerate(report.question.by):
+        # A name may be of any length: in several lines it leaves room for the numbers.
+        is_long = max((len(line.key[at]) for line in report.lines), default=0) > _NAME
+        least = _NAME if is_long else None
+        most = least if width < _WIDE else None
+        table.add_column(dimension, no_wrap=not is_long, overflow="fold", width=most, min_width=least)
     for name in names:
         head, is_share = name.replace("_", "\n"), name in shares
         table.add_column(head, justify="right", no_wrap=is_share, overflow="fold", min_width=5)

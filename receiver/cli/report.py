@@ -1,11 +1,12 @@
 """`receiver report`: figures for analysts, as tables, with small charts, as JSON, CSV or an HTML file."""
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
+from dataclasses import replace
 from pathlib import Path
 from time import time
-from typing import Annotated, Any
+from typing import Annotated, Any, NamedTuple
 
 import typer
 from sqlalchemy import Connection
@@ -15,7 +16,7 @@ from receiver.analytics.comparison import Comparison, compare
 from receiver.analytics.figures import FIGURES, Figure
 from receiver.analytics.flat import as_csv
 from receiver.analytics.html import html_report
-from receiver.analytics.question import Question
+from receiver.analytics.question import Question, read_period
 from receiver.analytics.report import Report, report
 from receiver.api.analytics import comparison_answer, figure_answer, figure_question
 from receiver.api.analytics_params import FIGURE_QUERIES
@@ -61,32 +62,53 @@ def show_report(
     if figure is not None and figure not in FIGURES:
         raise InputError("figure", f"one of {_NAMES}")
     scope = {"zone": zone, "since": since, "until": until, "account": account, "queue_id": queue}
-    than = {"since": than_since, "until": than_until, "queue_id": than_queue}
+    than = _Than(than_since, than_until, than_queue)
+    for_one = {"--by": by, "--csv": as_csv_} | than.options
+    if html is not None:
+        _refuse("leave it out: --html writes all there is", {"figure": figure, "--json": as_json} | for_one)
+    elif figure is None:
+        _refuse("is for one figure: name it", for_one | {"--basis": basis})
+    elif as_csv_:
+        _refuse("leave it out, or --csv, which is of one figure", {"--json": as_json} | than.options)
     with _reading(config) as connection:
         if html is not None:
             _write_html(connection, scope, basis, html)
-            return
-        if figure is None:
+        elif figure is None:
             _print_overview(connection, scope, as_json=as_json)
-            return
-        asked = scope | {"by": by, "basis": basis}
-        question = _question(connection, FIGURES[figure], asked)
-        if any(than.values()):
-            other = asked | {name: value for name, value in than.items() if value}
-            if than_since or than_until:
-                other |= {"since": than_since, "until": than_until}
-            compared = compare(
-                connection, FIGURES[figure], question, _question(connection, FIGURES[figure], other)
-            )
+        elif any(than):
+            question = _question(connection, FIGURES[figure], scope | {"by": by, "basis": basis})
+            compared = compare(connection, FIGURES[figure], question, than.other(question))
             _print_comparison(compared, as_json=as_json)
-            return
-        answered = report(connection, FIGURES[figure], question)
-    if as_json:
-        print_json(plain(figure_answer(answered)))
-    elif as_csv_:
-        sys.stdout.write(as_csv(answered))
-    else:
-        _print_report(answered)
+        else:
+            question = _question(connection, FIGURES[figure], scope | {"by": by, "basis": basis})
+            _print_one(report(connection, FIGURES[figure], question), as_csv_=as_csv_, as_json=as_json)
+
+
+class _Than(NamedTuple):
+    """What the second side of a comparison has otherwise."""
+
+    since: str | None
+    until: str | None
+    queue: str | None
+
+    @property
+    def options(self) -> dict[str, object]:
+        return {f"--than-{name}": value for name, value in self._asdict().items()}
+
+    def other(self, question: Question) -> Question:
+        """A period is named whole. Raises InputError."""
+        other = replace(question, queue_id=self.queue or question.queue_id)
+        if self.since is None and self.until is None:
+            return other
+        since, until = read_period(self.since, self.until, question.calendar, "than_")
+        return replace(other, since=since, until=until)
+
+
+def _refuse(why: str, options: Mapping[str, object]) -> None:
+    """Raises InputError for one that was given, and would not count."""
+    for name, value in options.items():
+        if value:
+            raise InputError(name, why)
 
 
 @contextmanager
@@ -130,6 +152,15 @@ def _print_overview(connection: Connection, scope: dict[str, str | None], *, as_
         return
     for each in reports:
         _print_report(each)
+
+
+def _print_one(answered: Report, *, as_csv_: bool, as_json: bool) -> None:
+    if as_json:
+        print_json(plain(figure_answer(answered)))
+    elif as_csv_:
+        sys.stdout.write(as_csv(answered))
+    else:
+        _print_report(answered)
 
 
 def _print_report(answered: Report) -> None:

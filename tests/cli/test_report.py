@@ -71,6 +71,39 @@ def test_what_is_not_counted_is_refused(filled: Shell) -> None:
     assert "zone: no such time zone" in filled.refused("report", "--zone", "Mars/Olympus")
 
 
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ("--csv", "--csv: is for one figure: name it"),
+        ("--by day", "--by: is for one figure: name it"),
+        ("--basis finished", "--basis: is for one figure"),
+        ("--than-queue 6", "--than-queue: is for one figure"),
+        ("success --csv --json", "--json: leave it out, or --csv"),
+        ("success --csv --than-queue 6", "--than-queue: leave it out, or --csv"),
+        ("success --html a.html", "figure: leave it out: --html writes all there is"),
+        ("--html a.html --csv", "--csv: leave it out: --html"),
+        ("success --than-since 2026-33-01", "than_since: a day such as"),
+        ("success --than-since 2026-03-02 --than-until 2026-03-01", "than_until: the period ends before"),
+    ],
+)
+def test_an_option_that_would_not_count_is_refused(filled: Shell, arguments: str, words: str) -> None:
+    assert words in filled.refused("report", *arguments.split())
+
+
+def test_names_of_any_length_leave_room_for_the_numbers(
+    shell: Shell, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    name = "Очередь обратного звонка отдела продаж корпоративным клиентам " * 2
+    with told(str(shell.store), Lives().task(NINE, ["ok"], queue=name)):
+        pass
+    for width in (80, 120):
+        monkeypatch.setenv("COLUMNS", str(width))
+        said = shell.run("report", "success", "--by", "queue")
+        assert "1 0 1 1 0 0 0 100.0%" in " ".join(said.out.split())
+        assert said.out.count("клиентам") == 2
+        assert said.widest <= width
+
+
 def test_an_empty_store_has_figures_too(shell: Shell) -> None:
     said = shell.run("report")
     assert said.status == 0
