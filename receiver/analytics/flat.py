@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from receiver.analytics.intervals import Share
 from receiver.analytics.report import Report, Value
+from receiver.domain.formulas import as_text
 
 Cell = str | int | float | None
 
@@ -18,11 +19,11 @@ def header(report: Report) -> list[str]:
 def rows(report: Report) -> Iterator[list[Cell]]:
     """The cells of each line."""
     for line in report.lines:
-        yield [*line.key, *(cell for _, cell in _cells(line.values))]
+        yield [*map(as_text, line.key), *(cell for _, cell in _cells(line.values))]
 
 
 def as_csv(report: Report) -> str:
-    """Header and lines, RFC 4180."""
+    """Header and lines, RFC 4180; a spreadsheet takes no name for a formula."""
     text = io.StringIO()
     writer = csv.writer(text)
     writer.writerow(header(report))

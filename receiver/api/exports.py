@@ -129,7 +129,8 @@ EXPORT_ENDPOINT = Endpoint(
     "Export",
     f"All rows of {_NAMES}, as they are when each is read, by time. `position` comes first in every row: "
     "from there a later export goes on. An answer that breaks off is not ended as HTTP wants it. "
-    "Moments are in UTC with milliseconds; phone numbers are masked without the scope `numbers`.",
+    "Moments are in UTC with milliseconds; phone numbers are masked without the scope `numbers`. In CSV a "
+    "text that a spreadsheet would take for a formula has an apostrophe before it.",
     "read",
     "The file.",
     export_relation,

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple, Protocol
 import orjson
 from sqlalchemy import Connection
 
+from receiver.domain.formulas import as_text
 from receiver.errors import NotInstalledError
 from receiver.store.chunks import Chunk, Position, Wanted, next_chunk
 from receiver.store.engine import Store
@@ -86,7 +87,9 @@ class _Lines(list[str]):
 
 
 class CsvWriter:
-    """Comma-separated values (RFC 4180), UTF-8, lines ended by a line feed; what is not there is empty."""
+    """Comma-separated values (RFC 4180), UTF-8, lines ended by a line feed; what is not there is empty, and a
+    text that a spreadsheet would take for a formula has an apostrophe before it.
+    """
 
     def __init__(self, relation: Relation) -> None:
         self._relation = relation
@@ -96,11 +99,15 @@ class CsvWriter:
 
     def write(self, connection: Connection, chunk: Chunk) -> Part:
         if chunk.wanted.masks_documents:
-            return _as_csv(rows(connection, chunk))
+            return _as_csv(map(_as_texts, rows(connection, chunk)))
         return Part(*lines(connection, chunk))
 
     def end(self) -> bytes:
         return b""
+
+
+def _as_texts(row: Iterable[Any]) -> Iterable[Any]:
+    return [as_text(value) if isinstance(value, str) else value for value in row]
 
 
 def _as_csv(table: Iterable[Iterable[Any]]) -> Part:

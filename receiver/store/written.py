@@ -6,6 +6,7 @@ from typing import Any
 import orjson
 from sqlalchemy import Connection
 
+from receiver.domain.formulas import BEGINS, NUMBERS
 from receiver.domain.masking import mask_tree
 from receiver.store.bulk import copied, fetched
 from receiver.store.chunks import MARK, Chunk, parts
@@ -13,6 +14,9 @@ from receiver.store.relations import Field, Relation, shown
 
 _SPECIAL = '*[,"\r\n]*'
 """A GLOB of texts that CSV must quote."""
+
+_MARK = "\x01"
+"""Before each text where several are looked at together."""
 
 
 def rows(connection: Connection, chunk: Chunk) -> Iterator[tuple[Any, ...]]:
@@ -39,7 +43,7 @@ def lines(connection: Connection, chunk: Chunk) -> tuple[int, bytes]:
     """The chunk's rows as lines of CSV that the database makes, each with its position first; how many."""
     if chunk.dialect == "postgresql":
         position = f" || '{MARK}' || ".join(f"{column}::text" for column, _ in parts(chunk.wanted.relation))
-        columns = [_written(field, chunk) for field in chunk.wanted.relation.fields]
+        columns = [_cell(field, chunk) for field in chunk.wanted.relation.fields]
         written = copied(connection, chunk.query([position, *columns]), *chunk.where[1])
         return len(written), b"".join(written)
     line = _sqlite_line(chunk)
@@ -50,27 +54,48 @@ def lines(connection: Connection, chunk: Chunk) -> tuple[int, bytes]:
 
 
 def _sqlite_line(chunk: Chunk) -> list[str]:
-    """The numbers of the position, and all that follows them. Texts are quoted in those lines only where one
-    must be: to look at each in all lines would take as long as all the rest.
+    """The numbers of the position, and all that follows them. Texts are looked at one by one in those lines
+    only where one must be quoted or begins like a formula: in all it would take as long as all the rest.
     """
     relation = chunk.wanted.relation
     numbers = [column for column, kind in parts(relation) if kind is not str]
     names = [column for column, kind in parts(relation) if kind is str]
     texts = [*names, *(field.source for field in relation.fields if _is_text(field))]
-    is_special = f"{_printed('%s' * len(texts), texts)} GLOB '{_SPECIAL}'"
-    special, plain = (_behind_numbers(chunk, names, quotes=quotes) for quotes in (True, False))
+    phones = [field.source for field in relation.fields if field.kind == "number"]
+    others = [text for text in texts if text not in phones]
+    is_special = " OR ".join(
+        [
+            f"{_printed('%s' * len(texts), texts)} GLOB '{_SPECIAL}'",
+            f"{_printed(f'{_MARK}%s' * len(others), others)} GLOB '*{_MARK}{BEGINS}*'",
+            *(f"{phone} GLOB '*[^{NUMBERS}]*'" for phone in phones),
+        ]
+    )
+    special, plain = (_behind_numbers(chunk, names, is_special=each) for each in (True, False))
     return [*numbers, f"CASE WHEN {is_special} THEN {special} ELSE {plain} END"]
 
 
-def _behind_numbers(chunk: Chunk, names: Sequence[str], *, quotes: bool) -> str:
+def _behind_numbers(chunk: Chunk, names: Sequence[str], *, is_special: bool) -> str:
     """The rest of the position, which is always quoted, and the columns."""
     fields = chunk.wanted.relation.fields
     position = " || ".join(["''", *(f"'{MARK}' || {name}" for name in names)])
-    cells = [_written(field, chunk) for field in fields]
-    if quotes:
+    if is_special:
         position = _doubled(position)
-        cells = [_quoted(cell, field) for cell, field in zip(cells, fields, strict=True)]
+        cells = [_quoted(_cell(field, chunk), field) for field in fields]
+    else:
+        cells = [_written(field, chunk) for field in fields]
     return _printed(f'%s"{",%s" * len(cells)}', [position, *cells])
+
+
+def _cell(field: Field, chunk: Chunk) -> str:
+    """The SQL of a column, of which a spreadsheet takes nothing for a formula: as `as_text` has it."""
+    cell, text = _written(field, chunk), field.source
+    if not _is_text(field):
+        return cell
+    if chunk.dialect == "postgresql":
+        is_formula = f"{text} ~ '^{BEGINS}' AND {text} ~ '[^{NUMBERS}]'"
+    else:
+        is_formula = f"{text} GLOB '{BEGINS}*' AND {text} GLOB '*[^{NUMBERS}]*'"
+    return f"CASE WHEN {is_formula} THEN '''' || {cell} ELSE {cell} END"
 
 
 def _quoted(cell: str, field: Field) -> str:

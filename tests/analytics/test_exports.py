@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 
+from receiver.domain.formulas import as_text
 from receiver.domain.masking import mask_tree
 from receiver.errors import InputError, StoreError
 from receiver.store import chunks
@@ -97,10 +98,20 @@ def test_csv_has_the_values_of_the_view(store: Store, relation: Relation) -> Non
     ]
     # There what is not there and what is empty are the same; and SQLite writes 15 digits.
     wanted = [
-        {name: value if value is not None or is_typed(relation, name) else "" for name, value in row.items()}
+        {name: value if is_typed(relation, name) else as_text(value or "") for name, value in row.items()}
         for row in expected(store, relation)
     ]
     assert rounded(sorted_rows(rows)) == rounded(sorted_rows(wanted))
+
+
+@pytest.mark.parametrize("relation", [TASKS, FACTS], ids=["tasks", "facts"])
+@pytest.mark.parametrize("numbers", [True, False])
+def test_no_cell_of_a_csv_is_a_formula(store: Store, relation: Relation, *, numbers: bool) -> None:
+    rows = read_csv(exported(store, Wanted(relation, numbers=numbers)))
+    cells = {cell for row in rows for cell in row.values()}
+    assert not {cell for cell in cells if as_text(cell) != cell}
+    kept = {"'=1+1", "'@A1", "'\t=1", "+5 -3", "'=A1", odd.NUMBER if numbers else "+791•••67"}
+    assert relation is FACTS or kept <= cells
 
 
 def is_typed(relation: Relation, name: str) -> bool:

@@ -52,6 +52,14 @@ def test_figures_for_machines(filled: Shell) -> None:
     assert [row["tasks"] for row in rows] == ["3", "1", "1"]
 
 
+def test_no_cell_of_a_csv_is_a_formula(shell: Shell) -> None:
+    with told(str(shell.store), Lives().task(NINE, ["b:@SUM(A1)"] * 3, queue="=A1")):
+        pass
+    said = shell.run("report", "reasons", "--by", "queue,word", "--csv")
+    (row,) = csv.DictReader(io.StringIO(said.out))
+    assert (row["queue"], row["word"]) == ("'=A1", "'@SUM(A#)")
+
+
 def test_a_comparison_says_whether_it_may_be_chance(filled: Shell) -> None:
     said = filled.run("report", "success", "--queue", "5", "--than-queue", "6")
     assert "75.0% 30–95 n=4" in said.out

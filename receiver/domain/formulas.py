@@ -1,0 +1,16 @@
+"""Texts that a spreadsheet would take for formulas: it opens CSV, and what is in that comes from outside."""
+
+import re
+
+BEGINS = "[=+@\t\r-]"
+"""Characters with which a formula begins, as regular expressions and GLOB have them."""
+
+NUMBERS = "0-9+ ().•-"
+"""Characters that numbers are made of, masked ones too: `+7 (916) 123-45-67` does no harm, and stays."""
+
+_FORMULA = re.compile(rf"(?={BEGINS})(?s:.*)[^{NUMBERS}]")
+
+
+def as_text(text: str) -> str:
+    """The text with an apostrophe before it where it would be taken for a formula."""
+    return f"'{text}" if _FORMULA.match(text) else text
