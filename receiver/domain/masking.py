@@ -4,8 +4,12 @@ import re
 from typing import Any
 
 _NUMBER_NAMES = re.compile(r"number|phone|caller|callee|username|^from$|^to$", re.IGNORECASE)
-_PLAIN_NAMES = re.compile(r"(^|_)(id|uuid|cdr|call|at|gmt|utc|date|time)$", re.IGNORECASE)
-_IN_TEXT = re.compile(r"(?<![\w-])\+?\d(?:[\s().-]{0,2}\d){6,}(?!\w)")
+_PLAIN_NAMES = re.compile(
+    r"(^|(?<!caller)(?<!callee)_)(id|uuid|cdr|call|at|gmt|utc|date|time)$", re.IGNORECASE
+)
+_UUID = r"\b[\da-f]{8}(?:-[\da-f]{4}){3}-[\da-f]{12}\b"
+_NUMBER = r"(?<![^\W_])\+?\d(?:[\s().-]{0,4}\d){6,}(?![^\W_])"
+_IN_TEXT = re.compile(f"(?P<uuid>{_UUID})|{_NUMBER}", re.IGNORECASE)
 
 
 def mask_number(number: str) -> str:
@@ -19,7 +23,7 @@ def mask_number(number: str) -> str:
 
 def mask_text(text: str) -> str:
     """The text with everything masked in it that looks like a phone number."""
-    return _IN_TEXT.sub(lambda match: mask_number(match[0]), text)
+    return _IN_TEXT.sub(lambda match: match["uuid"] or mask_number(match[0]), text)
 
 
 def mask_tree(value: Any, name: str = "") -> Any:

@@ -26,6 +26,10 @@ def test_a_number_keeps_only_what_tells_it_from_its_neighbours(number: str, mask
         ("+7916 123-45-67", "+791•••67"),
         ("7 916 123 45 67", "791•••67"),
         ("order 4711 of 12", "order 4711 of 12"),
+        ("+7 (916) - 123 - 45 - 67", "+791•••67"),
+        ("SIP/trunk-79161234567-0001", "SIP/trunk-791•••01"),
+        ("call_79161234567 sip:79161234567@pbx", "call_791•••67 sip:791•••67@pbx"),
+        ("5f1d8a0c9be64a7e8f20b1c3d4e5f607", "5f1d8a0c9be64a7e8f20b1c3d4e5f607"),
         ("0b6f3a52-7c1e-4a7b-9d52-142661417400", "0b6f3a52-7c1e-4a7b-9d52-142661417400"),
         ("занято 89161234567", "занято 891•••67"),
     ],
@@ -37,6 +41,8 @@ def test_numbers_are_found_within_text(text: str, masked: str) -> None:
 def test_names_decide_what_is_a_number_and_what_is_not() -> None:
     tree = {
         "did_number": 79161234567,
+        "caller_id": "79161234567",
+        "call_id": "79161234567",
         "record_uuid": "79161234567",
         "hangup_time_gmt": "2026-03-01 09:30:00",
         "legs": [{"to_username": "79161234567"}, None],
@@ -45,5 +51,6 @@ def test_names_decide_what_is_a_number_and_what_is_not() -> None:
     }
     assert mask_tree(tree) == tree | {
         "did_number": "791•••67",
+        "caller_id": "791•••67",
         "legs": [{"to_username": "791•••67"}, None],
     }
