@@ -2,13 +2,13 @@
 
 import re
 
-BEGINS = "[=+@\t\r-]"
-"""Characters with which a formula begins, as regular expressions and GLOB have them."""
+BEGINS = "=+@\t\r-"
+"""Characters with which a formula begins."""
 
 NUMBERS = "0-9+ ().•-"
-"""Characters that numbers are made of, masked ones too: `+7 (916) 123-45-67` does no harm, and stays."""
+"""Characters of numbers, masked ones too, as patterns have them: `+7 (916) 123-45-67` does no harm, and stays."""
 
-_FORMULA = re.compile(rf"(?={BEGINS})(?s:.*)[^{NUMBERS}]")
+_FORMULA = re.compile(rf"(?=[{BEGINS}])(?s:.*)[^{NUMBERS}]")
 
 
 def as_text(text: str) -> str:
