@@ -6,7 +6,7 @@ BEGINS = "=+@\t\r-"
 """Characters with which a formula begins."""
 
 NUMBERS = "0-9+ ().•-"
-"""Characters of numbers, masked ones too, as patterns have them: `+7 (916) 123-45-67` does no harm, and stays."""
+"""Characters of numbers, masked ones too, as patterns have them: `+7 (916) 123-45-67` stays."""
 
 _FORMULA = re.compile(rf"(?=[{BEGINS}])(?s:.*)[^{NUMBERS}]")
 
