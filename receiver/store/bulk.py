@@ -57,13 +57,22 @@ def fetched(connection: Connection, query: str, *values: Any) -> Iterator[tuple[
 def copied(connection: Connection, query: str, *values: Any) -> list[bytes]:
     """The same as lines of CSV that PostgreSQL makes."""
     statement = f"COPY ({_on_postgres(query)}) TO STDOUT (FORMAT csv)"
+    driver = _driver(connection)
     # The driver writes the values into the statement, since COPY takes none.
-    with (
-        _drivers_errors(connection),
-        _driver(connection).cursor() as cursor,
-        cursor.copy(statement, values) as lines,
-    ):
-        return list(lines)
+    with _drivers_errors(connection), driver.cursor() as cursor, cursor.copy(statement, values):
+        return list(_sent(driver.pgconn, connection.dialect.loaded_dbapi))
+
+
+def _sent(pgconn: Any, psycopg: Any) -> Iterator[bytes]:
+    """What COPY sends, right from libpq: the driver's own loop takes longer than PostgreSQL."""
+    while (got := pgconn.get_copy_data(0))[0] > 0:
+        yield bytes(got[1])
+    problem = None
+    while result := pgconn.get_result():
+        if result.status == psycopg.pq.ExecStatus.FATAL_ERROR:
+            problem = psycopg.errors.error_from_result(result)
+    if problem:
+        raise problem
 
 
 def _driver(connection: Connection) -> Any:
