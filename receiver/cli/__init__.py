@@ -1,6 +1,7 @@
 """The commands. Each explains itself in `--help` and prints tables for people, or JSON with `--json`."""
 
 import sys
+from io import TextIOWrapper
 
 import typer
 
@@ -60,6 +61,8 @@ app.add_typer(config_app, name="config")
 def main() -> None:
     """Run the command line; what goes wrong on purpose is one clear text and exit status 2."""
     configure_logs("console", "warning")
+    for stream in (sys.stdout, sys.stderr):
+        _write_anything(stream)
     try:
         app()
     except ReceiverError as error:
@@ -68,3 +71,9 @@ def main() -> None:
     except OSError as error:  # the machine's refusal, such as a port that is taken
         print_error(": ".join(filter(None, (error.filename, error.strerror or type(error).__name__))))
         sys.exit(2)
+
+
+def _write_anything(stream: object) -> None:
+    """Programs are told in UTF-8, whatever the locale; a terminal shows `?` for what it cannot."""
+    if isinstance(stream, TextIOWrapper):
+        stream.reconfigure(encoding=None if stream.isatty() else "utf-8", errors="replace")

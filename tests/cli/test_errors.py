@@ -1,5 +1,6 @@
 """What goes wrong is one clear text on standard error, and exit status 2."""
 
+import os
 import socket
 import subprocess
 import sys
@@ -57,3 +58,15 @@ def test_a_process_ends_with_the_error_and_its_status(tmp_path: Path) -> None:
     done = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False, cwd=tmp_path)
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr.startswith("error: gone.toml: no such file")
+
+
+def test_programs_are_told_in_utf_8_whatever_the_locale() -> None:
+    command = [sys.executable, "-m", "receiver", "report", "--help"]
+    texts = [
+        subprocess.run(
+            command, env=os.environ | {"PYTHONIOENCODING": encoding}, stdout=subprocess.PIPE, check=True
+        ).stdout
+        for encoding in ("utf-8", "ascii")
+    ]
+    assert not texts[0].isascii()
+    assert texts[1] == texts[0]
