@@ -49,6 +49,8 @@ ENV PATH=/opt/receiver/bin:$PATH \
     MPLCONFIGDIR=/tmp \
     PYTHONDONTWRITEBYTECODE=1 \
     PYTHONUNBUFFERED=1 \
+    RECEIVER_API__HOST=0.0.0.0 \
+    RECEIVER_API__PORT=8081 \
     RECEIVER_HOST=0.0.0.0 \
     RECEIVER_LOG_FORMAT=json \
     RECEIVER_PORT=8080
@@ -56,10 +58,11 @@ USER 65532:65532
 # The only folder that is written to: receiver.db, where the store is a file. receiver.toml is looked for here.
 WORKDIR /data
 VOLUME ["/data"]
-EXPOSE 8080
+# Hooks, for the Internet; and the API, documentation and metrics, which are to be published to your own network only.
+EXPOSE 8080 8081
 STOPSIGNAL SIGTERM
 # Healthy is what can keep a hook. No curl, and no proxy that the surroundings may name.
 HEALTHCHECK --interval=10s --timeout=5s --start-period=60s --retries=3 \
-    CMD ["python", "-c", "import http.client, os, sys; ask = http.client.HTTPConnection('127.0.0.1', int(os.environ['RECEIVER_PORT']), timeout=4); ask.request('GET', '/readyz'); sys.exit(ask.getresponse().status != 200)"]
+    CMD ["python", "-c", "import http.client, os, sys; ask = http.client.HTTPConnection('127.0.0.1', int(os.environ['RECEIVER_API__PORT']), timeout=4); ask.request('GET', '/readyz'); sys.exit(ask.getresponse().status != 200)"]
 ENTRYPOINT ["receiver"]
 CMD ["serve"]

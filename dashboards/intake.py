@@ -1,8 +1,9 @@
 """Intake and pipeline: are hooks taken in, quickly, and do they go on."""
 
-from dashboards import limits
+from dashboards import inbox, limits
 from dashboards.board import Board, Row
 from dashboards.face import BAD, GOOD, Face
+from dashboards.objectives import AUTHENTIC
 from dashboards.panels import Column, heat, lines, stat, table
 from dashboards.query import (
     Query,
@@ -20,6 +21,7 @@ from dashboards.query import (
 
 _HOOKS = "intake_requests_total"
 _ANSWERS = "intake_request_duration_seconds"
+_CLOSED = "intake_connections_closed_total"
 _OVERDUE = "pipeline_oldest_pending_age_seconds"
 ALARMED = "confirm|call|settle"
 """What may not be overdue."""
@@ -28,22 +30,25 @@ _IN_TIME = float(limits.LATENCY.within)
 
 
 def _before(time: str) -> str:
-    return f"sum(increase({series(_HOOKS, outcome='!refused')}[15m] offset {time}))"
+    return f"sum(increase({series(_HOOKS, outcome=AUTHENTIC)}[15m] offset {time}))"
 
 
 _FINE = (
-    stat(Face("Hooks", "Requests to hook URLs, per second.", "reqps"), Query(rate(_HOOKS))),
+    stat(
+        Face("Hooks", "Hooks that came in, per second, without what was refused.", "reqps"),
+        Query(rate(_HOOKS, outcome=AUTHENTIC)),
+        size=(3, 4),
+    ),
     stat(
         Face(
             "Not kept",
-            "The share of the hooks in the range that were answered 503 because the store was in "
-            f"trouble. Promised over 30 days: at most {100 * (1 - limits.INTAKE.kept):g} %.",
+            "The share of the hooks in the range that were answered 503 because they could not be stored. "
+            f"Promised over 30 days: at most {100 * (1 - limits.INTAKE.kept):g} %.",
             "percentunit",
             steps=((None, GOOD), (round(1 - limits.INTAKE.kept, 6), BAD)),
         ),
-        Query(
-            share(grown(_HOOKS, outcome="unavailable"), grown(_HOOKS, outcome="!refused")), is_instant=True
-        ),
+        Query(share(grown(_HOOKS, outcome="unavailable"), grown(_HOOKS, outcome=AUTHENTIC)), is_instant=True),
+        size=(3, 4),
     ),
     stat(
         Face(
@@ -53,16 +58,19 @@ _FINE = (
             steps=((None, GOOD), (_IN_TIME, BAD)),
         ),
         Query(quantile(0.99, _ANSWERS)),
+        size=(3, 4),
     ),
     stat(
         Face(
-            "Oldest fact not folded",
-            "Age of the oldest fact that is recorded and not in its timeline yet.",
-            "s",
-            limits.FOLD_STALLED,
+            "Closed at the limit",
+            "Connections that were closed in the last 15 minutes to make room for new ones.",
+            limit=limits.CONNECTIONS_AT_LIMIT,
         ),
-        Query(highest(_OVERDUE, stage="fold")),
+        Query(f"round({grown(_CLOSED, over='15m', reason='limit')})"),
+        size=(3, 4),
     ),
+    inbox.FILLED,
+    inbox.OLDEST,
     stat(
         Face(
             "Longest overdue",
@@ -72,32 +80,29 @@ _FINE = (
             limits.PIPELINE_STALLED,
         ),
         Query(highest(_OVERDUE, stage=ALARMED)),
+        size=(3, 4),
     ),
-    stat(
-        Face(
-            "Facts set aside",
-            "Facts in the last 15 minutes that could not be folded: an error of ours, the facts are kept.",
-            limit=limits.FOLD_FAILURES,
-        ),
-        Query(grown("fold_failures_total", over="15m")),
-    ),
+    inbox.SET_ASIDE,
 )
 
 
 _COMES = (
     lines(
         Face(
-            "Hooks by outcome",
-            "Per second. `recorded`: kept; `unreadable` and `set_aside`: kept, but of no task that is "
-            "known; `refused`: without a right; `unavailable`: the store was in trouble, the scheduler "
-            "has to come again.",
+            "Requests by outcome",
+            "Per second. `recorded`: on disk; `refused`: not authentic, or ended early; `malformed`: not "
+            "valid HTTP; `unavailable`: could not be stored, the scheduler has to come again.",
             "reqps",
         ),
         Query(rate(_HOOKS, "outcome"), "{{outcome}}"),
         stacked=True,
     ),
     lines(
-        Face("Hooks by event", "Per second, whatever became of them.", "reqps"),
+        Face(
+            "Requests by event",
+            "Per second, by the event in the URL; `unknown`: the URL names none of ours.",
+            "reqps",
+        ),
         Query(rate(_HOOKS, "event"), "{{event}}"),
         stacked=True,
     ),
@@ -108,7 +113,7 @@ _COMES = (
             "yesterday: none now, but more than the line then, is silence.",
             limit=limits.INTAKE_SILENT,
         ),
-        Query(grown(_HOOKS, over="15m", outcome="!refused"), "now"),
+        Query(grown(_HOOKS, over="15m", outcome=AUTHENTIC), "now"),
         Query(or_none(f"{_before('1w')} or {_before('1d')}"), "then"),
         size=(8, 8),
     ),
@@ -122,6 +127,20 @@ _COMES = (
         ),
         Query(f"60 * {rate('anomalies_total', 'kind')}", "{{kind}}"),
         size=(8, 8),
+    ),
+    lines(
+        Face("Connections", "Open connections to the hook listener, by instance."),
+        Query(total("intake_connections", "instance"), "{{instance}}"),
+    ),
+    lines(
+        Face(
+            "Connections closed by reason",
+            "Connections that the hook listener closed by itself, per minute. `limit`: to make room for new "
+            "ones; `idle_timeout`: nothing came; `head_timeout`, `body_timeout`: a request came too slowly; "
+            "`unread_timeout`: the sender does not read its answers.",
+            "cpm",
+        ),
+        Query(f"60 * {rate(_CLOSED, 'reason')}", "{{reason}}"),
     ),
 )
 
@@ -158,7 +177,7 @@ _QUICK = (
         size=(8, 8),
     ),
     lines(
-        Face("Hooks being served", "Requests to hook URLs that are not answered yet."),
+        Face("Hooks being served", "Requests on the hook listener that are not answered yet."),
         Query(total("intake_in_flight_requests", "instance"), "{{instance}}"),
         size=(8, 8),
     ),
@@ -179,15 +198,20 @@ _GOES_ON = (
     lines(
         Face(
             "Overdue by stage",
-            "How long the longest wait is overdue, by what it waits for. While `find` and `progress` "
-            "wait the scheduler has not begun, which may take all night: they alarm nobody.",
+            "How long the longest wait is overdue, by what it waits for; of `read` and `fold` its age. While "
+            "`find` and `progress` wait the scheduler has not begun, which may take all night: they alarm "
+            "nobody.",
             "s",
             limits.PIPELINE_STALLED,
         ),
         Query(highest(_OVERDUE, "stage"), "{{stage}}"),
     ),
     lines(
-        Face("Waits by what for", "Tasks that wait; `fold`: facts that are not in their timeline yet."),
+        Face(
+            "Waits by what for",
+            "Hooks in the inbox (`read`), and tasks; those of `fold` have facts that are not in their "
+            "timelines yet.",
+        ),
         Query(in_tables("pipeline_backlog", "stage"), "{{stage}}"),
     ),
     table(
@@ -210,6 +234,7 @@ BOARD = Board(
         Row("Is it fine?", _FINE),
         Row("What comes in?", _COMES),
         Row("How quick are the answers?", _QUICK),
+        Row("Are hooks read and folded?", inbox.READ),
         Row("Does it go on from there?", _GOES_ON),
     ),
 )

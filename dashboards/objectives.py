@@ -13,6 +13,9 @@ from dashboards.query import Query, grown, recorded, share
 _MONTH = "30d"
 _BURN_COLOURS = ("yellow", WARN, BAD, WORST)
 
+AUTHENTIC = "recorded|unavailable"
+"""Outcomes of requests that were hooks of ours."""
+
 _HOOKS, _ANSWERS = "intake_requests_total", "intake_request_duration_seconds"
 _LAG, _ATTEMPTS = "pipeline_lag_seconds", "delivery_attempts_total"
 
@@ -36,8 +39,8 @@ def delivered(over: str, *by: str) -> str:
 
 _KEPT: Mapping[Objective, str] = {
     limits.INTAKE: share(
-        grown(_HOOKS, over=_MONTH, outcome="!refused|unavailable"),
-        grown(_HOOKS, over=_MONTH, outcome="!refused"),
+        grown(_HOOKS, over=_MONTH, outcome="recorded"),
+        grown(_HOOKS, over=_MONTH, outcome=AUTHENTIC),
     ),
     limits.LATENCY: share(
         grown(f"{_ANSWERS}_bucket", over=_MONTH, le=limits.LATENCY.within),

@@ -5,7 +5,7 @@ from dashboards.board import Board, Row
 from dashboards.face import BAD, GOOD, Face
 from dashboards.intake import ALARMED
 from dashboards.limits import OBJECTIVES
-from dashboards.objectives import budget_left, burn, kept
+from dashboards.objectives import AUTHENTIC, budget_left, burn, kept
 from dashboards.panels import lines, note, stat
 from dashboards.query import (
     Query,
@@ -39,8 +39,8 @@ _FINE = (
         to="receiver-runtime",
     ),
     stat(
-        Face("Hooks", "Requests to hook URLs, per second.", "reqps"),
-        Query(rate("intake_requests_total")),
+        Face("Hooks", "Hooks that came in, per second, without what was refused.", "reqps"),
+        Query(rate("intake_requests_total", outcome=AUTHENTIC)),
         size=(3, 4),
         to="receiver-intake",
     ),
@@ -141,8 +141,8 @@ _BLOCKED = (
     lines(
         Face(
             "Waits by what for",
-            "Tasks that wait; `fold`: facts that are not in their timeline yet. It is overdue that is "
-            "bad, not many.",
+            "Hooks in the inbox (`read`), and tasks; those of `fold` have facts that are not in their "
+            "timelines yet. Overdue is bad, many are not.",
         ),
         Query(in_tables("pipeline_backlog", "stage"), "{{stage}}"),
         size=(8, 8),
@@ -153,7 +153,7 @@ _BLOCKED = (
         size=(8, 8),
     ),
     lines(
-        Face("Hooks being served", "Requests to hook URLs that are not answered yet."),
+        Face("Hooks being served", "Requests on the hook listener that are not answered yet."),
         Query(total("intake_in_flight_requests", "instance"), "{{instance}}"),
         size=(8, 8),
     ),

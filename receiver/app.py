@@ -1,8 +1,9 @@
-"""The composition root: settings become parts, parts become one ASGI application."""
+"""The composition root: settings become parts, parts become workers and the API's application."""
 
 import asyncio
 import os
 import socket
+import time
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
@@ -16,20 +17,24 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.routing import BaseRoute, Route
-from starlette.types import ASGIApp, Receive, Scope, Send
 
 from receiver.api import ApiParts, api_routes
 from receiver.clock import Clock
 from receiver.delivery.guard import GuardedTransport, read_networks
 from receiver.delivery.sender import Sender
+from receiver.domain.fields import FieldReader
 from receiver.domain.hooks import HookSigner
 from receiver.errors import StoreUnavailableError
+from receiver.inbox.inbox import StoreInbox
+from receiver.inbox.reader import InboxReader
 from receiver.intake.access import Access, FixedAccess
-from receiver.intake.endpoint import HookEndpoint
-from receiver.intake.request import Intake, IntakeRules
+from receiver.intake.intake import Intake, IntakeRules, Outside
+from receiver.intake.listener import Limits
 from receiver.leases import LeaseKeeper, Terms
 from receiver.ledger import Ledger
-from receiver.looplag import watching_the_loop
+from receiver.ledger.backlog import Background
+from receiver.ledger.folder import Folder
+from receiver.ledger.throttle import Throttle
 from receiver.metrics import Metrics
 from receiver.reconcile.desk import Desk
 from receiver.reconcile.policy import Policy
@@ -40,7 +45,7 @@ from receiver.retention import Keep, RetentionWorker
 from receiver.scheduler.account import SchedulerAccount
 from receiver.scheduler.client import SchedulerClient
 from receiver.scheduler.tracing import note_request
-from receiver.sections import AccountSettings, RetentionSettings, TracesSettings
+from receiver.sections import AccountSettings, ListenerSettings, RetentionSettings, TracesSettings
 from receiver.settings import Settings
 from receiver.snapshot import SnapshotWorker
 from receiver.store.engine import Store
@@ -67,7 +72,7 @@ class World:
 
 
 class Receiver:
-    """All parts of one receiver, wired. The store is open from the beginning; `running()` starts the rest."""
+    """All parts of one receiver, wired. The store is open at once; `running()` starts the workers."""
 
     def __init__(self, settings: Settings, world: World) -> None:
         self.settings = settings
@@ -81,18 +86,26 @@ class Receiver:
                 "days are counted in another zone; `receiver rebuild` counts them in the one that is set"
             )
         self.ledger = Ledger(self.store, self.metrics, fold=settings.fold)
-        self.intake = self._intake()
+        throttle = Throttle(time.process_time)
+        background = Background(self.store, self.metrics, throttle, world.clock)
+        self.inbox = StoreInbox(self.store, settings.inbox.max_hooks, settings.inbox.max_bytes)
+        self.folder = Folder(background, settings.fold)
+        self.reader = InboxReader(self.inbox, FieldReader(settings.aliases), background, self.folder.backlog)
+        self.intake = Intake(
+            self._intake_rules(),
+            self.inbox,
+            self.reader.backlog,
+            throttle,
+            Outside(self.metrics, world.clock, world.rng),
+        )
+        self.store.when_unavailable(self.intake.queue.reject)
         self.closing = asyncio.Event()
         self.clients = {name: self._client(name, account) for name, account in settings.accounts.items()}
         self.desks = {name: self._desk(name, account) for name, account in settings.accounts.items()}
 
     @asynccontextmanager
-    async def running(self, *, reconcile: bool) -> AsyncIterator[None]:
-        """Run the workers. The ledger starts first and stops last: all others write through it."""
-        workers: list[Worker] = []
-        if reconcile:
-            workers.append(SnapshotWorker(self.store, self.world.clock, self.metrics))
-            workers += self._keepers()
+    async def recording(self) -> AsyncIterator[None]:
+        """What a command needs to ask the API and keep what it says. The store is closed at the end."""
         async with AsyncExitStack() as stack:
             if self.metrics.traces:
                 stack.push_async_callback(self.metrics.traces.close)
@@ -100,13 +113,35 @@ class Receiver:
             await stack.enter_async_context(self._supervise([self.ledger]))
             for client in self.clients.values():
                 await stack.enter_async_context(client)
-            await stack.enter_async_context(self._supervise(workers))
             yield
 
-    def _intake(self) -> Intake:
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """Run all workers. At the end those stop first whose work others take further."""
+        async with self.recording(), AsyncExitStack() as stack:
+            for worker in (self.folder, self.reader, self.intake):
+                await stack.enter_async_context(self._supervise([worker]))
+            snapshot = SnapshotWorker(self.store, self.world.clock, self.metrics)
+            await stack.enter_async_context(self._supervise([snapshot, *self._keepers()]))
+            await self._retry_what_was_set_aside()
+            yield
+
+    async def caught_up(self) -> None:
+        """Returns once every hook that was acknowledged is read and folded."""
+        await self.reader.backlog.wait_until_empty()
+        await self.folder.backlog.wait_until_empty()
+
+    async def _retry_what_was_set_aside(self) -> None:
+        """What an earlier version could not read or fold, this one perhaps can."""
+        try:
+            await self.reader.retry_all()
+            await self.folder.retry_all()
+        except StoreUnavailableError as error:
+            _log.warning("what was set aside is not tried again yet", problem=str(error))
+
+    def _intake_rules(self) -> IntakeRules:
         access = Access(self.signer, fixed_access(self.settings.accounts), self.settings.trusted_proxies)
-        rules = IntakeRules(access, self.settings.aliases, self.settings.max_body_bytes)
-        return Intake(rules, self.ledger, self.metrics, clock=self.world.clock, rng=self.world.rng)
+        return IntakeRules(access, self.settings.max_body_bytes)
 
     def _leased(self) -> dict[str, list[Worker]]:
         """Lease → the workers that run in one receiver at a time, while it holds the lease."""
@@ -226,32 +261,14 @@ def retention_rules(settings: RetentionSettings) -> Keep:
     return Keep(*(None if each is None else each * _DAY_S for each in days))
 
 
-def create_app(receiver: Receiver) -> ASGIApp:
-    """Hooks go straight to the intake, all else through Starlette, whose lifespan runs the workers."""
-
-    @asynccontextmanager
-    async def lifespan(_app: Starlette) -> AsyncIterator[None]:
-        async with receiver.running(reconcile=True), watching_the_loop(receiver.metrics):
-            _log.info(
-                "receiver started",
-                accounts=sorted(receiver.settings.accounts),
-                store=receiver.store.name,
-            )
-            yield
-        _log.info("receiver stopped")
-
-    hooks = HookEndpoint(receiver.intake)
-    pages = RequestLog(Starlette(routes=_routes(receiver), lifespan=lifespan))
-
-    async def dispatch(scope: Scope, receive: Receive, send: Send) -> None:
-        is_hook = scope["type"] == "http" and scope["path"].startswith("/hooks/")
-        await (hooks if is_hook else pages)(scope, receive, send)
-
-    return dispatch
+def listener_limits(settings: ListenerSettings) -> Limits:
+    """The listener settings as it takes them."""
+    return Limits(**settings.model_dump())
 
 
-def _probe_id(rng: Random) -> str:
-    return f"probe-{rng.getrandbits(128):032x}"
+def create_app(receiver: Receiver) -> RequestLog:
+    """The API, its documentation, the metrics and the health checks."""
+    return RequestLog(Starlette(routes=_routes(receiver)))
 
 
 def _routes(receiver: Receiver) -> list[BaseRoute]:
@@ -270,7 +287,7 @@ def _routes(receiver: Receiver) -> list[BaseRoute]:
 
     async def readyz(_request: Request) -> Response:
         try:
-            await asyncio.wait_for(receiver.ledger.probe(_probe_id(receiver.world.rng)), _READY_TIMEOUT_S)
+            await asyncio.wait_for(receiver.intake.probe(), _READY_TIMEOUT_S)
         except (TimeoutError, StoreUnavailableError) as error:
             problem = str(error) or "the store does not commit in time"
             return JSONResponse({"status": "not ready", "problem": problem}, 503, {"Retry-After": "5"})

@@ -15,7 +15,10 @@ PREFIX = "callback_"
 
 Kind = Literal["counter", "gauge", "histogram", "info"]
 
-INTAKE_OUTCOMES = ("recorded", "unreadable", "set_aside", "refused", "unavailable")
+INTAKE_OUTCOMES = ("recorded", "refused", "malformed", "unavailable")
+READ_OUTCOMES = ("read", "unreadable", "set_aside", "doubled")
+CLOSING_REASONS = ("limit", "head_timeout", "body_timeout", "idle_timeout", "unread_timeout")
+SET_ASIDE_KINDS = ("hook", "task")
 RETENTION_KINDS = (
     *("delivery", "set_aside", "task", "fact", "finding", "link"),
     *("outcome", "message", "posting"),
@@ -23,8 +26,8 @@ RETENTION_KINDS = (
 """What is deleted when it is too old; `set_aside`: deliveries that name no task."""
 
 PIPELINE_STAGES = ("durable", "reconciled", "delivered")
-WAITS = ("fold", "find", "progress", "confirm", "call", "settle")
-"""What tasks wait for; `fold`: facts that are recorded and not in their timeline yet."""
+WAITS = ("read", "fold", "find", "progress", "confirm", "call", "settle")
+"""What hooks (`read`) and tasks wait for; `fold`: there are facts that their timelines do not hold yet."""
 
 FINISH_RESULTS = ("success", "failed", "unknown")
 DELIVERY_OUTCOMES = ("delivered", "failed", "dead", "dropped")
@@ -72,21 +75,32 @@ def _intake() -> Iterator[Declared]:
     yield Declared(
         "intake_requests",
         "counter",
-        "Requests to hook URLs.",
+        "Requests on the hook listener: `recorded`: on disk; `refused`: not authentic, or ended early; "
+        "`malformed`: not valid HTTP; `unavailable`: could not be stored.",
         ("event", "outcome"),
-        known=(EVENTS, INTAKE_OUTCOMES),
+        known=((*EVENTS, "unknown"), INTAKE_OUTCOMES),
     )
     yield Declared(
         "intake_request_duration_seconds",
         "histogram",
-        "From the request's first byte read to its answer, but for refused ones.",
+        "From the first byte of a request to its answer, requests that are not refused.",
         bounds=_SECONDS,
     )
     yield Declared("intake_in_flight_requests", "gauge", "Hook requests being served now.")
+    yield Declared("intake_connections", "gauge", "Open connections to the hook listener.")
+    yield Declared(
+        "intake_connections_closed",
+        "counter",
+        "Connections that the hook listener closed by itself. `limit`: to make room for a new one; "
+        "`head_timeout`, `body_timeout`: a request came too slowly; `idle_timeout`: nothing came; "
+        "`unread_timeout`: answers were not read.",
+        ("reason",),
+        known=(CLOSING_REASONS,),
+    )
     yield Declared(
         "intake_batch_size",
         "histogram",
-        "Submissions committed together.",
+        "Hooks committed together.",
         bounds=(1, 2, 5, 10, 20, 50, 100, 200, 500),
     )
     yield Declared(
@@ -114,15 +128,39 @@ def _pipeline() -> Iterator[Declared]:
         _LAG_SECONDS,
         (PIPELINE_STAGES,),
     )
-    yield Declared("pipeline_backlog", "gauge", "Tasks that wait, by what for.", ("stage",), known=(WAITS,))
     yield Declared(
-        "pipeline_oldest_pending_age_seconds",
+        "hooks_read",
+        "counter",
+        "Hooks taken out of the inbox: `read`; `unreadable`: the task is known, the content could not be "
+        "read; `set_aside`: names no task, or could not be read because of a fault of ours; `doubled`: "
+        "was in the ledger already.",
+        ("event", "outcome"),
+        known=((*EVENTS, "unknown"), READ_OUTCOMES),
+    )
+    yield Declared("inbox_bytes", "gauge", "Bytes of hooks in the inbox, which are not read yet.")
+    yield Declared(
+        "set_aside",
         "gauge",
-        "How long the longest wait is overdue.",
+        "Hooks that could not be read and tasks that could not be folded because of a fault of ours; they "
+        "are tried again automatically.",
+        ("kind",),
+        known=(SET_ASIDE_KINDS,),
+    )
+    yield Declared(
+        "pipeline_backlog",
+        "gauge",
+        "Hooks that wait to be read, and tasks that wait, by what they wait for.",
         ("stage",),
         known=(WAITS,),
     )
-    yield Declared("fold_failures", "counter", "Facts that could not be folded and are set aside.")
+    yield Declared(
+        "pipeline_oldest_pending_age_seconds",
+        "gauge",
+        "How long the longest wait is overdue; of `read` and `fold` its age.",
+        ("stage",),
+        known=(WAITS,),
+    )
+    yield Declared("fold_failures", "counter", "Failed attempts to fold a task; the task is set aside.")
     yield Declared(
         "anomalies", "counter", "Facts that did not fit, by kind.", ("kind",), known=(ANOMALY_KINDS,)
     )

@@ -8,6 +8,7 @@
     ├── StoreError
     │   ├── StoreUnavailableError  the store cannot commit now; the caller should try again later
     │   └── SchemaError            the store's tables are not those of this version; says the fix
+    ├── BatchError           a batch of the inbox cannot be read; it is set aside
     └── SchedulerError
         ├── SchedulerUnreachableError   no usable answer: network, time-out, 5xx after all retries
         ├── SchedulerRefusedError       a 4xx that a retry cannot mend
@@ -55,6 +56,10 @@ class StoreUnavailableError(StoreError):
 
 class SchemaError(StoreError):
     """The store's tables are not those that this version works on. The text says what to do."""
+
+
+class BatchError(ReceiverError):
+    """A batch of the inbox cannot be read by this version."""
 
 
 class SchedulerError(ReceiverError):

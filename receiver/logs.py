@@ -3,6 +3,7 @@
 import logging
 import re
 import sys
+import time
 from typing import Any, Literal
 
 import structlog
@@ -71,3 +72,22 @@ def _hidden(name: str, value: Any) -> Any:
     if isinstance(value, list | tuple):
         return [_hidden("", item) for item in value]
     return value
+
+
+class Seldom:
+    """Logs an event at most once a minute, with the number of times that it was not logged since."""
+
+    def __init__(self, log: Any, every_s: float = 60.0) -> None:
+        self._log = log
+        self._every_s = every_s
+        self._next: dict[str, float] = {}
+        self._left_out: dict[str, int] = {}
+
+    def warning(self, event: str, **details: Any) -> None:
+        """Log it, or count it."""
+        now = time.monotonic()
+        if now < self._next.get(event, 0.0):
+            self._left_out[event] = self._left_out.get(event, 0) + 1
+            return
+        self._next[event] = now + self._every_s
+        self._log.warning(event, **details, not_logged=self._left_out.pop(event, 0))

@@ -74,11 +74,15 @@ class Metrics:
 
     def _intake(self) -> None:
         self.intake_requests = self._counter("intake_requests")
-        known = [*CATALOGUE["intake_requests"].label_sets(), ("unknown", "refused")]
+        known = CATALOGUE["intake_requests"].label_sets()
         self._answered = {labels: self.intake_requests.labels(*labels) for labels in known}
         self.intake_duration = self._tally("intake_request_duration_seconds").series()
         self.hooks_in_flight = 0
         self._gauge("intake_in_flight_requests").set_function(lambda: self.hooks_in_flight)
+        self.connections = 0
+        self._gauge("intake_connections").set_function(lambda: self.connections)
+        self.connections_closed = self._counter("intake_connections_closed")
+        self.hooks_read = self._counter("hooks_read")
         self.intake_batch_size = self._histogram("intake_batch_size")
         self.intake_wait = self._histogram("intake_wait_seconds")
         self.intake_commit = self._histogram("intake_commit_seconds")

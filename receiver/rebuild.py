@@ -17,6 +17,7 @@ from sqlalchemy import Connection, Table, select
 from receiver.domain.fold import Fold, fold
 from receiver.domain.rollup import COUNTS
 from receiver.domain.timeline import Timeline
+from receiver.ledger import dirty
 from receiver.recount import recount
 from receiver.store import replay, statements
 from receiver.store.bulk import among
@@ -92,14 +93,12 @@ def _fold_again(store: Store, account: str, keys: list[str], fold: Fold) -> int:
     with store.transaction() as connection:
         statements.lock_folding(connection)
         mine = _not_linked(connection, account, keys)
-        # The marks first: a hook that is appended after this statement keeps its own, and will be folded.
-        pending = statements.pending_of(connection, account, mine)
+        # Marks of dirty tasks are left: these are folded once more, with what came meanwhile.
         # Facts are only ever added: where there are as many as were read, they are the same.
         counts = statements.count_facts(connection, account, mine)
         changed = [key for key, count in counts.items() if count != len(read.get(key, ()))]
         timelines |= _folded(connection, account, changed, fold)
         statements.put_tasks(connection, [timelines[key] for key in counts])
-        statements.drop_pending(connection, pending)
     return len(counts)
 
 
@@ -160,7 +159,7 @@ def verify(store: Store, progress: Progress = lambda _: None, fold: Fold = fold)
         differences = [*_compare_links(connection), *_compare_queues(connection)]
         done = to_fold = 0
         for account, keys in _parts(lambda: nullcontext(connection)):
-            waiting = set(statements.pending_of(connection, account, keys).values())
+            waiting = _dirty(connection, account, keys)
             timelines = _folded(connection, account, [key for key in keys if key not in waiting], fold)
             differences += _compare_tasks(connection, account, timelines)
             _count(connection, account, timelines, deltas)
@@ -177,13 +176,18 @@ def verify(store: Store, progress: Progress = lambda _: None, fold: Fold = fold)
     return Comparison(differences, to_fold)
 
 
+def _dirty(connection: Connection, account: str, keys: list[str]) -> set[str]:
+    """The tasks about which there are facts that their timelines do not hold yet."""
+    refs, task_ids = statements.names_of(connection, account, keys)
+    key_of = refs | {f"#{task_id}": key for task_id, key in task_ids.items()}
+    return {key_of[name] for name in dirty.among(connection, account, list(key_of))}
+
+
 def _compare_links(connection: Connection) -> Iterator[Difference]:
-    pending = {tuple(row) for row in connection.execute(replay.pending_links())}
     for row in connection.execute(replay.odd_links().order_by("account", "task_id")):
-        if (row.account, row.task_id) not in pending:
-            live = {"ref": row.live} if row.live is not None else None
-            rebuilt = {"ref": row.rebuilt} if row.rebuilt is not None else None
-            yield from _compare(LINK, (row.account, row.task_id), live, rebuilt)
+        live = {"ref": row.live} if row.live is not None else None
+        rebuilt = {"ref": row.rebuilt} if row.rebuilt is not None else None
+        yield from _compare(LINK, (row.account, row.task_id), live, rebuilt)
 
 
 def _compare_queues(connection: Connection) -> Iterator[Difference]:

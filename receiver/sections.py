@@ -68,6 +68,46 @@ class AccountSettings(BaseModel):
     )
 
 
+class ApiSettings(BaseModel):
+    """Where the API, the documentation and the metrics are served: a listener apart from that for hooks."""
+
+    model_config = ConfigDict(extra="forbid")
+    host: str = Field(default="127.0.0.1", description="Address of the API; keep it off the Internet.")
+    port: int = Field(default=8081, ge=0, le=65535, description="Port of the API; 0 takes a free one.")
+
+
+class ListenerSettings(BaseModel):
+    """Limits and deadlines of connections that bring hooks."""
+
+    model_config = ConfigDict(extra="forbid")
+    max_connections: int = Field(
+        default=10_000,
+        ge=1,
+        description="Open connections; beyond, the one that is idle for longest is closed. "
+        "Fewer where the system allows the process fewer files.",
+    )
+    max_head_bytes: int = Field(
+        default=32_768, ge=1024, le=1_048_576, description="Bytes of a request's line and headers."
+    )
+    head_s: float = Field(default=10.0, gt=0, description="Seconds in which line and headers must come.")
+    body_s: float = Field(default=30.0, gt=0, description="Seconds in which the body must come.")
+    idle_s: float = Field(
+        default=75.0,
+        gt=0,
+        description="Seconds for which an idle connection is kept; longer than your proxy keeps it.",
+    )
+
+
+class InboxSettings(BaseModel):
+    """How many hooks may wait to be read. Beyond either limit hooks are answered 503."""
+
+    model_config = ConfigDict(extra="forbid")
+    max_hooks: int = Field(default=2_000_000, ge=1, description="Unread hooks.")
+    max_bytes: int = Field(
+        default=2_147_483_648, ge=1_048_576, description="Bytes of unread hooks in the store."
+    )
+
+
 class ReconcileSettings(BaseModel):
     """When the scheduler's API is asked. Seconds."""
 

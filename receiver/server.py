@@ -1,4 +1,4 @@
-"""The server: uvicorn around the application, with a graceful stop that drains."""
+"""The service: the hook listener, the API behind uvicorn, and a graceful stop that drains both."""
 
 import asyncio
 import gc
@@ -10,36 +10,46 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from random import Random
 
+import structlog
 import uvicorn
-from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
+import uvloop
 
-from receiver.api.exports import PATH as EXPORTS
-from receiver.api.stream import PATH as STREAM
-from receiver.app import Receiver, World, create_app
+from receiver.app import Receiver, World, create_app, listener_limits
 from receiver.clock import WallClock
 from receiver.errors import SettingsError
-from receiver.intake.protocol import HookProtocol
+from receiver.intake.connection import HookConnection
+from receiver.intake.listener import HookListener
 from receiver.logs import configure_logs
+from receiver.looplag import watching_the_loop
 from receiver.settings import Settings
 
+_log = structlog.get_logger("receiver.server")
+
 _GC_THRESHOLD = 20_000
-"""New objects between two looks of the collector; hooks leave no cycles behind."""
+"""New objects between two runs of the garbage collector; hooks leave no cycles behind."""
 
 _UNREAD_S = 0.5
-"""Whoever has not taken the end of a stream so long after a stop began takes nothing."""
+"""Seconds after which a stop no longer waits for readers of streams that do not take the end."""
+
+_KEEP_ALIVE_S = 75
+"""Seconds for which an idle connection to the API is kept."""
 
 _SWITCH_S = 0.0005
-"""So long a thread that folds may keep the interpreter from the loop, which a hook waits for."""
+"""GIL switch interval in seconds; short, so that reading and folding do not delay hooks."""
 
 
 def serve(settings: Settings) -> None:
     """Run until SIGTERM or SIGINT; then take no more requests, finish those under way, drain the workers."""
     configure_logs(settings.log_format, settings.log_level)
-    with listen(settings.host, settings.port) as sock:
-        server = make_server(Receiver(settings, machine_world(settings)))
+    with (
+        listen(settings.host, settings.port, "host, port") as hooks,
+        listen(settings.api.host, settings.api.port, "api.host, api.port") as api,
+        asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner,
+    ):
+        service = Service(Receiver(settings, machine_world(settings)))
         spare_collector()
         sys.setswitchinterval(_SWITCH_S)
-        server.run(sockets=[sock])
+        runner.run(service.run_until_signalled(hooks, api))
 
 
 def spare_collector() -> None:
@@ -54,7 +64,7 @@ def machine_world(settings: Settings) -> World:
     return World(WallClock(settings.clock_speed, settings.clock_origin), Random())
 
 
-def listen(host: str, port: int) -> socket.socket:
+def listen(host: str, port: int, setting: str = "host, port") -> socket.socket:
     """A listening socket; port 0 takes a free one. Raises SettingsError where the address cannot be had."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     sock = socket.socket(family, socket.SOCK_STREAM)
@@ -63,72 +73,105 @@ def listen(host: str, port: int) -> socket.socket:
         sock.bind((host, port))
     except OSError as error:
         sock.close()
-        raise SettingsError(f"host, port: cannot listen on {host}:{port}: {error.strerror}") from None
+        raise SettingsError(f"{setting}: cannot listen on {host}:{port}: {error.strerror}") from None
     sock.set_inheritable(True)
     return sock
 
 
-class Server(uvicorn.Server):
-    """A server that tells when it takes requests, and that a signal ends well: with exit status 0.
+class Service:
+    """One receiver with its two listeners. `ready` is set once both take requests."""
 
-    `closing`: set as soon as it stops, before requests under way are waited for.
-    """
-
-    def __init__(self, config: uvicorn.Config, closing: asyncio.Event) -> None:
-        super().__init__(config)
+    def __init__(self, receiver: Receiver) -> None:
+        self.receiver = receiver
         self.ready = asyncio.Event()
-        self._closing = closing
+        self._stop = asyncio.Event()
+
+    def stop(self) -> None:
+        """Let `run` come to its end."""
+        self._stop.set()
+
+    async def run_until_signalled(self, hooks: socket.socket, api: socket.socket) -> None:
+        """Run until SIGTERM or SIGINT, which end it well."""
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self.stop)
+        try:
+            await self.run(hooks, api)
+        finally:
+            for number in (signal.SIGTERM, signal.SIGINT):
+                loop.remove_signal_handler(number)
+
+    async def run(self, hooks: socket.socket, api: socket.socket) -> None:
+        """Serve on these sockets until `stop`; then drain."""
+        receiver, settings = self.receiver, self.receiver.settings
+        async with receiver.running(), watching_the_loop(receiver.metrics):
+            listener = HookListener(receiver.intake, listener_limits(settings.listener))
+            await listener.start(hooks, HookConnection)
+            pages = _ApiServer(receiver)
+            serving = asyncio.create_task(pages.serve(sockets=[api]), name="api")
+            await _either(pages.ready, serving)
+            _log.info(
+                "receiver started",
+                hooks=_url(hooks),
+                api=_url(api),
+                store=receiver.store.name,
+                accounts=sorted(settings.accounts),
+            )
+            self.ready.set()
+            await _either(self._stop, serving)
+            receiver.closing.set()
+            pages.should_exit = True
+            await asyncio.gather(listener.drain(settings.stop_deadline_s), pages.end(serving))
+        _log.info("receiver stopped")
+
+
+class _ApiServer(uvicorn.Server):
+    """uvicorn for the API, which leaves signals to the service. `ready` is set once it takes requests."""
+
+    def __init__(self, receiver: Receiver) -> None:
+        self._app = create_app(receiver)
+        self.ready = asyncio.Event()
+        super().__init__(
+            uvicorn.Config(
+                self._app,
+                http="httptools",
+                ws="none",
+                lifespan="off",
+                access_log=False,
+                log_config=None,
+                server_header=False,
+                proxy_headers=False,
+                timeout_keep_alive=_KEEP_ALIVE_S,
+                timeout_graceful_shutdown=math.ceil(receiver.settings.stop_deadline_s),
+            )
+        )
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
         self.ready.set()
 
-    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        self._closing.set()
-        asyncio.get_running_loop().call_later(_UNREAD_S, self._drop_streams)
-        await super().shutdown(sockets)
-
-    def _drop_streams(self) -> None:
-        """What a reader does not take would be waited for until the stop's deadline."""
-        for connection in list(self.server_state.connections):
-            cycle = getattr(connection, "cycle", None)
-            if isinstance(cycle, RequestResponseCycle) and _is_stream(cycle.scope.get("path", "")):
-                cycle.transport.abort()
+    async def end(self, serving: asyncio.Task[None]) -> None:
+        """Wait until requests under way are answered. Readers of streams that read no more are left."""
+        await asyncio.wait([serving], timeout=_UNREAD_S)
+        while not serving.done() and self._app.under_way:
+            await asyncio.wait([serving], timeout=0.05)
+        serving.cancel()
+        await asyncio.wait([serving])
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
-        """uvicorn's own way raises the signal once more at the end, which looks like a failure."""
-        loop = asyncio.get_running_loop()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, self.handle_exit, number, None)
-        try:
-            yield
-        finally:
-            for number in (signal.SIGTERM, signal.SIGINT):
-                loop.remove_signal_handler(number)
+        yield
 
 
-def _is_stream(path: str) -> bool:
-    return path == STREAM or path.startswith(EXPORTS)
+async def _either(event: asyncio.Event, task: asyncio.Task[None]) -> None:
+    """Returns once the event is set. Raises what the task has failed with."""
+    waiting = asyncio.create_task(event.wait())
+    done, _ = await asyncio.wait([waiting, task], return_when=asyncio.FIRST_COMPLETED)
+    waiting.cancel()
+    if task in done:
+        task.result()
 
 
-def make_server(receiver: Receiver) -> Server:
-    """uvicorn with its faster parts, our logs, and a bound on how long a stop waits for requests."""
-    settings = receiver.settings
-
-    class Protocol(HookProtocol):
-        intake = receiver.intake
-
-    config = uvicorn.Config(
-        create_app(receiver),
-        loop="uvloop",
-        http=Protocol,
-        ws="none",
-        lifespan="on",
-        access_log=False,
-        log_config=None,
-        server_header=False,
-        proxy_headers=False,
-        timeout_graceful_shutdown=math.ceil(settings.stop_deadline_s),
-    )
-    return Server(config, receiver.closing)
+def _url(sock: socket.socket) -> str:
+    host, port = sock.getsockname()[:2]
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"

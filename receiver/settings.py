@@ -27,8 +27,11 @@ from receiver.errors import SettingsError
 from receiver.sections import (
     AccountSettings,
     AnalyticsSettings,
+    ApiSettings,
     DeliverySettings,
     HookKeySettings,
+    InboxSettings,
+    ListenerSettings,
     Network,
     ReconcileSettings,
     RetentionSettings,
@@ -44,11 +47,11 @@ class Settings(BaseSettings):
     """Everything `receiver serve` can be told."""
 
     model_config = SettingsConfigDict(env_prefix=_PREFIX, env_nested_delimiter="__", extra="forbid")
-    host: str = Field(default="127.0.0.1", description="Address to listen on.")
-    port: int = Field(default=8080, ge=0, le=65535, description="Port to listen on; 0 takes a free one.")
+    host: str = Field(default="127.0.0.1", description="Address on which hooks are taken in.")
+    port: int = Field(default=8080, ge=0, le=65535, description="Port for hooks; 0 takes a free one.")
     public_url: HttpUrl | None = Field(
         default=None,
-        description="Root of the hook URLs as the scheduler reaches it; default: where we listen.",
+        description="Root of the hook URLs as the scheduler reaches it; default: http://HOST:PORT.",
     )
     store: str = Field(
         default="receiver.db",
@@ -70,6 +73,13 @@ class Settings(BaseSettings):
     aliases: dict[str, tuple[str, ...]] = Field(
         default=DEFAULT_ALIASES, description="Names under which hooks may send each field."
     )
+    api: ApiSettings = Field(
+        default=ApiSettings(), description="Where the API, the documentation and the metrics are served."
+    )
+    listener: ListenerSettings = Field(
+        default=ListenerSettings(), description="Limits and deadlines of connections that bring hooks."
+    )
+    inbox: InboxSettings = Field(default=InboxSettings(), description="How many unread hooks are kept.")
     reconcile: ReconcileSettings = Field(default=ReconcileSettings(), description="When the API is asked.")
     delivery: DeliverySettings = Field(default=DeliverySettings(), description="How outcomes are delivered.")
     analytics: AnalyticsSettings = Field(default=AnalyticsSettings(), description="How outcomes are counted.")

@@ -11,10 +11,12 @@ from sqlalchemy import Connection, Row, func, select
 from receiver.catalogue import CATALOGUE
 from receiver.clock import Clock
 from receiver.errors import StoreUnavailableError
+from receiver.inbox.inbox import Level, measure
+from receiver.ledger import dirty
 from receiver.metrics import Metrics, SnapshotCollector, family
 from receiver.store.engine import Store
 from receiver.store.subscriptions import STATES, outbox
-from receiver.store.tables import FACT, FINDING, PENDING, QUEUE, TASK
+from receiver.store.tables import DIRTY_TASK, FINDING, QUEUE, SET_ASIDE, TASK
 from receiver.workers import pause
 
 _log = structlog.get_logger("receiver.snapshot")
@@ -31,9 +33,11 @@ _OF_THE_API = ("find", "progress", "confirm", "call")
 
 class Counted(NamedTuple):
     """What one look at the tables found. `due`: since when the longest wait of each kind is due, epoch
-    seconds.
+    seconds; `inbox`: how full it is; `set_aside`: hooks and tasks.
     """
 
+    inbox: Level
+    set_aside: Counts
     tasks: Counts
     waits: Counts
     due: Counts
@@ -85,6 +89,8 @@ class SnapshotWorker:
         values: Mapping[str, Counts] = {
             "tasks": by_queue,
             "findings": counted.findings,
+            "inbox_bytes": {(): counted.inbox.bytes},
+            "set_aside": counted.set_aside,
             "pipeline_backlog": counted.waits,
             "pipeline_oldest_pending_age_seconds": ages,
             "reconcile_oldest_due_age_seconds": {(): api_age},
@@ -120,23 +126,32 @@ def count_tables(connection: Connection) -> Counted:
     )
     kinds = select(FINDING.c.category, FINDING.c.kind, func.sum(FINDING.c.count))
     found = kinds.group_by(FINDING.c.category, FINDING.c.kind)
-    waiting = [*connection.execute(waits).all(), *_to_fold(connection)]
+    inbox, dirty_tasks = measure(connection), dirty.waiting(connection)
+    waiting = [
+        *connection.execute(waits).all(),
+        ("read", inbox.hooks, inbox.since),
+        ("fold", *dirty_tasks),
+    ]
     return Counted(
+        inbox=inbox,
+        set_aside=_set_aside(connection),
         tasks={(queue or "", state): count for queue, state, count in connection.execute(tasks)},
         waits={(purpose,): count for purpose, count, _ in waiting},
-        due={(purpose,): at for purpose, _, at in waiting},
+        due={(purpose,): at for purpose, _, at in waiting if at is not None},
         findings={(category, kind): count for category, kind, count in connection.execute(found)},
         queues=connection.scalars(select(QUEUE.c.queue_id)).all(),
         outbox=connection.execute(outbox()).all(),
     )
 
 
-def _to_fold(connection: Connection) -> list[tuple[str, int, float]]:
-    """Facts that are in no timeline yet, if there are any; the first is the oldest."""
-    first = select(func.min(PENDING.c.seq)).scalar_subquery()
-    number = connection.scalar(select(func.count()).select_from(PENDING)) or 0
-    at = connection.scalar(select(FACT.c.at).where(FACT.c.seq == first))
-    return [("fold", number, at)] if at is not None else []
+def _set_aside(connection: Connection) -> Counts:
+    """Hooks that cannot be read, and tasks that cannot be folded."""
+    hooks = select(func.coalesce(func.sum(SET_ASIDE.c["count"]), 0))
+    tasks = select(func.count()).where(DIRTY_TASK.c.failures > 0)
+    return {
+        ("hook",): float(connection.scalar(hooks) or 0),
+        ("task",): float(connection.scalar(tasks) or 0),
+    }
 
 
 def _filled(name: str, values: Counts) -> GaugeMetricFamily:

@@ -7,12 +7,12 @@ import httpx2
 _START_S = 20.0
 
 
-def becomes_ready(url: str) -> bool:
-    """Wait for it, but not for ever."""
+def becomes_ready(api_url: str) -> bool:
+    """Wait for it, but not for ever. `api_url`: the root of the API, which is where it says so."""
     deadline = time.monotonic() + _START_S
     while time.monotonic() < deadline:
         try:
-            if httpx2.get(f"{url}/readyz").status_code == 200:
+            if httpx2.get(f"{api_url}/readyz").status_code == 200:
                 return True
         except httpx2.TransportError:
             pass

@@ -7,37 +7,34 @@ import typer
 from pydantic import BaseModel
 
 from receiver.api.table import ENDPOINTS
-from receiver.catalogue import CATALOGUE, Declared
+from receiver.catalogue import (
+    CATALOGUE,
+    CLOSING_REASONS,
+    INTAKE_OUTCOMES,
+    READ_OUTCOMES,
+    SET_ASIDE_KINDS,
+    Declared,
+)
 from receiver.cli import app
 from receiver.domain.facts import EVENTS
 from receiver.domain.timeline import ANOMALY_KINDS, DRIFT_KINDS
 from receiver.domain.transitions import TABLE
-from receiver.sections import (
-    AccountSettings,
-    AnalyticsSettings,
-    DeliverySettings,
-    HookKeySettings,
-    ReconcileSettings,
-    RetentionSettings,
-    TracesSettings,
-)
+from receiver.inbox.batch import VERSION, RawHook
+from receiver.intake import answer
+from receiver.sections import AccountSettings, HookKeySettings
 from receiver.settings import Settings
 
 README = (Path(__file__).parents[1] / "README.md").read_text()
 
 
 def settings() -> list[str]:
-    nested: dict[str, type[BaseModel]] = {
-        "hook_keys[]": HookKeySettings,
-        "accounts.NAME": AccountSettings,
-        "reconcile": ReconcileSettings,
-        "delivery": DeliverySettings,
-        "analytics": AnalyticsSettings,
-        "retention": RetentionSettings,
-        "traces": TracesSettings,
-    }
-    apart = ("hook_keys", "accounts", "reconcile", "delivery", "analytics", "retention", "traces")
-    plain = [name for name in Settings.model_fields if name not in apart]
+    nested: dict[str, type[BaseModel]] = {"hook_keys[]": HookKeySettings, "accounts.NAME": AccountSettings}
+    plain = []
+    for name, field in Settings.model_fields.items():
+        if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
+            nested[name] = field.annotation
+        elif name not in ("hook_keys", "accounts"):
+            plain.append(name)
     return plain + [f"{part}.{name}" for part, model in nested.items() for name in model.model_fields]
 
 
@@ -78,9 +75,28 @@ def test_every_endpoint_is_named(path: str) -> None:
     assert path in README
 
 
-@pytest.mark.parametrize("word", [*EVENTS, *DRIFT_KINDS, *ANOMALY_KINDS])
+WORDS = [*EVENTS, *DRIFT_KINDS, *ANOMALY_KINDS]
+WORDS += [*INTAKE_OUTCOMES, *READ_OUTCOMES, *CLOSING_REASONS, *SET_ASIDE_KINDS]
+
+
+@pytest.mark.parametrize("word", dict.fromkeys(WORDS))
 def test_every_kind_of_thing_is_named(word: str) -> None:
     assert f"`{word}`" in README
+
+
+ANSWERS = {each.status for each in vars(answer).values() if isinstance(each, answer.Answer)}
+
+
+@pytest.mark.parametrize("status", sorted(ANSWERS))
+def test_every_answer_to_a_hook_has_a_row(status: int) -> None:
+    assert f"\n| {status} |" in README
+
+
+def test_every_field_of_a_hook_in_a_batch_is_described_in_its_place() -> None:
+    section = README.partition("### Batches")[2].partition("\n#")[0]
+    assert f"version, {VERSION}" in section
+    rows = [line.split("`")[1] for line in section.splitlines() if line.startswith("| `")]
+    assert rows == list(RawHook.__struct_fields__)
 
 
 def test_every_state_is_in_the_drawing() -> None:

@@ -29,9 +29,11 @@ def decode(cursor: str, kinds: Sequence[type]) -> Position:
 
 
 def _is_storable(value: object) -> bool:
-    """Half a surrogate pair, which no row has, or a number beyond all does not get as far as the store."""
+    """Half a surrogate pair, a zero byte, which no row has, or a number beyond all does not get as far as the
+    store. Raises ValueError for the first.
+    """
     if isinstance(value, str):
-        return bool(value.encode())
+        return b"\x00" not in value.encode()
     return isinstance(value, int | float) and math.isfinite(value) and abs(value) < 2**62
 
 

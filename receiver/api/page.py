@@ -146,10 +146,12 @@ def _curl(method: str, path: str, operation: Json) -> str:
     for each in operation["parameters"]:
         path = path.replace(f"{{{each['name']}}}", str(each["schema"].get("examples", [""])[0]))
     command = f'curl -H "Authorization: Bearer $TOKEN" "$RECEIVER{path}"'
+    if method != "GET":
+        command += f" \\\n  -X {method}"
     if "requestBody" not in operation:
         return command
     body = json.dumps(operation["requestBody"]["content"][JSON]["example"])
-    return f"{command} \\\n  -X {method} -H 'Content-Type: application/json' -d '{body}'"
+    return f"{command} -H 'Content-Type: application/json' -d '{body}'"
 
 
 def _text(text: str) -> str:

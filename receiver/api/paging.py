@@ -2,7 +2,8 @@
 
 from typing import Any
 
-from sqlalchemy import Column, Connection, Float, Integer, Select
+from sqlalchemy import Connection, Float, Integer, Select
+from sqlalchemy.sql.elements import KeyedColumnElement
 
 from receiver.api.cursor import decode, encode
 from receiver.api.params import PageQuery
@@ -20,7 +21,7 @@ def read_page(
     return shown, encode([shown[-1][each.key] for each in order]) if goes_on else None
 
 
-def _kind(column: Column[Any]) -> type:
+def _kind(column: KeyedColumnElement[Any]) -> type:
     """What JSON makes of the column's values."""
     if isinstance(column.type, Float):
         return float

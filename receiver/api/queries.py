@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from typing import Any
 
 from sqlalchemy import (
-    Column,
     ColumnElement,
     Select,
     Table,
@@ -18,13 +17,14 @@ from sqlalchemy import (
     true,
     tuple_,
 )
+from sqlalchemy.sql.elements import KeyedColumnElement
 
 from receiver.api.cursor import Position
 from receiver.api.params import AccountQuery, DeliveryQuery, FindingQuery, TaskQuery
 from receiver.domain.facts import EVENTS
 from receiver.store.tables import API_TOKEN, DELIVERY, FACT, FINDING, QUEUE, SWEEP, TASK
 
-Order = tuple[Column[Any], ...]
+Order = tuple[KeyedColumnElement[Any], ...]
 Where = ColumnElement[bool]
 
 TASKS_ORDER: Order = (TASK.c.first_at, TASK.c.account, TASK.c.key)

@@ -19,6 +19,7 @@ from receiver.api.params import (
     TaskQuery,
 )
 from receiver.api.queues import get_queue, list_queues
+from receiver.api.set_aside import SET_ASIDE_ENDPOINTS
 from receiver.api.shapes import (
     DeliveryPage,
     FindingPage,
@@ -139,6 +140,7 @@ ENDPOINTS = (
         WholeDelivery,
         get_delivery,
     ),
+    *SET_ASIDE_ENDPOINTS,
     Endpoint(
         "GET",
         "/v1/summary",

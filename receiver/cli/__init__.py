@@ -19,6 +19,7 @@ from receiver.cli.queues import queues_app
 from receiver.cli.rebuilding import rebuild
 from receiver.cli.report import show_report
 from receiver.cli.running import reconcile, serve
+from receiver.cli.set_aside import set_aside
 from receiver.cli.subscriptions import subscriptions_app
 from receiver.cli.tasks import tasks_app
 from receiver.cli.tokens import tokens_app
@@ -47,6 +48,7 @@ for command in (demo, serve, emulate, check, reconcile, rebuild, capture, column
 app.command("export")(export_rows)
 app.command("lost-hooks")(lost_hooks)
 app.command("drift")(drift)
+app.command("set-aside")(set_aside)
 app.command("report")(show_report)
 db_app.command("prune")(prune)
 app.add_typer(tasks_app, name="tasks")

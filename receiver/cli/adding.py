@@ -38,7 +38,7 @@ async def add_tasks(
     """Create what is not there yet. Raises SchedulerError only where nothing was created."""
     receiver = Receiver(settings, machine_world(settings))
     desk = receiver.desks[account]
-    async with receiver.running(reconcile=False):
+    async with receiver.recording():
         there = await _existing(desk, queue_id)
         added = Added([(ref, there[ref], False) for ref, _ in tasks if ref in there])
         missing = [

@@ -9,8 +9,8 @@ import typer
 from sqlalchemy import Row, and_, func, select
 
 from receiver.cli.output import STDERR, STDOUT, ConfigOption, JsonOption, moment, print_json, print_table
-from receiver.intake.capture import as_setting, propose
-from receiver.intake.payload import decode, read_payload
+from receiver.inbox.capture import as_setting, propose
+from receiver.inbox.payload import decode, read_payload
 from receiver.settings import Settings, load_settings
 from receiver.store.bulk import among
 from receiver.store.engine import Store
@@ -18,7 +18,7 @@ from receiver.store.tables import DELIVERY
 
 _POLL_S = 0.5
 _LATE_S = 20.0
-"""Of two deliveries the one that came first may be committed last, but by no more than this."""
+"""Of two deliveries the one that came first may be read last, but by no more than this."""
 
 
 def capture(
@@ -32,6 +32,7 @@ def capture(
     """Print hook deliveries as they came and propose a field mapping. Run it beside `receiver serve`.
 
     The payload of the hooks is not documented: mint URLs for one live task, let it run, and look here.
+    A hook is shown as soon as `serve` has read it.
     Deliveries are printed whole, phone numbers included.
     """
     settings = load_settings(config)

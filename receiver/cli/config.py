@@ -16,6 +16,9 @@ from receiver.settings import Settings, load_settings
 
 config_app = typer.Typer(no_args_is_help=True, help="The settings file.")
 
+_SECTIONS = ("api", "listener", "inbox", "reconcile", "delivery", "analytics", "retention", "traces")
+"""The tables of the file that hold one model each, in its order."""
+
 _EXAMPLES: dict[str, Any] = {
     "hook_keys.name": "k1",
     "accounts.main.base_url": "https://scheduler.example/api/ver1.0",
@@ -43,14 +46,14 @@ def check(config: ConfigOption = None) -> None:
 def example_lines() -> Iterator[str]:
     """The example file, line by line. Its signing key is freshly made: keep it."""
     yield "# Settings of the receiver. RECEIVER_NAME (nested: RECEIVER_PART__NAME) wins over this file."
-    nested = ("accounts", "hook_keys", "reconcile", "delivery", "analytics", "retention", "traces", "aliases")
+    nested = ("accounts", "hook_keys", *_SECTIONS, "aliases")
     plain = {name: field for name, field in Settings.model_fields.items() if name not in nested}
     yield from _section("", plain)
     yield "\n[[hook_keys]]"
     yield from _section("hook_keys", HookKeySettings.model_fields)
     yield "\n[accounts.main]"
     yield from _section("accounts.main", AccountSettings.model_fields)
-    for name in ("reconcile", "delivery", "analytics", "retention", "traces"):
+    for name in _SECTIONS:
         yield f"\n[{name}]"
         yield from _section(name, _model(Settings.model_fields[name]).model_fields)
     yield f"\n# {Settings.model_fields['aliases'].description}"

@@ -117,7 +117,7 @@ def backup(
         raise StoreError(_POSTGRESQL)
     copy = _copy(source, file, force=force)
     if as_json:
-        counts = {"facts": copy.facts, "deliveries": copy.deliveries}
+        counts = {"facts": copy.facts, "deliveries": copy.deliveries, "unread": copy.unread}
         print_json({"file": str(copy.file), "bytes": copy.size, "sound": True, **counts})
     else:
         STDOUT.print(f"{copy.file}: {_content(copy)}; checked, sound.", highlight=False)
@@ -150,7 +150,8 @@ def _stage(source: Path, part: float) -> str:
 
 
 def _content(copy: Copy) -> str:
-    return f"{copy.size / 2**20:.1f} MiB, {copy.facts} facts, {copy.deliveries} deliveries"
+    counts = f"{copy.facts} facts, {copy.deliveries} deliveries, {copy.unread} unread hooks"
+    return f"{copy.size / 2**20:.1f} MiB, {counts}"
 
 
 def _standing(settings: Settings) -> schema.Standing:

@@ -174,10 +174,10 @@ async def _stay(running: Demonstration) -> None:
     token = await running.receiver.store.write(
         lambda connection: create_token(connection, "demo", ["read", "numbers", "mint", "subscribe"], now)
     )
-    STDERR.print(f"\nStill running; ^C ends it.\n  {running.url}/docs\n  {running.url}/metrics")
-    STDERR.print(
-        f"  curl -H 'Authorization: Bearer {token}' '{running.url}/v1/tasks?limit=3'", highlight=False
-    )
+    api = running.receiver.settings.api
+    url = f"http://{api.host}:{api.port}"
+    STDERR.print(f"\nStill running; ^C ends it.\n  {url}/docs\n  {url}/metrics")
+    STDERR.print(f"  curl -H 'Authorization: Bearer {token}' '{url}/v1/tasks?limit=3'", highlight=False)
     STDERR.print(f"  the emulator: {running.emulator_url}/emulator/truth")
     with suppress(asyncio.CancelledError):
         await asyncio.wait([running.serving])

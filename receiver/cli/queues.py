@@ -59,7 +59,7 @@ def create(
 async def _create(settings: Settings, account: str, new: NewQueue) -> QueueRecord:
     receiver = Receiver(settings, machine_world(settings))
     desk = receiver.desks[account]
-    async with receiver.running(reconcile=False):
+    async with receiver.recording():
         record = await desk.client.create_queue(new)
         await desk.record([queue_fact(account, desk.clock.now(), queue_said(record))])
     return record

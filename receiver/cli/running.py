@@ -44,7 +44,7 @@ def reconcile(
 async def _reconcile(settings: Settings) -> list[dict[str, Any]]:
     receiver = Receiver(settings, server.machine_world(settings))
     results = []
-    async with receiver.running(reconcile=False):
+    async with receiver.recording():
         for account, desk in receiver.desks.items():
             for part, worker in (("tasks", TaskReconciler(desk)), ("calls", CallReconciler(desk))):
                 before = desk.client.calls

@@ -28,10 +28,12 @@ from receiver.demo.crm import serving as serving_crm
 from receiver.demo.plan import ACCOUNTS
 from receiver.domain.signing import new_secret
 from receiver.errors import ReceiverError
-from receiver.server import listen, make_server
+from receiver.inbox.inbox import measure
+from receiver.ledger import dirty
+from receiver.server import Service, listen
 from receiver.settings import Settings
 from receiver.store.outbound import MESSAGE, OPEN
-from receiver.store.tables import DELIVERY, PENDING, TASK
+from receiver.store.tables import DELIVERY, TASK
 
 _LOOK_S = 0.5
 _PATIENCE_S = 60.0
@@ -57,7 +59,8 @@ class DemoOptions:
 @dataclass(frozen=True, slots=True)
 class Glance:
     """Where things stand. `existing`: tasks at the scheduler; `done`: those of which no more is expected;
-    `arrived`: outcomes at the CRM; `waiting`: facts to be folded and outcomes to be delivered.
+    `arrived`: outcomes at the CRM; `waiting`: hooks to be read, tasks to be folded and outcomes to be
+    delivered.
     """
 
     created: int
@@ -101,11 +104,11 @@ def _counts(connection: Connection) -> tuple[int, int, int, int]:
     ended = select(func.count()).where(TASK.c.state.in_(("finished", "gone")))
     settled = select(func.count()).where(TASK.c.settled)
     hooks = select(func.count()).select_from(DELIVERY)
-    to_fold = select(func.count()).select_from(PENDING)
     to_deliver = select(func.count()).where(MESSAGE.c.state.in_(OPEN))
-    queries = (ended, settled, hooks, to_fold, to_deliver)
+    queries = (ended, settled, hooks, to_deliver)
     values = [connection.execute(query).scalar_one() for query in queries]
-    return values[0], values[1], values[2], values[3] + values[4]
+    unread, to_fold = measure(connection).hooks, dirty.waiting(connection).tasks
+    return values[0], values[1], values[2] + unread, values[3] + unread + to_fold
 
 
 @asynccontextmanager
@@ -117,22 +120,22 @@ async def demonstration(options: DemoOptions) -> AsyncIterator[Demonstration]:
     secret = secrets.token_urlsafe(24)
     crm = _crm(options, clock)
     async with _emulator(options, origin, secret) as emulator_url, serving_crm(crm) as crm_url:
-        sock = listen("127.0.0.1", 0)
-        settings = _settings(options, origin, secret, emulator_url, sock.getsockname()[1])
+        hooks, api = listen("127.0.0.1", 0), listen("127.0.0.1", 0)
+        ports = hooks.getsockname()[1], api.getsockname()[1]
+        settings = _settings(options, origin, secret, emulator_url, ports)
         receiver = Receiver(settings, World(clock, Random(options.seed)))
-        server = make_server(receiver)
-        serving = asyncio.create_task(server.serve(sockets=[sock]))
-        ready = asyncio.create_task(server.ready.wait())
+        service = Service(receiver)
+        serving = asyncio.create_task(service.run(hooks, api))
+        ready = asyncio.create_task(service.ready.wait())
         try:
             await asyncio.wait([serving, ready], return_when=asyncio.FIRST_COMPLETED)
             if serving.done():
                 raise ReceiverError("the receiver did not start")
-            _cancel_at_signals()  # the server has taken them over
             await _subscribe(receiver, crm.secret, crm_url)
             yield Demonstration(options, receiver, settings.hook_root, emulator_url, crm, crm_url, serving)
         finally:
             ready.cancel()
-            server.should_exit = True
+            service.stop()
             await serving
 
 
@@ -231,7 +234,9 @@ async def _emulator(options: DemoOptions, origin: float, secret: str) -> AsyncIt
         await process.wait()
 
 
-def _settings(options: DemoOptions, origin: float, secret: str, emulator_url: str, port: int) -> Settings:
+def _settings(
+    options: DemoOptions, origin: float, secret: str, emulator_url: str, ports: tuple[int, int]
+) -> Settings:
     """Settings for the emulator; also as a file in the folder, so that other commands work there."""
     account = f"""base_url = "{emulator_url}/api/ver1.0"
 oauth_client_secret = "{secret}"
@@ -240,13 +245,15 @@ oauth_client_secret = "{secret}"
         f'[accounts.{name}]\nclient_id = "{number}"\noauth_client_id = "demo-{name}"\n{account}'
         for name, number in ACCOUNTS.items()
     )
-    text = f"""port = {port}
+    text = f"""port = {ports[0]}
 store = "{options.folder / "receiver.db"}"
 log_level = "error"
 clock_speed = {options.speed}
 clock_origin = {origin!r}
 hook_keys = [{{ name = "demo", secret = "{secrets.token_urlsafe(32)}" }}]
-{accounts}[reconcile]
+{accounts}[api]
+port = {ports[1]}
+[reconcile]
 enabled = {str(options.reconcile).lower()}
 overdue_after_s = 90
 late_hook_grace_s = 240

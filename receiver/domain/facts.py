@@ -138,7 +138,6 @@ ARRIVAL = attrgetter("at", "id")
 _encode = json.JSONEncoder(ensure_ascii=False, sort_keys=True).encode
 _decode = json.JSONDecoder().raw_decode
 _WRITERS: dict[type, Callable[[Any], str]] = {
-    str: encode_basestring,
     bool: lambda value: "true" if value else "false",
     float: lambda value: repr(value) if isfinite(value) else _encode(value),
 }
@@ -148,6 +147,8 @@ _NAMES = {
     said: [(name, f'"{name}": ') for name in sorted(each.name for each in fields(said))] for said in _KIND_OF
 }
 """The names of each shape's fields, in order, and how they are written."""
+
+_NOTHING: tuple[Any, ...] = ((), {})
 
 _BLANK: dict[str, dict[str, Any]] = {
     kind: {
@@ -164,7 +165,9 @@ def pack(said: Said) -> str:
     parts = []
     for name, key in _NAMES[type(said)]:
         value = getattr(said, name)
-        if value or value not in (None, (), {}):
+        if type(value) is str:
+            parts.append(key + encode_basestring(value))
+        elif value is not None and (value or value not in _NOTHING):
             parts.append(key + _WRITERS.get(type(value), _encode)(value))
     return "{" + ", ".join(parts) + "}"
 

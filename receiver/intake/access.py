@@ -7,6 +7,8 @@ from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 
 from receiver.domain.hooks import HookPath, HookSigner
 
+_FORWARDED = b"x-forwarded-for"
+
 _Networks = tuple[IPv4Network | IPv6Network, ...]
 
 
@@ -40,13 +42,14 @@ class Access:
             return secret is not None and secrets.compare_digest(secret.encode(), path.proof.encode())
         return _within(peer, self._addresses[path.account])
 
-    def peer(self, connected: str | None, forwarded_for: str | None) -> str | None:
+    def peer(self, connected: str | None, headers: Iterable[tuple[bytes, bytes]]) -> str | None:
         """Where the request comes from: behind proxies that we trust, the last hop that is not one of them.
 
         The leftmost of X-Forwarded-For is whatever the sender chose to write there.
         """
-        if not forwarded_for or not self._proxies:
+        if not self._proxies:
             return connected
+        forwarded_for = ",".join([value.decode("latin-1") for name, value in headers if name == _FORWARDED])
         hops = [hop.strip() for hop in forwarded_for.split(",") if hop.strip()]
         address = connected
         while hops and _within(address, self._proxies):

@@ -1,4 +1,4 @@
-"""What a hook's sender is told. 2xx only for what is on disk; 404, which tells nothing, for what is not
+"""What a hook's sender is answered. 2xx only for what is on disk; 404, which says nothing, for what is not
 authentic.
 """
 
@@ -10,30 +10,33 @@ RETRY_AFTER_S = 5
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """`outcome`: as it is counted; `head`: the response as far as the value of its last header, the id."""
+    """`outcome`: as it is counted, None for what is no hook; `head`: the response as far as the value of its
+    last header, the request's id.
+    """
 
     status: int
-    outcome: str
-    headers: tuple[tuple[bytes, bytes], ...]
+    outcome: str | None
     head: bytes
     body: bytes
 
     @classmethod
-    def make(cls, status: int, outcome: str, body: bytes, *more: tuple[bytes, bytes]) -> "Answer":
-        length = str(len(body)).encode()
-        headers = ((b"content-type", b"application/json"), (b"content-length", length), *more)
-        first = f"HTTP/1.1 {status} {HTTPStatus(status).phrase}\r\n".encode()
-        lines = (name + b": " + value + b"\r\n" for name, value in headers)
-        return cls(status, outcome, headers, b"".join((first, *lines, b"x-request-id: ")), body)
+    def make(cls, status: int, outcome: str | None, body: bytes, *more: bytes) -> "Answer":
+        first = f"HTTP/1.1 {status} {HTTPStatus(status).phrase}".encode()
+        length = f"content-length: {len(body)}".encode()
+        lines = (first, b"content-type: application/json", length, *more, b"x-request-id: ")
+        return cls(status, outcome, b"\r\n".join(lines), body)
 
 
-NOT_FOUND = Answer.make(404, "refused", b'{"error":"not found"}')
+HEALTHY = Answer.make(200, None, b'{"status":"ok"}')
 RECORDED = Answer.make(200, "recorded", b'{"status":"recorded"}')
-UNREADABLE = Answer.make(200, "unreadable", RECORDED.body)
-SET_ASIDE = Answer.make(200, "set_aside", RECORDED.body)
-WRONG_METHOD = Answer.make(405, "refused", b'{"error":"use GET, POST or PUT"}', (b"allow", b"GET, POST, PUT"))
+NOT_FOUND = Answer.make(404, "refused", b'{"error":"not found"}')
+WRONG_METHOD = Answer.make(405, "refused", b'{"error":"use GET, POST or PUT"}', b"allow: GET, POST, PUT")
+ENDED_EARLY = Answer.make(400, "refused", b'{"error":"the request ended early"}')
+TIMED_OUT = Answer.make(408, "refused", b'{"error":"the request took too long to come"}')
+MALFORMED = Answer.make(400, "malformed", b'{"error":"not a valid HTTP request"}')
+HEAD_TIMED_OUT = Answer.make(408, "malformed", TIMED_OUT.body)
+HEAD_TOO_LARGE = Answer.make(431, "malformed", b'{"error":"request line and headers are too large"}')
 UNAVAILABLE = Answer.make(
-    503, "unavailable", b'{"error":"try again later"}', (b"retry-after", str(RETRY_AFTER_S).encode())
+    503, "unavailable", b'{"error":"try again later"}', f"retry-after: {RETRY_AFTER_S}".encode()
 )
-GONE_AWAY = Answer.make(400, "refused", b'{"error":"the request ended early"}')
 INTERNAL_ERROR = Answer.make(500, "unavailable", b'{"error":"internal error"}')

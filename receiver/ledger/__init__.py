@@ -1,5 +1,5 @@
-"""The one door: what hooks and the API have said becomes facts on disk, and facts become timelines."""
+"""What hooks and the API have said becomes facts on disk, and facts become timelines."""
 
-from receiver.ledger.door import Ledger
+from receiver.ledger.ledger import Ledger
 
 __all__ = ["Ledger"]

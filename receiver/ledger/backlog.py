@@ -1,164 +1,81 @@
-"""The backlog: facts that are on disk and not folded yet. It is worked off as there is time."""
+"""What the workers behind the inbox have in common, and what each has still to do."""
 
 import asyncio
-from functools import partial
-from typing import NamedTuple
+from dataclasses import dataclass
 
-import structlog
-
-from receiver.domain.fold import Fold
-from receiver.errors import StoreUnavailableError
-from receiver.ledger import folding
-from receiver.ledger.counting import count
-from receiver.ledger.group_commit import Trouble
-from receiver.ledger.pace import Pace
+from receiver.clock import Clock
+from receiver.ledger.throttle import Throttle
 from receiver.metrics import Metrics
-from receiver.store import statements
 from receiver.store.engine import Store
 
-_log = structlog.get_logger("receiver.ledger")
+AFTER_FAILURE_S = 0.5
+"""Pause in seconds while the store is in trouble: to try at once would fail as well."""
 
-FOLD_BATCH, BUSY_FOLD_BATCH = 256, 16
-"""Facts folded in one transaction; and while hooks come in, which on SQLite wait for it."""
-
-_BUSY_S = 0.05
-"""So long after a commit more hooks are expected."""
-
-_LULL_S = 0.002
-"""How long to wait before looking again whether there is time to fold."""
-
-PEEK_S = 2.0
-"""How often to look for facts which a receiver that died has left to be folded."""
-
-OTHER_FOLDS_S, _AFTER_FAILURE_S = 0.02, 0.5
-"""Pauses in folding: while another receiver does, and while the store is in trouble."""
+_LAST_S = 2.0
+"""Seconds for which a worker that is to stop goes on; the next life finds what is left."""
 
 
-class Work(NamedTuple):
-    """`turn`: see `GroupCommit`; `fold`: what folds one task."""
+@dataclass(frozen=True, slots=True)
+class Background:
+    """What reader and folder work with."""
 
-    turn: asyncio.Lock
-    fold: Fold
+    store: Store
+    metrics: Metrics
+    throttle: Throttle
+    clock: Clock
 
 
 class Backlog:
-    """Folds what is pending. `run()` must be running for `caught_up()` to return. `trouble`: see
-    `GroupCommit`.
-    """
+    """Begins as not empty, since an earlier life may have left something. For one event loop."""
 
-    def __init__(
-        self,
-        store: Store,
-        metrics: Metrics,
-        pace: Pace,
-        work: Work,
-        trouble: Trouble,
-    ) -> None:
-        self._store = store
-        self._turn, self._fold_task = work
-        self._metrics = metrics
-        self._trouble = trouble
-        self._pace = pace
+    def __init__(self) -> None:
+        self.growth = 0
         self._grown = asyncio.Event()
-        self._growth = 0
-        self._folded = asyncio.Event()
-        self._busy_until = self._rest_until = 0.0
+        self._done = asyncio.Event()
+        self._stopping_since: float | None = None
 
-    def note_commit(self, seconds: float) -> None:
-        """Facts were appended, which took so long."""
-        self._pace.note_commit(seconds)
-        self._busy_until = _now() + _BUSY_S
-        self._growth += 1
-        self._folded.clear()
+    @property
+    def is_empty(self) -> bool:
+        return self._done.is_set()
+
+    def grow(self) -> None:
+        """There is something to do."""
+        self.growth += 1
+        self._done.clear()
         self._grown.set()
 
-    def rest(self) -> None:
-        """The store has failed: to fold now would fail as well, and hold up who tries again."""
-        self._rest_until = _now() + _AFTER_FAILURE_S
+    def shrink(self, growth: int) -> None:
+        """Nothing was found to do, unless it has grown since `growth`."""
+        if growth == self.growth:
+            self._done.set()
 
-    async def caught_up(self) -> None:
-        """Returns once every fact that was appended is folded."""
-        await self._folded.wait()
-
-    async def run(self, stop: asyncio.Event) -> None:
-        """Fold until `stop` is set and nothing is left, or the store is in trouble."""
-        self._folded.clear()  # what was left by an earlier life
-        while not (stop.is_set() and self._folded.is_set()):
-            if self._folded.is_set():
-                await self._wait_for_more(stop)
-            elif (pause := self._rest_until - _now()) > 0:
-                await asyncio.sleep(pause)
-            elif not (stop.is_set() or self._pace.allows()):
-                await asyncio.sleep(_LULL_S)
-            elif not await self._fold() and stop.is_set():
-                return  # the next life finds what is left
-
-    async def _wait_for_more(self, stop: asyncio.Event) -> None:
-        self._grown.clear()
-        waits = [asyncio.create_task(each.wait()) for each in (self._grown, stop)]
-        done, _ = await asyncio.wait(waits, timeout=PEEK_S, return_when=asyncio.FIRST_COMPLETED)
-        for wait in waits:
-            wait.cancel()
-        if not done and await self._is_something_left():
-            self._folded.clear()
-
-    async def _is_something_left(self) -> bool:
-        """By another one, that is. A read, since it is asked time and again, and mostly in vain."""
-        try:
-            return bool(await self._store.read(partial(statements.pending, most=1)))
-        except StoreUnavailableError:
-            return False
-
-    async def _fold(self) -> bool:
-        """Fold some of what is pending. False where the store is in trouble."""
-        async with self._turn:
-            began = _now()
-            try:
-                await self._fold_first(BUSY_FOLD_BATCH if began < self._busy_until else FOLD_BATCH)
-            except StoreUnavailableError as error:
-                _log.warning("not folded, will be tried again", problem=str(error))
-                self._trouble(error, _now() - began)
-                return False
-            finally:
-                self._pace.note_fold(_now() - began)
-            return True
-
-    async def _fold_first(self, most: int) -> None:
-        """Fold the first that are pending. Raises StoreUnavailableError."""
-        growth = self._growth
-        try:
-            folded = await self._store.write(partial(folding.fold_some, most=most, fold=self._fold_task))
-        except StoreUnavailableError:
-            raise
-        except Exception:
-            await self._fold_one_by_one(most)
-            return
-        for change in folded.changes:
-            count(self._metrics, change)
-        if folded.is_taken:
-            self._rest_until = _now() + OTHER_FOLDS_S
-        elif folded.facts < most and growth == self._growth:  # what was appended meanwhile may not be seen
-            self._folded.set()
-
-    async def _fold_one_by_one(self, most: int) -> None:
-        """What cannot be folded is set aside: it stays in the ledger, and `rebuild` folds it once mended.
-        Raises StoreUnavailableError.
+    def is_over(self, stop: asyncio.Event) -> bool:
+        """Whether the worker should end: `stop` is set, and nothing is left or it has gone on for long
+        enough.
         """
-        for seq in await self._store.read(partial(statements.pending, most=most)):
-            try:
-                changes = await self._store.write(
-                    partial(folding.fold_these, seqs=[seq], fold=self._fold_task)
-                )
-            except StoreUnavailableError:
-                raise
-            except Exception:
-                _log.exception("a fact cannot be folded and is set aside", seq=seq)
-                await self._store.write(partial(statements.drop_pending, seqs=[seq]))
-                self._metrics.fold_failures.inc()
-            else:
-                for change in changes:
-                    count(self._metrics, change)
+        if not stop.is_set():
+            return False
+        now = asyncio.get_running_loop().time()
+        self._stopping_since = self._stopping_since or now
+        return self.is_empty or now - self._stopping_since > _LAST_S
 
+    async def wait_until_empty(self) -> None:
+        await self._done.wait()
 
-def _now() -> float:
-    return asyncio.get_running_loop().time()
+    async def wait_for_more(self, stop: asyncio.Event, timeout_s: float) -> bool:
+        """Wait until it grows, or `stop` is set. False where neither has happened after `timeout_s`."""
+        self._grown.clear()
+        waits = [asyncio.ensure_future(event.wait()) for event in (self._grown, stop)]
+        try:
+            done, _ = await asyncio.wait(waits, timeout=timeout_s, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for wait in waits:
+                wait.cancel()
+        return bool(done)
+
+    async def rest(self, stop: asyncio.Event) -> None:
+        """Pause while the store is in trouble; to stop meanwhile, do not go on."""
+        if stop.is_set():
+            self._done.set()
+        else:
+            await asyncio.sleep(AFTER_FAILURE_S)

@@ -9,6 +9,8 @@ from sqlalchemy import Connection
 from receiver.domain.facts import Fact, QueueSaid
 from receiver.domain.fold import Fold
 from receiver.domain.timeline import Timeline
+from receiver.ledger import dirty
+from receiver.ledger.dirty import DirtyTask
 from receiver.ledger.telling import tell
 from receiver.store import statements
 from receiver.store.rows import key_of, queue_row
@@ -25,9 +27,9 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class Folded:
-    """So many pending facts are folded. `is_taken`: none, since another receiver is at it."""
+    """So many dirty tasks were found. `is_taken`: none was folded, since another receiver is at it."""
 
-    facts: int
+    tasks: int
     changes: Sequence[Change] = ()
     is_taken: bool = False
 
@@ -51,28 +53,30 @@ def record(connection: Connection, facts: Sequence[Fact], fold: Fold) -> list[Ch
     return _fold(connection, [Subject(fact.account, fact.ref, fact.task_id) for fact in about], fold)
 
 
-def fold_some(connection: Connection, most: int, fold: Fold) -> Folded:
-    """Fold the tasks that the first pending facts touch."""
+def fold_some(connection: Connection, most: int, now: float, fold: Fold) -> Folded:
+    """Fold the tasks that have been dirty for longest. `now`: epoch seconds."""
     if not statements.try_lock_folding(connection):
         return Folded(0, is_taken=True)
-    seqs = statements.pending(connection, most)
-    return Folded(len(seqs), _fold_pending(connection, seqs, fold))
+    tasks = dirty.due(connection, now, most)
+    return Folded(len(tasks), _fold_dirty(connection, tasks, fold))
 
 
-def fold_these(connection: Connection, seqs: Sequence[int], fold: Fold) -> list[Change]:
-    """Fold the tasks that these facts touch."""
+def fold_these(connection: Connection, tasks: Sequence[DirtyTask], fold: Fold) -> list[Change]:
+    """Fold these of the dirty tasks."""
     statements.lock_folding(connection)
-    return _fold_pending(connection, seqs, fold)
+    return _fold_dirty(connection, tasks, fold)
 
 
-def _fold_pending(connection: Connection, seqs: Sequence[int], fold: Fold) -> list[Change]:
-    """Fold the tasks that these facts touch; marks without a fact are taken away as well."""
-    if not seqs:
-        return []
-    subjects = statements.subjects(connection, seqs)
-    if len(subjects) < len(seqs):
-        statements.drop_pending(connection, seqs)
-    return _fold(connection, subjects, fold)
+def _fold_dirty(connection: Connection, tasks: Sequence[DirtyTask], fold: Fold) -> list[Change]:
+    # First the marks, then the facts: of a fact that is added in between the mark stays.
+    taken = dirty.take(connection, tasks)
+    return _fold(connection, [_subject(task) for task in taken], fold)
+
+
+def _subject(task: DirtyTask) -> Subject:
+    if task.name.startswith("#"):
+        return Subject(task.account, None, task.name[1:])
+    return Subject(task.account, task.name, None)
 
 
 def _fold(connection: Connection, subjects: Sequence[Subject], fold: Fold) -> list[Change]:
@@ -91,9 +95,7 @@ def _fold_of(connection: Connection, account: str, about: Sequence[Subject], fol
     preliminary = {f"#{task_id}": ref for task_id, ref in links.items()}
     known = statements.known_tasks(connection, account, keys | preliminary.keys())
     before = {preliminary[key]: each for key, each in known.items() if key in preliminary} | known
-    found, seqs = statements.read_facts(connection, account, keys)
-    # All that is known of these tasks is folded now, whether its turn has come or not.
-    statements.drop_pending(connection, seqs)
+    found = statements.facts_of(connection, account, keys)
     timelines = [fold(facts) for facts in found.values()]
     statements.drop_tasks(connection, account, known.keys() & preliminary.keys())
     statements.put_tasks(connection, timelines)

@@ -16,12 +16,13 @@ _PAGES = 1024
 
 @dataclass(frozen=True, slots=True)
 class Copy:
-    """A copy and what is in it. `size`: bytes."""
+    """A copy and what is in it. `size`: bytes; `unread`: hooks in the inbox."""
 
     file: Path
     size: int
     facts: int
     deliveries: int
+    unread: int
 
 
 def back_up(source: Path, target: Path, progress: Callable[[float], None]) -> Copy:
@@ -60,7 +61,15 @@ def _check(copy: sqlite3.Connection, part: Path, target: Path) -> Copy:
     if problems != ["ok"]:
         raise StoreError(f"{target} was not made: the store is damaged ({problems[0]}): restore a backup")
     counting = "SELECT (SELECT count(*) FROM fact), (SELECT count(*) FROM delivery)"
-    return Copy(target, part.stat().st_size, *copy.execute(counting).fetchone())
+    facts, deliveries = copy.execute(counting).fetchone()
+    return Copy(target, part.stat().st_size, facts, deliveries, _unread(copy))
+
+
+def _unread(copy: sqlite3.Connection) -> int:
+    """The hooks in the inbox. Stores of earlier versions, which are copied before an upgrade, have none."""
+    if not copy.execute("SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = 'inbox'").fetchone():
+        return 0
+    return int(copy.execute('SELECT coalesce(sum("count"), 0) FROM inbox').fetchone()[0])
 
 
 def _clear(part: Path) -> None:

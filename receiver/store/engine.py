@@ -4,21 +4,32 @@ before it is acknowledged.
 
 import asyncio
 import sqlite3
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, asynccontextmanager, contextmanager, suppress
+from functools import partial
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, InterfaceError, ProgrammingError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from receiver.errors import StoreError, StoreUnavailableError
-from receiver.store import postgres, schema, sqlite, statements
-from receiver.store.backend import READERS, Arrival, Backend
+from receiver.store import postgres, schema, sqlite
+from receiver.store.backend import READERS, Backend
 
 Result = TypeVar("Result")
+
+_SLOW_S = 0.5
+"""Seconds after which a failure of the store is taken for everybody's."""
+
+
+class Claim(Protocol):
+    """Runs works one after the other in the same transaction."""
+
+    def __call__(self, work: Callable[[Connection], Result]) -> Awaitable[Result]: ...
+
 
 _DATA_FAULTS = (
     *(IntegrityError, DataError, InterfaceError, ProgrammingError),
@@ -30,21 +41,25 @@ _DATA_FAULTS = (
 class Store:
     """`target`: the path of a SQLite file, or a postgresql:// URL. `patience`: seconds for which a
     transaction waits for others; None: as long as it takes on PostgreSQL, some seconds on SQLite.
-    `appends_beside`: `append` does not wait for `write`.
 
     Writes go through one thread and one connection, so in this process they queue here and not on locks; on
-    PostgreSQL hooks have a thread and a connection of their own.
+    PostgreSQL appends to the inbox, and claims, have a thread and a connection of their own. `appending`: to
+    be held around `append`; on SQLite it is also held by each `write`.
     """
 
     def __init__(self, target: str | Path, patience: float | None = None) -> None:
         self._backend = _backend(target, patience)
         self.name = self._backend.name
+        self.is_shared = self._backend.claiming is not None
         self._writer = ThreadPoolExecutor(1, thread_name_prefix="store-writer")
-        self.appends_beside = self._backend.appending is not self._backend.writing
-        self._appender = self._writer
-        if self.appends_beside:
+        self._appender = self._claimer = self._writer
+        self._writing = self.appending = asyncio.Lock()
+        if self.is_shared:
             self._appender = ThreadPoolExecutor(1, thread_name_prefix="store-appender")
+            self._claimer = ThreadPoolExecutor(1, thread_name_prefix="store-claimer")
+            self.appending = asyncio.Lock()
         self._readers = ThreadPoolExecutor(READERS, thread_name_prefix="store-reader")
+        self._when_unavailable: list[Callable[[StoreUnavailableError], None]] = []
 
     @property
     def path(self) -> Path:
@@ -58,58 +73,114 @@ class Store:
         with self.transaction() as connection:
             schema.prepare(connection)
 
+    def when_unavailable(self, reject: Callable[[StoreUnavailableError], None]) -> None:
+        """Call `reject` whenever it took long to find that the store is unavailable: who waits for it then
+        would wait as long for the same.
+        """
+        self._when_unavailable.append(reject)
+
     @contextmanager
     def transaction(self) -> Iterator[Connection]:
-        """The only place that commits. Raises StoreUnavailableError where the store cannot do so now, and
-        StoreError where it never will take these rows.
+        """A transaction that is committed at its end. Raises StoreUnavailableError where the store cannot do
+        so now, and StoreError where it never will take these rows.
         """
-        with _translated(), self._backend.writing.begin() as connection:
+        with translated(), self._backend.writing.begin() as connection:
             yield connection
 
     @contextmanager
     def snapshot(self) -> Iterator[Connection]:
         """A consistent view for reading. Raises StoreUnavailableError where the store cannot give one."""
-        with _translated(), self._backend.reading.connect() as connection:
+        with translated(), self._backend.reading.connect() as connection:
             yield connection
 
-    async def append(self, arrivals: Sequence[Arrival]) -> None:
-        """Keep hook deliveries with the facts that they are, and mark those facts as pending."""
-
-        def run() -> None:
-            with _translated():
-                self._backend.append(self._backend.appending, arrivals)
-
-        await asyncio.get_running_loop().run_in_executor(self._appender, run)
-
-    async def probe(self, ids: Sequence[str]) -> None:
-        """Keep deliveries with these ids, which must be new, and take them back, all in one transaction that
-        goes to the disk. Raises StoreUnavailableError where a hook could not be kept either.
+    async def append(self, statement: str, *values: Any) -> None:
+        """Run one statement, in which each `?` stands for a value, and commit it: beside the writer, if there
+        can be more than one. `appending` must be held.
         """
-        await self.write(lambda connection: statements.keep_and_take_back(connection, ids))
+        await self._in_thread(self._appender, partial(self._append, statement, values))
+
+    def _append(self, statement: str, values: tuple[Any, ...]) -> None:
+        with translated():
+            self._backend.append(self._backend.appending, statement, values)
 
     async def write(self, work: Callable[[Connection], Result]) -> Result:
         """Run `work` in one transaction on the writer thread."""
-        return await self._in_thread(self._writer, self.transaction, work)
+        async with self._writing:
+            return await self._in_thread(self._writer, _within(self.transaction, work))
 
     async def read(self, work: Callable[[Connection], Result]) -> Result:
         """Run `work` on a snapshot, beside the writer."""
-        return await self._in_thread(self._readers, self.snapshot, work)
+        return await self._in_thread(self._readers, _within(self.snapshot, work))
 
-    async def _in_thread(
-        self, pool: ThreadPoolExecutor, scope: Callable[[], Any], work: Callable[[Connection], Result]
-    ) -> Result:
-        def run() -> Result:
-            with scope() as connection:
-                return work(connection)
+    @asynccontextmanager
+    async def claim(self) -> AsyncIterator[Claim]:
+        """A transaction that stays open while rows which it has locked are worked on. It is committed at the
+        end, or rolled back after an error. Only on PostgreSQL.
+        """
+        run, claiming = asyncio.get_running_loop().run_in_executor, self._backend.claiming
+        if claiming is None:
+            raise StoreError("claims need PostgreSQL")
+        connection = await run(self._claimer, _begun, claiming)
 
-        return await asyncio.get_running_loop().run_in_executor(pool, run)
+        async def work_on(work: Callable[[Connection], Result]) -> Result:
+            return await run(self._claimer, _translating(work), connection)
+
+        try:
+            yield work_on
+            await work_on(Connection.commit)
+        finally:
+            await run(self._claimer, _let_go, connection)
+
+    async def _in_thread(self, pool: ThreadPoolExecutor, run: Callable[[], Result]) -> Result:
+        loop = asyncio.get_running_loop()
+        began = loop.time()
+        try:
+            return await loop.run_in_executor(pool, run)
+        except StoreUnavailableError as error:
+            if loop.time() - began > _SLOW_S:
+                for reject in self._when_unavailable:
+                    reject(error)
+            raise
 
     def close(self) -> None:
         """Finish what is running, then let go of file or server."""
-        for pool in (self._appender, self._writer, self._readers):
+        for pool in (self._claimer, self._appender, self._writer, self._readers):
             pool.shutdown()
-        for engine in (self._backend.reading, self._backend.appending, self._backend.writing):
-            engine.dispose()
+        backend = self._backend
+        for engine in (backend.claiming, backend.reading, backend.appending, backend.writing):
+            if engine is not None:
+                engine.dispose()
+
+
+def _within(
+    scope: Callable[[], AbstractContextManager[Connection]], work: Callable[[Connection], Result]
+) -> Callable[[], Result]:
+    def run() -> Result:
+        with scope() as connection:
+            return work(connection)
+
+    return run
+
+
+def _begun(engine: Engine) -> Connection:
+    with translated():
+        connection = engine.connect()
+        connection.begin()
+        return connection
+
+
+def _translating(work: Callable[[Connection], Result]) -> Callable[[Connection], Result]:
+    def run(connection: Connection) -> Result:
+        with translated():
+            return work(connection)
+
+    return run
+
+
+def _let_go(connection: Connection) -> None:
+    """Roll back what is not committed. A connection that has gone has nothing to roll back."""
+    with suppress(DBAPIError):
+        connection.close()
 
 
 def _backend(target: str | Path, patience: float | None) -> Backend:
@@ -119,7 +190,7 @@ def _backend(target: str | Path, patience: float | None) -> Backend:
 
 
 @contextmanager
-def _translated() -> Iterator[None]:
+def translated() -> Iterator[None]:
     try:
         yield
     except PoolTimeoutError:

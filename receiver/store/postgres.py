@@ -1,17 +1,14 @@
 """The shared store: PostgreSQL, any number of receivers on one database."""
 
-import base64
 import select
-from collections.abc import Sequence
+from contextlib import closing
 from typing import Any
 
-import orjson
 from sqlalchemy import URL, Engine, create_engine, event, make_url
-from sqlalchemy.exc import ArgumentError, DisconnectionError
+from sqlalchemy.exc import ArgumentError, DBAPIError, DisconnectionError
 
 from receiver.errors import SettingsError
-from receiver.store.backend import READERS, Arrival, Backend, Delivery
-from receiver.store.rows import fact_values
+from receiver.store.backend import READERS, Backend
 
 _CONNECT_S = 5
 _SCHEMES = ("postgresql://", "postgres://", "postgresql+psycopg://")
@@ -21,24 +18,6 @@ _BOUNDS = ("lock_timeout", "statement_timeout", "idle_in_transaction_session_tim
 
 _AS_WRITTEN = ("-c timezone=UTC", "-c extra_float_digits=1")
 """However the server writes moments and numbers to others: as texts, too, the latter are exact."""
-
-_APPEND = """
-WITH arrival AS MATERIALIZED (
-    SELECT * FROM json_to_recordset(%s::json) AS a (
-        id text, account text, event text, ref text, received_at float8, method text, query text,
-        headers json, body text, peer text, problem text, fact_id text, task_id text, kind text, said text)
-), kept AS (
-    INSERT INTO delivery (id, account, event, ref, received_at, method, query, headers, body, peer, problem)
-    SELECT id, account, event, ref, received_at, method, query, headers, decode(body, 'base64'), peer, problem
-    FROM arrival
-), added AS (
-    INSERT INTO fact (id, account, ref, task_id, kind, at, said)
-    SELECT fact_id, account, ref, task_id, kind, received_at, said FROM arrival WHERE fact_id IS NOT NULL
-    RETURNING seq
-)
-INSERT INTO pending (seq) SELECT seq FROM added
-"""
-"""The whole batch is one parameter and one statement, so one round trip beside that of the commit."""
 
 
 def is_url(target: str) -> bool:
@@ -57,25 +36,30 @@ def open_backend(target: str, patience: float | None) -> Backend:
         name=url.set(drivername="postgresql", query={}).render_as_string(hide_password=True),
         writing=_engine(url, 1, patience),
         appending=_appending(url, patience),
+        append=_append,
+        claiming=_engine(url, 1, patience),
         reading=reading.execution_options(isolation_level="REPEATABLE READ"),
-        append=append,
     )
 
 
-def append(engine: Engine, arrivals: Sequence[Arrival]) -> None:
-    """See `Store.append`. The one statement is the transaction."""
-    rows = [_row(each) for each in arrivals]
-    with engine.connect() as connection:
-        connection.exec_driver_sql(_APPEND, (orjson.dumps(rows).decode(),))
-
-
-def _row(arrival: Arrival) -> dict[str, object]:
-    row: dict[str, object] = dict(zip(Delivery._fields, arrival.delivery, strict=True))
-    row["headers"] = orjson.Fragment(arrival.delivery.headers)
-    row["body"] = base64.b64encode(arrival.delivery.body).decode()
-    if arrival.fact is not None:
-        row["fact_id"], _, _, row["task_id"], row["kind"], _, row["said"] = fact_values(arrival.fact)
-    return row
+def _append(engine: Engine, statement: str, values: tuple[Any, ...]) -> None:
+    """Straight to the driver: this is where every hook passes. The one statement is the transaction. Raises
+    DBAPIError, as SQLAlchemy would.
+    """
+    drivers_error, is_lost = engine.dialect.loaded_dbapi.Error, False
+    try:
+        with closing(engine.raw_connection()) as pooled:
+            connection: Any = pooled.driver_connection
+            try:
+                connection.execute(statement.replace("?", "%s"), values)
+            except drivers_error:
+                if is_lost := connection.closed:
+                    pooled.invalidate()
+                raise
+    except drivers_error as error:
+        raise DBAPIError.instance(
+            None, None, error, drivers_error, hide_parameters=True, connection_invalidated=is_lost
+        ) from None
 
 
 def _appending(url: URL, patience: float | None) -> Engine:

@@ -26,7 +26,7 @@ from receiver.store import statements
 from receiver.store.bulk import among
 from receiver.store.counted import ATTEMPT
 from receiver.store.rows import queue_row, read_fact
-from receiver.store.tables import FACT, FINDING, LINK, PENDING, QUEUE, TASK
+from receiver.store.tables import FACT, FINDING, LINK, QUEUE, TASK
 
 TASKS, FACTS = 500, 4_000
 """One part of the ledger: at most so many tasks, and so many facts or those of a single task."""
@@ -112,13 +112,6 @@ def _first_links() -> Select[Any]:
     both = FACT.c.ref.isnot(None), FACT.c.task_id.isnot(None)
     earliest = select(func.min(FACT.c.seq)).where(*both).group_by(FACT.c.account, FACT.c.task_id)
     return select(FACT.c.account, FACT.c.task_id, FACT.c.ref).where(FACT.c.seq.in_(earliest))
-
-
-def pending_links() -> Select[Any]:
-    """What facts that are not folded yet will link: account, task id."""
-    both = FACT.c.ref.isnot(None), FACT.c.task_id.isnot(None)
-    pending = PENDING.join(FACT, FACT.c.seq == PENDING.c.seq)
-    return select(FACT.c.account, FACT.c.task_id).select_from(pending).where(*both)
 
 
 def derive_links(connection: Connection, account: str, task_ids: Iterable[str]) -> None:

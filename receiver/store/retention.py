@@ -30,7 +30,7 @@ from receiver.store.bulk import among
 from receiver.store.counted import ATTEMPT
 from receiver.store.outbound import MESSAGE, OPEN, OUTCOME, POSTING
 from receiver.store.rollups import Deltas, counted_of, standard
-from receiver.store.tables import DELIVERY, FACT, FINDING, LINK, PENDING, TASK
+from receiver.store.tables import DELIVERY, DIRTY_TASK, FACT, FINDING, LINK, TASK
 
 Deleted = Counter[str]
 """Kind → rows."""
@@ -39,11 +39,11 @@ _FACT_ID = DELIVERY.c.account + "/hook/" + DELIVERY.c.id
 
 # As values, not as joins: each is one look-up in an index, whatever a planner thinks of the number of facts.
 _SEQ = select(FACT.c.seq).where(FACT.c.id == _FACT_ID).scalar_subquery()
-_FOLDED_SEQ = (
-    select(FACT.c.seq)
-    .where(FACT.c.id == _FACT_ID, ~exists().where(PENDING.c.seq == FACT.c.seq))
-    .scalar_subquery()
+_IS_DIRTY = exists().where(
+    DIRTY_TASK.c.account == FACT.c.account,
+    DIRTY_TASK.c.name == func.coalesce(FACT.c.ref, "#" + FACT.c.task_id),
 )
+_FOLDED_SEQ = select(FACT.c.seq).where(FACT.c.id == _FACT_ID, ~_IS_DIRTY).scalar_subquery()
 
 _TASK_ORDER = (TASK.c.first_at, TASK.c.account, TASK.c.key)
 
@@ -132,20 +132,12 @@ def _facts_of(connection: Connection, account: str, keys: Iterable[str]) -> _Fac
     for row in connection.execute(mine.where(among(connection, FACT.c.ref, refs))):
         found[row.ref].append(row)
     for row in connection.execute(mine.where(among(connection, FACT.c.task_id, task_ids))):
-        key = task_ids[row.task_id]
-        # A ref beside an id that is no task's but its own: a fact that is not folded yet will link them.
-        if row.ref is None or key.startswith("#"):
-            found[key].append(row)
-    waiting = _pending(connection, [row.seq for rows in found.values() for row in rows])
-    return {
-        key: rows
-        for key, rows in found.items()
-        if not any(row.seq in waiting or (row.ref and key.startswith("#")) for row in rows)
-    }
-
-
-def _pending(connection: Connection, seqs: Iterable[int]) -> set[int]:
-    return set(connection.scalars(select(PENDING.c.seq).where(among(connection, PENDING.c.seq, seqs))))
+        if row.ref is None:
+            found[task_ids[row.task_id]].append(row)
+    names = refs | {f"#{task_id}": key for task_id, key in task_ids.items()}
+    marked = DIRTY_TASK.c.account == account, among(connection, DIRTY_TASK.c.name, names)
+    waiting = {names[name] for name in connection.scalars(select(DIRTY_TASK.c.name).where(*marked))}
+    return {key: rows for key, rows in found.items() if key not in waiting}
 
 
 def _first(facts: _Facts, most: int) -> _Facts:

@@ -1,6 +1,5 @@
 """The embedded store: SQLite in WAL mode, one writer."""
 
-from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -8,17 +7,14 @@ from typing import Any
 from sqlalchemy import URL, Engine, create_engine, event
 from sqlalchemy.pool import QueuePool
 
-from receiver.store.backend import READERS, Arrival, Backend
-from receiver.store.bulk import ROWS, insert
-from receiver.store.rows import fact_values
+from receiver.store.backend import READERS, Backend
+from receiver.store.bulk import ROWS
 
 BUSY_S = 5.0
 """Seconds that a transaction waits for another process's, where nobody says how long."""
 
 _CACHE_KIB = 8 * 1024
 """Pages that each connection keeps; the machine keeps the others."""
-
-_PENDING = "INSERT INTO pending (seq) SELECT seq FROM fact WHERE seq > ?"
 
 
 def open_backend(path: Path, patience: float | None) -> Backend:
@@ -30,28 +26,19 @@ def open_backend(path: Path, patience: float | None) -> Backend:
         writing=writing,
         reading=_engine(path, begin="BEGIN", connections=READERS, busy_s=busy_s),
         appending=writing,
-        append=append,
+        append=_append,
         path=path,
     )
 
 
-def append(engine: Engine, arrivals: Sequence[Arrival]) -> None:
-    """See `Store.append`. Straight to the driver: this is where every hook passes.
-
-    There is one writer, so what is new lies behind what was the last.
-    """
+def _append(engine: Engine, statement: str, values: tuple[Any, ...]) -> None:
+    """Straight to the driver: this is where every hook passes."""
     # On its return to the pool a connection rolls back what is not committed.
     with closing(engine.raw_connection()) as pooled:
         execute = pooled.driver_connection.execute  # type: ignore[union-attr]
         execute("BEGIN IMMEDIATE")
-        (last,) = execute("SELECT coalesce(max(seq), 0) FROM fact").fetchone()
-        insert(execute, "delivery", [each.delivery for each in arrivals])
-        insert(execute, _FACT, [fact_values(each.fact) for each in arrivals if each.fact])
-        execute(_PENDING, (last,))
+        execute(statement, values)
         execute("COMMIT")
-
-
-_FACT = "fact (id, account, ref, task_id, kind, at, said)"
 
 
 def _engine(path: Path, begin: str, connections: int, busy_s: float) -> Engine:

@@ -4,7 +4,7 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, Row, Table, delete, func, insert, select
+from sqlalchemy import Connection, Row, Table, func, select
 from sqlalchemy.dialects import postgresql, sqlite
 
 from receiver.domain.facts import Fact
@@ -12,7 +12,7 @@ from receiver.domain.timeline import Timeline
 from receiver.store.bulk import among, is_postgres, run, write
 from receiver.store.rollups import Counted, Deltas, counted_of, drop_attempts, put_attempts, standard
 from receiver.store.rows import attempt_rows, fact_row, finding_rows, new_task_row, read_fact
-from receiver.store.tables import DELIVERY, FACT, FINDING, LINK, QUEUE, SWEEP, TASK
+from receiver.store.tables import FACT, FINDING, LINK, QUEUE, SWEEP, TASK
 
 
 class Subject(NamedTuple):
@@ -50,29 +50,6 @@ def try_lock_folding(connection: Connection) -> bool:
     return not is_postgres(connection) or bool(
         connection.scalar(select(func.pg_try_advisory_xact_lock(_FOLDING)))
     )
-
-
-def pending(connection: Connection, most: int) -> list[int]:
-    """The first facts that are not folded yet, by their seq."""
-    return list(run(connection, "SELECT seq FROM pending ORDER BY seq LIMIT ?", most).scalars())
-
-
-def drop_pending(connection: Connection, seqs: Iterable[int]) -> None:
-    """These facts are folded, or set aside."""
-    run(connection, "DELETE FROM pending WHERE seq IN ?", list(seqs))
-
-
-def subjects(connection: Connection, seqs: Iterable[int]) -> list[Subject]:
-    """What these facts are about."""
-    rows = run(connection, "SELECT account, ref, task_id FROM fact WHERE seq IN ?", list(seqs))
-    return [Subject(*row) for row in rows]
-
-
-def keep_and_take_back(connection: Connection, ids: Sequence[str]) -> None:
-    """Keep deliveries with these ids that say nothing, and take them back."""
-    blank = {"account": "", "event": "", "received_at": 0.0, "method": "", "query": "", "headers": []}
-    connection.execute(insert(DELIVERY), [{"id": each, "body": b"", **blank} for each in ids])
-    connection.execute(delete(DELIVERY).where(among(connection, DELIVERY.c.id, ids)))
 
 
 def add_facts(connection: Connection, facts: Sequence[Fact]) -> set[str]:
@@ -133,21 +110,12 @@ def _about(connection: Connection, account: str, keys: Iterable[str]) -> Iterato
 
 def facts_of(connection: Connection, account: str, keys: Iterable[str]) -> dict[str, list[Fact]]:
     """Key → all facts of that task."""
-    return read_facts(connection, account, keys)[0]
-
-
-def read_facts(
-    connection: Connection, account: str, keys: Iterable[str]
-) -> tuple[dict[str, list[Fact]], list[int]]:
-    """Key → all facts of that task; and the seqs of all of them."""
     found: dict[str, list[Fact]] = defaultdict(list)
-    seqs: list[int] = []
     for condition, name, key_of in _about(connection, account, keys):
-        query = f"SELECT {_FACT}, {name}, seq FROM fact WHERE {condition}"  # noqa: S608 - our own words
+        query = f"SELECT {_FACT}, {name} FROM fact WHERE {condition}"  # noqa: S608 - our own words
         for row in run(connection, query, account, list(key_of)).all():
             found[key_of[row[7]]].append(read_fact(row))
-            seqs.append(row[8])
-    return dict(found), seqs
+    return dict(found)
 
 
 def count_facts(connection: Connection, account: str, keys: Iterable[str]) -> dict[str, int]:
@@ -158,16 +126,6 @@ def count_facts(connection: Connection, account: str, keys: Iterable[str]) -> di
         for named, count in run(connection, query, account, list(key_of)):
             counts[key_of[named]] += count
     return dict(counts)
-
-
-def pending_of(connection: Connection, account: str, keys: Iterable[str]) -> dict[int, str]:
-    """Seq → key, of the facts of these tasks that are not folded yet."""
-    found: dict[int, str] = {}
-    for condition, name, key_of in _about(connection, account, keys):
-        both = "fact JOIN pending ON pending.seq = fact.seq"
-        query = f"SELECT fact.seq, {name} FROM {both} WHERE {condition}"  # noqa: S608 - our own words
-        found.update({seq: key_of[named] for seq, named in run(connection, query, account, list(key_of))})
-    return found
 
 
 _FACT = ", ".join(each.name for each in FACT_COLUMNS)

@@ -1,6 +1,6 @@
-"""The tables. `fact` and `delivery` are the ledger; `link`, `task`, `finding` and `queue` are derived from it
-and can be rebuilt; `pending`, `sweep`, `lease`, `presence`, `api_token` and the ask columns of `task` are
-working state. Times: epoch seconds, UTC.
+"""The tables. `inbox` and `set_aside` hold hooks that are not read yet; `fact` and `delivery` are the ledger;
+`link`, `task`, `finding` and `queue` are derived from it and can be rebuilt; `dirty_task`, `sweep`, `lease`,
+`presence`, `api_token` and the ask columns of `task` are working state. Times: epoch seconds, UTC.
 """
 
 from typing import Any
@@ -71,11 +71,57 @@ class FactRow(SQLModel, table=True):
     )
 
 
-class PendingRow(SQLModel, table=True):
-    """A fact not folded yet: marked in the transaction that appends it, unmarked in that which folds it."""
+class InboxRow(SQLModel, table=True):
+    """A batch of hooks that are on disk and not read yet (see `receiver.inbox.batch`). `at`: when the first
+    of them came; `count`: hooks; `size`: bytes of `batch`. Numbers are never given out twice.
+    """
 
-    __tablename__ = "pending"
-    seq: int = Field(sa_column=Column(_SEQ, primary_key=True, autoincrement=False))
+    __tablename__ = "inbox"
+    number: int | None = Field(default=None, sa_column=Column(_SEQ, primary_key=True))
+    at: float
+    count: int
+    size: int = Field(sa_column=Column("bytes", Integer, nullable=False))
+    batch: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
+
+    __table_args__ = ({"sqlite_autoincrement": True},)
+
+
+class SetAsideRow(SQLModel, table=True):
+    """A batch that could not be read, nearly always of a single hook: it is tried again at `retry_at`. `id`:
+    of the hook's delivery, or one made up for a batch whose hooks cannot be told apart. `problem`: the last
+    error and where it came from, without any content.
+    """
+
+    __tablename__ = "set_aside"
+    id: str = Field(primary_key=True)
+    account: str | None = None
+    event: str | None = None
+    ref: str | None = None
+    at: float
+    count: int
+    batch: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
+    failures: int
+    retry_at: float
+    problem: str
+
+    __table_args__ = (Index("set_aside_by_retry", "retry_at"),)
+
+
+class DirtyTaskRow(SQLModel, table=True):
+    """A task about which there are facts that its timeline does not hold yet. `name`: as `task.key`, but for
+    a task id that is linked to a ref. `since`: when the first of them came. One that could not be folded has
+    `failures` and a `problem`, and is tried again at `retry_at`.
+    """
+
+    __tablename__ = "dirty_task"
+    account: str = Field(primary_key=True)
+    name: str = Field(primary_key=True)
+    since: float
+    failures: int = _count()
+    retry_at: float = Field(default=0.0, sa_column_kwargs={"server_default": text("0")})
+    problem: str | None = None
+
+    __table_args__ = (Index("dirty_task_by_turn", "retry_at", "since"),)
 
 
 class LinkRow(SQLModel, table=True):
@@ -235,5 +281,6 @@ def table(row: type[SQLModel]) -> Table:
 
 DELIVERY, FACT, LINK = table(DeliveryRow), table(FactRow), table(LinkRow)
 TASK, FINDING, QUEUE = table(TaskRow), table(FindingRow), table(QueueRow)
-PENDING, SWEEP, API_TOKEN = table(PendingRow), table(SweepRow), table(ApiTokenRow)
+INBOX, SET_ASIDE, DIRTY_TASK = table(InboxRow), table(SetAsideRow), table(DirtyTaskRow)
+SWEEP, API_TOKEN = table(SweepRow), table(ApiTokenRow)
 LEASE, PRESENCE = table(LeaseRow), table(PresenceRow)

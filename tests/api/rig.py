@@ -1,6 +1,5 @@
 """A receiver without its doors: a real store and ledger, told facts directly and asked over /v1."""
 
-import asyncio
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -28,10 +27,10 @@ from receiver.domain.facts import (
 )
 from receiver.domain.hooks import HookKey, HookSigner
 from receiver.ledger import Ledger
-from receiver.metrics import Metrics
+from receiver.ledger.arrivals import Delivery
 from receiver.store import statements
-from receiver.store.backend import Arrival, Delivery
 from receiver.store.engine import Store
+from tests.ledger.house import House, open_house
 
 Json = dict[str, Any]
 
@@ -66,12 +65,19 @@ def finished(**changes: Any) -> TaskSaid:
 class Rig:
     """What a test tells and asks."""
 
-    store: Store
-    ledger: Ledger
+    house: House
     parts: ApiParts
     client: httpx2.AsyncClient
     tokens: dict[str, str] = field(default_factory=dict)
     heard: int = 0
+
+    @property
+    def store(self) -> Store:
+        return self.house.store
+
+    @property
+    def ledger(self) -> Ledger:
+        return self.house.ledger
 
     async def hook(self, ref: str | None, event: Event, at: float, body: bytes = b"", **changes: Any) -> str:
         """One delivery and its event; the delivery's id."""
@@ -95,8 +101,7 @@ class Rig:
             "problem": problem,
         }
         fact = hook_fact(account, delivery_id, at, said, (ref, task_id))
-        await self.ledger.accept(Arrival(Delivery(**row), fact))
-        await self.ledger.caught_up()
+        await self.house.arrive(fact, Delivery(**row))
         return delivery_id
 
     async def said(
@@ -173,25 +178,16 @@ async def running_rig(path: Path, **changes: Any) -> AsyncIterator[Rig]:
 
 @asynccontextmanager
 async def rig_on(target: str, **changes: Any) -> AsyncIterator[Rig]:
-    """A rig over this store, its ledger running."""
-    store = Store(target)
-    store.create()
-    ledger = Ledger(store, Metrics())
-    stop = asyncio.Event()
-    running = asyncio.create_task(ledger.run(stop))
-    given: Json = {
-        "store": store,
-        "signer": SIGNER,
-        "public_url": "https://hooks.example",
-        "accounts": ("main", "second"),
-        "clock": WallClock(),
-    }
-    parts = ApiParts(**given | changes)
-    transport = httpx2.ASGITransport(app=api_app(parts))
-    try:
+    """A rig over this store, its ledger and folder running."""
+    async with open_house(target) as house:
+        given: Json = {
+            "store": house.store,
+            "signer": SIGNER,
+            "public_url": "https://hooks.example",
+            "accounts": ("main", "second"),
+            "clock": WallClock(),
+        }
+        parts = ApiParts(**given | changes)
+        transport = httpx2.ASGITransport(app=api_app(parts))
         async with httpx2.AsyncClient(transport=transport, base_url="http://receiver.test") as client:
-            yield Rig(store, ledger, parts, client)
-    finally:
-        stop.set()
-        await running
-        store.close()
+            yield Rig(house, parts, client)

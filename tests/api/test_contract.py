@@ -15,6 +15,7 @@ from receiver.api.endpoint import Endpoint
 from receiver.api.table import ENDPOINTS
 from receiver.clock import WallClock
 from receiver.store.engine import Store
+from tests.api.faults import FUTURE, raw_hook, set_batch_aside, set_hook_aside, set_task_aside
 from tests.api.rig import SCOPES, SIGNER, T0, api_app, running_rig
 
 
@@ -24,6 +25,9 @@ async def fill(folder: Path) -> str:
         await rig.settled_without_after("r1")
         await rig.hook("r2", "before", T0, problem="not JSON")
         await rig.queue("17")
+        await set_hook_aside(rig.store, raw_hook("h1", T0), FUTURE)
+        await set_batch_aside(rig.store, "batch-7", T0, 3, FUTURE)
+        await set_task_aside(rig.store, "#90210", T0, FUTURE)
         return await rig.token(*SCOPES)
 
 

@@ -105,6 +105,17 @@ async def test_the_page_shows_every_endpoint_needs_no_script_and_links_to_nothin
     assert 'name="viewport"' in answer.text
 
 
+@pytest.mark.anyio
+async def test_the_page_shows_each_request_with_its_method(rig: Rig) -> None:
+    shown = [
+        block.partition("</section>")[0] for block in (await rig.client.get("/docs")).text.split("<section ")
+    ]
+    requests = {block.partition("'>")[0]: block for block in shown}
+    for _, method, operation in OPERATIONS:
+        block = requests[f"id='{operation['operationId']}"]
+        assert (f"-X {method.upper()}" in block) == (method != "get"), operation["operationId"]
+
+
 def test_the_style_of_the_page_comes_with_the_package() -> None:
     import receiver.api
 

@@ -66,6 +66,7 @@ def packed(value: Any) -> str:
         packed([T0, "main", "r1", "more"]),
         packed([T0, "main", 7]),
         packed([T0, "main", "\ud800"]),
+        packed([T0, "main", "a\x00b"]),
         packed(["0", "main", "r1"]),
         packed([float("nan"), "main", "r1"]),
         packed([10**400, "main", "r1"]),
@@ -78,7 +79,7 @@ async def test_a_cursor_that_was_never_given_out_is_refused(rig: Rig, cursor: st
 
 
 def test_a_cursor_is_the_position_it_was_made_of() -> None:
-    position = (T0 + 0.1 + 0.2, "main", "#имя")
+    position = (T0 + 0.1 + 0.2, "", "#имя")
     assert decode(encode(position), (float, str, str)) == position
     with pytest.raises(InputError):
         decode(encode(position), (float, str, str, str))

@@ -1,4 +1,4 @@
-"""A whole receiver in this process, served by uvicorn on a socket of its own."""
+"""A whole receiver in this process, with its two listeners on sockets of their own."""
 
 import asyncio
 import sqlite3
@@ -17,8 +17,9 @@ from receiver.api.tokens import create_token
 from receiver.app import Receiver, World
 from receiver.clock import WallClock
 from receiver.domain.hooks import mint_urls
-from receiver.sections import AccountSettings, HookKeySettings, ReconcileSettings
-from receiver.server import Server, listen, make_server
+from receiver.inbox.batch import decode_batch
+from receiver.sections import AccountSettings, ApiSettings, HookKeySettings, ReconcileSettings
+from receiver.server import Service, listen
 from receiver.settings import Settings
 from receiver.store.tables import DELIVERY
 
@@ -27,19 +28,34 @@ FIXED_SECRET = "the-fixed-secret-of-main"
 
 @dataclass
 class Serving:
-    """`http` knows the address; `server` ends when its `should_exit` is set."""
+    """`hooks` is a client of the hook listener, `http` one of the API; `running` ends once `service` is told
+    to `stop`.
+    """
 
     receiver: Receiver
-    server: Server
-    port: int
+    service: Service
+    running: asyncio.Task[None]
+    hooks_port: int
+    api_port: int
+    hooks: httpx2.AsyncClient
     http: httpx2.AsyncClient
 
     def hook(self, ref: str, event: str = "before") -> str:
         """The path of a minted URL."""
         return mint_urls(self.receiver.signer, "", "main", ref)[f"url_{event}"]
 
+    async def kept(self) -> list[dict[str, Any]]:
+        """The deliveries, once all hooks are read and folded."""
+        await asyncio.wait_for(self.receiver.caught_up(), 10)
+        return kept(self.receiver.store.path)
+
     async def connect(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
-        return await asyncio.open_connection("127.0.0.1", self.port)
+        """A connection to the hook listener."""
+        return await asyncio.open_connection("127.0.0.1", self.hooks_port)
+
+    async def connect_api(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        """A connection to the API."""
+        return await asyncio.open_connection("127.0.0.1", self.api_port)
 
     async def metrics(self) -> dict[str, float]:
         """Each sample of a scrape, as `name{label values}`."""
@@ -79,6 +95,15 @@ def kept(path: Path) -> list[dict[str, Any]]:
         return [dict(row) for row in connection.execute(query)]
 
 
+def on_disk(path: Path) -> set[str]:
+    """The ids of all hooks in a store, those that are not read yet among them; read past the receiver."""
+    with closing(sqlite3.connect(path, isolation_level=None)) as connection:
+        connection.execute("BEGIN")
+        ids = {name for (name,) in connection.execute("SELECT id FROM delivery")}
+        batches = connection.execute("SELECT batch FROM inbox").fetchall()
+    return ids | {hook.id for (batch,) in batches for hook in decode_batch(batch)}
+
+
 def some_settings(folder: Path, **changes: Any) -> Settings:
     account = AccountSettings.model_validate(
         {
@@ -90,6 +115,7 @@ def some_settings(folder: Path, **changes: Any) -> Settings:
     )
     given: dict[str, Any] = {
         "port": 0,
+        "api": ApiSettings(port=0),
         "store": folder / "receiver.db",
         "hook_keys": (HookKeySettings.model_validate({"name": "k1", "secret": "k" * 40}),),
         "accounts": {"main": account},
@@ -103,15 +129,18 @@ def some_settings(folder: Path, **changes: Any) -> Settings:
 async def serving(folder: Path, **changes: Any) -> AsyncIterator[Serving]:
     """A receiver that takes requests; stopped at the end, if it was not before."""
     receiver = Receiver(some_settings(folder, **changes), World(WallClock(), Random(1)))
-    sock = listen("127.0.0.1", 0)
-    port = int(sock.getsockname()[1])
-    server = make_server(receiver)
-    running = asyncio.create_task(server.serve(sockets=[sock]))
+    hook_socket, api_socket = listen("127.0.0.1", 0), listen("127.0.0.1", 0)
+    hooks_port, api_port = (int(sock.getsockname()[1]) for sock in (hook_socket, api_socket))
+    service = Service(receiver)
+    running = asyncio.create_task(service.run(hook_socket, api_socket))
     try:
         async with asyncio.timeout(10):
-            await server.ready.wait()
-        async with httpx2.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=20) as http:
-            yield Serving(receiver, server, port, http)
+            await service.ready.wait()
+        async with (
+            httpx2.AsyncClient(base_url=f"http://127.0.0.1:{hooks_port}", timeout=20) as hooks,
+            httpx2.AsyncClient(base_url=f"http://127.0.0.1:{api_port}", timeout=20) as http,
+        ):
+            yield Serving(receiver, service, running, hooks_port, api_port, hooks, http)
     finally:
-        server.should_exit = True
+        service.stop()
         await asyncio.wait_for(running, 20)

@@ -42,7 +42,7 @@ class Reader:
 
     @classmethod
     async def open(cls, house: Serving) -> "Reader":
-        it = cls(await house.connect(), await house.token("read"))
+        it = cls(await house.connect_api(), await house.token("read"))
         lines = ["GET /v1/export/tasks?format=jsonl HTTP/1.1", "Host: x"]
         lines.append(f"Authorization: {it.token['Authorization']}")
         it.writer.write("\r\n".join([*lines, "", ""]).encode())
@@ -107,9 +107,8 @@ async def test_what_breaks_off_is_seen_to_and_can_be_gone_on_with(house: Serving
 async def test_a_stop_waits_for_no_reader_and_is_no_end_of_the_file(house: Serving) -> None:
     reader = await Reader.open(house)
     began = asyncio.get_running_loop().time()
-    house.server.should_exit = True
-    while house.server.started and house.server.server_state.connections:
-        await asyncio.sleep(0.01)
+    house.service.stop()
+    await house.running
     assert asyncio.get_running_loop().time() - began < house.receiver.settings.stop_deadline_s
     body, is_ended = await reader.rest()
     assert body

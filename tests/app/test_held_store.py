@@ -32,7 +32,7 @@ other.execute("BEGIN EXCLUSIVE")
 _POSTGRES = """
 import psycopg, sys
 other = psycopg.connect(sys.argv[1])
-other.execute("LOCK TABLE delivery")
+other.execute("LOCK TABLE inbox")
 """
 _UNTIL_TOLD = """
 print("held", flush=True)
@@ -42,7 +42,7 @@ sys.stdin.read()
 
 @contextmanager
 def held(target: str) -> Iterator[None]:
-    """Another process holds the whole SQLite file, or the table of deliveries on PostgreSQL."""
+    """Another process holds the whole SQLite file, or the inbox on PostgreSQL."""
     code = (_POSTGRES if is_url(target) else _SQLITE) + _UNTIL_TOLD
     command = [sys.executable, "-c", code, target.replace("+psycopg", "")]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as other:
@@ -63,7 +63,7 @@ class Said:
 
 async def send(house: Serving, number: int) -> Said:
     began = time.monotonic()
-    answer = await house.http.post(house.hook(f"t{number}"), json={"number": number})
+    answer = await house.hooks.post(house.hook(f"t{number}"), json={"number": number})
     took = time.monotonic() - began
     return Said(answer.headers["x-request-id"], answer.status_code, took, answer.headers.get("retry-after"))
 
@@ -94,6 +94,7 @@ async def test_a_store_held_by_another_process_is_a_503_within_patience_and_heal
     assert {(each.status, each.retry_after) for each in refused} == {(503, "5")}
     assert max(each.seconds for each in refused) < PATIENCE_S + SLACK_S
     assert (await house.http.get("/readyz")).status_code == 200
+    await house.receiver.caught_up()
     with house.receiver.store.snapshot() as connection:
         kept = set(connection.scalars(select(DELIVERY.c.id)))
     assert kept == {answers[0].request_id, last.request_id}

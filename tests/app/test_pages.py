@@ -43,8 +43,10 @@ async def test_a_receiver_that_cannot_commit_is_alive_but_not_ready(
 
 
 async def test_a_scrape_runs_no_sql(house: Serving) -> None:
-    await house.http.get(house.hook("r1"))
+    await house.hooks.get(house.hook("r1"))
     await house.until(SNAPSHOT)
+    await house.receiver.caught_up()
+    token = await house.token("read")
     said: list[str] = []
 
     def hear(_connection: object, _cursor: object, statement: str, *_rest: object) -> None:
@@ -54,7 +56,7 @@ async def test_a_scrape_runs_no_sql(house: Serving) -> None:
     try:
         await house.http.get("/metrics")
         assert said == []
-        await house.http.get("/readyz")
+        await house.http.get("/v1/tasks", headers=token)
         assert said != []
     finally:
         event.remove(Engine, "before_cursor_execute", hear)

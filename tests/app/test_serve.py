@@ -13,11 +13,9 @@ from pathlib import Path
 import httpx2
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
-from sqlalchemy import select
 
 from receiver.domain.hooks import HookKey, HookSigner, mint_urls
-from receiver.store.engine import Store
-from receiver.store.tables import DELIVERY
+from tests.app.serving import kept, on_disk
 from tests.e2e.processes import RECEIVER, free_port
 from tests.ready import becomes_ready
 
@@ -28,8 +26,8 @@ class Served:
     """One `receiver serve`, its log as JSON lines in a file."""
 
     def __init__(self, folder: Path) -> None:
-        self.folder, self.port = folder, free_port()
-        self.url = f"http://127.0.0.1:{self.port}"
+        self.folder, self.port, self.api_port = folder, free_port(), free_port()
+        self.url, self.api_url = (f"http://127.0.0.1:{port}" for port in (self.port, self.api_port))
         self.log = folder / "log"
         (folder / "receiver.toml").write_text(
             f"""
@@ -38,6 +36,8 @@ store = "{folder / "receiver.db"}"
 log_format = "json"
 stop_deadline_s = 5
 hook_keys = [{{ name = "k1", secret = "{KEY}" }}]
+[api]
+port = {self.api_port}
 [accounts.main]
 base_url = "http://127.0.0.1:9/api/ver1.0"
 oauth_client_id = "app"
@@ -50,18 +50,14 @@ oauth_client_secret = "not-to-be-shown"
         command = [*RECEIVER, "serve", "--config", str(self.folder / "receiver.toml")]
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(command, stdout=log, stderr=log)
-        if not becomes_ready(self.url):
+        if not becomes_ready(self.api_url):
             raise TimeoutError(self.log.read_text())
 
     def hook(self, ref: str, event: str = "before") -> str:
         return mint_urls(HookSigner((HookKey("k1", KEY),)), self.url, "main", ref)[f"url_{event}"]
 
     def kept(self) -> set[str]:
-        store = Store(self.folder / "receiver.db")
-        with store.snapshot() as connection:
-            ids = set(connection.execute(select(DELIVERY.c.id)).scalars())
-        store.close()
-        return ids
+        return on_disk(self.folder / "receiver.db")
 
     def end(self, how: int) -> int:
         os.kill(self.process.pid, how)
@@ -77,10 +73,11 @@ def served(tmp_path: Path) -> Iterator[Served]:
 
 
 def test_it_is_alive_ready_and_measured(served: Served) -> None:
-    assert httpx2.get(f"{served.url}/healthz").json() == {"status": "ok"}
-    assert httpx2.get(f"{served.url}/readyz").json() == {"status": "ready"}
+    for url in (served.url, served.api_url):
+        assert httpx2.get(f"{url}/healthz").json() == {"status": "ok"}
+    assert httpx2.get(f"{served.api_url}/readyz").json() == {"status": "ready"}
     httpx2.get(served.hook("r1"))
-    answer = httpx2.get(f"{served.url}/metrics")
+    answer = httpx2.get(f"{served.api_url}/metrics")
     assert answer.status_code == 200
     families = {family.name: family for family in text_string_to_metric_families(answer.text)}
     values = {
@@ -102,7 +99,7 @@ def test_it_is_alive_ready_and_measured(served: Served) -> None:
 
 def test_its_log_is_json_with_request_ids_and_without_secrets(served: Served) -> None:
     given = httpx2.get(
-        f"{served.url}/v1/tasks", headers={"X-Request-Id": "mine-1", "Authorization": "Bearer rcv_abc"}
+        f"{served.api_url}/v1/tasks", headers={"X-Request-Id": "mine-1", "Authorization": "Bearer rcv_abc"}
     )
     assert (given.status_code, given.headers["x-request-id"]) == (401, "mine-1")
     broken = httpx2.post(served.hook("r1"), content=b'{"b_number": "+79161234567"')
@@ -151,11 +148,29 @@ def test_what_was_acknowledged_before_a_kill_is_there_afterwards(served: Served)
     assert set(acknowledged) <= served.kept()
     served.start()
     assert httpx2.get(served.hook("after-all")).status_code == 200
+    assert served.end(signal.SIGTERM) == 0
+    assert set(acknowledged) <= {row["id"] for row in kept(served.folder / "receiver.db")}
 
 
 def test_an_address_in_use_is_one_clear_error(served: Served, tmp_path: Path) -> None:
     command = [*RECEIVER, "serve", "--config", str(tmp_path / "receiver.toml")]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=20, check=False)
-    assert done.returncode == 2
-    assert "cannot listen" in done.stderr
-    assert "Traceback" not in done.stderr
+    for changes, named in (({}, "host, port: "), ({"RECEIVER_PORT": "0"}, "api.host, api.port: ")):
+        done = subprocess.run(
+            command, capture_output=True, text=True, timeout=20, check=False, env=os.environ | changes
+        )
+        assert done.returncode == 2
+        assert f"{named}cannot listen" in done.stderr
+        assert "Traceback" not in done.stderr
+
+
+def test_the_hook_listener_shows_nothing_of_the_api_and_the_api_takes_no_hooks(served: Served) -> None:
+    for path in ("/v1/tasks", "/metrics", "/readyz", "/docs", "/"):
+        assert httpx2.get(f"{served.url}{path}").status_code == 404
+    assert httpx2.get(served.hook("r1").replace(served.url, served.api_url)).status_code == 404
+
+
+def test_it_says_where_it_listens(served: Served) -> None:
+    assert served.end(signal.SIGTERM) == 0
+    lines = [json.loads(line) for line in served.log.read_text().splitlines()]
+    (started,) = [line for line in lines if line["event"] == "receiver started"]
+    assert (started["hooks"], started["api"]) == (served.url, served.api_url)

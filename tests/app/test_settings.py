@@ -9,7 +9,14 @@ import pytest
 
 from receiver.cli.config import example_lines
 from receiver.errors import SettingsError
-from receiver.sections import AccountSettings, ReconcileSettings, RetentionSettings
+from receiver.sections import (
+    AccountSettings,
+    ApiSettings,
+    InboxSettings,
+    ListenerSettings,
+    ReconcileSettings,
+    RetentionSettings,
+)
 from receiver.settings import Settings, load_settings
 
 SECRET = "correct-horse-battery-staple-and-more"
@@ -47,14 +54,22 @@ def test_a_file_is_read_and_the_rest_has_defaults(file: Path) -> None:
     assert (settings.port, settings.host, settings.reconcile.poll_s) == (9000, "127.0.0.1", 3)
     assert settings.hook_root == "http://127.0.0.1:9000"
     assert settings.accounts["main"].client_id == "@me"
+    assert (settings.api.host, settings.api.port) == ("127.0.0.1", 8081)
+    listener = settings.listener
+    assert (listener.max_connections, listener.max_head_bytes) == (10_000, 32 * 1024)
+    assert (listener.head_s, listener.body_s, listener.idle_s) == (10, 30, 75)
 
 
 def test_variables_win_over_the_file(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("RECEIVER_PORT", "9001")
     monkeypatch.setenv("RECEIVER_RECONCILE__POLL_S", "7")
+    monkeypatch.setenv("RECEIVER_API__PORT", "9002")
+    monkeypatch.setenv("RECEIVER_LISTENER__IDLE_S", "65")
+    monkeypatch.setenv("RECEIVER_INBOX__MAX_HOOKS", "1000")
     monkeypatch.setenv("RECEIVER_ACCOUNTS__MAIN__CLIENT_ID", "10001")
     settings = load_settings(file)
     assert (settings.port, settings.reconcile.poll_s) == (9001, 7)
+    assert (settings.api.port, settings.listener.idle_s, settings.inbox.max_hooks) == (9002, 65, 1000)
     assert settings.accounts["main"].client_id == "10001"
     assert settings.accounts["main"].oauth_client_id == "app"
 
@@ -88,6 +103,13 @@ BAD: dict[str, tuple[dict[str, str], str]] = {
     ),
     "no days at all": ({"RECEIVER_RETENTION__TASKS_DAYS": "0"}, "retention.tasks_days"),
     "days without an end": ({"RECEIVER_RETENTION__SET_ASIDE_DAYS": "inf"}, "retention.set_aside_days"),
+    "a port of the API that is none": ({"RECEIVER_API__PORT": "70000"}, "api.port"),
+    "no connections": ({"RECEIVER_LISTENER__MAX_CONNECTIONS": "0"}, "listener.max_connections"),
+    "heads of a few bytes": ({"RECEIVER_LISTENER__MAX_HEAD_BYTES": "100"}, "listener.max_head_bytes"),
+    "no time for a body": ({"RECEIVER_LISTENER__BODY_S": "0"}, "listener.body_s"),
+    "an inbox for nothing": ({"RECEIVER_INBOX__MAX_HOOKS": "0"}, "inbox.max_hooks"),
+    "an inbox of a few bytes": ({"RECEIVER_INBOX__MAX_BYTES": "1000"}, "inbox.max_bytes"),
+    "an unknown setting of the inbox": ({"RECEIVER_INBOX__COLOUR": "red"}, "inbox.colour"),
     "an alias of nothing": ({"RECEIVER_ALIASES": '{"weather": ["w"]}'}, "aliases"),
 }
 
@@ -158,6 +180,9 @@ def test_the_example_names_every_setting_and_can_be_used(tmp_path: Path) -> None
     assert AccountSettings.model_fields.keys() == given["accounts"]["main"].keys()
     assert ReconcileSettings.model_fields.keys() == given["reconcile"].keys()
     assert RetentionSettings.model_fields.keys() == given["retention"].keys()
+    assert ApiSettings.model_fields.keys() == given["api"].keys()
+    assert ListenerSettings.model_fields.keys() == given["listener"].keys()
+    assert InboxSettings.model_fields.keys() == given["inbox"].keys()
 
 
 def test_the_file_in_config_is_the_example_without_its_key() -> None:

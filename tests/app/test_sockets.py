@@ -7,23 +7,22 @@ import httpx2
 import pytest
 
 from receiver import app
-from tests.app.serving import FIXED_SECRET, Serving, kept, serving
+from tests.app.serving import FIXED_SECRET, Serving, on_disk, serving
 
 pytestmark = pytest.mark.anyio
 
 
-async def test_many_hooks_at_once_are_each_on_disk_when_they_are_answered(
-    house: Serving, tmp_path: Path
-) -> None:
+async def test_many_hooks_at_once_are_each_on_disk_when_they_are_answered(house: Serving) -> None:
     async def send(number: int) -> str:
-        answer = await house.http.post(house.hook(f"r{number}"), data={"id": str(number)})
+        answer = await house.hooks.post(house.hook(f"r{number}"), data={"id": str(number)})
         request_id: str = answer.headers["x-request-id"]
-        assert request_id in {row["id"] for row in kept(tmp_path / "receiver.db")}
+        assert request_id in on_disk(house.receiver.store.path)
         return request_id
 
-    assert (await house.http.get("/hooks/main/before/no-secret")).status_code == 404
+    assert (await house.hooks.get("/hooks/main/before/no-secret")).status_code == 404
     ids = await asyncio.gather(*(send(number) for number in range(40)))
     assert len(set(ids)) == 40
+    assert {row["id"] for row in await house.kept()} == set(ids)
     metrics = await house.metrics()
     assert metrics["callback_intake_requests_total{before,recorded}"] == 40
     assert metrics["callback_intake_request_duration_seconds_count{}"] == 40
@@ -39,7 +38,7 @@ async def test_a_store_that_fails_in_between_loses_nothing_that_was_acknowledged
 
     async def send(house: Serving, number: int) -> None:
         for _ in range(20):
-            answers.append(await house.http.get(house.hook(f"r{number}")))
+            answers.append(await house.hooks.get(house.hook(f"r{number}")))
             await asyncio.sleep(0.02)
 
     async with serving(tmp_path) as house:
@@ -49,40 +48,40 @@ async def test_a_store_that_fails_in_between_loses_nothing_that_was_acknowledged
             with house.locked():
                 await asyncio.sleep(0.3)
         await asyncio.gather(*senders)
-        assert (await house.http.get(house.hook("afterwards"))).status_code == 200
+        assert (await house.hooks.get(house.hook("afterwards"))).status_code == 200
     statuses = {answer.status_code for answer in answers}
     assert statuses == {200, 503}
     assert all("retry-after" in answer.headers for answer in answers if answer.status_code == 503)
     acknowledged = {answer.headers["x-request-id"] for answer in answers if answer.status_code == 200}
-    rows = kept(tmp_path / "receiver.db")
+    rows = await house.kept()
     assert {row["id"] for row in rows if row["ref"] != "afterwards"} == acknowledged
 
 
-async def test_a_sender_that_leaves_in_the_middle_of_its_body_is_not_recorded(
-    house: Serving, tmp_path: Path
-) -> None:
+async def test_a_sender_that_leaves_in_the_middle_of_its_body_is_not_recorded(house: Serving) -> None:
     _, writer = await house.connect()
     head = f"POST {house.hook('r1')} HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n"
     writer.write(head.encode() + b"id=7")
     await writer.drain()
     writer.close()
     await house.until("callback_intake_requests_total{before,refused}", 1)
-    assert kept(tmp_path / "receiver.db") == []
+    assert await house.kept() == []
     assert (await house.metrics())["callback_intake_in_flight_requests{}"] == 0
-    assert (await house.http.get(house.hook("r1"))).status_code == 200
+    assert (await house.hooks.get(house.hook("r1"))).status_code == 200
 
 
 async def test_a_body_of_many_times_the_limit_is_cut_and_answered(tmp_path: Path) -> None:
     async with serving(tmp_path, max_body_bytes=1024) as house:
-        answer = await house.http.post(house.hook("r1", "after"), content=b"id=7&x=" + b"y" * 3_000_000)
+        answer = await house.hooks.post(house.hook("r1", "after"), content=b"id=7&x=" + b"y" * 3_000_000)
         assert answer.status_code == 200
-        (row,) = kept(tmp_path / "receiver.db")
+        (row,) = await house.kept()
         assert (row["problem"], row["body"][:8], len(row["body"])) == ("too large", b"id=7&x=y", 1024)
-        assert (await house.metrics())["callback_intake_requests_total{after,unreadable}"] == 1
-        assert (await house.http.get(house.hook("r2"))).status_code == 200
+        metrics = await house.metrics()
+        assert metrics["callback_intake_requests_total{after,recorded}"] == 1
+        assert metrics["callback_hooks_read_total{after,unreadable}"] == 1
+        assert (await house.hooks.get(house.hook("r2"))).status_code == 200
 
 
-async def test_a_body_in_chunks_is_one_body(house: Serving, tmp_path: Path) -> None:
+async def test_a_body_in_chunks_is_one_body(house: Serving) -> None:
     _, writer = await house.connect()
     head = f"POST {house.hook('r1')} HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
     for piece in (head, "3\r\nid=\r\n", "1\r\n7\r\n", "0\r\n\r\n"):
@@ -91,22 +90,23 @@ async def test_a_body_in_chunks_is_one_body(house: Serving, tmp_path: Path) -> N
         await asyncio.sleep(0.02)
     await house.until("callback_intake_requests_total{before,recorded}", 1)
     writer.close()
-    (row,) = kept(tmp_path / "receiver.db")
+    (row,) = await house.kept()
     assert row["body"] == b"id=7"
 
 
 async def test_a_second_question_mark_in_the_url_is_understood(house: Serving) -> None:
-    answer = await house.http.get(f"/hooks/main/after/{FIXED_SECRET}?from=pbx?TaskID=901&CallStatus=BUSY")
+    answer = await house.hooks.get(f"/hooks/main/after/{FIXED_SECRET}?from=pbx?TaskID=901&CallStatus=BUSY")
     assert answer.status_code == 200
-    await house.receiver.ledger.caught_up()
+    await house.receiver.caught_up()
     task = (await house.http.get("/v1/tasks/main/901", headers=await house.token("read"))).json()
     assert (task["task_id"], task["finish_result"]) == ("901", "failed")
 
 
 async def test_what_could_not_be_read_or_placed_is_listed_and_shown_as_it_came(house: Serving) -> None:
-    await house.http.post(house.hook("fine"), data={"id": "1"})
-    broken = await house.http.post(house.hook("r1"), content=b'{"id": 7')
-    homeless = await house.http.post(f"/hooks/main/before/{FIXED_SECRET}", data={"event": "x"})
+    await house.hooks.post(house.hook("fine"), data={"id": "1"})
+    broken = await house.hooks.post(house.hook("r1"), content=b'{"id": 7')
+    homeless = await house.hooks.post(f"/hooks/main/before/{FIXED_SECRET}", data={"event": "x"})
+    await house.receiver.caught_up()
     caller = await house.token("read", "numbers")
     listed = (await house.http.get("/v1/deliveries?problem=any", headers=caller)).json()["deliveries"]
     assert {each["id"]: each["problem"] for each in listed} == {

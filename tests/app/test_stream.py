@@ -24,7 +24,7 @@ class Reader:
 
     @classmethod
     async def open(cls, house: Serving, token: dict[str, str], last: int | None = None) -> "Reader":
-        it = cls(await house.connect())
+        it = cls(await house.connect_api())
         lines = ["GET /v1/outcomes/stream HTTP/1.1", "Host: x", f"Authorization: {token['Authorization']}"]
         if last is not None:
             lines.append(f"Last-Event-ID: {last}")
@@ -54,12 +54,12 @@ class Reader:
 async def test_the_stream_tells_as_it_happens_and_goes_on_where_it_broke_off(house: Serving) -> None:
     token = await house.token("read")
     reader = await Reader.open(house, token)
-    await house.http.get(house.hook("r1"))
+    await house.hooks.get(house.hook("r1"))
     first, event = await reader.next()
     assert (event["type"], event["data"]["ref"]) == ("task.started", "r1")
     reader.writer.close()
-    await house.http.get(house.hook("r2"))
-    await house.receiver.ledger.caught_up()
+    await house.hooks.get(house.hook("r2"))
+    await house.receiver.caught_up()
     again = await Reader.open(house, token, last=first)
     told = [(await again.next())[1] for _ in range(3)]
     assert [(each["type"], each["data"]["ref"]) for each in told] == [
@@ -72,7 +72,7 @@ async def test_the_stream_tells_as_it_happens_and_goes_on_where_it_broke_off(hou
 async def test_a_stop_ends_streams_at_once(house: Serving) -> None:
     reader = await Reader.open(house, await house.token("read"))
     began = asyncio.get_running_loop().time()
-    house.server.should_exit = True
+    house.service.stop()
     assert await reader.is_over()
     assert asyncio.get_running_loop().time() - began < 2
     reader.writer.close()

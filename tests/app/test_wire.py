@@ -1,14 +1,15 @@
-"""Hooks byte for byte on a connection: the common ones, which `HookProtocol` answers, and the uncommon."""
+"""Hooks byte for byte on connections over real sockets: the common ones and the uncommon."""
 
 import asyncio
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
+from urllib.parse import unquote
 
 import pytest
 
 from receiver.domain.facts import EVENTS
-from tests.app.serving import FIXED_SECRET, Serving, kept, serving
+from tests.app.serving import FIXED_SECRET, Serving, serving
 
 pytestmark = pytest.mark.anyio
 
@@ -64,7 +65,7 @@ async def wire() -> AsyncIterator[Connect]:
 
 
 @pytest.mark.parametrize("pieces", [1, 2, 7, 400])
-async def test_a_hook_may_come_in_pieces(house: Serving, wire: Connect, tmp_path: Path, pieces: int) -> None:
+async def test_a_hook_may_come_in_pieces(house: Serving, wire: Connect, pieces: int) -> None:
     line = await wire(house)
     request = post(house.hook("r1"), "id=7&CallID=abc", "Host: x\r\nX-Odd: 1\r\nx-odd: 2\r\n")
     size = -(-len(request) // pieces)
@@ -72,7 +73,7 @@ async def test_a_hook_may_come_in_pieces(house: Serving, wire: Connect, tmp_path
         line.writer.write(request[at : at + size])
         await asyncio.sleep(0)
     status, headers, body = await line.answer()
-    (row,) = kept(tmp_path / "receiver.db")
+    (row,) = await house.kept()
     assert (status, body) == (200, b'{"status":"recorded"}')
     assert headers["x-request-id"] == row["id"]
     assert headers["content-type"] == "application/json"
@@ -94,26 +95,22 @@ async def test_one_connection_carries_many_hooks_and_pages_between_them(
     assert (await house.metrics())["callback_intake_in_flight_requests{}"] == 0
 
 
-async def test_a_hook_may_be_a_get_with_its_fields_percent_encoded(
-    house: Serving, wire: Connect, tmp_path: Path
-) -> None:
+async def test_a_hook_may_be_a_get_with_its_fields_percent_encoded(house: Serving, wire: Connect) -> None:
     line = await wire(house)
     path = f"/hooks/ma%69n/after/{FIXED_SECRET}?id=7&finish_comment=%D0%BD%D0%B5%D1%82"
     status, _, _ = await line.ask(f"GET {path} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
-    (row,) = kept(tmp_path / "receiver.db")
+    (row,) = await house.kept()
     assert (status, row["method"], row["account"]) == (200, "GET", "main")
     assert row["query"] == "id=7&finish_comment=%D0%BD%D0%B5%D1%82"
 
 
-async def test_pipelined_hooks_are_answered_in_their_order(
-    house: Serving, wire: Connect, tmp_path: Path
-) -> None:
+async def test_pipelined_hooks_are_answered_in_their_order(house: Serving, wire: Connect) -> None:
     line = await wire(house)
     names = [f"r{number}" for number in range(9)]
     line.writer.write(b"".join(post(house.hook(name), f"id={name}") for name in names))
     answers = [await line.answer() for _ in names]
     assert {status for status, _, _ in answers} == {200}
-    bodies = {row["id"]: row["body"].decode() for row in kept(tmp_path / "receiver.db")}
+    bodies = {row["id"]: row["body"].decode() for row in await house.kept()}
     assert [bodies[headers["x-request-id"]] for _, headers, _ in answers] == [f"id={name}" for name in names]
 
 
@@ -160,7 +157,7 @@ async def test_refused(house: Serving, wire: Connect, line: str, status: int) ->
     request = post(path).replace(b"POST", method.encode(), 1)
     answers = [await connection.ask(request) for _ in range(2)]
     assert [each[0] for each in answers] == [status, status]
-    assert kept(house.receiver.store.path) == []
+    assert await house.kept() == []
 
 
 async def test_a_head_request_has_an_answer_without_a_body(house: Serving, wire: Connect) -> None:
@@ -171,34 +168,45 @@ async def test_a_head_request_has_an_answer_without_a_body(house: Serving, wire:
 
 
 @pytest.mark.parametrize("size", [65_536, 65_537, 200_000])
-async def test_bodies_around_what_is_small_are_kept_whole(
-    house: Serving, wire: Connect, tmp_path: Path, size: int
-) -> None:
+async def test_bodies_around_what_is_small_are_kept_whole(house: Serving, wire: Connect, size: int) -> None:
     line = await wire(house)
     body = "id=7&x=" + "y" * (size - 7)
     assert (await line.ask(post(house.hook("r1"), body)))[0] == 200
-    (row,) = kept(tmp_path / "receiver.db")
+    (row,) = await house.kept()
     assert row["body"].decode() == body
 
 
-async def test_a_large_body_may_come_in_chunks(house: Serving, wire: Connect, tmp_path: Path) -> None:
+async def test_a_large_body_may_come_in_chunks(house: Serving, wire: Connect) -> None:
     line = await wire(house)
     head = f"POST {house.hook('r1')} HTTP/1.1\r\n{PLAIN}Transfer-Encoding: chunked\r\n\r\n"
     chunk = b"2710\r\n" + b"y" * 10_000 + b"\r\n"
     status, _, _ = await line.ask(head.encode() + b"7\r\nid=7&x=\r\n" + chunk * 20 + b"0\r\n\r\n")
-    (row,) = kept(tmp_path / "receiver.db")
+    (row,) = await house.kept()
     assert (status, row["body"]) == (200, b"id=7&x=" + b"y" * 200_000)
 
 
 async def test_what_is_no_http_is_refused_and_others_go_on(house: Serving, wire: Connect) -> None:
     line = await wire(house)
-    line.writer.write(b"POST /hooks/\xff\xfe HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n")
-    assert b" 400 " in await line.head()
+    status, headers, _ = await line.ask(b"POST /hooks/ HTTP/1.1\r\nHost : x\r\nContent-Length: 0\r\n\r\n")
+    assert (status, headers["connection"], await line.is_over()) == (400, "close", True)
     assert (await (await wire(house)).ask(post(house.hook("r1"))))[0] == 200
+    assert (await house.metrics())["callback_intake_requests_total{unknown,malformed}"] == 1
+
+
+async def test_a_target_that_is_no_ascii_is_taken_in(house: Serving, wire: Connect) -> None:
+    line = await wire(house)
+    path = f"/hooks/main/after/{FIXED_SECRET}?id=7&result=failed&finish_comment=нет ответа"
+    status, _, _ = await line.ask(f"GET {path} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+    (row,) = await house.kept()
+    assert (status, row["problem"], unquote(row["query"])) == (200, None, path.partition("?")[2])
+    assert row["query"].isascii()
+    caller = await house.token("read")
+    task = (await house.http.get("/v1/tasks/main/7", headers=caller)).json()
+    assert (task["task_id"], task["finish_result"]) == ("7", "failed")
 
 
 async def test_a_sender_that_leaves_before_its_answer_has_its_hook_kept(
-    house: Serving, wire: Connect, tmp_path: Path
+    house: Serving, wire: Connect
 ) -> None:
     with house.locked():
         line = await wire(house)
@@ -207,7 +215,7 @@ async def test_a_sender_that_leaves_before_its_answer_has_its_hook_kept(
         line.writer.close()
         await line.writer.wait_closed()
     await house.until("callback_intake_requests_total{before,recorded}", 1)
-    assert len(kept(tmp_path / "receiver.db")) == 1
+    assert len(await house.kept()) == 1
     await house.until("callback_intake_in_flight_requests{}", 0)
 
 
@@ -219,11 +227,11 @@ async def test_a_stop_answers_what_is_under_way_and_says_that_it_is_the_last(
         with house.locked():
             line.writer.write(post(house.hook("r1")))
             await house.until("callback_intake_in_flight_requests{}", 1)
-            house.server.should_exit = True
+            house.service.stop()
             await asyncio.sleep(0.3)
         status, headers, _ = await line.answer()
         assert (status, headers["connection"], await line.is_over()) == (200, "close", True)
-    assert len(kept(tmp_path / "receiver.db")) == 1
+    assert len(await house.kept()) == 1
 
 
 async def test_a_fault_before_the_body_is_a_500_and_nothing_is_left_under_way(
@@ -242,7 +250,7 @@ async def test_a_fault_of_ours_is_a_500_and_the_connection_goes_on(
 ) -> None:
     line = await wire(house)
     with monkeypatch.context() as broken:
-        broken.setattr(house.receiver.intake.reader, "read", lambda pairs: 1 / 0)
+        broken.setattr(house.receiver.inbox, "append", lambda hooks, at: 1 / 0)
         status, _, body = await line.ask(post(house.hook("r1")))
         assert (status, body) == (500, b'{"error":"internal error"}')
     assert (await line.ask(post(house.hook("r1"))))[0] == 200

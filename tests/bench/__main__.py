@@ -14,6 +14,7 @@ from tests.bench.reconciling import reconcile
 from tests.bench.replay import rebuild
 from tests.bench.scraping import scrape
 from tests.bench.slowdisk import fsync
+from tests.bench.strangers import strangers
 
 app = typer.Typer(
     help="Measure the receiver beside ceilings, a plain handler and peers. Starts everything itself.",
@@ -28,7 +29,10 @@ def _group() -> None:
     """Measure the receiver beside ceilings, a plain handler and peers. Starts everything itself."""
 
 
-MEASURES = (ingest, latency, fsync, rebuild, memory, growth, reconcile, delivery, analytics, export, scrape)
+MEASURES = (
+    *(ingest, latency, fsync, strangers, rebuild, memory, growth),
+    *(reconcile, delivery, analytics, export, scrape),
+)
 
 for command in (*MEASURES, profile):
     app.command()(command)

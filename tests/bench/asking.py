@@ -118,7 +118,7 @@ def over_http(ground: Ground, filled: Filled) -> Iterator[Callable[[], bytes]]:
         token = create_token(connection, f"bench-{time.time_ns()}", ["read"], time.time())
     asked = {"by": "day,queue", "zone": ZONE, "since": FIRST.isoformat(), "until": LAST.isoformat()}
     path = f"/v1/analytics/success?{urlencode(asked)}"
-    with serve(ground, filled.target) as ((port,), _), closing(HTTPConnection("127.0.0.1", port)) as client:
+    with serve(ground, filled.target) as served, closing(_connection(served.api_ports[0])) as client:
         client.connect()
         # Or each answer would wait for the acknowledgement of the one before.
         client.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -132,6 +132,10 @@ def over_http(ground: Ground, filled: Filled) -> Iterator[Callable[[], bytes]]:
             return body
 
         yield get
+
+
+def _connection(port: int) -> HTTPConnection:
+    return HTTPConnection("127.0.0.1", port)
 
 
 def groups_in(body: bytes) -> Groups:

@@ -143,9 +143,10 @@ class Post:
 @contextmanager
 def _receiver(ground: Ground, crm: int) -> Iterator[Post]:
     store = ground.new_folder() / "receiver.db"
-    with serve(ground, str(store)) as (ports, _):
-        settings = max(ground.folder.glob(f"*/receiver-{ports[0]}.toml"))
-        yield Post(ports[0], settings, crm)
+    with serve(ground, str(store)) as served:
+        (port,) = served.ports
+        settings = max(ground.folder.glob(f"*/receiver-{port}.toml"))
+        yield Post(port, settings, crm)
 
 
 def _throughput(ground: Ground, crm: int, messages: int) -> tuple[float, float]:

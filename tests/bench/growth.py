@@ -61,7 +61,7 @@ def growth(
         base = record_one_task(here)
         contestants = [_contestant(filled(base, data_dir, facts), facts) for facts in (small, events)]
         outcome = race(here, contestants, plan, say)
-        goal = Goal(f"{events:,} facts ÷ {small:,}", 0.85)
+        goal = Goal(f"{events:,} facts ÷ {small:,}", 0.9)
         figures = ratios(outcome.samples, [(contestants[1].name, contestants[0].name, goal)])
         sizes = {"facts": [small, events], "random_refs": random_refs}
         options.conclude(Report("growth", vars(plan) | sizes, describe(here), figures, outcome), as_json)

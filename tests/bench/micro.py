@@ -10,8 +10,8 @@ from receiver.domain.fields import FieldReader
 from receiver.domain.fold import fold
 from receiver.domain.hooks import HookKey, HookPath, HookSigner, new_ref, parse_hook_path
 from receiver.domain.timeline import Timeline
+from receiver.inbox.payload import read_payload
 from receiver.intake.access import Access, FixedAccess
-from receiver.intake.payload import read_payload
 from receiver.store.rows import finding_rows, task_row
 
 REPEATS = 11
@@ -88,7 +88,7 @@ def cases() -> dict[str, Callable[[], object]]:
         "token: verify": lambda: signer.verify(path),
         "path: parse": lambda: parse_hook_path(location),
         "access: allows": lambda: access.allows(path, "192.0.2.1"),
-        "access: peer": lambda: access.peer("192.0.2.1", None),
+        "access: peer": lambda: access.peer("192.0.2.1", ()),
         "JSON body: payload + fields": lambda: read(read_payload("", "application/json", BODY).pairs),
         "JSON body: payload": lambda: read_payload("", "application/json", BODY),
         "JSON body: fields": lambda: read(pairs),

@@ -1,4 +1,4 @@
-"""`rebuild`: how fast the ledger is replayed, beside how fast it was written."""
+"""`rebuild`: how fast the ledger is replayed, beside how fast hooks are taken in until all is folded."""
 
 import json
 import os
@@ -31,7 +31,7 @@ def rebuild(
     folder: options.Folder = None,
     as_json: options.Json = None,
 ) -> None:
-    """Facts folded by `receiver rebuild` per second, beside facts taken in over HTTP per second."""
+    """Facts folded by `receiver rebuild` per second, beside hooks taken in, read and folded per second."""
     plan = Plan(rounds, events / _LEAST_RATE, 0.5, connections, seed)
     settings = {"rounds": rounds, "events": events, "connections": connections, "seed": seed}
     samples: list[Sample] = []
@@ -44,7 +44,7 @@ def rebuild(
             say(f"round {number} of {rounds}: taken in at {told(samples[-1])}")
             replayed.append(_replay(here, store, samples[-1].acknowledged))
             say(f"round {number} of {rounds}: replayed at {replayed[-1]:,.0f} facts/s, 0 differences")
-        figures = _figures([sample.rate for sample in samples], replayed)
+        figures = _figures([sample.sustained or 0.0 for sample in samples], replayed)
         options.conclude(Report("rebuild", settings, describe(here), figures, Race(samples)), as_json)
 
 
@@ -74,7 +74,7 @@ def _run(command: Sequence[str]) -> dict[str, Any]:
 def _figures(taken_in: list[float], replayed: list[float]) -> list[Figure]:
     quotients = [fast / slow for fast, slow in zip(replayed, taken_in, strict=True)]
     return [
-        Figure(Goal("facts taken in per second"), Spread.of(taken_in)),
+        Figure(Goal("hooks taken in, read and folded per second"), Spread.of(taken_in)),
         Figure(Goal("facts replayed per second"), Spread.of(replayed)),
-        Figure(Goal("replayed ÷ taken in", 3), Spread.of(quotients)),
+        Figure(Goal("replayed ÷ taken in, read and folded", 2), Spread.of(quotients)),
     ]

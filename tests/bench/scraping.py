@@ -66,7 +66,7 @@ def _figures(samples: list[Sample], every_s: float) -> Iterator[Figure]:
 
 @contextmanager
 def _scraped(ground: Ground, every_s: float) -> Iterator[Stand]:
-    with ours.on_sqlite(ground) as stand, scraping(stand.ports[0], every_s):
+    with ours.on_sqlite(ground) as stand, scraping(stand.api_ports[0], every_s):
         yield stand
 
 

@@ -56,7 +56,7 @@ def fsync(
 
 
 def _pair(delay_ms: float) -> Pair:
-    goal = Goal(f"÷ commit per request, fsync +{delay_ms:g} ms", 20 if delay_ms >= 5 else None)
+    goal = Goal(f"÷ commit per request, fsync +{delay_ms:g} ms", 25 if delay_ms >= 5 else None)
     return _name(ours.SQLITE, delay_ms), _name(plain.SQLITE, delay_ms), goal
 
 

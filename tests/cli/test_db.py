@@ -116,7 +116,9 @@ def test_an_upgrade_keeps_a_copy_of_what_was_there(old: Shell) -> None:
     copy = old.folder / f"receiver.db.before-{schema.head()}"
     said = old.run("db", "upgrade")
     assert said.status == 0
-    assert said.out.startswith(f"Before that copied to {copy}: 0.1 MiB, 3 facts, 3 deliveries.\n")
+    assert said.out.startswith(
+        f"Before that copied to {copy}: 0.1 MiB, 3 facts, 3 deliveries, 0 unread hooks.\n"
+    )
     assert "Made by receiver 0.1.0: now known as revision 0001.\n" in said.out
     assert read(copy, "SELECT id FROM fact") == read(old.store, "SELECT id FROM fact") == ["f0", "f1", "f2"]
     assert read(copy, "SELECT count(*) FROM sqlite_master WHERE name = 'alembic_version'") == [0]
@@ -177,7 +179,7 @@ def test_every_command_refuses_a_store_of_a_newer_version(command: tuple[str, ..
 
 def test_a_receiver_does_not_start_on_a_store_of_another_version(old: Shell) -> None:
     command = [sys.executable, "-m", "receiver", "serve"]
-    surroundings = os.environ | {"RECEIVER_PORT": "0"}
+    surroundings = os.environ | {"RECEIVER_PORT": "0", "RECEIVER_API__PORT": "0"}
     done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False, env=surroundings)
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr.startswith("error: the store was made by receiver 0.1.0 (revision 0001)")
@@ -199,7 +201,7 @@ def test_a_backup_is_one_sound_file_that_can_be_worked_on(made: Shell) -> None:
     said = made.run("db", "backup", str(copy))
     assert (said.status, said.err) == (0, "")
     size = copy.stat().st_size / 2**20
-    assert said.out == f"{copy}: {size:.1f} MiB, 3 facts, 3 deliveries; checked, sound.\n"
+    assert said.out == f"{copy}: {size:.1f} MiB, 3 facts, 3 deliveries, 0 unread hooks; checked, sound.\n"
     assert [path.name for path in copy.parent.iterdir()] == ["of today.db"]
     assert read(copy, "PRAGMA journal_mode") == ["delete"], "it needs no log beside it"
     assert copy.stat().st_mode & 0o777 == 0o640
@@ -236,6 +238,7 @@ def test_a_backup_writes_over_a_file_only_by_force(made: Shell) -> None:
         "sound": True,
         "facts": 3,
         "deliveries": 3,
+        "unread": 0,
     }
 
 

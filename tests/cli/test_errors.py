@@ -53,6 +53,17 @@ def test_a_port_that_is_taken_is_one_clear_error(
         assert "Address already in use" in shell.refused(*command, *options)
 
 
+def test_a_port_of_the_api_that_is_taken_is_named_by_its_setting(
+    shell: Shell, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        monkeypatch.setenv("RECEIVER_PORT", "0")
+        monkeypatch.setenv("RECEIVER_API__PORT", str(port))
+        error = shell.refused("serve")
+    assert error == f"error: api.host, api.port: cannot listen on 127.0.0.1:{port}: Address already in use"
+
+
 def test_a_process_ends_with_the_error_and_its_status(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "receiver", "tasks", "list", "--config", "gone.toml"]
     done = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False, cwd=tmp_path)

@@ -30,7 +30,8 @@ def test_without_the_extra_it_is_said_what_to_install(shell: Shell, monkeypatch:
     with pytest.raises(NotInstalledError, match=r"pip install 'receiver\[traces\]'"):
         Traces(ENDPOINT)
     trace_to(ENDPOINT, shell)
-    monkeypatch.setenv("RECEIVER_PORT", "0")
+    for port in ("RECEIVER_PORT", "RECEIVER_API__PORT"):
+        monkeypatch.setenv(port, "0")
     assert SAYS_WHAT_TO_INSTALL in shell.refused("serve")
     assert traces_checked(shell) == [("failed", SAYS_WHAT_TO_INSTALL)]
 

@@ -40,7 +40,9 @@ class Site(Town):
 port = {self.port}
 store = "{self.store}"
 log_level = "error"
-{self._account()}[reconcile]
+{self._account()}[api]
+port = {self.served.api_port}
+[reconcile]
 sweep_every_s = 5
 poll_s = 2
 [delivery]
@@ -187,7 +189,7 @@ def run(fault: Fault, tools: Tools, folder: Path) -> Outcome:
     """Make the fault and watch."""
     with ExitStack() as stack:
         scene = _set_up(fault, folder, stack)
-        target = f"127.0.0.1:{scene.site.port}"
+        target = f"127.0.0.1:{scene.site.served.api_port}"
         (data := folder / "prometheus").mkdir()
         watch = Watch([target], Sped(fault.factor, fault.ages), history=_yesterday(target, fault.factor))
         prometheus = stack.enter_context(running_prometheus(tools, data, watch))

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from receiver.domain.hooks import HookKey, HookSigner, mint_urls
 
-_KEY = "k" * 40
+_KEY = "s" * 40
 _SIGNER = HookSigner((HookKey("k1", _KEY),))
 
 _SETTINGS = """

@@ -28,6 +28,7 @@ from receiver.domain.signing import new_secret
 from tests.e2e.alone import hook_url, write_settings
 from tests.e2e.processes import Served
 from tests.e2e.report import parser_of, tell
+from tests.e2e.unfinished import UNFINISHED
 
 Step = Literal["claim", "post", "settle", "any"]
 STEPS: tuple[Step, ...] = ("claim", "post", "settle", "any")
@@ -161,9 +162,9 @@ def _kill_at(served: Served, crm: Crm, step: Step, rng: Random) -> None:
 
 
 def _wait_until_delivered(store: Path) -> None:
-    """Until nothing is left to fold or to deliver. Raises TimeoutError."""
+    """Until nothing is left to read, to fold or to deliver. Raises TimeoutError."""
     deadline = time.monotonic() + 2 * _PATIENCE_S
-    query = "SELECT (SELECT count(*) FROM pending) + (SELECT count(*) FROM message WHERE state = 'waiting')"
+    query = f"{UNFINISHED} + (SELECT count(*) FROM message WHERE state = 'waiting')"
     while time.monotonic() < deadline:
         if _ask(store, query)[0][0] == 0:
             return

@@ -25,6 +25,7 @@ import httpx2
 from tests.e2e.load import Account, Load, account
 from tests.e2e.processes import CommandError, Town
 from tests.e2e.report import parser_of, tell
+from tests.e2e.unfinished import wait_until_finished
 
 _INSIDE = "DISKFULL_INSIDE"
 """Set in the process that has mounts of its own."""
@@ -90,7 +91,7 @@ async def fill(town: Town, sizes: Sizes) -> Outcome:
             load.taken.clear()
     load.over = True
     await running
-    await asyncio.to_thread(_wait_until_folded, Path(town.store))
+    await asyncio.to_thread(wait_until_finished, town.store, _PATIENCE_S)
     assert town.receiver is not None
     assert town.receiver.poll() is None, "the receiver has ended"
     return Outcome(account(load, town.store), full, round(recovery, 2), *_examined(town))
@@ -102,20 +103,12 @@ async def _look_around(town: Town, seconds: float) -> dict[str, list[int]]:
     token = {"Authorization": f"Bearer {(town.folder / 'token').read_text()}"}
     await asyncio.sleep(1.0)  # until the last free pages are used
     until = time.monotonic() + seconds
-    async with httpx2.AsyncClient(base_url=town.served.url, headers=token) as http:
+    async with httpx2.AsyncClient(base_url=town.served.api_url, headers=token) as http:
         while time.monotonic() < until:
             for path, statuses in answers.items():
                 statuses.append((await http.get(path)).status_code)
             await asyncio.sleep(0.1)
     return {path: [status for status, _ in groupby(statuses)] for path, statuses in answers.items()}
-
-
-def _wait_until_folded(path: Path) -> None:
-    until = time.monotonic() + _PATIENCE_S
-    with closing(sqlite3.connect(path)) as connection:
-        while connection.execute("SELECT count(*) FROM pending").fetchone() != (0,):
-            assert time.monotonic() < until, "folding has not come back"
-            time.sleep(0.1)
 
 
 def _examined(town: Town) -> tuple[str, int, str]:

@@ -16,16 +16,16 @@ from pathlib import Path
 from random import Random
 
 import httpx2
-from sqlalchemy import func, select
+from sqlalchemy import select
 
 from receiver.api.tokens import create_token
 from receiver.store.engine import Store
 from receiver.store.outbound import OUTCOME
-from receiver.store.tables import PENDING
 from tests.e2e.alone import hook_url, write_settings
 from tests.e2e.processes import Served
 from tests.e2e.readers import ByCursor, ByStream, Reader, Reading, end_of, idle_stream, unread_streams
 from tests.e2e.report import parser_of, tell
+from tests.e2e.unfinished import unfinished
 from tests.postgres import fresh_database, running_server
 
 _EVENTS = ("before", "before_again", "success", "after")
@@ -102,7 +102,13 @@ class Pair:
 
     @property
     def urls(self) -> list[str]:
+        """Where hooks are sent."""
         return [each.url for each in self.receivers]
+
+    @property
+    def api_urls(self) -> list[str]:
+        """Where readers ask."""
+        return [each.api_url for each in self.receivers]
 
     async def live(self, sizes: Sizes, rng: Random) -> Result:
         """From the first hook to the end of both receivers."""
@@ -110,15 +116,15 @@ class Pair:
         unread = self._reader("unread", rng)
         async with AsyncExitStack() as stack:
             await stack.enter_async_context(unread_streams(unread, sizes.unread))
-            before = [_memory_mib(each) for each in self.receivers]
+            before = [each.memory_mib for each in self.receivers]
             running = [asyncio.create_task(each.run()) for each in readings]
             by_receiver = await self._send_hooks(sizes.tasks, rng)
             told = await self._told()
             over = time.monotonic()
             await _until_all_is_read(readings, running, len(told))
-            grown = [_memory_mib(each) - was for each, was in zip(self.receivers, before, strict=True)]
+            grown = [each.memory_mib - was for each, was in zip(self.receivers, before, strict=True)]
             streams = [
-                await stack.enter_async_context(idle_stream(unread, url, len(told))) for url in self.urls
+                await stack.enter_async_context(idle_stream(unread, url, len(told))) for url in self.api_urls
             ]
             ends = await asyncio.gather(
                 *(_stop(each, stream) for each, stream in zip(self.receivers, streams, strict=True))
@@ -146,7 +152,7 @@ class Pair:
     def _reader(self, name: str, rng: Random) -> Reader:
         with closing(Store(self.store)) as store, store.transaction() as connection:
             token = create_token(connection, name.replace(" ", "-"), ["read"], time.time())
-        return Reader(name, self.urls, token, Random(rng.random()))
+        return Reader(name, self.api_urls, token, Random(rng.random()))
 
     async def _send_hooks(self, tasks: int, rng: Random) -> dict[str, int]:
         """All hooks of so many tasks, in any order, each to one of the receivers or to both."""
@@ -166,10 +172,12 @@ class Pair:
         return dict(zip(("one", "other"), acknowledged.values(), strict=True))
 
     async def _told(self) -> list[str]:
-        """The ids of all outcomes, in their order, once nothing is left to fold. Raises TimeoutError."""
+        """The ids of all outcomes, in their order, once nothing is left to read or to fold. Raises
+        TimeoutError.
+        """
         with closing(Store(self.store)) as store:
             async with asyncio.timeout(_PATIENCE_S):
-                while await store.read(lambda it: it.scalar(select(func.count()).select_from(PENDING))):
+                while await store.read(unfinished):
                     await asyncio.sleep(0.1)
             ids = select(OUTCOME.c.id).order_by(OUTCOME.c.seq)
             return list(await store.read(lambda it: it.scalars(ids).all()))
@@ -214,13 +222,6 @@ def _judge(reader: Reader, told: Sequence[str], over: float) -> Read:
         visits=reader.visits,
         behind_s=round(max(0.0, reader.at - over), 2),
     )
-
-
-def _memory_mib(served: Served) -> float:
-    """What the process holds in memory now."""
-    assert served.process is not None
-    status = Path(f"/proc/{served.process.pid}/status").read_text()
-    return int(status.partition("VmRSS:")[2].split()[0]) / 1024
 
 
 @contextmanager

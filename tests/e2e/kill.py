@@ -18,17 +18,21 @@ from receiver.store.tables import DELIVERY
 from tests.e2e.processes import Town
 from tests.e2e.report import parser_of, tell
 from tests.e2e.tasks import PATIENCE_S, add_tasks, known_tasks, wait_for_the_end
+from tests.e2e.unfinished import unfinished
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What came of it. `missing`: hook copies that were acknowledged and are not in the ledger."""
+    """What came of it. `missing`: hook copies that were acknowledged and are not in the ledger. `unfinished`:
+    hooks and tasks that were not read or folded when the receiver had stopped.
+    """
 
     comparison: Comparison
     tasks: int
     acknowledged: int
     unacknowledged: int
     missing: tuple[str, ...]
+    unfinished: int
 
 
 def run(town: Town, tasks: int, kills: int) -> Outcome:
@@ -44,12 +48,11 @@ def run(town: Town, tasks: int, kills: int) -> Outcome:
     wait_for_the_end(town, tasks)
     truth, acknowledged = town.ask_emulator("truth"), set(town.ask_emulator("deliveries"))
     town.stop()
-    rows, stored = _kept(town.store)
+    rows, stored, left = _kept(town.store)
     unacknowledged = sum(1 for hook in truth["hooks"] if hook["fate"] == "failed")
     verdict = compare(truth, rows, {"10001": "main"})
-    return Outcome(
-        verdict, len(rows), len(acknowledged), unacknowledged, tuple(sorted(acknowledged - stored))
-    )
+    missing = tuple(sorted(acknowledged - stored))
+    return Outcome(verdict, len(rows), len(acknowledged), unacknowledged, missing, left)
 
 
 def _wait_for_hooks(town: Town, count: int) -> None:
@@ -58,12 +61,15 @@ def _wait_for_hooks(town: Town, count: int) -> None:
         time.sleep(0.2)
 
 
-def _kept(target: str) -> tuple[dict[tuple[str, str], Mapping[str, Any]], set[str]]:
-    """The tasks as the receiver knows them, and the ids of the hook copies it kept."""
+def _kept(target: str) -> tuple[dict[tuple[str, str], Mapping[str, Any]], set[str], int]:
+    """The tasks as the receiver knows them, the ids of the hook copies in the ledger, and what is not
+    finished.
+    """
     with closing(Store(target)) as store:
         with store.snapshot() as connection:
             headers = [dict(each) for each in connection.execute(select(DELIVERY.c.headers)).scalars()]
-        return known_tasks(store), {each["x-emulator-hook"] for each in headers}
+            left = unfinished(connection)
+        return known_tasks(store), {each["x-emulator-hook"] for each in headers}, left
 
 
 def main() -> int:
@@ -84,11 +90,12 @@ def main() -> int:
         "hooks acknowledged": outcome.acknowledged,
         "hooks not acknowledged": outcome.unacknowledged,
         "acknowledged and missing": len(outcome.missing),
+        "not read or folded": outcome.unfinished,
         "agree": outcome.comparison.agree,
         "disagree": outcome.comparison.disagree,
         "disagreements": [str(each) for each in outcome.comparison.disagreements[:10]],
     }
-    good = not outcome.missing and not outcome.comparison.disagree
+    good = not outcome.missing and not outcome.unfinished and not outcome.comparison.disagree
     return tell(result, good=good, as_json=options.json)
 
 

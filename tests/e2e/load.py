@@ -5,15 +5,15 @@ import time
 from collections import Counter
 from contextlib import closing
 from dataclasses import dataclass
+from urllib.parse import urlsplit
 
 import httpx2
 from sqlalchemy import select
 
-from receiver.domain.hooks import HookKey, HookSigner, mint_urls
 from receiver.store.engine import Store
 from receiver.store.tables import DELIVERY
+from tests.e2e.alone import hook_url
 
-_SIGNER = HookSigner((HookKey("k1", "s" * 40),))
 _TIMEOUT_S = 30.0
 _PAUSE_S = 0.05
 """After a 503: a sender that hammers, but not with all its might."""
@@ -49,7 +49,7 @@ class Load:
     async def _send(self, http: httpx2.AsyncClient) -> None:
         while not self.over:
             self.sent += 1
-            path = mint_urls(_SIGNER, "", "main", f"{self.name}{self.sent}")["url_before"]
+            path = hook_url("", f"{self.name}{self.sent}", "before")
             body = {"task_id": self.sent, "comment": "x" * self.padding}
             began = time.monotonic()
             answer = await http.post(path, json=body)
@@ -76,9 +76,13 @@ class Account:
     slowest_s: float
 
     @property
+    def is_kept(self) -> bool:
+        """Whether all that was acknowledged is in the ledger, once."""
+        return self.acknowledged == self.answers.get("200", 0) == self.kept - self.unsaid and not self.missing
+
+    @property
     def is_good(self) -> bool:
-        adds_up = self.acknowledged == self.answers.get("200", 0) == self.kept - self.unsaid
-        return adds_up and not self.missing and self.answers.keys() <= {"200", "503"}
+        return self.is_kept and self.answers.keys() <= {"200", "503"}
 
 
 def account(load: Load, target: str) -> Account:
@@ -95,3 +99,56 @@ def account(load: Load, target: str) -> Account:
         unsaid=len(kept - said),
         slowest_s=round(load.slowest_s, 2),
     )
+
+
+@dataclass
+class SteadyLoad(Load):
+    """Hooks on connections that stay open, with a pause after each answer; if `is_fresh`, each on a new one.
+    A connection that is closed under a request counts as the answer `closed`, one that brings no answer in
+    time as `unanswered`.
+
+    `reopened`: connections that were closed between two hooks, which does no harm.
+    """
+
+    is_fresh: bool = False
+    pause_s: float = 0.01
+    reopened: int = 0
+
+    async def run(self) -> None:
+        port = urlsplit(self.url).port
+        assert port is not None
+        await asyncio.gather(*(self._keep_sending(port) for _ in range(self.connections)))
+
+    async def _keep_sending(self, port: int) -> None:
+        while not self.over:
+            reader, writer = await asyncio.open_connection("127.0.0.1", port)
+            try:
+                while not (self.over or reader.at_eof()):
+                    await asyncio.wait_for(self._post(reader, writer), _TIMEOUT_S)
+                    await asyncio.sleep(self.pause_s)
+                    if self.is_fresh:
+                        break
+                else:
+                    self.reopened += not self.over
+            except (EOFError, ConnectionError):
+                self.answers["closed"] += 1
+            except TimeoutError:
+                self.answers["unanswered"] += 1
+            finally:
+                writer.close()
+
+    async def _post(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.sent += 1
+        path = hook_url("", f"{self.name}{self.sent}", "before")
+        body = b'{"task_id": %d}' % self.sent
+        head = f"POST {path} HTTP/1.1\r\nHost: receiver\r\nContent-Length: {len(body)}\r\n\r\n"
+        began = time.monotonic()
+        writer.write(head.encode() + body)
+        first, *lines = (await reader.readuntil(b"\r\n\r\n")).decode().splitlines()
+        headers = dict(line.split(": ", 1) for line in lines if line)
+        await reader.readexactly(int(headers["content-length"]))
+        self.slowest_s = max(self.slowest_s, time.monotonic() - began)
+        status = first.split()[1]
+        self.answers[status] += 1
+        if status == "200":
+            self.acknowledged.append(headers["x-request-id"])

@@ -2,7 +2,7 @@
 
 What was acknowledged must be in the ledger, once; what could not be kept must be answered 503; and the
 receiver must come back by itself. Instead of a stop in good order the server can crash, cut every connection
-again and again, hold a lock, or freeze.
+again and again, or lock the inbox. It can also lock the ledger alone: then every hook must be taken in.
 """
 
 import asyncio
@@ -24,6 +24,7 @@ from sqlalchemy.pool import NullPool
 from tests.e2e.load import Account, Load, account
 from tests.e2e.processes import Town
 from tests.e2e.report import parser_of, tell
+from tests.e2e.unfinished import wait_until_finished
 from tests.postgres import fresh_database, started_server
 
 if TYPE_CHECKING:
@@ -36,7 +37,7 @@ _PATIENCE_S = 30.0
 _STARTS = 10
 _BETWEEN_CUTS_S = 0.1
 
-Way = Literal["stop", "immediate", "cut", "lock"]
+Way = Literal["stop", "immediate", "cut", "lock", "ledger"]
 
 
 @dataclass(frozen=True)
@@ -52,8 +53,11 @@ class Outcome:
 
     @property
     def is_good(self) -> bool:
+        refused = "503" in self.account.answers
+        if self.way == "ledger":
+            return self.account.is_good and not refused
         # One whose connections are cut may have found a new one in time for everybody.
-        return self.account.is_good and (self.way == "cut" or "503" in self.account.answers)
+        return self.account.is_good and (self.way == "cut" or refused)
 
 
 @dataclass(frozen=True)
@@ -88,6 +92,7 @@ async def outage(ground: Ground, seconds: float, way: Way = "stop") -> Outcome:
     await asyncio.sleep(_AROUND_S)
     load.over = True
     await running
+    await asyncio.to_thread(wait_until_finished, ground.town.store, _PATIENCE_S)
     assert ground.town.receiver.poll() is None, "the receiver has ended"
     return Outcome(way, account(load, ground.town.store), round(recovery, 2), round(used, 2))
 
@@ -138,9 +143,18 @@ async def _cut(ground: Ground, seconds: float) -> None:
 
 
 async def _lock(ground: Ground, seconds: float) -> None:
-    """Somebody else has locked the table of deliveries."""
+    """Somebody else has locked the inbox."""
+    await _hold(ground, seconds, "inbox")
+
+
+async def _lock_ledger(ground: Ground, seconds: float) -> None:
+    """Somebody else has locked the table of deliveries: hooks are taken in, and read afterwards."""
+    await _hold(ground, seconds, "delivery")
+
+
+async def _hold(ground: Ground, seconds: float, table: str) -> None:
     with ground.connected() as connection:
-        await asyncio.to_thread(connection.exec_driver_sql, "BEGIN; LOCK TABLE delivery")
+        await asyncio.to_thread(connection.exec_driver_sql, f"BEGIN; LOCK TABLE {table}")
         await asyncio.sleep(seconds)
 
 
@@ -149,6 +163,7 @@ _WAYS: dict[Way, Callable[[Ground, float], Awaitable[None]]] = {
     "immediate": _crash,
     "cut": _cut,
     "lock": _lock,
+    "ledger": _lock_ledger,
 }
 
 

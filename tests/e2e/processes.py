@@ -7,6 +7,8 @@ import socket
 import subprocess
 import sys
 import time
+from collections.abc import Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -42,21 +44,47 @@ def daytime_origin(speed: float) -> float:
 
 @dataclass
 class Served:
-    """One `receiver serve` with these settings, on a port of its own."""
+    """One `receiver serve` with these settings, on ports of its own: one for hooks, one for the API.
+
+    `environment`: settings that win over the file; `files`: open files that it may have, 0: as many as we;
+    `log`: the file that its log is added to, None: it goes where ours does.
+    """
 
     config: Path
     port: int = field(default_factory=free_port)
+    api_port: int = field(default_factory=free_port)
+    environment: Mapping[str, str] = field(default_factory=dict)
+    files: int = 0
+    log: Path | None = None
     process: "subprocess.Popen[bytes] | None" = None
 
     @property
     def url(self) -> str:
+        """The root of hook URLs."""
         return f"http://127.0.0.1:{self.port}"
+
+    @property
+    def api_url(self) -> str:
+        """The root of the API, the metrics and `/readyz`."""
+        return f"http://127.0.0.1:{self.api_port}"
 
     def start(self) -> None:
         command = [*RECEIVER, "serve", "--config", str(self.config)]
-        self.process = subprocess.Popen(command, env=os.environ | {"RECEIVER_PORT": str(self.port)})
-        if not becomes_ready(self.url):
+        if self.files:
+            command = ["sh", "-c", 'ulimit -n "$0" && exec "$@"', str(self.files), *command]
+        ports = {"RECEIVER_PORT": str(self.port), "RECEIVER_API__PORT": str(self.api_port)}
+        given = {**os.environ, **self.environment, **ports}
+        with self.log.open("ab") if self.log else nullcontext() as log:
+            self.process = subprocess.Popen(command, env=given, stderr=log)
+        if not becomes_ready(self.api_url):
             raise TimeoutError("the receiver did not become ready")
+
+    @property
+    def memory_mib(self) -> float:
+        """What the process holds in memory now."""
+        assert self.process is not None
+        status = Path(f"/proc/{self.process.pid}/status").read_text()
+        return int(status.partition("VmRSS:")[2].split()[0]) / 1024
 
     def kill(self) -> None:
         """kill −9: nothing is flushed, nothing is said."""
@@ -146,7 +174,9 @@ store = "{self.store}"
 clock_speed = {self.speed}
 clock_origin = {self.origin!r}
 log_level = "error"
-{self._account()}[reconcile]
+{self._account()}[api]
+port = {self.served.api_port}
+[reconcile]
 overdue_after_s = 90
 late_hook_grace_s = 240
 ask_again_s = 30

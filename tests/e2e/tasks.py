@@ -12,6 +12,7 @@ from receiver.demo.plan import PlannedTask
 from receiver.store.engine import Store
 from receiver.store.tables import TASK
 from tests.e2e.processes import CommandError, Town
+from tests.e2e.unfinished import unfinished
 
 PATIENCE_S = 180.0
 
@@ -41,9 +42,10 @@ def wait_for_the_end(town: Town, tasks: int) -> None:
     deadline = time.monotonic() + PATIENCE_S
     with closing(Store(town.store)) as store:
         while time.monotonic() < deadline:
+            is_idle = town.ask_emulator("status")["idle"]
             with store.snapshot() as connection:
-                done = connection.execute(settled).scalar_one()
-            if done == tasks and town.ask_emulator("status")["idle"]:
+                done, left = connection.execute(settled).scalar_one(), unfinished(connection)
+            if is_idle and done == tasks and not left:
                 break
             time.sleep(0.5)
 

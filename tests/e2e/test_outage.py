@@ -14,7 +14,9 @@ def ground(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ground]:
         yield ground
 
 
-@pytest.mark.parametrize(("way", "seconds"), [("cut", 1.0), ("stop", 3.0), ("immediate", 0.5)])
+@pytest.mark.parametrize(
+    ("way", "seconds"), [("cut", 1.0), ("ledger", 1.0), ("stop", 3.0), ("immediate", 0.5)]
+)
 def test_what_was_acknowledged_outlives_trouble_and_the_receiver_comes_back_by_itself(
     ground: Ground, way: Way, seconds: float
 ) -> None:

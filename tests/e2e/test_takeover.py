@@ -4,11 +4,10 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-import httpx2
 import pytest
-from prometheus_client.parser import text_string_to_metric_families
 
 from tests.e2e.processes import SECRET, Town
+from tests.e2e.watch import labelled
 from tests.postgres import prepared_database
 
 ACCOUNTS = {"main", "second"}
@@ -39,15 +38,8 @@ def towns(postgres: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Ite
 LEASES = {*(f"reconcile:{account}" for account in ACCOUNTS), "delivery"}
 
 
-def labelled(town: Town, name: str) -> dict[str, float]:
-    """The values of a metric with one label, by that label."""
-    text = httpx2.get(f"http://127.0.0.1:{town.port}/metrics").text
-    family = next(each for each in text_string_to_metric_families(text) if each.name == name)
-    return {next(iter(sample.labels.values())): sample.value for sample in family.samples}
-
-
 def held(town: Town) -> set[str]:
-    values = labelled(town, "callback_lease_held")
+    values = labelled(town.served, "callback_lease_held")
     assert values.keys() == LEASES
     return {lease for lease, value in values.items() if value}
 
@@ -70,4 +62,5 @@ def test_the_accounts_of_a_receiver_that_was_killed_are_reconciled_by_the_other(
     assert held(first) | held(second) == LEASES
     first.kill_receiver()
     until(lambda: held(second) == LEASES)
-    until(lambda: labelled(second, "callback_reconcile_last_success_timestamp_seconds").keys() == ACCOUNTS)
+    name = "callback_reconcile_last_success_timestamp_seconds"
+    until(lambda: labelled(second.served, name).keys() == ACCOUNTS)

@@ -1,22 +1,23 @@
-"""The hook endpoint over a real store and ledger, asked as an ASGI application."""
+"""Everything from the hook listener to the timelines over a real store, asked without sockets."""
 
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+import contextlib
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from random import Random
 from typing import Any
 
 import httpx2
+from sqlalchemy import Table, select
 
 from receiver.clock import WallClock
-from receiver.domain.fields import DEFAULT_ALIASES
 from receiver.domain.hooks import HookKey, HookSigner, mint_urls
 from receiver.intake.access import Access, FixedAccess
-from receiver.intake.endpoint import HookEndpoint
-from receiver.intake.request import Intake, IntakeRules
-from receiver.store.tables import DELIVERY, FACT
-from tests.ledger.house import House, open_house
+from receiver.store.engine import Store
+from receiver.store.postgres import is_url
+from receiver.store.tables import DELIVERY, FACT, TASK
+from tests.intake.memory import Line
+from tests.intake.wired import Wired
 
 OLD_KEY, NEW_KEY = HookKey("old", "o" * 32), HookKey("new", "n" * 32)
 SIGNER = HookSigner((NEW_KEY, OLD_KEY))
@@ -33,27 +34,62 @@ FIXED = {
 class Door:
     """`peer(address)` is a client at that address; `http` is one at 198.51.100.7."""
 
-    house: House
+    target: str
+    wired: Wired
     http: httpx2.AsyncClient
     peer: Callable[[str], httpx2.AsyncClient]
 
-    def rows(self) -> list[dict[str, Any]]:
-        return self.house.rows(DELIVERY)
+    def line(self) -> Line:
+        """A connection, byte for byte."""
+        return Line(self.wired.connect)
 
-    def row(self) -> dict[str, Any]:
-        (row,) = self.rows()
+    async def rows(self) -> list[dict[str, Any]]:
+        """The deliveries, once all hooks are read."""
+        return await self._table(DELIVERY)
+
+    async def row(self) -> dict[str, Any]:
+        (row,) = await self.rows()
         return row
 
     async def task(self) -> dict[str, Any]:
         """The only task, once it is folded."""
-        await self.house.ledger.caught_up()
-        return self.house.task()
+        (row,) = await self._table(TASK)
+        return row
 
-    def facts(self) -> list[dict[str, Any]]:
-        return self.house.rows(FACT)
+    async def facts(self) -> list[dict[str, Any]]:
+        return await self._table(FACT)
 
     def counted(self, event: str, outcome: str) -> float:
-        return self.house.sample("intake_requests_total", event=event, outcome=outcome)
+        """Requests that were answered so."""
+        return self.wired.sample("intake_requests_total", {"event": event, "outcome": outcome})
+
+    async def read(self, event: str, outcome: str) -> float:
+        """Hooks that were read so, once all of them are."""
+        await self.wired.caught_up()
+        return self.wired.sample("hooks_read_total", {"event": event, "outcome": outcome})
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Another process holds what a hook has to be written to."""
+        other = Store(self.target)
+        try:
+            with contextlib.suppress(_InVainError), other.transaction() as connection:
+                connection.exec_driver_sql("LOCK TABLE inbox" if is_url(self.target) else "SELECT 1")
+                yield
+                raise _InVainError
+        finally:
+            other.close()
+
+    async def _table(self, table: Table) -> list[dict[str, Any]]:
+        """All rows of a table, in order of its primary key, once everything is read and folded."""
+        await self.wired.caught_up()
+        with self.wired.store.snapshot() as connection:
+            query = select(table).order_by(*table.primary_key)
+            return [dict(row._mapping) for row in connection.execute(query)]
+
+
+class _InVainError(Exception):
+    pass
 
 
 def path_of(event: str, ref: str = "r1", account: str = "main", signer: HookSigner = SIGNER) -> str:
@@ -64,13 +100,16 @@ def path_of(event: str, ref: str = "r1", account: str = "main", signer: HookSign
 async def open_door(
     target: str | Path, proxies: tuple[str, ...] = (), patience: float | None = None
 ) -> AsyncIterator[Door]:
-    async with open_house(target, patience) as house:
-        rules = IntakeRules(Access(SIGNER, FIXED, proxies), DEFAULT_ALIASES, MAX_BODY)
-        app = HookEndpoint(Intake(rules, house.ledger, house.metrics, clock=WallClock(), rng=Random(1)))
+    with contextlib.closing(Store(target)) as new:
+        new.create()
+    store = Store(target, patience)
+    wired = Wired(store, WallClock(), Access(SIGNER, FIXED, proxies), max_body=MAX_BODY)
 
-        def peer(address: str) -> httpx2.AsyncClient:
-            transport = httpx2.ASGITransport(app, client=(address, 4711))
-            return httpx2.AsyncClient(transport=transport, base_url="http://receiver.test")
+    def peer(address: str) -> httpx2.AsyncClient:
+        return httpx2.AsyncClient(transport=wired.transport(address), base_url="http://receiver.test")
 
-        async with peer("198.51.100.7") as http:
-            yield Door(house, http, peer)
+    try:
+        async with wired.running(), peer("198.51.100.7") as http:
+            yield Door(str(target), wired, http, peer)
+    finally:
+        store.close()

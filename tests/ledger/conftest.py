@@ -1,7 +1,11 @@
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 
 import pytest
+from sqlalchemy import Connection
 
+from receiver.domain.facts import Fact
+from receiver.domain.fold import Fold
+from receiver.ledger import folding
 from tests.ledger.house import House, open_house
 
 
@@ -9,3 +13,17 @@ from tests.ledger.house import House, open_house
 async def house(store_target: str) -> AsyncIterator[House]:
     async with open_house(store_target) as house:
         yield house
+
+
+@pytest.fixture
+def transactions(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """The number of facts in each transaction in which observations are recorded."""
+    sizes: list[int] = []
+    record = folding.record
+
+    def noted(connection: Connection, facts: Sequence[Fact], fold: Fold) -> list[folding.Change] | None:
+        sizes.append(len(facts))
+        return record(connection, facts, fold)
+
+    monkeypatch.setattr(folding, "record", noted)
+    return sizes

@@ -1,21 +1,27 @@
-"""A ledger at work on a store of its own, and what can be asked of both."""
+"""A ledger and a folder at work on a store of their own, and what can be asked of them."""
 
 import asyncio
 import contextlib
+import time
 from collections import defaultdict
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Connection, Table, select
 
+from receiver.clock import Clock, WallClock
 from receiver.domain.facts import Fact, unpack
 from receiver.domain.fold import fold
 from receiver.ledger import Ledger
+from receiver.ledger.arrivals import Arrival, Delivery, add_arrivals
+from receiver.ledger.backlog import Background
+from receiver.ledger.folder import Folder
+from receiver.ledger.throttle import Throttle
 from receiver.metrics import Metrics
-from receiver.store.backend import Arrival, Delivery
 from receiver.store.engine import Store
 from receiver.store.postgres import is_url
 from receiver.store.rows import finding_rows, new_task_row
@@ -27,18 +33,24 @@ Rows = dict[str, list[dict[str, Any]]]
 
 @dataclass
 class House:
-    """`running` is the task in which the ledger commits; it ends once `stop` is set."""
+    """`running` is the task in which the ledger commits and the folder folds; it ends once `stop` is set."""
 
     store_target: str
     store: Store
     metrics: Metrics
     ledger: Ledger
+    folder: Folder
     stop: asyncio.Event
     running: asyncio.Task[None]
 
-    async def accept(self, arrival: Arrival) -> None:
-        """Hand in a hook and wait until it is on disk."""
-        await self.ledger.accept(arrival)
+    async def accept(self, *arrivals: Arrival) -> None:
+        """Hooks come in, as the reader writes them: on disk once this returns, and folded a little later."""
+        await self.store.write(partial(add_arrivals, arrivals=arrivals))
+        self.folder.backlog.grow()
+
+    async def caught_up(self) -> None:
+        """Returns once all hooks that came in are folded."""
+        await self.folder.backlog.wait_until_empty()
 
     def rows(self, table: Table) -> list[dict[str, Any]]:
         """All rows of a table, in order of its primary key."""
@@ -85,8 +97,8 @@ class House:
 
     async def arrive(self, fact: Fact, delivery: Delivery) -> None:
         """A hook comes in and is folded."""
-        await self.ledger.accept(Arrival(delivery, fact))
-        await self.ledger.caught_up()
+        await self.accept(Arrival(delivery, fact))
+        await self.caught_up()
 
     @contextmanager
     def locked(self) -> Iterator[None]:
@@ -113,12 +125,16 @@ class _InVainError(Exception):
 
 
 @asynccontextmanager
-async def open_house(target: str | Path, patience: float | None = None) -> AsyncIterator[House]:
-    """A ledger that runs, on the store there; `patience` as `Store` has it."""
+async def open_house(
+    target: str | Path, patience: float | None = None, clock: Clock | None = None
+) -> AsyncIterator[House]:
+    """A ledger and a folder that run, on the store there; `patience` as `Store` has it."""
     store, metrics, stop = Store(target, patience), Metrics(), asyncio.Event()
     store.create()
     ledger = Ledger(store, metrics)
-    house = House(str(target), store, metrics, ledger, stop, asyncio.create_task(ledger.run(stop)))
+    folder = Folder(Background(store, metrics, Throttle(time.process_time), clock or WallClock()))
+    running = asyncio.create_task(_run(ledger, folder, stop))
+    house = House(str(target), store, metrics, ledger, folder, stop, running)
     try:
         yield house
     finally:
@@ -126,3 +142,9 @@ async def open_house(target: str | Path, patience: float | None = None) -> Async
         with contextlib.suppress(asyncio.CancelledError):
             await asyncio.wait_for(house.running, 20)
         store.close()
+
+
+async def _run(ledger: Ledger, folder: Folder, stop: asyncio.Event) -> None:
+    async with asyncio.TaskGroup() as workers:
+        workers.create_task(ledger.run(stop))
+        workers.create_task(folder.run(stop))

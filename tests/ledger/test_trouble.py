@@ -3,14 +3,14 @@
 import asyncio
 import time
 from collections.abc import AsyncIterator
+from dataclasses import replace
 
 import pytest
 
 from receiver.domain.facts import Fact
 from receiver.errors import StoreError, StoreUnavailableError
-from receiver.store.backend import Arrival
-from receiver.store.tables import DELIVERY, TASK
-from tests.factories import delivery, hook, seen
+from receiver.store.tables import TASK
+from tests.factories import hook, seen
 from tests.ledger.house import House, open_house
 
 pytestmark = pytest.mark.anyio
@@ -33,36 +33,35 @@ async def outcomes(*recordings: "asyncio.Task[None]") -> list[type | None]:
     return [type(answer) if answer is not None else None for answer in answers]
 
 
-def start(house: House, facts: list[Fact], deliveries: list[str] | None = None) -> "list[asyncio.Task[None]]":
-    """One recording per fact, each with a delivery."""
-    names = deliveries or [fact.id for fact in facts]
-    return [
-        asyncio.create_task(house.accept(Arrival(delivery(name)._replace(ref=fact.ref), fact)))
-        for fact, name in zip(facts, names, strict=True)
-    ]
+def at_fault(fact: Fact) -> Fact:
+    """A fact that no store takes, since it lacks what each has."""
+    return replace(fact, account=None)  # type: ignore[arg-type]
+
+
+def start(house: House, facts: list[Fact]) -> "list[asyncio.Task[None]]":
+    """One recording per fact."""
+    return [asyncio.create_task(house.ledger.record([fact])) for fact in facts]
 
 
 async def test_a_submission_at_fault_takes_no_neighbour_down(house: House) -> None:
     facts = hooks(4)
-    recordings = start(house, facts, ["d0", "d1", "d1", "d3"])
+    recordings = start(house, [*facts[:2], at_fault(facts[2]), facts[3]])
     assert await outcomes(*recordings) == [None, None, StoreError, None]
     assert house.facts() == {fact.id for number, fact in enumerate(facts) if number != 2}
-    assert [row["id"] for row in house.rows(DELIVERY)] == ["d0", "d1", "d3"]
-    await house.ledger.caught_up()
     assert {row["key"] for row in house.rows(TASK)} == {"r0", "r1", "r3"}
 
 
 async def test_a_submission_at_fault_alone_is_refused_whole(house: House) -> None:
-    await house.arrive(hooks(2)[0], delivery("d1"))
+    await house.ledger.record(hooks(1))
     with pytest.raises(StoreError):
-        await house.arrive(hooks(2)[1], delivery("d1"))
+        await house.ledger.record([hooks(2)[1], at_fault(hooks(3)[2])])
     assert house.facts() == {hooks(1)[0].id}
+    assert [row["key"] for row in house.rows(TASK)] == ["r0"]
 
 
 async def test_text_that_no_database_takes_takes_no_neighbour_down(house: House) -> None:
     broken = seen("executed", 1.0, about=("bad", "8\ud800"))
-    recordings = start(house, [*hooks(2), broken], ["d0", "d1", "d2"])
-    *neighbours, fault = await outcomes(*recordings)
+    *neighbours, fault = await outcomes(*start(house, [*hooks(2), broken]))
     assert neighbours == [None, None]
     assert fault in (UnicodeEncodeError, TypeError)
     assert house.facts() == {fact.id for fact in hooks(2)}
@@ -72,7 +71,7 @@ async def test_a_store_that_stays_locked_is_unavailable_and_keeps_nothing(house:
     with house.locked():
         assert await outcomes(*start(house, hooks(3))) == [StoreUnavailableError] * 3
     assert house.facts() == set()
-    assert house.rows(DELIVERY) == []
+    assert house.rows(TASK) == []
 
 
 async def test_after_trouble_the_same_facts_are_recorded_as_if_new(house: House) -> None:
@@ -80,7 +79,6 @@ async def test_after_trouble_the_same_facts_are_recorded_as_if_new(house: House)
         assert await outcomes(*start(house, hooks(3))) == [StoreUnavailableError] * 3
     assert await outcomes(*start(house, hooks(3))) == [None] * 3
     assert house.facts() == {fact.id for fact in hooks(3)}
-    await house.ledger.caught_up()
     assert house.sample("tasks_opened_total", queue="unknown") == 3
 
 
@@ -100,13 +98,13 @@ async def test_a_full_disk_is_unavailable_and_heals(house: House) -> None:
             connection.exec_driver_sql(f"PRAGMA max_page_count={pages or used}")
 
     limit(None)
-    large = delivery("d1")._replace(body=b"x" * 1_000_000)
+    large = [seen("executed", 1.0, extra={"note": "x" * 1_000_000})]
     with pytest.raises(StoreUnavailableError, match="full"):
-        await house.arrive(hooks(1)[0], large)
-    assert (house.facts(), house.rows(DELIVERY)) == (set(), [])
+        await house.ledger.record(large)
+    assert (house.facts(), house.rows(TASK)) == (set(), [])
     limit(1_000_000)
     await asyncio.sleep(0.1)  # so long nobody is let in
-    await house.arrive(hooks(1)[0], large)
+    await house.ledger.record(large)
     assert len(house.facts()) == 1
 
 
@@ -146,7 +144,8 @@ async def test_a_ledger_that_is_cut_off_answers_all_who_wait(house: House) -> No
 
 async def test_a_ledger_that_is_cut_off_between_neighbours_answers_all_who_wait(house: House) -> None:
     """The batch failed for one of its rows and is being recorded one by one."""
-    recordings = start(house, hooks(60), ["d0", "d0", *(f"d{number}" for number in range(2, 60))])
+    first, second, *others = hooks(60)
+    recordings = start(house, [first, at_fault(second), *others])
     await asyncio.wait(recordings, return_when=asyncio.FIRST_EXCEPTION)
     house.running.cancel()
     answered = await outcomes(*recordings)

@@ -1,10 +1,10 @@
-"""Prometheus and Alertmanager as Debian packages them: installed, or else unpacked in a folder."""
+"""Programs as Debian packages them: installed, or else unpacked in a folder."""
 
 import fcntl
 import os
 import shutil
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,7 +22,7 @@ _HERE = b"usr//share/prometheus/alertmanager"
 
 @dataclass(frozen=True, slots=True)
 class Tools:
-    """The programs. `home`: the folder that servers are to be started in."""
+    """Prometheus and Alertmanager. `home`: the folder that servers are to be started in."""
 
     home: Path
     prometheus: Path
@@ -46,11 +46,23 @@ def find_tools() -> Tools:
     found = [shutil.which(name) for name in _NAMES]
     if all(found):
         return Tools(Path("/"), *(Path(name) for name in found if name))
-    home = Path(gettempdir()) / f"receiver-tools-{os.getuid()}"
+    home = _unpacked("tools", _PACKAGES, _find_templates_here)
+    return Tools(home, *(home / "usr/bin" / name for name in _NAMES))
+
+
+def find_nginx() -> Path:
+    """The program; where it is not installed, fetched once and kept for later sessions."""
+    found = shutil.which("nginx")
+    return Path(found) if found else _unpacked("nginx", ("nginx",)) / "usr/sbin/nginx"
+
+
+def _unpacked(name: str, packages: tuple[str, ...], adapt: Callable[[Path], None] = lambda _: None) -> Path:
+    """The folder in which these packages are unpacked. `adapt` changes what is in it before it is used."""
+    home = Path(gettempdir()) / f"receiver-{name}-{os.getuid()}"
     with _alone(home.with_suffix(".lock")):
         if not home.exists():
-            _fetch(home)
-    return Tools(home, *(home / "usr/bin" / name for name in _NAMES))
+            _fetch(home, packages, adapt)
+    return home
 
 
 @contextmanager
@@ -61,7 +73,12 @@ def _alone(lock: Path) -> Iterator[None]:
         yield
 
 
-def _fetch(home: Path) -> None:
+def _find_templates_here(root: Path) -> None:
+    program = root / "usr/bin/prometheus-alertmanager"
+    program.write_bytes(program.read_bytes().replace(_TEMPLATES, _HERE))
+
+
+def _fetch(home: Path, packages: tuple[str, ...], adapt: Callable[[Path], None]) -> None:
     """Download and unpack the packages; nothing is installed, and nobody has to be root."""
     with TemporaryDirectory(prefix=f"{home.name}-", dir=home.parent) as name:
         folder = Path(name)
@@ -75,10 +92,9 @@ def _fetch(home: Path) -> None:
             "-o",
             f"Dir::Cache={folder}/cache",
         )
-        for step in ("update",), ("download", *_PACKAGES):
+        for step in ("update",), ("download", *packages):
             subprocess.run([*apt, *step], cwd=folder, check=True, timeout=_TIMEOUT_S)
         for package in folder.glob("*.deb"):
             subprocess.run(["dpkg", "-x", package, folder / "root"], check=True, timeout=_TIMEOUT_S)
-        program = folder / "root/usr/bin/prometheus-alertmanager"
-        program.write_bytes(program.read_bytes().replace(_TEMPLATES, _HERE))
+        adapt(folder / "root")
         (folder / "root").rename(home)

@@ -3,6 +3,7 @@
 import subprocess
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -32,18 +33,35 @@ def unknown_settings(environment: Mapping[str, str]) -> set[str]:
     return {name for name in names if name.split("__")[0] not in known}
 
 
+@dataclass(frozen=True, slots=True)
+class Started:
+    """The roots of its two listeners."""
+
+    hooks: str
+    api: str
+
+
+def addresses(port: int, api_port: int) -> dict[str, str]:
+    """The variables by which a receiver listens here, on these ports."""
+    return {
+        "RECEIVER_HOST": "127.0.0.1",
+        "RECEIVER_PORT": str(port),
+        "RECEIVER_API__HOST": "127.0.0.1",
+        "RECEIVER_API__PORT": str(api_port),
+    }
+
+
 @contextmanager
 def started(
     environment: Mapping[str, str], folder: Path, *arguments: str, port: int | None = None
-) -> Iterator[tuple[str, "subprocess.Popen[bytes]"]]:
-    """The URL and the process of a receiver that has these variables and no others, but for its address."""
-    port = port or free_port()
-    here = {"RECEIVER_HOST": "127.0.0.1", "RECEIVER_PORT": str(port)}
-    process = subprocess.Popen([*RECEIVER, *arguments], cwd=folder, env={**environment, **here})
+) -> Iterator[Started]:
+    """A receiver that has these variables and no others, but for its addresses. `port`: for hooks."""
+    ports = port or free_port(), free_port()
+    process = subprocess.Popen([*RECEIVER, *arguments], cwd=folder, env={**environment, **addresses(*ports)})
     try:
-        url = f"http://127.0.0.1:{port}"
-        assert becomes_ready(url)
-        yield url, process
+        urls = Started(*(f"http://127.0.0.1:{each}" for each in ports))
+        assert becomes_ready(urls.api)
+        yield urls
         process.terminate()
         assert process.wait(20) == 0
     finally:

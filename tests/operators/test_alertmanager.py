@@ -65,6 +65,7 @@ FOLLOWS = [
     ),
     (alert("IntakeErrorBudgetBurn", **BURNS), alert("IntakeLatencyBudgetBurn", slo="intake-quick")),
     (alert("IntakeErrorBudgetBurn", **BURNS), alert("SnapshotStale", instance="a:1")),
+    (alert("PipelineStalled", stage="read"), alert("InboxFilling")),
     (alert("ReconcileStale", account="main"), alert("PipelineStalled", stage="confirm")),
     (alert("ReconcileStale", account="main"), alert("ReconcileLateBudgetBurn", slo="reconciled-in-time")),
     (alert("SubscriptionDisabled", subscription="sub_1"), alert("DeadLettersGrowing", subscription="sub_1")),
@@ -77,7 +78,10 @@ STANDS_ALONE = [
         alert("IntakeErrorBudgetBurn", **BURNS),
         alert("IntakeLatencyBudgetBurn", slo="intake-quick", job="another"),
     ),
+    (alert("PipelineStalled", stage="fold"), alert("InboxFilling")),
+    (alert("PipelineStalled", stage="read"), alert("SetAside", kind="hook")),
     (alert("ReconcileStale", account="main"), alert("PipelineStalled", stage="fold")),
+    (alert("ReconcileStale", account="main"), alert("PipelineStalled", stage="read")),
     (alert("SubscriptionDisabled", subscription="sub_1"), alert("DeadLettersGrowing", subscription="sub_2")),
 ]
 

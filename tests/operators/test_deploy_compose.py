@@ -103,8 +103,13 @@ def test_no_root_file_system_is_written_to(service: str) -> None:
 def test_only_the_hooks_are_open_to_others() -> None:
     ports = [(name, port) for name, each in SERVICES.items() for port in each.get("ports", [])]
     others = [(name, port) for name, port in ports if not port.startswith("127.0.0.1:")]
-    assert others == [("receiver", "8080:8080")]
+    assert others == [("receiver", f"8080:{image_environment()['RECEIVER_PORT']}")]
     assert "ports" not in SERVICES["postgres"]
+
+
+def test_the_api_is_open_to_this_machine() -> None:
+    port = image_environment()["RECEIVER_API__PORT"]
+    assert f"127.0.0.1:{port}:{port}" in SERVICES["receiver"]["ports"]
 
 
 def test_who_is_waited_for_can_say_that_it_is_well() -> None:
@@ -134,8 +139,9 @@ def test_every_setting_is_one(service: str) -> None:
 def test_the_receiver_starts_with_what_it_is_given(postgres: str, tmp_path: Path) -> None:
     given = image_environment() | SERVICES["receiver"]["environment"]
     assert given["RECEIVER_STORE"].startswith("postgresql://receiver@postgres:")
-    with started(given | {"RECEIVER_STORE": fresh_database(postgres)}, tmp_path, "serve") as (url, _):
-        assert httpx2.get(f"{url}/metrics").status_code == 200
+    with started(given | {"RECEIVER_STORE": fresh_database(postgres)}, tmp_path, "serve") as receiver:
+        assert httpx2.get(f"{receiver.api}/metrics").status_code == 200
+        assert httpx2.get(f"{receiver.hooks}/metrics").status_code == 404
     assert list(tmp_path.iterdir()) == []
 
 
@@ -168,10 +174,10 @@ def test_with_the_emulator_there_is_something_to_see_at_once(postgres: str, tmp_
         "CRM_URL": f"http://127.0.0.1:{crm}/outcomes",
         "PATH": os.pathsep.join((str(Path(sys.executable).parent), os.environ["PATH"])),
     }
-    with emulated(scheduler), started(settings, tmp_path, "serve", port=port) as (url, _):
+    with emulated(scheduler), started(settings, tmp_path, "serve", port=port) as receiver:
         traffic = subprocess.Popen([sys.executable, FOLDER / "docker/traffic.py"], env=settings)
         try:
-            until(lambda: has_hooks(httpx2.get(f"{url}/metrics").text))
+            until(lambda: has_hooks(httpx2.get(f"{receiver.api}/metrics").text))
             assert httpx2.post(settings["CRM_URL"], content=b"{}").status_code in (204, 503)
         finally:
             traffic.kill()
@@ -216,6 +222,7 @@ def test_prometheus_asks_and_tells_those_that_are_there() -> None:
         for each in them["targets"]
     ]
     assert {each.partition(":")[0] for each in targets} <= set(SERVICES)
+    assert targets[0] == f"receiver:{image_environment()['RECEIVER_API__PORT']}"
     for rules in settings["rule_files"]:
         assert (FOLDER / "prometheus" / rules).is_file()
     (sources,) = documents("grafana/provisioning/datasources/prometheus.yml")

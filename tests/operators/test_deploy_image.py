@@ -21,11 +21,11 @@ import pytest
 from receiver.domain.hooks import HookKey, HookSigner, mint_urls
 from tests.e2e.processes import free_port
 from tests.operators.image import TOP, Image, copy_context, steps
+from tests.operators.started import addresses, image_environment
 from tests.ready import becomes_ready
 
 KEY = "k" * 40
 SETTINGS = {
-    "RECEIVER_HOST": "127.0.0.1",
     "RECEIVER_HOOK_KEYS": f'[{{"name": "k1", "secret": "{KEY}"}}]',
     "RECEIVER_ACCOUNTS__MAIN__BASE_URL": "http://127.0.0.1:9/api/ver1.0",
     "RECEIVER_ACCOUNTS__MAIN__OAUTH_CLIENT_ID": "app",
@@ -80,6 +80,13 @@ def test_its_label_tells_the_version() -> None:
     assert said == f"VERSION={version('receiver')}"
 
 
+def test_both_of_its_listeners_can_be_published() -> None:
+    environment = image_environment()
+    (exposed,) = [step.rest.split() for step in steps() if step.word == "EXPOSE"]
+    assert exposed == [environment["RECEIVER_PORT"], environment["RECEIVER_API__PORT"]]
+    assert environment["RECEIVER_HOST"] == environment["RECEIVER_API__HOST"] == "0.0.0.0"
+
+
 def what_is_in_it_is_pinned(image: Image) -> None:
     pins = set((TOP / "config/constraints.txt").read_text().lower().splitlines())
     inside = {f"{each.name}=={each.version}".lower() for each in distributions(path=[str(packages(image))])}
@@ -110,19 +117,20 @@ def the_wheel_is_the_same_in_every_build(image: Image) -> None:
 
 
 def it_serves_as_nobody_writes_to_its_data_folder_only_and_says_how_it_is(image: Image) -> None:
-    port, before = free_port(), listing(image)
-    settings = SETTINGS | {"RECEIVER_PORT": str(port)}
-    url = f"http://127.0.0.1:{port}"
+    ports, before = (free_port(), free_port()), listing(image)
+    settings = SETTINGS | addresses(*ports)
+    hooks, api = (f"http://127.0.0.1:{port}" for port in ports)
 
     def health() -> int:
         return image.process(image.command("HEALTHCHECK"), **settings).wait(20)
 
     with image.container(*image.command("CMD"), **settings) as process:
-        assert becomes_ready(url)
+        assert becomes_ready(api)
         if os.geteuid() == 0:
             assert Path(f"/proc/{process.pid}").stat().st_uid == 65532
-        hook = mint_urls(HookSigner((HookKey("k1", KEY),)), url, "main", "r1")["url_before"]
+        hook = mint_urls(HookSigner((HookKey("k1", KEY),)), hooks, "main", "r1")["url_before"]
         assert httpx2.get(hook).status_code == 200
+        assert [httpx2.get(f"{root}/metrics").status_code for root in (hooks, api)] == [404, 200]
         assert health() == 0
         process.send_signal(getattr(signal, image.said["STOPSIGNAL"].rest))
         assert process.wait(20) == 0

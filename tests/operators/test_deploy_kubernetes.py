@@ -14,7 +14,7 @@ import pytest
 from receiver.errors import SettingsError
 from receiver.settings import load_settings
 from tests.e2e.processes import RECEIVER
-from tests.operators.image import steps
+from tests.operators.image import TOP, steps
 from tests.operators.started import documents, image_environment, started, unknown_settings
 from tests.postgres import fresh_database
 
@@ -48,6 +48,8 @@ def settings(pod: dict[str, Any]) -> dict[str, str]:
 
 
 SERVE, UPGRADE = PODS
+SERVICES = {"receiver": "hooks", "receiver-api": "api", "receiver-pods": "api"}
+"""Service → the port of the pods that it leads to."""
 
 
 @pytest.mark.parametrize("resource", RESOURCES, ids=lambda each: f"{each['kind']} {each['metadata']['name']}")
@@ -62,7 +64,7 @@ def test_a_field_that_kubernetes_does_not_know_would_be_found() -> None:
 
 
 def test_all_that_selects_pods_selects_those_that_serve_and_no_others() -> None:
-    selectors = [named("Service")["spec"]["selector"], named("Service", "receiver-pods")["spec"]["selector"]]
+    selectors = [named("Service", name)["spec"]["selector"] for name in SERVICES]
     selectors += [
         named(kind)["spec"]["selector"]["matchLabels"] for kind in ("Deployment", "PodDisruptionBudget")
     ]
@@ -76,6 +78,24 @@ def test_each_pod_is_one_scrape_target() -> None:
     spec = named("Service", "receiver-pods")["spec"]
     assert spec["clusterIP"] == "None"
     assert spec["publishNotReadyAddresses"]
+    # Prometheus asks for the addresses only, so the port is the pods' own.
+    port = settings(SERVE)["RECEIVER_API__PORT"]
+    assert [str(each["port"]) for each in spec["ports"]] == [port]
+    assert f"type: A, port: {port}}}" in (TOP / "config/kubernetes/receiver.yaml").read_text()
+
+
+def test_pods_have_a_port_for_hooks_and_one_for_the_api() -> None:
+    given = settings(SERVE)
+    ports = {port["name"]: str(port["containerPort"]) for port in container(SERVE)["ports"]}
+    assert ports == {"hooks": given["RECEIVER_PORT"], "api": given["RECEIVER_API__PORT"]}
+
+
+def test_the_public_service_leads_to_hooks_only_and_the_others_to_the_api() -> None:
+    services = [each for each in RESOURCES if each["kind"] == "Service"]
+    leads = {
+        each["metadata"]["name"]: [port["targetPort"] for port in each["spec"]["ports"]] for each in services
+    }
+    assert leads == {name: [port] for name, port in SERVICES.items()}
 
 
 @pytest.mark.parametrize("pod", PODS, ids=("serve", "upgrade"))
@@ -125,18 +145,17 @@ def probes() -> Iterator[tuple[str, dict[str, Any]]]:
 
 def test_two_start_at_once_on_an_empty_database_and_answer_the_probes(postgres: str, tmp_path: Path) -> None:
     given = settings(SERVE) | {"RECEIVER_STORE": fresh_database(postgres)}
-    (port,) = container(SERVE)["ports"]
-    assert str(port["containerPort"]) == given["RECEIVER_PORT"]
     with ExitStack() as stack:
-        urls = [
-            stack.enter_context(started(given, tmp_path, *container(SERVE)["args"]))[0]
+        receivers = [
+            stack.enter_context(started(given, tmp_path, *container(SERVE)["args"]))
             for _ in range(named("Deployment")["spec"]["replicas"])
         ]
-        assert len(urls) == 2
-        for url in urls:
+        assert len(receivers) == 2
+        for receiver in receivers:
             for name, probe in probes():
-                assert probe["httpGet"]["port"] == port["name"]
-                assert httpx2.get(url + probe["httpGet"]["path"]).status_code == 200, name
+                assert probe["httpGet"]["port"] == "api"
+                assert httpx2.get(receiver.api + probe["httpGet"]["path"]).status_code == 200, name
+            assert httpx2.get(f"{receiver.hooks}/healthz").status_code == 200
 
 
 def test_the_upgrade_upgrades(postgres: str, tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 import httpx2
 import pytest
 
+from receiver.sections import ListenerSettings
 from tests.e2e.alone import write_settings
 from tests.operators.image import TOP
 from tests.operators.started import started
@@ -67,6 +68,10 @@ def test_its_store_is_in_the_folder_that_it_may_write_to() -> None:
     assert service()["WorkingDirectory"] == f"/var/lib/{service()['StateDirectory']}"
 
 
+def test_it_allows_for_as_many_files_as_there_may_be_connections() -> None:
+    assert int(service()["LimitNOFILE"]) > 2 * ListenerSettings().max_connections
+
+
 def test_what_it_starts_starts(tmp_path: Path) -> None:
     program, *arguments = service()["ExecStart"].split()
     assert Path(program).name == "receiver"
@@ -75,6 +80,7 @@ def test_what_it_starts_starts(tmp_path: Path) -> None:
     config.write_text(write_settings(tmp_path, "receiver.db").read_text())
     state = tmp_path / "state"
     state.mkdir()
-    with started({name: str(config)}, state, *arguments) as (url, _):
-        assert httpx2.get(f"{url}/readyz").json() == {"status": "ready"}
+    with started({name: str(config)}, state, *arguments) as receiver:
+        assert httpx2.get(f"{receiver.api}/readyz").json() == {"status": "ready"}
+        assert httpx2.get(f"{receiver.hooks}/healthz").json() == {"status": "ok"}
     assert [path.name for path in state.iterdir()] == ["receiver.db"]

@@ -1,5 +1,6 @@
 """What panels draw as limits is where the alerts begin."""
 
+import re
 from collections.abc import Iterator
 
 import promql_parser
@@ -8,6 +9,7 @@ from promql_parser import BinaryExpr, Expr, NumberLiteral, ParenExpr
 
 from dashboards.limits import ALERTS, BURNS, LIMITS, OBJECTIVES, WINDOWS, Limit, Objective
 from dashboards.query import recorded
+from receiver.sections import InboxSettings
 from tests.operators.panels import FILES, expressions, panels, read
 from tests.operators.rulebook import rules
 
@@ -54,6 +56,14 @@ def test_an_alert_begins_at_its_limit(limit: Limit) -> None:
 @pytest.mark.parametrize("objective", OBJECTIVES, ids=lambda objective: objective.alert)
 def test_budgets_burn_as_fast_as_the_alerts_say(objective: Objective) -> None:
     assert {(">", round(times * objective.budget, 9)) for times in BURNS} <= of_alert(objective.alert)
+
+
+def test_an_inbox_is_full_as_its_settings_have_it() -> None:
+    (rule,) = [each for each in rules("alert") if each["alert"] == "InboxFilling"]
+    full = {int(number) for number in re.findall(r" / (\d+)", rule["expr"])}
+    assert full == {InboxSettings().max_hooks, InboxSettings().max_bytes}
+    (panel,) = [each for each in expressions() if each.panel == "Inbox full"]
+    assert {int(number) for number in re.findall(r" / (\d+)", panel.expr)} == full
 
 
 def test_all_alerts_are_known() -> None:

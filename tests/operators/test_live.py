@@ -36,7 +36,7 @@ class Watched:
 def watched(tools: Tools, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Watched]:
     folder = tmp_path_factory.mktemp("watched")
     with demonstration(folder / "demo") as config:
-        target = f"127.0.0.1:{load_settings(config).port}"
+        target = f"127.0.0.1:{load_settings(config).api.port}"
         (data := folder / "prometheus").mkdir()
         with running_prometheus(tools, data, Watch([target])) as prometheus:
             yield Watched(config, target, prometheus)

@@ -52,8 +52,7 @@ def test_every_command_and_option_is_there(line: str) -> None:
 
 
 def test_every_setting_is_there() -> None:
-    named = {
-        each for each in QUOTED if re.fullmatch(r"(accounts|reconcile|delivery|retention)\.[\w.]+", each)
-    }
+    parts = "|".join({name.partition(".")[0] for name in settings() if "." in name and "[" not in name})
+    named = {each for each in QUOTED if re.fullmatch(rf"({parts})\.[\w.]+", each)}
     assert named
     assert named <= set(settings())

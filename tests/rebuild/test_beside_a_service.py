@@ -11,10 +11,11 @@ from sqlalchemy import func, select
 from receiver.domain.facts import EVENTS, Fact
 from receiver.domain.fold import fold
 from receiver.ledger import folding
-from receiver.ledger.pace import Pace
+from receiver.ledger.arrivals import add_arrivals
+from receiver.ledger.throttle import Throttle
 from receiver.rebuild import Comparison, rebuild, verify
 from receiver.store.postgres import is_url
-from receiver.store.tables import FACT, PENDING, TASK
+from receiver.store.tables import DIRTY_TASK, TASK
 from tests.factories import finished, hook, seen
 from tests.ledger.house import House
 from tests.rebuild.world import arrival, broken, filled, while_folding
@@ -64,25 +65,27 @@ async def test_a_task_whose_ref_has_become_known_does_not_come_back_under_its_id
 
 
 @pytest.mark.usefixtures("small_parts")
-async def test_a_hook_is_folded_with_its_part_or_keeps_its_mark(
+async def test_a_hook_that_comes_meanwhile_is_folded_with_its_part_or_later_and_keeps_its_mark(
     house: House, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(Pace, "allows", lambda _: False)
+    monkeypatch.setattr(Throttle, "allows", lambda _: False)
     await filled(house)
     done, same, ahead, unheard = "r000", "r030", "r059", "r999"
     hooks = [hook("success", 1_050.0, about=(ref, None)) for ref in (done, same, ahead, unheard)]
 
-    def append() -> None:
-        asyncio.run(house.store.append(list(map(arrival, hooks))))
+    def arrive() -> None:
+        with house.store.transaction() as connection:
+            add_arrivals(connection, list(map(arrival, hooks)))
 
-    with while_folding(same, append):
+    with while_folding(same, arrive):
         await asyncio.to_thread(rebuild, house.store)
-    seqs = {row["seq"]: row["ref"] for row in house.rows(FACT)}
-    assert {seqs[row["seq"]] for row in house.rows(PENDING)} == {done, unheard}
-    assert verify(house.store) == Comparison([], 2)
+    folded = {row["key"] for row in house.rows(TASK) if row["arrived"]["success"]}
+    assert folded == {same, ahead}
+    assert {row["name"] for row in house.rows(DIRTY_TASK)} == {done, same, ahead, unheard}
+    assert verify(house.store) == Comparison([], 4)
     monkeypatch.undo()
-    await house.ledger.accept(arrival(hook("success", 1_060.0, about=("r059", None))))
-    await asyncio.wait_for(house.ledger.caught_up(), 20)
+    await house.accept(arrival(hook("success", 1_060.0, about=("r059", None))))
+    await asyncio.wait_for(house.caught_up(), 20)
     assert house.derived() == house.told_by_the_ledger()
 
 
@@ -115,7 +118,7 @@ async def stream(house: House, name: int, enough: asyncio.Event) -> None:
             return
         about = (f"r{rng.randrange(300):03}", None)
         hooks = [hook(event, 2_000.0 + number, about=about, copy=name) for event in EVENTS]
-        await asyncio.gather(*(house.ledger.accept(arrival(each)) for each in hooks))
+        await asyncio.gather(*(house.accept(arrival(each)) for each in hooks))
 
 
 async def fewest(house: House, enough: asyncio.Event) -> int:
@@ -143,9 +146,9 @@ async def test_beside_a_stream_of_hooks_nothing_is_lost_and_no_reader_sees_less(
     finally:
         enough.set()
     await asyncio.wait_for(streams, 20)
-    await asyncio.wait_for(house.ledger.caught_up(), 20)
+    await asyncio.wait_for(house.caught_up(), 20)
     assert await watching == known
-    assert house.rows(PENDING) == []
+    assert house.rows(DIRTY_TASK) == []
     assert house.derived() == house.told_by_the_ledger()
     assert verify(house.store) == SOUND
 
@@ -161,5 +164,5 @@ async def test_to_compare_beside_a_stream_of_hooks_shows_no_difference(house: Ho
         enough.set()
     await asyncio.wait_for(streams, 20)
     assert [each.differences for each in compared] == [[]] * 3
-    await asyncio.wait_for(house.ledger.caught_up(), 20)
+    await asyncio.wait_for(house.caught_up(), 20)
     assert verify(house.store) == SOUND

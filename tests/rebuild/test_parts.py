@@ -1,15 +1,16 @@
 """A rebuild goes some tasks at a time, and comes to what all at once would."""
 
+import asyncio
 from collections.abc import Iterable
 
 import pytest
 from sqlalchemy import Connection, insert, update
 
 from receiver.domain.facts import Fact
-from receiver.ledger.pace import Pace
+from receiver.ledger.throttle import Throttle
 from receiver.rebuild import Comparison, rebuild, verify
 from receiver.store import replay, statements
-from receiver.store.tables import LINK, PENDING, QUEUE, TASK
+from receiver.store.tables import DIRTY_TASK, LINK, QUEUE, TASK
 from tests.factories import ACCOUNT, hook
 from tests.ledger.house import House
 from tests.rebuild.world import arrival, broken, damaged, filled, tell, while_folding
@@ -79,19 +80,23 @@ async def test_one_that_breaks_off_leaves_every_row_as_it_was_or_as_it_should_be
     assert house.derived() == house.told_by_the_ledger()
 
 
-async def test_tasks_with_facts_that_wait_are_counted_and_not_compared_and_a_rebuild_folds_them(
+async def test_tasks_with_facts_that_wait_are_counted_and_not_compared_until_the_folder_has_folded_them(
     house: House, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(Pace, "allows", lambda _: False)
+    monkeypatch.setattr(Throttle, "allows", lambda _: False)
     await filled(house)
     subjects = [("r001", None), ("new", None), (None, "103"), (None, "77")]
     late = [hook("success", 1_060.0, about=about, copy=copy) for about in subjects for copy in range(2)]
-    await house.store.append(list(map(arrival, late)))
+    await house.accept(*map(arrival, late))
     assert verify(house.store) == Comparison([], 4)
     await tell(house, update(TASK).where(TASK.c.key == "r002").values(attempts=9))
     (difference,) = verify(house.store).differences
     assert difference.key == "acme/r002"
     rebuild(house.store)
-    assert house.rows(PENDING) == []
+    assert house.derived() == house.told_by_the_ledger()
+    assert verify(house.store) == Comparison([], 4), "their marks are left to the folder"
+    monkeypatch.undo()
+    await asyncio.wait_for(house.caught_up(), 20)
+    assert house.rows(DIRTY_TASK) == []
     assert house.derived() == house.told_by_the_ledger()
     assert verify(house.store) == SOUND

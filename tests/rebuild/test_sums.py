@@ -216,10 +216,10 @@ async def test_many_sums_go_through_the_scratch_file_in_parts(
 async def test_tasks_with_facts_that_wait_are_compared_as_they_stand(
     house: House, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("receiver.ledger.pace.Pace.allows", lambda _: False)
+    monkeypatch.setattr("receiver.ledger.throttle.Throttle.allows", lambda _: False)
     await filled(house)
     late = [hook("success", NOW + 9e5, about=about) for about in (("r002", None), ("unheard", None))]
-    await house.store.append(list(map(arrival, late)))
+    await house.accept(*map(arrival, late))
     assert verify(house.store) == Comparison([], 2)
     await tell(house, DAMAGES["a sum is altered"][0])
     recount(house.store)
@@ -274,5 +274,5 @@ async def test_beside_a_stream_of_hooks_sums_are_put_right(house: House) -> None
     finally:
         enough.set()
     await asyncio.wait_for(streams, 20)
-    await asyncio.wait_for(house.ledger.caught_up(), 20)
+    await asyncio.wait_for(house.caught_up(), 20)
     check(house, KOLKATA)

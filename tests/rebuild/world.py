@@ -11,7 +11,7 @@ from sqlalchemy import Connection, delete, insert, update
 import receiver.domain.fold
 from receiver.domain.facts import Fact
 from receiver.domain.known import Known
-from receiver.store.backend import Arrival
+from receiver.ledger.arrivals import Arrival
 from receiver.store.tables import FINDING, LINK, QUEUE, TASK
 from tests.factories import ACCOUNT, delivery, finished, hook, queue, seen, settled
 from tests.ledger.house import House

@@ -10,15 +10,11 @@ from typing import Any
 
 import httpx2
 from sqlalchemy import Table, select
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import ASGIApp
 
-from receiver.domain.fields import DEFAULT_ALIASES
 from receiver.domain.hooks import HookKey, HookSigner, mint_urls
 from receiver.emulator import AccountConfig, Emulator, EmulatorConfig, create_emulator
 from receiver.intake.access import Access, FixedAccess
-from receiver.intake.endpoint import HookEndpoint
-from receiver.intake.request import Intake, IntakeRules
-from receiver.ledger import Ledger
 from receiver.metrics import Metrics
 from receiver.reconcile.creation import create_tasks, with_urls
 from receiver.reconcile.desk import Desk
@@ -30,6 +26,8 @@ from receiver.scheduler.client import SchedulerClient
 from receiver.scheduler.wire import NewQueue, NewTask, TaskRecord
 from receiver.store.engine import Store
 from receiver.store.tables import FACT, FINDING, QUEUE, SWEEP, TASK
+from tests.intake.transport import HookTransport
+from tests.intake.wired import Wired, peeking_rarely
 from tests.simulation.loop import SimulatedClock
 
 PUBLIC, SECRET = "http://receiver.test", "fixed-secret-of-north"
@@ -48,7 +46,7 @@ class Bench:
 
     store: Store
     metrics: Metrics
-    endpoint: ASGIApp
+    wired: Wired
     clock: SimulatedClock
     hooks: httpx2.AsyncClient
     desks: dict[str, Desk]
@@ -95,7 +93,7 @@ class Bench:
     async def _send(self, url: str, fields: dict[str, Any]) -> None:
         """Returns once what was sent is folded."""
         assert (await self.hooks.post(url, data=fields)).status_code == 200
-        await next(iter(self.desks.values())).ledger.caught_up()
+        await self.wired.caught_up()
 
     async def queue(self, name: str = "queue", account: str = "north", **fields: Any) -> str:
         """The id of a new queue that is on."""
@@ -149,26 +147,32 @@ def minted(ref: str, account: str = "north", signer: HookSigner = SIGNER) -> dic
 @asynccontextmanager
 async def bench(where: Path | str, scheduler: ASGIApp, policy: Policy = POLICY) -> AsyncIterator[Bench]:
     """A bench in front of that scheduler; for use within `loop.run`. `where`: a folder, or a store."""
-    clock, metrics, stop = SimulatedClock(), Metrics(), asyncio.Event()
+    clock = SimulatedClock()
     store = Store(where / "receiver.db" if isinstance(where, Path) else where)
     store.create()
-    ledger = Ledger(store, metrics, busy=lambda: 0.0)
     access = Access(SIGNER, {name: FixedAccess(SECRET) for name in NUMBERS})
-    rules = IntakeRules(access, DEFAULT_ALIASES, 65_536)
-    endpoint = HookEndpoint(Intake(rules, ledger, metrics, clock=clock, rng=Random(1)))
+    wired = Wired(store, clock, access)
+    ledger, metrics = wired.ledger, wired.metrics
     transport = httpx2.ASGITransport(scheduler)
     desks = {
         name: Desk(name, _client(name, clock, transport), ledger, store, SIGNER, clock, policy, metrics)
         for name in NUMBERS
     }
-    running = asyncio.create_task(ledger.run(stop))
-    async with httpx2.AsyncClient(transport=httpx2.ASGITransport(endpoint)) as hooks:
-        try:
-            yield Bench(store, metrics, endpoint, clock, hooks, desks)
-        finally:
-            stop.set()
-            await running
-            store.close()
+    try:
+        with peeking_rarely():
+            async with wired.running(), httpx2.AsyncClient(transport=wired.transport()) as hooks:
+                yield Bench(store, metrics, wired, clock, hooks, desks)
+    finally:
+        store.close()
+
+
+class _Back(httpx2.AsyncBaseTransport):
+    """The way back to a bench, which is there once the emulator is."""
+
+    there: HookTransport
+
+    async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
+        return await self.there.handle_async_request(request)
 
 
 @asynccontextmanager
@@ -178,16 +182,12 @@ async def emulated(folder: Path, policy: Policy = POLICY, **settings: Any) -> As
         AccountConfig(number, f"app-{name}", f"secret-{name}") for name, number in NUMBERS.items()
     )
     config = replace(EmulatorConfig(accounts=accounts, history_seconds=0.0), **settings)
-    there: list[ASGIApp] = []
-
-    async def back(scope: Scope, receive: Receive, send: Send) -> None:
-        await there[0](scope, receive, send)
-
-    emulator = create_emulator(config, clock=SimulatedClock(), hook_transport=httpx2.ASGITransport(back))
+    back = _Back()
+    emulator = create_emulator(config, clock=SimulatedClock(), hook_transport=back)
     stop = asyncio.Event()
     async with bench(folder, emulator.app, policy) as it:
         it.emulator = emulator
-        there.append(it.endpoint)
+        back.there = it.wired.transport()
         executing = asyncio.create_task(emulator.run(stop))
         yield it
         stop.set()

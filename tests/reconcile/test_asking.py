@@ -58,9 +58,9 @@ def test_nothing_is_asked_before_a_task_is_overdue_by_its_own_plan(tmp_path: Pat
         scheduler.add("5", task(1, "2026-03-02 12:05:00"))
         async with bench(tmp_path, scheduler.app) as it:
             await settled_in(it, scheduler)
-            await it.pass_after(300 + 89)
+            await it.pass_after(300 + 85)  # a slow look at the store takes up to 2 s
             assert scheduler.count() == {}
-            await it.pass_after(2)
+            await it.pass_after(6)
             assert asked(scheduler) == ["5/1"]
 
     run(story())

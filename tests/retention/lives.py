@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterable
+from functools import partial
 from zlib import crc32
 
 from sqlalchemy import func, select
@@ -19,11 +20,11 @@ from receiver.domain.facts import (
 )
 from receiver.domain.fold import fold
 from receiver.ledger import folding
+from receiver.ledger.arrivals import Arrival, add_arrivals
 from receiver.retention import Keep, Pruning
-from receiver.store.backend import Arrival
 from receiver.store.engine import Store
 from receiver.store.retention import Deleted
-from receiver.store.tables import DELIVERY, FACT, FINDING, LINK, PENDING, TASK
+from receiver.store.tables import DELIVERY, DIRTY_TASK, FACT, FINDING, LINK, TASK
 from tests.factories import ACCOUNT, About, delivery
 
 DAY = 86_400.0
@@ -57,12 +58,11 @@ def life(ref: str, task_id: str, end: float, account: str = ACCOUNT) -> tuple[li
 async def tell(
     store: Store, hooks: Iterable[Arrival] = (), facts: Iterable[Fact] = (), *, folded: bool = True
 ) -> None:
-    """Append hooks and record facts; without `folded` the hooks stay pending."""
-    if some := list(hooks):
-        await store.append(some)
+    """Add hooks and record facts; without `folded` the tasks of the hooks stay dirty."""
+    await store.write(partial(add_arrivals, arrivals=list(hooks)))
     told = list(facts)
     await store.write(lambda connection: folding.record(connection, told, fold))
-    while folded and (await store.write(lambda connection: folding.fold_some(connection, 500, fold))).facts:
+    while folded and (await store.write(partial(folding.fold_some, most=500, now=NOW, fold=fold))).tasks:
         pass
 
 
@@ -99,6 +99,6 @@ def delivery_ids(store: Store) -> set[str]:
         return set(connection.scalars(select(DELIVERY.c.id)))
 
 
-def pending(store: Store) -> int:
+def dirty_tasks(store: Store) -> set[str]:
     with store.snapshot() as connection:
-        return connection.scalar(select(func.count()).select_from(PENDING)) or 0
+        return set(connection.scalars(select(DIRTY_TASK.c.name)))

@@ -8,13 +8,15 @@ from sqlalchemy import insert, select, update
 
 from receiver import retention
 from receiver.domain.facts import TaskSaid, observation
+from receiver.ledger import dirty
+from receiver.ledger.dirty import DirtyTask
 from receiver.rebuild import rebuild, verify
 from receiver.retention import MOST_ROWS, Keep, Pruning
 from receiver.store import statements
 from receiver.store.engine import Store
 from receiver.store.outbound import MESSAGE, SUBSCRIPTION
 from receiver.store.tables import LINK
-from tests.factories import ACCOUNT, delivery, subscription
+from tests.factories import ACCOUNT, About, delivery, subscription
 from tests.postgres import prepared_database
 from tests.retention.lives import (
     DAY,
@@ -22,10 +24,10 @@ from tests.retention.lives import (
     arrival,
     days_ago,
     delivery_ids,
+    dirty_tasks,
     keys,
     life,
     live,
-    pending,
     prune,
     rows,
     tell,
@@ -81,42 +83,55 @@ async def test_a_settled_task_goes_as_a_whole_once_it_is_old(store: Store) -> No
     assert verify(store).differences == []
 
 
-async def test_a_fact_that_is_not_folded_yet_keeps_its_delivery_and_its_task(store: Store) -> None:
+async def test_a_dirty_task_keeps_its_facts_and_deliveries_until_it_is_folded(store: Store) -> None:
     await live(store, life("r1", "1", days_ago(40)))
     late = [arrival(("r1", None), "after", days_ago(35), 7), arrival((None, "1"), "after", days_ago(35), 8)]
     await tell(store, late, folded=False)
     before = rows(store)
     keep = Keep(deliveries=30 * DAY, set_aside=DAY, tasks=30 * DAY)
-    assert await prune(store, keep) == {"delivery": 3}
-    assert rows(store) == before | {"delivery": 2}
-    assert (delivery_ids(store), pending(store)) == ({each.delivery.id for each in late}, 2)
+    assert await prune(store, keep) == {}
+    assert rows(store) == before
+    assert delivery_ids(store) >= {each.delivery.id for each in late}
+    assert dirty_tasks(store) == {"r1", "#1"}
     await tell(store)
     assert (await prune(store, keep))["task"] == 1
     assert set(rows(store).values()) == {0}
 
 
-async def test_a_fact_about_to_link_a_task_known_by_its_id_keeps_it(store: Store) -> None:
-    """Folded, it makes the facts of `#1` those of an open task."""
-    _, settled = life("x", "1", days_ago(40))
-    by_id = [observation(ACCOUNT, fact.at, fact.said, (None, "1")) for fact in settled]
-    linking = arrival(("r1", "1"), "before", days_ago(1))
-    await tell(store, (), by_id)
-    await tell(store, [linking], folded=False)
-    assert await prune(store, Keep(tasks=30 * DAY)) == {}
-    await tell(store)
-    assert keys(store) == {"r1"}
-    assert rows(store)["fact"] == 3
+@pytest.mark.parametrize("about", [("r1", None), (None, "1")])
+async def test_a_fact_that_is_not_folded_yet_keeps_its_delivery_and_its_task(
+    store: Store, about: About
+) -> None:
+    """Under either name of the task; deliveries of the other name's facts may go, since these are folded."""
+    await live(store, life("r1", "1", days_ago(40)))
+    late = arrival(about, "after", days_ago(35), 7)
+    await tell(store, [late], folded=False)
+    assert set(await prune(store, BOTH)) <= {"delivery"}
+    assert late.delivery.id in delivery_ids(store)
+    assert rows(store)["task"] == 1
+    assert rows(store)["fact"] == 6
 
 
-async def test_a_fact_that_could_not_be_folded_is_no_other_tasks_to_take_along(store: Store) -> None:
+async def test_a_task_known_by_its_id_is_kept_while_it_is_dirty_and_is_its_refs_once_that_is_known(
+    store: Store,
+) -> None:
     _, settled = life("x", "1", days_ago(40))
     await tell(store, (), [observation(ACCOUNT, fact.at, fact.said, (None, "1")) for fact in settled])
-    await tell(store, [arrival(("r1", "1"), "before", days_ago(1))], folded=False)
-    await store.write(
-        lambda connection: statements.drop_pending(connection, statements.pending(connection, 9))
-    )
+    await tell(store, [arrival((None, "1"), "before", days_ago(40))], folded=False)
     assert await prune(store, Keep(tasks=30 * DAY)) == {}
-    assert rows(store)["fact"] == 3
+    await tell(store, (), [observation(ACCOUNT, days_ago(1), TaskSaid("executed"), ("r1", "1"))])
+    assert await prune(store, Keep(tasks=30 * DAY)) == {}
+    assert (keys(store), rows(store)["fact"]) == ({"r1"}, 4)
+
+
+async def test_a_task_that_cannot_be_folded_is_kept_with_its_facts(store: Store) -> None:
+    await live(store, life("r1", "1", days_ago(40)))
+    await tell(store, [arrival(("r1", None), "after", days_ago(35), 7)], folded=False)
+    with store.transaction() as connection:
+        dirty.set_aside(connection, DirtyTask(ACCOUNT, "r1"), "a fault of ours", NOW)
+    before = rows(store)
+    assert await prune(store, BOTH) == {}
+    assert rows(store) == before
 
 
 async def test_an_id_that_two_refs_have_named_is_linked_to_the_one_that_stays(store: Store) -> None:

@@ -9,15 +9,15 @@ from hypothesis import strategies as st
 from sqlalchemy import delete, select
 
 from receiver.domain.facts import Fact, HookSaid, hook_fact, id_time
+from receiver.ledger.arrivals import Arrival
 from receiver.rebuild import verify
 from receiver.retention import Keep
 from receiver.store import statements
-from receiver.store.backend import Arrival
 from receiver.store.engine import Store
 from receiver.store.tables import METADATA, TASK
 from tests.domain.strategies import facts_of_one_task
 from tests.factories import ACCOUNT, START, delivery
-from tests.retention.lives import delivery_ids, pending, prune, tell
+from tests.retention.lives import delivery_ids, dirty_tasks, prune, tell
 
 TASKS = (("r1", "7", True), ("r2", "70", False), ("r3", "8", True))
 """`70` is what facts of the first task name now and then, too."""
@@ -88,7 +88,7 @@ def test_a_pruned_ledger_bears_out_what_is_left(
                 assert expired
             if expired and not late:
                 assert key not in after
-        assert pending(store) == len(late)
+        assert dirty_tasks(store) == {each.fact.ref or f"#{each.fact.task_id}" for each in late if each.fact}
         assert delivery_ids(store) >= {arrival.delivery.id for arrival in late}
         await tell(store)
         assert verify(store).differences == []

@@ -37,10 +37,10 @@ async def test_hooks_are_taken_in_while_the_old_goes(
         sent = 0
         while not pruning.done():
             some = [arrival((f"new{sent + n}", None), "before", now, n) for n in range(5)]
-            await asyncio.wait_for(asyncio.gather(*map(house.ledger.accept, some)), 10)
+            await asyncio.wait_for(asyncio.gather(*map(house.accept, some)), 10)
             sent += 5
         await pruning
-        await asyncio.wait_for(house.ledger.caught_up(), 20)
+        await asyncio.wait_for(house.caught_up(), 20)
         assert sent >= 20
         assert keys(house.store) == {f"new{n}" for n in range(sent)}
         assert rows(house.store) == {"delivery": sent, "fact": sent, "link": 0, "finding": 0, "task": sent}
@@ -63,10 +63,10 @@ async def test_late_hooks_of_the_very_tasks_that_go_are_kept(store_target: str) 
 
         async def come_late() -> None:
             for hook in late:
-                await house.ledger.accept(hook)
+                await house.accept(hook)
 
         await asyncio.wait_for(asyncio.gather(worker(house).once(asyncio.Event()), come_late()), 30)
-        await asyncio.wait_for(house.ledger.caught_up(), 20)
+        await asyncio.wait_for(house.caught_up(), 20)
         assert house.facts() >= {hook.fact.id for hook in late if hook.fact}
         assert keys(house.store) == {f"r{n}" for n in range(60)}
         assert verify(house.store).differences == []

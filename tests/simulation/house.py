@@ -8,16 +8,11 @@ from random import Random
 from typing import Any, TypeVar
 
 import httpx2
-from starlette.types import ASGIApp
 
 from receiver.clock import Clock
 from receiver.delivery.sender import Sender
-from receiver.domain.fields import DEFAULT_ALIASES
 from receiver.domain.hooks import HookKey, HookSigner
 from receiver.intake.access import Access, FixedAccess
-from receiver.intake.endpoint import HookEndpoint
-from receiver.intake.request import Intake, IntakeRules
-from receiver.ledger import Ledger
 from receiver.metrics import Metrics
 from receiver.reconcile.desk import Desk
 from receiver.reconcile.policy import Policy
@@ -25,6 +20,9 @@ from receiver.reconcile.worker import CallReconciler, TaskReconciler
 from receiver.scheduler.account import SchedulerAccount
 from receiver.scheduler.client import SchedulerClient
 from receiver.store.engine import Store
+from receiver.workers import Worker
+from tests.intake.transport import HookTransport
+from tests.intake.wired import Wired
 from tests.simulation.fate import Fate, MortalStore
 
 Result = TypeVar("Result")
@@ -69,10 +67,10 @@ class Outside:
 
 @dataclass
 class House:
-    """One life of a receiver."""
+    """One life of a receiver. `hooks`: the way to its listener."""
 
     store: Store
-    endpoint: ASGIApp
+    hooks: HookTransport
     desks: dict[str, Desk]
     metrics: Metrics
     workers: list[asyncio.Task[None]] = field(default_factory=list)
@@ -81,20 +79,19 @@ class House:
 
     @classmethod
     def open(cls, outside: Outside) -> "House":
-        """Open the file and start the ledger and all workers."""
-        metrics, store = Metrics(), MortalStore(outside.path, outside.fate)
+        """Open the file and start all workers."""
+        store = MortalStore(outside.path, outside.fate)
         store.create()
-        ledger = Ledger(store, metrics, busy=lambda: 0.0)
+        access = Access(SIGNER, dict.fromkeys(NUMBERS, FixedAccess()))
+        wired = Wired(store, outside.clock, access, outside.rng)
+        metrics = wired.metrics
         clients = {name: client_of(name, outside.clock, outside.rng, outside.transport) for name in NUMBERS}
         desks = {
-            name: Desk(name, client, ledger, store, SIGNER, outside.clock, outside.policy, metrics)
+            name: Desk(name, client, wired.ledger, store, SIGNER, outside.clock, outside.policy, metrics)
             for name, client in clients.items()
         }
-        access = Access(SIGNER, dict.fromkeys(NUMBERS, FixedAccess()))
-        rules = IntakeRules(access, DEFAULT_ALIASES, 65_536)
-        endpoint = HookEndpoint(Intake(rules, ledger, metrics, clock=outside.clock, rng=outside.rng))
-        house = cls(store, endpoint, desks, metrics)
-        workers: list[Any] = [ledger]
+        house = cls(store, wired.transport(), desks, metrics)
+        workers: list[Worker] = wired.workers
         workers.append(Sender(store, outside.crm, outside.clock, outside.rng, metrics))
         workers += [kind(desk) for desk in desks.values() for kind in (TaskReconciler, CallReconciler)]
         house.workers = [asyncio.create_task(each.run(asyncio.Event()), name=each.name) for each in workers]
@@ -111,6 +108,7 @@ class House:
         self.failed = [worker for worker in self.workers if worker.done()]
         for task in (*self.workers, *self.jobs):
             task.cancel()
+        self.hooks.cut()
 
     async def bury(self) -> None:
         """Let go of the file after the strike. Raises what a worker had failed with before it."""

@@ -38,9 +38,13 @@ def _do(future: asyncio.Future[Result], work: Callable[[], Result]) -> None:
     if future.done():
         return
     try:
-        future.set_result(work())
+        result = work()
     except Exception as error:
-        future.set_exception(error)
+        if not future.done():  # its caller may die over the work
+            future.set_exception(error)
+    else:
+        if not future.done():
+            future.set_result(result)
 
 
 class SimulatedClock(VirtualClock, Clock):

@@ -9,6 +9,7 @@ from random import Random
 from typing import Any, get_args
 from unittest.mock import patch
 
+import httpx2
 from sqlalchemy import Table, func, select
 
 from receiver.delivery import sender
@@ -18,7 +19,8 @@ from receiver.emulator.config import DialectName, ListShape
 from receiver.rebuild import Difference, verify
 from receiver.store.engine import Store
 from receiver.store.outbound import MESSAGE, OPEN, OUTCOME
-from receiver.store.tables import DELIVERY, FACT, TASK
+from receiver.store.tables import DELIVERY, FACT, INBOX, TASK
+from tests.intake.wired import peeking_rarely
 from tests.simulation.crm import Crm, Told, subscribe
 from tests.simulation.fate import Fate
 from tests.simulation.house import NUMBERS, House, Outside, client_of
@@ -42,8 +44,8 @@ ends: else nobody can know which task a hook without any fields is about, or tha
 """
 
 LOOK_S = 30.0
-PATIENCE_S = 12 * 3600.0
-"""By then every task has ended and is settled, whatever went wrong."""
+PATIENCE_S = 48 * 3600.0
+"""By then every task has ended and is settled, and the CRM knows of it, whatever went wrong."""
 
 Row = Mapping[str, Any]
 
@@ -125,7 +127,7 @@ class Ended:
 def simulate(scenario: Scenario, file: Path) -> Ended:
     """Run the world to its end. `file`: where its receiver keeps its store; must not exist."""
     # It would look ten times a second, through hours in which nothing happens.
-    with patch.multiple(sender, _LOOK_S=15.0, _REFRESH_S=60.0):
+    with patch.multiple(sender, _LOOK_S=15.0, _REFRESH_S=60.0), peeking_rarely():
         return run(_World(scenario, file).live(), scenario.seed)
 
 
@@ -140,7 +142,8 @@ class _World:
 
     async def live(self) -> Ended:
         emulator, stop = self._emulator(), asyncio.Event()
-        wire = Wire(lambda: emulator.app, self.clock, self._rng("to the scheduler"))
+        scheduler = httpx2.ASGITransport(emulator.app)
+        wire = Wire(lambda: scheduler, self.clock, self._rng("to the scheduler"))
         fate = Fate(self._rng("fate"))
         self.crm = Crm(self.clock, self._rng("crm"))
         outside = Outside(self.file, self.clock, self._rng("receiver"), wire, fate, self.crm)
@@ -180,7 +183,7 @@ class _World:
             quota=self.scenario.quota,
         )
         wire = Wire(
-            lambda: self.house.endpoint if self.house else None, self.clock, self._rng("to the receiver")
+            lambda: self.house.hooks if self.house else None, self.clock, self._rng("to the receiver")
         )
         return create_emulator(config, clock=self.clock, hook_transport=wire)
 
@@ -211,12 +214,13 @@ class _World:
         end = self.clock.now() + PATIENCE_S
         while self.clock.now() < end:
             settled = select(func.count()).where(TASK.c.settled)
+            unread = select(func.count()).select_from(INBOX)
             undelivered = select(func.count()).where(MESSAGE.c.state.in_(OPEN))
             assert self.house is not None
             with self.house.store.snapshot() as connection:
                 done = connection.execute(settled).scalar_one()
-                to_deliver = connection.execute(undelivered).scalar_one()
-            if emulator.status()["idle"] and done >= len(emulator.truth()["tasks"]) and not to_deliver:
+                to_do = sum(connection.execute(each).scalar_one() for each in (unread, undelivered))
+            if emulator.status()["idle"] and done >= len(emulator.truth()["tasks"]) and not to_do:
                 return
             await self.clock.sleep(LOOK_S)
 

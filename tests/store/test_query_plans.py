@@ -6,15 +6,18 @@ from contextlib import closing, contextmanager
 from typing import Any
 
 import pytest
-from sqlalchemy import Connection, event
+from sqlalchemy import Connection, event, insert
 
 from receiver.domain.facts import Fact
 from receiver.domain.fold import fold
+from receiver.inbox import inbox, set_aside
+from receiver.ledger import dirty
+from receiver.ledger.arrivals import Arrival, add_arrivals, known_deliveries
 from receiver.store import due, replay, retention, statements
 from receiver.store.bulk import is_postgres
 from receiver.store.engine import Store
-from receiver.store.tables import FINDING, TASK
-from tests.factories import ABOUT, ACCOUNT, hook, seen, settled
+from receiver.store.tables import FINDING, INBOX, TASK
+from tests.factories import ABOUT, ACCOUNT, delivery, hook, seen, settled
 from tests.postgres import prepared_database
 
 Heard = list[tuple[str, Any]]
@@ -95,6 +98,9 @@ def test_each_hot_lookup_uses_the_index_made_for_it(sqlite_store: Store, tasks: 
         assert search in told
 
 
+DIRTY_BY_NAME = "SEARCH dirty_task USING COVERING INDEX sqlite_autoindex_dirty_task_1 (account=? AND name=?)"
+
+
 def retention_statements(connection: Connection) -> None:
     """All that finding and deleting what is too old runs."""
     for found in (
@@ -126,6 +132,7 @@ def test_what_is_too_old_is_found_and_deleted_by_index(sqlite_store: Store) -> N
         "SEARCH delivery USING INDEX delivery_by_problem (problem>?)",
         "SEARCH task USING INDEX task_by_first (first_at<?)",
         "SEARCH fact USING INTEGER PRIMARY KEY (rowid=?)",
+        DIRTY_BY_NAME,
     ):
         assert search in told
 
@@ -143,8 +150,72 @@ def test_postgresql_too_finds_and_deletes_what_is_too_old_by_index(postgres: str
             for line in connection.exec_driver_sql(f"EXPLAIN {sql}", parameters).scalars()
         ]
     assert [line for line in told if "Seq Scan" in line] == []
-    for index in ("delivery_pkey", "fact_pkey", "fact_id_key", "task_by_first", "pending_pkey"):
+    for index in ("delivery_pkey", "fact_pkey", "fact_id_key", "task_by_first", "dirty_task_pkey"):
         assert any(f"using {index} " in line or f"on {index} " in line for line in told), index
+
+
+def background_statements(connection: Connection) -> None:
+    """All that reading hooks and finding dirty tasks runs, but for the folds."""
+    rows = [{"at": float(number), "count": 9, "bytes": 3, "batch": b"..."} for number in range(40)]
+    connection.execute(insert(INBOX), rows)
+    taken = [batch.number for batch in inbox._first(connection, 80)]
+    assert len(taken) == 8
+    about = [(ref, task_id) for number in range(20) for ref, task_id in ((f"r{number}", None), (None, "7"))]
+    facts = [hook("before", 1.0, about=each, copy=copy) for copy, each in enumerate(about)]
+    arrivals = [Arrival(delivery(fact.id), fact) for fact in facts]
+    known_deliveries(connection, [each.delivery.id for each in arrivals])
+    inbox._finish(connection, lambda it: add_arrivals(it, arrivals), taken)
+    tasks = dirty.due(connection, 2.0, 8)
+    assert len(tasks) == 8
+    dirty.set_aside(connection, tasks[0], "a fault", 2.0)
+    dirty.take(connection, tasks)
+    dirty.among(connection, ACCOUNT, ["r1", "#1"])
+    set_aside.due(connection, 2.0, 8)
+    set_aside.done(connection, "d1")
+
+
+def test_the_reader_and_the_folder_find_their_work_by_index(sqlite_store: Store) -> None:
+    with sqlite_store.transaction() as connection:
+        with overheard(connection) as heard:
+            background_statements(connection)
+        told = plans(connection, [each for each in heard if not each[0].startswith("INSERT")])
+    # In order of the index, so the first are found without reading or sorting the others.
+    assert [detail for detail in told if "TEMP B-TREE" in detail] == []
+    assert [detail for detail in told if re.match(r"SCAN (?!\S+ VIRTUAL TABLE|inbox$)", detail)] == []
+    for search in (
+        "SCAN inbox",  # by the row's number, which is its place in the table
+        "SEARCH inbox USING INTEGER PRIMARY KEY (rowid=?)",
+        "SEARCH dirty_task USING INDEX dirty_task_by_turn (retry_at<?)",
+        DIRTY_BY_NAME,
+        "SEARCH dirty_task USING INDEX sqlite_autoindex_dirty_task_1 (account=? AND name=?)",
+        "SEARCH delivery USING COVERING INDEX sqlite_autoindex_delivery_1 (id=?)",
+        "SEARCH set_aside USING INDEX set_aside_by_retry (retry_at<?)",
+        "SEARCH set_aside USING INDEX sqlite_autoindex_set_aside_1 (id=?)",
+    ):
+        assert search in told
+
+
+def test_on_postgresql_too_the_reader_and_the_folder_find_their_work_by_index(postgres: str) -> None:
+    with closing(Store(prepared_database(postgres))) as store, store.transaction() as connection:
+        for way in ("seqscan", "bitmapscan", "sort"):
+            connection.exec_driver_sql(f"SET LOCAL enable_{way} = off")  # as with a table that is large
+        with overheard(connection) as heard:
+            background_statements(connection)
+        told = [
+            line
+            for sql, parameters in heard
+            if not sql.lstrip().startswith("INSERT INTO inbox")
+            for line in connection.exec_driver_sql(f"EXPLAIN {sql}", parameters).scalars()
+        ]
+    assert [line for line in told if re.search(r"Seq Scan|Sort", line)] == []
+    for index in (
+        "inbox_pkey",
+        "dirty_task_by_turn",
+        "dirty_task_pkey",
+        "delivery_pkey",
+        "set_aside_by_retry",
+    ):
+        assert any(f"using {index} " in line for line in told), index
 
 
 @pytest.mark.parametrize("where", [(), (due.not_in(["5", "6"]),), (due.in_queue("5"),)])
@@ -169,8 +240,7 @@ def replaying_statements(connection: Connection) -> None:
         connection.execute(page)
     keys = ["r1", "r2", "#91", "#92"]
     statements.count_facts(connection, ACCOUNT, keys)
-    statements.pending_of(connection, ACCOUNT, keys)
-    statements.drop_pending(connection, [1, 2])
+    dirty.among(connection, ACCOUNT, keys)
     replay.derive_links(connection, ACCOUNT, ["1", "2"])
     replay.drop_without_facts(connection, ACCOUNT, keys)
 

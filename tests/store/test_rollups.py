@@ -16,9 +16,9 @@ from hypothesis import strategies as st
 
 from receiver.domain.facts import Fact, HookSaid
 from receiver.domain.fold import fold
-from receiver.ledger import backlog
+from receiver.ledger import folder
+from receiver.ledger.arrivals import Arrival
 from receiver.recount import adopt_zone
-from receiver.store.backend import Arrival
 from receiver.store.counted import ATTEMPT, CALENDAR, ROLLUP, ROLLUP_DAY
 from receiver.store.engine import Store
 from receiver.store.rows import attempt_rows
@@ -49,7 +49,7 @@ async def heard(house: House, facts: Sequence[Fact], together: int = 1) -> None:
         rows = [delivery(fact.id, fact.at)._replace(account=fact.account, ref=fact.ref) for fact in hooks]
         arrivals = map(Arrival, rows, hooks)
         await asyncio.gather(*map(house.accept, arrivals), house.ledger.record(observed))
-    await house.ledger.caught_up()
+    await house.caught_up()
 
 
 def check(house: House, zone: str = "UTC") -> None:
@@ -108,8 +108,8 @@ def follow(target: Callable[[], str], facts: list[Fact], seed: int, zone: str) -
                 check(house, zone)
 
     with pytest.MonkeyPatch.context() as patch:
-        for name in ("FOLD_BATCH", "BUSY_FOLD_BATCH"):
-            patch.setattr(backlog, name, seed % 5 + 1)
+        for name in ("LEAST", "MOST"):
+            patch.setattr(folder, name, seed % 5 + 1)
         asyncio.run(run())
 
 
@@ -139,8 +139,8 @@ def test_two_receivers_that_fold_at_the_same_time_keep_the_sums(
             check(houses[0])
 
     with pytest.MonkeyPatch.context() as patch:
-        for name in ("FOLD_BATCH", "BUSY_FOLD_BATCH"):
-            patch.setattr(backlog, name, seed % 5 + 1)
+        for name in ("LEAST", "MOST"):
+            patch.setattr(folder, name, seed % 5 + 1)
         asyncio.run(run())
 
 

@@ -1,16 +1,18 @@
 from collections.abc import Iterable
 
 import pytest
-from sqlalchemy import delete, insert, select
+from sqlalchemy import delete, select
 
 from receiver.domain.facts import Fact, QueueSaid
 from receiver.domain.fold import fold
+from receiver.ledger import dirty
+from receiver.ledger.dirty import DirtyTask
 from receiver.store import statements
 from receiver.store.bulk import is_postgres
 from receiver.store.engine import Store
 from receiver.store.rows import key_of, queue_row
 from receiver.store.statements import Subject
-from receiver.store.tables import FACT, FINDING, PENDING, QUEUE, TASK
+from receiver.store.tables import FACT, FINDING, QUEUE, TASK
 from tests.factories import ACCOUNT, called, finished, hook, seen, settled
 
 
@@ -161,5 +163,5 @@ def test_facts_are_counted_under_the_keys_under_which_they_are_found(store: Stor
     with store.transaction() as connection:
         keys = ["r1", "#8", "#9"]
         assert statements.count_facts(connection, ACCOUNT, keys) == {"r1": 3, "#8": 1}
-        connection.execute(insert(PENDING), [{"seq": seq} for seq in (2, 4, 5)])
-        assert statements.pending_of(connection, ACCOUNT, keys) == {2: "r1", 4: "#8"}
+        dirty.mark(connection, {DirtyTask(ACCOUNT, name): 1.0 for name in ("r1", "#8", "r2")})
+        assert dirty.among(connection, ACCOUNT, keys) == {"r1", "#8"}

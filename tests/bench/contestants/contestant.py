@@ -12,7 +12,8 @@ from tests.bench.traffic import Traffic
 class Stand:
     """A contestant that runs. `stored`: the unique ids of all in its store; None where it stores nothing.
 
-    `backlog`: how many acknowledged events it has still to work on, if it puts work off.
+    `backlog`: how many acknowledged events it has still to work on, if it puts work off. `api_ports`: where
+    it answers all but hooks, if elsewhere.
     """
 
     ports: tuple[int, ...]
@@ -20,6 +21,7 @@ class Stand:
     stored: Callable[[], Iterable[str]] | None = None
     pids: tuple[int, ...] = ()
     backlog: Callable[[], int] | None = None
+    api_ports: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import closing, contextmanager
 from functools import partial
 from pathlib import Path
+from typing import NamedTuple
 
 from tests.bench.contestants.contestant import Contestant, Stand, needs_postgres
 from tests.bench.ground import Ground, Program, free_port, running, server_cores
@@ -24,6 +25,8 @@ hook_keys = [{{ name = "{key}", secret = "{secret}" }}]
 base_url = "http://127.0.0.1:9/api/ver1.0"
 oauth_client_id = "app"
 oauth_client_secret = "an-application-secret"
+[api]
+port = {api_port}
 [reconcile]
 enabled = false
 [delivery]
@@ -36,14 +39,15 @@ BODIES = (
 """The bodies of the deliveries that are facts as well."""
 
 
-UNFOLDED = "SELECT count(*) FROM pending"
-"""Facts that are on disk, and of which no timeline tells yet."""
+UNFOLDED = "SELECT coalesce(sum(count), 0) + (SELECT count(*) FROM dirty_task) FROM inbox"
+"""Hooks that are on disk and not read yet, and tasks whose timelines do not hold all that was read."""
 
 
-def write_settings(folder: Path, store: str, port: int) -> Path:
+def write_settings(folder: Path, store: str, port: int, api_port: int = 0) -> Path:
     """A settings file for `receiver serve` on that store."""
     path = folder / f"receiver-{port}.toml"
-    values = {"port": port, "store": store, "key": KEY_NAME, "secret": KEY_SECRET, "account": ACCOUNT}
+    values = {"port": port, "api_port": api_port, "store": store, "key": KEY_NAME, "secret": KEY_SECRET}
+    values["account"] = ACCOUNT
     path.write_text(_SETTINGS.format(**values))
     return path
 
@@ -52,17 +56,26 @@ def command(settings: Path, *words: str) -> list[str]:
     return [sys.executable, "-m", "receiver", *words, "--config", str(settings)]
 
 
+class Served(NamedTuple):
+    """Processes of `receiver serve`. `ports`: for hooks; `api_ports`: for all else."""
+
+    ports: Numbers
+    api_ports: Numbers
+    pids: Numbers
+
+
 @contextmanager
-def serve(ground: Ground, store: str, processes: int = 1) -> Iterator[tuple[Numbers, Numbers]]:
-    """`receiver serve`, so many of them on one store: (ports, pids)."""
+def serve(ground: Ground, store: str, processes: int = 1) -> Iterator[Served]:
+    """`receiver serve`, so many of them on one store."""
     folder = ground.new_folder()
     ports = tuple(free_port() for _ in range(processes))
+    api_ports = tuple(free_port() for _ in range(processes))
     programs = [
-        Program(command(write_settings(folder, store, port), "serve"), port, cores=tied)
-        for port, tied in zip(ports, server_cores(processes), strict=True)
+        Program(command(write_settings(folder, store, port, api_port), "serve"), port, cores=tied)
+        for port, api_port, tied in zip(ports, api_ports, server_cores(processes), strict=True)
     ]
     with running(ground, programs) as started:
-        yield ports, tuple(process.pid for process in started)
+        yield Served(ports, api_ports, tuple(process.pid for process in started))
 
 
 @contextmanager
@@ -70,13 +83,14 @@ def on_sqlite(ground: Ground, path: Path | None = None) -> Iterator[Stand]:
     """On the database at `path`, by default a new one. What was in it before is not looked at."""
     store = path or ground.new_folder() / "receiver.db"
     began = time.time()
-    with serve(ground, str(store)) as (ports, pids):
+    with serve(ground, str(store)) as served:
         yield Stand(
-            ports,
+            served.ports,
             Traffic("minted", random_refs=ground.random_refs),
             lambda: ids_of(_sqlite_bodies(store, began)),
-            pids,
+            served.pids,
             lambda: _sqlite_count(store),
+            served.api_ports,
         )
 
 
@@ -103,13 +117,14 @@ def on_postgres(ground: Ground, processes: int) -> Iterator[Stand]:
     name = postgres.new_database()
     unique = BODIES.replace("delivery.body", f"convert_from(delivery.body, 'UTF8')::json->>'{ID_FIELD}'")
     try:
-        with serve(ground, postgres.url(name), processes) as (ports, pids):
+        with serve(ground, postgres.url(name), processes) as served:
             yield Stand(
-                ports,
+                served.ports,
                 Traffic("minted", random_refs=ground.random_refs),
                 lambda: postgres.texts(name, unique),
-                pids,
+                served.pids,
                 lambda: int(postgres.texts(name, UNFOLDED)[0]),
+                served.api_ports,
             )
     finally:
         postgres.drop_database(name)

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from receiver.intake import payload as module
-from receiver.intake.payload import Payload, read_payload
+from receiver.inbox import payload as module
+from receiver.inbox.payload import Payload, read_payload
 
 NUMBERS = st.one_of(
     st.integers(),

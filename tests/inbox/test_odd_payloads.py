@@ -2,7 +2,7 @@
 
 import pytest
 
-from receiver.intake.payload import read_payload
+from receiver.inbox.payload import read_payload
 
 PART = '--{0}\r\nContent-Disposition: form-data; name="{1}"\r\n\r\n{2}\r\n'
 MULTIPART = (PART.format("b", "id", "77") + PART.format("b", "empty", "") + "--b--\r\n").encode()

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from receiver.domain.fields import DEFAULT_ALIASES, fold_name, read_time, result_of
-from receiver.intake.payload import read_payload
+from receiver.inbox.payload import read_payload
 
 _UUID = re.compile(r"[0-9a-f]{8}-?([0-9a-f]{4}-?){3}[0-9a-f]{12}", re.IGNORECASE)
 _TASK_NAME = re.compile(r"task|^id$", re.IGNORECASE)

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from receiver.intake.payload import Payload, read_payload
+from receiver.inbox.payload import Payload, read_payload
 
 NAMES = ("name", "id")
 SAID = (("name", "Иван"), ("id", "77"))

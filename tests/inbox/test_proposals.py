@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from receiver.intake.capture import as_setting, propose
+from receiver.inbox.capture import as_setting, propose
 from receiver.settings import load_settings
 
 CALL = "0b6f3a52-7c1e-4a7b-9d52-1f0e6a8c2b11"

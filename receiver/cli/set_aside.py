@@ -1,0 +1,82 @@
+"""`receiver set-aside`: hooks that could not be read and tasks that could not be folded."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from receiver.api.endpoint import Asked
+from receiver.api.set_aside import SetAsidePage, SetAsideQuery, list_set_aside, retry_set_aside
+from receiver.cli.options import AccountOption, CursorOption, LimitOption
+from receiver.cli.output import (
+    STDOUT,
+    ConfigOption,
+    JsonOption,
+    print_json,
+    print_table,
+    say_next,
+    short_moment,
+)
+from receiver.cli.reading import ask, plain, query_of
+from receiver.errors import InputError
+from receiver.inbox.set_aside import Kind
+
+
+def set_aside(
+    *,
+    account: AccountOption = None,
+    kind: Annotated[Kind | None, typer.Option(help="Only hooks, or only tasks.")] = None,
+    limit: LimitOption = 50,
+    cursor: CursorOption = None,
+    retry: Annotated[bool, typer.Option("--retry", help="Try everything again now.")] = False,
+    config: ConfigOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """List hooks that could not be read and tasks that could not be folded, or try them again.
+
+    They are kept, and tried again automatically after growing pauses and at each start of `receiver serve`.
+    """
+    if retry:
+        if account or kind or cursor:
+            raise InputError("--retry", "everything is tried again: leave out --account, --kind and --cursor")
+        _retry(config, as_json=as_json)
+        return
+    query = query_of(SetAsideQuery, account=account, kind=kind, limit=limit, cursor=cursor)
+    _print_page(ask(list_set_aside, query, {}, config), as_json=as_json)
+
+
+def _retry(config: Path | None, *, as_json: bool) -> None:
+    answer = ask(retry_set_aside, Asked(), {}, config)
+    if as_json:
+        print_json(plain(answer))
+    elif answer.hooks or answer.tasks:
+        STDOUT.print(
+            f"{_counted(answer.hooks, answer.tasks)} will be tried again: "
+            "a running receiver does it within seconds, another one when it starts.",
+            highlight=False,
+        )
+    else:
+        STDOUT.print("Nothing is set aside.")
+
+
+def _print_page(page: SetAsidePage, *, as_json: bool) -> None:
+    answer = plain(page)
+    if as_json:
+        print_json(answer)
+        return
+    columns = ("id", "kind", "account", "event", "since", "failures", "next try", "problem")
+    rows = [
+        row
+        | {
+            "since": short_moment(row["since"]),
+            "next try": short_moment(row["retry_at"]) if row["retry_at"] else "now",
+        }
+        for row in answer["set_aside"]
+    ]
+    print_table("Set aside", columns, [[row[column] for column in columns] for row in rows])
+    STDOUT.print(f"In all: {_counted(page.totals['hook'], page.totals['task'])}", highlight=False)
+    say_next(page.next_cursor)
+
+
+def _counted(hooks: int, tasks: int) -> str:
+    return f"{hooks} hook{'s' * (hooks != 1)} and {tasks} task{'s' * (tasks != 1)}"

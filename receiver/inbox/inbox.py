@@ -1,0 +1,158 @@
+"""Batches of raw hooks on disk, from their acknowledgement until the ledger has them."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from functools import partial
+from typing import NamedTuple, Protocol, TypeVar
+
+from sqlalchemy import Connection, func, select
+
+from receiver.errors import StoreUnavailableError
+from receiver.inbox.batch import RawHook, encode_batch
+from receiver.store.bulk import is_postgres, run
+from receiver.store.engine import Claim, Store
+from receiver.store.tables import INBOX
+
+Result = TypeVar("Result")
+
+
+class Batch(NamedTuple):
+    """A batch in the inbox. `number`: never given out twice; `at`: when its first hook came; `size`: hooks;
+    `document`: see `receiver.inbox.batch`.
+    """
+
+    number: int
+    at: float
+    size: int
+    document: bytes
+
+
+class Level(NamedTuple):
+    """How full the inbox is. `since`: when its oldest hook came, epoch seconds; None if it is empty."""
+
+    hooks: int
+    bytes: int
+    since: float | None
+
+
+class Taken:
+    """Batches that were taken out, and are done once `finish` returns; else they are taken again later."""
+
+    def __init__(self, batches: Sequence[Batch], transact: Claim) -> None:
+        self.batches = batches
+        self._transact = transact
+
+    async def finish(self, work: Callable[[Connection], Result]) -> Result:
+        """Run `work` and delete the batches in one transaction. Raises StoreUnavailableError where another
+        process has taken them too, and what `work` raises.
+        """
+        return await self._transact(
+            partial(_finish, work=work, numbers=[each.number for each in self.batches])
+        )
+
+
+class Inbox(Protocol):
+    """Where batches are kept. `turn`: to be held around `append`; `level`: how full it was last seen."""
+
+    turn: asyncio.Lock
+    level: Level
+
+    def require_room(self) -> None:
+        """Raises StoreUnavailableError where the inbox is full."""
+
+    async def append(self, hooks: Sequence[RawHook], at: float) -> None:
+        """Returns once a batch of these hooks, of which the first came `at`, is on disk. Raises
+        StoreUnavailableError.
+        """
+
+    def take(self, most: int) -> AbstractAsyncContextManager[Taken]:
+        """The oldest batches, with about `most` hooks together. They stay in the inbox until they are
+        finished.
+        """
+
+    async def measure(self) -> Level:
+        """Look how full the inbox is."""
+
+
+class StoreInbox:
+    """The inbox in the store: one row a batch. Beyond `max_hooks` or `max_bytes` nothing is taken in."""
+
+    def __init__(self, store: Store, max_hooks: int, max_bytes: int) -> None:
+        self._store = store
+        self._max_hooks, self._max_bytes = max_hooks, max_bytes
+        self.turn = store.appending
+        self.level = Level(0, 0, None)
+
+    def require_room(self) -> None:
+        """Raises StoreUnavailableError where the inbox is full."""
+        if self.level.hooks >= self._max_hooks or self.level.bytes >= self._max_bytes:
+            raise StoreUnavailableError("the inbox is full: hooks come faster than they are read")
+
+    async def append(self, hooks: Sequence[RawHook], at: float) -> None:
+        """Returns once a batch of these hooks, of which the first came `at`, is on disk."""
+        document = encode_batch(hooks)
+        await self._store.append(_APPEND, at, len(hooks), len(document), document)
+        level = self.level
+        self.level = Level(level.hooks + len(hooks), level.bytes + len(document), level.since or at)
+
+    @asynccontextmanager
+    async def take(self, most: int) -> AsyncIterator[Taken]:
+        """The oldest batches, with about `most` hooks together. They stay in the inbox until they are
+        finished.
+        """
+        first = partial(_first, most=most)
+        if self._store.is_shared:
+            async with self._store.claim() as claim:
+                yield (taken := Taken(await claim(first), claim))
+        else:
+            yield (taken := Taken(await self._store.read(first), self._store.write))
+        self._lower(taken.batches)
+
+    def _lower(self, batches: Sequence[Batch]) -> None:
+        """These have been read. Others may read too: `measure` says how full it really is."""
+        hooks = self.level.hooks - sum(batch.size for batch in batches)
+        size = self.level.bytes - sum(len(batch.document) for batch in batches)
+        self.level = Level(max(0, hooks), max(0, size), self.level.since)
+
+    async def measure(self) -> Level:
+        """Look how full the inbox is."""
+        self.level = await self._store.read(measure)
+        return self.level
+
+
+def measure(connection: Connection) -> Level:
+    """How full the inbox is."""
+    count, size, since = INBOX.c["count"], INBOX.c["bytes"], INBOX.c["at"]
+    hooks, total, oldest = connection.execute(
+        select(func.coalesce(func.sum(count), 0), func.coalesce(func.sum(size), 0), func.min(since))
+    ).one()
+    return Level(int(hooks), int(total), oldest)
+
+
+def _first(connection: Connection, most: int) -> list[Batch]:
+    counts = run(connection, _COUNTS + (_LOCKED if is_postgres(connection) else ""), _LOOKED_AT).all()
+    numbers: list[int] = []
+    hooks = 0
+    for number, count in counts:
+        if numbers and hooks + count > most:
+            break
+        numbers.append(number)
+        hooks += count
+    query = "SELECT number, at, count, batch FROM inbox WHERE number IN ? ORDER BY number"
+    return [Batch(*row) for row in run(connection, query, numbers)] if numbers else []
+
+
+_LOOKED_AT = 64
+"""Batches from which the first are taken."""
+
+_APPEND = "INSERT INTO inbox (at, count, bytes, batch) VALUES (?, ?, ?, ?)"
+_COUNTS = "SELECT number, count FROM inbox ORDER BY number LIMIT ?"
+_LOCKED = " FOR UPDATE SKIP LOCKED"
+
+
+def _finish(connection: Connection, work: Callable[[Connection], Result], numbers: list[int]) -> Result:
+    deleted = run(connection, "DELETE FROM inbox WHERE number IN ?", numbers).rowcount
+    if deleted != len(numbers):
+        raise StoreUnavailableError("another process has read the same hooks")
+    return work(connection)

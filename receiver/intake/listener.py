@@ -1,0 +1,202 @@
+"""The hook listener: the connections that bring hooks, their number, their deadlines, and their end."""
+
+import asyncio
+import os
+import re
+import resource
+import socket
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from email.utils import formatdate
+from typing import Protocol
+
+import structlog
+
+from receiver.domain.masking import mask_text
+from receiver.intake.intake import Intake
+from receiver.logs import Seldom
+
+_log = structlog.get_logger("receiver.intake")
+
+_TICK_S = 0.5
+"""Seconds between two looks at the connections' deadlines."""
+
+_BACKLOG = 2048
+"""Connections that the system keeps until they are accepted."""
+
+_FEW = 4
+"""Connections that have brought no authentic request are few if they are at most one in so many. At the limit
+they make room before those of senders, unless they are few: a new sender is unknown at first as well.
+"""
+
+_SPARE_FILES = 64
+"""Open files left for the store, the API and deliveries."""
+
+_SHOWN_PATH = re.compile(rb"[A-Z]+ +((?:/[!-%\'-.0->@-~]{0,40}){1,3})")
+"""The beginning of a path, which holds no secret."""
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Seconds, bytes, connections. See `ListenerSettings`."""
+
+    max_connections: int
+    max_head_bytes: int
+    head_s: float
+    body_s: float
+    idle_s: float
+
+
+class Connection(Protocol):
+    """What the listener knows of a connection. See `HookConnection`."""
+
+    since: float
+
+    @property
+    def phase(self) -> str: ...
+    def time_out(self) -> None: ...
+    def close(self) -> None: ...
+    def drop(self) -> None: ...
+
+
+class HookListener:
+    """Takes connections in while it runs."""
+
+    def __init__(self, intake: Intake, limits: Limits) -> None:
+        self.intake = intake
+        self.limits = limits
+        self.is_draining = False
+        self.tail = self.closing_tail = b""
+        self._most = limits.max_connections
+        self._deadlines = {
+            "head": limits.head_s,
+            "body": limits.body_s,
+            "idle": limits.idle_s,
+            "unread": limits.idle_s,
+        }
+        self._connections: set[Connection] = set()
+        self._idle: dict[Connection, None] = {}
+        """Those that have brought authentic requests and have none under way, the longest idle one first."""
+        self._strangers: dict[Connection, None] = {}
+        """Those that have brought no authentic request, the oldest first."""
+        self._seldom = Seldom(_log)
+        self._loop = asyncio.get_running_loop()
+        self.now = self._loop.time
+        self._gone = asyncio.Event()
+        self._write_tails()
+
+    async def start(self, sock: socket.socket, connect: Callable[["HookListener"], asyncio.Protocol]) -> None:
+        """Listen on this socket. `connect`: makes a connection of this listener."""
+        self._most = min(self.limits.max_connections, _files_allowed(self.limits.max_connections))
+        self._server = await self._loop.create_server(lambda: connect(self), sock=sock, backlog=_BACKLOG)
+        self._ticking = asyncio.create_task(self._tick(), name="listener")
+
+    async def drain(self, deadline_s: float) -> None:
+        """Take no more connections; answer what is under way, and close what is left after the deadline."""
+        self.is_draining = True
+        self._server.close()
+        for connection in list(self._connections):
+            if connection.phase == "idle":
+                connection.close()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(deadline_s):
+                while self._connections:
+                    self._gone.clear()
+                    await self._gone.wait()
+        for connection in list(self._connections):
+            connection.drop()
+        self._ticking.cancel()
+
+    # Called by connections
+
+    def opened(self, connection: Connection) -> None:
+        """A connection begins. At the limit another one is closed for it: the oldest that has brought no
+        authentic request, or where there are few of those, the one that is idle for longest.
+        """
+        self._connections.add(connection)
+        self._strangers[connection] = None
+        self.intake.metrics.connections = len(self._connections)
+        if len(self._connections) > self._most:
+            are_few = len(self._strangers) <= self._most // _FEW
+            self._close_one("limit", next(iter(self._idle if are_few and self._idle else self._strangers)))
+            self._seldom.warning(
+                "connections are at their limit: idle ones are closed; raise listener.max_connections and "
+                "the limit of open files, or have a proxy in front keep fewer",
+                limit=self._most,
+            )
+
+    def busy(self, connection: Connection) -> None:
+        """It has brought an authentic request."""
+        self._strangers.pop(connection, None)
+        self._idle.pop(connection, None)
+
+    def idle(self, connection: Connection) -> None:
+        """All its requests are answered."""
+        if connection in self._connections and connection not in self._strangers:
+            self._idle.pop(connection, None)
+            self._idle[connection] = None
+
+    def closed(self, connection: Connection) -> None:
+        """It has ended."""
+        self._connections.discard(connection)
+        self._strangers.pop(connection, None)
+        self._idle.pop(connection, None)
+        self.intake.metrics.connections = len(self._connections)
+        self._gone.set()
+
+    def note_malformed(self, peer: str | None, data: bytes) -> None:
+        """What came is no HTTP. Of its path only the beginning is logged, since a token may follow."""
+        shown = _SHOWN_PATH.match(data)
+        path = mask_text(shown[1].decode("ascii", "replace")) + "/…" if shown else "(no path)"
+        self._seldom.warning("a request cannot be parsed and is refused", peer=peer, path=path)
+
+    def note_fault(self, error: Exception) -> None:
+        """A fault of ours."""
+        _log.error("a request was not handled", exc_info=error)
+
+    async def _tick(self) -> None:
+        while True:
+            await asyncio.sleep(_TICK_S)
+            self._write_tails()
+            now = self.now()
+            for connection in list(self._connections):
+                phase = connection.phase
+                if now - connection.since > self._deadlines.get(phase, now):
+                    self._count_closed(f"{phase}_timeout")
+                    connection.time_out()
+
+    def _close_one(self, reason: str, connection: Connection) -> None:
+        self._count_closed(reason)
+        self._strangers.pop(connection, None)
+        self._idle.pop(connection, None)
+        connection.drop()
+
+    def _count_closed(self, reason: str) -> None:
+        self.intake.metrics.connections_closed.labels(reason).inc()
+
+    def _write_tails(self) -> None:
+        """The end of each answer's headers, with the date."""
+        date = f"\r\ndate: {formatdate(usegmt=True)}".encode()
+        self.tail = date + b"\r\n\r\n"
+        self.closing_tail = date + b"\r\nconnection: close\r\n\r\n"
+
+
+def _files_allowed(wanted: int) -> int:
+    """Connections for which the system lets this process open files; its soft limit is raised first."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft != resource.RLIM_INFINITY:
+        most = 2**20 if hard == resource.RLIM_INFINITY else hard
+        raised = min(most, max(soft, wanted + 2 * _SPARE_FILES))
+        with suppress(OSError, ValueError):
+            resource.setrlimit(resource.RLIMIT_NOFILE, (raised, hard))
+            soft = raised
+        return max(1, soft - _open_files() - _SPARE_FILES)
+    return wanted
+
+
+def _open_files() -> int:
+    try:
+        return len(os.listdir("/proc/self/fd"))
+    except OSError:
+        return _SPARE_FILES

@@ -1,0 +1,126 @@
+"""Folding: tasks that facts have touched get their timelines, each once for all that is known by then."""
+
+import asyncio
+from collections.abc import Sequence
+from contextlib import suppress
+from functools import partial
+
+import structlog
+
+from receiver.domain.fold import Fold, fold
+from receiver.errors import StoreUnavailableError
+from receiver.ledger import dirty, folding
+from receiver.ledger.backlog import Background, Backlog
+from receiver.ledger.counting import count
+from receiver.ledger.dirty import DirtyTask
+from receiver.ledger.ledger import OTHER_FOLDS_S
+from receiver.ledger.problems import where_from
+from receiver.ledger.throttle import BatchSize
+
+_log = structlog.get_logger("receiver.ledger")
+
+_BUSY_S, _IDLE_S = 0.004, 0.05
+"""Length of a transaction in seconds while hooks come in, which wait for it on SQLite; and while none do."""
+
+LEAST, MOST = 4, 256
+"""Tasks folded in one transaction."""
+
+PEEK_S = 2.0
+"""Pause in seconds before looking for tasks that another receiver has left dirty, or that are to be retried.
+"""
+
+
+class Folder:
+    """Folds dirty tasks. `fold`: what folds one task."""
+
+    name = "folder"
+
+    def __init__(self, background: Background, fold: Fold = fold) -> None:
+        self._store, self._metrics = background.store, background.metrics
+        self._throttle, self._clock = background.throttle, background.clock
+        self._fold = fold
+        self._size = BatchSize(LEAST, MOST)
+        self.backlog = Backlog()
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Fold until `stop` is set and nothing is left, or the store is in trouble."""
+        while not self.backlog.is_over(stop):
+            if self.backlog.is_empty:
+                if not await self.backlog.wait_for_more(stop, PEEK_S):
+                    await self._peek()
+                continue
+            async with self._throttle.turn(stop):
+                is_well = await self._step()
+            if not is_well:
+                await self.backlog.rest(stop)
+
+    async def retry_all(self) -> None:
+        """Let every task that was set aside be tried again now."""
+        await self._store.write(dirty.retry_all)
+        self.backlog.grow()
+
+    async def _peek(self) -> None:
+        """Look for tasks that another receiver has left. A read, since it is mostly in vain."""
+        with suppress(StoreUnavailableError):
+            if await self._store.read(partial(dirty.due, now=self._clock.now(), most=1)):
+                self.backlog.grow()
+
+    async def _step(self) -> bool:
+        """Fold some tasks. False where the store is in trouble."""
+        try:
+            await self._fold_some(self._size.within(_BUSY_S if self._throttle.is_busy else _IDLE_S))
+        except StoreUnavailableError as error:
+            _log.warning("not folded, will be tried again", problem=str(error))
+            return False
+        return True
+
+    async def _fold_some(self, most: int) -> None:
+        growth, began, now = self.backlog.growth, _now(), self._clock.now()
+        try:
+            folded = await self._store.write(partial(folding.fold_some, most=most, now=now, fold=self._fold))
+        except StoreUnavailableError:
+            raise
+        except Exception:
+            await self._fold_one_by_one(most)
+            return
+        self._size.note(folded.tasks, _now() - began)
+        for change in folded.changes:
+            count(self._metrics, change)
+        if folded.is_taken:
+            await asyncio.sleep(OTHER_FOLDS_S)
+        elif folded.tasks < most:
+            self.backlog.shrink(growth)
+
+    async def _fold_one_by_one(self, most: int) -> None:
+        """Fold each task in a transaction of its own; one that fails is set aside. Raises
+        StoreUnavailableError.
+        """
+        now = self._clock.now()
+        for task in await self._store.read(partial(dirty.due, now=now, most=most)):
+            work = partial(folding.fold_these, tasks=[task], fold=self._fold)
+            try:
+                changes: Sequence[folding.Change] = await self._store.write(work)
+            except StoreUnavailableError:
+                raise
+            except Exception as error:
+                await self._set_aside(task, error)
+            else:
+                for change in changes:
+                    count(self._metrics, change)
+
+    async def _set_aside(self, task: DirtyTask, error: Exception) -> None:
+        problem = where_from(error)
+        _log.error(
+            "a task cannot be folded and is set aside; see `receiver set-aside`",
+            account=task.account,
+            task=task.name,
+            problem=problem,
+            exc_info=error,
+        )
+        now = self._clock.now()
+        await self._store.write(partial(dirty.set_aside, task=task, problem=problem, now=now))
+        self._metrics.fold_failures.inc()
+
+
+def _now() -> float:
+    return asyncio.get_running_loop().time()

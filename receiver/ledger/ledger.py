@@ -1,0 +1,112 @@
+"""The ledger's writer: what the API said is committed in groups, and folded in the same transaction.
+
+Hooks get into the ledger through the inbox (see `receiver.inbox.reader`) and are folded by `Folder`.
+"""
+
+import asyncio
+from collections.abc import Sequence
+from contextlib import aclosing
+from functools import partial
+
+import structlog
+
+from receiver.domain.facts import Fact
+from receiver.domain.fold import Fold, fold
+from receiver.errors import StoreUnavailableError
+from receiver.ledger import folding
+from receiver.ledger.commit_queue import MAX_WAIT_S, CommitQueue, settle
+from receiver.ledger.counting import count
+from receiver.metrics import Metrics
+from receiver.store.engine import Store
+
+_log = structlog.get_logger("receiver.ledger")
+
+_FACT_BYTES = 1000
+"""The size of an observation, roughly."""
+
+OTHER_FOLDS_S = 0.02
+"""Pause in seconds while another receiver folds."""
+
+
+class _Observation:
+    """Facts that one caller wants recorded together."""
+
+    def __init__(self, facts: Sequence[Fact]) -> None:
+        loop = asyncio.get_running_loop()
+        self.facts = facts
+        self.size = _FACT_BYTES * len(facts)
+        self.since = loop.time()
+        self.recorded: asyncio.Future[None] = loop.create_future()
+
+    def settle(self, problem: Exception | None) -> None:
+        if self.recorded.done():
+            return  # the caller has gone
+        if problem is None:
+            self.recorded.set_result(None)
+        else:
+            self.recorded.set_exception(problem)
+
+
+class Ledger:
+    """Records observations. `run()` must be running for `record` to return. `fold`: what folds one task."""
+
+    name = "ledger"
+
+    def __init__(self, store: Store, metrics: Metrics, fold: Fold = fold) -> None:
+        self._store = store
+        self._fold = fold
+        self._metrics = metrics
+        self._queue: CommitQueue[_Observation] = CommitQueue()
+        store.when_unavailable(self._queue.reject)
+
+    async def record(self, facts: Sequence[Fact]) -> None:
+        """Returns once the facts are on disk and folded. Raises StoreUnavailableError where it should be
+        tried again later; StoreError where it is these facts that the store does not take.
+        """
+        observation = _Observation(facts)
+        self._queue.add(observation)
+        await observation.recorded
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Commit what waits until `stop` is set and nothing does."""
+        async with aclosing(self._queue.batches(stop, asyncio.Lock())) as batches:
+            async for batch in batches:
+                await self._commit(batch)
+
+    async def _commit(self, batch: Sequence[_Observation]) -> None:
+        """Commit and settle a batch; where facts are at fault, each observation by itself."""
+        try:
+            await self._record([fact for each in batch for fact in each.facts])
+        except asyncio.CancelledError:
+            settle(batch, StoreUnavailableError("the receiver is stopping"))
+            raise
+        except StoreUnavailableError as error:
+            _log.error("store unavailable", rejected=len(batch), problem=str(error))
+            self._queue.note_failure()
+            settle(batch, error)
+        except Exception as error:
+            await self._commit_each(batch, error)
+        else:
+            self._queue.note_commit()
+            settle(batch, None)
+
+    async def _commit_each(self, batch: Sequence[_Observation], error: Exception) -> None:
+        if len(batch) == 1:
+            settle(batch, error)
+            return
+        for number, each in enumerate(batch):
+            try:
+                await self._commit([each])
+            except asyncio.CancelledError:
+                settle(batch[number:], StoreUnavailableError("the receiver is stopping"))
+                raise
+
+    async def _record(self, facts: Sequence[Fact]) -> None:
+        until = asyncio.get_running_loop().time() + MAX_WAIT_S
+        work = partial(folding.record, facts=facts, fold=self._fold)
+        while (changes := await self._store.write(work)) is None:
+            if asyncio.get_running_loop().time() > until:
+                raise StoreUnavailableError("another receiver has been folding for too long")
+            await asyncio.sleep(OTHER_FOLDS_S)
+        for change in changes:
+            count(self._metrics, change)

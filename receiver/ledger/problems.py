@@ -1,0 +1,20 @@
+"""Errors of ours: what may be said of them where they are kept, and when to try again."""
+
+from traceback import extract_tb
+
+_FIRST_RETRY_S, _LONGEST_RETRY_S = 60.0, 6 * 3600.0
+"""Seconds until what is set aside is tried again; doubled with each further failure."""
+
+
+def retry_at(now: float, failures: int) -> float:
+    """When to try again after so many failures, epoch seconds."""
+    return now + min(_FIRST_RETRY_S * 2.0 ** min(failures - 1, 20), _LONGEST_RETRY_S)
+
+
+def where_from(error: BaseException) -> str:
+    """The error's type and the function and line of ours that raised it. Its text is left out, since it may
+    quote what people have typed.
+    """
+    ours = [frame for frame in extract_tb(error.__traceback__) if "receiver" in frame.filename]
+    place = f" in {ours[-1].name}, line {ours[-1].lineno}" if ours else ""
+    return f"{type(error).__name__}{place}"

@@ -1,0 +1,24 @@
+"""Strangers at a receiver that may open few files, and hooks beside them."""
+
+from pathlib import Path
+
+from tests.e2e.strangers import Sizes, run
+
+SIZES = Sizes(
+    silent=400,
+    trickling=20,
+    heads=400,
+    oversized=30,
+    pipelined=30_000,
+    unread=2,
+    seconds=2.0,
+    deadline_s=1.0,
+)
+
+
+def test_strangers_shut_out_no_hook_fill_no_memory_and_smuggle_nothing(tmp_path: Path) -> None:
+    outcome = run(tmp_path, SIZES)
+    assert outcome.faults == [], outcome
+    assert outcome.hooks.kept > 100
+    assert {"limit", "head_timeout", "unread_timeout"} <= outcome.closed.keys()
+    assert outcome.answers["heads"] == {"404": SIZES.heads}

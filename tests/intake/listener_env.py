@@ -1,0 +1,166 @@
+"""A hook listener in virtual time: its connections are in memory, and so is the inbox behind it."""
+
+import asyncio
+import socket
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import dataclass
+from random import Random
+from typing import Any
+
+from receiver.inbox.batch import RawHook
+from receiver.inbox.inbox import Level, Taken
+from receiver.intake.access import Access
+from receiver.intake.connection import HookConnection
+from receiver.intake.intake import Intake, IntakeRules, Outside
+from receiver.intake.listener import HookListener, Limits
+from receiver.ledger.backlog import Backlog
+from receiver.ledger.throttle import Throttle
+from receiver.metrics import Metrics
+from tests.emulator.virtual import VirtualLoop
+from tests.intake.door import FIXED, SIGNER, path_of
+from tests.intake.memory import PEER, Line
+from tests.intake.wired import LIMITS, never_busy
+from tests.simulation.loop import SimulatedClock
+
+MAX_BODY = 1_000
+FORGED = "/hooks/main/before/r1/new.forged"
+
+
+class MemoryServer:
+    """Makes connections until it is closed."""
+
+    def __init__(self, connect: Callable[[], asyncio.Protocol]) -> None:
+        self._connect: Callable[[], asyncio.Protocol] | None = connect
+
+    def connect(self) -> asyncio.Protocol:
+        if self._connect is None:
+            raise ConnectionRefusedError
+        return self._connect()
+
+    def close(self) -> None:
+        self._connect = None
+
+
+class MemoryLoop(VirtualLoop):
+    """Virtual time, with servers in memory instead of on sockets."""
+
+    server: MemoryServer
+
+    async def create_server(  # type: ignore[override]
+        self, protocol_factory: Callable[[], asyncio.Protocol], **_: Any
+    ) -> MemoryServer:
+        self.server = MemoryServer(protocol_factory)
+        return self.server
+
+
+class ScriptedInbox:
+    """Keeps hooks as the test wants it. `opened`: appends wait for it; `takes_s`: how long each takes;
+    `problem`: what they raise.
+    """
+
+    def __init__(self) -> None:
+        self.turn = asyncio.Lock()
+        self.level = Level(0, 0, None)
+        self.hooks: list[RawHook] = []
+        self.opened = asyncio.Event()
+        self.opened.set()
+        self.takes_s = 0.001
+        self.problem: Exception | None = None
+
+    def require_room(self) -> None:
+        pass
+
+    async def append(self, hooks: Sequence[RawHook], at: float) -> None:
+        await asyncio.sleep(self.takes_s)
+        await self.opened.wait()
+        if self.problem:
+            raise self.problem
+        self.hooks += hooks
+
+    def take(self, most: int) -> AbstractAsyncContextManager[Taken]:
+        raise NotImplementedError
+
+    async def measure(self) -> Level:
+        raise NotImplementedError
+
+
+@dataclass(frozen=True)
+class ListenerEnv:
+    """`server`: where its connections begin."""
+
+    listener: HookListener
+    inbox: ScriptedInbox
+    metrics: Metrics
+    server: MemoryServer
+
+    def connect(self, peer: str = PEER) -> Line:
+        return Line(self.server.connect, peer)
+
+    def counted(self, outcome: str, event: str = "before") -> float:
+        """Requests that were answered so."""
+        return self._sample("intake_requests_total", event=event, outcome=outcome)
+
+    def closed(self, reason: str) -> float:
+        """Connections that the listener closed for this."""
+        return self._sample("intake_connections_closed_total", reason=reason)
+
+    @property
+    def connections(self) -> float:
+        return self._sample("intake_connections")
+
+    @property
+    def in_flight(self) -> float:
+        return self._sample("intake_in_flight_requests")
+
+    @property
+    def bodies(self) -> list[bytes]:
+        """The bodies of the hooks that were kept."""
+        return [hook.body for hook in self.inbox.hooks]
+
+    def _sample(self, name: str, **labels: str) -> float:
+        return self.metrics.registry.get_sample_value(f"callback_{name}", labels) or 0.0
+
+
+def post(path: str, body: bytes = b"id=7", *lines: str, version: str = "1.1") -> bytes:
+    """A POST with its length."""
+    head = (f"POST {path} HTTP/{version}", "Host: x", *lines, f"Content-Length: {len(body)}")
+    return "\r\n".join([*head, "", ""]).encode("latin-1") + body
+
+
+def get(path: str, *lines: str, method: str = "GET", version: str = "1.1") -> bytes:
+    """A request without a body."""
+    return "\r\n".join([f"{method} {path} HTTP/{version}", "Host: x", *lines, "", ""]).encode("latin-1")
+
+
+def chunked(path: str, body: bytes) -> bytes:
+    """A POST whose body is this text of chunks."""
+    lines = (f"POST {path} HTTP/1.1", "Host: x", "Transfer-Encoding: chunked", "", "")
+    return "\r\n".join(lines).encode() + body
+
+
+def hook(ref: str = "r1") -> str:
+    """The path of a minted URL."""
+    return path_of("before", ref)
+
+
+@asynccontextmanager
+async def listening(limits: Limits = LIMITS, max_body: int = MAX_BODY) -> AsyncIterator[ListenerEnv]:
+    """A listener with these limits; only on a `MemoryLoop`."""
+    loop = asyncio.get_running_loop()
+    assert isinstance(loop, MemoryLoop)
+    inbox, metrics, stop = ScriptedInbox(), Metrics(), asyncio.Event()
+    rules = IntakeRules(Access(SIGNER, FIXED), max_body)
+    outside = Outside(metrics, SimulatedClock(), Random(1))
+    intake = Intake(rules, inbox, Backlog(), Throttle(never_busy), outside)
+    listener = HookListener(intake, limits)
+    with socket.socket() as unused:
+        await listener.start(unused, HookConnection)
+    running = asyncio.create_task(intake.run(stop))
+    try:
+        yield ListenerEnv(listener, inbox, metrics, loop.server)
+    finally:
+        inbox.opened.set()
+        await listener.drain(0.0)
+        stop.set()
+        await running
