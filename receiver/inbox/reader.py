@@ -64,7 +64,7 @@ class InboxReader:
                     await self._peek()
                 continue
             if _now() >= self._retry_at:  # where hooks come all the time the backlog is never empty for long
-                await self._retry_due()
+                await self._peek()
             async with self._throttle.turn(stop):
                 is_well = await self._step()
             if not is_well:

@@ -17,6 +17,7 @@ from receiver.intake.access import Access
 from receiver.ledger.backlog import Backlog
 from receiver.ledger.commit_queue import CommitQueue, Submission, settle
 from receiver.ledger.throttle import Throttle
+from receiver.logs import Seldom
 from receiver.metrics import Metrics
 
 _log = structlog.get_logger("receiver.intake")
@@ -59,12 +60,17 @@ class Intake:
         self._inbox = inbox
         self._unread = unread
         self._throttle = throttle
+        self._seldom = Seldom(_log)
         self.queue: CommitQueue[HookSubmission] = CommitQueue()
 
     def submit(self, request: HookSubmission) -> None:
         """Let it wait for its commit, after which it is settled. Raises StoreUnavailableError."""
-        self._inbox.require_room()
-        self.queue.add(request)
+        try:
+            self._inbox.require_room()
+            self.queue.add(request)
+        except StoreUnavailableError as error:
+            self._seldom.warning("hooks are answered 503", problem=str(error))
+            raise
 
     async def probe(self) -> None:
         """Returns once an empty batch is on disk. Raises StoreUnavailableError where no hook would be."""

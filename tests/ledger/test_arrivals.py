@@ -39,7 +39,7 @@ def arrival(
 
 def marks(connection: Connection) -> list[tuple[str, str, float]]:
     columns = DIRTY_TASK.c.account, DIRTY_TASK.c.name, DIRTY_TASK.c.since
-    return [tuple(row) for row in connection.execute(select(*columns).order_by(*columns))]  # type: ignore[misc]
+    return [tuple(row) for row in connection.execute(select(*columns).order_by(*columns))]
 
 
 def add(store: Store, *arrivals: Arrival) -> None:

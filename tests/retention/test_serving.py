@@ -18,7 +18,7 @@ pytestmark = pytest.mark.anyio
 
 async def test_what_serve_has_taken_in_is_found_by_its_age(tmp_path: Path) -> None:
     async with serving(tmp_path) as it:
-        await it.http.post(it.hook("r1"), json={"id": "7"})
+        await it.hooks.post(it.hook("r1"), json={"id": "7"})
         await it.receiver.caught_up()
         now, store = WallClock().now(), it.receiver.store
         with store.snapshot() as connection:
