@@ -186,6 +186,24 @@ async def test_where_nearly_all_are_senders_the_one_that_is_idle_for_longest_mak
         assert (await strangers[-1].ask(post(hook()))).status_code == 200
 
 
+async def test_a_sender_that_left_before_its_answer_is_not_closed_in_place_of_another() -> None:
+    async with listening(replace(LIMITS, max_connections=4)) as env:
+        env.inbox.opened.clear()
+        gone = env.connect()
+        gone.send(post(hook()))
+        gone.close()
+        await gone.ends()
+        env.inbox.opened.set()
+        await asyncio.sleep(1)
+        senders = [env.connect() for _ in range(4)]
+        for line in senders:
+            assert (await line.ask(post(hook()))).status_code == 200
+        late = env.connect()
+        await asyncio.sleep(0)
+        assert [line.is_over for line in (*senders, late)] == [True, False, False, False, False]
+        assert env.connections == 4
+
+
 async def test_what_is_no_authentic_request_is_closed_at_the_limit_and_what_is_goes_on() -> None:
     async with listening(replace(LIMITS, max_connections=5)) as env:
         env.inbox.opened.clear()

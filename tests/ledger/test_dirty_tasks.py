@@ -167,6 +167,7 @@ async def test_it_is_tried_again_when_its_time_has_come_and_folded_once_it_can_b
         faulty.clear()
         clock.time += 480
         await until(lambda: house.rows(DIRTY_TASK) == [])
+        await house.caught_up()
         assert keys(house) == {"r0", "r1", "r2", "r3"}
         assert house.sample("tasks_opened_total", queue="unknown") == 4
 

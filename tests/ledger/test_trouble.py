@@ -108,13 +108,14 @@ async def test_a_full_disk_is_unavailable_and_heals(house: House) -> None:
     assert len(house.facts()) == 1
 
 
-async def test_stopping_drains_what_waits(house: House) -> None:
-    recordings = start(house, hooks(700))
-    await asyncio.sleep(0)
-    house.stop.set()
-    assert await outcomes(*recordings) == [None] * 700
-    await asyncio.wait_for(house.running, 10)
-    assert len(house.facts()) == 700
+async def test_stopping_drains_what_waits(store_target: str) -> None:
+    async with open_house(store_target) as house:
+        recordings = start(house, hooks(700))
+        await asyncio.sleep(0)
+        house.stop.set()
+        assert await outcomes(*recordings) == [None] * 700
+        await asyncio.wait_for(house.running, 10)
+        assert len(house.facts()) == 700
 
 
 async def test_an_idle_ledger_stops_at_once(house: House) -> None:
