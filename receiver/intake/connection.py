@@ -200,7 +200,6 @@ class HookConnection(asyncio.Protocol):
         head, data = data[: end + 4], data[end + 4 :]
         if not _REQUEST_LINE.match(head):
             head = _escaped(head)
-        self._headers = []
         self._is_complete = False
         try:
             self._parser.feed_data(head)
@@ -229,6 +228,7 @@ class HookConnection(asyncio.Protocol):
         method = parser.get_method().decode()
         head = RequestHead(method, self._target, headers, size, self._peer, self.since)
         request = self._arriving = HookRequest(self._listener.intake, self, head)
+        self._target, self._headers = b"", []  # or an idle connection would keep them
         request.keeps_alive = self._keeps_alive and version == "1.1"
         if request.answer is None:
             self._listener.busy(self)
@@ -292,7 +292,8 @@ class HookConnection(asyncio.Protocol):
         self._target = target
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        self._headers.append((name.lower(), value))
+        if self._arriving is None:  # trailers are left out
+            self._headers.append((name.lower(), value))
 
     def on_headers_complete(self) -> None:
         self._keeps_alive = self._parser.should_keep_alive()

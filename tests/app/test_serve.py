@@ -107,7 +107,8 @@ def test_its_log_is_json_with_request_ids_and_without_secrets(served: Served) ->
     lines = [json.loads(line) for line in served.log.read_text().splitlines()]
     requests = {line["request_id"]: line for line in lines if "request_id" in line}
     assert (requests["mine-1"]["status"], requests["mine-1"]["path"]) == (401, "/v1/tasks")
-    assert requests[broken.headers["x-request-id"]]["problem"] == "broken JSON"
+    unread = requests[broken.headers["x-request-id"]]
+    assert (unread["event"], unread["problem"]) == ("hook kept but not read", "broken JSON")
     text = served.log.read_text()
     for secret in ("rcv_abc", KEY, "not-to-be-shown", "79161234567", served.hook("r1").rsplit(".", 1)[1]):
         assert secret not in text

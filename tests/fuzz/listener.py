@@ -7,6 +7,7 @@ reads of well-formed bytes the listener reads alike.
 
 import asyncio
 from collections import deque
+from collections.abc import Iterator
 from random import Random
 from typing import Any, cast
 from urllib.parse import unquote_to_bytes
@@ -48,6 +49,9 @@ class Transport:
         self.is_closed = True
 
     abort = close
+
+    def get_write_buffer_size(self) -> int:
+        return 0
 
     def pause_reading(self) -> None:
         pass
@@ -145,7 +149,7 @@ def _compare(kept: list[RawHook], h11_read: tuple[list[Read], bool], sent: list[
     """Well-formed hooks are kept, all of them; of others those that are kept were sent."""
     read, _ = h11_read
     if sent is not None:
-        wanted = deque((each.method, each.target, each.body) for each in sent if each.is_minted)
+        wanted = deque(_to_be_kept(sent))
         assert len(kept) == len(wanted), f"{len(kept)} of {len(wanted)} hooks were kept"
         assert len(read) == len(sent), "h11 reads them otherwise"
     else:
@@ -156,6 +160,15 @@ def _compare(kept: list[RawHook], h11_read: tuple[list[Read], bool], sent: list[
         if not wanted:
             return  # h11 has refused what the listener takes in, such as raw bytes in a target
         assert _is_same(hook, wanted.popleft()), f"another hook was kept: {hook!r}"
+
+
+def _to_be_kept(sent: list[Sent]) -> Iterator[Read]:
+    """Authentic hooks, but for those behind a stranger's chunked body, which ends the connection."""
+    for each in sent:
+        if each.is_minted:
+            yield each.method, each.target, each.body
+        elif each.is_chunked:
+            return
 
 
 def _is_same(hook: RawHook, read: Read) -> bool:

@@ -43,6 +43,7 @@ class Sent:
     body: bytes = b""
     head: list[bytes] = field(default_factory=list)
     framed: bytes = b""
+    is_chunked: bool = False
 
     @property
     def wire(self) -> bytes:
@@ -63,6 +64,7 @@ def well_formed(provider: Provider) -> Sent:
         sent.head.append(b"Content-Length: %d" % len(sent.body))
         sent.framed = sent.body
     elif framing == 2:
+        sent.is_chunked = True
         sent.head.append(b"Transfer-Encoding: chunked")
         sent.framed = _chunked(provider, sent.body)
     return sent

@@ -52,6 +52,7 @@ def raw_hooks(count: int, first: int = 0) -> list[RawHook]:
 class InboxEnv:
     """`run()` starts the workers; they are stopped at the end of `open_inbox`."""
 
+    target: str
     store: Store
     clock: Clock
     inbox: StoreInbox
@@ -132,7 +133,7 @@ async def open_inbox(
     background = Background(store, metrics, Throttle(lambda: 0.0), clock)
     inbox, folder = StoreInbox(store, max_hooks=100_000, max_bytes=2**30), Folder(background)
     reader = InboxReader(inbox, FieldReader(DEFAULT_ALIASES), background, folder.backlog)
-    env = InboxEnv(store, clock, inbox, reader, folder, metrics)
+    env = InboxEnv(target, store, clock, inbox, reader, folder, metrics)
     if not is_idle:
         env.run()
     try:

@@ -212,21 +212,45 @@ async def test_a_sender_that_speaks_http_1_0_is_not_invited(env: ListenerEnv) ->
     assert (await line.ask(b"id=7")).status_code == 200
 
 
-def kept_of(env: ListenerEnv, count: int, body: int) -> int:
-    """Bytes that are kept while so many strangers send a body of this length, but for its last byte."""
+def kept_of(env: ListenerEnv, request: bytes, count: int = 50) -> int:
+    """Bytes that are kept of so many strangers who send this and stay connected."""
     before = tracemalloc.get_traced_memory()[0]
     for _ in range(count):
         line = env.connect()
-        line.send(post(FORGED, b"x" * body)[:-body])
-        for at in range(1, body, 10_000):
-            line.send(b"x" * min(10_000, body - at))
+        for at in range(0, len(request), 10_000):
+            line.send(request[at : at + 10_000])
     return tracemalloc.get_traced_memory()[0] - before
 
 
-async def test_nothing_of_a_strangers_body_is_kept() -> None:
+@pytest.mark.parametrize(
+    ("long", "short"),
+    [
+        (post(FORGED, b"x" * 100_000)[:-1], post(FORGED, b"xx")[:-1]),
+        (get(FORGED, "X: " + "x" * 30_000), get(FORGED)),
+        (get(FORGED + "?" + "x" * 30_000), get(FORGED)),
+    ],
+    ids=["body", "header", "query"],
+)
+async def test_nothing_is_kept_of_what_a_stranger_sends(long: bytes, short: bytes) -> None:
     async with listening(max_body=10**6) as env:
         tracemalloc.start()
         try:
-            assert kept_of(env, 50, 100_000) - kept_of(env, 50, 1) < 200_000
+            assert kept_of(env, long) - kept_of(env, short) < 200_000
         finally:
             tracemalloc.stop()
+
+
+async def test_trailers_are_no_headers_and_take_no_memory() -> None:
+    trailers = b"Content-Type: text/odd\r\n" + b"X: " + b"x" * 1_000 + b"\r\n"
+    request = chunked(hook(), b"4\r\nid=7\r\n0\r\n" + trailers * 2_000 + b"\r\n")
+    async with listening() as env:
+        line = env.connect()
+        tracemalloc.start()
+        try:
+            line.send(request[:-2])
+            assert tracemalloc.get_traced_memory()[0] < 500_000
+        finally:
+            tracemalloc.stop()
+        assert (await line.ask(request[-2:])).status_code == 200
+        assert dict(env.inbox.hooks[0].headers) == {b"host": b"x", b"transfer-encoding": b"chunked"}
+        assert (await line.ask(get("/healthz"))).status_code == 200
