@@ -105,11 +105,11 @@ class Service:
         """Serve on these sockets until `stop`; then drain."""
         receiver, settings = self.receiver, self.receiver.settings
         async with receiver.running(), watching_the_loop(receiver.metrics):
-            listener = HookListener(receiver.intake, listener_limits(settings.listener))
-            await listener.start(hooks, HookConnection)
             pages = _ApiServer(receiver)
             serving = asyncio.create_task(pages.serve(sockets=[api]), name="api")
             await _either(pages.ready, serving)
+            listener = HookListener(receiver.intake, listener_limits(settings.listener))
+            await listener.start(hooks, HookConnection)
             _log.info(
                 "receiver started",
                 hooks=_url(hooks),

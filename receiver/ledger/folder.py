@@ -40,6 +40,7 @@ class Folder:
         self._throttle, self._clock = background.throttle, background.clock
         self._fold = fold
         self._size = BatchSize(LEAST, MOST)
+        self._other_folds = False
         self.backlog = Backlog()
 
     async def run(self, stop: asyncio.Event) -> None:
@@ -53,6 +54,8 @@ class Folder:
                 is_well = await self._step()
             if not is_well:
                 await self.backlog.rest(stop)
+            elif self._other_folds:  # outside the turn: the reader goes on meanwhile
+                await asyncio.sleep(OTHER_FOLDS_S)
 
     async def retry_all(self) -> None:
         """Let every task that was set aside be tried again now."""
@@ -86,9 +89,8 @@ class Folder:
         self._size.note(folded.tasks, _now() - began)
         for change in folded.changes:
             count(self._metrics, change)
-        if folded.is_taken:
-            await asyncio.sleep(OTHER_FOLDS_S)
-        elif folded.tasks < most:
+        self._other_folds = folded.is_taken
+        if folded.tasks < most and not folded.is_taken:
             self.backlog.shrink(growth)
 
     async def _fold_one_by_one(self, most: int) -> None:

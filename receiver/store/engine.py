@@ -37,6 +37,11 @@ _DATA_FAULTS = (
 )
 """What is wrong with the rows, not with the store: trying again later mends nothing."""
 
+_LIMITS = "54"
+"""PostgreSQL's class of errors for values that are too large, for example for an index. They are the rows'
+fault, although psycopg counts them as operational.
+"""
+
 
 class Store:
     """`target`: the path of a SQLite file, or a postgresql:// URL. `patience`: seconds for which a
@@ -120,7 +125,14 @@ class Store:
         run, claiming = asyncio.get_running_loop().run_in_executor, self._backend.claiming
         if claiming is None:
             raise StoreError("claims need PostgreSQL")
-        connection = await run(self._claimer, _begun, claiming)
+        beginning = run(self._claimer, _begun, claiming)
+        try:
+            connection = await asyncio.shield(beginning)
+        except asyncio.CancelledError:
+            # The thread goes on: a connection that nobody gives back would block all later claims.
+            with suppress(StoreError):
+                await run(self._claimer, _let_go, await beginning)
+            raise
 
         async def work_on(work: Callable[[Connection], Result]) -> Result:
             return await run(self._claimer, _translating(work), connection)
@@ -201,5 +213,6 @@ def translated() -> Iterator[None]:
         said = str(cause).partition("\n")[0]
         text = f"the store did not commit: {type(cause).__name__}: {said}"
         is_cut_off = isinstance(error, DBAPIError) and error.connection_invalidated
-        at_fault = isinstance(error, _DATA_FAULTS) and not is_cut_off
+        is_beyond_limit = (getattr(cause, "sqlstate", None) or "").startswith(_LIMITS)
+        at_fault = (isinstance(error, _DATA_FAULTS) or is_beyond_limit) and not is_cut_off
         raise (StoreError if at_fault else StoreUnavailableError)(text) from None

@@ -66,7 +66,7 @@ def test_the_table_shows_why_and_when_it_is_tried_again_without_any_content(fill
 
 
 def test_a_wide_terminal_shows_each_in_one_line(filled: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("COLUMNS", "200")
+    monkeypatch.setattr("receiver.cli.output.STDOUT._width", 200)
     lines = [" ".join(line.split()) for line in filled.run("set-aside").out.splitlines()]
     assert lines[4:8] == [
         f"#90210 task second – 03-01 09:30:03 1 10-02 07:07:40 {PROBLEM}",

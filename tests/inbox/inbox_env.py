@@ -2,8 +2,8 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager, closing
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -19,7 +19,9 @@ from receiver.ledger.backlog import Background
 from receiver.ledger.folder import Folder
 from receiver.ledger.throttle import Throttle
 from receiver.metrics import Metrics
+from receiver.rebuild import Comparison, verify
 from receiver.store.engine import Store
+from receiver.store.tables import DELIVERY, DIRTY_TASK, FACT, INBOX, SET_ASIDE
 from tests.factories import ACCOUNT
 
 AT = 1_772_357_400.0
@@ -112,6 +114,16 @@ async def append(inbox: StoreInbox, *hooks: RawHook) -> None:
     """Keep one batch, as the intake does."""
     async with inbox.turn:
         await inbox.append(hooks, hooks[0].received_at if hooks else AT)
+
+
+def check(env: InboxEnv, hooks: Sequence[RawHook]) -> None:
+    """All these hooks, and nothing else, are in the ledger once, folded; nothing is left to do."""
+    assert env.column(DELIVERY, "id") == sorted(hook.id for hook in hooks)
+    assert len(env.rows(FACT)) == len(hooks)
+    assert (env.rows(INBOX), env.rows(SET_ASIDE), env.rows(DIRTY_TASK)) == ([], [], [])
+    with closing(Store(env.target)) as patient:
+        assert verify(patient) == Comparison([], 0)
+    assert not any(task.done() for task in env.running)
 
 
 async def until(is_so: Callable[[], bool]) -> None:

@@ -1,29 +1,19 @@
 """The reader: what is in the inbox gets into the ledger, once, whatever happens in between."""
 
 import asyncio
-from collections import Counter
-from collections.abc import AsyncIterator, Callable
-from contextlib import AsyncExitStack, closing
-from pathlib import Path
-from random import Random
+from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
 from sqlalchemy import Connection
 
 from receiver.domain.facts import unpack
-from receiver.errors import StoreUnavailableError
 from receiver.inbox import reader
-from receiver.inbox.batch import RawHook
-from receiver.ledger import backlog, folder
+from receiver.inbox.reading import Reading
 from receiver.ledger.throttle import Throttle
-from receiver.rebuild import Comparison, verify
-from receiver.store.engine import Store
-from receiver.store.tables import DELIVERY, DIRTY_TASK, FACT, INBOX, SET_ASIDE, TASK
+from receiver.store.tables import DELIVERY, FACT, INBOX, SET_ASIDE, TASK
 from tests.factories import ACCOUNT
-from tests.inbox.inbox_env import InboxEnv, open_inbox, raw_hook, raw_hooks, until
-from tests.ledger.house import other_process
-from tests.postgres import prepared_database
+from tests.inbox.inbox_env import InboxEnv, check, open_inbox, raw_hook, raw_hooks, until
 
 pytestmark = pytest.mark.anyio
 
@@ -32,16 +22,6 @@ pytestmark = pytest.mark.anyio
 async def env(store_target: str) -> AsyncIterator[InboxEnv]:
     async with open_inbox(store_target) as env:
         yield env
-
-
-def check(env: InboxEnv, hooks: list[RawHook]) -> None:
-    """All these hooks, and nothing else, are in the ledger once, folded; nothing is left to do."""
-    assert env.column(DELIVERY, "id") == sorted(hook.id for hook in hooks)
-    assert len(env.rows(FACT)) == len(hooks)
-    assert (env.rows(INBOX), env.rows(SET_ASIDE), env.rows(DIRTY_TASK)) == ([], [], [])
-    with closing(Store(env.target)) as patient:
-        assert verify(patient) == Comparison([], 0)
-    assert not any(task.done() for task in env.running)
 
 
 async def test_a_hook_becomes_a_delivery_a_fact_and_a_task(env: InboxEnv) -> None:
@@ -101,29 +81,25 @@ async def test_a_body_that_was_cut_says_so(env: InboxEnv) -> None:
     assert env.read("unreadable") == 1
 
 
-async def test_many_batches_are_read_in_order_in_few_transactions(store_target: str) -> None:
+async def test_many_batches_are_read_in_order_in_few_transactions(
+    store_target: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    transactions: list[int] = []
+    keep = reader._keep
+
+    def noted(connection: Connection, reading: Reading, now: float) -> None:
+        transactions.append(len(reading.arrivals))
+        keep(connection, reading, now)
+
+    monkeypatch.setattr(reader, "_keep", noted)
+    hooks = raw_hooks(600)
     async with open_inbox(store_target, is_idle=True) as env:
-        hooks = raw_hooks(600)
         for first in range(0, 600, 3):
             await env.append(*hooks[first : first + 3])
-        commits = 0
-
-        def counted(work: Callable[[Connection], Any]) -> Callable[[Connection], Any]:
-            def run(connection: Connection) -> Any:
-                nonlocal commits
-                commits += 1
-                return work(connection)
-
-            return run
-
-        with pytest.MonkeyPatch.context() as patch:
-            finish = reader._keep
-            patch.setattr(
-                reader, "_keep", lambda *args, **how: counted(lambda _: finish(*args, **how))(args[0])
-            )
-            env.run()
-            await env.caught_up()
-        assert commits < 60
+        env.run()
+        await env.caught_up()
+        assert sum(transactions) == 600
+        assert len(transactions) < 60
         ids = [f"{ACCOUNT}/hook/{hook.id}" for hook in hooks]
         assert [row["id"] for row in sorted(env.rows(FACT), key=lambda row: int(row["seq"]))] == ids
         check(env, hooks)
@@ -179,89 +155,6 @@ async def test_an_empty_batch_is_only_deleted(env: InboxEnv) -> None:
     check(env, [])
 
 
-async def test_while_the_store_is_in_trouble_nothing_is_set_aside_and_later_all_is_read(
-    store_target: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(backlog, "AFTER_FAILURE_S", 0.05)
-    async with open_inbox(store_target, patience=0.2) as env:
-        await env.caught_up()
-        with other_process(store_target) as other:
-            if env.store.is_shared:
-                await env.append(*raw_hooks(3))
-                other.exec_driver_sql("LOCK TABLE delivery, inbox")
-            else:
-                env.reader.backlog.grow()
-            await asyncio.sleep(1.0)
-            assert not env.reader.backlog.is_empty or not env.store.is_shared
-        if not env.store.is_shared:
-            await env.append(*raw_hooks(3))
-        await env.caught_up()
-        check(env, raw_hooks(3))
-        assert env.read("set_aside") == 0
-
-
-@pytest.mark.parametrize("place", ["_keep", "_keep_each", "_first"])
-async def test_trouble_of_the_store_at_any_moment_sets_nothing_aside(
-    env: InboxEnv, place: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(backlog, "AFTER_FAILURE_S", 0.02)
-    monkeypatch.setattr(reader, "PEEK_S", 60.0)
-    await env.caught_up()
-    module: Any = (
-        reader if place.startswith("_keep") else __import__("receiver.inbox.inbox", fromlist=["inbox"])
-    )
-    work, troubles = getattr(module, place), [StoreUnavailableError("away")] * 3
-
-    def troubled(*args: Any, **how: Any) -> Any:
-        if troubles:
-            raise troubles.pop()
-        return work(*args, **how)
-
-    monkeypatch.setattr(module, place, troubled)
-    if place == "_keep_each":
-        await env.append(*raw_hooks(1))  # read before, so that the next batch is read one by one
-        await env.caught_up()
-    await env.append(*raw_hooks(3))
-    await env.caught_up()
-    assert not troubles
-    check(env, raw_hooks(3))
-    assert (env.read("read"), env.read("set_aside")) == (3, 0)
-
-
-async def test_a_reader_that_is_cut_off_while_it_reads_loses_nothing(
-    store_target: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    hooks = raw_hooks(40)
-    async with open_inbox(store_target, is_idle=True) as env:
-        for hook in hooks:
-            await env.append(hook)
-        for _ in range(6):
-            env.run()
-            await asyncio.sleep(0.004)
-            for task in env.running:
-                task.cancel()
-            await asyncio.wait(env.running)
-        env.run()
-        await env.caught_up()
-        check(env, hooks)
-        assert env.read("doubled") == 0
-
-
-async def test_hooks_are_read_while_hooks_come_in_and_no_fold_is_possible(
-    env: InboxEnv, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The folder has the same throttle; what it cannot do is no matter of the reader's."""
-    monkeypatch.setattr(folder.Folder, "_fold_some", _never)
-    await env.append(*raw_hooks(3))
-    async with asyncio.timeout(10):
-        await env.reader.backlog.wait_until_empty()
-    assert len(env.rows(DIRTY_TASK)) == len(env.rows(FACT)) == 3
-
-
-async def _never(_folder: folder.Folder, _most: int) -> None:
-    raise StoreUnavailableError("away")
-
-
 async def test_nothing_is_read_while_the_throttle_allows_no_work(
     env: InboxEnv, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -276,54 +169,8 @@ async def test_nothing_is_read_while_the_throttle_allows_no_work(
     check(env, raw_hooks(3))
 
 
-async def test_a_reader_that_is_to_stop_reads_what_is_left(env: InboxEnv) -> None:
-    hooks = raw_hooks(100)
-    for hook in hooks:
-        await env.append(hook)
-    await env.close()
-    assert (env.rows(INBOX), len(env.rows(FACT))) == ([], 100)
-
-
 async def test_how_full_the_inbox_is_is_right_again_once_all_is_read(env: InboxEnv) -> None:
     for hook in raw_hooks(50):
         await env.append(hook)
     await env.caught_up()
     assert env.inbox.level == (0, 0, None)
-
-
-async def test_two_readers_on_postgresql_share_the_work_and_read_each_hook_once(postgres: str) -> None:
-    target, rng = prepared_database(postgres), Random(7)
-    hooks = raw_hooks(900)
-    async with AsyncExitStack() as stack:
-        envs = [await stack.enter_async_context(open_inbox(target)) for _ in range(2)]
-        left = list(hooks)
-        while left:
-            size = rng.randint(1, 12)
-            await rng.choice(envs).append(*left[:size])
-            left = left[size:]
-            for env in envs:
-                env.reader.backlog.grow()
-        for env in envs * 2:
-            await env.caught_up()
-        check(envs[0], hooks)
-        assert sum(env.read("read") for env in envs) == 900
-        assert sum(env.read("doubled") for env in envs) == 0
-        assert all(env.read("read") for env in envs)
-
-
-async def test_two_readers_on_sqlite_keep_nothing_twice(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """There is one receiver on a file; if there are two for a while, as in a restart, nothing is lost."""
-    monkeypatch.setattr(backlog, "AFTER_FAILURE_S", 0.02)
-    target, hooks = str(tmp_path / "receiver.db"), raw_hooks(200)
-    async with open_inbox(target) as one, open_inbox(target) as other:
-        for number in range(0, 200, 4):
-            await (one, other)[number % 3 == 0].append(*hooks[number : number + 4])
-            one.reader.backlog.grow()
-            other.reader.backlog.grow()
-        for env in (one, other) * 2:
-            await env.caught_up()
-        check(one, hooks)
-        counted = Counter({"read": one.read("read") + other.read("read")})
-        assert counted == {"read": 200}

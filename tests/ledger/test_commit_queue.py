@@ -252,13 +252,6 @@ async def test_to_stop_drains_what_waits() -> None:
     assert [item.answers for item in (*items, late)] == [[None]] * 4
 
 
-async def test_an_idle_queue_stops_at_once() -> None:
-    queue: CommitQueue[Item] = CommitQueue()
-    async with consuming(queue) as consumer:
-        await turns()
-    assert consumer.batches == []
-
-
 async def test_a_consumer_that_is_cancelled_rejects_what_waits() -> None:
     queue, items = filled(1)
     consumer = Consumer(queue)

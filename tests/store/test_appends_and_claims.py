@@ -130,6 +130,19 @@ async def test_a_claim_that_fails_leaves_nothing(shared: Store, error: BaseExcep
         assert await claim(counts) == [1]
 
 
+@pytest.mark.parametrize("pause", [0.0, 0.0005, 0.002, 0.005])
+async def test_a_claim_that_is_cancelled_as_it_begins_is_in_nobodys_way(shared: Store, pause: float) -> None:
+    async def claim_once() -> list[int]:
+        async with shared.claim() as claim:
+            return await claim(counts)
+
+    cancelled = asyncio.create_task(claim_once())
+    await asyncio.sleep(pause)
+    cancelled.cancel()
+    await asyncio.wait([cancelled])
+    assert await asyncio.wait_for(claim_once(), 5) == []
+
+
 async def test_a_claimed_row_is_nobody_elses_until_the_claim_ends(shared: Store, target: str) -> None:
     await append(shared, 1)
     with closing(Store(target)) as other:

@@ -12,8 +12,9 @@ from receiver.errors import StoreError
 from receiver.store import statements
 from receiver.store.backup import back_up
 from receiver.store.engine import Store
-from receiver.store.tables import DELIVERY
+from receiver.store.tables import DELIVERY, INBOX
 from tests.factories import delivery, hook
+from tests.inbox.inbox_env import check, open_inbox, raw_hooks
 
 
 def silent(_part: float) -> None:
@@ -55,6 +56,30 @@ def test_what_others_commit_meanwhile_neither_delays_a_copy_nor_is_in_it(
     assert made.size == copy.stat().st_size > 12 * 2**20
     with sqlite_store.snapshot() as connection:
         assert connection.exec_driver_sql("SELECT count(*) FROM fact").scalar() == 1 + len(parts)
+
+
+@pytest.mark.anyio
+async def test_a_copy_holds_hooks_that_are_not_read_yet_and_whoever_opens_it_reads_them(
+    tmp_path: Path, copy: Path
+) -> None:
+    hooks = raw_hooks(5)
+    async with open_inbox(str(tmp_path / "receiver.db"), is_idle=True) as env:
+        await env.append(*hooks[:3])
+        await env.append(*hooks[3:])
+        made = back_up(env.store.path, copy, silent)
+    assert (made.unread, made.facts, made.deliveries) == (5, 0, 0)
+    async with open_inbox(str(copy)) as restored:
+        await restored.caught_up()
+        check(restored, hooks)
+
+
+def test_a_store_of_a_version_without_an_inbox_is_copied(
+    sqlite_store: Store, filled: Path, copy: Path
+) -> None:
+    with sqlite_store.transaction() as connection:
+        INBOX.drop(connection)
+    made = back_up(filled, copy, silent)
+    assert (made.unread, made.facts) == (0, 1)
 
 
 def test_a_copy_that_is_broken_off_leaves_what_was_there(filled: Path, copy: Path) -> None:

@@ -3,6 +3,7 @@ import sqlite3
 import threading
 from contextlib import closing
 from pathlib import Path
+from random import Random
 
 import pytest
 from sqlalchemy import Connection, insert, select
@@ -12,6 +13,7 @@ from receiver.store import statements
 from receiver.store.engine import Store
 from receiver.store.tables import DELIVERY, FACT
 from tests.factories import delivery, hook
+from tests.postgres import prepared_database
 
 pytestmark = pytest.mark.anyio
 
@@ -102,6 +104,16 @@ def test_rows_that_the_store_will_never_take_are_not_called_trouble_of_the_store
     with pytest.raises(StoreError) as caught, store.transaction() as connection:
         connection.execute(insert(DELIVERY), delivery("d1")._asdict())
     assert not isinstance(caught.value, StoreUnavailableError)
+
+
+def test_a_value_that_is_too_large_for_an_index_is_not_called_trouble_of_the_store(postgres: str) -> None:
+    """The driver counts it as operational, and to wait for the end of that would take for ever."""
+    large = Random(1).randbytes(6_000).hex()
+    with closing(Store(prepared_database(postgres))) as store:
+        with pytest.raises(StoreError, match="index row") as caught, store.transaction() as connection:
+            statements.add_facts(connection, [hook("before", 1.0, about=(large, None))])
+        assert not isinstance(caught.value, StoreUnavailableError)
+        assert large[:9] not in str(caught.value)
 
 
 def test_errors_name_the_trouble_but_no_content(store: Store) -> None:
