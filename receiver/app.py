@@ -86,7 +86,7 @@ class Receiver:
                 "days are counted in another zone; `receiver rebuild` counts them in the one that is set"
             )
         self.ledger = Ledger(self.store, self.metrics, fold=settings.fold)
-        throttle = Throttle(time.process_time)
+        throttle = Throttle(time.process_time, at_once=2 if self.store.is_shared else 1)
         background = Background(self.store, self.metrics, throttle, world.clock)
         self.inbox = StoreInbox(self.store, settings.inbox.max_hooks, settings.inbox.max_bytes)
         self.folder = Folder(background, settings.fold)

@@ -26,16 +26,17 @@ _BUSY_S = 0.05
 
 class Throttle:
     """A credit of seconds, earned by idle time and spent by work. `busy`: the processor time that this
-    process has used, in seconds.
+    process has used, in seconds. `at_once`: pieces of work at the same time; more than one pays where another
+    process, such as PostgreSQL, does a part of it.
     """
 
-    def __init__(self, busy: Callable[[], float]) -> None:
+    def __init__(self, busy: Callable[[], float], at_once: int = 1) -> None:
         self._busy = busy
         self._credit_s = _MOST_S
         self._looked: tuple[float, float] | None = None
         self._committing_s = 0.0
         self._busy_until = 0.0
-        self._turn = asyncio.Lock()
+        self._turns = asyncio.Semaphore(at_once)
 
     @property
     def is_busy(self) -> bool:
@@ -50,8 +51,8 @@ class Throttle:
 
     @asynccontextmanager
     async def turn(self, stop: asyncio.Event) -> AsyncIterator[None]:
-        """Wait until it is time for work; after `stop` it always is. One piece of work runs at a time."""
-        async with self._turn:
+        """Wait until it is time for work; after `stop` it always is."""
+        async with self._turns:
             while not (stop.is_set() or self.allows()):  # noqa: ASYNC110 - idle time is no event
                 await asyncio.sleep(_LULL_S)
             began = _now()
