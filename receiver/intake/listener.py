@@ -26,8 +26,8 @@ _BACKLOG = 2048
 """Connections that the system keeps until they are accepted."""
 
 _FEW = 4
-"""Connections that have brought no authentic request are few if they are at most one in so many. At the limit
-they make room before those of senders, unless they are few: a new sender is unknown at first as well.
+"""Divisor of the connection limit. At the limit, connections without an authentic request make room before
+those of senders, unless they are no more than this share: a new sender is unknown at first as well.
 """
 
 _SPARE_FILES = 64

@@ -27,7 +27,7 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class Folded:
-    """So many dirty tasks were found. `is_taken`: none was folded, since another receiver is at it."""
+    """`tasks`: number of dirty tasks found. `is_taken`: another receiver folds, so none was folded."""
 
     tasks: int
     changes: Sequence[Change] = ()

@@ -7,7 +7,7 @@ _FIRST_RETRY_S, _LONGEST_RETRY_S = 60.0, 6 * 3600.0
 
 
 def retry_at(now: float, failures: int) -> float:
-    """When to try again after so many failures, epoch seconds."""
+    """Return the epoch second of the next try after this number of failures."""
     return now + min(_FIRST_RETRY_S * 2.0 ** min(failures - 1, 20), _LONGEST_RETRY_S)
 
 

@@ -44,7 +44,7 @@ class Throttle:
         return _now() < self._busy_until
 
     def note_commit(self, seconds: float) -> None:
-        """A commit of hooks took so long."""
+        """Count the seconds of a commit of hooks."""
         self._committing_s += seconds
         self._credit_s += SHARE * seconds
         self._busy_until = _now() + _BUSY_S
@@ -62,7 +62,7 @@ class Throttle:
                 self.note_work(_now() - began)
 
     def note_work(self, seconds: float) -> None:
-        """A piece of work took so long."""
+        """Count the seconds of a piece of background work."""
         self._committing_s += seconds
         self._credit_s -= seconds
 
@@ -93,7 +93,7 @@ class BatchSize:
         return max(self._least, min(self._most, int(seconds / self._item_s)))
 
     def note(self, items: int, seconds: float) -> None:
-        """A transaction of so many items took so long."""
+        """Learn from a transaction: its number of items and its seconds."""
         if items:
             self._item_s += 0.2 * (seconds / items - self._item_s)
 

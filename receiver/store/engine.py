@@ -190,7 +190,7 @@ def _translating(work: Callable[[Connection], Result]) -> Callable[[Connection],
 
 
 def _let_go(connection: Connection) -> None:
-    """Roll back what is not committed. A connection that has gone has nothing to roll back."""
+    """Roll back an open transaction and return the connection. A lost connection has nothing to roll back."""
     with suppress(DBAPIError):
         connection.close()
 
