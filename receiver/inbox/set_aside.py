@@ -6,6 +6,7 @@ from typing import Any, Literal, NamedTuple, get_args
 
 from sqlalchemy import Connection, Row, Select, Subquery, case, delete, func, literal, null, select, update
 
+from receiver.domain.fields import storable
 from receiver.inbox.reading import Unread
 from receiver.ledger.problems import retry_at
 from receiver.store.engine import Store
@@ -19,13 +20,13 @@ AT_ONCE = 500
 
 
 def add(connection: Connection, unread: Iterable[Unread], now: float) -> None:
-    """Keep hooks that could not be read."""
+    """Keep hooks that could not be read, under names that every store takes: the fault may be a name."""
     rows = [
         {
-            "id": each.id,
-            "account": each.hook.account if each.hook else None,
-            "event": each.hook.event if each.hook else None,
-            "ref": each.hook.ref if each.hook else None,
+            "id": storable(each.id),
+            "account": storable(each.hook.account) if each.hook else None,
+            "event": storable(each.hook.event) if each.hook else None,
+            "ref": storable(each.hook.ref) if each.hook and each.hook.ref else None,
             "at": each.at,
             "count": each.count,
             "batch": each.document,

@@ -1,5 +1,6 @@
 """Errors of ours: what may be said of them where they are kept, and when to try again."""
 
+from os import sep
 from traceback import extract_tb
 
 _FIRST_RETRY_S, _LONGEST_RETRY_S = 60.0, 6 * 3600.0
@@ -12,9 +13,10 @@ def retry_at(now: float, failures: int) -> float:
 
 
 def where_from(error: BaseException) -> str:
-    """The error's type and the function and line of ours that raised it. Its text is left out, since it may
-    quote what people have typed.
+    """The error's type and the function and line of ours that raised it, or that asked the store for what it
+    refused. Its text is left out, since it may quote what people have typed.
     """
-    ours = [frame for frame in extract_tb(error.__traceback__) if "receiver" in frame.filename]
+    frames = [frame for frame in extract_tb(error.__traceback__) if f"{sep}receiver{sep}" in frame.filename]
+    ours = [frame for frame in frames if f"{sep}receiver{sep}store{sep}" not in frame.filename] or frames
     place = f" in {ours[-1].name}, line {ours[-1].lineno}" if ours else ""
     return f"{type(error).__name__}{place}"
