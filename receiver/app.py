@@ -34,7 +34,7 @@ from receiver.leases import LeaseKeeper, Terms
 from receiver.ledger import Ledger
 from receiver.ledger.backlog import Background
 from receiver.ledger.folder import Folder
-from receiver.ledger.throttle import Throttle
+from receiver.ledger.throttle import MANY_WRITERS, ONE_WRITER, Throttle
 from receiver.metrics import Metrics
 from receiver.reconcile.desk import Desk
 from receiver.reconcile.policy import Policy
@@ -86,7 +86,7 @@ class Receiver:
                 "days are counted in another zone; `receiver rebuild` counts them in the one that is set"
             )
         self.ledger = Ledger(self.store, self.metrics, fold=settings.fold)
-        throttle = Throttle(time.process_time, at_once=2 if self.store.is_shared else 1)
+        throttle = Throttle(time.process_time, MANY_WRITERS if self.store.is_shared else ONE_WRITER)
         background = Background(self.store, self.metrics, throttle, world.clock)
         self.inbox = StoreInbox(self.store, settings.inbox.max_hooks, settings.inbox.max_bytes)
         self.folder = Folder(background, settings.fold)

@@ -141,7 +141,7 @@ def _outcome(
 ) -> Outcome:
     name = orjson.dumps([timeline.account, timeline.key, event, number])
     return Outcome(
-        f"evt_{hashlib.sha256(name).hexdigest()[:32]}",
+        f"evt_{int(timeline.last_at * 1000):012x}{hashlib.sha256(name).hexdigest()[:20]}",
         timeline.account,
         timeline.key,
         event,

@@ -27,9 +27,6 @@ from receiver.traces import Span
 
 _log = structlog.get_logger("receiver.inbox")
 
-_BUSY_S, _IDLE_S = 0.004, 0.05
-"""Length of a transaction in seconds while hooks come in, which wait for it on SQLite; and while none do."""
-
 LEAST, MOST = 16, 1024
 """Hooks read in one transaction, roughly: a batch is read whole."""
 
@@ -97,7 +94,7 @@ class InboxReader:
 
     async def _step(self) -> bool:
         """Read some batches. False where the store is in trouble."""
-        most = self._size.within(_BUSY_S if self._throttle.is_busy else _IDLE_S)
+        most = self._size.within(self._throttle.length_s)
         try:
             try:
                 await self._read_some(most)

@@ -19,9 +19,6 @@ from receiver.ledger.throttle import BatchSize
 
 _log = structlog.get_logger("receiver.ledger")
 
-_BUSY_S, _IDLE_S = 0.004, 0.05
-"""Length of a transaction in seconds while hooks come in, which wait for it on SQLite; and while none do."""
-
 LEAST, MOST = 4, 256
 """Tasks folded in one transaction."""
 
@@ -71,7 +68,7 @@ class Folder:
     async def _step(self) -> bool:
         """Fold some tasks. False where the store is in trouble."""
         try:
-            await self._fold_some(self._size.within(_BUSY_S if self._throttle.is_busy else _IDLE_S))
+            await self._fold_some(self._size.within(self._throttle.length_s))
         except StoreUnavailableError as error:
             _log.warning("not folded, will be tried again", problem=str(error))
             return False

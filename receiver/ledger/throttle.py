@@ -5,6 +5,7 @@ needs, and a small share of the rest.
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from typing import NamedTuple
 
 SHARE = 0.05
 """Seconds of background work for each second of commits, however busy the receiver is."""
@@ -24,24 +25,46 @@ _BUSY_S = 0.05
 """Seconds after a commit of hooks in which more are expected."""
 
 
-class Throttle:
-    """A credit of seconds, earned by idle time and spent by work. `busy`: the processor time that this
-    process has used, in seconds. `at_once`: pieces of work at the same time; more than one pays where another
-    process, such as PostgreSQL, does a part of it.
+class Pace(NamedTuple):
+    """How background work goes on. `at_once`: transactions at the same time; `busy_s`, `idle_s`: length of
+    each in seconds while hooks come in, and while none do.
     """
 
-    def __init__(self, busy: Callable[[], float], at_once: int = 1) -> None:
+    at_once: int
+    busy_s: float
+    idle_s: float
+
+
+ONE_WRITER = Pace(1, 0.004, 0.05)
+"""On SQLite: hooks wait for each transaction."""
+
+MANY_WRITERS = Pace(2, 0.05, 0.25)
+"""On PostgreSQL, which does the most of the work: hooks wait for none, and each has twenty round trips."""
+
+
+class Throttle:
+    """A credit of seconds, earned by idle time and spent by work. `busy`: the processor time that this
+    process has used, in seconds.
+    """
+
+    def __init__(self, busy: Callable[[], float], pace: Pace = ONE_WRITER) -> None:
         self._busy = busy
+        self._pace = pace
         self._credit_s = _MOST_S
         self._looked: tuple[float, float] | None = None
         self._committing_s = 0.0
         self._busy_until = 0.0
-        self._turns = asyncio.Semaphore(at_once)
+        self._turns = asyncio.Semaphore(pace.at_once)
 
     @property
     def is_busy(self) -> bool:
         """Whether hooks are coming in."""
         return _now() < self._busy_until
+
+    @property
+    def length_s(self) -> float:
+        """Of a transaction that begins now, in seconds."""
+        return self._pace.busy_s if self.is_busy else self._pace.idle_s
 
     def note_commit(self, seconds: float) -> None:
         """Count the seconds of a commit of hooks."""

@@ -9,7 +9,7 @@ from sqlalchemy import Connection, select
 
 from receiver.domain.outcomes import Outcome, Told
 from receiver.domain.wishes import Wish
-from receiver.store.bulk import run, write
+from receiver.store.bulk import run, write, write_values
 from receiver.store.outbound import MESSAGE, OUTCOME, SUBSCRIPTION
 
 
@@ -50,24 +50,19 @@ def adopt(connection: Connection, account: str, refs: Mapping[str, str]) -> None
         run(connection, "UPDATE message SET key = ? WHERE account = ? AND key = ?", ref, account, key)
 
 
+_OUTCOME = ("id", "account", "key", "queue_id", "type", "number", "result", "at", "told_at", "data")
+
+
 def add_outcomes(connection: Connection, outcomes: Sequence[tuple[Outcome, float]]) -> None:
     """Keep what is told, in the order given, each with the time at which it is."""
-    rows = [
-        {
-            "id": each.id,
-            "account": each.account,
-            "key": each.key,
-            "queue_id": each.data["queue_id"],
-            "type": each.type,
-            "number": each.number,
-            "result": each.data["result"],
-            "at": each.at,
-            "told_at": told_at,
-            "data": orjson.dumps(each.data).decode(),
-        }
-        for each, told_at in outcomes
-    ]
-    write(connection, OUTCOME, "once", rows)
+    contents: dict[int, str] = {}  # events of one task mostly say the same
+    rows = []
+    for each, told_at in outcomes:
+        data = each.data
+        content = contents.get(id(data)) or contents.setdefault(id(data), orjson.dumps(data).decode())
+        about = each.id, each.account, each.key, data["queue_id"], each.type, each.number, data["result"]
+        rows.append((*about, each.at, told_at, content))
+    write_values(connection, OUTCOME, "once", _OUTCOME, rows)
 
 
 def seqs_of(connection: Connection, outcomes: Sequence[tuple[Outcome, float]]) -> dict[str, int]:

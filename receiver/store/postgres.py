@@ -16,6 +16,9 @@ _SCHEMES = ("postgresql://", "postgres://", "postgresql+psycopg://")
 _BOUNDS = ("lock_timeout", "statement_timeout", "idle_in_transaction_session_timeout")
 """The last for a receiver that freezes in a transaction: others must not wait for it as long as it does."""
 
+_PLANS = "-c plan_cache_mode=force_custom_plan"
+"""A plan that was made while a table was empty, and is kept, reads all of the table once it is full."""
+
 _AS_WRITTEN = ("-c timezone=UTC", "-c extra_float_digits=1")
 """However the server writes moments and numbers to others: as texts, too, the latter are exact."""
 
@@ -89,7 +92,7 @@ def _engine(url: URL, connections: int, patience: float | None, *options: str, *
         hide_parameters=True,
         **{"pool_pre_ping": True, **how},
         connect_args={
-            "options": " ".join([*bounds, *options, *_AS_WRITTEN]),
+            "options": " ".join([*bounds, *options, _PLANS, *_AS_WRITTEN]),
             "connect_timeout": _CONNECT_S,
             "application_name": "receiver",
             "tcp_user_timeout": 10_000,

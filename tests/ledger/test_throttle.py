@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import pytest
 
 from receiver.ledger import throttle
-from receiver.ledger.throttle import SHARE, BatchSize, Throttle
+from receiver.ledger.throttle import MANY_WRITERS, ONE_WRITER, SHARE, BatchSize, Pace, Throttle
 
 pytestmark = pytest.mark.anyio
 
@@ -128,8 +128,9 @@ async def test_folding_is_paid_with_idle_time_and_a_small_share_of_commits() -> 
     assert allows(busy)
 
 
-async def test_one_piece_of_work_runs_at_a_time(machine: Machine) -> None:
-    throttle, at_work, most = Throttle(lambda: 0.0), 0, 0
+@pytest.mark.parametrize("pace", [ONE_WRITER, MANY_WRITERS])
+async def test_so_many_pieces_of_work_run_at_a_time(machine: Machine, pace: Pace) -> None:
+    throttle, at_work, most = Throttle(lambda: 0.0, pace), 0, 0
 
     async def work() -> None:
         nonlocal at_work, most
@@ -140,7 +141,15 @@ async def test_one_piece_of_work_runs_at_a_time(machine: Machine) -> None:
             at_work -= 1
 
     await asyncio.gather(*(work() for _ in range(5)))
-    assert most == 1
+    assert most == pace.at_once
+
+
+@pytest.mark.parametrize("pace", [ONE_WRITER, MANY_WRITERS])
+def test_transactions_are_shorter_while_hooks_come_in(machine: Machine, pace: Pace) -> None:
+    throttle = Throttle(lambda: 0.0, pace)
+    assert throttle.length_s == pace.idle_s
+    throttle.note_commit(0.001)
+    assert throttle.length_s == pace.busy_s < pace.idle_s
 
 
 async def test_work_waits_for_credit_and_spends_it(slowed: Throttle, machine: Machine) -> None:
