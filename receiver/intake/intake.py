@@ -85,7 +85,7 @@ class Intake:
                 await self._commit(batch)
 
     async def _commit(self, batch: Sequence[HookSubmission]) -> None:
-        """Commit and settle a batch."""
+        """Commit a batch, and let it be settled as soon as the next one is on its way to the store."""
         began = _now()
         problem: Exception | None = None
         try:
@@ -104,7 +104,8 @@ class Intake:
             self.queue.note_commit()
             self._throttle.note_commit(_now() - began)
             self._unread.grow()
-        settle(batch, problem)
+        # Not here and now, so that the next commit is under way meanwhile.
+        asyncio.get_running_loop().call_soon(settle, batch, problem)
         self.metrics.intake_batch_size.observe(len(batch))
         self.metrics.intake_wait.observe(began - batch[0].since)
         self.metrics.intake_commit.observe(_now() - began)
