@@ -8,6 +8,7 @@ import socket
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from random import Random
 
 import structlog
@@ -17,6 +18,7 @@ import uvloop
 from receiver.app import Receiver, World, create_app, listener_limits
 from receiver.clock import WallClock
 from receiver.errors import SettingsError
+from receiver.intake.acceptor import SocketAcceptor
 from receiver.intake.connection import HookConnection
 from receiver.intake.listener import HookListener
 from receiver.logs import configure_logs
@@ -109,7 +111,7 @@ class Service:
             serving = asyncio.create_task(pages.serve(sockets=[api]), name="api")
             await _either(pages.ready, serving)
             listener = HookListener(receiver.intake, listener_limits(settings.listener))
-            await listener.start(hooks, HookConnection)
+            listener.start(partial(SocketAcceptor, hooks), HookConnection)
             _log.info(
                 "receiver started",
                 hooks=_url(hooks),

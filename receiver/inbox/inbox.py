@@ -53,8 +53,11 @@ class Taken:
 
 
 class Inbox(Protocol):
-    """Where batches are kept. `turn`: to be held around `append`; `level`: how full it was last seen."""
+    """Where batches are kept. `is_remote`: whether another process commits them; `turn`: to be held around
+    `append`; `level`: how full it was last seen.
+    """
 
+    is_remote: bool
     turn: asyncio.Lock
     level: Level
 
@@ -81,7 +84,7 @@ class StoreInbox:
     def __init__(self, store: Store, max_hooks: int, max_bytes: int) -> None:
         self._store = store
         self._max_hooks, self._max_bytes = max_hooks, max_bytes
-        self.turn = store.appending
+        self.is_remote, self.turn = store.is_shared, store.appending
         self.level = Level(0, 0, None)
 
     def require_room(self) -> None:

@@ -1,11 +1,6 @@
-"""One connection that brings hooks: bytes become requests, and answers go back in the order of the requests.
-
-A head is handed to the parser as a whole, and a body piece by piece up to its end: so it is always known
-where the next request begins, and what the parser would refuse for its target alone can be escaped before.
-"""
+"""One connection that brings hooks: bytes become requests, and answers go back in their order."""
 
 import asyncio
-import re
 from collections import deque
 from typing import Literal, cast
 
@@ -21,6 +16,7 @@ from receiver.intake.answer import (
     Answer,
 )
 from receiver.intake.listener import HookListener
+from receiver.intake.parser import RequestParser, head_end
 from receiver.intake.request import HookRequest, RequestHead
 
 Phase = Literal["idle", "head", "body", "answer", "unread"]
@@ -37,10 +33,6 @@ _MOST_AT_ONCE = 64
 _DISCARDED = 8
 """Times the limit of bodies: as much of a longer body is read, so that its sender gets to read the answer."""
 
-_REQUEST_LINE = re.compile(rb"[A-Z]+ [!-~]+ HTTP/1\.[01]\r\n")
-_ODD_REQUEST_LINE = re.compile(rb"([A-Z]+) +([^\r\n]+?) +(HTTP/1\.[01])\r\n")
-_NOT_IN_TARGET = re.compile(rb"[^!-~]")
-_UPGRADE = re.compile(rb"\r\nupgrade:([^\r\n]*)", re.IGNORECASE)
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 
 
@@ -52,13 +44,10 @@ class HookConnection(asyncio.Protocol):
     def __init__(self, listener: HookListener) -> None:
         self.since = 0.0
         self._listener = listener
-        self._parser = httptools.HttpRequestParser(self)
+        self._parser = RequestParser(self._add_body)
         self._data = b""
         self._arriving: HookRequest | None = None
         self._under_way: deque[HookRequest] = deque()
-        self._target, self._headers = b"", list[tuple[bytes, bytes]]()
-        self._body_left = 0
-        self._is_chunked = self._is_complete = self._keeps_alive = False
         self._is_over = self._is_paused = self._is_unread = self._wants_continue = False
 
     # Called by the event loop
@@ -188,92 +177,53 @@ class HookConnection(asyncio.Protocol):
         """Hand a whole head to the parser; what is left of the data."""
         if data[0] in b"\r\n":
             return data.lstrip(b"\r\n")
-        end = data.find(b"\r\n\r\n")
-        if (end if end >= 0 else len(data)) > self._listener.limits.max_head_bytes:
+        end = head_end(data)
+        # Without the empty line that ends it.
+        if (end - 4 if end else len(data)) > self._listener.limits.max_head_bytes:
             self._refuse(HEAD_TOO_LARGE)
             return b""
-        if end < 0 and data.count(b"\n") == data.count(b"\r\n"):
+        if not end:
             return data
-        if end < 0:
-            # A bare line feed is a line's end to some and not to others.
-            raise httptools.HttpParserError("bare line feed")
-        head, data = data[: end + 4], data[end + 4 :]
-        if not _REQUEST_LINE.match(head):
-            head = _escaped(head)
-        self._is_complete = False
-        try:
-            self._parser.feed_data(head)
-        except httptools.HttpParserUpgrade:
-            self._decline_upgrade(head)
-        self._begin(len(head))
-        return b"" if self._is_over else data
-
-    def _decline_upgrade(self, head: bytes) -> None:
-        """Nobody is upgraded to another protocol: the request is one like any other."""
-        self._parser = httptools.HttpRequestParser(self)
-        self._headers = [(b"upgrade", value.strip()) for value in _UPGRADE.findall(head)]
-        self._is_complete = False
-        try:
-            self._parser.feed_data(_UPGRADE.sub(b"", head))
-        except httptools.HttpParserUpgrade:
-            self._keeps_alive = False  # CONNECT
+        self._parser.feed_head(data[:end])
+        self._begin(end)
+        return b"" if self._is_over else data[end:]
 
     def _begin(self, size: int) -> None:
         """A head has come whole: authenticate it, and take in its body if there is one."""
-        parser, headers = self._parser, self._headers
-        named, version = dict(headers), parser.get_http_version()
-        coding = named.get(b"transfer-encoding")
-        if version not in ("1.0", "1.1") or (coding and (version == "1.0" or not _is_only_chunked(headers))):
-            raise httptools.HttpParserError("version or transfer coding")
-        method = parser.get_method().decode()
-        head = RequestHead(method, self._target, headers, size, self._peer, self.since)
+        parser = self._parser
+        head = RequestHead(parser.method, parser.target, parser.headers, size, self._peer, self.since)
+        parser.forget()
         request = self._arriving = HookRequest(self._listener.intake, self, head)
-        self._target, self._headers = b"", []  # or an idle connection would keep them
-        request.keeps_alive = self._keeps_alive and version == "1.1"
+        request.keeps_alive = parser.keeps_alive
         if request.answer is None:
             self._listener.busy(self)
-        elif coding:
+        elif parser.is_chunked:
             # A stranger's chunks are not worth the work of finding their end.
-            request.keeps_alive, self._is_complete = False, True
-        if self._is_complete:
+            request.keeps_alive = False
             self._complete(request)
             return
-        self._is_chunked = coding is not None
-        self._body_left = int(named.get(b"content-length", 0))
-        self._wants_continue = version == "1.1" and named.get(b"expect", b"").lower() == b"100-continue"
+        if parser.is_complete:
+            self._complete(request)
+            return
+        self._wants_continue = parser.wants_continue
         self.since = self._listener.now()
         self._invite_body()
 
     def _read_body(self, data: bytes) -> bytes:
         """Hand the body to the parser as far as it has come; what is left of the data."""
-        if self._is_chunked:
-            return self._read_chunks(data)
-        piece, data = data[: self._body_left], data[self._body_left :]
-        self._body_left -= len(piece)
-        self._parser.feed_data(piece)
-        self._complete_body()
+        data = self._parser.feed_body(data)
+        if request := self._arriving:
+            if self._parser.is_complete:
+                self._complete(request)
+            elif request.size > self._listener.intake.rules.max_body * _DISCARDED:
+                # The rest is not read, so nothing can follow.
+                request.keeps_alive = False
+                self._complete(request)
         return b"" if self._is_over else data
 
-    def _read_chunks(self, data: bytes) -> bytes:
-        """The same of a chunked body, line by line: it ends with a line, so no piece reaches beyond it."""
-        start = 0
-        while self._arriving and start < len(data):
-            end = data.find(b"\n", start) + 1 or len(data)
-            self._parser.feed_data(data[start:end])
-            start = end
-            self._complete_body()
-        return b"" if self._is_over else data[start:]
-
-    def _complete_body(self) -> None:
-        request = self._arriving
-        if request is None:
-            return
-        if self._is_complete:
-            self._complete(request)
-        elif request.size > self._listener.intake.rules.max_body * _DISCARDED:
-            # The rest is not read, so nothing can follow.
-            request.keeps_alive = False
-            self._complete(request)
+    def _add_body(self, piece: bytes) -> None:
+        if self._arriving:
+            self._arriving.add_body(piece)
 
     def _complete(self, request: HookRequest) -> None:
         """The request has come whole: submit it, and answer it in its turn."""
@@ -285,25 +235,6 @@ class HookConnection(asyncio.Protocol):
         if request.answer is None:
             request.submit()
         self._send_answers()
-
-    # Called by the parser
-
-    def on_url(self, target: bytes) -> None:
-        self._target = target
-
-    def on_header(self, name: bytes, value: bytes) -> None:
-        if self._arriving is None:  # trailers are left out
-            self._headers.append((name.lower(), value))
-
-    def on_headers_complete(self) -> None:
-        self._keeps_alive = self._parser.should_keep_alive()
-
-    def on_body(self, piece: bytes) -> None:
-        if self._arriving:
-            self._arriving.add_body(piece)
-
-    def on_message_complete(self) -> None:
-        self._is_complete = True
 
     # From answers to bytes
 
@@ -365,18 +296,3 @@ class HookConnection(asyncio.Protocol):
         self._is_over = True
         self._data = b""
         self._under_way[-1].keeps_alive = False
-
-
-def _escaped(head: bytes) -> bytes:
-    """The head with those bytes of its target escaped that the parser refuses."""
-    line = _ODD_REQUEST_LINE.match(head)
-    if line is None:
-        return head
-    method, target, version = line.groups()
-    target = _NOT_IN_TARGET.sub(lambda odd: b"%%%02X" % odd[0][0], target)
-    return b"%b %b %b\r\n" % (method, target, version) + head[line.end() :]
-
-
-def _is_only_chunked(headers: list[tuple[bytes, bytes]]) -> bool:
-    codings = [value.lower() for name, value in headers if name == b"transfer-encoding"]
-    return codings == [b"chunked"]

@@ -61,7 +61,7 @@ class Intake:
         self._unread = unread
         self._throttle = throttle
         self._seldom = Seldom(_log)
-        self.queue: CommitQueue[HookSubmission] = CommitQueue()
+        self.queue: CommitQueue[HookSubmission] = CommitQueue(in_halves=inbox.is_remote)
 
     def submit(self, request: HookSubmission) -> None:
         """Let it wait for its commit, after which it is settled. Raises StoreUnavailableError."""

@@ -4,7 +4,6 @@ import asyncio
 import os
 import re
 import resource
-import socket
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -21,9 +20,6 @@ _log = structlog.get_logger("receiver.intake")
 
 _TICK_S = 0.5
 """Seconds between two looks at the connections' deadlines."""
-
-_BACKLOG = 2048
-"""Connections that the system keeps until they are accepted."""
 
 _FEW = 4
 """Divisor of the connection limit. At the limit, connections without an authentic request make room before
@@ -60,6 +56,16 @@ class Connection(Protocol):
     def drop(self) -> None: ...
 
 
+class Acceptor(Protocol):
+    """What brings connections until it is closed."""
+
+    def close(self) -> None: ...
+
+
+Accept = Callable[[Callable[[], asyncio.Protocol]], Acceptor]
+"""Begins to accept connections; given what makes the protocol of one."""
+
+
 class HookListener:
     """Takes connections in while it runs."""
 
@@ -86,16 +92,16 @@ class HookListener:
         self._gone = asyncio.Event()
         self._write_tails()
 
-    async def start(self, sock: socket.socket, connect: Callable[["HookListener"], asyncio.Protocol]) -> None:
-        """Listen on this socket. `connect`: makes a connection of this listener."""
+    def start(self, accept: Accept, connect: Callable[["HookListener"], asyncio.Protocol]) -> None:
+        """Take connections in from now on. `connect`: makes a connection of this listener."""
         self._most = min(self.limits.max_connections, _files_allowed(self.limits.max_connections))
-        self._server = await self._loop.create_server(lambda: connect(self), sock=sock, backlog=_BACKLOG)
+        self._acceptor = accept(lambda: connect(self))
         self._ticking = asyncio.create_task(self._tick(), name="listener")
 
     async def drain(self, deadline_s: float) -> None:
         """Take no more connections; answer what is under way, and close what is left after the deadline."""
         self.is_draining = True
-        self._server.close()
+        self._acceptor.close()
         for connection in list(self._connections):
             if connection.phase == "idle":
                 connection.close()

@@ -22,6 +22,9 @@ MAX_BATCH = 512
 MAX_BATCH_BYTES = 8 * 2**20
 """Submissions, and their bytes, in one transaction."""
 
+_WHOLE = 32
+"""Submissions that are not worth to be halved."""
+
 MAX_WAIT_S = 10.0
 """Seconds after which a submission that still waits is rejected: its sender has given up, or soon will."""
 
@@ -44,9 +47,12 @@ Item = TypeVar("Item", bound=Submission)
 
 
 class CommitQueue(Generic[Item]):
-    """Submissions in order of arrival, bounded in number and bytes."""
+    """Submissions in order of arrival, bounded in number and bytes. `in_halves`: where many wait, half of
+    them are one batch, so that there is something to answer and to take in while another process commits.
+    """
 
-    def __init__(self) -> None:
+    def __init__(self, *, in_halves: bool = False) -> None:
+        self._in_halves = in_halves
         self._wake = asyncio.Event()
         self._waiting: list[Item] = []
         self._bytes = 0
@@ -110,12 +116,14 @@ class CommitQueue(Generic[Item]):
         self._failures = min(self._failures + 1, 10)
 
     def _batch_length(self) -> int:
-        size = 0
-        for number, item in enumerate(self._waiting[:MAX_BATCH]):
+        size, most = 0, min(len(self._waiting), MAX_BATCH)
+        if self._in_halves:
+            most = max(min(most, _WHOLE), most // 2)
+        for number, item in enumerate(self._waiting[:most]):
             size += item.size
             if size > MAX_BATCH_BYTES and number:
                 return number
-        return min(len(self._waiting), MAX_BATCH)
+        return most
 
     def _pop(self, number: int) -> list[Item]:
         taken, self._waiting = self._waiting[:number], self._waiting[number:]

@@ -136,7 +136,7 @@ def insert(
 
 
 _NULL = float("nan")
-"""SQLite keeps it as NULL, and the driver hands a float over in a third of the time that it needs for None."""
+"""SQLite keeps it as NULL, and its driver takes less time over a float than over None."""
 
 
 @lru_cache

@@ -73,6 +73,8 @@ class Bench:
         self.listener = HookListener(self.intake, Limits(100, MAX_HEAD, 10, 30, 75))
         self.listener.note_fault = _raise  # type: ignore[method-assign]
 
+    is_remote = False
+
     def require_room(self) -> None:
         """There is always room."""
 

@@ -1,12 +1,10 @@
 """A hook listener in virtual time: its connections are in memory, and so is the inbox behind it."""
 
 import asyncio
-import socket
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from random import Random
-from typing import Any
 
 from receiver.inbox.batch import RawHook
 from receiver.inbox.inbox import Level, Taken
@@ -17,7 +15,6 @@ from receiver.intake.listener import HookListener, Limits
 from receiver.ledger.backlog import Backlog
 from receiver.ledger.throttle import Throttle
 from receiver.metrics import Metrics
-from tests.emulator.virtual import VirtualLoop
 from tests.intake.door import FIXED, SIGNER, path_of
 from tests.intake.memory import PEER, Line
 from tests.intake.wired import LIMITS, never_busy
@@ -27,7 +24,7 @@ MAX_BODY = 1_000
 FORGED = "/hooks/main/before/r1/new.forged"
 
 
-class MemoryServer:
+class MemoryAcceptor:
     """Makes connections until it is closed."""
 
     def __init__(self, connect: Callable[[], asyncio.Protocol]) -> None:
@@ -42,25 +39,13 @@ class MemoryServer:
         self._connect = None
 
 
-class MemoryLoop(VirtualLoop):
-    """Virtual time, with servers in memory instead of on sockets."""
-
-    server: MemoryServer
-
-    async def create_server(  # type: ignore[override]
-        self, protocol_factory: Callable[[], asyncio.Protocol], **_: Any
-    ) -> MemoryServer:
-        self.server = MemoryServer(protocol_factory)
-        return self.server
-
-
 class ScriptedInbox:
     """Keeps hooks as the test wants it. `opened`: appends wait for it; `takes_s`: how long each takes;
     `problem`: what they raise.
     """
 
     def __init__(self) -> None:
-        self.turn = asyncio.Lock()
+        self.is_remote, self.turn = False, asyncio.Lock()
         self.level = Level(0, 0, None)
         self.hooks: list[RawHook] = []
         self.opened = asyncio.Event()
@@ -87,15 +72,15 @@ class ScriptedInbox:
 
 @dataclass(frozen=True)
 class ListenerEnv:
-    """`server`: where its connections begin."""
+    """`acceptor`: where its connections begin."""
 
     listener: HookListener
     inbox: ScriptedInbox
     metrics: Metrics
-    server: MemoryServer
+    acceptor: MemoryAcceptor
 
     def connect(self, peer: str = PEER) -> Line:
-        return Line(self.server.connect, peer)
+        return Line(self.acceptor.connect, peer)
 
     def counted(self, outcome: str, event: str = "before") -> float:
         """Requests that were answered so."""
@@ -146,19 +131,22 @@ def hook(ref: str = "r1") -> str:
 
 @asynccontextmanager
 async def listening(limits: Limits = LIMITS, max_body: int = MAX_BODY) -> AsyncIterator[ListenerEnv]:
-    """A listener with these limits; only on a `MemoryLoop`."""
-    loop = asyncio.get_running_loop()
-    assert isinstance(loop, MemoryLoop)
+    """A listener with these limits."""
+    acceptors: list[MemoryAcceptor] = []
+
+    def accept(connect: Callable[[], asyncio.Protocol]) -> MemoryAcceptor:
+        acceptors.append(MemoryAcceptor(connect))
+        return acceptors[0]
+
     inbox, metrics, stop = ScriptedInbox(), Metrics(), asyncio.Event()
     rules = IntakeRules(Access(SIGNER, FIXED), max_body)
     outside = Outside(metrics, SimulatedClock(), Random(1))
     intake = Intake(rules, inbox, Backlog(), Throttle(never_busy), outside)
     listener = HookListener(intake, limits)
-    with socket.socket() as unused:
-        await listener.start(unused, HookConnection)
+    listener.start(accept, HookConnection)
     running = asyncio.create_task(intake.run(stop))
     try:
-        yield ListenerEnv(listener, inbox, metrics, loop.server)
+        yield ListenerEnv(listener, inbox, metrics, acceptors[0])
     finally:
         inbox.opened.set()
         await listener.drain(0.0)

@@ -7,11 +7,11 @@ import tracemalloc
 import pytest
 
 from receiver.intake.connection import _DISCARDED
+from tests.emulator.virtual import VirtualLoop
 from tests.intake.listener_env import (
     FORGED,
     MAX_BODY,
     ListenerEnv,
-    MemoryLoop,
     chunked,
     get,
     hook,
@@ -33,7 +33,7 @@ ITS_BODY = b"id=7&x=\n\r\n\n\0\xff00123456789"
 
 @pytest.fixture
 def anyio_backend() -> tuple[str, dict[str, type]]:
-    return "asyncio", {"loop_factory": MemoryLoop}
+    return "asyncio", {"loop_factory": VirtualLoop}
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,8 @@ from dataclasses import replace
 import pytest
 import structlog
 
-from tests.intake.listener_env import FORGED, ListenerEnv, MemoryLoop, get, hook, listening, post
+from tests.emulator.virtual import VirtualLoop
+from tests.intake.listener_env import FORGED, ListenerEnv, get, hook, listening, post
 from tests.intake.memory import HIGH_WATER, Line
 from tests.intake.wired import LIMITS
 
@@ -18,7 +19,7 @@ SLACK_S = 0.6
 
 @pytest.fixture
 def anyio_backend() -> tuple[str, dict[str, type]]:
-    return "asyncio", {"loop_factory": MemoryLoop}
+    return "asyncio", {"loop_factory": VirtualLoop}
 
 
 class Watch:

@@ -3,8 +3,9 @@
 import pytest
 import structlog
 
+from tests.emulator.virtual import VirtualLoop
 from tests.intake.door import FIXED_SECRET
-from tests.intake.listener_env import FORGED, ListenerEnv, MemoryLoop, chunked, get, hook, listening, post
+from tests.intake.listener_env import FORGED, ListenerEnv, chunked, get, hook, listening, post
 from tests.intake.wired import LIMITS
 
 pytestmark = pytest.mark.anyio
@@ -12,7 +13,7 @@ pytestmark = pytest.mark.anyio
 
 @pytest.fixture
 def anyio_backend() -> tuple[str, dict[str, type]]:
-    return "asyncio", {"loop_factory": MemoryLoop}
+    return "asyncio", {"loop_factory": VirtualLoop}
 
 
 def lines(*lines: str, body: bytes = b"") -> bytes:

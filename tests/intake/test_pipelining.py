@@ -6,7 +6,8 @@ import pytest
 
 from receiver.errors import StoreUnavailableError
 from receiver.intake.connection import _MOST_UNDER_WAY
-from tests.intake.listener_env import FORGED, ListenerEnv, MemoryLoop, chunked, get, hook, post
+from tests.emulator.virtual import VirtualLoop
+from tests.intake.listener_env import FORGED, ListenerEnv, chunked, get, hook, post
 from tests.intake.memory import HIGH_WATER, Line
 
 pytestmark = pytest.mark.anyio
@@ -17,7 +18,7 @@ ANSWER_BYTES = 500
 
 @pytest.fixture
 def anyio_backend() -> tuple[str, dict[str, type]]:
-    return "asyncio", {"loop_factory": MemoryLoop}
+    return "asyncio", {"loop_factory": VirtualLoop}
 
 
 async def statuses(line: Line, count: int) -> list[int]:

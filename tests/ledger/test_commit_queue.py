@@ -103,6 +103,19 @@ async def test_while_one_batch_commits_the_next_gathers() -> None:
         assert consumer.batches == [[0], [1, 2, 3]]
 
 
+@pytest.mark.parametrize(
+    ("waiting", "taken"), [(5, [5]), (32, [32]), (40, [32, 8]), (64, [32, 32]), (100, [50, 32, 18])]
+)
+async def test_where_another_process_commits_many_are_taken_in_halves(waiting: int, taken: list[int]) -> None:
+    queue: CommitQueue[Item] = CommitQueue(in_halves=True)
+    for number in range(waiting):
+        queue.add(Item(number))
+    async with consuming(queue) as consumer:
+        await turns()
+    assert [len(batch) for batch in consumer.batches] == taken
+    assert [name for batch in consumer.batches for name in batch] == list(range(waiting))
+
+
 async def test_a_batch_is_bounded_in_number(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(commit_queue, "MAX_BATCH", 2)
     queue, _ = filled(5)

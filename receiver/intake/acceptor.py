@@ -1,0 +1,66 @@
+"""Accepting connections: a few in each turn of the event loop, so that those which have come before are read
+before room is made for more.
+"""
+
+import asyncio
+import socket
+from collections.abc import Callable
+from contextlib import suppress
+
+import structlog
+
+from receiver.logs import Seldom
+
+_log = structlog.get_logger("receiver.intake")
+
+_AT_ONCE = 16
+"""Connections that are accepted in one turn; the system keeps the others meanwhile."""
+
+_BACKLOG = 2048
+"""Connections that the system keeps until they are accepted."""
+
+_PAUSE_S = 0.1
+"""Seconds for which none is accepted after the system has refused."""
+
+
+class SocketAcceptor:
+    """Accepts connections on a socket from now on until `close`. `connect`: makes the protocol of one."""
+
+    def __init__(self, sock: socket.socket, connect: Callable[[], asyncio.Protocol]) -> None:
+        self._sock, self._connect = sock, connect
+        self._loop = asyncio.get_running_loop()
+        self._beginning: set[asyncio.Task[None]] = set()
+        self._seldom = Seldom(_log)
+        self._is_closed = False
+        sock.setblocking(False)
+        sock.listen(_BACKLOG)
+        self._go_on()
+
+    def close(self) -> None:
+        """Accept no more, and listen no more."""
+        self._is_closed = True
+        self._loop.remove_reader(self._sock)
+        self._sock.close()
+
+    def _go_on(self) -> None:
+        if not self._is_closed:
+            self._loop.add_reader(self._sock, self._accept)
+
+    def _accept(self) -> None:
+        for _ in range(_AT_ONCE):
+            try:
+                accepted, _ = self._sock.accept()
+            except (BlockingIOError, InterruptedError, ConnectionAbortedError):
+                return
+            except OSError as error:
+                self._seldom.warning("connections cannot be accepted", problem=error.strerror)
+                self._loop.remove_reader(self._sock)
+                self._loop.call_later(_PAUSE_S, self._go_on)
+                return
+            beginning = self._loop.create_task(self._begin(accepted))
+            self._beginning.add(beginning)
+            beginning.add_done_callback(self._beginning.discard)
+
+    async def _begin(self, accepted: socket.socket) -> None:
+        with suppress(OSError):  # it has gone already
+            await self._loop.connect_accepted_socket(self._connect, accepted)
