@@ -1,5 +1,5 @@
-"""Accepting connections: a few in each turn of the event loop, so that those which have come before are read
-before room is made for more.
+"""Accepting connections: while there is room, and a few in each turn of the event loop, so that those which
+have come before are read first.
 """
 
 import asyncio
@@ -19,15 +19,19 @@ _AT_ONCE = 16
 _BACKLOG = 2048
 """Connections that the system keeps until they are accepted."""
 
-_PAUSE_S = 0.1
-"""Seconds for which none is accepted after the system has refused."""
+_PAUSE_S = 0.02
+"""Seconds for which none is accepted where there was no room."""
 
 
 class SocketAcceptor:
-    """Accepts connections on a socket from now on until `close`. `connect`: makes the protocol of one."""
+    """Accepts connections on a socket from now on until `close`. `connect`: makes the protocol of one;
+    `room`: how many are welcome. The others wait in the system.
+    """
 
-    def __init__(self, sock: socket.socket, connect: Callable[[], asyncio.Protocol]) -> None:
-        self._sock, self._connect = sock, connect
+    def __init__(
+        self, sock: socket.socket, connect: Callable[[], asyncio.Protocol], room: Callable[[], int]
+    ) -> None:
+        self._sock, self._connect, self._room = sock, connect, room
         self._loop = asyncio.get_running_loop()
         self._beginning: set[asyncio.Task[None]] = set()
         self._seldom = Seldom(_log)
@@ -47,19 +51,26 @@ class SocketAcceptor:
             self._loop.add_reader(self._sock, self._accept)
 
     def _accept(self) -> None:
-        for _ in range(_AT_ONCE):
+        room = self._room()
+        if not room:
+            self._pause()
+        # Those that are just beginning take up room, too.
+        for _ in range(min(room - len(self._beginning), _AT_ONCE)):
             try:
                 accepted, _ = self._sock.accept()
             except (BlockingIOError, InterruptedError, ConnectionAbortedError):
                 return
             except OSError as error:
                 self._seldom.warning("connections cannot be accepted", problem=error.strerror)
-                self._loop.remove_reader(self._sock)
-                self._loop.call_later(_PAUSE_S, self._go_on)
+                self._pause()
                 return
             beginning = self._loop.create_task(self._begin(accepted))
             self._beginning.add(beginning)
             beginning.add_done_callback(self._beginning.discard)
+
+    def _pause(self) -> None:
+        self._loop.remove_reader(self._sock)
+        self._loop.call_later(_PAUSE_S, self._go_on)
 
     async def _begin(self, accepted: socket.socket) -> None:
         with suppress(OSError):  # it has gone already

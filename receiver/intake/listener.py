@@ -26,6 +26,9 @@ _FEW = 4
 those of senders, unless they are no more than this share: a new sender is unknown at first as well.
 """
 
+_GRACE_S = 0.1
+"""Seconds that a new connection has to bring a request before it can be closed to make room."""
+
 _SPARE_FILES = 64
 """Open files left for the store, the API and deliveries."""
 
@@ -62,8 +65,8 @@ class Acceptor(Protocol):
     def close(self) -> None: ...
 
 
-Accept = Callable[[Callable[[], asyncio.Protocol]], Acceptor]
-"""Begins to accept connections; given what makes the protocol of one."""
+Accept = Callable[[Callable[[], asyncio.Protocol], Callable[[], int]], Acceptor]
+"""Begins to accept connections; given what makes the protocol of one, and how many there is room for."""
 
 
 class HookListener:
@@ -95,7 +98,7 @@ class HookListener:
     def start(self, accept: Accept, connect: Callable[["HookListener"], asyncio.Protocol]) -> None:
         """Take connections in from now on. `connect`: makes a connection of this listener."""
         self._most = min(self.limits.max_connections, _files_allowed(self.limits.max_connections))
-        self._acceptor = accept(lambda: connect(self))
+        self._acceptor = accept(lambda: connect(self), self.room)
         self._ticking = asyncio.create_task(self._tick(), name="listener")
 
     async def drain(self, deadline_s: float) -> None:
@@ -114,23 +117,26 @@ class HookListener:
             connection.drop()
         self._ticking.cancel()
 
+    def room(self) -> int:
+        """How many more connections there is room for, or can be made."""
+        if len(self._connections) < self._most:
+            return self._most - len(self._connections)
+        self._note_full()
+        victim = self._next_victim()
+        if victim is None:
+            return 0
+        return 1 if victim not in self._strangers or self.now() - victim.since > _GRACE_S else 0
+
     # Called by connections
 
     def opened(self, connection: Connection) -> None:
-        """A connection begins. At the limit another one is closed for it: the oldest that has brought no
-        authentic request, or where there are few of those, the one that is idle for longest.
-        """
+        """A connection begins; beyond the limit another one is closed for it."""
         self._connections.add(connection)
         self._strangers[connection] = None
         self.intake.metrics.connections = len(self._connections)
-        if len(self._connections) > self._most:
-            are_few = len(self._strangers) <= self._most // _FEW
-            self._close_one("limit", next(iter(self._idle if are_few and self._idle else self._strangers)))
-            self._seldom.warning(
-                "connections are at their limit: idle ones are closed; raise listener.max_connections and "
-                "the limit of open files, or have a proxy in front keep fewer",
-                limit=self._most,
-            )
+        if len(self._connections) > self._most and (victim := self._next_victim()):
+            self._note_full()
+            self._close_one("limit", victim)
 
     def busy(self, connection: Connection) -> None:
         """It has brought an authentic request."""
@@ -171,6 +177,20 @@ class HookListener:
                 if now - connection.since > self._deadlines.get(phase, now):
                     self._count_closed(f"{phase}_timeout")
                     connection.time_out()
+
+    def _next_victim(self) -> Connection | None:
+        """The connection that makes room for another one: the oldest that has brought no authentic request,
+        or where there are few of those, the one that is idle for longest. None where all are at work.
+        """
+        are_few = len(self._strangers) <= self._most // _FEW
+        return next(iter(self._idle if are_few and self._idle else self._strangers), None)
+
+    def _note_full(self) -> None:
+        self._seldom.warning(
+            "connections are at their limit: idle ones are closed; raise listener.max_connections and "
+            "the limit of open files, or have a proxy in front keep fewer",
+            limit=self._most,
+        )
 
     def _close_one(self, reason: str, connection: Connection) -> None:
         self._count_closed(reason)

@@ -134,7 +134,7 @@ async def listening(limits: Limits = LIMITS, max_body: int = MAX_BODY) -> AsyncI
     """A listener with these limits."""
     acceptors: list[MemoryAcceptor] = []
 
-    def accept(connect: Callable[[], asyncio.Protocol]) -> MemoryAcceptor:
+    def accept(connect: Callable[[], asyncio.Protocol], _room: object) -> MemoryAcceptor:
         acceptors.append(MemoryAcceptor(connect))
         return acceptors[0]
 

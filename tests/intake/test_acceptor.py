@@ -26,6 +26,10 @@ class Echo(asyncio.Protocol):
         self.transport.write(data)
 
 
+def always() -> int:
+    return 1_000
+
+
 @pytest.fixture
 def sock() -> Iterator[socket.socket]:
     with socket.create_server(("127.0.0.1", 0)) as server:
@@ -48,7 +52,7 @@ async def test_more_than_are_accepted_in_one_turn_all_get_their_turn(sock: socke
         made.append(1)
         return Echo()
 
-    taken = SocketAcceptor(sock, connect)
+    taken = SocketAcceptor(sock, connect, always)
     try:
         await asyncio.sleep(0)
         await asyncio.sleep(0)
@@ -63,7 +67,7 @@ async def test_more_than_are_accepted_in_one_turn_all_get_their_turn(sock: socke
 
 async def test_a_closed_one_accepts_no_more(sock: socket.socket) -> None:
     address = sock.getsockname()
-    taken = SocketAcceptor(sock, Echo)
+    taken = SocketAcceptor(sock, Echo, always)
     taken.close()
     with pytest.raises(ConnectionRefusedError):
         await asyncio.open_connection(*address)
@@ -73,8 +77,16 @@ async def test_a_sender_that_has_gone_before_it_is_accepted_stops_nobody(sock: s
     gone = socket.create_connection(sock.getsockname())
     gone.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
     gone.close()
-    taken = SocketAcceptor(sock, Echo)
+    taken = SocketAcceptor(sock, Echo, always)
     assert await echoed(sock, b"on") == b"on"
+    taken.close()
+
+
+async def test_without_room_the_system_keeps_them_until_there_is(sock: socket.socket) -> None:
+    rooms = [1, 0, 0]
+    taken = SocketAcceptor(sock, Echo, lambda: rooms.pop(0) if rooms else 1)
+    assert [await echoed(sock, text) for text in (b"first", b"second")] == [b"first", b"second"]
+    assert not rooms
     taken.close()
 
 
@@ -93,7 +105,7 @@ async def test_without_a_file_left_it_is_said_and_accepted_later(monkeypatch: py
     monkeypatch.setattr(acceptor, "_PAUSE_S", 0.01)
     with Refusing() as sock, capture_logs() as logs:
         sock.bind(("127.0.0.1", 0))
-        taken = SocketAcceptor(sock, Echo)
+        taken = SocketAcceptor(sock, Echo, always)
         asking = asyncio.create_task(echoed(sock, b"late"))
         while not logs:
             await asyncio.sleep(0.01)

@@ -292,3 +292,21 @@ async def test_a_stop_waits_no_longer_than_its_deadline(env: ListenerEnv) -> Non
     assert arriving.is_over
     assert beginning.is_over
     assert (env.in_flight, env.inbox.hooks) == (0, [])
+
+
+async def test_at_the_limit_a_new_connection_has_time_to_bring_a_hook_before_it_makes_room() -> None:
+    async with listening(replace(LIMITS, max_connections=2)) as env:
+        rooms = [env.listener.room()]
+        lines = [env.connect(), env.connect()]
+        rooms.append(env.listener.room())
+        await asyncio.sleep(0.2)
+        rooms.append(env.listener.room())
+        for line in lines:
+            await line.ask(get(hook()))
+        rooms.append(env.listener.room())
+        env.inbox.opened.clear()
+        for line in lines:
+            line.send(get(hook()))
+        await asyncio.sleep(0.01)
+        rooms.append(env.listener.room())
+    assert rooms == [2, 0, 1, 1, 0]
