@@ -7,7 +7,7 @@ from starlette.datastructures import MutableHeaders
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.middleware.gzip import GZipMiddleware
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Mount, Route, Router
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -58,10 +58,15 @@ def create_app(parts: Parts) -> Starlette:
             Middleware(Dated, clock=parts.clock),
             Middleware(GZipMiddleware, minimum_size=1000, compresslevel=1),
         ],
-        exception_handlers={HTTPException: _http_error},
+        exception_handlers={HTTPException: _http_error, ClientDisconnect: _gone},
     )
     app.router.redirect_slashes = False
     return app
+
+
+def _gone(_request: Request, _error: Exception) -> Response:
+    """Nobody reads the answer to a call whose caller left before it had sent its body."""
+    return Response(status_code=400)
 
 
 class Dated:

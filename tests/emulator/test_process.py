@@ -2,6 +2,7 @@
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -134,6 +135,18 @@ def test_a_process_ends_at_once_though_calls_and_connections_are_open(number: si
         os.kill(process.pid, number)
         assert process.wait(timeout=5) == 0
         assert process.communicate()[1] == ""
+
+
+def test_a_caller_that_leaves_before_its_body_leaves_no_traceback() -> None:
+    with emulator() as (process, client):
+        host, port = client.base_url.host, client.base_url.port or 0
+        with socket.create_connection((host, port)) as caller:
+            caller.sendall(b"POST /oauth/token HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\n")
+            time.sleep(0.2)  # until it waits for the body
+        assert client.get("/emulator/status").status_code == 200
+        process.send_signal(signal.SIGTERM)
+        _, said = process.communicate(timeout=10)
+    assert "Traceback" not in said, said
 
 
 def test_a_lost_answer_closes_the_connection_and_keeps_the_task() -> None:
