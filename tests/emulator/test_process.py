@@ -141,7 +141,8 @@ def test_a_caller_that_leaves_before_its_body_leaves_no_traceback() -> None:
     with emulator() as (process, client):
         host, port = client.base_url.host, client.base_url.port or 0
         with socket.create_connection((host, port)) as caller:
-            caller.sendall(b"POST /oauth/token HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\n")
+            form = b"Content-Type: application/x-www-form-urlencoded\r\nContent-Length: 9\r\n\r\n"
+            caller.sendall(b"POST /oauth/token HTTP/1.1\r\nHost: x\r\n" + form)
             time.sleep(0.2)  # until it waits for the body
         assert client.get("/emulator/status").status_code == 200
         process.send_signal(signal.SIGTERM)
