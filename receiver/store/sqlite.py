@@ -32,13 +32,9 @@ def open_backend(path: Path, patience: float | None) -> Backend:
 
 
 def _append(engine: Engine, statement: str, values: tuple[Any, ...]) -> None:
-    """Straight to the driver: this is where every hook passes."""
-    # On its return to the pool a connection rolls back what is not committed.
+    """Straight to the driver: this is where every hook passes. The one statement is the transaction."""
     with closing(engine.raw_connection()) as pooled:
-        execute = pooled.driver_connection.execute  # type: ignore[union-attr]
-        execute("BEGIN IMMEDIATE")
-        execute(statement, values)
-        execute("COMMIT")
+        pooled.driver_connection.execute(statement, values)  # type: ignore[union-attr]
 
 
 def _engine(path: Path, begin: str, connections: int, busy_s: float) -> Engine:
