@@ -11,7 +11,7 @@ from typing import Any, Literal, get_args
 import orjson
 
 from receiver.domain.calendar import iso
-from receiver.domain.facts import CallSaid
+from receiver.domain.facts import CallSaid, id_time
 from receiver.domain.numbers import e164
 from receiver.domain.shape import shape
 from receiver.domain.timeline import Timeline
@@ -141,7 +141,8 @@ def _outcome(
 ) -> Outcome:
     name = orjson.dumps([timeline.account, timeline.key, event, number])
     return Outcome(
-        f"evt_{int(timeline.last_at * 1000):012x}{hashlib.sha256(name).hexdigest()[:20]}",
+        # The time comes first, so that ids sort by it and lie side by side in the index.
+        f"evt_{id_time(timeline.last_at)}{hashlib.sha256(name).hexdigest()[:20]}",
         timeline.account,
         timeline.key,
         event,

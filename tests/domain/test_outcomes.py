@@ -90,6 +90,14 @@ def test_each_event_has_an_id_of_its_own_that_never_changes() -> None:
     assert [each.id for each in tell(SUCCESS)] == [each.id for each in told]
 
 
+def test_ids_sort_by_the_time_at_which_they_are_told() -> None:
+    told = tell(SUCCESS)
+    moments = [each.id[: len("evt_") + 12] for each in told]
+    assert moments == sorted(moments)
+    assert len(set(moments)) > 2
+    assert {len(each.id) for each in told} == {36}
+
+
 def test_what_is_repeated_or_late_is_not_told_again() -> None:
     facts = [
         *SUCCESS,

@@ -1,10 +1,12 @@
 """Many requests on one connection: answered in their order, within bounded memory, whoever leaves."""
 
 import asyncio
+from collections.abc import Sequence
 
 import pytest
 
 from receiver.errors import StoreUnavailableError
+from receiver.inbox.batch import RawHook
 from receiver.intake.connection import _MOST_UNDER_WAY
 from tests.emulator.virtual import VirtualLoop
 from tests.intake.listener_env import FORGED, ListenerEnv, chunked, get, hook, post
@@ -233,3 +235,29 @@ async def test_a_fault_of_ours_over_the_commit_is_a_500_and_the_connection_goes_
     env.inbox.problem = None
     assert (await line.ask(post(hook()))).status_code == 200
     assert env.in_flight == 0
+
+
+async def test_the_next_batch_is_on_its_way_before_the_one_before_is_answered(env: ListenerEnv) -> None:
+    """So that the store is at work while answers are written."""
+    order: list[str] = []
+    append = env.inbox.append
+
+    async def noted(hooks: Sequence[RawHook], at: float) -> None:
+        order.append("append")
+        await append(hooks, at)
+
+    env.inbox.append = noted  # type: ignore[method-assign]
+    first, second = env.connect(), env.connect()
+    first.send(get(hook("r1")))
+    while not order:
+        await asyncio.sleep(0)
+    second.send(get(hook("r2")))
+    write = first.transport.write
+
+    def answered(data: bytes) -> None:
+        order.append("answer")
+        write(data)
+
+    first.transport.write = answered  # type: ignore[method-assign,assignment]
+    assert [(await line.answer()).status_code for line in (first, second)] == [200, 200]
+    assert order == ["append", "append", "answer"]

@@ -14,6 +14,7 @@ from receiver.store.rows import key_of, queue_row
 from receiver.store.statements import Subject
 from receiver.store.tables import FACT, FINDING, QUEUE, TASK
 from tests.factories import ACCOUNT, called, finished, hook, seen, settled
+from tests.postgres import prepared_database
 
 
 def record(store: Store, facts: Iterable[Fact]) -> set[str]:
@@ -165,3 +166,14 @@ def test_facts_are_counted_under_the_keys_under_which_they_are_found(store: Stor
         assert statements.count_facts(connection, ACCOUNT, keys) == {"r1": 3, "#8": 1}
         dirty.mark(connection, {DirtyTask(ACCOUNT, name): 1.0 for name in ("r1", "#8", "r2")})
         assert dirty.among(connection, ACCOUNT, keys) == {"r1", "#8"}
+
+
+def test_no_plan_is_kept_from_the_time_when_a_table_was_empty(postgres: str) -> None:
+    store = Store(prepared_database(postgres))
+    query = "SELECT sum(generic_plans), sum(custom_plans) FROM pg_prepared_statements"
+    with store.transaction() as connection:
+        for _ in range(20):
+            statements.known_tasks(connection, ACCOUNT, ["r1"])
+        generic, custom = connection.exec_driver_sql(query).one()
+    store.close()
+    assert (generic, custom > 5) == (0, True)
