@@ -83,8 +83,8 @@ class ListenerSettings(BaseModel):
     max_connections: int = Field(
         default=10_000,
         ge=1,
-        description="Open connections; beyond, one that has brought no hook, or else the one that is idle "
-        "for longest, is closed. "
+        description="Open connections; beyond, one that has brought no hook for a tenth of a second, or "
+        "else the one that is idle for longest, is closed, and until then new ones wait. "
         "Fewer where the system allows the process fewer files.",
     )
     max_head_bytes: int = Field(

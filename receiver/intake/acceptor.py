@@ -40,11 +40,13 @@ class SocketAcceptor:
         sock.listen(_BACKLOG)
         self._go_on()
 
-    def close(self) -> None:
-        """Accept no more, and listen no more."""
+    async def close(self) -> None:
+        """Accept no more, and listen no more. Returns once those that were accepted have begun."""
         self._is_closed = True
         self._loop.remove_reader(self._sock)
         self._sock.close()
+        if self._beginning:
+            await asyncio.wait(self._beginning)
 
     def _go_on(self) -> None:
         if not self._is_closed:

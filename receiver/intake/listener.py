@@ -62,7 +62,7 @@ class Connection(Protocol):
 class Acceptor(Protocol):
     """What brings connections until it is closed."""
 
-    def close(self) -> None: ...
+    async def close(self) -> None: ...
 
 
 Accept = Callable[[Callable[[], asyncio.Protocol], Callable[[], int]], Acceptor]
@@ -104,7 +104,7 @@ class HookListener:
     async def drain(self, deadline_s: float) -> None:
         """Take no more connections; answer what is under way, and close what is left after the deadline."""
         self.is_draining = True
-        self._acceptor.close()
+        await self._acceptor.close()
         for connection in list(self._connections):
             if connection.phase == "idle":
                 connection.close()

@@ -20,7 +20,7 @@ SIZES = Sizes(
 
 def test_strangers_shut_out_no_hook_fill_no_memory_and_smuggle_nothing(tmp_path: Path) -> None:
     outcome = run(tmp_path, SIZES)
-    # Where more connections than the limit come in one turn of the loop, one may be closed before it is read.
+    # A sender beside other tests may take longer than the time that it has at the limit.
     assert set(outcome.faults) <= {FRESH}, outcome
     answers = outcome.fresh.answers
     assert answers.get("200", 0) >= _FRESH_SHARE * sum(answers.values()), outcome

@@ -35,7 +35,7 @@ class MemoryAcceptor:
             raise ConnectionRefusedError
         return self._connect()
 
-    def close(self) -> None:
+    async def close(self) -> None:
         self._connect = None
 
 

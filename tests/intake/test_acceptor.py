@@ -60,7 +60,7 @@ async def test_more_than_are_accepted_in_one_turn_all_get_their_turn(sock: socke
         assert await echoed(sock, b"last") == b"last"
         assert len(made) == len(waiting) + 1
     finally:
-        taken.close()
+        await taken.close()
         for each in waiting:
             each.close()
 
@@ -68,9 +68,27 @@ async def test_more_than_are_accepted_in_one_turn_all_get_their_turn(sock: socke
 async def test_a_closed_one_accepts_no_more(sock: socket.socket) -> None:
     address = sock.getsockname()
     taken = SocketAcceptor(sock, Echo, always)
-    taken.close()
+    await taken.close()
     with pytest.raises(ConnectionRefusedError):
         await asyncio.open_connection(*address)
+
+
+async def test_to_close_waits_for_those_that_were_accepted(sock: socket.socket) -> None:
+    begun: list[Echo] = []
+
+    def connect() -> Echo:
+        begun.append(Echo())
+        return begun[-1]
+
+    taken = SocketAcceptor(sock, connect, always)
+    waiting = [socket.create_connection(sock.getsockname()) for _ in range(5)]
+    while not taken._beginning:
+        await asyncio.sleep(0)
+    await taken.close()
+    assert len(begun) == 5
+    assert all(hasattr(each, "transport") for each in begun)
+    for each in waiting:
+        each.close()
 
 
 async def test_a_sender_that_has_gone_before_it_is_accepted_stops_nobody(sock: socket.socket) -> None:
@@ -79,7 +97,7 @@ async def test_a_sender_that_has_gone_before_it_is_accepted_stops_nobody(sock: s
     gone.close()
     taken = SocketAcceptor(sock, Echo, always)
     assert await echoed(sock, b"on") == b"on"
-    taken.close()
+    await taken.close()
 
 
 async def test_without_room_the_system_keeps_them_until_there_is(sock: socket.socket) -> None:
@@ -87,7 +105,7 @@ async def test_without_room_the_system_keeps_them_until_there_is(sock: socket.so
     taken = SocketAcceptor(sock, Echo, lambda: rooms.pop(0) if rooms else 1)
     assert [await echoed(sock, text) for text in (b"first", b"second")] == [b"first", b"second"]
     assert not rooms
-    taken.close()
+    await taken.close()
 
 
 class Refusing(socket.socket):
@@ -111,5 +129,5 @@ async def test_without_a_file_left_it_is_said_and_accepted_later(monkeypatch: py
             await asyncio.sleep(0.01)
         asyncio.get_running_loop().call_later(0.05, partial(setattr, sock, "allowed", True))
         assert await asking == b"late"
-        taken.close()
+        await taken.close()
     assert [line["problem"] for line in logs] == ["Too many open files"]
