@@ -52,7 +52,7 @@ class Throttle:
         self._pace = pace
         self._credit_s = _MOST_S
         self._looked: tuple[float, float] | None = None
-        self._committing_s = 0.0
+        self._committing_s = self._working_s = 0.0
         self._busy_until = 0.0
         self._turns = asyncio.Semaphore(pace.at_once)
 
@@ -86,15 +86,17 @@ class Throttle:
 
     def note_work(self, seconds: float) -> None:
         """Count the seconds of a piece of background work."""
-        self._committing_s += seconds
+        self._working_s += seconds
         self._credit_s -= seconds
 
     def allows(self) -> bool:
         """Whether it is time for work: it is as soon as no hooks come in."""
         now = _now(), self._busy()
         wall, busy = (later - earlier for later, earlier in zip(now, self._looked or now, strict=True))
-        idle = max(0.0, wall * (1 - _NEVER_BUSY) - max(busy, self._committing_s))
-        self._looked, self._committing_s = now, 0.0
+        idle = max(0.0, wall * (1 - _NEVER_BUSY) - max(busy, self._committing_s + self._working_s))
+        # A commit is counted once it ends, but on a slow disk it takes longer than from one look to the next.
+        self._committing_s = max(0.0, self._committing_s - wall)
+        self._looked, self._working_s = now, 0.0
         self._credit_s = min(self._credit_s + _GAIN * idle, _MOST_S)
         return self._credit_s > 0 or not self.is_busy
 

@@ -13,18 +13,18 @@ from receiver.store.bulk import ROWS
 BUSY_S = 5.0
 """Seconds that a transaction waits for another process's, where nobody says how long."""
 
-_CACHE_KIB = 8 * 1024
-"""Pages that each connection keeps; the machine keeps the others."""
+_WRITER_KIB, _READER_KIB = 8 * 1024, 2 * 1024
+"""Pages that a connection keeps, in KiB; the machine keeps the others."""
 
 
 def open_backend(path: Path, patience: float | None) -> Backend:
     """The database in this file, which is made where there is none."""
     busy_s = patience or BUSY_S
-    writing = _engine(path, begin="BEGIN IMMEDIATE", connections=1, busy_s=busy_s)
+    writing = _engine(path, begin="BEGIN IMMEDIATE", connections=1, busy_s=busy_s, cache_kib=_WRITER_KIB)
     return Backend(
         name=str(path),
         writing=writing,
-        reading=_engine(path, begin="BEGIN", connections=READERS, busy_s=busy_s),
+        reading=_engine(path, begin="BEGIN", connections=READERS, busy_s=busy_s, cache_kib=_READER_KIB),
         appending=writing,
         append=_append,
         path=path,
@@ -37,7 +37,7 @@ def _append(engine: Engine, statement: str, values: tuple[Any, ...]) -> None:
         pooled.driver_connection.execute(statement, values)  # type: ignore[union-attr]
 
 
-def _engine(path: Path, begin: str, connections: int, busy_s: float) -> Engine:
+def _engine(path: Path, begin: str, connections: int, busy_s: float, cache_kib: int) -> Engine:
     engine = create_engine(
         URL.create("sqlite", database=str(path)),
         poolclass=QueuePool,
@@ -57,7 +57,7 @@ def _engine(path: Path, begin: str, connections: int, busy_s: float) -> Engine:
             f"busy_timeout={int(busy_s * 1000)}",
             "wal_autocheckpoint=1000",
         )
-        for pragma in (*pragmas, f"cache_size=-{_CACHE_KIB}", "temp_store=MEMORY"):
+        for pragma in (*pragmas, f"cache_size=-{cache_kib}", "temp_store=MEMORY"):
             cursor.execute(f"PRAGMA {pragma}")
         cursor.close()
 

@@ -236,3 +236,14 @@ def test_a_transaction_without_items_says_nothing() -> None:
     size = BatchSize(4, 256)
     size.note(0, 5.0)
     assert size.within(1.0) == 4
+
+
+async def test_a_commit_that_outlasts_many_looks_earns_nothing(slowed: Throttle, machine: Machine) -> None:
+    for _ in range(20):
+        for _ in range(5):
+            machine.passes(0.001)
+            slowed.allows()
+        slowed.note_commit(0.005)
+    slowed.note_work(SHARE * 20 * 0.005 + 0.02)
+    # All of the time went into commits but for the very first one, which was not known of beforehand.
+    assert not allows(slowed)
