@@ -1,7 +1,6 @@
 """A real PgBouncer in transaction mode in front of a PostgreSQL server."""
 
 import os
-import pwd
 import socket
 import subprocess
 import time
@@ -41,7 +40,7 @@ def running_pgbouncer(folder: Path, server: str) -> Iterator[int]:
     config = folder / "pgbouncer.ini"
     values = {"host": host, "port": port, "folder": folder, "connections": SERVER_CONNECTIONS}
     config.write_text(_CONFIG.format(**values))
-    user = _user(folder) if os.geteuid() == 0 else None
+    user = _user(folder, Path(host)) if os.geteuid() == 0 else None
     process = subprocess.Popen([program.file, "-q", config], env=program.environment, user=user)
     try:
         _wait_for(port, process)
@@ -51,9 +50,11 @@ def running_pgbouncer(folder: Path, server: str) -> Iterator[int]:
         process.wait(10)
 
 
-def _user(folder: Path) -> int:
-    """Whom it runs as: it refuses to be root. The folder becomes that one's."""
-    number = pwd.getpwnam("nobody").pw_uid
+def _user(folder: Path, server: Path) -> int:
+    """Whom it runs as, since it refuses to be root: as the server, whose socket it needs. The folder becomes
+    that one's.
+    """
+    number = server.stat().st_uid
     for path in (folder, *folder.iterdir()):
         os.chown(path, number, -1)
     for path in folder.parents:

@@ -76,6 +76,7 @@ async def test_of_several_hosts_the_one_that_answers_is_used(postgres: str) -> N
             assert await store.read(appended) == [1]
             nobody.retarget(socket_of(postgres))
             server.move(None)
+            await asyncio.sleep(0.1)
             await append(store, 2)
             assert await store.read(appended) == [1, 2]
 
