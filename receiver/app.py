@@ -55,7 +55,7 @@ from receiver.workers import Supervisor, Worker
 
 _log = structlog.get_logger("receiver.app")
 
-_READY_TIMEOUT_S = 2.0
+_READY_TIMEOUT_S = 20.0
 _DAY_S = 86_400.0
 
 _STORE_PATIENCE_S = 5.0
@@ -273,7 +273,7 @@ def create_app(receiver: Receiver) -> RequestLog:
 
 def _routes(receiver: Receiver) -> list[BaseRoute]:
     parts = ApiParts(
-        store=receiver.store,
+        store=receiver.store.for_requests(),
         signer=receiver.signer,
         public_url=receiver.settings.hook_root,
         accounts=tuple(receiver.settings.accounts),
@@ -286,6 +286,7 @@ def _routes(receiver: Receiver) -> list[BaseRoute]:
         return JSONResponse({"status": "ok"})
 
     async def readyz(_request: Request) -> Response:
+        # A probe waits for its commit as a hook does, and for as long: only so is it answered as a hook is.
         try:
             await asyncio.wait_for(receiver.intake.probe(), _READY_TIMEOUT_S)
         except (TimeoutError, StoreUnavailableError) as error:

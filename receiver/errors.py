@@ -7,6 +7,8 @@
     ├── NotInstalledError    an optional part is not installed; says how to get it
     ├── StoreError
     │   ├── StoreUnavailableError  the store cannot commit now; the caller should try again later
+    │   │   ├── TimeLimitError     a statement took longer than it may
+    │   │   └── TooManyReadsError  too many heavy reads wait for their turn
     │   └── SchemaError            the store's tables are not those of this version; says the fix
     ├── BatchError           a batch of the inbox cannot be read; it is set aside
     └── SchedulerError
@@ -52,6 +54,14 @@ class StoreError(ReceiverError):
 
 class StoreUnavailableError(StoreError):
     """The store cannot commit now; nothing of the request was kept."""
+
+
+class TimeLimitError(StoreUnavailableError):
+    """A statement took longer than it may. The store is well perhaps, and too much was asked of it."""
+
+
+class TooManyReadsError(StoreUnavailableError):
+    """Too many heavy reads wait for their turn already."""
 
 
 class SchemaError(StoreError):

@@ -44,7 +44,7 @@ def answer_figure(figure: Figure) -> Callable[[Call[Any, None]], Awaitable[Respo
             answered = report(connection, figure, figure_question(connection, figure, call.query))
             return Response(as_csv(answered) if media == CSV else figure_json(answered), media_type=media)
 
-        return await call.parts.store.read(read)
+        return await call.parts.store.read(read, "heavy")
 
     return answer
 
@@ -78,7 +78,7 @@ async def answer_comparison(call: Call[ComparisonQuery, None]) -> ComparisonAnsw
         one = replace(scope_question(connection, asked), basis=asked.basis)
         return comparison_answer(compare(connection, figure, one, _other(asked, one)))
 
-    return await call.parts.store.read(read)
+    return await call.parts.store.read(read, "heavy")
 
 
 def comparison_answer(compared: Comparison) -> ComparisonAnswer:

@@ -43,7 +43,7 @@ def draw(media: Media) -> Callable[[Call[ChartQuery, None]], Awaitable[Response]
         def read(connection: Connection) -> Shown:
             return read_chart(connection, chart, replace(scope_question(connection, call.query), basis=basis))
 
-        shown = await call.parts.store.read(read)
+        shown = await call.parts.store.read(read, "heavy")
         picture = await run_sync(render, shown, media, limiter=_one_at_a_time)
         return Response(picture, media_type=TYPES[media])
 

@@ -23,7 +23,9 @@ def list_findings(category: Category) -> Callable[[Call[FindingQuery, None]], Aw
     """The endpoint of one category."""
 
     async def handle(call: Call[FindingQuery, None]) -> FindingPage:
-        return await call.parts.store.read(lambda connection: _read(connection, category, call.query))
+        return await call.parts.store.read(
+            lambda connection: _read(connection, category, call.query), "heavy"
+        )
 
     return handle
 

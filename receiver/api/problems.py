@@ -15,6 +15,8 @@ from receiver.errors import (
     ReceiverError,
     StoreError,
     StoreUnavailableError,
+    TimeLimitError,
+    TooManyReadsError,
 )
 
 RETRY_AFTER_S = 5
@@ -24,6 +26,8 @@ STATUS: dict[type[ReceiverError], tuple[int, str]] = {
     NotFoundError: (404, "not_found"),
     NotInstalledError: (501, "not_installed"),
     StoreUnavailableError: (503, "unavailable"),
+    TimeLimitError: (503, "too_slow"),
+    TooManyReadsError: (503, "too_many"),
     StoreError: (500, "store_failed"),
     ReceiverError: (500, "failed"),
 }
@@ -31,6 +35,8 @@ STATUS: dict[type[ReceiverError], tuple[int, str]] = {
 
 _OWN_WORDS = {
     "unavailable": f"the store cannot answer now: try again in {RETRY_AFTER_S} seconds",
+    "too_slow": "this took too long: ask for a shorter period, or one account or queue, or try again later",
+    "too_many": f"too many long answers are being made already: try again in {RETRY_AFTER_S} seconds",
     "store_failed": "the store could not answer this: see the receiver's log",
     "failed": "this could not be done: see the receiver's log",
 }

@@ -13,7 +13,7 @@ from receiver.errors import NotFoundError
 
 async def list_queues(call: Call[AccountQuery, None]) -> QueueList:
     """All queues."""
-    queues = await call.parts.store.read(lambda connection: _read(connection, call.query.account))
+    queues = await call.parts.store.read(lambda connection: _read(connection, call.query.account), "heavy")
     return QueueList(queues=queues)
 
 

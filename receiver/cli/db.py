@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from sqlalchemy import make_url
 
 from receiver.cli.output import STDERR, STDOUT, ConfigOption, JsonOption, print_json, print_table
 from receiver.errors import InputError, StoreError
@@ -13,7 +12,7 @@ from receiver.settings import Settings, load_settings
 from receiver.store import schema
 from receiver.store.backup import Copy, back_up
 from receiver.store.engine import Store
-from receiver.store.postgres import is_url
+from receiver.store.postgres import is_url, shown
 from receiver.store.rollups import count_uncounted
 
 db_app = typer.Typer(no_args_is_help=True, help="The store's schema, and copies of the store.")
@@ -171,4 +170,4 @@ def _sqlite_file(settings: Settings) -> Path | None:
 def _named(settings: Settings) -> str:
     """The store, without a password that its URL may hold."""
     file = _sqlite_file(settings)
-    return str(file) if file else make_url(str(settings.store)).render_as_string(hide_password=True)
+    return str(file) if file else shown(str(settings.store))

@@ -10,7 +10,7 @@ from typing import Protocol
 import structlog
 
 from receiver.clock import Clock
-from receiver.errors import StoreUnavailableError
+from receiver.errors import StoreError, StoreUnavailableError
 from receiver.inbox.batch import RawHook
 from receiver.inbox.inbox import Inbox
 from receiver.intake.access import Access
@@ -94,10 +94,11 @@ class Intake:
         except asyncio.CancelledError:
             settle(batch, StoreUnavailableError("the receiver is stopping"))
             raise
-        except StoreUnavailableError as error:
+        except StoreError as error:
+            # A batch is a document of ours: if the store does not take it, no hook is at fault.
             _log.error("store unavailable", rejected=len(batch), problem=str(error))
             self.queue.note_failure()
-            problem = error
+            problem = StoreUnavailableError(str(error))
         except Exception as error:
             problem = error
         else:

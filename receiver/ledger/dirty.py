@@ -5,7 +5,7 @@ which writes the timelines. On PostgreSQL the two may run at the same time, so a
 that somebody is setting is not taken yet, and one that is taken is set anew only after the fold's commit.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from sqlalchemy import Connection, func, select
@@ -44,10 +44,13 @@ ON CONFLICT (account, name) DO UPDATE SET since = dirty_task.since
 """The update changes nothing but waits for a fold that has taken the mark, which then is set anew."""
 
 
-def due(connection: Connection, now: float, most: int) -> list[DirtyTask]:
+def due(
+    connection: Connection, now: float, most: int, without: Collection[DirtyTask] = ()
+) -> list[DirtyTask]:
     """The tasks that are to be folded now, those that wait for longest first."""
     query = "SELECT account, name FROM dirty_task WHERE retry_at <= ? ORDER BY retry_at, since LIMIT ?"
-    return [DirtyTask(*row) for row in run(connection, query, now, most)]
+    tasks = [DirtyTask(*row) for row in run(connection, query, now, most + len(without))]
+    return [task for task in tasks if task not in without][:most] if without else tasks
 
 
 def take(connection: Connection, tasks: Iterable[DirtyTask]) -> list[DirtyTask]:

@@ -1,11 +1,12 @@
 """Folding: tasks that facts have touched get their timelines, each once for all that is known by then."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
 
 import structlog
+from sqlalchemy import Connection
 
 from receiver.domain.fold import Fold, fold
 from receiver.errors import StoreUnavailableError
@@ -14,6 +15,7 @@ from receiver.ledger.backlog import Background, Backlog
 from receiver.ledger.counting import count
 from receiver.ledger.dirty import DirtyTask
 from receiver.ledger.ledger import OTHER_FOLDS_S
+from receiver.ledger.postponed import Postponed
 from receiver.ledger.problems import where_from
 from receiver.ledger.throttle import BatchSize
 
@@ -27,6 +29,13 @@ PEEK_S = 2.0
 """
 
 
+_TOGETHER = 2
+"""Failures of the store in a row after which tasks are folded one by one: one of them may be the reason."""
+
+_IN_VAIN = 3
+"""Tasks over which the store fails until others are left for later: it is in trouble whatever the task."""
+
+
 class Folder:
     """Folds dirty tasks. `fold`: what folds one task."""
 
@@ -38,6 +47,8 @@ class Folder:
         self._fold = fold
         self._size = BatchSize(LEAST, MOST)
         self._other_folds = False
+        self._failures = 0
+        self._postponed = Postponed()
         self.backlog = Backlog()
 
     async def run(self, stop: asyncio.Event) -> None:
@@ -57,32 +68,45 @@ class Folder:
     async def retry_all(self) -> None:
         """Let every task that was set aside be tried again now."""
         await self._store.write(dirty.retry_all)
+        self._postponed.clear()
         self.backlog.grow()
 
     async def _peek(self) -> None:
         """Look for tasks that another receiver has left. A read, since it is mostly in vain."""
         with suppress(StoreUnavailableError):
-            if await self._store.read(partial(dirty.due, now=self._clock.now(), most=1)):
+            if await self._store.read(self._due(1)):
                 self.backlog.grow()
 
     async def _step(self) -> bool:
         """Fold some tasks. False where the store is in trouble."""
+        most = self._size.within(self._throttle.length_s)
         try:
-            await self._fold_some(self._size.within(self._throttle.length_s))
+            if self._failures < _TOGETHER:
+                await self._fold_some(most)
+            else:
+                await self._fold_one_by_one(most)
         except StoreUnavailableError as error:
+            self._failures += 1
             _log.warning("not folded, will be tried again", problem=str(error))
             return False
+        self._failures = 0
         return True
+
+    def _due(self, most: int) -> Callable[[Connection], list[DirtyTask]]:
+        return partial(dirty.due, now=self._clock.now(), most=most, without=self._postponed.now(_now()))
 
     async def _fold_some(self, most: int) -> None:
         growth, began, now = self.backlog.growth, _now(), self._clock.now()
+        without = self._postponed.now(began)
+        work = partial(folding.fold_some, most=most, now=now, fold=self._fold, without=without)
         try:
-            folded = await self._store.write(partial(folding.fold_some, most=most, now=now, fold=self._fold))
+            folded = await self._store.write(work)
         except StoreUnavailableError:
             raise
         except Exception:
             await self._fold_one_by_one(most)
             return
+        self._postponed.forget_past(began)
         self._size.note(folded.tasks, _now() - began)
         for change in folded.changes:
             count(self._metrics, change)
@@ -91,21 +115,46 @@ class Folder:
             self.backlog.shrink(growth)
 
     async def _fold_one_by_one(self, most: int) -> None:
-        """Fold each task in a transaction of its own; one that fails is set aside. Raises
-        StoreUnavailableError.
+        """Fold each task in a transaction of its own. One that fails is set aside; one over which the store
+        fails is postponed. Raises StoreUnavailableError where the store fails over all that are tried.
         """
-        now = self._clock.now()
-        for task in await self._store.read(partial(dirty.due, now=now, most=most)):
-            work = partial(folding.fold_these, tasks=[task], fold=self._fold)
+        failed: dict[DirtyTask, StoreUnavailableError] = {}
+        done = 0
+        for task in await self._store.read(self._due(most)):
             try:
-                changes: Sequence[folding.Change] = await self._store.write(work)
-            except StoreUnavailableError:
-                raise
-            except Exception as error:
-                await self._set_aside(task, error)
+                await self._fold_one(task)
+            except StoreUnavailableError as error:
+                failed[task] = error
+                if len(failed) == _IN_VAIN:
+                    break
             else:
-                for change in changes:
-                    count(self._metrics, change)
+                done += 1
+        self._postpone(failed, is_only=done > 0)
+        if failed and (not done or len(failed) == _IN_VAIN):
+            raise next(iter(failed.values()))
+
+    async def _fold_one(self, task: DirtyTask) -> None:
+        work = partial(folding.fold_these, tasks=[task], fold=self._fold)
+        try:
+            changes: Sequence[folding.Change] = await self._store.write(work)
+        except StoreUnavailableError:
+            raise
+        except Exception as error:
+            await self._set_aside(task, error)
+        else:
+            for change in changes:
+                count(self._metrics, change)
+
+    def _postpone(self, failed: Mapping[DirtyTask, StoreUnavailableError], *, is_only: bool) -> None:
+        for task, error in failed.items():
+            self._postponed.add(task, _now(), is_only=is_only)
+            if is_only:
+                _log.warning(
+                    "the store fails over a task, others go first for a while",
+                    account=task.account,
+                    task=task.name,
+                    problem=str(error),
+                )
 
     async def _set_aside(self, task: DirtyTask, error: Exception) -> None:
         problem = where_from(error)

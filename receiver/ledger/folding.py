@@ -1,7 +1,7 @@
 """Facts are appended and folded: what happens inside the ledger's transactions."""
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import Connection
@@ -53,11 +53,13 @@ def record(connection: Connection, facts: Sequence[Fact], fold: Fold) -> list[Ch
     return _fold(connection, [Subject(fact.account, fact.ref, fact.task_id) for fact in about], fold)
 
 
-def fold_some(connection: Connection, most: int, now: float, fold: Fold) -> Folded:
-    """Fold the tasks that have been dirty for longest. `now`: epoch seconds."""
+def fold_some(
+    connection: Connection, most: int, now: float, fold: Fold, without: Collection[DirtyTask] = ()
+) -> Folded:
+    """Fold the tasks that have been dirty for longest, `without` these. `now`: epoch seconds."""
     if not statements.try_lock_folding(connection):
         return Folded(0, is_taken=True)
-    tasks = dirty.due(connection, now, most)
+    tasks = dirty.due(connection, now, most, without)
     return Folded(len(tasks), _fold_dirty(connection, tasks, fold))
 
 

@@ -1,14 +1,14 @@
 """Many rows in one statement: a statement a row costs more than the row, on both databases."""
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from functools import lru_cache
 from typing import Any, Literal
 
 import orjson
 from sqlalchemy import JSON, ColumnElement, Connection, Table, any_, literal, text
 from sqlalchemy.dialects import postgresql
-from sqlalchemy.exc import DBAPIError
+
+from receiver.store.connections import drivers_errors
 
 Way = Literal["add", "once", "put", "sum"]
 """Only add rows; leave out those that are there already, by any key; write them over those with the same
@@ -49,7 +49,7 @@ def fetched(connection: Connection, query: str, *values: Any) -> Iterator[tuple[
     if not is_postgres(connection):
         yield from _driver(connection).execute(query, values)
         return
-    with _drivers_errors(connection), _driver(connection).cursor() as cursor:
+    with drivers_errors(connection), _driver(connection).cursor() as cursor:
         yield from cursor.execute(_on_postgres(query), values)
 
 
@@ -58,7 +58,7 @@ def copied(connection: Connection, query: str, *values: Any) -> list[bytes]:
     statement = f"COPY ({_on_postgres(query)}) TO STDOUT (FORMAT csv)"
     driver = _driver(connection)
     # The driver writes the values into the statement, since COPY takes none.
-    with _drivers_errors(connection), driver.cursor() as cursor, cursor.copy(statement, values):
+    with drivers_errors(connection), driver.cursor() as cursor, cursor.copy(statement, values):
         return list(_sent(driver.pgconn, connection.dialect.loaded_dbapi))
 
 
@@ -76,16 +76,6 @@ def _sent(pgconn: Any, psycopg: Any) -> Iterator[bytes]:
 
 def _driver(connection: Connection) -> Any:
     return connection.connection.driver_connection
-
-
-@contextmanager
-def _drivers_errors(connection: Connection) -> Iterator[None]:
-    """As SQLAlchemy would raise them."""
-    dbapi = connection.dialect.loaded_dbapi
-    try:
-        yield
-    except dbapi.Error as error:
-        raise DBAPIError.instance(None, None, error, dbapi.Error) from None
 
 
 @lru_cache

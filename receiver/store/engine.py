@@ -6,20 +6,27 @@ import asyncio
 import sqlite3
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractContextManager, asynccontextmanager, contextmanager, suppress
+from contextlib import AbstractContextManager, asynccontextmanager, contextmanager, nullcontext, suppress
+from copy import copy
 from functools import partial
 from pathlib import Path
-from typing import Any, Protocol, TypeVar
+from typing import Any, Protocol, Self, TypeVar
 
 from sqlalchemy import Connection, Engine
-from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, InterfaceError, ProgrammingError
-from sqlalchemy.exc import TimeoutError as PoolTimeoutError
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from receiver.errors import StoreError, StoreUnavailableError
 from receiver.store import postgres, schema, sqlite
-from receiver.store.backend import READERS, Backend
+from receiver.store.backend import Backend
+from receiver.store.faults import translated_error
+from receiver.store.lanes import LANES, Lane, LaneThreads
 
 Result = TypeVar("Result")
+
+_OVERTIME_S, _LOOK_AGAIN_S = 2.0, 1.0
+"""Seconds beyond the patience after which an append hangs, since the server itself would have given up by
+then; and until the next look.
+"""
 
 _SLOW_S = 0.5
 """Seconds after which a failure of the store is taken for everybody's."""
@@ -29,18 +36,6 @@ class Claim(Protocol):
     """Runs works one after the other in the same transaction."""
 
     def __call__(self, work: Callable[[Connection], Result]) -> Awaitable[Result]: ...
-
-
-_DATA_FAULTS = (
-    *(IntegrityError, DataError, InterfaceError, ProgrammingError),
-    *(sqlite3.IntegrityError, sqlite3.DataError, sqlite3.InterfaceError, sqlite3.ProgrammingError),
-)
-"""What is wrong with the rows, not with the store: trying again later mends nothing."""
-
-_LIMITS = "54"
-"""PostgreSQL's class of errors for values that are too large, for example for an index. They are the rows'
-fault, although psycopg counts them as operational.
-"""
 
 
 class Store:
@@ -63,7 +58,9 @@ class Store:
             self._appender = ThreadPoolExecutor(1, thread_name_prefix="store-appender")
             self._claimer = ThreadPoolExecutor(1, thread_name_prefix="store-claimer")
             self.appending = asyncio.Lock()
-        self._readers = ThreadPoolExecutor(READERS, thread_name_prefix="store-reader")
+        self._append_s = None if patience is None or self._backend.cut is None else patience + _OVERTIME_S
+        self._lanes = {lane: LaneThreads(lane) for lane in LANES}
+        self._lane: Lane = "work"
         self._when_unavailable: list[Callable[[StoreUnavailableError], None]] = []
 
     @property
@@ -84,6 +81,12 @@ class Store:
         """
         self._when_unavailable.append(reject)
 
+    def for_requests(self) -> Self:
+        """The same store, whose reads are those of requests unless they say otherwise."""
+        other = copy(self)
+        other._lane = "request"
+        return other
+
     @contextmanager
     def transaction(self) -> Iterator[Connection]:
         """A transaction that is committed at its end. Raises StoreUnavailableError where the store cannot do
@@ -93,16 +96,34 @@ class Store:
             yield connection
 
     @contextmanager
-    def snapshot(self) -> Iterator[Connection]:
-        """A consistent view for reading. Raises StoreUnavailableError where the store cannot give one."""
+    def snapshot(self, limit_s: float | None = None) -> Iterator[Connection]:
+        """A consistent view for reading. Raises StoreUnavailableError where the store cannot give one, and
+        TimeLimitError where a read takes longer than `limit_s`.
+        """
         with translated(), self._backend.reading.connect() as connection:
-            yield connection
+            limited = nullcontext() if limit_s is None else self._backend.limited(connection, limit_s)
+            with limited:
+                yield connection
 
     async def append(self, statement: str, *values: Any) -> None:
         """Run one statement, in which each `?` stands for a value, and commit it: beside the writer, if there
         can be more than one. `appending` must be held.
         """
-        await self._in_thread(self._appender, partial(self._append, statement, values))
+        run = partial(self._append, statement, values)
+        if self._append_s is None:
+            await self._in_thread(self._appender, run)
+            return
+        self._late = asyncio.get_running_loop().call_later(self._append_s, self._cut_late)
+        try:
+            await self._in_thread(self._appender, run)
+        finally:
+            self._late.cancel()
+
+    def _cut_late(self) -> None:
+        """Cut the connection of an append that hangs, and all others that do: those who wait must be told."""
+        if self._backend.cut is not None and self._append_s is not None:
+            self._backend.cut(self._append_s)
+        self._late = asyncio.get_running_loop().call_later(_LOOK_AGAIN_S, self._cut_late)
 
     def _append(self, statement: str, values: tuple[Any, ...]) -> None:
         with translated():
@@ -113,9 +134,14 @@ class Store:
         async with self._writing:
             return await self._in_thread(self._writer, _within(self.transaction, work))
 
-    async def read(self, work: Callable[[Connection], Result]) -> Result:
-        """Run `work` on a snapshot, beside the writer."""
-        return await self._in_thread(self._readers, _within(self.snapshot, work))
+    async def read(self, work: Callable[[Connection], Result], lane: Lane | None = None) -> Result:
+        """Run `work` on a snapshot, beside the writer and beside the reads of other lanes. Raises
+        StoreUnavailableError; of the lane "heavy" TimeLimitError and TooManyReadsError.
+        """
+        threads = self._lanes[lane or self._lane]
+        read = _within(partial(self.snapshot, threads.rules.limit_s), work)
+        # What one who asks for much is told of the store is nobody else's matter.
+        return await (self._noting(threads.run(read)) if threads.rules.limit_s is None else threads.run(read))
 
     @asynccontextmanager
     async def claim(self) -> AsyncIterator[Claim]:
@@ -144,10 +170,14 @@ class Store:
             await run(self._claimer, _let_go, connection)
 
     async def _in_thread(self, pool: ThreadPoolExecutor, run: Callable[[], Result]) -> Result:
+        return await self._noting(asyncio.get_running_loop().run_in_executor(pool, run))
+
+    async def _noting(self, running: Awaitable[Result]) -> Result:
+        """Its result; and if it took long to find that the store is unavailable, others are told."""
         loop = asyncio.get_running_loop()
         began = loop.time()
         try:
-            return await loop.run_in_executor(pool, run)
+            return await running
         except StoreUnavailableError as error:
             if loop.time() - began > _SLOW_S:
                 for reject in self._when_unavailable:
@@ -156,12 +186,11 @@ class Store:
 
     def close(self) -> None:
         """Finish what is running, then let go of file or server."""
-        for pool in (self._claimer, self._appender, self._writer, self._readers):
+        for pool in (self._claimer, self._appender, self._writer):
             pool.shutdown()
-        backend = self._backend
-        for engine in (backend.claiming, backend.reading, backend.appending, backend.writing):
-            if engine is not None:
-                engine.dispose()
+        for threads in self._lanes.values():
+            threads.close()
+        self._backend.close()
 
 
 def _within(
@@ -203,16 +232,8 @@ def _backend(target: str | Path, patience: float | None) -> Backend:
 
 @contextmanager
 def translated() -> Iterator[None]:
+    """Errors of the database as errors of ours."""
     try:
         yield
-    except PoolTimeoutError:
-        raise StoreUnavailableError("the store is busy: no connection was free in time") from None
-    except (DBAPIError, sqlite3.Error) as error:
-        cause = error.orig if isinstance(error, DBAPIError) else error
-        # The driver's text may quote a row's values, people's numbers among them: its first line never does.
-        said = str(cause).partition("\n")[0]
-        text = f"the store did not commit: {type(cause).__name__}: {said}"
-        is_cut_off = isinstance(error, DBAPIError) and error.connection_invalidated
-        is_beyond_limit = (getattr(cause, "sqlstate", None) or "").startswith(_LIMITS)
-        at_fault = (isinstance(error, _DATA_FAULTS) or is_beyond_limit) and not is_cut_off
-        raise (StoreError if at_fault else StoreUnavailableError)(text) from None
+    except (SQLAlchemyError, sqlite3.Error) as error:
+        raise translated_error(error) from None

@@ -59,7 +59,8 @@ async def export(
     """
     begin, after, left = b"" if is_begun else writer.opening(), wanted.after, wanted.limit
     while True:
-        end, part = await store.read(partial(_read, wanted=wanted, after=after, most=left, writer=writer))
+        read = partial(_read, wanted=wanted, after=after, most=left, writer=writer)
+        end, part = await store.read(read, "export")
         yield Part(part.rows, begin + part.data)
         left = None if left is None else left - part.rows
         if end is None or left == 0:

@@ -1,14 +1,20 @@
 """The embedded store: SQLite in WAL mode, one writer."""
 
-from contextlib import closing
+import sqlite3
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import URL, Engine, create_engine, event
+from sqlalchemy import URL, Connection, Engine, create_engine, event
 from sqlalchemy.pool import QueuePool
 
-from receiver.store.backend import READERS, Backend
+from receiver.store.backend import Backend
 from receiver.store.bulk import ROWS
+from receiver.store.connections import Renewal
+from receiver.store.lanes import READERS
 
 BUSY_S = 5.0
 """Seconds that a transaction waits for another process's, where nobody says how long."""
@@ -16,28 +22,44 @@ BUSY_S = 5.0
 _WRITER_KIB, _READER_KIB = 8 * 1024, 2 * 1024
 """Pages that a connection keeps, in KiB; the machine keeps the others."""
 
+_LOOK_EVERY = 100_000
+"""Steps of SQLite's machine between two looks at the time limit: some milliseconds. Each needs Python."""
+
 
 def open_backend(path: Path, patience: float | None) -> Backend:
     """The database in this file, which is made where there is none."""
-    busy_s = patience or BUSY_S
-    writing = _engine(path, begin="BEGIN IMMEDIATE", connections=1, busy_s=busy_s, cache_kib=_WRITER_KIB)
+    busy_s, renewal = patience or BUSY_S, Renewal()
+    engine = partial(_engine, path, busy_s=busy_s)
+    writing = renewal.watch(engine(begin="BEGIN IMMEDIATE", connections=1, cache_kib=_WRITER_KIB))
+    reading = renewal.watch(engine(begin="BEGIN", connections=READERS, cache_kib=_READER_KIB))
+
+    def append(engine: Engine, statement: str, values: tuple[Any, ...]) -> None:
+        # This is where every hook passes. The one statement is the transaction.
+        renewal.append(engine, lambda driver, _: driver.execute(statement, values))
+
     return Backend(
         name=str(path),
         writing=writing,
-        reading=_engine(path, begin="BEGIN", connections=READERS, busy_s=busy_s, cache_kib=_READER_KIB),
+        reading=reading,
         appending=writing,
-        append=_append,
+        append=append,
+        limited=_limited,
         path=path,
     )
 
 
-def _append(engine: Engine, statement: str, values: tuple[Any, ...]) -> None:
-    """Straight to the driver: this is where every hook passes. The one statement is the transaction."""
-    with closing(engine.raw_connection()) as pooled:
-        pooled.driver_connection.execute(statement, values)  # type: ignore[union-attr]
+@contextmanager
+def _limited(connection: Connection, seconds: float) -> Iterator[None]:
+    until = time.monotonic() + seconds
+    driver: Any = connection.connection.driver_connection
+    driver.set_progress_handler(lambda: time.monotonic() > until, _LOOK_EVERY)
+    try:
+        yield
+    finally:
+        driver.set_progress_handler(None, 0)
 
 
-def _engine(path: Path, begin: str, connections: int, busy_s: float, cache_kib: int) -> Engine:
+def _engine(path: Path, *, begin: str, connections: int, busy_s: float, cache_kib: int) -> Engine:
     engine = create_engine(
         URL.create("sqlite", database=str(path)),
         poolclass=QueuePool,
@@ -62,5 +84,12 @@ def _engine(path: Path, begin: str, connections: int, busy_s: float, cache_kib: 
         cursor.close()
 
     event.listen(engine, "connect", connected)
+    event.listen(engine, "invalidate", _let_go)
     event.listen(engine, "begin", lambda connection: connection.exec_driver_sql(begin))
     return engine
+
+
+def _let_go(connection: Any, _record: object, _error: object) -> None:
+    """End its transaction: a closed connection keeps its locks for as long as somebody has a cursor."""
+    with suppress(sqlite3.Error):
+        connection.rollback()

@@ -32,6 +32,8 @@ class Load:
     over: bool = False
     sent: int = 0
     slowest_s: float = 0.0
+    pause_s: float = 0.0
+    """Between two hooks of a connection."""
 
     def __post_init__(self) -> None:
         self.answers: Counter[str] = Counter()
@@ -58,6 +60,7 @@ class Load:
             if answer.status_code == 200:
                 self.acknowledged.append(answer.headers["x-request-id"])
                 self.taken.set()
+                await asyncio.sleep(self.pause_s)
             else:
                 assert answer.headers["retry-after"]
                 self.refused.set()

@@ -4,7 +4,7 @@ import fcntl
 import os
 import shutil
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +13,11 @@ from tempfile import TemporaryDirectory, gettempdir
 _PACKAGES = ("prometheus", "prometheus-alertmanager")
 _NAMES = ("prometheus", "promtool", "prometheus-alertmanager", "amtool")
 _TIMEOUT_S = 100
+
+_DOWNLOAD_ALL = (
+    *("-o", "Debug::NoLocking=1", "install", "--download-only", "--no-install-recommends", "-y"),
+)
+"""What would be installed, too, and nobody has to be root."""
 
 _TEMPLATES = b"/usr/share/prometheus/alertmanager"
 """Where Debian's Alertmanager looks for its templates, whatever its settings say."""
@@ -50,18 +55,44 @@ def find_tools() -> Tools:
     return Tools(home, *(home / "usr/bin" / name for name in _NAMES))
 
 
+@dataclass(frozen=True, slots=True)
+class Program:
+    """A program and the environment in which it finds its libraries."""
+
+    file: Path
+    environment: Mapping[str, str]
+
+
+def find_pgbouncer() -> Program:
+    """The program; where it is not installed, fetched with what it needs and kept for later sessions."""
+    found = shutil.which("pgbouncer", path=f"{os.environ.get('PATH', '')}:/usr/sbin")
+    if found:
+        return Program(Path(found), os.environ)
+    home = _unpacked("pgbouncer", ("pgbouncer",), with_libraries=True)
+    libraries = ":".join(str(folder) for folder in (home / "usr/lib").glob("*-linux-gnu*"))
+    return Program(home / "usr/sbin/pgbouncer", {**os.environ, "LD_LIBRARY_PATH": libraries})
+
+
 def find_nginx() -> Path:
     """The program; where it is not installed, fetched once and kept for later sessions."""
     found = shutil.which("nginx")
     return Path(found) if found else _unpacked("nginx", ("nginx",)) / "usr/sbin/nginx"
 
 
-def _unpacked(name: str, packages: tuple[str, ...], adapt: Callable[[Path], None] = lambda _: None) -> Path:
-    """The folder in which these packages are unpacked. `adapt` changes what is in it before it is used."""
+def _unpacked(
+    name: str,
+    packages: tuple[str, ...],
+    adapt: Callable[[Path], None] = lambda _: None,
+    *,
+    with_libraries: bool = False,
+) -> Path:
+    """The folder in which these packages are unpacked, and those that they need and that are not installed if
+    `with_libraries`. `adapt` changes what is in it before it is used.
+    """
     home = Path(gettempdir()) / f"receiver-{name}-{os.getuid()}"
     with _alone(home.with_suffix(".lock")):
         if not home.exists():
-            _fetch(home, packages, adapt)
+            _fetch(home, packages, adapt, with_libraries)
     return home
 
 
@@ -78,7 +109,9 @@ def _find_templates_here(root: Path) -> None:
     program.write_bytes(program.read_bytes().replace(_TEMPLATES, _HERE))
 
 
-def _fetch(home: Path, packages: tuple[str, ...], adapt: Callable[[Path], None]) -> None:
+def _fetch(
+    home: Path, packages: tuple[str, ...], adapt: Callable[[Path], None], with_libraries: bool
+) -> None:
     """Download and unpack the packages; nothing is installed, and nobody has to be root."""
     with TemporaryDirectory(prefix=f"{home.name}-", dir=home.parent) as name:
         folder = Path(name)
@@ -92,9 +125,10 @@ def _fetch(home: Path, packages: tuple[str, ...], adapt: Callable[[Path], None])
             "-o",
             f"Dir::Cache={folder}/cache",
         )
-        for step in ("update",), ("download", *packages):
+        get = _DOWNLOAD_ALL if with_libraries else ("download",)
+        for step in ("update",), (*get, *packages):
             subprocess.run([*apt, *step], cwd=folder, check=True, timeout=_TIMEOUT_S)
-        for package in folder.glob("*.deb"):
+        for package in folder.rglob("*.deb"):
             subprocess.run(["dpkg", "-x", package, folder / "root"], check=True, timeout=_TIMEOUT_S)
         adapt(folder / "root")
         (folder / "root").rename(home)

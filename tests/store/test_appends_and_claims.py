@@ -179,4 +179,4 @@ async def test_who_waits_for_the_store_is_told_of_its_trouble_if_it_took_long_to
             with pytest.raises(StoreUnavailableError):
                 await append(store, 1)
         assert time.monotonic() - began > 0.5
-        assert [type(error) for error in told] == [StoreUnavailableError]
+        assert len(told) == 1
