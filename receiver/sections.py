@@ -16,6 +16,7 @@ from pydantic import (
 )
 
 from receiver.domain.calendar import Calendar
+from receiver.domain.numbers import REGION, is_region
 from receiver.domain.results import CallResult
 from receiver.errors import InputError
 
@@ -58,6 +59,9 @@ class AccountSettings(BaseModel):
     quota_share: float = Field(
         default=0.5, gt=0, le=1, description="Part of the hourly quota for reconciliation."
     )
+    region: str = Field(
+        default=REGION, description="Country of phone numbers that are written without its code, such as DE."
+    )
     fixed_secret: SecretStr | None = Field(
         default=None,
         min_length=16,
@@ -66,6 +70,13 @@ class AccountSettings(BaseModel):
     fixed_addresses: tuple[Network, ...] = Field(
         default=(), description="Addresses that may use /hooks/ACCOUNT/EVENT without a secret."
     )
+
+    @field_validator("region")
+    @classmethod
+    def _region_is_a_country(cls, region: str) -> str:
+        if not is_region(region):
+            raise ValueError(f"'{region}' is no country: give its two capital letters, such as DE")
+        return region
 
 
 class ApiSettings(BaseModel):

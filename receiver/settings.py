@@ -22,6 +22,7 @@ from pydantic_settings import (
 from receiver.domain.fields import DEFAULT_ALIASES
 from receiver.domain.fold import Fold, fold
 from receiver.domain.hooks import ACCOUNT, HookKey
+from receiver.domain.numbers import REGION
 from receiver.domain.results import Reasons
 from receiver.errors import SettingsError
 from receiver.sections import (
@@ -133,8 +134,15 @@ class Settings(BaseSettings):
 
     @property
     def fold(self) -> Fold:
-        """What folds one task, by the patterns of these settings."""
-        return partial(fold, reasons=Reasons(self.analytics.reasons))
+        """What folds one task, by the patterns of these settings and the account's country."""
+        by_region = {
+            each.region: Reasons(self.analytics.reasons, each.region) for each in self.accounts.values()
+        }
+        of_accounts = {
+            name: by_region[each.region] for name, each in self.accounts.items() if each.region != REGION
+        }
+        usual = by_region.get(REGION) or Reasons(self.analytics.reasons)
+        return partial(fold, reasons=usual, of_accounts=of_accounts)
 
     @property
     def signing_keys(self) -> tuple[HookKey, ...]:

@@ -83,7 +83,7 @@ async def export_relation(call: Call[ExportQuery, None]) -> Response:
 
 
 async def _data(parts: ApiParts, wanted: Wanted, writer: Writer) -> AsyncGenerator[bytes, None]:
-    async with parts.exports, aclosing(export(parts.store, wanted, writer)) as made:
+    async with parts.exports, aclosing(export(parts.store, wanted, writer, parts.clock.now())) as made:
         async for part in made:
             if parts.closing.is_set():
                 raise ReceiverError("the receiver is stopping")

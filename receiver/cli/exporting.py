@@ -17,6 +17,7 @@ from receiver.cli.options import AccountOption, NumbersOption, SinceOption
 from receiver.cli.output import STDERR, ConfigOption
 from receiver.cli.reading import query_of
 from receiver.cli.resuming import Kept, kept_of
+from receiver.clock import WallClock
 from receiver.errors import InputError, ReceiverError
 from receiver.settings import load_settings
 from receiver.store.chunks import Wanted, read_position
@@ -66,9 +67,11 @@ def export_rows(
         _insist_on_text(kind, is_resumed=resume)
     elif resume:
         _insist_on_resumable(kind, wanted)
-    with closing(Store(load_settings(config).store)) as store:
+    settings = load_settings(config)
+    now = WallClock(settings.clock_speed, settings.clock_origin).now()
+    with closing(Store(settings.store)) as store:
         store.create()
-        task = _Task(store, wanted, kind, kind.make(found))
+        task = _Task(store, wanted, kind, kind.make(found), now)
         if out == "-":
             _run(task, lambda data: sys.stdout.write(data.decode()))
         else:
@@ -80,6 +83,7 @@ class _Task(NamedTuple):
     wanted: Wanted
     kind: Format
     writer: Writer
+    now: float
 
 
 def _format(name: str | None, out: str) -> Format:
@@ -138,7 +142,9 @@ def _run(task: _Task, write: Callable[[bytes], object], kept: Kept = _NOTHING) -
 
     async def run() -> None:
         nonlocal rows
-        async with aclosing(export(task.store, wanted, task.writer, is_begun=kept.size > 0)) as made:
+        async with aclosing(
+            export(task.store, wanted, task.writer, task.now, is_begun=kept.size > 0)
+        ) as made:
             async for part in made:
                 write(part.data)
                 rows += part.rows

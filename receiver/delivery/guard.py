@@ -3,7 +3,7 @@
 import asyncio
 import socket
 import ssl
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 
 import httpcore2
@@ -12,9 +12,66 @@ import httpx2
 Network = IPv4Network | IPv6Network
 Address = IPv4Address | IPv6Address
 
-_NAT64 = IPv6Network("64:ff9b::/96")
-_METADATA = (ip_address("169.254.169.254"), ip_address("fd00:ec2::254"), ip_address("100.100.100.200"))
+_METADATA = "a cloud metadata address"
+_RESERVED = "a reserved address"
 
+_KINDS: Mapping[str, str | None] = {
+    "0.0.0.0/0": None,
+    "0.0.0.0/8": "an unspecified address",
+    "10.0.0.0/8": "a private address",
+    "100.64.0.0/10": "a shared address",
+    "100.100.100.200/32": _METADATA,
+    "127.0.0.0/8": "a loopback address",
+    "168.63.129.16/32": _METADATA,
+    "169.254.0.0/16": "a link-local address",
+    "169.254.169.254/32": _METADATA,
+    "169.254.170.2/32": _METADATA,
+    "172.16.0.0/12": "a private address",
+    "192.0.0.0/24": _RESERVED,
+    "192.0.0.192/32": _METADATA,
+    "192.0.2.0/24": "a documentation address",
+    "192.88.99.0/24": "a 6to4 relay",
+    "192.168.0.0/16": "a private address",
+    "198.18.0.0/15": "a benchmark address",
+    "198.51.100.0/24": "a documentation address",
+    "203.0.113.0/24": "a documentation address",
+    "224.0.0.0/4": "a multicast address",
+    "240.0.0.0/4": _RESERVED,
+    "255.255.255.255/32": "a broadcast address",
+    "::/0": _RESERVED,
+    "::/96": "an IPv4-compatible address",
+    "::/128": "an unspecified address",
+    "::1/128": "a loopback address",
+    "::ffff:0:0:0/96": "an IPv4-translated address",
+    "64:ff9b:1::/48": "a local NAT64 address",
+    "100::/64": "a discard address",
+    "2000::/3": None,
+    "2001::/23": _RESERVED,
+    "2001::/32": "a Teredo address",
+    "2001:2::/48": "a benchmark address",
+    "2001:db8::/32": "a documentation address",
+    "2002::/16": "a 6to4 address",
+    "3fff::/20": "a documentation address",
+    "fc00::/7": "a private address",
+    "fd00:ec2::/32": _METADATA,
+    "fd20:ce::254/128": _METADATA,
+    "fe80::/10": "a link-local address",
+    "fec0::/10": "a site-local address",
+    "ff00::/8": "a multicast address",
+}
+"""Network → the kind of its addresses, None: global unicast, which may be asked. The smallest network that
+holds an address decides. By the registries of IANA for special-purpose addresses; `ipaddress` knows them as
+well, but each version of Python another edition of them.
+"""
+
+_STANDS_FOR_IPV4 = (IPv6Network("::ffff:0:0/96"), IPv6Network("64:ff9b::/96"))
+"""IPv4-mapped addresses, and those by which NAT64 reaches IPv4 from a network without it."""
+
+_BY_SIZE = sorted(
+    ((ip_network(text), kind) for text, kind in _KINDS.items()),
+    key=lambda each: each[0].prefixlen,
+    reverse=True,
+)
 
 _IDLE = 200
 """Connections that are kept for the next message, of all subscribers."""
@@ -32,35 +89,17 @@ def read_networks(texts: Iterable[str]) -> tuple[Network, ...]:
 def why_forbidden(address: str, allowed: tuple[Network, ...] = ()) -> str | None:
     """What kind of address it is, if it must not be asked; None where it may."""
     given = ip_address(address.partition("%")[0])
-    for each in (given, _within(given)):
-        if each is not None and any(each in network for network in allowed):
-            return None
-    return _kind(given) or _kind(_within(given))
-
-
-def _within(address: Address) -> Address | None:
-    """The IPv4 address that an IPv6 address stands for."""
-    if not isinstance(address, IPv6Address):
+    judged = _within(given)
+    if any(each in network for each in (given, judged) for network in allowed):
         return None
-    if address in _NAT64:
+    return next(kind for network, kind in _BY_SIZE if judged in network)
+
+
+def _within(address: Address) -> Address:
+    """The IPv4 address that an IPv6 address stands for; any other address as it is."""
+    if any(address in network for network in _STANDS_FOR_IPV4):
         return IPv4Address(int(address) & 0xFFFF_FFFF)
-    teredo = address.teredo
-    return address.ipv4_mapped or address.sixtofour or (teredo[1] if teredo else None)
-
-
-def _kind(address: Address | None) -> str | None:
-    if address is None:
-        return None
-    kinds = (
-        ("a cloud metadata address", address in _METADATA),
-        ("a loopback address", address.is_loopback),
-        ("a link-local address", address.is_link_local),
-        ("a multicast address", address.is_multicast),
-        ("an unspecified address", address.is_unspecified),
-        # One that stands for another is as good as that one.
-        ("a private or reserved address", not address.is_global and _within(address) is None),
-    )
-    return next((kind for kind, is_so in kinds if is_so), None)
+    return address
 
 
 class GuardedBackend(httpcore2.AsyncNetworkBackend):

@@ -23,11 +23,20 @@ class Subscription:
     concurrency: int = 4
 
 
+Keep = Callable[[Mapping[str, Any]], Awaitable[None]]
+"""Returns once it is on disk. Raises StoreUnavailableError."""
+
+
+async def _keep_nothing(_kept: Mapping[str, Any]) -> None:
+    """For formats that send a single request."""
+
+
 @dataclass(frozen=True, slots=True)
 class Letter:
     """One event to be sent. `at`: what it is about; `sent_at`: of this attempt; epoch seconds, UTC. `data`:
     see `receiver.domain.outcomes.describe`. `attempt`: 1 for the first. `traceparent`: the header by which a
-    subscriber's own trace joins the task's.
+    subscriber's own trace joins the task's. `is_replay`: somebody wants it to be sent again. `kept`: what the
+    format has kept in earlier attempts; `keep`: keeps something from now on, in a transaction of its own.
     """
 
     id: str
@@ -38,6 +47,9 @@ class Letter:
     sent_at: float
     attempt: int = 1
     traceparent: str | None = None
+    is_replay: bool = False
+    kept: Mapping[str, Any] = field(default_factory=dict)
+    keep: Keep = _keep_nothing
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,11 +64,19 @@ class Posted:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What came back. `text`: its beginning."""
+    """What came back. `text`: its beginning. `problem`: why it is none that is good, though its status says
+    so; `is_done`: it is good, though its status does not say so.
+    """
 
     status: int
     text: str = ""
     retry_after: str | None = None
+    problem: str | None = None
+    is_done: bool = False
+
+    @property
+    def is_good(self) -> bool:
+        return self.is_done or (200 <= self.status < 300 and self.problem is None)
 
 
 Post = Callable[[Posted], Awaitable[Answer]]
@@ -67,10 +87,15 @@ class Format(Protocol):
     """A way to tell an event."""
 
     async def send(self, letter: Letter, post: Post) -> Answer | None:
-        """The subscriber's answer; None where this event is nothing for it. Raises what `post` raises, and
-        FormatError where the subscription's options make no sense of this event.
+        """The subscriber's answer; None where this event is nothing for it. Raises what `post` and the
+        letter's `keep` raise, FormatError where the subscription's options make no sense of this event, and
+        UnsendableError where no options would.
         """
 
 
 class FormatError(Exception):
     """The event cannot be put into the subscription's format. The text says which option to mend."""
+
+
+class UnsendableError(FormatError):
+    """This event can never be put into the subscription's format, however often it is tried."""

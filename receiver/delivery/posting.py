@@ -10,8 +10,9 @@ import structlog
 from receiver.clock import Clock
 from receiver.delivery.formats import FORMATS
 from receiver.delivery.guard import ForbiddenAddressError
-from receiver.delivery.letter import Answer, FormatError, Letter, Posted
+from receiver.delivery.letter import Answer, FormatError, Letter, Posted, UnsendableError
 from receiver.domain.retry import Verdict, judge_answer
+from receiver.errors import StoreUnavailableError
 
 _log = structlog.get_logger("receiver.delivery")
 
@@ -45,21 +46,18 @@ class Poster:
             async with asyncio.timeout(self._clock.real(TIMEOUT_S)):
                 post = partial(self._post, letter.traceparent)
                 answer = await FORMATS[letter.subscription.format].send(letter, post)
-        except TimeoutError:
-            return _failed(f"no answer within {TIMEOUT_S:.0f} s")
-        except httpx2.HTTPError as error:
-            return _failed(_told(error))
-        except FormatError as error:
-            return _failed(f"format {letter.subscription.format}: {error}")
         except Exception as error:
-            # A fault of ours, or a format's: the message is tried again, and nothing else is held up.
-            _log.exception(
-                "a message could not be made", message=letter.id, format=letter.subscription.format
-            )
-            return _failed(f"the message could not be made: {type(error).__name__}")
+            return Attempt(None, _without_answer(letter, error))
         if answer is None:
             return Attempt(None, None)
-        return Attempt(answer, judge_answer(answer.status, answer.retry_after, self._clock.now()))
+        return Attempt(answer, self._judge(answer))
+
+    def _judge(self, answer: Answer) -> Verdict:
+        if answer.is_good:
+            return Verdict("delivered")
+        if answer.problem:
+            return Verdict("failed", f"answered {answer.status}: {answer.problem}")
+        return judge_answer(answer.status, answer.retry_after, self._clock.now())
 
     async def _post(self, traceparent: str | None, posted: Posted) -> Answer:
         ours = {"traceparent": traceparent} if traceparent else {}
@@ -80,8 +78,23 @@ class Poster:
         return Answer(response.status_code, text, response.headers.get("retry-after"))
 
 
-def _failed(problem: str) -> Attempt:
-    return Attempt(None, Verdict("failed", problem))
+def _without_answer(letter: Letter, error: Exception) -> Verdict:
+    """What it means that an attempt ended so."""
+    format_ = letter.subscription.format
+    match error:
+        case TimeoutError():
+            return Verdict("failed", f"no answer within {TIMEOUT_S:.0f} s")
+        case httpx2.HTTPError():
+            return Verdict("failed", _told(error))
+        case UnsendableError():
+            return Verdict("never", f"format {format_}: {error}")
+        case FormatError():
+            return Verdict("failed", f"format {format_}: {error}")
+        case StoreUnavailableError():
+            return Verdict("failed", f"what the format keeps could not be stored: {error}")
+    # A fault of ours, or a format's: the message is tried again, and nothing else is held up.
+    _log.error("a message could not be made", message=letter.id, format=format_, exc_info=error)
+    return Verdict("failed", f"the message could not be made: {type(error).__name__}")
 
 
 def _told(error: httpx2.HTTPError) -> str:

@@ -4,7 +4,7 @@ least once, always with the same id, and of a task never before the one that pre
 
 import asyncio
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping
 from contextlib import suppress
 from functools import partial
 from importlib.metadata import version
@@ -13,7 +13,6 @@ from typing import Any
 
 import httpx2
 import structlog
-from sqlalchemy import Connection
 
 from receiver.clock import Clock
 from receiver.delivery.lane import Lane
@@ -61,7 +60,7 @@ class Sender:
         self._refreshed = float("-inf")
         self._is_new = True
         self._results: list[Settled] = []
-        self._in_hand: set[int] = set()
+        self._in_hand: dict[int, float] = {}
         self._under_way: set[asyncio.Task[None]] = set()
         self._changed = asyncio.Event()
 
@@ -70,7 +69,7 @@ class Sender:
         self._is_new = True  # another one may have been at it since
         self._refreshed = float("-inf")
         self._lanes.clear()  # a run that failed has left its slots taken
-        self._in_hand = {each.message.seq for each in self._results}
+        self._in_hand = {each.message.seq: self._in_hand[each.message.seq] for each in self._results}
         stopping = asyncio.create_task(stop.wait())
         stopping.add_done_callback(lambda _: self._changed.set())
         async with httpx2.AsyncClient(
@@ -92,10 +91,10 @@ class Sender:
         """One round. A store in trouble leaves all as it is, until the next."""
         self._changed.clear()
         try:
+            await self._settle()
             if self._is_new:
                 await self._store.write(messages.give_back_all)
                 self._is_new = False
-            await self._settle()
             await self._refresh()
             await self._give_back_of_those_that_rest()
             await self._claim()
@@ -141,28 +140,37 @@ class Sender:
 
     async def _give_back(self, lane: Lane) -> None:
         if lane.waiting:
-            seqs = [message.seq for message in lane.waiting]
+            claims = [self._claimed(message) for message in lane.waiting]
             lane.waiting.clear()
-            self._in_hand.difference_update(seqs)
-            await self._store.write(partial(messages.give_back, seqs=seqs))
+            for each in claims:
+                del self._in_hand[each.seq]
+            await self._store.write(partial(messages.give_back, claims=claims))
+
+    def _claimed(self, message: Claimed) -> Claimed:
+        """The message as it was claimed last."""
+        return message._replace(until=self._in_hand[message.seq])
 
     async def _claim(self) -> None:
         """Fill the lanes that have room, where something is due."""
         now = self._clock.now()
         rooms = {name: lane.room(now) for name, lane in self._lanes.items()}
         wanting = [name for name, room in rooms.items() if any(room)]
-        due = await self._store.read(partial(_with_due, names=wanting, now=now)) if wanting else []
+        due = (
+            await self._store.read(partial(messages.with_due, subscriptions=wanting, now=now))
+            if wanting
+            else []
+        )
         if not due:
             return
         asks = [
             Claim(name, *rooms[name], now, now + _CLAIM_S, self._lanes[name].subscription.is_ordered)
             for name in due
         ]
-        for claimed in await self._store.write(partial(_claim_all, asks=asks)):
+        for claimed in await self._store.write(partial(messages.claim_all, asks=asks)):
             # One that waits for a low rate, or for the end of its attempt, outlasts its claim.
             if claimed.seq not in self._in_hand:
-                self._in_hand.add(claimed.seq)
                 self._lanes[claimed.subscription].waiting.append(claimed)
+            self._in_hand[claimed.seq] = claimed.until
 
     async def _work(self, poster: Poster, lane: Lane, turn: tuple[Claimed, float] | None) -> None:
         """Send this message and then, in the same slot, what waits behind it."""
@@ -189,9 +197,18 @@ class Sender:
             at,
             message.attempts + 1,
             header(message, at, self._metrics.traces),
+            is_replay=message.replay > 0,
+            kept=message.kept,
+            keep=partial(self._keep, message),
         )
         with working_on(about(message)):
             return await poster.attempt(letter)
+
+    async def _keep(self, message: Claimed, kept: Mapping[str, Any]) -> None:
+        """Keep what the format needs in a later attempt. Raises StoreUnavailableError."""
+        work = partial(messages.keep, claimed=self._claimed(message), kept=kept)
+        if not await self._store.write(work):
+            raise StoreUnavailableError("another sender has claimed the message")
 
     def _note(self, lane: Lane, message: Claimed, attempt: Attempt, at: float, took_s: float) -> None:
         """What the attempt makes of its message, and of the lane."""
@@ -200,6 +217,8 @@ class Sender:
         state, due_at = "delivered", message.due_at
         if verdict is None:
             state = "dropped"
+        elif verdict.kind == "never":
+            state = "dead"
         elif verdict.kind != "delivered":
             # From now, not from when it began: one that answered late must not be asked again at once.
             now = self._clock.now()
@@ -246,14 +265,20 @@ class Sender:
             return
         # In order of their rows, as all who write them.
         results, self._results = sorted(self._results, key=lambda each: each.message.seq), []
+        claimed = [each._replace(message=self._claimed(each.message)) for each in results]
         names = {each.message.subscription for each in results}
         moods = [lane.mood() for name, lane in self._lanes.items() if name in names]
         try:
-            await self._store.write(partial(messages.settle, results=results, moods=moods))
+            taken = await self._store.write(partial(messages.settle, results=claimed, moods=moods))
         except StoreUnavailableError:
             self._results[:0] = results
             raise
-        self._in_hand.difference_update(each.message.seq for each in results)
+        for each in results:
+            del self._in_hand[each.message.seq]
+        if taken:
+            _log.warning(
+                "another sender has claimed messages meanwhile and sends them again", count=len(taken)
+            )
         for mood in moods:
             if mood.reason:  # if it is resumed it begins anew
                 del self._lanes[mood.subscription]
@@ -271,11 +296,3 @@ def read_subscription(row: Any, now: float) -> Subscription:
         rate=row.rate,
         concurrency=row.concurrency,
     )
-
-
-def _with_due(connection: Connection, names: Sequence[str], now: float) -> list[str]:
-    return [name for name in names if messages.has_due(connection, name, now)]
-
-
-def _claim_all(connection: Connection, asks: Sequence[Claim]) -> list[Claimed]:
-    return [message for ask in asks for message in messages.claim(connection, ask)]

@@ -93,7 +93,7 @@ def _attempt(
 ) -> Attempt:
     call = moment.call if moment else None
     a_number = trail.plan.a_number if trail.plan else None
-    legs, end = legs_of(call, a_number), _end_of(trail, number, call)
+    legs, end = legs_of(call, a_number, reasons.region), _end_of(trail, number, call)
     return Attempt(
         number=number,
         started_at=moment.at if moment else None,

@@ -20,13 +20,21 @@ _SUCCESS, _AFTER, _FINISHED, _GONE = (1.0,), (2.0,), (3.0,), (4.0,)
 """Ranks behind every rank of an open task, which all begin with 0."""
 
 
+_ALIKE: Mapping[str, Reasons] = {}
+
 Fold = Callable[[Iterable[Fact]], Timeline]
 """A fold whose reasons are chosen."""
 
 
-def fold(facts: Iterable[Fact], reasons: Reasons = BUILT_IN) -> Timeline:
-    """The timeline of one task. `facts`: one or more, all of the same task, in any order, repeats allowed."""
+def fold(
+    facts: Iterable[Fact], reasons: Reasons = BUILT_IN, of_accounts: Mapping[str, Reasons] = _ALIKE
+) -> Timeline:
+    """The timeline of one task. `facts`: one or more, all of the same task, in any order, repeats allowed.
+    `of_accounts`: account → its reasons, where it has others.
+    """
     known = sort(facts)
+    if of_accounts:
+        reasons = of_accounts.get(known.all[0].account, reasons)
     pause = known.plan.pause if known.plan else None
     again = occurrences([fact for fact, _ in known.hooks["before_again"]], pause)
     calls = _own_calls(known)
@@ -175,6 +183,7 @@ def _timeline(
         flags=hooks.flags,
         made=each_attempt(trail, reasons),
         verdict=judge(end.result, end.word, last, plan.a_number if plan else None, reasons),
+        region=reasons.region,
     )
 
 

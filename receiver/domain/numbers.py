@@ -1,20 +1,34 @@
 """Phone numbers, as people and other systems write them."""
 
+import re
 from functools import lru_cache
 
 import phonenumbers
 
 REGION = "RU"
-"""Numbers without their country's code are of this country."""
+"""Numbers without their country's code are of this country, where the account's settings name no other."""
+
+_ABROAD = re.compile(r"[\s().-]*0[\s().-]*0(?=[\s().-]*[1-9])")
+"""`00` before the country's code: in most countries a plus is dialled so, and in none does a number begin so.
+"""
+
+
+def is_region(name: str) -> bool:
+    """Whether it is the code of a country, such as DE."""
+    return name in phonenumbers.SUPPORTED_REGIONS
 
 
 @lru_cache(maxsize=4096)
-def e164(number: str | None) -> str | None:
-    """`+` and digits; None for what is no number of the whole world, such as an extension."""
+def e164(number: str | None, region: str = REGION) -> str | None:
+    """`+` and digits; None for what is no number of the whole world, such as an extension. `region`: the
+    country of numbers without a country's code.
+    """
     if not number:
         return None
     try:
-        parsed = phonenumbers.parse(number, REGION)
+        parsed = phonenumbers.parse(
+            _ABROAD.sub("+", number, count=1) if _ABROAD.match(number) else number, region
+        )
     except phonenumbers.NumberParseException:
         return None
     if not phonenumbers.is_possible_number(parsed):
@@ -22,8 +36,18 @@ def e164(number: str | None) -> str | None:
     return phonenumbers.format_number(parsed, phonenumbers.PhoneNumberFormat.E164)
 
 
-def same_number(one: str | None, other: str | None) -> bool:
+def national(number: str) -> str | None:
+    """The digits behind the country's code of a number with a plus; None for any other."""
+    if not number.startswith("+"):
+        return None
+    try:
+        return phonenumbers.national_significant_number(phonenumbers.parse(number))
+    except phonenumbers.NumberParseException:
+        return None
+
+
+def same_number(one: str | None, other: str | None, region: str = REGION) -> bool:
     """Whether both are the same number, however written; what is no number is the same if it looks so."""
     if not one or not other:
         return False
-    return (e164(one) or one.strip()) == (e164(other) or other.strip())
+    return (e164(one, region) or one.strip()) == (e164(other, region) or other.strip())

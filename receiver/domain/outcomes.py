@@ -96,6 +96,7 @@ def _of_the_way(timeline: Timeline, before: Before, data: Mapping[str, Any]) -> 
         last = max((each.number for each in before.get("task.attempt_started", ())), default=0)
         for number in range(last + 1, begun + 1):
             detail = {**data, "attempts": number, "attempts_exact": True, "attempts_most": number}
+            detail["attempt_started_at"] = _moment(timeline.made[number - 1].started_at)
             yield _outcome(timeline, "task.attempt_started", number, timeline.last_at, detail)
     if timeline.finish_result == "success" and not before.get("task.connected"):
         yield _outcome(timeline, "task.connected", 0, timeline.connected_at or timeline.last_at, data)
@@ -173,8 +174,8 @@ def describe(timeline: Timeline) -> dict[str, Any]:
         "attempts_exact": timeline.attempts.exact,
         "attempts_most": timeline.attempts.high,
         "try_count": plan.try_count if plan else None,
-        "a_number": _number(plan.a_number if plan else None),
-        "b_number": _number(plan.b_number if plan else None),
+        "a_number": _number(plan.a_number if plan else None, timeline.region),
+        "b_number": _number(plan.b_number if plan else None, timeline.region),
         "extension_id": plan.extension_id if plan else None,
         "cdr": timeline.cdr,
         "calls": [*(each.call for each in timeline.calls), *timeline.wanting],
@@ -186,6 +187,7 @@ def describe(timeline: Timeline) -> dict[str, Any]:
         "hangup_party": call.hangup_disposition if call else None,
         "planned_at": _moment(plan.start_at if plan else None),
         "first_at": _moment(timeline.first_at),
+        "attempt_started_at": _moment(timeline.made[-1].started_at if timeline.made else None),
         "connected_at": _moment(timeline.connected_at),
         "finished_at": _moment(timeline.finished_at),
         "confidence": timeline.confidence,
@@ -201,8 +203,8 @@ def _text(text: str | None) -> str | None:
     return text[:_MOST_TEXT] if text else text
 
 
-def _number(number: str | None) -> dict[str, str | None] | None:
-    return {"raw": number, "e164": e164(number)} if number else None
+def _number(number: str | None, region: str) -> dict[str, str | None] | None:
+    return {"raw": number, "e164": e164(number, region)} if number else None
 
 
 def _ring(call: CallSaid | None) -> float | None:

@@ -6,7 +6,7 @@ from functools import lru_cache
 from typing import Any, Literal, get_args
 
 from receiver.domain.facts import CallSaid
-from receiver.domain.numbers import same_number
+from receiver.domain.numbers import REGION, same_number
 from receiver.domain.shape import shape
 
 CallResult = Literal[
@@ -71,10 +71,11 @@ class Verdict:
 
 class Reasons:
     """What the vendor's words mean. `own`: like PATTERNS, which come after them; upper or lower case, `ё` or
-    `е` are the same. Raises re.error.
+    `е` are the same. `region`: the country of numbers that are written without its code. Raises re.error.
     """
 
-    def __init__(self, own: Mapping[CallResult, Sequence[str]] | None = None) -> None:
+    def __init__(self, own: Mapping[CallResult, Sequence[str]] | None = None, region: str = REGION) -> None:
+        self.region = region
         both = [*(own or {}).items(), *PATTERNS.items()]
         # One by one: joined, one's flags and groups would be the others' too.
         self._patterns = [(_compiled(each), result) for result, some in both for each in some]
@@ -127,7 +128,7 @@ def judge(
         return Verdict("connected", word or finish_result, None)
     if finish_result is None and not (word and reasons.read(word)):
         return Verdict("unknown", word, "unknown")
-    legs = legs_of(call, a_number)
+    legs = legs_of(call, a_number, reasons.region)
     failed_leg: FailedLeg = "a" if legs.a is False else "b" if legs.b is False else "unknown"
     words = [*_words_of_leg(legs.failed), *_words_of_call(call), word]
     raw = next((word for word in words if word and reasons.read(word)), None)
@@ -140,13 +141,13 @@ def judge(
     return Verdict("failed" if result == "connected" else result, raw, failed_leg)
 
 
-def legs_of(call: CallSaid | None, a_number: str | None) -> Legs:
+def legs_of(call: CallSaid | None, a_number: str | None, region: str = REGION) -> Legs:
     """Which legs of a call were answered."""
     if call is None or not call.found:
         return _NO_LEGS
     if is_bridged(call):
         return Legs(True, True)
-    is_a = [same_number(str(leg.get("dest_number") or ""), a_number) for leg in call.legs]
+    is_a = [same_number(str(leg.get("dest_number") or ""), a_number, region) for leg in call.legs]
     answers: dict[str, bool] = {}
     failed: dict[str, Mapping[str, Any]] = {}
     for place, (leg, mine) in enumerate(zip(call.legs, is_a, strict=True)):

@@ -25,7 +25,8 @@ SLOW_S, LONGEST_SLOW_S = 30.0, 3_600.0
 
 _TOO_MUCH = (429, 502, 504)
 
-Kind = Literal["delivered", "failed", "gone"]
+Kind = Literal["delivered", "failed", "gone", "never"]
+"""`never`: no attempt can be more successful."""
 
 
 @shape(frozen=True, slots=True)

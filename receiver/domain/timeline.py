@@ -7,6 +7,7 @@ from receiver.domain.attempt import Attempt
 from receiver.domain.attempts import Attempts
 from receiver.domain.facts import CallSaid, TaskSaid
 from receiver.domain.fields import call_key
+from receiver.domain.numbers import REGION
 from receiver.domain.results import Verdict
 from receiver.domain.shape import shape
 
@@ -44,9 +45,9 @@ class Due:
 class Timeline:
     """All that is known of one task. Times are epoch seconds, UTC; hook counts go by event.
 
-    `claimed_id`: the vendor's id as the hooks claim it. `word`: the vendor's
-    own on the result; the API's, or else what a hook said. `wanting`: calls whose record has not been heard.
-    `made`: the attempts one by one; `verdict`: what the task came to.
+    `claimed_id`: the vendor's id as the hooks claim it. `word`: the vendor's own on the result; the API's, or
+    else what a hook said. `wanting`: calls whose record has not been heard. `made`: the attempts one by one;
+    `verdict`: what the task came to. `region`: the country of numbers that are written without its code.
     """
 
     account: str
@@ -76,6 +77,7 @@ class Timeline:
     flags: Mapping[str, tuple[str, ...]]
     made: tuple[Attempt, ...]
     verdict: Verdict
+    region: str = REGION
 
     @property
     def last_call(self) -> CallSaid | None:

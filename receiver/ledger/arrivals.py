@@ -12,6 +12,7 @@ from receiver.ledger import dirty
 from receiver.ledger.dirty import DirtyTask
 from receiver.store.bulk import insert, is_postgres, run
 from receiver.store.rows import fact_values
+from receiver.store.statements import share_appending
 
 
 class Delivery(NamedTuple):
@@ -44,6 +45,7 @@ def add_arrivals(connection: Connection, arrivals: Sequence[Arrival]) -> None:
     if not arrivals:
         return
     if is_postgres(connection):
+        share_appending(connection)
         rows = [_row(each) for each in arrivals]
         connection.exec_driver_sql(_ON_POSTGRES, (orjson.dumps(rows).decode(),))
     else:

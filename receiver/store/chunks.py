@@ -37,7 +37,7 @@ _BY_INDEX = "SELECT " + ", ".join(
 @dataclass(frozen=True, slots=True)
 class Wanted:
     """Which rows: of an account, with moments from `since` on and before `until`, behind `after`, at most
-    `limit`. `numbers`: phone numbers are shown in full.
+    `limit`. `numbers`: phone numbers are shown in full. `last`: none behind the row with this number.
     """
 
     relation: Relation
@@ -47,6 +47,7 @@ class Wanted:
     until: float | None = None
     after: Position = ()
     limit: int | None = None
+    last: int | None = None
 
     @property
     def masks_documents(self) -> bool:
@@ -110,7 +111,8 @@ def _range(wanted: Wanted) -> list[_Where]:
     relation = wanted.relation
     moment = relation.moment if relation.moment == relation.steps[0] else f"{relation.moment} + 0.0"
     bounds = ((">=", wanted.since), ("<", wanted.until))
-    return [(f"{moment} {sign} ?", [at]) for sign, at in bounds if at is not None]
+    wheres: list[_Where] = [(f"{moment} {sign} ?", [at]) for sign, at in bounds if at is not None]
+    return wheres if wanted.last is None else [*wheres, (f"{relation.steps[0]} <= ?", [wanted.last])]
 
 
 def _behind(columns: Sequence[str], place: Position) -> list[_Where]:

@@ -13,6 +13,7 @@ from receiver.domain.formulas import as_text
 from receiver.errors import NotInstalledError
 from receiver.store.chunks import Chunk, Position, Wanted, next_chunk
 from receiver.store.engine import Store
+from receiver.store.horizon import within_horizon
 from receiver.store.relations import Relation
 from receiver.store.written import lines, rows
 
@@ -52,11 +53,13 @@ class Format:
 
 
 async def export(
-    store: Store, wanted: Wanted, writer: Writer, *, is_begun: bool = False
+    store: Store, wanted: Wanted, writer: Writer, now: float, *, is_begun: bool = False
 ) -> AsyncGenerator[Part, None]:
-    """The file, part by part; `is_begun`: the rest of it. Raises StoreUnavailableError where the store cannot
-    be read now.
+    """The file, part by part; `is_begun`: the rest of it; `now`: epoch seconds. It ends before the first row
+    that may still be missing, so that none is ever behind the position where a later export goes on. Raises
+    StoreUnavailableError where the store cannot be read now.
     """
+    wanted = await within_horizon(store, wanted, now)
     begin, after, left = b"" if is_begun else writer.opening(), wanted.after, wanted.limit
     while True:
         read = partial(_read, wanted=wanted, after=after, most=left, writer=writer)

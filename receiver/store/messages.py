@@ -1,12 +1,12 @@
 """The statements that take messages out of the outbox: claim, and settle."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import orjson
 from sqlalchemy import Connection, bindparam, or_, select, update
 
-from receiver.store.bulk import run, write
+from receiver.store.bulk import is_postgres, run, write
 from receiver.store.outbound import MESSAGE, OPEN, OPERATOR_EVENT, POSTING, SUBSCRIPTION
 
 _OPEN = "state IN ('waiting', 'held')"
@@ -32,9 +32,13 @@ class Claim(NamedTuple):
     is_ordered: bool = True
 
 
+NOTHING_KEPT: Mapping[str, Any] = {}
+
+
 class Claimed(NamedTuple):
     """A message to be sent. `id`: of the event, the same in each attempt and each replay; `data`: JSON of
-    what is so, `attempts`: how many were made.
+    what is so, `attempts`: how many were made. `until`: when the claim ends, by which it is known; `kept`:
+    what its format has kept of earlier attempts; `replay`: 0, or the number of the replay.
     """
 
     seq: int
@@ -47,6 +51,9 @@ class Claimed(NamedTuple):
     type: str
     at: float
     data: dict[str, Any]
+    until: float = 0.0
+    kept: Mapping[str, Any] = NOTHING_KEPT
+    replay: int = 0
 
 
 class Settled(NamedTuple):
@@ -78,6 +85,16 @@ def has_due(connection: Connection, subscription: str, now: float) -> bool:
     return run(connection, query, subscription, now, now).first() is not None
 
 
+def with_due(connection: Connection, subscriptions: Iterable[str], now: float) -> list[str]:
+    """Those of the subscriptions that have something to claim."""
+    return [each for each in subscriptions if has_due(connection, each, now)]
+
+
+def claim_all(connection: Connection, asks: Iterable[Claim]) -> list[Claimed]:
+    """Take messages of several subscriptions."""
+    return [message for ask in asks for message in claim(connection, ask)]
+
+
 def claim(connection: Connection, ask: Claim) -> list[Claimed]:
     """Take messages that are due, those due first; they are nobody else's until `ask.until`."""
     seqs = [*_due(connection, ask, "= 0", ask.first), *_due(connection, ask, "> 0", ask.again)]
@@ -102,17 +119,36 @@ def _due(connection: Connection, ask: Claim, attempts: str, most: int) -> list[i
 def _read(connection: Connection, seqs: Sequence[int]) -> list[Claimed]:
     query = (
         "SELECT message.seq, subscription, state, attempts, due_at, made_at, "
-        "event.id, event.type, event.at, body.data FROM message "
+        "event.id, event.type, event.at, body.data, claimed_until, kept, replay FROM message "
         "JOIN outcome AS event ON event.seq = outcome_seq "
         "JOIN outcome AS body ON body.seq = body_seq WHERE message.seq IN ? ORDER BY message.seq"
     )
     rows = run(connection, query, list(seqs))
-    return [Claimed._make((*row[:-1], orjson.loads(row[-1]))) for row in rows]
+    return [
+        Claimed._make(
+            (*some, orjson.loads(data), until, orjson.loads(kept) if kept else NOTHING_KEPT, replay)
+        )
+        for *some, data, until, kept, replay in rows
+    ]
 
 
-def give_back(connection: Connection, seqs: Sequence[int]) -> None:
+_MINE = "seq = ? AND subscription = ? AND claimed_until = ?"
+"""Whoever claims it later claims it until another moment."""
+
+
+def give_back(connection: Connection, claims: Iterable[Claimed]) -> None:
     """These were claimed and not tried."""
-    run(connection, "UPDATE message SET claimed_until = NULL WHERE seq IN ?", list(seqs))
+    for each in claims:
+        query = f"UPDATE message SET claimed_until = NULL WHERE {_MINE}"  # noqa: S608 - our own words
+        run(connection, query, each.seq, each.subscription, each.until)
+
+
+def keep(connection: Connection, claimed: Claimed, kept: Mapping[str, Any]) -> bool:
+    """Keep what the format needs to know in a later attempt. False where the claim is lost."""
+    query = f"UPDATE message SET kept = ? WHERE {_MINE}"  # noqa: S608 - our own words
+    text = orjson.dumps(kept).decode()
+    changed = run(connection, query, text, claimed.seq, claimed.subscription, claimed.until)
+    return bool(changed.rowcount)
 
 
 def give_back_all(connection: Connection) -> None:
@@ -123,7 +159,12 @@ def give_back_all(connection: Connection) -> None:
 
 _SETTLE = (
     update(MESSAGE)
-    .where(MESSAGE.c.seq == bindparam("of_seq"), or_(*(MESSAGE.c.state == state for state in OPEN)))
+    .where(
+        MESSAGE.c.seq == bindparam("of_seq"),
+        MESSAGE.c.subscription == bindparam("of_subscription"),
+        MESSAGE.c.claimed_until == bindparam("of_claim"),
+        or_(*(MESSAGE.c.state == state for state in OPEN)),
+    )
     .values(
         state=bindparam("new_state"),
         due_at=bindparam("next_due_at"),
@@ -134,24 +175,45 @@ _SETTLE = (
 )
 
 
-def settle(connection: Connection, results: Sequence[Settled], moods: Iterable[Mood]) -> None:
-    """Write down what came of these attempts, and how the subscriptions stand after them."""
-    connection.execute(
-        _SETTLE,
-        [
-            {
-                "of_seq": each.message.seq,
-                "new_state": each.state,
-                "next_due_at": each.due_at,
-                "made": each.message.attempts + 1,
-                "when_settled": None if each.state in OPEN else each.at + each.took_s,
-            }
-            for each in results
-        ],
-    )
-    write(connection, POSTING, "add", [_posting(each) for each in results if each.state != "dropped"])
+def settle(connection: Connection, results: Sequence[Settled], moods: Iterable[Mood]) -> list[Settled]:
+    """Write down what came of these attempts, and how the subscriptions stand after them; the results of
+    messages that somebody else has claimed meanwhile, which stay as they are.
+    """
+    standing = _standing(connection, results)
+    there = [each for each in results if _name(each) in standing]
+    mine = [each for each in there if standing[_name(each)] == (True, each.message.until)]
+    if mine:
+        connection.execute(_SETTLE, [_settling(each) for each in mine])
+    write(connection, POSTING, "add", [_posting(each) for each in there if each.state != "dropped"])
     for mood in moods:
         _put_mood(connection, mood, max(each.at for each in results))
+    return [each for each in there if each not in mine and standing[_name(each)][0]]
+
+
+def _name(result: Settled) -> tuple[int, str]:
+    return result.message.seq, result.message.subscription
+
+
+def _standing(
+    connection: Connection, results: Sequence[Settled]
+) -> dict[tuple[int, str], tuple[bool, float | None]]:
+    """(seq, subscription) → whether the message is open, and until when it is claimed."""
+    locked = " ORDER BY seq FOR UPDATE" if is_postgres(connection) else ""
+    query = f"SELECT seq, subscription, state, claimed_until FROM message WHERE seq IN ?{locked}"  # noqa: S608 - our own words
+    rows = run(connection, query, [each.message.seq for each in results])
+    return {(seq, name): (state in OPEN, until) for seq, name, state, until in rows}
+
+
+def _settling(result: Settled) -> dict[str, Any]:
+    return {
+        "of_seq": result.message.seq,
+        "of_subscription": result.message.subscription,
+        "of_claim": result.message.until,
+        "new_state": result.state,
+        "next_due_at": result.due_at,
+        "made": result.message.attempts + 1,
+        "when_settled": None if result.state in OPEN else result.at + result.took_s,
+    }
 
 
 def _posting(result: Settled) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import JSON, BigInteger, Column, Index, Integer, Text
 from sqlmodel import Field, SQLModel
 
-from receiver.store.tables import table
+from receiver.store.tables import NEVER_TWICE, table
 
 OPEN = ("waiting", "held")
 UNSETTLED = (*OPEN, "dead")
@@ -51,7 +51,11 @@ class OutcomeRow(SQLModel, table=True):
     told_at: float
     data: str = Field(sa_column=Column(Text, nullable=False))
 
-    __table_args__ = (Index("outcome_by_task", "account", "key"), Index("outcome_by_time", "told_at"))
+    __table_args__ = (
+        Index("outcome_by_task", "account", "key"),
+        Index("outcome_by_time", "told_at"),
+        NEVER_TWICE,
+    )
 
 
 class SubscriptionRow(SQLModel, table=True):
@@ -87,7 +91,8 @@ class MessageRow(SQLModel, table=True):
     """One outcome for one subscription. `state`: `held` until it is proven or `due_at`, `waiting`,
     `delivered`, `dead` after the last attempt, `dropped` by its format or with its subscription.
     `outcome_seq`: the event; `body_seq`: the one whose content is sent, a later proof of it where that was
-    waited for. `claimed_until`: some sender is at it. `replay`: 0, or the number of the replay.
+    waited for. `claimed_until`: some sender is at it. `replay`: 0, or the number of the replay. `kept`: JSON,
+    what its format keeps from one attempt to the next.
     """
 
     __tablename__ = "message"
@@ -104,6 +109,7 @@ class MessageRow(SQLModel, table=True):
     attempts: int = 0
     claimed_until: float | None = None
     settled_at: float | None = None
+    kept: str | None = Field(default=None, sa_column=Column(Text))
 
     __table_args__ = (
         Index("message_once", "subscription", "outcome_seq", "replay", unique=True),
@@ -112,6 +118,7 @@ class MessageRow(SQLModel, table=True):
         Index("message_by_made", "subscription", "made_at", "seq"),
         _where_in("message_by_state", UNSETTLED, "subscription", "state", "made_at"),
         Index("message_by_outcome", "outcome_seq"),
+        NEVER_TWICE,
     )
 
 
@@ -130,6 +137,8 @@ class PostingRow(SQLModel, table=True):
     answer: str | None = None
     problem: str | None = None
 
+    __table_args__ = (NEVER_TWICE,)
+
 
 class OperatorEventRow(SQLModel, table=True):
     """Something that the operator should know, such as a subscription that was disabled."""
@@ -140,6 +149,8 @@ class OperatorEventRow(SQLModel, table=True):
     subject: str
     detail: str
     at: float = Field(index=True)
+
+    __table_args__ = (NEVER_TWICE,)
 
 
 OUTCOME, SUBSCRIPTION, MESSAGE = table(OutcomeRow), table(SubscriptionRow), table(MessageRow)

@@ -52,10 +52,32 @@ def try_lock_folding(connection: Connection) -> bool:
     )
 
 
+_APPENDING = 0x6661_6374_7300
+"""The number of the advisory lock that all hold who append facts, beside each other; the same in every
+version.
+"""
+
+
+def share_appending(connection: Connection) -> None:
+    """Before facts get their numbers: until the transaction ends, nobody takes a later one for the last."""
+    if is_postgres(connection):
+        connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock_shared({_APPENDING})")
+
+
+def last_fact(connection: Connection) -> int | None:
+    """The number of a fact up to which none is missing any more, on PostgreSQL: transactions that gave out
+    numbers before have ended. It says nothing of what this transaction sees, which may be older.
+    """
+    connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_APPENDING})")
+    last = "pg_sequence_last_value(pg_get_serial_sequence('fact', 'seq')::regclass)"
+    return connection.exec_driver_sql(f"SELECT greatest({last}, (SELECT max(seq) FROM fact))").scalar()  # noqa: S608 - our own words
+
+
 def add_facts(connection: Connection, facts: Sequence[Fact]) -> set[str]:
     """Append the facts that are new; the ids of those. The unique constraint decides what is new."""
     if not facts:
         return set()
+    share_appending(connection)
     statement = _insert(connection, FACT).on_conflict_do_nothing(index_elements=["id"]).returning(FACT.c.id)
     return set(connection.execute(statement, [fact_row(fact) for fact in facts]).scalars())
 

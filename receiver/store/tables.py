@@ -11,6 +11,10 @@ from sqlmodel import Field, SQLModel
 _SEQ = BigInteger().with_variant(Integer, "sqlite")
 """On SQLite only an INTEGER is the row's own number."""
 
+NEVER_TWICE = {"sqlite_autoincrement": True}
+"""For tables whose numbers leave the database. Otherwise SQLite gives the number of the newest row again once
+that row is deleted; PostgreSQL never does.
+"""
 
 _WHILE_DUE = {"kept_while": ("due_at", "due_for")}
 """A task that is folded anew keeps these values where what it waits for has not changed (see `bulk`)."""
@@ -68,6 +72,7 @@ class FactRow(SQLModel, table=True):
     __table_args__ = (
         _where_not_null("fact_by_ref", "account", "ref"),
         _where_not_null("fact_by_task_id", "account", "task_id"),
+        NEVER_TWICE,
     )
 
 
@@ -83,7 +88,7 @@ class InboxRow(SQLModel, table=True):
     size: int = Field(sa_column=Column("bytes", Integer, nullable=False))
     batch: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
 
-    __table_args__ = ({"sqlite_autoincrement": True},)
+    __table_args__ = (NEVER_TWICE,)
 
 
 class SetAsideRow(SQLModel, table=True):

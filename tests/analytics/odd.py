@@ -158,7 +158,7 @@ def exported(store: Store, wanted: Wanted, name: str = "csv", *, is_begun: bool 
     """The whole file."""
 
     async def run() -> bytes:
-        made = export(store, wanted, FORMATS[name].make(wanted.relation), is_begun=is_begun)
+        made = export(store, wanted, FORMATS[name].make(wanted.relation), math.inf, is_begun=is_begun)
         return b"".join([part.data async for part in made])
 
     return asyncio.run(run())

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import math
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -242,7 +243,7 @@ def test_what_is_added_and_changed_meanwhile_makes_no_row_come_twice_or_be_skipp
 
     async def run() -> list[Row]:
         rows: list[Row] = []
-        async for part in export(store, Wanted(relation), FORMATS["jsonl"].make(relation)):
+        async for part in export(store, Wanted(relation), FORMATS["jsonl"].make(relation), math.inf):
             rows += read_jsonl(part.data)
             if part.rows and len(added) < 20:
                 meddle(rows[-1][POSITION])

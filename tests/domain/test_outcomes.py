@@ -81,6 +81,9 @@ def test_a_task_that_goes_well() -> None:
     )
     assert proof["a_number"] == {"raw": A, "e164": A}
     assert proof["connected_at"] == "1970-01-01T00:18:15.000Z"
+    assert proof["attempt_started_at"] == "1970-01-01T00:17:55.000Z"
+    begun = [each.data["attempt_started_at"] for each in told if each.type == "task.attempt_started"]
+    assert begun == ["1970-01-01T00:16:40.000Z", "1970-01-01T00:17:50.000Z"]
     assert told[-2].data["confidence"] == "events"
 
 

@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from receiver.domain.facts import CallSaid
-from receiver.domain.numbers import e164, same_number
-from receiver.domain.results import BUILT_IN, CALL_RESULTS, PATTERNS, CallResult, Reasons, judge
+from receiver.domain.numbers import e164, national, same_number
+from receiver.domain.results import BUILT_IN, CALL_RESULTS, PATTERNS, CallResult, Reasons, judge, legs_of
 from receiver.emulator.comments import ENGLISH, RUSSIAN
 
 A, B = "+79990000001", "89990000002"
@@ -189,7 +189,13 @@ def test_a_bridged_call_makes_no_success_of_a_task_that_failed() -> None:
         ("89990000001", "+79990000001"),
         ("9990000001", "+79990000001"),
         ("+4915112345678", "+4915112345678"),
+        ("004915112345678", "+4915112345678"),
+        ("00 49 (151) 12345678", "+4915112345678"),
+        ("0079990000001", "+79990000001"),
+        ("810 49 151 12345678", "+4915112345678"),
         ("305", None),
+        ("00", None),
+        ("00305", None),
         ("", None),
         (None, None),
         ("anonymous", None),
@@ -197,6 +203,22 @@ def test_a_bridged_call_makes_no_success_of_a_task_that_failed() -> None:
 )
 def test_numbers_of_the_whole_world(number: str | None, whole: str | None) -> None:
     assert e164(number) == whole
+
+
+def test_numbers_without_the_code_of_a_country_are_of_the_accounts_country() -> None:
+    assert e164("0151 12345678", "DE") == "+4915112345678"
+    assert e164("0044 20 7946 0958", "DE") == e164("020 7946 0958", "GB") == "+442079460958"
+    assert e164("011 44 20 7946 0958", "US") == "+442079460958"
+    assert national("+4915112345678") == "15112345678"
+    assert national("305") is None
+    assert same_number("0151 12345678", "+4915112345678", "DE")
+    assert not same_number("0151 12345678", "+4915112345678")
+
+
+def test_the_leg_of_a_is_known_by_its_number_as_its_country_writes_it() -> None:
+    call = CallSaid("c1", legs=(leg("0301234567", "answered"), leg("01701234567", "busy")))
+    assert legs_of(call, "+49 170 1234567", "DE").a is False
+    assert judge("failed", None, call, "+49 170 1234567", Reasons(region="DE")).failed_leg == "a"
 
 
 def test_numbers_are_the_same_however_written() -> None:

@@ -1,8 +1,13 @@
 """`amocrm`: a call is added to the card that has its number, `POST /api/v4/calls`."""
 
+from dataclasses import replace
+from datetime import datetime
+from typing import Any
+
 import orjson
 
-from receiver.delivery.formats.calls import ENDS, customer_number, mapped, needed, option, seconds
+from receiver.delivery.formats import calls
+from receiver.delivery.formats.calls import bearer, document, mapped, option
 from receiver.delivery.letter import Answer, Letter, Post, Posted
 
 _STATUS = {
@@ -22,50 +27,58 @@ _NO_SUCH_CONTACT = 263
 
 class AmoCrm:
     """The URL is the account's, `https://NAME.amocrm.ru`. Options: `token` (long-lived), `customer` (a or b),
-    `source`, `responsible` (a user's id), `results`; `unknown_contact`: `skip` (the default) or `retry` where
-    no card has the number, since amoCRM then keeps nothing.
+    `source`, `responsible` (a user's id), `record_url`, `results`; `unknown_contact`: `skip` (the default) or
+    `retry` where no card has the number, since amoCRM then keeps nothing.
     """
 
     async def send(self, letter: Letter, post: Post) -> Answer | None:
-        if letter.type not in ENDS:
+        if letter.type not in calls.ENDS:
             return None
-        answer = await post(
-            Posted(
-                f"{letter.subscription.url.rstrip('/')}/api/v4/calls",
-                orjson.dumps([_call(letter)]),
-                {"content-type": "application/json", "authorization": f"Bearer {needed(letter, 'token')}"},
-            )
-        )
-        if _knows_no_such_contact(answer):
-            return Answer(200 if option(letter, "unknown_contact", "skip") == "skip" else 404, answer.text)
-        return answer
+        root = f"{letter.subscription.url.rstrip('/')}/api/v4"
+        if letter.type == calls.TEST:
+            return await post(Posted(f"{root}/account", b"", bearer(letter), "GET"))
+        answer = await post(Posted(f"{root}/calls", orjson.dumps([_call(letter)]), bearer(letter)))
+        if answer.status not in (200, 400):
+            return answer
+        problem = _problem(document(answer))
+        if problem == _NO_CARD and option(letter, "unknown_contact", "skip") == "skip":
+            return replace(answer, is_done=True)
+        return replace(answer, problem=problem)
 
 
 def _call(letter: Letter) -> dict[str, object]:
     call: dict[str, object] = {
         "direction": "outbound",
         "uniq": letter.id,
-        "duration": seconds(letter, "talk_s"),
+        "duration": calls.seconds(letter, "talk_s"),
         "source": option(letter, "source", _SOURCE),
-        "phone": customer_number(letter),
+        "phone": calls.customer_number(letter),
         "call_status": mapped(letter, _STATUS),
         "call_result": letter.data.get("raw_result") or letter.data["result"],
-        "created_at": round(letter.at),
+        "created_at": _began_at(letter),
     }
+    if link := calls.recording_url(letter):
+        call["link"] = link
     if responsible := option(letter, "responsible"):
         call |= {"responsible_user_id": responsible, "created_by": responsible}
     return call
 
 
-def _knows_no_such_contact(answer: Answer) -> bool:
-    """amoCRM answers 200 or 400 with a list of errors where no card has the number."""
-    if answer.status not in (200, 400):
-        return False
-    try:
-        told = orjson.loads(answer.text)
-    except orjson.JSONDecodeError:
-        return False
-    errors = told.get("errors") if isinstance(told, dict) else None
-    if not isinstance(errors, list) or not errors:
-        return False
-    return all(isinstance(each, dict) and each.get("status") == _NO_SUCH_CONTACT for each in errors)
+def _began_at(letter: Letter) -> int:
+    began = calls.began_at(letter)
+    return round(datetime.fromisoformat(began).timestamp() if began else letter.at)
+
+
+_NO_CARD = "no card has the number"
+
+
+def _problem(told: dict[str, Any]) -> str | None:
+    """amoCRM answers 200 or 400 with a list of errors where it keeps no call."""
+    errors = told.get("errors")
+    if errors == [] or (errors is None and "_embedded" in told):
+        return None
+    if not isinstance(errors, list):
+        return "says neither that the call is kept nor why not"
+    if all(isinstance(each, dict) and each.get("status") == _NO_SUCH_CONTACT for each in errors):
+        return _NO_CARD
+    return "the call is not kept, see `errors` of the answer"

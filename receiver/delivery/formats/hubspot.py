@@ -1,9 +1,19 @@
-"""`hubspot`: a call is logged, `POST /crm/v3/objects/calls`."""
+"""`hubspot`: a call is logged with the contact that has its number, `POST /crm/v3/objects/calls`.
+
+That a call is about to be logged is kept with the message. A later attempt first looks for the event's id,
+which the call has as `hs_call_external_id`: if it finds it, the message was delivered by an attempt whose
+answer was lost.
+"""
+
+from dataclasses import replace
+from typing import Any
 
 import orjson
 
-from receiver.delivery.formats.calls import ENDS, began_at, customer_number, mapped, needed, option, seconds
+from receiver.delivery.formats import calls
+from receiver.delivery.formats.calls import bearer, document, mapped, option
 from receiver.delivery.letter import Answer, Letter, Post, Posted
+from receiver.domain.numbers import national
 
 _CONNECTED = "f240bbac-87c9-4f6e-bf70-924b57d47db7"
 _NO_ANSWER = "73a0d17f-1163-4015-bdd5-ec830791da20"
@@ -34,39 +44,94 @@ _STATUS = {
 }
 
 
+_CALLS, _CONTACTS = "crm/v3/objects/calls", "crm/v3/objects/contacts"
+
+_CALL_TO_CONTACT = {"associationCategory": "HUBSPOT_DEFINED", "associationTypeId": 194}
+
+
 class HubSpot:
     """The URL is `https://api.hubapi.com`. Options: `token` (of a private app), `customer` (a or b), `owner`
-    (an id), `results` (our result → a disposition's GUID).
+    (an id), `record_url` (https only), `results` (our result → a disposition's GUID).
     """
 
     async def send(self, letter: Letter, post: Post) -> Answer | None:
-        if letter.type not in ENDS:
+        if letter.type not in calls.ENDS:
             return None
-        return await post(
-            Posted(
-                f"{letter.subscription.url.rstrip('/')}/crm/v3/objects/calls",
-                orjson.dumps({"properties": _properties(letter)}),
-                {"content-type": "application/json", "authorization": f"Bearer {needed(letter, 'token')}"},
-            )
-        )
+        if letter.type == calls.TEST:
+            return await post(Posted(_url(letter, f"{_CALLS}?limit=1"), b"", bearer(letter), "GET"))
+        properties = _properties(letter)
+        if letter.kept or letter.is_replay:
+            found = await _search(letter, post, _CALLS, [("hs_call_external_id", letter.id)])
+            if not found.is_good or _ids(found):
+                return found
+        contacts = await _search(letter, post, _CONTACTS, _with_number(calls.customer_number(letter)))
+        if not contacts.is_good:
+            return contacts
+        await letter.keep({"sent": True})
+        return await _create(letter, post, properties, _ids(contacts))
+
+
+async def _create(letter: Letter, post: Post, properties: dict[str, object], contacts: list[str]) -> Answer:
+    associations = [{"to": {"id": each}, "types": [_CALL_TO_CONTACT]} for each in contacts]
+    answer = await _told(letter, post, _CALLS, {"properties": properties, "associations": associations})
+    if answer.is_good and not document(answer).get("id"):
+        return replace(answer, problem="no call was made")
+    return answer
+
+
+async def _search(letter: Letter, post: Post, kind: str, any_of: list[tuple[str, str]]) -> Answer:
+    """The oldest of those that have any of these properties."""
+    groups = [
+        {"filters": [{"propertyName": name, "operator": "EQ", "value": value}]} for name, value in any_of
+    ]
+    answer = await _told(letter, post, f"{kind}/search", {"filterGroups": groups, "limit": 1})
+    if answer.is_good and not isinstance(document(answer).get("results"), list):
+        return replace(answer, problem=f"{kind}/search: without results")
+    return answer
+
+
+async def _told(letter: Letter, post: Post, path: str, body: dict[str, Any]) -> Answer:
+    """The answer; an error in one that looks good is its problem."""
+    answer = await post(Posted(_url(letter, path), orjson.dumps(body), bearer(letter)))
+    if answer.is_good and document(answer).get("status") == "error":
+        return replace(answer, problem=f"{path}: an error")
+    return answer
+
+
+def _url(letter: Letter, path: str) -> str:
+    return f"{letter.subscription.url.rstrip('/')}/{path}"
+
+
+def _ids(answer: Answer) -> list[str]:
+    found = document(answer)["results"]
+    return [str(each["id"]) for each in found if isinstance(each, dict) and each.get("id")]
+
+
+def _with_number(number: str) -> list[tuple[str, str]]:
+    """As it is written, or as HubSpot itself writes it down to be searched: without the country's code."""
+    written = [("phone", number), ("mobilephone", number)]
+    plain = national(number)
+    searchable = ("hs_searchable_calculated_phone_number", "hs_searchable_calculated_mobile_number")
+    return [*written, *((name, plain) for name in searchable if plain)]
 
 
 def _properties(letter: Letter) -> dict[str, object]:
     data = letter.data
-    number = customer_number(letter)
-    from_number = data.get("a_number" if option(letter, "customer", "b") == "b" else "b_number")
     properties: dict[str, object] = {
-        "hs_timestamp": began_at(letter),
+        "hs_timestamp": calls.began_at(letter),
         "hs_call_direction": "OUTBOUND",
-        "hs_call_duration": str(1000 * seconds(letter, "talk_s")),  # milliseconds
+        "hs_call_duration": str(1000 * calls.seconds(letter, "talk_s")),  # milliseconds
         "hs_call_status": _STATUS[data["result"]],
         "hs_call_title": data.get("name") or "Callback",
         "hs_call_body": data.get("raw_result") or data["result"],
-        "hs_call_to_number": number,
-        "hs_call_from_number": (from_number["e164"] or from_number["raw"]) if from_number else "",
+        "hs_call_to_number": calls.customer_number(letter),
+        "hs_call_from_number": calls.own_number(letter),
+        "hs_call_external_id": letter.id,
     }
     if disposition := mapped(letter, _DISPOSITION):
         properties["hs_call_disposition"] = disposition
     if owner := option(letter, "owner"):
         properties["hubspot_owner_id"] = str(owner)
+    if recording := calls.recording_url(letter):
+        properties["hs_call_recording_url"] = recording
     return properties
