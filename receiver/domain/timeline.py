@@ -46,7 +46,8 @@ class Timeline:
 
     `claimed_id`: the vendor's id as the hooks claim it. `word`: the vendor's
     own on the result; the API's, or else what a hook said. `wanting`: calls whose record has not been heard.
-    `made`: the attempts one by one; `verdict`: what the task came to.
+    `made`: the attempts one by one; `verdict`: what the task came to. `a_number`, `b_number`, `planned_at`:
+    by the API, or else as the hooks claim them.
     """
 
     account: str
@@ -76,6 +77,9 @@ class Timeline:
     flags: Mapping[str, tuple[str, ...]]
     made: tuple[Attempt, ...]
     verdict: Verdict
+    a_number: str | None = None
+    b_number: str | None = None
+    planned_at: float | None = None
 
     @property
     def last_call(self) -> CallSaid | None:
