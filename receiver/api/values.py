@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, PlainSerializer, StringConstraints, WithJsonSchema
 
 from receiver.domain.calendar import iso
-from receiver.domain.fields import read_time
+from receiver.domain.moments import read_time
 
 State = Literal["new", "scheduled", "executed", "delayed", "connected", "finished", "gone"]
 Result = Literal["success", "failed"]

@@ -9,7 +9,7 @@ from receiver.api.shapes import Finding, HookCount, PhoneCall, Said, Task, Timel
 from receiver.api.values import Json
 from receiver.domain import timeline as folded
 from receiver.domain.calendar import iso
-from receiver.domain.facts import EVENTS, CallSaid, Fact, HookSaid, SettledSaid, pack
+from receiver.domain.facts import EVENTS, CallSaid, Fact, HookSaid, SettledSaid, delivery_of, pack
 from receiver.domain.masking import mask_number, mask_text, mask_tree
 from receiver.store.rows import finding_rows, task_row
 
@@ -46,7 +46,7 @@ def _said_view(fact: Fact, flags: tuple[str, ...], numbers: bool) -> Said:
             "source": "hook" if hook else "receiver" if settled else "api",
             "kind": fact.kind,
             "event": hook.event if hook else None,
-            "delivery_id": fact.id.removeprefix(f"{fact.account}/hook/") if hook else None,
+            "delivery_id": delivery_of(fact.account, fact.id) if hook else None,
             "said": _content(fact, numbers),
             "flags": flags,
         }

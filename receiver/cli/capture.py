@@ -1,7 +1,7 @@
 """`receiver capture`: what the scheduler's hooks really look like."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing
 from typing import Annotated, Any
 
@@ -9,13 +9,18 @@ import typer
 from sqlalchemy import Row, and_, func, select
 
 from receiver.cli.output import STDERR, STDOUT, ConfigOption, JsonOption, moment, print_json, print_table
-from receiver.inbox.capture import as_setting, propose
+from receiver.domain.fields import FieldReader
+from receiver.inbox.capture import Missing, Sample, as_setting, missing, propose, read_events
 from receiver.inbox.payload import decode, read_payload
+from receiver.inbox.unpack import unpack
 from receiver.settings import Settings, load_settings
 from receiver.store.bulk import among
 from receiver.store.engine import Store
 from receiver.store.tables import DELIVERY
 
+_SHOWN = 2048
+"""Characters of a body that are shown."""
+_MOST_PAIRS = 200
 _POLL_S = 0.5
 _LATE_S = 20.0
 """Of two deliveries the one that came first may be read last, but by no more than this."""
@@ -33,9 +38,10 @@ def capture(
 
     The payload of the hooks is not documented: mint URLs for one live task, let it run, and look here.
     A hook is shown as soon as `serve` has read it.
-    Deliveries are printed whole, phone numbers included.
+    Phone numbers are shown; of a body the first 2 KiB.
     """
     settings = load_settings(config)
+    fields = FieldReader(settings.aliases)
     seen: list[Row[Any]] = []
     with closing(Store(settings.store)) as store:
         store.create()
@@ -43,7 +49,7 @@ def capture(
             for row in deliveries(store, last, follow=follow, late_s=_LATE_S * settings.clock_speed):
                 seen.append(row)
                 if not as_json:
-                    _print(row)
+                    _print(row, fields)
         except KeyboardInterrupt:
             STDERR.print("")
     _conclude(seen, settings, as_json=as_json)
@@ -70,7 +76,7 @@ def deliveries(store: Store, last: int, *, follow: bool, late_s: float = _LATE_S
         known |= {row.id: row.received_at for row in rows}
 
 
-def _print(row: Row[Any]) -> None:
+def _print(row: Row[Any], fields: FieldReader) -> None:
     STDOUT.rule(
         f"{moment(row.received_at)}  {row.method}  {row.event}  {row.account}/{row.ref or 'fixed URL'}",
         align="left",
@@ -78,23 +84,54 @@ def _print(row: Row[Any]) -> None:
     for name, value in row.headers:
         STDOUT.print(f"{name}: {value}", markup=False, highlight=False)
     if row.query:
-        STDOUT.print(f"\n?{row.query}", markup=False, highlight=False)
-    STDOUT.print("\n" + (decode(row.body) or "(empty body)"), markup=False, highlight=False)
+        STDOUT.print(f"\n?{_cut(row.query)}", markup=False, highlight=False)
+    STDOUT.print("\n" + (_body(row) or "(empty body)"), markup=False, highlight=False)
+    for line in _read_lines(row, fields):
+        STDOUT.print(line, style="green", markup=False, highlight=False)
     if row.problem:
-        STDOUT.print(f"[bold yellow]not read: {row.problem}")
+        STDOUT.print(f"not read: {row.problem}", style="bold yellow", markup=False, highlight=False)
+
+
+def _body(row: Row[Any]) -> str:
+    """The body as text, unpacked where it was compressed."""
+    body, _ = unpack(row.body, _header(row, "content-encoding"))
+    text = _cut(decode(body))
+    return text if body == row.body else f"({len(row.body)} bytes, unpacked)\n{text}"
+
+
+def _cut(text: str) -> str:
+    if len(text) <= _SHOWN:
+        return text
+    return f"{text[:_SHOWN]}… ({len(text) - _SHOWN} more characters; `/v1/deliveries/{{id}}` has all)"
+
+
+def _read_lines(row: Row[Any], fields: FieldReader) -> Iterator[str]:
+    """What is read of the delivery, an event a line."""
+    for event, found in read_events(_sample(row), fields):
+        words = [
+            f"{name}={getattr(found, name)}" for name in found.__slots__ if getattr(found, name) is not None
+        ]
+        yield f"read as {event}: {', '.join(words) or 'nothing but the event of its URL'}"
 
 
 def _conclude(seen: list[Row[Any]], settings: Settings, *, as_json: bool) -> None:
-    bodies = [(row.query, _content_type(row), row.body) for row in seen]
-    proposals = propose(bodies, settings.aliases)
+    samples = [_sample(row) for row in seen]
+    reader = FieldReader(settings.aliases)
+    proposals = propose(samples, settings.aliases)
     setting = as_setting(proposals, settings.aliases)
+    asked = missing(samples, proposals, reader)
     if as_json:
-        came = [_plain(row) for row in seen]
+        came = [_plain(row, reader) for row in seen]
         fields = [{name: getattr(each, name) for name in each.__slots__} for each in proposals]
-        print_json({"deliveries": came, "fields": fields, "setting": setting})
+        wanted = [{name: getattr(each, name) for name in each.__slots__} for each in asked]
+        print_json({"deliveries": came, "fields": fields, "missing": wanted, "setting": setting})
         return
     rows = [(each.name, each.seen, each.example, each.read_as, each.proposed) for each in proposals]
     print_table(f"Fields of {len(seen)} deliveries", ("name", "seen", "example", "read as", "proposed"), rows)
+    for each in proposals:
+        if each.empty:
+            STDOUT.print(f"{each.name} is not read: {each.empty}", markup=False, highlight=False)
+    _say_what_is_missing(asked)
     if setting:
         STDOUT.print("\nAdd this to the settings file to have them read:\n")
         STDOUT.print(setting, markup=False, highlight=False)
@@ -106,11 +143,28 @@ def _conclude(seen: list[Row[Any]], settings: Settings, *, as_json: bool) -> Non
         )
 
 
-def _content_type(row: Row[Any]) -> str:
-    return next((value for name, value in row.headers if name == "content-type"), "")
+def _say_what_is_missing(asked: Sequence[Missing]) -> None:
+    for each in asked:
+        names = ", ".join(each.names)
+        hint = (
+            f"Which of these is it: {names}? Add it to {each.field} in [aliases]."
+            if names
+            else "No names came."
+        )
+        STDOUT.print(f"No hook has a {each.field}: {each.why}. {hint}", markup=False, highlight=False)
 
 
-def _plain(row: Row[Any]) -> dict[str, Any]:
+def _sample(row: Row[Any]) -> Sample:
+    content_type, encoding = _header(row, "content-type"), _header(row, "content-encoding")
+    return Sample(row.query, content_type, row.body, encoding, row.event, row.ref is not None)
+
+
+def _header(row: Row[Any], wanted: str) -> str:
+    return next((value for name, value in row.headers if name == wanted), "")
+
+
+def _plain(row: Row[Any], fields: FieldReader) -> dict[str, Any]:
+    sample = _sample(row)
     return {
         "id": row.id,
         "received_at": moment(row.received_at),
@@ -118,9 +172,14 @@ def _plain(row: Row[Any]) -> dict[str, Any]:
         "event": row.event,
         "ref": row.ref,
         "method": row.method,
-        "query": row.query,
+        "query": _cut(row.query),
         "headers": row.headers,
-        "body": decode(row.body),
-        "read": read_payload(row.query, _content_type(row), row.body).pairs,
+        "body": _body(row),
+        "body_bytes": len(row.body),
+        "read": read_payload(*sample[:4]).pairs[:_MOST_PAIRS],
+        "events": [
+            {"event": event} | {name: getattr(found, name) for name in found.__slots__}
+            for event, found in read_events(sample, fields)
+        ],
         "problem": row.problem,
     }

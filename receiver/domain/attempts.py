@@ -35,20 +35,23 @@ def occurrences(deliveries: Sequence[Fact], pause: float | None) -> list[list[Fa
 
     Deliveries that name a call are one occurrence per call. Those that say nothing are told apart by time:
     one that arrives less than `pause` seconds after the first of its group repeats it, since the scheduler
-    waits that long between attempts. While the pause is unknown they all count as one.
+    waits that long between attempts. While the pause is unknown they all count as one, but for
+    those that give their attempts other numbers.
     """
     if len(deliveries) < 2:
         return [list(deliveries)] if deliveries else []
     named: dict[str, list[Fact]] = {}
-    silent: list[list[Fact]] = []
+    silent: dict[int | None, list[list[Fact]]] = {}
     for fact in sorted(deliveries, key=ARRIVAL):
         if call := _call_named(fact):
             named.setdefault(call, []).append(fact)
-        elif silent and (pause is None or fact.at - silent[-1][0].at < pause):
-            silent[-1].append(fact)
+            continue
+        groups = silent.setdefault(_attempt_named(fact) if pause is None else None, [])
+        if groups and (pause is None or fact.at - groups[-1][0].at < pause):
+            groups[-1].append(fact)
         else:
-            silent.append([fact])
-    return _in_order([*named.values(), *silent])
+            groups.append([fact])
+    return _in_order([*named.values(), *(group for groups in silent.values() for group in groups)])
 
 
 def tell_apart(groups: list[list[Fact]], pause: float | None, proven: int) -> list[list[Fact]]:
@@ -75,6 +78,10 @@ def tell_apart(groups: list[list[Fact]], pause: float | None, proven: int) -> li
 
 def _call_named(fact: Fact) -> str | None:
     return call_key(fact.said.call) if isinstance(fact.said, HookSaid) else None
+
+
+def _attempt_named(fact: Fact) -> int | None:
+    return fact.said.attempt if isinstance(fact.said, HookSaid) else None
 
 
 def _in_order(groups: list[list[Fact]]) -> list[list[Fact]]:

@@ -8,6 +8,7 @@ All times are epoch seconds, UTC.
 
 import hashlib
 import json
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import MISSING, field, fields
 from json.encoder import encode_basestring
@@ -27,7 +28,8 @@ EVENTS: tuple[Event, ...] = get_args(Event)
 class HookSaid:
     """An event. `readable` is false where the hook was authentic but its content could not be read.
 
-    `task_id` and `queue_id` are what the payload claims: hints to be proven by asking the API.
+    `task_id`, `queue_id`, the numbers, `attempt` and `planned_at` are what the payload claims: hints, until
+    the API proves them.
     """
 
     event: Event
@@ -38,6 +40,10 @@ class HookSaid:
     comment: str | None = None
     sent_at: float | None = None
     readable: bool = True
+    a_number: str | None = None
+    b_number: str | None = None
+    attempt: int | None = None
+    planned_at: float | None = None
 
 
 @shape(frozen=True, slots=True)
@@ -131,6 +137,9 @@ class Fact:
         return _KIND_OF[type(self.said)]
 
 
+_FURTHER = re.compile(r"\.\d+$")
+"""What stands behind a delivery's id where a fact is not its first event."""
+
 ARRIVAL = attrgetter("at", "id")
 """Sorts facts as they came."""
 
@@ -179,7 +188,7 @@ def unpack(kind: str, text: str) -> Said:
 
 
 def _read_event(text: str) -> Any:
-    """An event holds neither whole numbers nor objects, of which orjson would read some otherwise."""
+    """An event holds neither long whole numbers nor objects, of which orjson would read some otherwise."""
     try:
         return orjson.loads(text)
     except orjson.JSONDecodeError:
@@ -202,8 +211,15 @@ def id_time(at: float) -> str:
 def hook_fact(
     account: str, delivery_id: str, at: float, said: HookSaid, about: tuple[str | None, str | None]
 ) -> Fact:
-    """The event of one inbound delivery; `about` is (ref, task_id)."""
+    """The event of one inbound delivery; `about` is (ref, task_id). Of several events in one delivery the
+    second has `.1` behind the delivery's id, and so on.
+    """
     return Fact(f"{account}/hook/{delivery_id}", account, at, said, *about)
+
+
+def delivery_of(account: str, fact_id: str) -> str:
+    """The id of the delivery whose event, or one of whose events, this hook's fact is."""
+    return _FURTHER.sub("", fact_id.removeprefix(f"{account}/hook/"))
 
 
 def observation(account: str, at: float, said: Said, about: tuple[str | None, str | None]) -> Fact:

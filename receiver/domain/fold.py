@@ -1,7 +1,7 @@
 """The fold: one task's facts become its timeline, the same for any permutation and duplication of them."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Literal
+from typing import Any, Literal
 
 from receiver.domain.attempt import End, Trail, each_attempt
 from receiver.domain.attempts import Attempts, count_attempts, occurrences, tell_apart
@@ -82,11 +82,10 @@ def _wanting(known: Known) -> tuple[str, ...]:
     return tuple([call for key, call in named.items() if key not in calls] if calls else named.values())
 
 
-def _claim(known: Known, name: Literal["task_id", "queue_id"]) -> str | None:
-    """What the hooks claim to be about; the last word counts."""
+def _claim(known: Known, name: Literal["task_id", "queue_id", "a_number", "b_number", "planned_at"]) -> Any:
+    """What the hooks claim; the last word counts."""
     for _, said in reversed(known.heard):
-        claim: str | None = getattr(said, name)
-        if claim:
+        if claim := getattr(said, name):
             return claim
     return None
 
@@ -184,6 +183,9 @@ def _timeline(
         made=each_attempt(trail, reasons),
         verdict=judge(end.result, end.word, last, plan.a_number if plan else None, reasons),
         region=reasons.region,
+        a_number=plan.a_number if plan and plan.a_number else _claim(known, "a_number"),
+        b_number=plan.b_number if plan and plan.b_number else _claim(known, "b_number"),
+        planned_at=plan.start_at if plan and plan.start_at is not None else _claim(known, "planned_at"),
     )
 
 

@@ -48,6 +48,7 @@ class Timeline:
     `claimed_id`: the vendor's id as the hooks claim it. `word`: the vendor's own on the result; the API's, or
     else what a hook said. `wanting`: calls whose record has not been heard. `made`: the attempts one by one;
     `verdict`: what the task came to. `region`: the country of numbers that are written without its code.
+    `a_number`, `b_number`, `planned_at`: by the API, or else as the hooks claim them.
     """
 
     account: str
@@ -78,6 +79,9 @@ class Timeline:
     made: tuple[Attempt, ...]
     verdict: Verdict
     region: str = REGION
+    a_number: str | None = None
+    b_number: str | None = None
+    planned_at: float | None = None
 
     @property
     def last_call(self) -> CallSaid | None:

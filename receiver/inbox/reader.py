@@ -140,7 +140,7 @@ class InboxReader:
     ) -> None:
         """Count hooks that are in the ledger now, or set aside."""
         outcomes: Counter[tuple[str, str]] = Counter()
-        for delivery, fact in arrivals:
+        for delivery, fact, _ in arrivals:
             outcome = "read" if delivery.problem is None else "unreadable" if fact else "set_aside"
             outcomes[delivery.event, outcome] += 1
             if delivery.problem is not None:
@@ -166,7 +166,7 @@ class InboxReader:
         if traces is None:
             return
         now = self._clock.now()
-        for delivery, fact in arrivals:
+        for delivery, fact, _ in arrivals:
             if fact is not None and traces.keeps(fact):
                 attributes: dict[str, str | int] = {
                     "callback.event": delivery.event,

@@ -1,19 +1,24 @@
 """Reading a raw hook: what it says, and what is wrong with it."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import cast
 
 import orjson
 
-from receiver.domain.facts import Event, HookSaid, hook_fact
-from receiver.domain.fields import FieldReader, storable
+from receiver.domain.facts import Event, Fact, HookSaid, hook_fact
+from receiver.domain.fields import FieldReader, HookFields
+from receiver.domain.storable import storable
 from receiver.inbox.batch import RawHook, decode_batch, encode_batch
+from receiver.inbox.events_of import NamedEvent, several_events
 from receiver.inbox.inbox import Batch
 from receiver.inbox.payload import decode, read_payload
 from receiver.ledger.arrivals import Arrival, Delivery
 from receiver.ledger.problems import where_from
+
+_LONGEST_PROBLEM = 500
+"""Characters of what is wrong with a delivery, which has an index."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,13 +71,22 @@ def unread(hook: RawHook, problem: str) -> Unread:
 
 
 def read_hook(hook: RawHook, fields: FieldReader) -> Arrival:
-    """The hook as a delivery with what is wrong with it, and its event; None where it names no task."""
+    """The hook as a delivery with what is wrong with it, and its events; none where it names no task."""
     query = storable(decode(hook.query)) if hook.query else ""
-    headers, content_type = _read_headers(hook.headers)
-    payload = read_payload(query, content_type, hook.body)
-    found = fields.read(payload.pairs)
+    headers, content_type, encoding = _read_headers(hook.headers)
+    payload = read_payload(query, content_type, hook.body, encoding)
     problem = "too large" if hook.is_cut else payload.problem
-    names_a_task = hook.ref is not None or found.task_id is not None
+    more: tuple[Fact, ...] = ()
+    if payload.events and (events := several_events(payload.events, payload.common, fields)):
+        fact, more, problem = _read_several(hook, events, fields.read(payload.common), problem)
+    else:
+        found = fields.read(payload.pairs)
+        if found.problem:
+            problem = f"{problem}; {found.problem}" if problem else found.problem
+        if hook.ref is None and found.task_id is None:
+            fact, problem = None, problem or "names no task"
+        else:
+            fact = _fact(hook, hook.id, cast(Event, hook.event), found, problem is None)
     delivery = Delivery(
         hook.id,
         hook.account,
@@ -84,27 +98,61 @@ def read_hook(hook: RawHook, fields: FieldReader) -> Arrival:
         headers,
         hook.body,
         hook.peer,
-        problem if names_a_task else problem or "names no task",
+        problem,
     )
-    if not names_a_task:
-        return Arrival(delivery, None)
+    return Arrival(delivery, fact, more)
+
+
+def _fact(hook: RawHook, name: str, event: Event, found: HookFields, is_readable: bool) -> Fact:
+    """The event as a fact. `name`: the delivery's id, with a number where it is not its first event."""
     said = HookSaid(
-        cast(Event, hook.event),
+        event,
         found.call,
         found.task_id,
         found.queue_id,
         found.result,
         found.comment,
         found.sent_at,
-        problem is None,
+        is_readable,
+        found.a_number,
+        found.b_number,
+        found.attempt,
+        found.planned_at,
     )
     # A minted URL already says which task it is about: a payload's "id" could be anything.
     about = (hook.ref, None if hook.ref else found.task_id)
-    return Arrival(delivery, hook_fact(hook.account, hook.id, hook.received_at, said, about))
+    return hook_fact(hook.account, name, hook.received_at, said, about)
+
+
+def _read_several(
+    hook: RawHook, events: Sequence[NamedEvent], common: HookFields, problem: str | None
+) -> tuple[Fact | None, tuple[Fact, ...], str | None]:
+    """The first fact of a request with several events, the others, and what is wrong with the delivery."""
+    problems = dict.fromkeys(filter(None, (problem, *(found.problem for _, found in events))))
+    if hook.ref and len({found.task_id for _, found in events if found.task_id}) > 1:
+        # Which of the tasks the URL is of nobody says, and its URL vouches for no other.
+        problems["several tasks in a request to the URL of one"] = None
+        return _fact(hook, hook.id, cast(Event, hook.event), common, False), (), "; ".join(problems)
+    homed = [(event, found) for event, found in events if hook.ref or found.task_id]
+    if len(homed) < len(events):
+        problems[f"{len(events) - len(homed)} of {len(events)} events name no task"] = None
+    facts = [
+        _fact(
+            hook,
+            f"{hook.id}.{number}" if number else hook.id,
+            event or cast(Event, hook.event),
+            found,
+            problem is None and found.problem is None,
+        )
+        for number, (event, found) in enumerate(homed)
+    ]
+    return facts[0] if facts else None, tuple(facts[1:]), "; ".join(problems)[:_LONGEST_PROBLEM] or None
 
 
 @lru_cache(maxsize=256)
-def _read_headers(headers: tuple[tuple[bytes, bytes], ...]) -> tuple[str, str]:
-    """The headers as JSON, and the Content-Type. A sender sends the same ones time and again."""
+def _read_headers(headers: tuple[tuple[bytes, bytes], ...]) -> tuple[str, str, str]:
+    """The headers as JSON, Content-Type and Content-Encoding. A sender sends the same ones time and again."""
     pairs = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in headers]
-    return orjson.dumps(pairs).decode(), dict(pairs).get("content-type", "")
+    named = dict(pairs)
+    encoding = named.get("content-encoding", "")
+    return orjson.dumps(pairs).decode(), named.get("content-type", ""), encoding

@@ -6,7 +6,7 @@ from typing import Any, Literal, NamedTuple, get_args
 
 from sqlalchemy import Connection, Row, Select, Subquery, case, delete, func, literal, null, select, update
 
-from receiver.domain.fields import storable
+from receiver.domain.storable import storable
 from receiver.inbox.reading import Unread
 from receiver.ledger.problems import retry_at
 from receiver.store.engine import Store

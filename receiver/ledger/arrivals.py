@@ -10,9 +10,10 @@ from sqlalchemy import Connection
 from receiver.domain.facts import Fact
 from receiver.ledger import dirty
 from receiver.ledger.dirty import DirtyTask
-from receiver.store.bulk import insert, is_postgres, run
-from receiver.store.rows import fact_values
+from receiver.store.bulk import insert, is_postgres, run, write
+from receiver.store.rows import fact_row, fact_values
 from receiver.store.statements import share_appending
+from receiver.store.tables import FACT
 
 
 class Delivery(NamedTuple):
@@ -32,12 +33,13 @@ class Delivery(NamedTuple):
 
 
 class Arrival(NamedTuple):
-    """A hook delivery and the fact that it is; None where it names no task. Account, ref and time of the fact
-    are those of the delivery.
+    """A hook delivery and the fact that it is; None where it names no task. `more`: the facts of a request's
+    further events. Account, ref and time of the facts are those of the delivery.
     """
 
     delivery: Delivery
     fact: Fact | None
+    more: tuple[Fact, ...] = ()
 
 
 def add_arrivals(connection: Connection, arrivals: Sequence[Arrival]) -> None:
@@ -51,8 +53,10 @@ def add_arrivals(connection: Connection, arrivals: Sequence[Arrival]) -> None:
     else:
         insert(connection.exec_driver_sql, "delivery", [each.delivery for each in arrivals])
         insert(connection.exec_driver_sql, _FACT, [fact_values(each.fact) for each in arrivals if each.fact])
+    further = [fact for arrival in arrivals if arrival.more for fact in arrival.more]
+    write(connection, FACT, "add", [fact_row(fact) for fact in further])
     tasks: dict[DirtyTask, float] = {}
-    for _, fact in arrivals:
+    for fact in (*(arrival.fact for arrival in arrivals), *further):
         if fact is not None:
             tasks.setdefault(DirtyTask(fact.account, fact.ref or f"#{fact.task_id}"), fact.at)
     dirty.mark(connection, tasks)

@@ -13,8 +13,8 @@ from receiver.domain.facts import (
     TaskSaid,
     observation,
 )
-from receiver.domain.fields import storable, storable_tree
 from receiver.domain.hooks import HookSigner, our_hook
+from receiver.domain.storable import storable, storable_tree
 from receiver.scheduler.values import utc_epoch
 from receiver.scheduler.wire import CallRecord, QueueRecord, TaskRecord
 

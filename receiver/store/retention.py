@@ -24,7 +24,7 @@ from sqlalchemy import (
     tuple_,
 )
 
-from receiver.domain.facts import id_time
+from receiver.domain.facts import delivery_of, id_time
 from receiver.store import statements
 from receiver.store.bulk import among
 from receiver.store.counted import ATTEMPT
@@ -157,7 +157,7 @@ def _belongings(
 ) -> list[tuple[str, Table, ColumnElement[bool]]]:
     """Of each kind the table, and which of its rows belong to these tasks."""
     rows = [row for some in facts.values() for row in some]
-    deliveries = [row.id.removeprefix(f"{account}/hook/") for row in rows if row.kind == "hook"]
+    deliveries = [delivery_of(account, row.id) for row in rows if row.kind == "hook"]
 
     def named(table: Table, name: str) -> ColumnElement[bool]:
         return and_(table.c.account == account, among(connection, table.c[name], facts))

@@ -60,7 +60,7 @@ def task_row(timeline: Timeline) -> dict[str, Any]:
         "confidence": timeline.confidence,
         "gone": timeline.gone,
         "settled": timeline.settled,
-        "planned_at": plan.start_at,
+        "planned_at": timeline.planned_at,
         "first_at": timeline.first_at,
         "last_at": timeline.last_at,
         "finished_at": timeline.finished_at,
@@ -77,7 +77,7 @@ def task_row(timeline: Timeline) -> dict[str, Any]:
 def _for_analysts(timeline: Timeline, plan: TaskSaid) -> dict[str, Any]:
     """Where the API has not said when the task was made and planned, it was when we first heard of it."""
     created = plan.created_at or timeline.first_at
-    planned = plan.start_at or plan.created_at
+    planned = timeline.planned_at or plan.created_at
     begun = timeline.made[0].started_at if timeline.made else None
     connected = timeline.connected_at if timeline.finish_result == "success" else None
     verdict = timeline.verdict if timeline.state in ("finished", "gone") else None

@@ -54,6 +54,7 @@ def test_fields_that_are_not_read_yet_are_proposed_as_a_setting(filled: Shell) -
         "example": "4711",
         "read_as": None,
         "proposed": "task_id",
+        "empty": None,
     }
     aliases = tomllib.loads(answer["setting"])["aliases"]
     assert aliases["task_id"][-1] == "TaskNo"
@@ -76,7 +77,7 @@ def test_without_any_delivery_it_says_how_to_get_one(shell: Shell) -> None:
     said = shell.run("capture")
     assert said.status == 0
     assert "receiver urls mint" in said.err
-    assert shell.ask("capture") == {"deliveries": [], "fields": [], "setting": ""}
+    assert shell.ask("capture") == {"deliveries": [], "fields": [], "missing": [], "setting": ""}
 
 
 def _read_until(process: "subprocess.Popen[str]", words: str) -> str:

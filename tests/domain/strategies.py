@@ -126,6 +126,9 @@ def anything_said() -> st.SearchStrategy[Said]:
         "call": _TEXT,
         "comment": _TEXT,
         "sent_at": _NUMBER,
+        "a_number": _TEXT,
+        "attempt": st.none() | st.integers(1, 999),
+        "planned_at": _NUMBER,
     }
     legs = st.lists(_EXTRA, max_size=2).map(tuple)
     return st.one_of(

@@ -36,6 +36,17 @@ def test_while_the_pause_is_unknown_silent_repeats_count_as_one() -> None:
     assert times(occurrences(again(100, 100_000), None)) == [[100, 100_000]]
 
 
+def test_while_the_pause_is_unknown_numbers_of_attempts_tell_silent_repeats_apart() -> None:
+    deliveries = again(100, 105, attempt=2) + again(200, 205, attempt=3) + again(110, attempt=2)
+    assert times(occurrences(deliveries, None)) == [[100, 105, 110], [200, 205]]
+
+
+def test_once_the_pause_is_known_numbers_of_attempts_count_for_nothing() -> None:
+    """A sender may count with them how often it has sent a hook."""
+    deliveries = again(100, attempt=1) + again(103, attempt=2) + again(200, attempt=1)
+    assert times(occurrences(deliveries, PAUSE)) == [[100, 103], [200]]
+
+
 def test_repeats_that_name_a_call_are_one_occurrence_per_call_however_it_is_spelled() -> None:
     deliveries = again(100, 105, call="AB-1") + again(110, call="AB-2") + again(500, call="ab1")
     assert times(occurrences(deliveries, PAUSE)) == [[100, 105, 500], [110]]

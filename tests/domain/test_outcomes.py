@@ -60,6 +60,16 @@ def test_a_moment_that_no_calendar_has_is_its_first_or_last_second() -> None:
     assert told["planned_at"] == "9999-12-31T23:59:59.000Z"
 
 
+def test_numbers_and_planned_time_are_the_hooks_until_the_api_tells_them() -> None:
+    claims = hook("before", START, a_number=A, b_number="305", planned_at=START - 5)
+    told = describe(fold([claims]))
+    assert (told["a_number"], told["b_number"]["raw"]) == ({"raw": A, "e164": A}, "305")
+    assert told["planned_at"] == "1970-01-01T00:16:35.000Z"
+    told = describe(fold([claims, seen("executed", START, a_number=B, start_at=START)]))
+    assert (told["a_number"]["raw"], told["b_number"]["raw"]) == (B, "305")
+    assert told["planned_at"] == "1970-01-01T00:16:40.000Z"
+
+
 def test_a_task_that_goes_well() -> None:
     told = tell(SUCCESS)
     assert names(told) == [

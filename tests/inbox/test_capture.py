@@ -3,14 +3,14 @@
 import tomllib
 
 from receiver.domain.fields import DEFAULT_ALIASES, FieldReader
-from receiver.inbox.capture import Proposal, as_setting, propose
+from receiver.inbox.capture import Proposal, Sample, as_setting, propose
 
 CALL = "0b6f3a52-7c1e-4a7b-9d52-1f0e6a8c2b11"
 
 
 def test_names_we_know_are_said_to_be_read() -> None:
     body = f"EventTime=1795482728415000&CallID={CALL}&CallStatus=BUSY&Duration=12000000".encode()
-    found = {each.name: each for each in propose([("", "", body)])}
+    found = {each.name: each for each in propose([Sample("", "", body)])}
     assert {name: each.read_as for name, each in found.items()} == {
         "EventTime": "sent_at",
         "CallID": "call",
@@ -24,7 +24,7 @@ def test_names_we_do_not_know_are_proposed_by_their_values() -> None:
     bodies = [
         f'{{"leg": "{CALL}", "when": 1795482728, "outcome": "failed", "taskNo": 5, "why": "busy"}}'.encode()
     ] * 2
-    found = propose([("queueNo=7", "", body) for body in bodies])
+    found = propose([Sample("queueNo=7", "", body) for body in bodies])
     assert {each.name: each.proposed for each in found} == {
         "leg": "call",
         "when": "sent_at",
@@ -45,4 +45,4 @@ def test_the_proposed_setting_can_be_read_and_then_reads_the_payload() -> None:
 
 
 def test_nothing_to_propose_is_nothing_to_set() -> None:
-    assert as_setting(propose([("id=5", "", b"")])) == ""
+    assert as_setting(propose([Sample("id=5", "", b"")])) == ""

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from receiver.inbox.capture import as_setting, propose
+from receiver.domain.fields import FieldReader
+from receiver.inbox.capture import Sample, as_setting, missing, propose
 from receiver.settings import load_settings
 
 CALL = "0b6f3a52-7c1e-4a7b-9d52-1f0e6a8c2b11"
@@ -29,8 +30,8 @@ CALL_EVENT = {
 }
 
 
-def body(fields: dict[str, str]) -> tuple[str, str, bytes]:
-    return "", "application/json", json.dumps(fields).encode()
+def body(fields: dict[str, str], event: str = "", has_ref: bool = True) -> Sample:
+    return Sample("", "application/json", json.dumps(fields).encode(), "", event, has_ref)
 
 
 def test_of_the_platforms_call_events_no_name_is_taken_for_what_it_is_not() -> None:
@@ -101,3 +102,41 @@ def test_a_name_that_cannot_be_printed_is_not_put_into_the_setting(name: str) ->
     printed = as_setting(propose([body({name: CALL, "leg": CALL})]))
     assert tomllib.loads(printed)["aliases"]["call"][-1] == "leg"
     assert len(printed.splitlines()) == 2
+
+
+@pytest.mark.parametrize("name", ["hook", "type", "outcome"])
+@pytest.mark.parametrize("word", ["success", "url_success", "SUCCESS"])
+def test_the_events_own_name_is_not_proposed_as_a_result(name: str, word: str) -> None:
+    before = body({name: word.lower().replace("success", "before")}, "before")
+    for samples in ([body({name: word}, "success")], [body({name: word}, "success"), before]):
+        (found,) = propose(samples)
+        assert found.proposed is None
+    (found,) = propose([body({name: "success"}, "after")])
+    assert found.proposed == "result"
+
+
+def test_values_that_are_none_are_named() -> None:
+    sent = {"task_id": "{task_id}", "CallID": "undefined", "scheduler_id": "5" * 200, "result": "failed"}
+    found = {each.name: each.empty for each in propose([body(sent)])}
+    assert found == {
+        "task_id": "means nothing: {task_id}",
+        "CallID": "means nothing: undefined",
+        "scheduler_id": "is longer than 128 characters",
+        "result": None,
+    }
+
+
+def test_a_field_that_is_missing_is_asked_for_among_the_names_that_came() -> None:
+    samples = [body({"Nr": "4711", "Leg": "x", "id": "{id}"}, "after", has_ref=False)]
+    asked = missing(samples, propose(samples), FieldReader())
+    assert [(each.field, each.names) for each in asked] == [
+        (field, ("Leg", "Nr")) for field in ("task_id", "result", "call")
+    ]
+    assert (
+        missing([body({"x": "1"}, "before")], propose([body({"x": "1"})]), FieldReader())[0].field == "call"
+    )
+
+
+def test_nothing_is_asked_for_where_all_is_there() -> None:
+    samples = [body({"id": "1", "result": "failed", "cdr": CALL, "x": "1"}, "after", has_ref=False)]
+    assert missing(samples, propose(samples), FieldReader()) == []

@@ -7,7 +7,7 @@ import pytest
 from sqlalchemy import insert, select, update
 
 from receiver import retention
-from receiver.domain.facts import TaskSaid, observation
+from receiver.domain.facts import HookSaid, TaskSaid, hook_fact, observation
 from receiver.ledger import dirty
 from receiver.ledger.dirty import DirtyTask
 from receiver.rebuild import rebuild, verify
@@ -80,6 +80,18 @@ async def test_a_settled_task_goes_as_a_whole_once_it_is_old(store: Store) -> No
     }
     assert keys(store) == {"young", "open", "old"}
     assert rows(store) == {"delivery": 8, "fact": 12, "link": 2, "finding": 2, "task": 3}
+    assert verify(store).differences == []
+
+
+async def test_a_delivery_of_several_events_goes_with_the_first_of_its_tasks(store: Store) -> None:
+    both = arrival(("old", None), "before", days_ago(90))
+    assert both.fact
+    further = hook_fact(ACCOUNT, f"{both.delivery.id}.1", days_ago(90), HookSaid("before"), ("young", None))
+    await tell(store, [both._replace(more=(further,))])
+    await live(store, life("old", "1", days_ago(29)), life("young", "2", days_ago(31)))
+    assert (await prune(store, Keep(tasks=30 * DAY)))["task"] == 1
+    assert keys(store) == {"old"}
+    assert both.delivery.id not in delivery_ids(store)
     assert verify(store).differences == []
 
 
