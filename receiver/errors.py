@@ -7,6 +7,7 @@
     ├── NotInstalledError    an optional part is not installed; says how to get it
     ├── StoreError
     │   ├── StoreUnavailableError  the store cannot commit now; the caller should try again later
+    │   ├── StoreHeldError         another process serves this store; says which
     │   └── SchemaError            the store's tables are not those of this version; says the fix
     ├── BatchError           a batch of the inbox cannot be read; it is set aside
     └── SchedulerError
@@ -52,6 +53,10 @@ class StoreError(ReceiverError):
 
 class StoreUnavailableError(StoreError):
     """The store cannot commit now; nothing of the request was kept."""
+
+
+class StoreHeldError(StoreError):
+    """Another process serves the store. The text says which, and what to do."""
 
 
 class SchemaError(StoreError):

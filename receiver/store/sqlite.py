@@ -13,6 +13,9 @@ from receiver.store.bulk import ROWS
 BUSY_S = 5.0
 """Seconds that a transaction waits for another process's, where nobody says how long."""
 
+_LOG_BYTES = 64 * 2**20
+"""The log is cut back to so many bytes once all of it is in the database: one long reader makes it grow."""
+
 _CACHE_KIB = 8 * 1024
 """Pages that each connection keeps; the machine keeps the others."""
 
@@ -56,6 +59,7 @@ def _engine(path: Path, begin: str, connections: int, busy_s: float) -> Engine:
             "synchronous=FULL",
             f"busy_timeout={int(busy_s * 1000)}",
             "wal_autocheckpoint=1000",
+            f"journal_size_limit={_LOG_BYTES}",
         )
         for pragma in (*pragmas, f"cache_size=-{_CACHE_KIB}", "temp_store=MEMORY"):
             cursor.execute(f"PRAGMA {pragma}")
