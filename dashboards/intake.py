@@ -131,6 +131,7 @@ _COMES = (
     lines(
         Face("Connections", "Open connections to the hook listener, by instance."),
         Query(total("intake_connections", "instance"), "{{instance}}"),
+        size=(8, 8),
     ),
     lines(
         Face(
@@ -141,6 +142,18 @@ _COMES = (
             "cpm",
         ),
         Query(f"60 * {rate(_CLOSED, 'reason')}", "{{reason}}"),
+        size=(8, 8),
+    ),
+    lines(
+        Face(
+            "Refused by what did not fit",
+            "Per minute. `key`, `mac`, `secret`, `address`, `event`: hooks of an account of ours, perhaps; "
+            "`path`, `account`, `http`: mostly strangers. `receiver capture --refused` shows "
+            "the latest.",
+            "cpm",
+        ),
+        Query(f"60 * {rate('intake_refused_total', 'part')}", "{{part}}"),
+        size=(8, 8),
     ),
 )
 

@@ -3,7 +3,12 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-_UNITS: Mapping[str, tuple[float, str]] = {"s": (1, " s"), "percentunit": (100, " %"), "short": (1, "")}
+_UNITS: Mapping[str, tuple[float, str]] = {
+    "s": (1, " s"),
+    "percentunit": (100, " %"),
+    "short": (1, ""),
+    "bytes": (2**-20, " MiB"),
+}
 """Grafana's unit → factor and sign for people."""
 
 _WORDS: Mapping[str, str] = {">": ": above {}", ">=": ": from {} on", "<": ": below {}", "==": ""}
@@ -44,6 +49,7 @@ DEAD_LETTERS = Limit("DeadLettersGrowing", 0)
 SUBSCRIPTION_DISABLED = Limit("SubscriptionDisabled", 1, sign="==")
 DELIVERY_STALLED = Limit("DeliveryStalled", 3600, "s")
 SNAPSHOT_STALE = Limit("SnapshotStale", 120, "s")
+STORE_LOG = Limit("StoreLogGrowing", 2**30, "bytes")
 WORKER_RESTARTING = Limit("WorkerRestarting", 3)
 QUOTA_LOW = Limit("QuotaLow", 100, sign="<")
 LOOP_LAG = Limit("EventLoopLag", 1, "s")

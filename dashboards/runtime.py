@@ -104,11 +104,23 @@ _COSTS = (
     lines(
         Face("Collections of garbage", "Per minute, by generation.", "cpm"),
         Query(f"60 * {rate('python_gc_collections_total', 'generation')}", "generation {{generation}}"),
+        size=(8, 8),
     ),
     lines(
         Face("Garbage", "Objects collected per second; uncollectable ones should not be.", "cps"),
         Query(rate("python_gc_objects_collected_total"), "collected"),
         Query(rate("python_gc_objects_uncollectable_total"), "uncollectable"),
+        size=(8, 8),
+    ),
+    lines(
+        Face(
+            "SQLite's write-ahead log",
+            "It is cut back to 64 MiB once nobody reads what is in it; 0 on PostgreSQL.",
+            "bytes",
+            limits.STORE_LOG,
+        ),
+        Query(total("store_log_bytes", "instance"), _EACH),
+        size=(8, 8),
     ),
 )
 

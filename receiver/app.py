@@ -80,6 +80,7 @@ class Receiver:
         self.metrics = Metrics(open_traces(settings.traces))
         self.signer = HookSigner(settings.signing_keys)
         self.store = Store(settings.store, patience=_STORE_PATIENCE_S)
+        self.metrics.store_log.set_function(self.store.log_bytes)
         self.store.create()
         if not adopt_zone(self.store, settings.analytics.zone, world.clock.now()):
             _log.warning(
@@ -280,6 +281,7 @@ def _routes(receiver: Receiver) -> list[BaseRoute]:
         clock=receiver.world.clock,
         fold=receiver.settings.fold,
         closing=receiver.closing,
+        refusals=receiver.intake.refusals,
     )
 
     async def healthz(_request: Request) -> Response:

@@ -9,6 +9,7 @@ from itertools import product
 from typing import Literal
 
 from receiver.domain.facts import EVENTS
+from receiver.domain.hooks import PARTS
 from receiver.domain.timeline import ANOMALY_KINDS, DRIFT_KINDS
 
 PREFIX = "callback_"
@@ -80,6 +81,8 @@ def _intake() -> Iterator[Declared]:
         ("event", "outcome"),
         known=((*EVENTS, "unknown"), INTAKE_OUTCOMES),
     )
+    about = "Refused and malformed requests, by what of them did not fit; see `receiver capture --refused`."
+    yield Declared("intake_refused", "counter", about, ("part",), known=(PARTS,))
     yield Declared(
         "intake_request_duration_seconds",
         "histogram",
@@ -268,6 +271,7 @@ def _deliver() -> Iterator[Declared]:
 
 def _itself() -> Iterator[Declared]:
     yield Declared("build", "info", "Version of the receiver.", ("version", "python"))
+    yield Declared("store_log_bytes", "gauge", "Size of SQLite's write-ahead log; 0 on PostgreSQL.")
     yield Declared("worker_restarts", "counter", "Workers started again after a failure.", ("worker",))
     yield Declared("lease_held", "gauge", "Whether this receiver holds the lease.", ("lease",))
     yield Declared(

@@ -9,6 +9,7 @@
     │   ├── StoreUnavailableError  the store cannot commit now; the caller should try again later
     │   │   ├── TimeLimitError     a statement took longer than it may
     │   │   └── TooManyReadsError  too many heavy reads wait for their turn
+    │   ├── StoreHeldError         another process serves this store; says which
     │   └── SchemaError            the store's tables are not those of this version; says the fix
     ├── BatchError           a batch of the inbox cannot be read; it is set aside
     └── SchedulerError
@@ -62,6 +63,10 @@ class TimeLimitError(StoreUnavailableError):
 
 class TooManyReadsError(StoreUnavailableError):
     """Too many heavy reads wait for their turn already."""
+
+
+class StoreHeldError(StoreError):
+    """Another process serves the store. The text says which, and what to do."""
 
 
 class SchemaError(StoreError):

@@ -75,19 +75,21 @@ def _hidden(name: str, value: Any) -> Any:
 
 
 class Seldom:
-    """Logs an event at most once a minute, with the number of times that it was not logged since."""
+    """Logs an event at most once a minute, with the number of times that it was not logged since. `per`:
+    events with another value are counted apart; its values must be few.
+    """
 
     def __init__(self, log: Any, every_s: float = 60.0) -> None:
         self._log = log
         self._every_s = every_s
-        self._next: dict[str, float] = {}
-        self._left_out: dict[str, int] = {}
+        self._next: dict[object, float] = {}
+        self._left_out: dict[object, int] = {}
 
-    def warning(self, event: str, **details: Any) -> None:
+    def warning(self, event: str, per: object = None, **details: Any) -> None:
         """Log it, or count it."""
-        now = time.monotonic()
-        if now < self._next.get(event, 0.0):
-            self._left_out[event] = self._left_out.get(event, 0) + 1
+        now, key = time.monotonic(), (event, per)
+        if now < self._next.get(key, 0.0):
+            self._left_out[key] = self._left_out.get(key, 0) + 1
             return
-        self._next[event] = now + self._every_s
-        self._log.warning(event, **details, not_logged=self._left_out.pop(event, 0))
+        self._next[key] = now + self._every_s
+        self._log.warning(event, **details, not_logged=self._left_out.pop(key, 0))

@@ -76,6 +76,7 @@ class Metrics:
         self.intake_requests = self._counter("intake_requests")
         known = CATALOGUE["intake_requests"].label_sets()
         self._answered = {labels: self.intake_requests.labels(*labels) for labels in known}
+        self.intake_refused = self._counter("intake_refused")
         self.intake_duration = self._tally("intake_request_duration_seconds").series()
         self.hooks_in_flight = 0
         self._gauge("intake_in_flight_requests").set_function(lambda: self.hooks_in_flight)
@@ -118,6 +119,7 @@ class Metrics:
         declared = CATALOGUE["build"]
         build = Info(f"{PREFIX}{declared.name}", declared.about, registry=self.registry)
         build.info({"version": version("receiver"), "python": platform.python_version()})
+        self.store_log = self._gauge("store_log_bytes")
         self.worker_restarts = self._counter("worker_restarts")
         self.lease_held = self._gauge("lease_held")
         self.snapshot_failures = self._counter("snapshot_failures")

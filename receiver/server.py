@@ -24,6 +24,7 @@ from receiver.intake.listener import HookListener
 from receiver.logs import configure_logs
 from receiver.looplag import watching_the_loop
 from receiver.settings import Settings
+from receiver.store.holder import holding
 
 _log = structlog.get_logger("receiver.server")
 
@@ -44,6 +45,7 @@ def serve(settings: Settings) -> None:
     """Run until SIGTERM or SIGINT; then take no more requests, finish those under way, drain the workers."""
     configure_logs(settings.log_format, settings.log_level)
     with (
+        holding(settings.store),
         listen(settings.host, settings.port, "host, port") as hooks,
         listen(settings.api.host, settings.api.port, "api.host, api.port") as api,
         asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner,

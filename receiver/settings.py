@@ -1,9 +1,12 @@
 """All settings, from a TOML file and `RECEIVER_*` variables (which win). Read by cli, demo, server and app.
 
-A nested setting's variable joins the names with two underscores: `RECEIVER_ACCOUNTS__MAIN__BASE_URL`.
+A nested setting's variable joins the names with two underscores: `RECEIVER_ACCOUNTS__MAIN__BASE_URL`. With
+`_FILE` behind its name a variable names the file that its value is in; `RECEIVER_SECRETS` names a folder.
 """
 
 import os
+import re
+from collections.abc import Mapping
 from difflib import get_close_matches
 from functools import partial
 from itertools import takewhile
@@ -14,6 +17,7 @@ import pydantic_settings
 from pydantic import Field, HttpUrl, ValidationError, field_validator
 from pydantic_settings import (
     BaseSettings,
+    EnvSettingsSource,
     PydanticBaseSettingsSource,
     SettingsConfigDict,
     TomlConfigSettingsSource,
@@ -25,6 +29,7 @@ from receiver.domain.hooks import ACCOUNT, HookKey
 from receiver.domain.numbers import REGION
 from receiver.domain.results import Reasons
 from receiver.errors import SettingsError
+from receiver.secret_files import FOLDER, PREFIX, SUFFIX, Variables, find_variables, read_values, setting_of
 from receiver.sections import (
     AccountSettings,
     AnalyticsSettings,
@@ -40,14 +45,13 @@ from receiver.sections import (
 )
 from receiver.store.postgres import is_url
 
-_PREFIX = "RECEIVER_"
-_CONFIG = _PREFIX + "CONFIG"
+_CONFIG = PREFIX + "CONFIG"
 
 
 class Settings(BaseSettings):
     """Everything `receiver serve` can be told."""
 
-    model_config = SettingsConfigDict(env_prefix=_PREFIX, env_nested_delimiter="__", extra="forbid")
+    model_config = SettingsConfigDict(env_prefix=PREFIX, env_nested_delimiter="__", extra="forbid")
     host: str = Field(default="127.0.0.1", description="Address on which hooks are taken in.")
     port: int = Field(default=8080, ge=0, le=65535, description="Port for hooks; 0 takes a free one.")
     public_url: HttpUrl | None = Field(
@@ -158,11 +162,13 @@ class Settings(BaseSettings):
         cls,
         settings_cls: type[BaseSettings],
         init_settings: PydanticBaseSettingsSource,
-        env_settings: PydanticBaseSettingsSource,
         *_others: PydanticBaseSettingsSource,
         **_more: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        return init_settings, env_settings, TomlConfigSettingsSource(settings_cls)
+        found = _variables()
+        variables = _source(settings_cls, {**found.plain, **read_values(found.named, SUFFIX)})
+        folder = _source(settings_cls, read_values(found.folder))
+        return init_settings, variables, folder, TomlConfigSettingsSource(settings_cls)
 
 
 def load_settings(path: Path | None = None, **given: Any) -> Settings:
@@ -183,27 +189,55 @@ def load_settings(path: Path | None = None, **given: Any) -> Settings:
     except ValidationError as error:
         raise SettingsError(_explain(error, chosen)) from None
     except pydantic_settings.SettingsError as error:
-        raise SettingsError(f"{_PREFIX}* variables: {error}; lists and tables are written as JSON") from None
+        field = re.search(r'field "(\w+)"', str(error))
+        files = "".join(f", {path}" for path in _variables().about(field[1])) if field else ""
+        raise SettingsError(
+            f"{PREFIX}* variables{files}: {error}; lists and tables are written as JSON"
+        ) from None
     except (ValueError, OSError) as error:
         raise SettingsError(f"{chosen}: {error}") from None
     _refuse_misspelt_variables()
     return settings
 
 
+def _variables() -> Variables:
+    return find_variables(os.environ, Settings.model_fields)
+
+
+def _source(settings_cls: type[BaseSettings], values: Mapping[str, str]) -> PydanticBaseSettingsSource:
+    """These values, read as pydantic-settings reads variables."""
+    source = EnvSettingsSource(settings_cls)
+    source.env_vars = {name.lower(): value for name, value in values.items()}
+    return source
+
+
 def _refuse_misspelt_variables() -> None:
     """A misspelt variable would change nothing, silently. What is like no setting may be somebody else's."""
-    known = ["CONFIG", *(name.upper() for name in Settings.model_fields)]
-    for variable in sorted(name for name in os.environ if name.upper().startswith(_PREFIX)):
-        name = variable.upper().removeprefix(_PREFIX).split("__")[0]
-        if name not in known and (near := get_close_matches(name, known, 1, cutoff=0.75)):
-            raise SettingsError(f"{variable}: no such setting; {_PREFIX}{near[0]} is meant, perhaps")
+    known = [
+        *(name.removeprefix(PREFIX) for name in (_CONFIG, FOLDER)),
+        *map(str.upper, Settings.model_fields),
+    ]
+    found = _variables()
+    for variable in sorted({*found.plain, *found.folder}):
+        name, names_file = setting_of(variable), variable.endswith(SUFFIX)
+        near = get_close_matches(name, known, 1, cutoff=0.75)
+        if near and (names_file or name not in known):
+            is_for_files = names_file and variable in found.plain and near[0].lower() in Settings.model_fields
+            meant = f"{PREFIX}{near[0]}{SUFFIX if is_for_files else ''}"
+            raise SettingsError(
+                f"{found.folder.get(variable, variable)}: no such setting; {meant} is meant, perhaps"
+            )
 
 
 def _explain(error: ValidationError, path: Path) -> str:
-    lines = [f"settings ({path if path.is_file() else 'no file'}, {_PREFIX}* variables) cannot be used:"]
+    lines = [f"settings ({path if path.is_file() else 'no file'}, {PREFIX}* variables) cannot be used:"]
+    found = _variables()
     for problem in error.errors(include_input=False, include_url=False):
         name = ".".join(str(part) for part in problem["loc"])
-        lines.append(f"  {name}: {problem['msg']} (set it in the file, or {_variable(problem['loc'])})")
+        variable = _variable(problem["loc"])
+        file = found.file_of(variable.partition(" ")[0])
+        fix = f"it was read from {file}" if file else f"set it in the file, or {variable}"
+        lines.append(f"  {name}: {problem['msg']} ({fix})")
     lines.append("`receiver config example` prints a file with every setting explained.")
     return "\n".join(lines)
 
@@ -211,4 +245,4 @@ def _explain(error: ValidationError, path: Path) -> str:
 def _variable(place: tuple[int | str, ...]) -> str:
     """The variable that sets what stands at this place; a list is one variable, as JSON."""
     names = [str(part).upper() for part in takewhile(lambda part: isinstance(part, str), place)]
-    return _PREFIX + "__".join(names) + (" as JSON" if len(names) < len(place) else "")
+    return PREFIX + "__".join(names) + (" as JSON" if len(names) < len(place) else "")

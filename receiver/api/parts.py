@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from receiver.clock import Clock
 from receiver.domain.fold import Fold, fold
 from receiver.domain.hooks import HookSigner
+from receiver.inbox.refused import RefusalLog
 from receiver.store.engine import Store
 
 MOST_EXPORTS = 8
@@ -16,6 +17,7 @@ MOST_EXPORTS = 8
 class ApiParts:
     """`public_url`: where hooks are received. `fold`: what folds one task. `open`: reading needs no token.
     `closing`: set once no answer may go on for long, since the server stops. `exports`: held by each.
+    `refusals`: the hooks that this process refused.
     """
 
     store: Store
@@ -26,4 +28,5 @@ class ApiParts:
     fold: Fold = fold
     open: bool = False
     closing: asyncio.Event = field(default_factory=asyncio.Event)
+    refusals: RefusalLog = field(default_factory=RefusalLog)
     exports: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(MOST_EXPORTS))

@@ -19,6 +19,7 @@ from receiver.api.params import (
     TaskQuery,
 )
 from receiver.api.queues import get_queue, list_queues
+from receiver.api.refused import REFUSED_ENDPOINT
 from receiver.api.set_aside import SET_ASIDE_ENDPOINTS
 from receiver.api.shapes import (
     DeliveryPage,
@@ -140,6 +141,7 @@ ENDPOINTS = (
         WholeDelivery,
         get_delivery,
     ),
+    REFUSED_ENDPOINT,
     *SET_ASIDE_ENDPOINTS,
     Endpoint(
         "GET",

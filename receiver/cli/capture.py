@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import typer
 from sqlalchemy import Row, and_, func, select
 
+from receiver.cli.capture_refused import capture_refused
 from receiver.cli.output import STDERR, STDOUT, ConfigOption, JsonOption, moment, print_json, print_table
 from receiver.domain.fields import FieldReader
 from receiver.inbox.capture import Missing, Sample, as_setting, missing, propose, read_events
@@ -27,10 +28,18 @@ _LATE_S = 20.0
 
 
 def capture(
+    *,
     last: Annotated[int, typer.Option(help="Begin with so many of the latest deliveries.", min=0)] = 20,
     follow: Annotated[
         bool, typer.Option("--follow", "-f", help="Go on printing as deliveries come, until ^C.")
     ] = False,
+    refused: Annotated[
+        bool, typer.Option("--refused", help="Print the latest hooks that `serve` refused, and why.")
+    ] = False,
+    api: Annotated[
+        str | None,
+        typer.Option(help="With --refused: the root of that receiver's API; default: api.host, api.port."),
+    ] = None,
     config: ConfigOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -41,6 +50,9 @@ def capture(
     Phone numbers are shown; of a body the first 2 KiB.
     """
     settings = load_settings(config)
+    if refused:
+        capture_refused(settings, api, as_json=as_json)
+        return
     fields = FieldReader(settings.aliases)
     seen: list[Row[Any]] = []
     with closing(Store(settings.store)) as store:

@@ -33,7 +33,11 @@ _STYLES = {"ok": "green", "warning": "yellow", "failed": "red"}
 
 def check(
     scrape: Annotated[
-        list[str] | None, typer.Option(help="Look at a receiver's /metrics too: a URL; may be repeated.")
+        list[str] | None,
+        typer.Option(
+            help="Look at a receiver's /metrics too, or at a Prometheus, and how often it scrapes receivers: "
+            "a URL; may be repeated."
+        ),
     ] = None,
     rules: Annotated[
         list[Path] | None, typer.Option(help="At Prometheus rules, a file or a folder.", exists=True)

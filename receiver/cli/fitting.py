@@ -13,6 +13,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from receiver.catalogue import CATALOGUE, PREFIX
 from receiver.cli.checks import Check
+from receiver.cli.scraping import fits_prometheus
 
 _TIMEOUT_S = 10.0
 _NAME = re.compile(rf"(?<![\w:]){PREFIX}\w+(?![\w:])")
@@ -25,7 +26,9 @@ _SAMPLES = {sample for declared in CATALOGUE.values() for sample in declared.sam
 
 
 def fits_scrape(url: str) -> Iterator[Check]:
-    """Whether there is a receiver of this version, with all its metrics. `url`: such as …/metrics."""
+    """Whether there is a receiver of this version, with all its metrics. `url`: such as …/metrics; or the
+    root of a Prometheus, which is asked how often it scrapes receivers.
+    """
     subject = f"scrape {url}"
     try:
         answer = httpx2.get(url, timeout=_TIMEOUT_S)
@@ -35,9 +38,15 @@ def fits_scrape(url: str) -> Iterator[Check]:
         return
     except ValueError:
         families = {}
-    if f"{PREFIX}build" not in {name.removesuffix("_info") for name in families}:
+    is_receiver = f"{PREFIX}build" in {name.removesuffix("_info") for name in families}
+    if not is_receiver and (checks := fits_prometheus(url)):
+        yield from checks
+        return
+    if not is_receiver:
         yield Check(
-            subject, "failed", "these are not a receiver's metrics: is it the address of its /metrics?"
+            subject,
+            "failed",
+            "these are not a receiver's metrics: is it the address of its /metrics, or of a Prometheus?",
         )
         return
     yield _same_version(subject, families.values())

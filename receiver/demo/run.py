@@ -32,6 +32,7 @@ from receiver.inbox.inbox import measure
 from receiver.ledger import dirty
 from receiver.server import Service, listen
 from receiver.settings import Settings
+from receiver.store.holder import holding
 from receiver.store.outbound import MESSAGE, OPEN
 from receiver.store.tables import DELIVERY, TASK
 
@@ -123,20 +124,23 @@ async def demonstration(options: DemoOptions) -> AsyncIterator[Demonstration]:
         hooks, api = listen("127.0.0.1", 0), listen("127.0.0.1", 0)
         ports = hooks.getsockname()[1], api.getsockname()[1]
         settings = _settings(options, origin, secret, emulator_url, ports)
-        receiver = Receiver(settings, World(clock, Random(options.seed)))
-        service = Service(receiver)
-        serving = asyncio.create_task(service.run(hooks, api))
-        ready = asyncio.create_task(service.ready.wait())
-        try:
-            await asyncio.wait([serving, ready], return_when=asyncio.FIRST_COMPLETED)
-            if serving.done():
-                raise ReceiverError("the receiver did not start")
-            await _subscribe(receiver, crm.secret, crm_url)
-            yield Demonstration(options, receiver, settings.hook_root, emulator_url, crm, crm_url, serving)
-        finally:
-            ready.cancel()
-            service.stop()
-            await serving
+        with holding(settings.store):
+            receiver = Receiver(settings, World(clock, Random(options.seed)))
+            service = Service(receiver)
+            serving = asyncio.create_task(service.run(hooks, api))
+            ready = asyncio.create_task(service.ready.wait())
+            try:
+                await asyncio.wait([serving, ready], return_when=asyncio.FIRST_COMPLETED)
+                if serving.done():
+                    raise ReceiverError("the receiver did not start")
+                await _subscribe(receiver, crm.secret, crm_url)
+                yield Demonstration(
+                    options, receiver, settings.hook_root, emulator_url, crm, crm_url, serving
+                )
+            finally:
+                ready.cancel()
+                service.stop()
+                await serving
 
 
 def _crm(options: DemoOptions, clock: WallClock) -> SampleCrm:

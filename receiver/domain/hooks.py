@@ -6,6 +6,8 @@ import hmac
 import re
 import secrets
 import time
+from typing import Literal, get_args
+from urllib.parse import quote, unquote
 
 from itsdangerous import Signer
 
@@ -15,7 +17,18 @@ from receiver.errors import InputError
 
 REF = re.compile(r"[A-Za-z0-9_-]{1,64}")
 ACCOUNT = re.compile(r"[a-z0-9][a-z0-9_-]{0,31}")
+
+Part = Literal[
+    "path", "account", "event", "key", "mac", "secret", "address", "method", "head", "body", "http"
+]
+"""A part of a hook request that may not fit."""
+
+PARTS: tuple[Part, ...] = get_args(Part)
+
 _EVENT: dict[str, Event] = {event: event for event in EVENTS}
+
+_INVISIBLE = dict.fromkeys(map(ord, "\u00ad\u200b\u200c\u200d\u2060\ufeff"))
+_BEHIND = "\"'<>"
 
 
 @shape(frozen=True, slots=True)
@@ -55,6 +68,11 @@ class HookSigner:
             return False
         return hmac.compare_digest(self._mac(name, path.account, path.event, path.ref), mac.encode())
 
+    def knows_key(self, path: HookPath) -> bool:
+        """Whether the path's token names one of our keys, or none at all."""
+        name, has_mac, _ = (path.proof or "").partition(".")
+        return name in self._keys or not has_mac
+
     def _mac(self, key: str, account: str, event: str, ref: str) -> bytes:
         # "/" can stand in none of the three, so no two triples sign the same bytes.
         said = f"{account}/{event}/{ref}".encode()
@@ -93,6 +111,19 @@ def mint_urls(signer: HookSigner, public_url: str, account: str, ref: str) -> di
     }
 
 
+def fixed_urls(public_url: str, account: str, secret: str | None) -> dict[str, str]:
+    """The four fixed URLs of an account; without a secret those that its addresses may use.
+
+    Raises InputError where the secret could not travel in a URL.
+    """
+    base = f"{public_url.rstrip('/')}/hooks/{account}"
+    tail = "" if secret is None else f"/{quote(secret, safe='')}"
+    path = parse_hook_path(f"/hooks/{account}/{EVENTS[0]}" + ("" if secret is None else f"/{secret}"))
+    if path is None or path.proof != secret:
+        raise InputError("fixed_secret", "'/', '?' and '&' cannot stand in a hook URL: choose another secret")
+    return {f"url_{event}": f"{base}/{event}{tail}" for event in EVENTS}
+
+
 def new_ref(at: float | None = None) -> str:
     """A ref nobody has used, in hex: the epoch milliseconds of `at`, or else of now, then 80 random bits.
 
@@ -115,10 +146,17 @@ def parse_hook_path(path: str) -> HookPath | None:
     return HookPath(parts[2], event, None, parts[4] if len(parts) == 5 else None)
 
 
+def without_pasted(text: str) -> str:
+    """A path or a secret without what is pasted along with it: white space and characters that nobody sees,
+    and quotation marks and angle brackets behind it. What was escaped twice is read.
+    """
+    return "".join(unquote(text).translate(_INVISIBLE).split()).rstrip(_BEHIND)
+
+
 def our_hook(url: str | None) -> HookPath | None:
     """What an echoed `url_*` says if its path is one of ours, whatever host or prefix stands before it."""
     if not url:
         return None
-    path = re.split(r"[?#]", url, maxsplit=1)[0]
+    path = without_pasted(re.split(r"[?#]", url, maxsplit=1)[0])
     tails = (path[found.start() :] for found in re.finditer("/hooks(?=/)", path))
     return next(filter(None, map(parse_hook_path, tails)), None)

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
+from http import HTTPStatus
 from typing import Any
 
 import structlog
@@ -13,17 +14,17 @@ from sqlalchemy import Connection, Row
 
 from receiver.domain.facts import Fact
 from receiver.domain.fields import FieldReader
-from receiver.domain.trace import span_id, trace_id
+from receiver.domain.trace import trace_id
 from receiver.errors import StoreUnavailableError
 from receiver.inbox import set_aside
 from receiver.inbox.inbox import Batch, Inbox
 from receiver.inbox.reading import Reading, Unread, read_batches, unread
+from receiver.inbox.tracing import Fate, hook_span
 from receiver.ledger.arrivals import Arrival, Delivery, add_arrivals, known_deliveries
 from receiver.ledger.backlog import Background, Backlog
 from receiver.ledger.problems import where_from
 from receiver.ledger.throttle import BatchSize
 from receiver.store.engine import translated
-from receiver.traces import Span
 
 _log = structlog.get_logger("receiver.inbox")
 
@@ -168,14 +169,9 @@ class InboxReader:
         now = self._clock.now()
         for delivery, fact, _ in arrivals:
             if fact is not None and traces.keeps(fact):
-                attributes: dict[str, str | int] = {
-                    "callback.event": delivery.event,
-                    "callback.outcome": "unreadable" if delivery.problem else "read",
-                    "callback.request_id": delivery.id,
-                    "http.response.status_code": 200,  # no other hook gets into the inbox
-                }
-                name, began = f"hook {delivery.event}", delivery.received_at
-                traces.add(Span(fact, span_id(delivery.id), name, "server", began, now, attributes))
+                # No hook that was answered otherwise gets into the inbox.
+                fate = Fate("unreadable" if delivery.problem else "read", HTTPStatus.OK)
+                traces.add(hook_span(fact, delivery, now, fate))
 
 
 @dataclass(slots=True)

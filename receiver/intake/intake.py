@@ -13,6 +13,7 @@ from receiver.clock import Clock
 from receiver.errors import StoreError, StoreUnavailableError
 from receiver.inbox.batch import RawHook
 from receiver.inbox.inbox import Inbox
+from receiver.inbox.refused import RefusalLog, Refused
 from receiver.intake.access import Access
 from receiver.ledger.backlog import Backlog
 from receiver.ledger.commit_queue import CommitQueue, Submission, settle
@@ -61,6 +62,7 @@ class Intake:
         self._unread = unread
         self._throttle = throttle
         self._seldom = Seldom(_log)
+        self.refusals = RefusalLog()
         self.queue: CommitQueue[HookSubmission] = CommitQueue(in_halves=inbox.is_remote)
 
     def submit(self, request: HookSubmission) -> None:
@@ -71,6 +73,11 @@ class Intake:
         except StoreUnavailableError as error:
             self._seldom.warning("hooks are answered 503", problem=str(error))
             raise
+
+    def note_refused(self, refused: Refused, at: float) -> None:
+        """Count a request that was refused at `at`, and keep what may be told of it."""
+        self.metrics.intake_refused.labels(refused.part).inc()
+        self.refusals.note(refused, at)
 
     async def probe(self) -> None:
         """Returns once an empty batch is on disk. Raises StoreUnavailableError where no hook would be."""

@@ -7,9 +7,11 @@ from urllib.parse import unquote
 import structlog
 
 from receiver.domain.facts import id_time
-from receiver.domain.hooks import HookPath, parse_hook_path
+from receiver.domain.hooks import HookPath, Part, parse_hook_path, without_pasted
 from receiver.errors import StoreUnavailableError
 from receiver.inbox.batch import RawHook
+from receiver.inbox.refused import Refused
+from receiver.inbox.tracing import Fate, hook_span
 from receiver.intake.answer import (
     HEALTHY,
     INTERNAL_ERROR,
@@ -67,6 +69,7 @@ class HookRequest:
         "_hook",
         "_intake",
         "_path",
+        "_peer",
         "_query",
         "_reply_to",
         "answer",
@@ -86,6 +89,7 @@ class HookRequest:
         # The time comes first, so that ids sort by it and lie side by side in the index.
         self.id = f"{id_time(self._at)}{intake.rng.getrandbits(80):020x}"
         self._path: HookPath | None = None
+        self._peer = head.peer
         self._body: bytes | bytearray = b""
         self.size = 0
         self.keeps_alive = True
@@ -128,7 +132,7 @@ class HookRequest:
             headers,
             bytes(self._body),
             is_cut,
-            self._peer(),
+            self._peer,
         )
         self.size = head.size + len(self._body)
         try:
@@ -163,6 +167,9 @@ class HookRequest:
         if answer.outcome is None:
             return
         metrics.intake_answered(self._path.event if self._path else "unknown", answer.outcome)
+        if answer.part is not None:
+            account, event = (self._path.account, self._path.event) if self._path else (None, None)
+            self._intake.note_refused(Refused(answer.part, account, event, self._peer), self._at)
         # What strangers send is answered at once, and would make the slow ones seem few.
         if answer.outcome in ("recorded", "unavailable"):
             metrics.intake_duration.observe(now - self._head.since, self._subject(), self._at)
@@ -171,9 +178,15 @@ class HookRequest:
         """The answer to a hook that is not on disk because of `problem`."""
         if isinstance(problem, StoreUnavailableError):
             # The intake logs the store's trouble once; a line for each hook would add nothing.
-            return UNAVAILABLE
-        _log.error("hook not recorded", request_id=self.id, exc_info=problem)
-        return INTERNAL_ERROR
+            answer = UNAVAILABLE
+        else:
+            _log.error("hook not recorded", request_id=self.id, exc_info=problem)
+            answer = INTERNAL_ERROR
+        traces, hook = self._intake.metrics.traces, self._subject()
+        if traces and hook and traces.keeps(hook):
+            fate = Fate("unavailable", answer.status, type(problem).__name__)
+            traces.add(hook_span(hook, hook, self._intake.clock.now(), fate))
+        return answer
 
     def _authenticate(self) -> Answer | None:
         """Read the target; the answer to a request that is not to be kept."""
@@ -188,14 +201,20 @@ class HookRequest:
         if appended:
             self._query = b"&".join(filter(None, (appended, self._query)))
         text = path.decode("latin-1")
-        self._path = parse_hook_path(unquote(text) if "%" in text else text)
-        if self._path is None or not self._intake.rules.access.allows(self._path, self._peer()):
-            return NOT_FOUND
+        text = unquote(text) if "%" in text else text
+        self._peer = self._intake.rules.access.peer(self._head.peer, self._head.headers)
+        if (part := self._read_path(text)) is not None:
+            pasted = without_pasted(text)
+            if pasted == text or self._read_path(pasted) is not None:
+                refused = self._intake.rules.access.describe(part, text, self._peer)
+                self._intake.note_refused(refused, self._at)
+                return NOT_FOUND
         return None if self._head.method in METHODS else WRONG_METHOD
 
-    def _peer(self) -> str | None:
-        """The sender's address, behind proxies that are trusted."""
-        return self._intake.rules.access.peer(self._head.peer, self._head.headers)
+    def _read_path(self, text: str) -> Part | None:
+        """Read the path; what of it does not fit."""
+        self._path = parse_hook_path(text)
+        return self._intake.rules.access.refuses(self._path, self._peer) if self._path else "path"
 
     def _subject(self) -> RawHook | None:
         """The task that it is about, where the URL says so."""

@@ -70,6 +70,14 @@ class Store:
             raise StoreError("the store is not a file")
         return self._backend.path
 
+    def log_bytes(self) -> int:
+        """Size of SQLite's write-ahead log; 0 on PostgreSQL, whose log is the server's."""
+        path = self._backend.path
+        try:
+            return path.with_name(path.name + "-wal").stat().st_size if path else 0
+        except OSError:
+            return 0
+
     def create(self) -> None:
         """Make the tables of an empty store. Raises SchemaError where its tables are another version's."""
         with self.transaction() as connection:

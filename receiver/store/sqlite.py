@@ -24,6 +24,8 @@ _WRITER_KIB, _READER_KIB = 8 * 1024, 2 * 1024
 
 _LOOK_EVERY = 100_000
 """Steps of SQLite's machine between two looks at the time limit: some milliseconds. Each needs Python."""
+_LOG_BYTES = 64 * 2**20
+"""The log is cut back to so many bytes once all of it is in the database: one long reader makes it grow."""
 
 
 def open_backend(path: Path, patience: float | None) -> Backend:
@@ -78,6 +80,7 @@ def _engine(path: Path, *, begin: str, connections: int, busy_s: float, cache_ki
             "synchronous=FULL",
             f"busy_timeout={int(busy_s * 1000)}",
             "wal_autocheckpoint=1000",
+            f"journal_size_limit={_LOG_BYTES}",
         )
         for pragma in (*pragmas, f"cache_size=-{cache_kib}", "temp_store=MEMORY"):
             cursor.execute(f"PRAGMA {pragma}")

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from sqlalchemy import Connection, insert, update
+from sqlalchemy import Connection, delete, insert, update
 
 from receiver.store.tables import API_TOKEN
 
@@ -20,3 +20,8 @@ def end_token(connection: Connection, name: str, at: float) -> None:
         .where(API_TOKEN.c.name == name, API_TOKEN.c.revoked_at.is_(None))
         .values(revoked_at=at)
     )
+
+
+def remove_token(connection: Connection, name: str) -> None:
+    """The token is not accepted any more, and nothing is left of it."""
+    connection.execute(delete(API_TOKEN).where(API_TOKEN.c.name == name))

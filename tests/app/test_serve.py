@@ -175,3 +175,28 @@ def test_it_says_where_it_listens(served: Served) -> None:
     lines = [json.loads(line) for line in served.log.read_text().splitlines()]
     (started,) = [line for line in lines if line["event"] == "receiver started"]
     assert (started["hooks"], started["api"]) == (served.url, served.api_url)
+
+
+def test_a_second_one_on_the_same_store_is_refused_with_who_holds_it(served: Served) -> None:
+    command = [*RECEIVER, "serve", "--config", str(served.folder / "receiver.toml")]
+    others: list[dict[str, str]] = [{}, {"RECEIVER_PORT": "0", "RECEIVER_API__PORT": "0"}]
+    for other in others:
+        second = subprocess.run(
+            command, env=os.environ | other, check=False, capture_output=True, text=True, timeout=30
+        )
+        said = " ".join(second.stderr.split())
+        assert second.returncode == 2, said
+        assert (
+            f"is served by another process: pid {served.process.pid} on {socket.gethostname()} since" in said
+        )
+        assert "Traceback" not in said
+    assert httpx2.post(served.hook("r1")).status_code == 200
+    beside = subprocess.run(
+        [*RECEIVER, "tokens", "create", "me", "--config", str(served.folder / "receiver.toml")],
+        check=False,
+        capture_output=True,
+        timeout=30,
+    )
+    assert beside.returncode == 0
+    served.end(signal.SIGKILL)
+    served.start()

@@ -239,7 +239,7 @@ async def test_a_fault_before_the_body_is_a_500_and_nothing_is_left_under_way(
 ) -> None:
     line = await wire(house)
     with monkeypatch.context() as broken:
-        broken.setattr(house.receiver.intake.rules.access, "allows", lambda path, peer: 1 / 0)
+        broken.setattr(house.receiver.intake.rules.access, "refuses", lambda path, peer: 1 / 0)
         assert (await line.ask(post(house.hook("r1"))))[0] == 500
     assert (await (await wire(house)).ask(post(house.hook("r1"))))[0] == 200
     assert (await house.metrics())["callback_intake_in_flight_requests{}"] == 0

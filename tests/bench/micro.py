@@ -87,7 +87,7 @@ def cases() -> dict[str, Callable[[], object]]:
         "token: mint": lambda: signer.token("acme", "after", ref),
         "token: verify": lambda: signer.verify(path),
         "path: parse": lambda: parse_hook_path(location),
-        "access: allows": lambda: access.allows(path, "192.0.2.1"),
+        "access: refuses": lambda: access.refuses(path, "192.0.2.1"),
         "access: peer": lambda: access.peer("192.0.2.1", ()),
         "JSON body: payload + fields": lambda: read(read_payload("", "application/json", BODY).pairs),
         "JSON body: payload": lambda: read_payload("", "application/json", BODY),

@@ -8,6 +8,7 @@ from random import Random
 
 from receiver.inbox.batch import RawHook
 from receiver.inbox.inbox import Level, Taken
+from receiver.inbox.refused import RefusedRequests
 from receiver.intake.access import Access
 from receiver.intake.connection import HookConnection
 from receiver.intake.intake import Intake, IntakeRules, Outside
@@ -89,6 +90,14 @@ class ListenerEnv:
     def closed(self, reason: str) -> float:
         """Connections that the listener closed for this."""
         return self._sample("intake_connections_closed_total", reason=reason)
+
+    def refused_parts(self, part: str) -> float:
+        """Requests that were refused for this part."""
+        return self._sample("intake_refused_total", part=part)
+
+    def refused(self) -> list[RefusedRequests]:
+        """The refused requests that are remembered, the latest first."""
+        return self.listener.intake.refusals.latest()
 
     @property
     def connections(self) -> float:

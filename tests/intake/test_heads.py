@@ -280,3 +280,12 @@ async def test_what_cannot_be_parsed_is_logged_once_with_the_beginning_of_its_pa
         assert (log["log_level"], log["peer"]) == ("warning", "192.0.2.4")
         shown.append(log["path"])
     assert shown == ["/hooks/main/before/…", "/+791•••67/791•••67/…", "/short/…", "(no path)", "(no path)"]
+
+
+@pytest.mark.parametrize("version", ["1.0", "1.1"])
+async def test_a_hook_without_host_is_taken_in(env: ListenerEnv, version: str) -> None:
+    """RFC 9112 asks for 400. The name of the host decides nothing here, and the hook would be lost."""
+    line = env.connect()
+    line.send(f"GET {hook()}?id=7 HTTP/{version}\r\n\r\n".encode())
+    assert (await line.answer()).status_code == 200
+    assert env.inbox.hooks[0].query == b"id=7"

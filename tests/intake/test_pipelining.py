@@ -206,7 +206,7 @@ async def test_a_fault_of_ours_before_the_body_is_a_500_and_nothing_is_left_unde
 ) -> None:
     line = env.connect()
     with monkeypatch.context() as broken:
-        broken.setattr(env.listener.intake.rules.access, "allows", lambda path, peer: 1 / 0)
+        broken.setattr(env.listener.intake.rules.access, "refuses", lambda path, peer: 1 / 0)
         answer = await line.ask(post(hook()))
     assert (answer.status_code, answer.content) == (500, b'{"error":"internal error"}')
     await line.ends()

@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from ipaddress import ip_address, ip_network
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -103,8 +104,40 @@ def test_no_root_file_system_is_written_to(service: str) -> None:
 def test_only_the_hooks_are_open_to_others() -> None:
     ports = [(name, port) for name, each in SERVICES.items() for port in each.get("ports", [])]
     others = [(name, port) for name, port in ports if not port.startswith("127.0.0.1:")]
-    assert others == [("receiver", f"8080:{image_environment()['RECEIVER_PORT']}")]
+    assert others == [("proxy", "443:8443")]
+    assert SERVICES["proxy"]["profiles"] == ["tls"]
+    assert f"127.0.0.1:8080:{image_environment()['RECEIVER_PORT']}" in SERVICES["receiver"]["ports"]
     assert "ports" not in SERVICES["postgres"]
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_nothing_fills_the_machine(service: str) -> None:
+    limits = SERVICES[service]
+    assert limits["mem_limit"]
+    assert limits["pids_limit"]
+    assert limits["logging"]["driver"] == "json-file"
+    assert {"max-size", "max-file"} <= limits["logging"]["options"].keys()
+
+
+def test_the_receiver_believes_the_proxy_and_nobody_else_of_its_network() -> None:
+    network = ip_network(compose(demo_values())["networks"]["hooks"]["ipam"]["config"][0]["subnet"])
+    places = {
+        name: each["networks"]["hooks"]["ipv4_address"]
+        for name, each in SERVICES.items()
+        if "networks" in each
+    }
+    assert places.keys() == {"receiver", "proxy"}
+    assert all(ip_address(place) in network for place in places.values())
+    assert json.loads(SERVICES["receiver"]["environment"]["RECEIVER_TRUSTED_PROXIES"]) == [places["proxy"]]
+    port = image_environment()["RECEIVER_PORT"]
+    assert f"server {places['receiver']}:{port};" in (FOLDER / "nginx/nginx.conf").read_text()
+
+
+def test_the_proxy_is_given_the_files_that_it_reads() -> None:
+    secrets = compose(demo_values())["secrets"]
+    assert set(SERVICES["proxy"]["secrets"]) == set(secrets)
+    read = re.findall(r"/run/secrets/(\w+);", (FOLDER / "nginx/nginx.conf").read_text())
+    assert sorted(read) == sorted(secrets)
 
 
 def test_the_api_is_open_to_this_machine() -> None:
@@ -127,7 +160,7 @@ def test_it_waits_for_a_stop_as_long_as_one_may_take() -> None:
 
 def test_what_handles_no_signals_is_not_process_1() -> None:
     programs = {name: each["entrypoint"][0] for name, each in SERVICES.items() if "entrypoint" in each}
-    assert programs == {"traffic": "python"}
+    assert programs == {"proxy": "nginx", "traffic": "python"}
     assert SERVICES["traffic"]["init"]
 
 

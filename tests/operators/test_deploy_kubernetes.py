@@ -21,7 +21,9 @@ from tests.postgres import fresh_database
 VERSION = "1.34"
 """The oldest that the manifests are for: preStop's `sleep` is no longer a feature in the making there."""
 
-FILES = ("receiver.yaml", "secret.example.yaml", "upgrade.yaml")
+FOLDER = TOP / "config/kubernetes"
+BASE = ("receiver.yaml", "networkpolicy.yaml")
+FILES = (*BASE, "secret.example.yaml", "upgrade.yaml")
 RESOURCES: list[dict[str, Any]] = [each for file in FILES for each in documents(f"kubernetes/{file}")]
 PODS = [each["spec"]["template"] for each in RESOURCES if each["kind"] in ("Deployment", "Job")]
 
@@ -96,6 +98,43 @@ def test_the_public_service_leads_to_hooks_only_and_the_others_to_the_api() -> N
         each["metadata"]["name"]: [port["targetPort"] for port in each["spec"]["ports"]] for each in services
     }
     assert leads == {name: [port] for name, port in SERVICES.items()}
+
+
+def test_hooks_are_let_in_from_everywhere_and_the_api_from_those_that_are_named() -> None:
+    policy = named("NetworkPolicy")["spec"]
+    assert policy["podSelector"]["matchLabels"].items() <= SERVE["metadata"]["labels"].items()
+    assert policy["policyTypes"] == ["Ingress"]
+    ports = {port["name"] for port in container(SERVE)["ports"]}
+    rules = {rule["ports"][0]["port"]: rule.get("from") for rule in policy["ingress"]}
+    assert rules.keys() == ports == {"hooks", "api"}
+    assert rules["hooks"] is None
+    assert len(rules["api"]) == 2
+    assert all(len(each) == 1 and next(iter(each.values()))["matchLabels"] for each in rules["api"])
+
+
+def test_the_base_has_all_but_what_is_yours_or_run_by_hand() -> None:
+    (base,) = documents("kubernetes/kustomization.yaml")
+    assert tuple(base["resources"]) == BASE
+    assert {path.name for path in FOLDER.glob("*.yaml")} == {*FILES, "kustomization.yaml"}
+    built = [each for file in base["resources"] for each in documents(f"kubernetes/{file}")]
+    names = [(each["kind"], each["metadata"]["name"]) for each in built]
+    assert len(set(names)) == len(names)
+    assert "Secret" not in {kind for kind, _ in names}
+
+
+def test_what_pods_refer_to_is_there() -> None:
+    there = {(each["kind"], each["metadata"]["name"]) for each in RESOURCES}
+    kinds = {"configMapRef": "ConfigMap", "secretRef": "Secret"}
+    for pod in PODS:
+        for source in container(pod)["envFrom"]:
+            ((kind, reference),) = source.items()
+            assert (kinds[kind], reference["name"]) in there
+        mounted = {mount["name"] for mount in container(pod)["volumeMounts"]}
+        assert mounted == {volume["name"] for volume in pod["spec"]["volumes"]}
+    for service in (each for each in RESOURCES if each["kind"] == "Service"):
+        assert {port["targetPort"] for port in service["spec"]["ports"]} <= {
+            port["name"] for port in container(SERVE)["ports"]
+        }
 
 
 @pytest.mark.parametrize("pod", PODS, ids=("serve", "upgrade"))

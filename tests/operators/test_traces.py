@@ -110,6 +110,17 @@ async def test_a_delivery_that_fails_says_why(tmp_path: Path, collecting: Collec
     assert (span.problem, span.attributes["callback.outcome"]) == ("answered 500", "failed")
 
 
+async def test_a_hook_that_is_not_kept_is_in_its_task_s_trace(tmp_path: Path, collecting: Collector) -> None:
+    async with scene(tmp_path, collecting.endpoint) as place:
+        with place.house.locked():
+            assert (await place.house.hooks.post(place.house.hook("r1"))).status_code == 503
+        await exported(collecting, "hook before")
+    (span,) = collecting.named("hook before")
+    assert span.trace == trace_id(TaskName("main", "r1"))
+    assert (span.attributes["callback.outcome"], span.problem) == ("unavailable", "StoreUnavailableError")
+    assert span.attributes["http.response.status_code"] == 503
+
+
 async def test_what_is_refused_is_in_no_trace(tmp_path: Path, collecting: Collector) -> None:
     async with scene(tmp_path, collecting.endpoint) as place:
         forged = place.house.hook("r1").rsplit("/", 1)[0] + "/k1.forged"
