@@ -175,6 +175,7 @@ def _timeline(
         flags=hooks.flags,
         made=each_attempt(trail, reasons),
         verdict=judge(end.result, end.word, last, plan.a_number if plan else None, reasons),
+        crowding=known.crowding,
     )
 
 

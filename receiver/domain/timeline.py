@@ -14,7 +14,10 @@ Category = Literal["lost_hook", "drift", "anomaly"]
 Purpose = Literal["find", "progress", "confirm", "call", "settle"]
 
 DRIFT_KINDS = ("result", "cdr", "attempts", "gone", "silent")
-ANOMALY_KINDS = ("misfit", "unreadable", "clock_skew", "late", "shared_ref")
+ANOMALY_KINDS = ("misfit", "unreadable", "clock_skew", "late", "shared_ref", "crowded")
+
+CROWDED, FROZEN = 1, 2
+"""Values of `Timeline.crowding`."""
 
 
 @shape(frozen=True, slots=True)
@@ -46,7 +49,8 @@ class Timeline:
 
     `claimed_id`: the vendor's id as the hooks claim it. `word`: the vendor's
     own on the result; the API's, or else what a hook said. `wanting`: calls whose record has not been heard.
-    `made`: the attempts one by one; `verdict`: what the task came to.
+    `made`: the attempts one by one; `verdict`: what the task came to. `crowding`: CROWDED where there are
+    more facts than are folded, FROZEN where there are so many that it is not folded again, otherwise 0.
     """
 
     account: str
@@ -76,6 +80,7 @@ class Timeline:
     flags: Mapping[str, tuple[str, ...]]
     made: tuple[Attempt, ...]
     verdict: Verdict
+    crowding: int
 
     @property
     def last_call(self) -> CallSaid | None:
@@ -94,8 +99,10 @@ class Timeline:
 
     @property
     def due(self) -> Due | None:
-        """When it is worth asking the API about the task, and what for; None once it is settled."""
-        if self.settled:
+        """When it is worth asking the API about the task, and what for; None once it is settled, or crowded:
+        nothing that the API says would be folded.
+        """
+        if self.settled or self.crowding:
             return None
         if self.confidence == "reconciled" or self.gone:
             if self.wanting:
