@@ -16,12 +16,12 @@ from sqlalchemy import Connection, Table, select
 
 from receiver.domain.fold import Fold, fold
 from receiver.domain.rollup import COUNTS
-from receiver.domain.timeline import Timeline
+from receiver.domain.timeline import FROZEN, Timeline
 from receiver.ledger import dirty
 from receiver.recount import recount
-from receiver.store import replay, statements
+from receiver.store import replay, statements, task_counts
 from receiver.store.bulk import among
-from receiver.store.counted import ATTEMPT
+from receiver.store.counted import ATTEMPT, TASK_COUNT
 from receiver.store.engine import Store
 from receiver.store.recounting import TABLES, kept, left, scratch, spill, take_away_kept
 from receiver.store.rollups import Counted, Deltas, counted_of, standard
@@ -94,12 +94,14 @@ def _fold_again(store: Store, account: str, keys: list[str], fold: Fold) -> int:
         statements.lock_folding(connection)
         mine = _not_linked(connection, account, keys)
         # Marks of dirty tasks are left: these are folded once more, with what came meanwhile.
+        frozen = [key for key in mine if key in timelines and timelines[key].crowding == FROZEN]
         # Facts are only ever added: where there are as many as were read, they are the same.
-        counts = statements.count_facts(connection, account, mine)
+        counts = statements.count_facts(connection, account, set(mine).difference(frozen))
         changed = [key for key, count in counts.items() if count != len(read.get(key, ()))]
         timelines |= _folded(connection, account, changed, fold)
-        statements.put_tasks(connection, [timelines[key] for key in counts])
-    return len(counts)
+        there = [*counts, *statements.have_facts(connection, account, frozen)]
+        statements.put_tasks(connection, [timelines[key] for key in there])
+    return len(there)
 
 
 def _not_linked(connection: Connection, account: str, keys: list[str]) -> list[str]:
@@ -173,6 +175,7 @@ def verify(store: Store, progress: Progress = lambda _: None, fold: Fold = fold)
         spill(deltas, into, all_of_it=True)
         take_away_kept(connection, into)
         differences += _compare_sums(connection, into)
+        differences += _compare_counts(connection)
     return Comparison(differences, to_fold)
 
 
@@ -241,6 +244,12 @@ def _compare_sums(connection: Connection, into: Connection) -> Iterator[Differen
                 live = {name: getattr(row, name) if row else 0 for name in COUNTS}
                 right = {name: live[name] + number for name, number in zip(COUNTS, odd, strict=True)}
                 yield from _compare(table, tuple(map(str, key)), live, right)
+
+
+def _compare_counts(connection: Connection) -> Iterator[Difference]:
+    """With the rows of tasks and findings, which have been compared themselves."""
+    for key, (live, right) in task_counts.differences(connection).items():
+        yield from _compare(TASK_COUNT, key, {"number": live}, {"number": right})
 
 
 def _compare_without_facts(connection: Connection) -> Iterator[Difference]:

@@ -1,4 +1,4 @@
-"""The analysts' sums, compared with what tasks and attempts come to, and put right.
+"""The sums and counts that are kept, compared with what tasks and attempts come to, and put right.
 
 Whoever writes tasks adds to the sums and never sets them. So what is wrong with them in one snapshot is wrong
 with them still, however much was added since, and can be added in a short transaction beside a service.
@@ -11,7 +11,7 @@ from sqlalchemy import Connection
 
 from receiver.domain.calendar import DAY_S, Calendar
 from receiver.errors import StoreError
-from receiver.store import statements
+from receiver.store import statements, task_counts
 from receiver.store.engine import Store
 from receiver.store.recounting import (
     TABLES,
@@ -73,6 +73,10 @@ def recount(store: Store) -> None:
     with scratch() as into:
         with store.snapshot() as connection:
             _find(connection, turn, into)
+            wrong = task_counts.differences(connection)
+        with _my_turn(store, turn) as connection:
+            task_counts.add(connection, {key: right - live for key, (live, right) in wrong.items()})
+            task_counts.drop_zeros(connection)
         for table in TABLES:
             for sums in left(into, table):
                 with _my_turn(store, turn) as connection:

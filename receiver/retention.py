@@ -134,7 +134,9 @@ class Pruning:
             counted["set_aside"] = await self._count(expired_set_aside(now - keep.set_aside))
         if keep.tasks is not None:
             async for account, keys in self._expired_tasks(now - keep.tasks):
-                found = await self._store.read(partial(count_tasks, account=account, keys=keys))
+                found = await self._store.read(
+                    partial(count_tasks, account=account, keys=keys, before=now - keep.tasks)
+                )
                 if keep.deliveries is not None:
                     del found["delivery"]  # they are no younger than their task, so counted already
                 counted += found

@@ -14,9 +14,10 @@ from receiver.errors import StoreUnavailableError
 from receiver.inbox.inbox import Level, measure
 from receiver.ledger import dirty
 from receiver.metrics import Metrics, SnapshotCollector, family
+from receiver.store import task_counts
 from receiver.store.engine import Store
 from receiver.store.subscriptions import STATES, outbox
-from receiver.store.tables import DIRTY_TASK, FINDING, QUEUE, SET_ASIDE, TASK
+from receiver.store.tables import DIRTY_TASK, QUEUE, SET_ASIDE
 from receiver.workers import pause
 
 _log = structlog.get_logger("receiver.snapshot")
@@ -116,29 +117,25 @@ def _of_outbox(rows: Sequence[Row[Any]], now: float) -> Mapping[str, Counts]:
 
 def count_tables(connection: Connection) -> Counted:
     """All that the snapshot is made of."""
-    number = func.count()
-    tasks = select(TASK.c.queue_id, TASK.c.state, number).group_by(TASK.c.queue_id, TASK.c.state)
-    # There is an index of just the tasks that have an `ask_at`.
-    waits = (
-        select(TASK.c.due_for, number, func.min(TASK.c.due_at))
-        .where(TASK.c.ask_at.isnot(None))
-        .group_by(TASK.c.due_for)
-    )
-    kinds = select(FINDING.c.category, FINDING.c.kind, func.sum(FINDING.c.count))
-    found = kinds.group_by(FINDING.c.category, FINDING.c.kind)
     inbox, dirty_tasks = measure(connection), dirty.waiting(connection)
-    waiting = [
-        *connection.execute(waits).all(),
-        ("read", inbox.hooks, inbox.since),
-        ("fold", *dirty_tasks),
-    ]
+    tasks: Counts = {}
+    waits: Counts = {("read",): inbox.hooks, ("fold",): dirty_tasks.tasks}
+    findings: Counts = {}
+    for what, name, value, number in task_counts.counts(connection):
+        if what == "state":
+            tasks[name, value] = number
+        elif what == "due":
+            waits[(name,)] = number
+        else:
+            findings[name, value] = number
+    due = {"read": inbox.since, "fold": dirty_tasks.since, **task_counts.due_since(connection)}
     return Counted(
         inbox=inbox,
         set_aside=_set_aside(connection),
-        tasks={(queue or "", state): count for queue, state, count in connection.execute(tasks)},
-        waits={(purpose,): count for purpose, count, _ in waiting},
-        due={(purpose,): at for purpose, _, at in waiting if at is not None},
-        findings={(category, kind): count for category, kind, count in connection.execute(found)},
+        tasks=tasks,
+        waits=waits,
+        due={(stage,): at for stage, at in due.items() if at is not None},
+        findings=findings,
         queues=connection.scalars(select(QUEUE.c.queue_id)).all(),
         outbox=connection.execute(outbox()).all(),
     )

@@ -22,6 +22,7 @@ from sqlalchemy.sql.elements import KeyedColumnElement
 from receiver.api.cursor import Position
 from receiver.api.params import AccountQuery, DeliveryQuery, FindingQuery, TaskQuery
 from receiver.domain.facts import EVENTS
+from receiver.store.counted import TASK_COUNT
 from receiver.store.tables import API_TOKEN, DELIVERY, FACT, FINDING, QUEUE, SWEEP, TASK
 
 Order = tuple[KeyedColumnElement[Any], ...]
@@ -44,8 +45,12 @@ def page(query: Select[Any], order: Order, after: Position | None, limit: int) -
 
 
 def tasks(asked: TaskQuery) -> Select[Any]:
-    names = ("account", "queue_id", "state", "confidence", "settled", "ref", "task_id")
+    names = ("account", "queue_id", "state", "confidence", "settled", "task_id")
     wheres = [*_equal(TASK, asked, names), *_between(TASK.c.first_at, asked.since, asked.until)]
+    if asked.ref is not None:  # a task with a ref has it as its key, which is in an index
+        wheres += [TASK.c.key == asked.ref, TASK.c.ref == asked.ref]
+    if asked.account is None and (asked.ref is not None or asked.task_id is not None):
+        wheres.append(_of_any_account(TASK))
     if asked.finish_result:
         wheres.append(_result() == asked.finish_result)
     if asked.lost is not None:
@@ -78,9 +83,22 @@ def deliveries(asked: DeliveryQuery) -> Select[Any]:
     problem = {"any": DELIVERY.c.problem.isnot(None), "none": DELIVERY.c.problem.is_(None)}
     return select(*(DELIVERY.c[name] for name in names), func.length(DELIVERY.c.body).label("size")).where(
         *_equal(DELIVERY, asked, ("account", "event", "ref")),
+        DELIVERY.c.id.in_(_deliveries_of(asked.account, asked.ref)) if asked.ref is not None else true(),
         *_between(DELIVERY.c.received_at, asked.since, asked.until),
         problem.get(asked.problem, DELIVERY.c.problem == asked.problem) if asked.problem else true(),
     )
+
+
+def _deliveries_of(account: str | None, ref: str) -> Select[Any]:
+    """The ids of deliveries with this ref: each is a fact, and facts have an index by ref."""
+    name = func.substr(FACT.c.id, func.length(FACT.c.account) + len("/hook/") + 1)
+    of_account = FACT.c.account == account if account is not None else _of_any_account(FACT)
+    return select(name).where(of_account, FACT.c.ref == ref, FACT.c.kind == "hook")
+
+
+def _of_any_account(table: Table) -> Where:
+    """Of one of the accounts that there are, each of which is looked up: indexes begin with the account."""
+    return table.c.account.in_(select(TASK_COUNT.c.account).distinct())
 
 
 def delivery(delivery_id: str) -> Select[Any]:
@@ -100,8 +118,11 @@ def queues(account: str | None, queue_id: str | None = None) -> Select[Any]:
 
 def queue_states(account: str | None, queue_id: str | None = None) -> Select[Any]:
     """(account, queue id, state, tasks)."""
-    by = (TASK.c.account, TASK.c.queue_id, TASK.c.state)
-    return select(*by, func.count()).where(*_of_queue(TASK, account, queue_id)).group_by(*by)
+    columns = (TASK_COUNT.c[name] for name in ("account", "name", "value", "number"))
+    wheres = [TASK_COUNT.c.what == "state", TASK_COUNT.c.number != 0]
+    wanted = {"account": account, "name": queue_id}
+    wheres += [TASK_COUNT.c[name] == value for name, value in wanted.items() if value is not None]
+    return select(*columns).where(*wheres)
 
 
 def tasks_by(column_name: str, asked: AccountQuery) -> Select[Any]:
@@ -125,9 +146,9 @@ def expected_hooks(asked: AccountQuery) -> Select[Any]:
 
 def findings_by_kind(asked: AccountQuery) -> Select[Any]:
     """(category, kind, sum of counts)."""
-    by = (FINDING.c.category, FINDING.c.kind)
-    counted = select(*by, func.sum(FINDING.c.count))
-    return counted.where(*_equal(FINDING, asked, ("account",))).group_by(*by)
+    by = (TASK_COUNT.c.name, TASK_COUNT.c.value)
+    counted = select(*by, func.sum(TASK_COUNT.c.number)).where(TASK_COUNT.c.what == "finding")
+    return counted.where(*_equal(TASK_COUNT, asked, ("account",))).group_by(*by)
 
 
 def delivery_counts(asked: AccountQuery) -> Select[int, int]:

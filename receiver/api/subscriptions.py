@@ -1,5 +1,6 @@
 """Subscriptions: who is told, of what, and how."""
 
+import asyncio
 import re
 import secrets
 from collections import Counter
@@ -22,6 +23,7 @@ from receiver.api.outbound_shapes import (
 )
 from receiver.domain import signing
 from receiver.domain.outcomes import Outcome
+from receiver.domain.wishes import Format
 from receiver.errors import InputError, NotFoundError
 from receiver.store import subscriptions as store
 from receiver.store.messages import subscriptions as all_of_them
@@ -59,6 +61,7 @@ async def add_subscription(call: Call[Asked, SubscriptionBody]) -> NewSubscripti
     _check_accounts(call, body.filter.accounts)
     secret = body.secret or signing.new_secret()
     signing.check_secret(secret)
+    await _check_options(body.format, body.options)
     row: dict[str, Any] = {
         **body.model_dump(exclude={"secret", "filter"}),
         "id": f"sub_{secrets.token_hex(8)}",
@@ -86,6 +89,11 @@ async def change_subscription(call: Call[Asked, SubscriptionChange]) -> Subscrip
     if nothing:
         raise InputError(nothing[0], "leave it out, or give it a value")
     _check_accounts(call, given.get("filter", {}).get("accounts", []))
+    if "format" in given or "options" in given:
+        row = await call.parts.store.read(partial(store.find, subscription=name))
+        if row is None:
+            raise _unknown()
+        await _check_options(given.get("format", row.format), given.get("options", row.options))
     if given.get("state") == "active":
         given |= {"reason": None, "failing_since": None, "failed_at": None, "slow_until": None}
 
@@ -198,6 +206,15 @@ def _check_accounts(call: Call[Any, Any], accounts: list[str]) -> None:
     if unknown:
         known = ", ".join(sorted(call.parts.accounts))
         raise InputError("filter.accounts", f"'{unknown[0]}' is not known; known accounts: {known}")
+
+
+async def _check_options(format: Format, options: Mapping[str, Any]) -> None:
+    """Raises InputError where nothing could be sent with them."""
+    if format == "template":
+        # Loaded by who needs it. Not in the event loop: to compile a template takes a while.
+        from receiver.domain.body_template import check_options  # noqa: PLC0415
+
+        await asyncio.to_thread(check_options, options)
 
 
 def _unknown() -> NotFoundError:

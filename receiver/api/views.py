@@ -9,7 +9,8 @@ from receiver.api.shapes import Finding, HookCount, PhoneCall, Said, Task, Timel
 from receiver.api.values import Json
 from receiver.domain import timeline as folded
 from receiver.domain.calendar import iso
-from receiver.domain.facts import EVENTS, CallSaid, Fact, HookSaid, SettledSaid, delivery_of, pack
+from receiver.domain.facts import ARRIVAL, EVENTS, CallSaid, Fact, HookSaid, SettledSaid, delivery_of, pack
+from receiver.domain.known import MOST_FACTS
 from receiver.domain.masking import mask_number, mask_text, mask_tree
 from receiver.store.rows import finding_rows, task_row
 
@@ -27,8 +28,8 @@ def task_view(row: Mapping[str, Any], numbers: bool) -> Task:
 
 
 def timeline_view(timeline: folded.Timeline, facts: list[Fact], numbers: bool) -> Timeline:
-    """A task with all the facts it was folded from."""
-    heard = sorted(facts, key=lambda fact: (fact.at, fact.id))
+    """A task with all the facts it was folded from: of a crowded one the first."""
+    heard = sorted(facts, key=ARRIVAL)[:MOST_FACTS]
     return Timeline(
         task=task_view(task_row(timeline), numbers),
         facts=[_said_view(fact, timeline.flags.get(fact.id, ()), numbers) for fact in heard],

@@ -1,10 +1,11 @@
 """Creating the tasks of a file, a chunk at a time, with progress; what exists already is left alone."""
 
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from dataclasses import dataclass, field
+from functools import partial
 
 from rich.progress import track
-from sqlalchemy import select
+from sqlalchemy import Connection, Select, select
 
 from receiver.app import Receiver
 from receiver.cli.output import STDERR
@@ -15,6 +16,7 @@ from receiver.reconcile.desk import Desk
 from receiver.scheduler.wire import NewTask
 from receiver.server import machine_world
 from receiver.settings import Settings
+from receiver.store.bulk import among
 from receiver.store.tables import TASK
 
 _CHUNK = 50
@@ -39,7 +41,7 @@ async def add_tasks(
     receiver = Receiver(settings, machine_world(settings))
     desk = receiver.desks[account]
     async with receiver.recording():
-        there = await _existing(desk, queue_id)
+        there = await _existing(desk, queue_id, {ref for ref, _ in tasks})
         added = Added([(ref, there[ref], False) for ref, _ in tasks if ref in there])
         missing = [
             (ref, with_urls(desk, settings.hook_root, ref, task)) for ref, task in tasks if ref not in there
@@ -58,14 +60,19 @@ async def add_tasks(
     return added
 
 
-async def _existing(desk: Desk, queue_id: str) -> dict[str, str | None]:
-    """Ref → task id, of tasks that we have heard of or that the queue shows: it may hide finished ones."""
-    heard_of = select(TASK.c.ref, TASK.c.task_id).where(
-        TASK.c.account == desk.account, TASK.c.ref.isnot(None)
-    )
-    rows = await desk.store.read(lambda connection: list(connection.execute(heard_of)))
-    found: dict[str, str | None] = {row.ref: row.task_id for row in rows}
+async def _existing(desk: Desk, queue_id: str, refs: Set[str]) -> dict[str, str | None]:
+    """Ref → task id, for those of the refs whose tasks we have heard of or the queue shows: it may hide
+    finished ones.
+    """
+    found = await desk.store.read(partial(_heard_of, account=desk.account, refs=refs))
     async for record in desk.client.iter_tasks(queue_id):
         paths = [path for url in record.urls.values() if (path := our_hook(url)) and desk.signer.verify(path)]
-        found.update((path.ref, record.id) for path in paths if path.ref)
+        found.update((path.ref, record.id) for path in paths if path.ref and path.ref in refs)
     return found
+
+
+def _heard_of(connection: Connection, account: str, refs: Set[str]) -> dict[str, str | None]:
+    """Ref → task id, of tasks in the store. Their refs are their keys, which are in an index."""
+    query: Select[str, str | None] = select(TASK.c.key, TASK.c.task_id).where(TASK.c.account == account)
+    rows = connection.execute(query.where(among(connection, TASK.c.key, refs)))
+    return {key: task_id for key, task_id in rows}  # noqa: C416 - a row is no tuple to the type checker

@@ -2,6 +2,7 @@
 
 import csv
 import json
+from collections import Counter
 from io import StringIO
 from pathlib import Path
 from typing import Any
@@ -34,8 +35,7 @@ def read_tasks(path: Path) -> list[tuple[str, NewTask]]:
     if not rows:
         raise InputError(path.name, "holds no tasks")
     tasks = [_task(number, row) for number, row in enumerate(rows, start=1)]
-    refs = [ref for ref, _ in tasks]
-    twice = next((ref for ref in refs if refs.count(ref) > 1), None) if len(set(refs)) < len(refs) else None
+    twice = next((ref for ref, count in Counter(ref for ref, _ in tasks).items() if count > 1), None)
     if twice:
         raise InputError("ref", f"'{twice}' stands in more than one row")
     return tasks

@@ -42,6 +42,11 @@ _ANSWER = 1_000
 _LOOK_S, _REFRESH_S = 0.1, 1.0
 """How often to look for what has become due, and to read the subscriptions anew."""
 
+_QUIET = 9.0
+"""The pause after a look in vain, in times of what it took: it is long where very many messages wait behind
+retries.
+"""
+
 
 class Sender:
     """Delivers messages until it is stopped; then ends what is under way and gives back the rest."""
@@ -59,6 +64,7 @@ class Sender:
         self._lanes: dict[str, Lane] = {}
         self._refreshed = float("-inf")
         self._is_new = True
+        self._quiet_until = 0.0
         self._results: list[Settled] = []
         self._in_hand: dict[int, float] = {}
         self._under_way: set[asyncio.Task[None]] = set()
@@ -152,20 +158,20 @@ class Sender:
 
     async def _claim(self) -> None:
         """Fill the lanes that have room, where something is due."""
-        now = self._clock.now()
-        rooms = {name: lane.room(now) for name, lane in self._lanes.items()}
-        wanting = [name for name, room in rooms.items() if any(room)]
-        due = (
-            await self._store.read(partial(messages.with_due, subscriptions=wanting, now=now))
-            if wanting
-            else []
-        )
-        if not due:
+        now, began = self._clock.now(), asyncio.get_running_loop().time()
+        if began < self._quiet_until:
             return
-        asks = [
-            Claim(name, *rooms[name], now, now + _CLAIM_S, self._lanes[name].subscription.is_ordered)
-            for name in due
+        rooms = {name: lane.room(now) for name, lane in self._lanes.items()}
+        wanting = [
+            Claim(name, *room, now, now + _CLAIM_S, self._lanes[name].subscription.is_ordered)
+            for name, room in rooms.items()
+            if any(room)
         ]
+        asks = await self._store.read(partial(messages.with_due, asks=wanting)) if wanting else []
+        if not asks:
+            ended = asyncio.get_running_loop().time()
+            self._quiet_until = ended + _QUIET * (ended - began)
+            return
         for claimed in await self._store.write(partial(messages.claim_all, asks=asks)):
             # One that waits for a low rate, or for the end of its attempt, outlasts its claim.
             if claimed.seq not in self._in_hand:

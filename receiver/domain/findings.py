@@ -6,12 +6,18 @@ from receiver.domain.attempts import Attempts
 from receiver.domain.expected import Tally
 from receiver.domain.facts import HookSaid
 from receiver.domain.fields import call_key
-from receiver.domain.known import Known
+from receiver.domain.known import MOST_FACTS, Known
 from receiver.domain.timeline import Finding
 from receiver.domain.transitions import Walk
 
 _SKEW = 600.0
 """Seconds between a sender's clock and ours beyond which its clock is called skewed."""
+
+
+CROWDED_DETAIL = (
+    f"more than {MOST_FACTS:,} facts: only the first are folded; mint URLs for each task instead of using "
+    "those of one task for all"
+)
 
 
 def find(known: Known, walked: Walk, attempts: Attempts, hooks: Tally) -> tuple[Finding, ...]:
@@ -55,6 +61,8 @@ def _anomalies(known: Known, walked: Walk, hooks: Tally) -> Iterator[Finding]:
         others = sorted(known.task_ids - {known.task_id})
         detail = "other tasks carry the same ref: " + ", ".join(others)
         yield Finding("anomaly", "shared_ref", len(others), detail)
+    if known.crowding:
+        yield Finding("anomaly", "crowded", 1, CROWDED_DETAIL)
 
 
 def _skewed(known: Known) -> int:

@@ -186,6 +186,7 @@ def _timeline(
         a_number=plan.a_number if plan and plan.a_number else _claim(known, "a_number"),
         b_number=plan.b_number if plan and plan.b_number else _claim(known, "b_number"),
         planned_at=plan.start_at if plan and plan.start_at is not None else _claim(known, "planned_at"),
+        crowding=known.crowding,
     )
 
 

@@ -5,6 +5,17 @@ from dataclasses import dataclass, field
 
 from receiver.domain.facts import ARRIVAL, CallSaid, Fact, GoneSaid, HookSaid, SettledSaid, TaskSaid
 from receiver.domain.fields import call_key
+from receiver.domain.timeline import CROWDED, FROZEN
+
+MOST_FACTS = 1_000
+"""Number of a task's facts that are folded. A real task has at most a few hundred; one that has more shares
+its URLs with other tasks.
+"""
+
+MOST_READ = 2 * MOST_FACTS
+"""Number of facts beyond which a task is not folded again. Twice as many as are folded, so that facts which
+another receiver commits late, but which came early, still find their place among the first.
+"""
 
 Heard = tuple[Fact, HookSaid]
 Seen = tuple[Fact, TaskSaid]
@@ -17,6 +28,7 @@ def _no_hooks() -> dict[str, list[Heard]]:
 @dataclass(slots=True)
 class Known:
     """What there is to fold, each kind in order of arrival; only `all` and `task_ids` cover other tasks too.
+    Of a crowded task there are only the first MOST_FACTS; `crowding`: as in `Timeline`.
 
     `task_id`: the oldest id; another one under the same ref is another task's. `named`: the calls that the
     records and then the hooks name, call key → as it was spelled first; `api_named`: the keys of those in
@@ -37,6 +49,7 @@ class Known:
     settled: Fact | None = None
     end: Fact | None = None
     plan: TaskSaid | None = None
+    crowding: int = 0
 
     def first(self, event: str) -> Fact | None:
         """The first delivery of an event."""
@@ -49,10 +62,13 @@ def sort(facts: Iterable[Fact]) -> Known:
     first: dict[str, Fact] = {}
     for fact in sorted(facts, key=ARRIVAL):
         first.setdefault(fact.id, fact)
-    unique = tuple(first.values())
+    unique, crowding = tuple(first.values()), 0
+    if len(unique) > MOST_FACTS:
+        crowding = FROZEN if len(unique) > MOST_READ else CROWDED
+        unique = unique[:MOST_FACTS]
     task_ids = {fact.task_id for fact in unique if fact.task_id}
     task_id = min(task_ids, key=lambda text: (len(text), text)) if task_ids else None
-    known = Known(unique, task_ids, task_id)
+    known = Known(unique, task_ids, task_id, crowding=crowding)
     for fact in unique:
         if fact.task_id is None or fact.task_id == task_id:
             _put(known, fact)

@@ -15,7 +15,10 @@ Category = Literal["lost_hook", "drift", "anomaly"]
 Purpose = Literal["find", "progress", "confirm", "call", "settle"]
 
 DRIFT_KINDS = ("result", "cdr", "attempts", "gone", "silent")
-ANOMALY_KINDS = ("misfit", "unreadable", "clock_skew", "late", "shared_ref")
+ANOMALY_KINDS = ("misfit", "unreadable", "clock_skew", "late", "shared_ref", "crowded")
+
+CROWDED, FROZEN = 1, 2
+"""Values of `Timeline.crowding`."""
 
 
 @shape(frozen=True, slots=True)
@@ -49,6 +52,8 @@ class Timeline:
     else what a hook said. `wanting`: calls whose record has not been heard. `made`: the attempts one by one;
     `verdict`: what the task came to. `region`: the country of numbers that are written without its code.
     `a_number`, `b_number`, `planned_at`: by the API, or else as the hooks claim them.
+    `crowding`: CROWDED where there are
+    more facts than are folded, FROZEN where there are so many that it is not folded again, otherwise 0.
     """
 
     account: str
@@ -78,6 +83,7 @@ class Timeline:
     flags: Mapping[str, tuple[str, ...]]
     made: tuple[Attempt, ...]
     verdict: Verdict
+    crowding: int
     region: str = REGION
     a_number: str | None = None
     b_number: str | None = None
@@ -100,8 +106,10 @@ class Timeline:
 
     @property
     def due(self) -> Due | None:
-        """When it is worth asking the API about the task, and what for; None once it is settled."""
-        if self.settled:
+        """When it is worth asking the API about the task, and what for; None once it is settled, or crowded:
+        nothing that the API says would be folded.
+        """
+        if self.settled or self.crowding:
             return None
         if self.confidence == "reconciled" or self.gone:
             if self.wanting:

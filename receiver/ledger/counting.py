@@ -1,10 +1,14 @@
 """Business counters: each thing once, when the commit that made it so is on disk."""
 
+import structlog
+
 from receiver.domain.timeline import Timeline
 from receiver.ledger.folding import Change
 from receiver.ledger.tracing import task_span
 from receiver.metrics import Metrics
 from receiver.store.statements import Known
+
+_log = structlog.get_logger("receiver.ledger")
 
 
 def count(metrics: Metrics, change: Change) -> None:
@@ -21,6 +25,13 @@ def count(metrics: Metrics, change: Change) -> None:
             metrics.reconciled_lag.observe(max(0.0, after.last_at - after.finished_at), after, after.last_at)
         if metrics.traces:
             metrics.traces.add(task_span(after))
+    if change.is_newly_crowded:
+        metrics.anomalies.labels("crowded").inc()
+        _log.warning(
+            "a task has too many facts: only the first are folded; mint URLs for each task",
+            account=after.account,
+            task=after.key,
+        )
     if before and before.settled:
         late = sum(each.count for each in after.findings if each.kind == "late")
         metrics.anomalies.labels("late").inc(max(0, late - before.late))
@@ -45,5 +56,5 @@ def _count_settled(metrics: Metrics, after: Timeline) -> None:
     for finding in after.findings:
         if finding.category == "drift":
             metrics.drift.labels(finding.kind).inc(finding.count)
-        elif finding.category == "anomaly":
+        elif finding.category == "anomaly" and finding.kind != "crowded":
             metrics.anomalies.labels(finding.kind).inc(finding.count)

@@ -7,12 +7,14 @@ from dataclasses import dataclass
 from sqlalchemy import Connection
 
 from receiver.domain.facts import Fact, QueueSaid
+from receiver.domain.findings import CROWDED_DETAIL
 from receiver.domain.fold import Fold
-from receiver.domain.timeline import Timeline
+from receiver.domain.timeline import FROZEN, Timeline
 from receiver.ledger import dirty
 from receiver.ledger.dirty import DirtyTask
 from receiver.ledger.telling import tell
 from receiver.store import statements
+from receiver.store.outbox import tell_operator
 from receiver.store.rows import key_of, queue_row
 from receiver.store.statements import Known, Subject
 
@@ -23,6 +25,16 @@ class Change:
 
     before: Known | None
     after: Timeline
+
+    @property
+    def is_newly_crowded(self) -> bool:
+        """Whether the task has more facts than are folded, and had not before."""
+        return bool(self.after.crowding) and not (self.before and self.before.crowding)
+
+    @property
+    def name(self) -> str:
+        """The task's account and key."""
+        return f"{self.after.account}/{self.after.key}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,9 +109,18 @@ def _fold_of(connection: Connection, account: str, about: Sequence[Subject], fol
     preliminary = {f"#{task_id}": ref for task_id, ref in links.items()}
     known = statements.known_tasks(connection, account, keys | preliminary.keys())
     before = {preliminary[key]: each for key, each in known.items() if key in preliminary} | known
+    adopted = {key: preliminary[key] for key in known.keys() & preliminary.keys()}
+    if frozen := {key for key, each in known.items() if each.crowding == FROZEN}:
+        keys -= frozen - set(adopted.values())
+        if not keys and not adopted:
+            return []
     found = statements.facts_of(connection, account, keys)
     timelines = [fold(facts) for facts in found.values()]
-    statements.drop_tasks(connection, account, known.keys() & preliminary.keys())
+    statements.drop_tasks(connection, account, adopted.keys())
     statements.put_tasks(connection, timelines)
-    tell(connection, account, timelines, {key: preliminary[key] for key in known.keys() & preliminary.keys()})
-    return [Change(before.get(timeline.key), timeline) for timeline in timelines]
+    tell(connection, account, timelines, adopted)
+    changes = [Change(before.get(timeline.key), timeline) for timeline in timelines]
+    for change in changes:
+        if change.is_newly_crowded:
+            tell_operator(connection, "task.crowded", change.name, CROWDED_DETAIL, change.after.last_at)
+    return changes

@@ -1,7 +1,7 @@
 """The tables for analysts: attempts one by one, and sums that are kept.
 
-All are derived from the ledger. `attempt`, `rollup` and `rollup_day` are written with the tasks that they
-follow from, in one transaction. Times: epoch seconds, UTC.
+All are derived from the ledger. `attempt`, `rollup`, `rollup_day` and `task_count` are written with the tasks
+that they follow from, in one transaction. Times: epoch seconds, UTC.
 """
 
 from sqlalchemy import BigInteger, Column
@@ -72,6 +72,19 @@ class RollupDayRow(SQLModel, table=True):
     __table_args__ = ({"sqlite_with_rowid": False},)
 
 
+class TaskCountRow(SQLModel, table=True):
+    """How many tasks or findings there are now of one kind: see `receiver.store.task_counts`."""
+
+    __tablename__ = "task_count"
+    account: str = Field(primary_key=True)
+    what: str = Field(primary_key=True)
+    name: str = Field(primary_key=True)
+    value: str = Field(primary_key=True)
+    number: int = Field(sa_column=Column(BigInteger, nullable=False))
+    __table_args__ = ({"sqlite_with_rowid": False},)
+
+
+TASK_COUNT = table(TaskCountRow)
 ATTEMPT, CALENDAR = table(AttemptRow), table(CalendarRow)
 ROLLUP, ROLLUP_DAY = table(RollupRow), table(RollupDayRow)
 

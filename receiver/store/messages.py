@@ -7,7 +7,8 @@ import orjson
 from sqlalchemy import Connection, bindparam, or_, select, update
 
 from receiver.store.bulk import is_postgres, run, write
-from receiver.store.outbound import MESSAGE, OPEN, OPERATOR_EVENT, POSTING, SUBSCRIPTION
+from receiver.store.outbound import MESSAGE, OPEN, POSTING, SUBSCRIPTION
+from receiver.store.outbox import tell_operator
 
 _OPEN = "state IN ('waiting', 'held')"
 _DUE = f"subscription = ? AND {_OPEN} AND due_at <= ? AND (claimed_until IS NULL OR claimed_until <= ?)"
@@ -79,15 +80,14 @@ class Mood(NamedTuple):
     reason: str | None = None
 
 
-def has_due(connection: Connection, subscription: str, now: float) -> bool:
-    """Whether there is something to claim. A read, since it is asked time and again, and mostly in vain."""
-    query = f"SELECT 1 FROM message WHERE {_DUE} LIMIT 1"  # noqa: S608 - our own words
-    return run(connection, query, subscription, now, now).first() is not None
+def has_due(connection: Connection, ask: Claim) -> bool:
+    """Whether `claim` would take something. A read, since it is asked time and again, and mostly in vain."""
+    return bool(_claimable(connection, ask._replace(first=min(ask.first, 1), again=min(ask.again, 1))))
 
 
-def with_due(connection: Connection, subscriptions: Iterable[str], now: float) -> list[str]:
-    """Those of the subscriptions that have something to claim."""
-    return [each for each in subscriptions if has_due(connection, each, now)]
+def with_due(connection: Connection, asks: Iterable[Claim]) -> list[Claim]:
+    """Those that would take something."""
+    return [ask for ask in asks if has_due(connection, ask)]
 
 
 def claim_all(connection: Connection, asks: Iterable[Claim]) -> list[Claimed]:
@@ -97,7 +97,7 @@ def claim_all(connection: Connection, asks: Iterable[Claim]) -> list[Claimed]:
 
 def claim(connection: Connection, ask: Claim) -> list[Claimed]:
     """Take messages that are due, those due first; they are nobody else's until `ask.until`."""
-    seqs = [*_due(connection, ask, "= 0", ask.first), *_due(connection, ask, "> 0", ask.again)]
+    seqs = _claimable(connection, ask)
     if not seqs:
         return []
     # Who lost its lease may claim at the same moment: whoever comes first has it.
@@ -105,6 +105,10 @@ def claim(connection: Connection, ask: Claim) -> list[Claimed]:
     query = f"UPDATE message {mine} RETURNING seq"
     taken = list(run(connection, query, ask.until, seqs, ask.now).scalars())
     return _read(connection, taken)
+
+
+def _claimable(connection: Connection, ask: Claim) -> list[int]:
+    return [*_due(connection, ask, "= 0", ask.first), *_due(connection, ask, "> 0", ask.again)]
 
 
 def _due(connection: Connection, ask: Claim, attempts: str, most: int) -> list[int]:
@@ -248,8 +252,7 @@ def disable(connection: Connection, subscription: str, reason: str, at: float) -
         return
     mine = MESSAGE.c.subscription == subscription, MESSAGE.c.state.in_(OPEN)
     connection.execute(update(MESSAGE).where(*mine).values(state="dead", settled_at=at, claimed_until=None))
-    event = {"kind": "subscription.disabled", "subject": subscription, "detail": reason, "at": at}
-    write(connection, OPERATOR_EVENT, "add", [event])
+    tell_operator(connection, "subscription.disabled", subscription, reason, at)
 
 
 def subscriptions(connection: Connection) -> Sequence[Any]:

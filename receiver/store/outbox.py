@@ -10,7 +10,7 @@ from sqlalchemy import Connection, select
 from receiver.domain.outcomes import Outcome, Told
 from receiver.domain.wishes import Wish
 from receiver.store.bulk import run, write, write_values
-from receiver.store.outbound import MESSAGE, OUTCOME, SUBSCRIPTION
+from receiver.store.outbound import MESSAGE, OPERATOR_EVENT, OUTCOME, SUBSCRIPTION
 
 
 class Subscriber(NamedTuple):
@@ -115,6 +115,12 @@ def held(connection: Connection, account: str, keys: Collection[str]) -> list[tu
         "WHERE message.account = ? AND message.key IN ? AND message.state = 'held'"
     )
     return [tuple(row) for row in run(connection, query, account, list(keys))]
+
+
+def tell_operator(connection: Connection, kind: str, subject: str, detail: str, at: float) -> None:
+    """Keep something that the operator should know. `subject`: the id or name of what it is about."""
+    event = {"kind": kind, "subject": subject, "detail": detail, "at": at}
+    write(connection, OPERATOR_EVENT, "add", [event])
 
 
 def release(connection: Connection, seqs: Sequence[int], state: str, body_seq: int, at: float) -> None:

@@ -25,12 +25,14 @@ from sqlalchemy import (
 )
 
 from receiver.domain.facts import delivery_of, id_time
+from receiver.domain.known import MOST_READ
 from receiver.store import statements
-from receiver.store.bulk import among
+from receiver.store.bulk import among, run
 from receiver.store.counted import ATTEMPT
 from receiver.store.outbound import MESSAGE, OPEN, OUTCOME, POSTING
 from receiver.store.rollups import Deltas, counted_of, standard
 from receiver.store.tables import DELIVERY, DIRTY_TASK, FACT, FINDING, LINK, TASK
+from receiver.store.task_counts import TaskCounts
 
 Deleted = Counter[str]
 """Kind → rows."""
@@ -64,7 +66,7 @@ def expired_set_aside(before: float) -> Select[Any]:
 
 
 def expired_tasks(before: float, after: Sequence[Any] | None = None) -> Select[Any]:
-    """Settled tasks of which nothing was heard later, first heard of first, from behind `after` on."""
+    """Settled or crowded tasks of which no folded fact came later, first heard of first, behind `after`."""
     query = select(*_TASK_ORDER).where(TASK.c.first_at < before, *_is_expired(before))
     if after is not None:
         values = (literal(value, type_=each.type) for value, each in zip(after, _TASK_ORDER, strict=True))
@@ -73,10 +75,11 @@ def expired_tasks(before: float, after: Sequence[Any] | None = None) -> Select[A
 
 
 def _is_expired(before: float) -> tuple[ColumnElement[bool], ...]:
-    """Settled, and of long ago; but not while one of its outcomes is still to be delivered."""
+    """Settled or crowded, and of long ago; but not while one of its outcomes is still to be delivered."""
     same = MESSAGE.c.account == TASK.c.account, MESSAGE.c.key == TASK.c.key
     undelivered = exists().where(*same, or_(*(MESSAGE.c.state == state for state in OPEN)))
-    return TASK.c.settled.is_(True), TASK.c.last_at < before, ~undelivered
+    is_over = or_(TASK.c.settled.is_(True), TASK.c.crowding > 0)
+    return is_over, TASK.c.last_at < before, ~undelivered
 
 
 def count(connection: Connection, query: Select[Any]) -> int:
@@ -94,29 +97,76 @@ def delete_tasks(
 ) -> tuple[Deleted, list[str]] | None:
     """Delete those that are still expired, each with all that belongs to it; what was deleted, and the keys
     that are left since together they have more than `most` facts. None where another receiver folds now.
+    A crowded task loses its old facts that are not folded, and goes itself once it has no younger ones.
     """
     # Who folds a task that loses its facts meanwhile would write it anew.
     if not statements.try_lock_folding(connection):
         return None
-    query = select(TASK.c.key).where(TASK.c.account == account, *_is_expired(before))
-    expired = connection.scalars(query.where(among(connection, TASK.c.key, keys))).all()
-    facts = _facts_of(connection, account, expired)
+    query = select(TASK.c.key, TASK.c.crowding).where(TASK.c.account == account, *_is_expired(before))
+    rows = connection.execute(query.where(among(connection, TASK.c.key, keys))).all()
+    expired, crowded = [row.key for row in rows], [row.key for row in rows if row.crowding]
+    for key in crowded:
+        if surplus := _surplus(connection, account, key, before, most):
+            return _delete_hooks(connection, account, surplus), expired
+    facts = _facts_of(connection, account, _without_young(connection, account, expired, crowded, before))
     some = _first(facts, most)
-    _retire(connection, account, some)
+    findings = _retire(connection, account, some)
     deleted = Counter(
         {
             kind: connection.execute(delete(table).where(where)).rowcount
             for kind, table, where in _belongings(connection, account, some)
         }
     )
+    deleted["finding"] += findings
     _link_anew(connection, account, some)
     return deleted, [key for key in facts if key not in some]
 
 
-def count_tasks(connection: Connection, account: str, keys: Collection[str]) -> Deleted:
+def count_tasks(connection: Connection, account: str, keys: Collection[str], before: float) -> Deleted:
     """What `delete_tasks` would delete."""
-    counted = _belongings(connection, account, _facts_of(connection, account, keys))
-    return Counter({kind: count(connection, select(table).where(where)) for kind, table, where in counted})
+    query = select(TASK.c.key).where(TASK.c.account == account, TASK.c.crowding > 0)
+    crowded = connection.scalars(query.where(among(connection, TASK.c.key, keys))).all()
+    expired = _without_young(connection, account, keys, crowded, before)
+    counted = _belongings(connection, account, _facts_of(connection, account, expired))
+    deleted = Counter({kind: count(connection, select(table).where(where)) for kind, table, where in counted})
+    for key in set(crowded).difference(expired):
+        surplus = len(_surplus(connection, account, key, before))
+        deleted.update(delivery=surplus, fact=surplus)
+    return deleted
+
+
+def _without_young(
+    connection: Connection, account: str, keys: Iterable[str], crowded: Collection[str], before: float
+) -> list[str]:
+    """The tasks without those crowded ones of which something was heard later."""
+    young = {key for key in crowded if statements.has_facts(connection, account, key, before)}
+    return [key for key in keys if key not in young]
+
+
+def _surplus(
+    connection: Connection, account: str, key: str, before: float, most: int = -1
+) -> Sequence[Row[Any]]:
+    """Seq and id of old hooks of a crowded task, behind the facts that show that it is crowded. Hooks only:
+    links follow from what the API said.
+    """
+    where, names = statements.named_by(key)
+    order = statements.in_order(connection)
+    last = f"SELECT seq FROM fact WHERE {where} ORDER BY {order} LIMIT 1 OFFSET {MOST_READ}"  # noqa: S608 - our own words
+    seq = run(connection, last, account, names).scalar()
+    if seq is None:
+        return []
+    those = f"{where} AND seq > ? AND kind = 'hook' AND at < ? AND (ref IS NULL OR task_id IS NULL)"
+    limit = f"LIMIT {most}" if most >= 0 else ""
+    query = f"SELECT seq, id FROM fact WHERE {those} {limit}"  # noqa: S608 - our own words
+    found: Sequence[Row[Any]] = run(connection, query, account, names, seq, before).all()
+    return found
+
+
+def _delete_hooks(connection: Connection, account: str, facts: Sequence[Row[Any]]) -> Deleted:
+    """Delete these facts of hooks, and their deliveries."""
+    deliveries = delete_deliveries(connection, [row.id.removeprefix(f"{account}/hook/") for row in facts])
+    gone = delete(FACT).where(among(connection, FACT.c.seq, [row.seq for row in facts]))
+    return Counter(delivery=deliveries, fact=connection.execute(gone).rowcount)
 
 
 _Facts = Mapping[str, Sequence[Row[Any]]]
@@ -175,15 +225,21 @@ def _belongings(
     ]
 
 
-def _retire(connection: Connection, account: str, facts: _Facts) -> None:
-    """What these tasks add to the analysts' sums outlives them, apart from what can be counted again."""
-    kept = standard(connection)
+def _retire(connection: Connection, account: str, facts: _Facts) -> int:
+    """What these tasks add to the analysts' sums outlives them, apart from what can be counted again. They
+    are counted no more; their findings are deleted, and the number of those is returned.
+    """
+    kept, changes = standard(connection), TaskCounts()
     less, more = Deltas(kept), Deltas(kept, retired=True)
     for counted in counted_of(connection, account, list(facts)).values():
         less.add(account, counted, -1)
         more.add(account, counted)
+        changes.add_task(account, counted.task, -1)
     less.write(connection)
     more.write(connection)
+    findings = statements.drop_findings(connection, account, facts, changes)
+    changes.write(connection)
+    return findings
 
 
 def _link_anew(connection: Connection, account: str, gone: _Facts) -> None:

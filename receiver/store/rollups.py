@@ -33,11 +33,14 @@ TASK_COLUMNS = (
 )
 """What the sums follow from."""
 
+READ_COLUMNS = (*TASK_COLUMNS, "due_for")
+"""These, and what `TaskCounts` needs."""
+
 ATTEMPT_COLUMNS = tuple(column.name for column in ATTEMPT.c)
 
 
 class Counted(NamedTuple):
-    """A task's row and those of its attempts, in order: what the sums follow from."""
+    """A task's row and those of its attempts, in order: what sums and counts follow from."""
 
     task: Row
     attempts: Sequence[Row]
@@ -153,7 +156,7 @@ def counted_of(connection: Connection, account: str, keys: Collection[str]) -> d
     found: dict[str, Counted] = {}
     for key, rows in groupby(run(connection, _COUNTED, account, list(keys)).all(), key=itemgetter(0)):
         first, *more = rows
-        task = dict(zip(TASK_COLUMNS, first, strict=False))
+        task = dict(zip(READ_COLUMNS, first, strict=False))
         made = [row[_WIDTH:] for row in (first, *more) if row[_WIDTH] is not None]
         found[key] = Counted(
             task, [dict(zip(ATTEMPT_COLUMNS, (account, key, *values), strict=True)) for values in made]
@@ -161,8 +164,8 @@ def counted_of(connection: Connection, account: str, keys: Collection[str]) -> d
     return found
 
 
-_WIDTH = len(TASK_COLUMNS)
-_OF_TASK = ", ".join(f"task.{name}" for name in TASK_COLUMNS)
+_WIDTH = len(READ_COLUMNS)
+_OF_TASK = ", ".join(f"task.{name}" for name in READ_COLUMNS)
 _OF_ATTEMPT = ", ".join(f"attempt.{name}" for name in ATTEMPT_COLUMNS[2:])
 # An attempt that the task does not know of counts nowhere.
 _COUNTED = (

@@ -95,6 +95,7 @@ def _for_analysts(timeline: Timeline, plan: TaskSaid) -> dict[str, Any]:
         "hooks_late": _count("late", timeline),
         "hooks_lost": sum(timeline.lost.values()),
         "drifts": sum(each.count for each in timeline.findings if each.category == "drift"),
+        "crowding": timeline.crowding,
     }
 
 

@@ -1,18 +1,20 @@
 """The statements that write the ledger and what is derived from it. All run inside one transaction."""
 
-from collections import defaultdict
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, Row, Table, func, select
 from sqlalchemy.dialects import postgresql, sqlite
 
-from receiver.domain.facts import Fact
+from receiver.domain.facts import ARRIVAL, Fact
+from receiver.domain.known import MOST_READ
 from receiver.domain.timeline import Timeline
 from receiver.store.bulk import among, is_postgres, run, write
 from receiver.store.rollups import Counted, Deltas, counted_of, drop_attempts, put_attempts, standard
 from receiver.store.rows import attempt_rows, fact_row, finding_rows, new_task_row, read_fact
 from receiver.store.tables import FACT, FINDING, LINK, QUEUE, SWEEP, TASK
+from receiver.store.task_counts import TaskCounts
 
 
 class Subject(NamedTuple):
@@ -24,12 +26,13 @@ class Subject(NamedTuple):
 
 
 class Known(NamedTuple):
-    """How a task is known already. `late`: hooks that came after it was settled."""
+    """How a task is known. `late`: hooks that came after it was settled; `crowding`: see `Timeline`."""
 
     state: str
     confidence: str
     settled: bool
     late: int
+    crowding: int = 0
 
 
 FACT_COLUMNS = tuple(FACT.c[name] for name in ("id", "account", "at", "kind", "said", "ref", "task_id"))
@@ -97,57 +100,121 @@ def find_links(connection: Connection, account: str, task_ids: Collection[str]) 
     return dict(iter(run(connection, query, account, list(task_ids))))
 
 
-class _About(NamedTuple):
-    """A condition of facts that are about tasks, the column that names those, and its value → the key."""
-
-    condition: str
-    name: str
-    key_of: Mapping[str, str]
-
-
 def names_of(
     connection: Connection, account: str, keys: Iterable[str]
 ) -> tuple[dict[str, str], dict[str, str]]:
     """What facts of these tasks may name: refs and task ids, each with the key that it belongs to."""
+    refs, task_ids = _split(keys)
+    task_ids.update(_linked(connection, account, list(refs)))
+    return refs, task_ids
+
+
+def _split(keys: Iterable[str]) -> tuple[dict[str, str], dict[str, str]]:
     refs, task_ids = {}, {}
     for key in keys:
         if key.startswith("#"):
             task_ids[key[1:]] = key
         else:
             refs[key] = key
-    if refs:
-        query = "SELECT task_id, ref FROM link WHERE account = ? AND ref IN ?"
-        task_ids.update(map(tuple, run(connection, query, account, list(refs))))
     return refs, task_ids
 
 
-def _about(connection: Connection, account: str, keys: Iterable[str]) -> Iterator[_About]:
-    """Where the facts of these tasks are found: by ref, and by task id those that name nothing else."""
-    refs, task_ids = names_of(connection, account, keys)
-    if refs:
-        yield _About("fact.account = ? AND ref IN ?", "ref", refs)
-    if task_ids:
-        yield _About("fact.account = ? AND task_id IN ? AND ref IS NULL", "task_id", task_ids)
+def _linked(connection: Connection, account: str, refs: list[str]) -> dict[str, str]:
+    """Task id → ref, of all ids that are linked to these refs."""
+    if not refs:
+        return {}
+    query = "SELECT task_id, ref FROM link WHERE account = ? AND ref IN ?"
+    return dict(map(tuple, run(connection, query, account, refs)))
+
+
+_BY_REF = "fact.account = ? AND ref IN ?"
+_BY_TASK_ID = "fact.account = ? AND task_id IN ? AND ref IS NULL"
+"""Where the facts of tasks are found: by ref, and by task id those that name nothing else."""
+
+_AT_ONCE = 2 * MOST_READ
+"""Rows read by one statement, before it is looked at whether they are all of one task."""
 
 
 def facts_of(connection: Connection, account: str, keys: Iterable[str]) -> dict[str, list[Fact]]:
-    """Key → all facts of that task."""
+    """Key → all facts of that task. Of a task with more than MOST_READ facts MOST_READ + 1: those recorded
+    first, and if so many name its ref, none that names only its task id.
+    """
+    refs, task_ids = _split(keys)
     found: dict[str, list[Fact]] = defaultdict(list)
-    for condition, name, key_of in _about(connection, account, keys):
-        query = f"SELECT {_FACT}, {name} FROM fact WHERE {condition}"  # noqa: S608 - our own words
-        for row in run(connection, query, account, list(key_of)).all():
-            found[key_of[row[7]]].append(read_fact(row))
-    return dict(found)
+    for row in _facts(connection, account, "ref", list(refs)):
+        found[row[5]].append(read_fact(row))
+    whole = [ref for ref in refs if len(found.get(ref, ())) <= MOST_READ]
+    task_ids |= _linked(connection, account, whole)
+    for row in _facts(connection, account, "task_id", list(task_ids)):
+        found[task_ids[row[6]]].append(read_fact(row))
+    return {key: facts if len(facts) <= MOST_READ else _first(facts) for key, facts in found.items()}
+
+
+def _first(facts: list[Fact]) -> list[Fact]:
+    return sorted(facts, key=ARRIVAL)[: MOST_READ + 1]
+
+
+def _facts(connection: Connection, account: str, name: str, values: list[str]) -> list[Sequence[Any]]:
+    """The rows of facts that name these values, no more than MOST_READ + 1 for each of them."""
+    if not values:
+        return []
+    where = _BY_REF if name == "ref" else _BY_TASK_ID
+    query = f"SELECT {_FACT} FROM fact WHERE {where} LIMIT {_AT_ONCE}"  # noqa: S608 - our own words
+    rows: list[Sequence[Any]] = run(connection, query, account, values).all()
+    if len(rows) <= MOST_READ:
+        return rows
+    if len(values) == 1:
+        return _first_facts(connection, account, where, values)
+    if len(rows) < _AT_ONCE:
+        place = 5 if name == "ref" else 6
+        counts = Counter(row[place] for row in rows)
+        crowded = {value for value, count in counts.items() if count > MOST_READ}
+        rows = [row for row in rows if row[place] not in crowded]
+        return [*rows, *(row for value in crowded for row in _facts(connection, account, name, [value]))]
+    half = len(values) // 2
+    parts = values[:half], values[half:]
+    return [row for part in parts for row in _facts(connection, account, name, part)]
+
+
+def _first_facts(connection: Connection, account: str, where: str, values: list[str]) -> list[Sequence[Any]]:
+    """The rows of the first facts of one task, as they were recorded."""
+    query = f"SELECT {_FACT} FROM fact WHERE {where} ORDER BY {in_order(connection)} LIMIT {MOST_READ + 1}"  # noqa: S608 - our own words
+    return list(run(connection, query, account, values).all())
+
+
+def in_order(connection: Connection) -> str:
+    """By seq. On SQLite an index by ref or task id has that order. On PostgreSQL it has not, and with a plain
+    `seq` the planner might go through the whole table by it.
+    """
+    return "seq + 0" if is_postgres(connection) else "seq"
 
 
 def count_facts(connection: Connection, account: str, keys: Iterable[str]) -> dict[str, int]:
     """Key → how many facts of that task there are, for those that have any."""
     counts: dict[str, int] = defaultdict(int)
-    for condition, name, key_of in _about(connection, account, keys):
-        query = f"SELECT {name}, count(*) FROM fact WHERE {condition} GROUP BY {name}"  # noqa: S608 - our own words
-        for named, count in run(connection, query, account, list(key_of)):
+    refs, task_ids = names_of(connection, account, keys)
+    for name, where, key_of in (("ref", _BY_REF, refs), ("task_id", _BY_TASK_ID, task_ids)):
+        query = f"SELECT {name}, count(*) FROM fact WHERE {where} GROUP BY {name}"  # noqa: S608 - our own words
+        for named, count in run(connection, query, account, list(key_of)) if key_of else ():
             counts[key_of[named]] += count
     return dict(counts)
+
+
+def have_facts(connection: Connection, account: str, keys: Iterable[str]) -> list[str]:
+    """Those of the tasks of which there is any fact that names them as their key does."""
+    return [key for key in keys if has_facts(connection, account, key, float("-inf"))]
+
+
+def has_facts(connection: Connection, account: str, key: str, since: float) -> bool:
+    """Whether any fact of this moment or later names the task as its key does."""
+    where, names = named_by(key)
+    query = f"SELECT 1 FROM fact WHERE {where} AND at >= ? LIMIT 1"  # noqa: S608 - our own words
+    return run(connection, query, account, names, since).first() is not None
+
+
+def named_by(key: str) -> tuple[str, list[str]]:
+    """A condition of facts that name the task as its key does, and the values for its second `?`."""
+    return (_BY_TASK_ID, [key[1:]]) if key.startswith("#") else (_BY_REF, [key])
 
 
 _FACT = ", ".join(each.name for each in FACT_COLUMNS)
@@ -155,10 +222,11 @@ _FACT = ", ".join(each.name for each in FACT_COLUMNS)
 
 def known_tasks(connection: Connection, account: str, keys: Collection[str]) -> dict[str, Known]:
     """Key → how it is known, for those tasks that there are."""
-    query = "SELECT key, state, confidence, settled, hooks_late FROM task WHERE account = ? AND key IN ?"
+    columns = "key, state, confidence, settled, hooks_late, crowding"
+    query = f"SELECT {columns} FROM task WHERE account = ? AND key IN ?"  # noqa: S608 - our own words
     rows = run(connection, query, account, list(keys))
     return {
-        key: Known(state, confidence, bool(settled), late) for key, state, confidence, settled, late in rows
+        key: Known(state, confidence, bool(settled), *more) for key, state, confidence, settled, *more in rows
     }
 
 
@@ -177,17 +245,24 @@ def finding_rows_of(connection: Connection, account: str, keys: Collection[str])
 def drop_tasks(connection: Connection, account: str, keys: Collection[str]) -> None:
     """Take away tasks, with what they add to the sums."""
     if keys:
-        deltas = Deltas(standard(connection))
+        deltas, changes = Deltas(standard(connection)), TaskCounts()
         for counted in counted_of(connection, account, keys).values():
             deltas.add(account, counted, -1)
+            changes.add_task(account, counted.task, -1)
         deltas.write(connection)
         drop_attempts(connection, account, keys)
         run(connection, "DELETE FROM task WHERE account = ? AND key IN ?", account, list(keys))
-        _drop_findings(connection, account, keys)
+        drop_findings(connection, account, keys, changes)
+        changes.write(connection)
 
 
-def _drop_findings(connection: Connection, account: str, keys: Iterable[str]) -> None:
-    run(connection, "DELETE FROM finding WHERE account = ? AND key IN ?", account, list(keys))
+def drop_findings(connection: Connection, account: str, keys: Iterable[str], changes: TaskCounts) -> int:
+    """Take away the findings of these tasks, and from the counts; how many rows there were."""
+    query = "DELETE FROM finding WHERE account = ? AND key IN ? RETURNING category, kind, count"
+    rows = run(connection, query, account, list(keys)).all()
+    for category, kind, count in rows:
+        changes.add_finding(account, category, kind, -count)
+    return len(rows)
 
 
 def put_tasks(connection: Connection, timelines: Sequence[Timeline]) -> None:
@@ -195,25 +270,35 @@ def put_tasks(connection: Connection, timelines: Sequence[Timeline]) -> None:
     by_account: dict[str, dict[str, Timeline]] = defaultdict(dict)
     for timeline in timelines:
         by_account[timeline.account][timeline.key] = timeline
-    deltas = Deltas(standard(connection))
+    deltas, changes = Deltas(standard(connection)), TaskCounts()
     for account, mine in by_account.items():
-        _put_tasks(connection, account, mine, deltas)
+        _put_tasks(connection, account, mine, deltas, changes)
     deltas.write(connection)
-    write(connection, FINDING, "add", [row for timeline in timelines for row in finding_rows(timeline)])
+    findings = [row for timeline in timelines for row in finding_rows(timeline)]
+    for row in findings:
+        changes.add_finding(row["account"], row["category"], row["kind"], row["count"])
+    write(connection, FINDING, "add", findings)
+    changes.write(connection)
 
 
 def _put_tasks(
-    connection: Connection, account: str, timelines: Mapping[str, Timeline], deltas: Deltas
+    connection: Connection,
+    account: str,
+    timelines: Mapping[str, Timeline],
+    deltas: Deltas,
+    changes: TaskCounts,
 ) -> None:
     before = counted_of(connection, account, timelines)
     after = {
         key: Counted(new_task_row(timeline), attempt_rows(timeline)) for key, timeline in timelines.items()
     }
     for key, counted in after.items():
-        deltas.change(account, before.get(key), counted)
+        was = before.get(key)
+        deltas.change(account, was, counted)
+        changes.change_task(account, was and was.task, counted.task)
     write(connection, TASK, "put", [counted.task for counted in after.values()])
     put_attempts(connection, account, before, after)
-    _drop_findings(connection, account, timelines)
+    drop_findings(connection, account, timelines, changes)
 
 
 def put_queues(connection: Connection, rows: Sequence[Mapping[str, Any]]) -> None:

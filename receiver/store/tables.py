@@ -5,7 +5,7 @@
 
 from typing import Any
 
-from sqlalchemy import JSON, BigInteger, Column, Index, Integer, LargeBinary, Table, Text, text
+from sqlalchemy import JSON, BigInteger, Column, Index, Integer, LargeBinary, SmallInteger, Table, Text, text
 from sqlmodel import Field, SQLModel
 
 _SEQ = BigInteger().with_variant(Integer, "sqlite")
@@ -34,6 +34,12 @@ def _where_null(name: str, column: str, *columns: str) -> Index:
     """An index of the rows where a column is not there, which are few."""
     lacks = Column(column).is_(None)
     return Index(name, *columns, sqlite_where=lacks, postgresql_where=lacks)
+
+
+def _asked_in_vain(name: str, *columns: str) -> Index:
+    """An index of the tasks that are to be asked about later than they were due, which are few."""
+    is_later: Any = Column("ask_at") > Column("due_at")
+    return Index(name, *columns, sqlite_where=is_later, postgresql_where=is_later)
 
 
 class DeliveryRow(SQLModel, table=True):
@@ -143,7 +149,7 @@ class LinkRow(SQLModel, table=True):
 class TaskRow(SQLModel, table=True):
     """One task's timeline, folded. `key`: its ref, or `#` and the vendor's id. `ask_at`: `due_at`, and later
     once it was asked about in vain, `asks` times. From `created_at` on: for analysts; without one the task is
-    not in the rollups, since it was folded by a version that had none.
+    not in the rollups, since it was folded by a version that had none. `crowding`: see `Timeline`.
     """
 
     __tablename__ = "task"
@@ -194,6 +200,7 @@ class TaskRow(SQLModel, table=True):
     hooks_late: int = _count()
     hooks_lost: int = _count()
     drifts: int = _count()
+    crowding: int = Field(sa_column=Column(SmallInteger, nullable=False, server_default=text("0")))
 
     __table_args__ = (
         Index("task_by_task_id", "account", "task_id"),
@@ -201,6 +208,7 @@ class TaskRow(SQLModel, table=True):
         Index("task_by_first", "first_at", "account", "key"),
         Index("task_by_queue", "account", "queue_id", "state"),
         _where_null("task_by_uncounted", "created_at", "account"),
+        _asked_in_vain("task_by_oldest", "due_for", "due_at"),
     )
 
 

@@ -220,3 +220,27 @@ async def test_messages_are_listed_page_by_page(rig: Rig) -> None:
             break
         cursor = f"&cursor={page['next_cursor']}"
     assert len(seen) == len(set(seen)) == len(await messages(rig, name)) >= 12
+
+
+@pytest.mark.parametrize(
+    ("options", "problem"),
+    [
+        (
+            {"body": "{% for x in range(10000000) %}x{% endfor %}"},
+            "line 1: a loop goes over a list of the event",
+        ),
+        ({"body": "{{ event.id|center(1000000000) }}"}, "the filter 'center' cannot be used"),
+        ({}, "a template of 1 to 20000 characters"),
+    ],
+)
+async def test_a_template_is_checked_when_it_is_set(rig: Rig, options: Json, problem: str) -> None:
+    body = {"name": "crm", "url": URL, "format": "template", "options": options}
+    refused = await ask(rig, "/v1/subscriptions", "POST", 422, body)
+    assert problem in str(refused)
+    assert "options.body" in str(refused)
+    made = await subscribe(rig, format="template", options={"body": "{{ event.id }}"})
+    path = f"/v1/subscriptions/{made['subscription']['id']}"
+    assert problem in str(await ask(rig, path, "PATCH", 422, {"options": options}))
+    plain = await subscribe(rig, options=options)  # which is nothing to another format
+    path = f"/v1/subscriptions/{plain['subscription']['id']}"
+    assert problem in str(await ask(rig, path, "PATCH", 422, {"format": "template"}))

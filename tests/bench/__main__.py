@@ -3,6 +3,7 @@
 import typer
 
 from tests.bench.analytics import analytics
+from tests.bench.bulkheads import bulkheads, crowd
 from tests.bench.delivering import delivery
 from tests.bench.exporting import export
 from tests.bench.growth import growth
@@ -32,6 +33,7 @@ def _group() -> None:
 MEASURES = (
     *(ingest, latency, fsync, strangers, rebuild, memory, growth),
     *(reconcile, delivery, analytics, export, scrape),
+    *(bulkheads, crowd),
 )
 
 for command in (*MEASURES, profile):

@@ -59,13 +59,13 @@ def delivery(
     ratios, beside, ends = [], [], []
     with options.ground(folder) as here:
         for number in range(1, rounds + 1):
-            with _crm() as port:
+            with subscriber() as port:
                 ours, bare = _throughput(here, port, messages)
                 quiet = _delays(here, port, seconds, rate, hanging=False)
                 disturbed = _delays(here, port, seconds, rate, hanging=True)
             ratios.append(ours / bare)
-            beside.append(_p99(disturbed) / _p99(quiet))
-            ends.append(1000 * _p99(quiet))
+            beside.append(p99(disturbed) / p99(quiet))
+            ends.append(1000 * p99(quiet))
             say(
                 f"round {number} of {rounds}: {ours:,.0f}/s, bare {bare:,.0f}/s, p99 {ends[-1]:.0f} ms, "
                 f"beside a hanging one × {beside[-1]:.2f}"
@@ -90,8 +90,8 @@ def delivery(
 
 
 @contextmanager
-def _crm() -> Iterator[int]:
-    """The subscriber, on the load's core."""
+def subscriber() -> Iterator[int]:
+    """The port of a subscriber, on the load's core."""
     port = free_port()
     core = load_core()
     program = Program(
@@ -108,6 +108,7 @@ class Post:
     port: int
     settings: Path
     crm: int
+    api_port: int
 
     def subscribe(self, name: str, path: str = "hook", *more: str) -> str:
         url = f"http://127.0.0.1:{self.crm}/{path}"
@@ -141,17 +142,17 @@ class Post:
 
 
 @contextmanager
-def _receiver(ground: Ground, crm: int) -> Iterator[Post]:
-    store = ground.new_folder() / "receiver.db"
-    with serve(ground, str(store)) as served:
-        (port,) = served.ports
+def post_office(ground: Ground, crm: int, store: str | None = None) -> Iterator[Post]:
+    """A receiver on this store, or on a new one."""
+    with serve(ground, store or str(ground.new_folder() / "receiver.db")) as served:
+        (port,), (api_port,) = served.ports, served.api_ports
         settings = max(ground.folder.glob(f"*/receiver-{port}.toml"))
-        yield Post(port, settings, crm)
+        yield Post(port, settings, crm, api_port)
 
 
 def _throughput(ground: Ground, crm: int, messages: int) -> tuple[float, float]:
     """Messages per second: ours, from a full outbox, and those of the bare loop."""
-    with _receiver(ground, crm) as post:
+    with post_office(ground, crm) as post:
         subscription = post.subscribe("fast")
         post.change("pause", subscription)
         time.sleep(_KNOWN_S)
@@ -192,25 +193,37 @@ def _rate(arrivals: Sequence[Arrival]) -> float:
 
 def _delays(ground: Ground, crm: int, seconds: float, rate: float, hanging: bool) -> list[float]:
     """Seconds from each `after` hook to its signed outcome at a healthy subscriber."""
-    with _receiver(ground, crm) as post:
+    with post_office(ground, crm) as post:
         if hanging:
             post.subscribe("hanging", "hang")
-        post.subscribe("healthy", "hook", "--set", 'filter.types=["task.finished"]')
-        time.sleep(_KNOWN_S)
-        post.arrivals()
-        sent: dict[str, float] = {}
-        begin = time.monotonic()
-        for number in range(int(seconds * rate)):
-            time.sleep(max(0.0, begin + number / rate - time.monotonic()))
-            ref = new_ref()
-            post.hook("before", ref)
-            sent[ref] = time.time()
-            post.hook("after", ref)
-        arrived = {ref: at for at, event, ref in _gather(post, len(sent)) if event == "task.finished"}
+        subscribe_to_ends(post)
+        return delays(post, seconds, rate)
+
+
+def subscribe_to_ends(post: Post) -> str:
+    """A healthy subscriber's subscription, known to the sender by now."""
+    subscription = post.subscribe("healthy", "hook", "--set", 'filter.types=["task.finished"]')
+    time.sleep(_KNOWN_S)
+    return subscription
+
+
+def delays(post: Post, seconds: float, rate: float) -> list[float]:
+    """Seconds from each `after` hook to its outcome at the one who subscribed to ends. Raises BenchError."""
+    post.arrivals()
+    sent: dict[str, float] = {}
+    begin = time.monotonic()
+    for number in range(int(seconds * rate)):
+        time.sleep(max(0.0, begin + number / rate - time.monotonic()))
+        ref = new_ref()
+        post.hook("before", ref)
+        sent[ref] = time.time()
+        post.hook("after", ref)
+    arrived = {ref: at for at, event, ref in _gather(post, len(sent)) if event == "task.finished"}
     if arrived.keys() != sent.keys():
         raise BenchError(f"{len(sent.keys() - arrived.keys())} outcomes did not come")
     return [arrived[ref] - at for ref, at in sent.items()]
 
 
-def _p99(values: Sequence[float]) -> float:
+def p99(values: Sequence[float]) -> float:
+    """The 99th percentile."""
     return statistics.quantiles(values, n=100)[98]

@@ -12,6 +12,7 @@ from sqlalchemy import Dialect, Index
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.schema import CreateIndex, CreateTable
 
+from receiver.store import task_counts
 from receiver.store.engine import Store
 from receiver.store.tables import METADATA, TASK
 from tests.bench import year
@@ -51,6 +52,7 @@ def on_sqlite(folder: Path, tasks: int, say: Say) -> str:
                 connection.execute(f"PRAGMA {pragma}")
             _fill(connection.execute, sqlite.dialect(), tasks, say)
             connection.execute("PRAGMA journal_mode=WAL")
+        _count(str(unfinished))
         unfinished.rename(path)
     return str(path)
 
@@ -74,6 +76,7 @@ def on_postgres(postgres: Postgres, folder: Path, tasks: int, say: Say) -> str:
             for setting in _ROOMY:
                 run(f"SET {setting}")
             _fill(run, postgresql.dialect(), tasks, say)  # type: ignore[no-untyped-call]
+            _count(postgres.url(unfinished))
             # As autovacuum would, sooner or later.
             run("VACUUM (ANALYZE)")
         postgres.execute("postgres", f"ALTER DATABASE {unfinished} RENAME TO {name}")
@@ -98,6 +101,12 @@ def _insist_on_room(folder: Path, tasks: int) -> None:
 def _create(target: str) -> None:
     with closing(Store(target)) as store:
         store.create()
+
+
+def _count(target: str) -> None:
+    with closing(Store(target)) as store, store.transaction() as connection:
+        wrong = task_counts.differences(connection)
+        task_counts.add(connection, {key: right - kept for key, (kept, right) in wrong.items()})
 
 
 def _fill(run: Run, dialect: Dialect, tasks: int, say: Say) -> None:

@@ -31,9 +31,10 @@ _SAID = {
 
 @dataclass(frozen=True, slots=True)
 class Traffic:
-    """What to send. `kind`: minted (our hook URLs), plain (the same bodies to `path`), stripe (signed events
-    of the type `event`). `repeat`: the same requests may be sent again. `random_refs`: refs of minted URLs
-    that begin with anything, as a customer's own may, not with the time as ours do.
+    """What to send. `kind`: minted (our hook URLs), crowded (one of them, of a single task), plain (the same
+    bodies to `path`), stripe (signed events of the type `event`). `repeat`: the same requests may be sent
+    again. `random_refs`: refs of minted URLs that begin with anything, as a customer's own may, not with the
+    time as ours do.
     """
 
     kind: str
@@ -52,6 +53,7 @@ def requests(traffic: Traffic, count: int, seed: int) -> list[Request]:
     """`count` requests; another seed gives other ids, refs and calls."""
     makers: dict[str, Callable[[Traffic, Random], Iterator[Request]]] = {
         "minted": _hooks,
+        "crowded": _hooks_of_one_task,
         "plain": _hooks,
         "stripe": _stripe_events,
     }
@@ -70,6 +72,13 @@ def _hooks(traffic: Traffic, rng: Random) -> Iterator[Request]:
             open_tasks[place] = _Task(rng, signer, traffic)
 
 
+def _hooks_of_one_task(traffic: Traffic, rng: Random) -> Iterator[Request]:
+    """One URL that is used for every task."""
+    task = _Task(rng, HookSigner((HookKey(KEY_NAME, KEY_SECRET),)), traffic)
+    while True:
+        yield task.next_hook(rng, again=True)
+
+
 def one_task(traffic: Traffic, seed: int) -> list[Request]:
     """The four hooks of one task."""
     rng = Random(seed)
@@ -83,7 +92,7 @@ class _Task:
     def __init__(self, rng: Random, signer: HookSigner, traffic: Traffic) -> None:
         ref = f"{rng.getrandbits(64):016x}" if traffic.random_refs else _ref(rng)
         urls = mint_urls(signer, "http://127.0.0.1", ACCOUNT, ref)
-        minted = traffic.kind == "minted"
+        minted = traffic.kind in ("minted", "crowded")
         self._paths = [urlsplit(urls[f"url_{event}"]).path if minted else traffic.path for event in EVENTS]
         self._number = rng.randrange(10**8, 10**9)
         self._calls = [_uuid(rng), _uuid(rng)]
@@ -93,7 +102,10 @@ class _Task:
     def ended(self) -> bool:
         return self._done == len(EVENTS)
 
-    def next_hook(self, rng: Random) -> Request:
+    def next_hook(self, rng: Random, again: bool = False) -> Request:
+        """The next in order; `again`: one more `before_again`."""
+        if again:
+            self._done = EVENTS.index("before_again")
         event, path = EVENTS[self._done], self._paths[self._done]
         call, (kind, status) = self._calls[self._done > 0], _SAID[event]
         unique = _uuid(rng)

@@ -1,17 +1,24 @@
 """`receiver tasks add`: each task once, whatever happens on the way."""
 
 import asyncio
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from receiver.cli.adding import _heard_of
 from receiver.domain.facts import EVENTS
+from receiver.domain.fold import fold
 from receiver.domain.hooks import our_hook
+from receiver.store import statements
+from receiver.store.engine import Store
 from tests.api.rig import running_rig
 from tests.cli.emulation import Emulation, emulation
 from tests.cli.scripted import scripted
 from tests.cli.shell import SECRET, SIGNER, Shell
+from tests.factories import ACCOUNT, seen
+from tests.store.test_query_plans import overheard, plans
 
 NUMBER = "+79161234567"
 HEAD = "ref,name,a_number,b_number,start_time_utc\n"
@@ -146,3 +153,18 @@ def test_tasks_whose_fate_cannot_be_found_out_are_named_and_found_later(
         scheduler.unlisted = False
         assert _created(shell.ask(*_add(file, "5"))) == {"o-1": False, "o-2": False}
         assert [task["name"] for task in scheduler.tasks] == ["Order o-1", "Order o-2"]
+
+
+def test_only_the_refs_of_the_file_are_read_from_the_store(tmp_path: Path) -> None:
+    """Before, those of all tasks of the account were: a million for a file of one."""
+    with closing(Store(tmp_path / "receiver.db")) as store:
+        store.create()
+        with store.transaction() as connection:
+            timelines = [fold([seen("executed", 1.0, about=(f"o-{n}", str(n)))]) for n in range(50)]
+            statements.put_tasks(connection, timelines)
+            with overheard(connection) as heard:
+                found = _heard_of(connection, ACCOUNT, {"o-7", "o-8", "new"})
+            assert found == {"o-7": "7", "o-8": "8"}
+            assert plans(connection, heard)[0] == (
+                "SEARCH task USING INDEX sqlite_autoindex_task_1 (account=? AND key=?)"
+            )

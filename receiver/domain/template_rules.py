@@ -1,0 +1,146 @@
+"""What a body template may say, looked at before it is compiled. It loops over lists of the event only, and
+within a loop over lists of the loop's variable only: its work follows from its length and the event's.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+
+from jinja2 import nodes
+
+from receiver.errors import InputError
+
+FIELD = "options.body"
+
+FILTERS = frozenset(
+    (
+        *("abs", "capitalize", "count", "d", "default", "dictsort", "e", "escape", "first", "float", "int"),
+        *("items", "join", "last", "length", "list", "lower", "map", "max", "min", "reject", "rejectattr"),
+        *("replace", "reverse", "round", "safe", "select", "selectattr", "sort", "string", "sum", "title"),
+        *("tojson", "trim", "truncate", "unique", "upper", "urlencode"),
+    )
+)
+
+_METHODS = ("get", "items", "keys", "values")
+
+_MOST_DEPTH = 50
+"""Levels of nested tags, brackets and operators."""
+
+_ALLOWED: tuple[type[nodes.Node], ...] = (
+    *(nodes.Template, nodes.Output, nodes.TemplateData, nodes.If, nodes.For, nodes.Assign),
+    *(
+        nodes.Name,
+        nodes.Const,
+        nodes.Getattr,
+        nodes.Getitem,
+        nodes.Slice,
+        nodes.Call,
+        nodes.Filter,
+        nodes.Test,
+    ),
+    *(nodes.Compare, nodes.Operand, nodes.And, nodes.Or, nodes.Not, nodes.CondExpr, nodes.Concat),
+    *(nodes.Add, nodes.Sub, nodes.Mul, nodes.Div, nodes.FloorDiv, nodes.Mod, nodes.Neg, nodes.Pos),
+    *(nodes.List, nodes.Tuple, nodes.Dict, nodes.Pair, nodes.Keyword),
+)
+
+_CONTAINERS = (nodes.List, nodes.Tuple, nodes.Dict)
+
+LOOPS = (
+    "a loop goes over a list of the event, such as {% for call in event.data.calls %}, and a loop within it "
+    "over a list of its own variable"
+)
+
+
+@dataclass
+class _Scope:
+    """The names that are known here. `loop`: those that the innermost loop sets; None outside of loops."""
+
+    names: set[str] = field(default_factory=lambda: {"event"})
+    loop: frozenset[str] | None = None
+
+
+def check(template: nodes.Template) -> None:
+    """Raises InputError, which names the line and what to write instead."""
+    _check(template, _Scope(), 0)
+
+
+def refused(line: int, problem: str) -> InputError:
+    return InputError(FIELD, f"line {line}: {problem}")
+
+
+def _check(node: nodes.Node, scope: _Scope, depth: int) -> None:
+    if depth > _MOST_DEPTH:
+        raise refused(node.lineno, f"more than {_MOST_DEPTH} levels within each other: write it in steps")
+    if not isinstance(node, _ALLOWED):
+        name = type(node).__name__.lower()
+        raise refused(node.lineno, f"'{name}' cannot be used: only for, if, set, filters and operators")
+    if isinstance(node, nodes.For):
+        _check_loop(node, scope, depth)
+        return
+    _check_one(node, scope)
+    for child in node.iter_child_nodes():
+        _check(child, scope, depth + 1)
+    if isinstance(node, nodes.Assign):
+        scope.names.update(_targets(node.target))
+
+
+def _check_one(node: nodes.Node, scope: _Scope) -> None:
+    if isinstance(node, nodes.Name) and node.ctx == "load" and node.name not in scope.names:
+        raise refused(node.lineno, f"'{node.name}' is not known: a template knows `event` and what it sets")
+    if isinstance(node, nodes.Getattr) and node.attr.startswith("_"):
+        raise refused(node.lineno, f"'{node.attr}' is no part of an event")
+    if isinstance(node, nodes.Call) and not _is_method(node.node):
+        raise refused(
+            node.lineno, f"nothing can be called but {', '.join(f'.{name}()' for name in _METHODS)}"
+        )
+    if isinstance(node, nodes.Filter) and node.name not in FILTERS:
+        raise refused(
+            node.lineno, f"the filter '{node.name}' cannot be used; there are {', '.join(sorted(FILTERS))}"
+        )
+    if isinstance(node, nodes.Assign):
+        _targets(node.target)
+        if isinstance(node.node, _CONTAINERS) or any(map(node.node.find, _CONTAINERS)):
+            raise refused(node.lineno, "set takes no lists or objects: write them where they are used")
+
+
+def _is_method(node: nodes.Node) -> bool:
+    return isinstance(node, nodes.Getattr) and node.attr in _METHODS
+
+
+def _check_loop(node: nodes.For, scope: _Scope, depth: int) -> None:
+    root = _root(node.iter)
+    if node.recursive or root is None or root not in ({"event"} if scope.loop is None else scope.loop):
+        raise refused(node.lineno, LOOPS)
+    _check(node.iter, scope, depth + 1)
+    names = frozenset(_targets(node.target))
+    inner = _Scope(scope.names | names | {"loop"}, names)
+    for child in _parts(node):
+        _check(child, inner, depth + 1)
+    for child in node.else_:
+        _check(child, scope, depth + 1)
+
+
+def _parts(node: nodes.For) -> Iterator[nodes.Node]:
+    yield from node.body
+    if node.test is not None:
+        yield node.test
+
+
+def _root(node: nodes.Node | None) -> str | None:
+    """The variable of which this is a part, if it is one."""
+    while not isinstance(node, nodes.Name):
+        if isinstance(node, nodes.Getattr | nodes.Getitem | nodes.Filter) or (
+            isinstance(node, nodes.Call) and _is_method(node.node)
+        ):
+            node = node.node
+        else:
+            return None
+    return node.name
+
+
+def _targets(node: nodes.Node) -> Sequence[str]:
+    """The names that a loop or `set` sets."""
+    parts = node.items if isinstance(node, nodes.Tuple) else [node]
+    names = [each.name for each in parts if isinstance(each, nodes.Name)]
+    if len(names) < len(parts) or any(name in ("event", "loop") or name.startswith("_") for name in names):
+        raise refused(node.lineno, "name the variable otherwise: not `event`, `loop`, or with a _ in front")
+    return names
