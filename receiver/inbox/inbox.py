@@ -133,7 +133,7 @@ def measure(connection: Connection) -> Level:
     return Level(int(hooks), int(total), oldest)
 
 
-def _first(connection: Connection, most: int, without: Collection[int]) -> list[Batch]:
+def _first(connection: Connection, most: int, without: Collection[int] = ()) -> list[Batch]:
     query = _COUNTS + (_LOCKED if is_postgres(connection) else "")
     counts = run(connection, query, _LOOKED_AT + len(without)).all()
     numbers: list[int] = []
