@@ -4,7 +4,7 @@ import time
 
 import httpx2
 
-_START_S = 20.0
+_START_S = 60.0
 
 
 def becomes_ready(api_url: str) -> bool:

@@ -1,7 +1,7 @@
 """Batches of raw hooks on disk, from their acknowledgement until the ledger has them."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from functools import partial
 from typing import NamedTuple, Protocol, TypeVar
@@ -69,9 +69,9 @@ class Inbox(Protocol):
         StoreUnavailableError.
         """
 
-    def take(self, most: int) -> AbstractAsyncContextManager[Taken]:
-        """The oldest batches, with about `most` hooks together. They stay in the inbox until they are
-        finished.
+    def take(self, most: int, without: Collection[int] = ()) -> AbstractAsyncContextManager[Taken]:
+        """The oldest batches, with about `most` hooks together, but for those of the numbers `without`. They
+        stay in the inbox until they are finished.
         """
 
     async def measure(self) -> Level:
@@ -100,11 +100,11 @@ class StoreInbox:
         self.level = Level(level.hooks + len(hooks), level.bytes + len(document), level.since or at)
 
     @asynccontextmanager
-    async def take(self, most: int) -> AsyncIterator[Taken]:
-        """The oldest batches, with about `most` hooks together. They stay in the inbox until they are
-        finished.
+    async def take(self, most: int, without: Collection[int] = ()) -> AsyncIterator[Taken]:
+        """The oldest batches, with about `most` hooks together, but for those of the numbers `without`. They
+        stay in the inbox until they are finished.
         """
-        first = partial(_first, most=most)
+        first = partial(_first, most=most, without=without)
         if self._store.is_shared:
             async with self._store.claim() as claim:
                 yield (taken := Taken(await claim(first), claim))
@@ -133,11 +133,14 @@ def measure(connection: Connection) -> Level:
     return Level(int(hooks), int(total), oldest)
 
 
-def _first(connection: Connection, most: int) -> list[Batch]:
-    counts = run(connection, _COUNTS + (_LOCKED if is_postgres(connection) else ""), _LOOKED_AT).all()
+def _first(connection: Connection, most: int, without: Collection[int] = ()) -> list[Batch]:
+    query = _COUNTS + (_LOCKED if is_postgres(connection) else "")
+    counts = run(connection, query, _LOOKED_AT + len(without)).all()
     numbers: list[int] = []
     hooks = 0
     for number, count in counts:
+        if number in without:
+            continue
         if numbers and hooks + count > most:
             break
         numbers.append(number)

@@ -22,6 +22,7 @@ from receiver.inbox.reading import Reading, Unread, read_batches, unread
 from receiver.inbox.tracing import Fate, hook_span
 from receiver.ledger.arrivals import Arrival, Delivery, add_arrivals, known_deliveries
 from receiver.ledger.backlog import Background, Backlog
+from receiver.ledger.postponed import TOGETHER, Postponed
 from receiver.ledger.problems import where_from
 from receiver.ledger.throttle import BatchSize
 from receiver.store.engine import translated
@@ -51,6 +52,9 @@ class InboxReader:
         self._folded = folded
         self._size = BatchSize(LEAST, MOST)
         self._retry_at = 0.0
+        self._failures = 0
+        self._has_read = False
+        self._postponed = Postponed[int]()
         self.backlog = Backlog()
 
     async def run(self, stop: asyncio.Event) -> None:
@@ -98,19 +102,24 @@ class InboxReader:
         most = self._size.within(self._throttle.length_s)
         try:
             try:
-                await self._read_some(most)
+                if self._failures < TOGETHER:
+                    await self._read_some(most)
+                else:
+                    await self._read_one_by_one()
             except StoreUnavailableError:
                 raise
             except Exception:
                 await self._read_one_by_one()
         except StoreUnavailableError as error:
+            self._failures += 1
             _log.warning("hooks are not read, will be tried again", problem=str(error))
             return False
+        self._failures, self._has_read = 0, True
         return True
 
     async def _read_some(self, most: int) -> None:
         growth = self.backlog.growth
-        async with self._inbox.take(most) as taken:
+        async with self._inbox.take(most, self._postponed.now(_now())) as taken:
             if not taken.batches:
                 await self._inbox.measure()
                 self.backlog.shrink(growth)
@@ -118,16 +127,23 @@ class InboxReader:
             reading = await asyncio.to_thread(read_batches, taken.batches, self._fields)
             began = _now()
             await taken.finish(partial(_keep, reading=reading, now=self._clock.now()))
+        self._postponed.forget_past(began)
         self._size.note(len(reading.arrivals), _now() - began)
         self._count(reading.arrivals, reading.unread)
 
     async def _read_one_by_one(self) -> None:
-        """Read the first batch, and let what cannot be kept of it be set aside. Raises
-        StoreUnavailableError.
+        """Read the first batch, and let what cannot be kept of it be set aside. Raises StoreUnavailableError,
+        and then others are read before it for a while.
         """
-        async with self._inbox.take(1) as taken:
+        async with self._inbox.take(1, self._postponed.now(_now())) as taken:
             reading = await asyncio.to_thread(read_batches, taken.batches, self._fields)
-            kept = await taken.finish(partial(_keep_each, reading=reading, now=self._clock.now()))
+            try:
+                kept = await taken.finish(partial(_keep_each, reading=reading, now=self._clock.now()))
+            except StoreUnavailableError:
+                for batch in taken.batches:
+                    self._postponed.add(batch.number, _now(), is_only=self._has_read)
+                self._has_read = False
+                raise
         self._count(kept.arrivals, kept.unread, kept.doubled)
 
     async def _retry(self, row: Row[Any]) -> None:

@@ -15,7 +15,7 @@ from receiver.ledger.backlog import Background, Backlog
 from receiver.ledger.counting import count
 from receiver.ledger.dirty import DirtyTask
 from receiver.ledger.ledger import OTHER_FOLDS_S
-from receiver.ledger.postponed import Postponed
+from receiver.ledger.postponed import TOGETHER, Postponed
 from receiver.ledger.problems import where_from
 from receiver.ledger.throttle import BatchSize
 
@@ -28,9 +28,6 @@ PEEK_S = 2.0
 """Pause in seconds before looking for tasks that another receiver has left dirty, or that are to be retried.
 """
 
-
-_TOGETHER = 2
-"""Failures of the store in a row after which tasks are folded one by one: one of them may be the reason."""
 
 _IN_VAIN = 3
 """Tasks over which the store fails until others are left for later: it is in trouble whatever the task."""
@@ -48,7 +45,7 @@ class Folder:
         self._size = BatchSize(LEAST, MOST)
         self._other_folds = False
         self._failures = 0
-        self._postponed = Postponed()
+        self._postponed = Postponed[DirtyTask]()
         self.backlog = Backlog()
 
     async def run(self, stop: asyncio.Event) -> None:
@@ -81,7 +78,7 @@ class Folder:
         """Fold some tasks. False where the store is in trouble."""
         most = self._size.within(self._throttle.length_s)
         try:
-            if self._failures < _TOGETHER:
+            if self._failures < TOGETHER:
                 await self._fold_some(most)
             else:
                 await self._fold_one_by_one(most)

@@ -16,6 +16,7 @@ class Forwarder:
         self._target = target
         self._open: set[asyncio.StreamWriter] = set()
         self._silent: set[asyncio.StreamWriter] = set()
+        self._over = asyncio.Event()
 
     def move(self, target: Path | None) -> None:
         """From now on new connections lead there; those that are open are cut."""
@@ -45,13 +46,18 @@ class Forwarder:
                     ask.transport.abort()
         answer.transport.abort()
 
+    def close(self) -> None:
+        """End all connections."""
+        self._over.set()
+        self.move(None)
+
     async def _pass(self, source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:
         while data := await source.read(_CHUNK):
             if sink not in self._silent:
                 sink.write(data)
                 await sink.drain()
         if sink in self._silent:
-            await asyncio.Event().wait()
+            await self._over.wait()
         raise ConnectionResetError  # half of a connection is of no use to anybody
 
 
@@ -65,5 +71,5 @@ async def forwarding(target: Path | None) -> AsyncIterator[Forwarder]:
         yield forwarder
     finally:
         server.close()
-        forwarder.move(None)
-        await asyncio.sleep(0)
+        forwarder.close()
+        await asyncio.sleep(0.05)  # in which the connections end

@@ -106,7 +106,7 @@ def running_pair(folder: Path) -> Iterator[Pair]:
     standby = folder / "b"
     standby.mkdir()
     standby.chmod(0o777)
-    (folder / "a").mkdir()
+    (folder / "a").mkdir(mode=0o700)
     primary = started_server(folder / "a")
     pair = Pair(primary, standby)
     try:

@@ -1,7 +1,7 @@
 """A hook listener in virtual time: its connections are in memory, and so is the inbox behind it."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from random import Random
@@ -64,7 +64,7 @@ class ScriptedInbox:
             raise self.problem
         self.hooks += hooks
 
-    def take(self, most: int) -> AbstractAsyncContextManager[Taken]:
+    def take(self, most: int, without: Collection[int] = ()) -> AbstractAsyncContextManager[Taken]:
         raise NotImplementedError
 
     async def measure(self) -> Level:
