@@ -93,6 +93,17 @@ class Store:
             yield connection
 
     @contextmanager
+    def migration(self) -> Iterator[Connection]:
+        """The same for one that may write all there is: on SQLite it takes files for what it sorts and what it
+        may have to undo, and not memory.
+        """
+        if self._backend.path is not None:
+            with translated():
+                sqlite.use_files(self._backend.writing)
+        with self.transaction() as connection:
+            yield connection
+
+    @contextmanager
     def snapshot(self) -> Iterator[Connection]:
         """A consistent view for reading. Raises StoreUnavailableError where the store cannot give one."""
         with translated(), self._backend.reading.connect() as connection:

@@ -37,6 +37,12 @@ def _append(engine: Engine, statement: str, values: tuple[Any, ...]) -> None:
         pooled.driver_connection.execute(statement, values)  # type: ignore[union-attr]
 
 
+def use_files(engine: Engine) -> None:
+    """From the next transaction on, what does not fit into the cache goes into files of the system's."""
+    with closing(engine.raw_connection()) as pooled:
+        pooled.driver_connection.execute("PRAGMA temp_store=FILE")  # type: ignore[union-attr]
+
+
 def _engine(path: Path, begin: str, connections: int, busy_s: float) -> Engine:
     engine = create_engine(
         URL.create("sqlite", database=str(path)),
