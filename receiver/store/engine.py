@@ -94,8 +94,8 @@ class Store:
 
     @contextmanager
     def migration(self) -> Iterator[Connection]:
-        """The same for one that may write all there is: on SQLite what it sorts, and what it may have to undo,
-        goes into files and not into memory.
+        """The same for one that may write all there is: on SQLite, what it sorts and what it may have to undo
+        goes into files, not into memory.
         """
         if self._backend.path is not None:
             with translated():

@@ -15,6 +15,7 @@ from receiver.delivery.posting import Attempt, Poster
 from receiver.domain.event_types import example
 from receiver.domain.results import CALL_RESULTS
 from receiver.domain.wishes import Format
+from receiver.errors import StoreUnavailableError
 from tests.delivery.vendors import AmoCrmStand, Bitrix24Stand, HubSpotStand, Stand, refuse, told
 
 pytestmark = pytest.mark.anyio
@@ -374,3 +375,22 @@ async def test_what_can_never_be_sent_is_tried_once() -> None:
     assert made.answer is None
     assert made.verdict
     assert made.verdict.kind == "never"
+
+
+async def test_a_call_is_not_finished_where_its_id_cannot_be_kept() -> None:
+    portal, message = Bitrix24Stand(), Message("bitrix24")
+
+    async def keep(_kept: Mapping[str, Any]) -> None:
+        raise StoreUnavailableError("the store is away")
+
+    async def answer(request: httpx2.Request) -> httpx2.Response:
+        found = await portal(Posted(str(request.url), request.content, dict(request.headers)))
+        return httpx2.Response(found.status, stream=_Text(found.text))
+
+    async with httpx2.AsyncClient(transport=httpx2.MockTransport(answer)) as client:
+        made = await Poster(client, WallClock()).attempt(replace(message.letter, keep=keep))
+    assert made.verdict
+    assert (made.verdict.kind, "the store is away" in (made.verdict.problem or "")) == ("failed", True)
+    assert portal.asked == ["register.json"]
+    assert (await message.send(portal)).is_good
+    assert len(portal.calls) == 1
