@@ -79,7 +79,7 @@ def _upgrade(store: Store, file: Path | None) -> tuple[schema.Standing, list[str
     """What was there, the revisions that were applied, and the copy that was made of `file` before that."""
     copy = None
     try:
-        with store.transaction() as connection:
+        with store.migration() as connection:
             before = schema.examine(connection)
             if file is not None and before.verdict == "older":
                 # Nobody else writes meanwhile, so the copy is just what is migrated.

@@ -72,10 +72,7 @@ def export_rows(
     with closing(Store(settings.store)) as store:
         store.create()
         task = _Task(store, wanted, kind, kind.make(found), now)
-        if out == "-":
-            _run(task, lambda data: sys.stdout.write(data.decode()))
-        else:
-            _write_file(task, Path(out), is_resumed=resume)
+        _write_out(task, out, is_resumed=resume)
 
 
 class _Task(NamedTuple):
@@ -104,6 +101,13 @@ def _insist_on_resumable(kind: Format, wanted: Wanted) -> None:
         raise InputError("--resume", _NO_RESUMING)
     if wanted.after:
         raise InputError("--after", "leave it out: --resume goes on behind the last row of FILE.part")
+
+
+def _write_out(task: _Task, out: str, *, is_resumed: bool) -> None:
+    if out == "-":
+        _run(task, lambda data: sys.stdout.write(data.decode()))
+    else:
+        _write_file(task, Path(out), is_resumed=is_resumed)
 
 
 def _write_file(task: _Task, path: Path, *, is_resumed: bool) -> None:

@@ -23,6 +23,20 @@ class Subscription:
     concurrency: int = 4
 
 
+def read_subscription(row: Any, now: float) -> Subscription:
+    """A row of `subscription` as the sender takes it."""
+    return Subscription(
+        id=row.id,
+        url=row.url,
+        secrets=[each["secret"] for each in row.secrets if each["until"] is None or each["until"] > now],
+        format=row.format,
+        options=row.options,
+        is_ordered=row.order == "task",
+        rate=row.rate,
+        concurrency=row.concurrency,
+    )
+
+
 Keep = Callable[[Mapping[str, Any]], Awaitable[None]]
 """Returns once it is on disk. Raises StoreUnavailableError."""
 

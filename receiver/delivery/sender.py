@@ -16,10 +16,10 @@ import structlog
 
 from receiver.clock import Clock
 from receiver.delivery.lane import Lane
-from receiver.delivery.letter import Letter, Subscription
+from receiver.delivery.letter import Letter, read_subscription
 from receiver.delivery.posting import TIMEOUT_S, Attempt, Poster
 from receiver.delivery.tracing import about, header, span
-from receiver.domain.retry import DISABLE_AFTER_S, next_attempt
+from receiver.domain.retry import DISABLE_AFTER_S, Verdict, next_attempt
 from receiver.domain.wishes import accepts
 from receiver.errors import StoreUnavailableError
 from receiver.metrics import Metrics
@@ -226,17 +226,7 @@ class Sender:
         elif verdict.kind == "never":
             state = "dead"
         elif verdict.kind != "delivered":
-            # From now, not from when it began: one that answered late must not be asked again at once.
-            now = self._clock.now()
-            lane.note(False, now, verdict.slow_s)
-            again = next_attempt(message.attempts + 1, now, self._rng.random())
-            state, due_at = (
-                ("dead", due_at) if again is None else (message.state, max(again, lane.slow_until or 0))
-            )
-            if verdict.kind == "gone":
-                lane.over = verdict.problem
-            elif lane.failing_since is not None and now - lane.failing_since >= DISABLE_AFTER_S:
-                lane.over = "nothing could be delivered for 5 days"
+            state, due_at = self._note_failure(lane, message, verdict)
         else:
             lane.note(True, at, 0.0)
             self._count_delivered(message, at + took_s)
@@ -257,6 +247,20 @@ class Sender:
                 answer.text[:_ANSWER] if answer else None,
                 verdict.problem if verdict else None,
             )
+        )
+
+    def _note_failure(self, lane: Lane, message: Claimed, verdict: Verdict) -> tuple[str, float]:
+        """The message's state after an attempt that failed, and when it is due again."""
+        # From now, not from when it began: one that answered late must not be asked again at once.
+        now = self._clock.now()
+        lane.note(False, now, verdict.slow_s)
+        if verdict.kind == "gone":
+            lane.over = verdict.problem
+        elif lane.failing_since is not None and now - lane.failing_since >= DISABLE_AFTER_S:
+            lane.over = "nothing could be delivered for 5 days"
+        again = next_attempt(message.attempts + 1, now, self._rng.random())
+        return (
+            ("dead", message.due_at) if again is None else (message.state, max(again, lane.slow_until or 0))
         )
 
     def _count_delivered(self, message: Claimed, at: float) -> None:
@@ -288,17 +292,3 @@ class Sender:
         for mood in moods:
             if mood.reason:  # if it is resumed it begins anew
                 del self._lanes[mood.subscription]
-
-
-def read_subscription(row: Any, now: float) -> Subscription:
-    """A row of `subscription` as the sender takes it."""
-    return Subscription(
-        id=row.id,
-        url=row.url,
-        secrets=[each["secret"] for each in row.secrets if each["until"] is None or each["until"] > now],
-        format=row.format,
-        options=row.options,
-        is_ordered=row.order == "task",
-        rate=row.rate,
-        concurrency=row.concurrency,
-    )

@@ -104,6 +104,17 @@ class Store:
             yield connection
 
     @contextmanager
+    def migration(self) -> Iterator[Connection]:
+        """The same for one that may write all there is: on SQLite, what it sorts and what it may have to undo
+        goes into files, not into memory.
+        """
+        if self._backend.path is not None:
+            with translated():
+                sqlite.use_files(self._backend.writing)
+        with self.transaction() as connection:
+            yield connection
+
+    @contextmanager
     def snapshot(self, limit_s: float | None = None) -> Iterator[Connection]:
         """A consistent view for reading. Raises StoreUnavailableError where the store cannot give one, and
         TimeLimitError where a read takes longer than `limit_s`.

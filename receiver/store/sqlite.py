@@ -3,7 +3,7 @@
 import sqlite3
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -59,6 +59,12 @@ def _limited(connection: Connection, seconds: float) -> Iterator[None]:
         yield
     finally:
         driver.set_progress_handler(None, 0)
+
+
+def use_files(engine: Engine) -> None:
+    """From the next transaction on, what does not fit into the cache goes into files of the system's."""
+    with closing(engine.raw_connection()) as pooled:
+        pooled.driver_connection.execute("PRAGMA temp_store=FILE")  # type: ignore[union-attr]
 
 
 def _engine(path: Path, *, begin: str, connections: int, busy_s: float, cache_kib: int) -> Engine:

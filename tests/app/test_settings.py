@@ -2,12 +2,14 @@
 
 import re
 import tomllib
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from receiver.cli.config import example_lines
+from receiver.domain.outcomes import describe
 from receiver.errors import SettingsError
 from receiver.sections import (
     AccountSettings,
@@ -18,6 +20,7 @@ from receiver.sections import (
     RetentionSettings,
 )
 from receiver.settings import Settings, load_settings
+from tests.factories import seen
 
 SECRET = "correct-horse-battery-staple-and-more"
 TOML = f"""
@@ -190,3 +193,23 @@ def test_the_file_in_config_is_the_example_without_its_key() -> None:
     example = "\n".join(example_lines()).splitlines()
     differing = [(a, b) for a, b in zip(shipped, example, strict=True) if a != b]
     assert [a for a, _ in differing] == ['secret = ""']
+
+
+def test_numbers_without_a_country_are_of_the_accounts_country(tmp_path: Path) -> None:
+    file = tmp_path / "settings.toml"
+    second = TOML.partition("[reconcile]")[0].partition("[accounts.main]")[2]
+    file.write_text(f'{TOML}[accounts.berlin]{second}region = "DE"\n')
+    fold = load_settings(file).fold
+    plans = {
+        name: replace(seen("scheduled", 1.0, b_number="015112345678"), account=name)
+        for name in ("main", "berlin")
+    }
+    told = {name: describe(fold([plan]))["b_number"]["e164"] for name, plan in plans.items()}
+    assert told == {"main": None, "berlin": "+4915112345678"}
+
+
+def test_a_country_that_there_is_not_is_named(tmp_path: Path) -> None:
+    file = tmp_path / "settings.toml"
+    file.write_text(TOML.replace("[reconcile]", 'region = "Germany"\n[reconcile]'))
+    with pytest.raises(SettingsError, match=r"accounts.main.region: .*'Germany' is no country"):
+        load_settings(file)

@@ -221,7 +221,7 @@ async def test_a_forbidden_address_is_a_failed_attempt_that_says_why(office: Off
     async with office.delivering():
         await live(office, "r1")
         await office.tried(1)
-    assert "a private or reserved address" in office.postings()[0]["problem"]
+    assert "a private address" in office.postings()[0]["problem"]
 
 
 async def test_paused_waits_and_goes_on_with_all_of_it(office: Office, crm: Subscriber) -> None:

@@ -182,6 +182,11 @@ def test_an_upgrade_that_fails_half_way_leaves_the_store_as_it_was(older: Store)
         assert connection.scalar(select(func.count()).select_from(FACT)) == 3
 
 
+def test_what_a_migration_sorts_or_may_undo_needs_no_memory(older: Store) -> None:
+    with older.migration() as connection:
+        assert connection.scalar(text("PRAGMA temp_store")) == 1
+
+
 def test_rows_are_copied_as_they_lie_on_disk(older: Store) -> None:
     """Unless both tables are of one shape, SQLite makes each row anew and sorts the unique index."""
     with older.transaction() as connection:

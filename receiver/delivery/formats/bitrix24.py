@@ -59,15 +59,13 @@ class Bitrix24:
 
 async def _finish(letter: Letter, post: Post, kept: dict[str, object]) -> Answer:
     record = calls.recording_url(letter)
-    if "finished" not in kept:
+    if "finished" not in kept or record is None:
         finished = await _told(letter, post, "telephony.externalCall.finish", _end(letter, kept["call_id"]))
         if letter.kept and _is_not_found(finished):
             finished = replace(finished, is_done=True)  # by an attempt whose answer was lost
         if record is None or not finished.is_good:
             return finished
         await letter.keep({**kept, "finished": True})
-    if record is None:  # its URL was set when the call was finished
-        return Answer(200, is_done=True)
     name = f"{letter.data['record']}{'.wav' if record.lower().endswith('.wav') else '.mp3'}"
     attach = {"CALL_ID": kept["call_id"], "FILENAME": name, "RECORD_URL": record}
     return await _told(letter, post, "telephony.externalCall.attachRecord", attach)

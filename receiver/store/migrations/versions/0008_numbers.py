@@ -6,11 +6,9 @@ other indexes are sorted anew, in files: all of it would not fit into memory.
 """
 
 import re
-from contextlib import suppress
 
 import sqlalchemy as sa
 from alembic import op
-from sqlalchemy.exc import OperationalError
 
 revision = "0008"
 down_revision = "0007"
@@ -29,8 +27,6 @@ _KEY = re.compile(r"PRIMARY KEY \((\"?seq\"?)\)")
 def upgrade() -> None:
     op.add_column("message", sa.Column("kept", sa.Text()))
     if op.get_context().dialect.name == "sqlite":
-        with suppress(OperationalError):  # once a temporary table has been made it is too late for this
-            op.execute("PRAGMA temp_store = FILE")
         for table in _TABLES:
             _make_anew(table)
         for table in _TABLES:
