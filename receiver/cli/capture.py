@@ -12,7 +12,8 @@ from receiver.cli.capture_refused import capture_refused
 from receiver.cli.output import STDERR, STDOUT, ConfigOption, JsonOption, moment, print_json, print_table
 from receiver.domain.fields import FieldReader
 from receiver.inbox.capture import Missing, Sample, as_setting, missing, propose, read_events
-from receiver.inbox.payload import decode, read_payload
+from receiver.inbox.form_text import decode
+from receiver.inbox.payload import read_payload
 from receiver.inbox.unpack import unpack
 from receiver.settings import Settings, load_settings
 from receiver.store.bulk import among
@@ -120,9 +121,8 @@ def _cut(text: str) -> str:
 def _read_lines(row: Row[Any], fields: FieldReader) -> Iterator[str]:
     """What is read of the delivery, an event a line."""
     for event, found in read_events(_sample(row), fields):
-        words = [
-            f"{name}={getattr(found, name)}" for name in found.__slots__ if getattr(found, name) is not None
-        ]
+        values = ((name, getattr(found, name)) for name in found.__struct_fields__)
+        words = [f"{name}={value}" for name, value in values if value is not None]
         yield f"read as {event}: {', '.join(words) or 'nothing but the event of its URL'}"
 
 
@@ -190,7 +190,7 @@ def _plain(row: Row[Any], fields: FieldReader) -> dict[str, Any]:
         "body_bytes": len(row.body),
         "read": read_payload(*sample[:4]).pairs[:_MOST_PAIRS],
         "events": [
-            {"event": event} | {name: getattr(found, name) for name in found.__slots__}
+            {"event": event} | {name: getattr(found, name) for name in found.__struct_fields__}
             for event, found in read_events(sample, fields)
         ],
         "problem": row.problem,

@@ -174,9 +174,13 @@ def pack(said: Said) -> str:
     parts = []
     for name, key in _NAMES[type(said)]:
         value = getattr(said, name)
+        if value is None:
+            continue
         if type(value) is str:
             parts.append(key + encode_basestring(value))
-        elif value is not None and (value or value not in _NOTHING):
+        elif value is True:
+            parts.append(key + "true")
+        elif value or value not in _NOTHING:
             parts.append(key + _WRITERS.get(type(value), _encode)(value))
     return "{" + ", ".join(parts) + "}"
 

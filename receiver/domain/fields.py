@@ -5,6 +5,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from typing import Any, NamedTuple
 
+import msgspec
+
 from receiver.domain.hook_values import (
     fault_of_id,
     placeholder_in,
@@ -15,7 +17,6 @@ from receiver.domain.hook_values import (
     read_word,
 )
 from receiver.domain.moments import read_moment
-from receiver.domain.shape import shape
 
 DEFAULT_ALIASES: dict[str, tuple[str, ...]] = {
     "task_id": ("task_id", "TaskID", "id"),
@@ -63,8 +64,7 @@ _RESULTS = {
 _GAPS = re.compile(r"[\s_-]")
 
 
-@shape(frozen=True, slots=True)
-class HookFields:
+class HookFields(msgspec.Struct, frozen=True, gc=False):
     """What could be read of a payload. `problem`: which fields are at fault, and why."""
 
     task_id: str | None = None
@@ -127,12 +127,11 @@ class FieldReader:
         """The first value that means something under the best alias of each field."""
         values: list[Any] = [None] * len(_FIELDS)
         ranks = [_NO_ALIAS] * len(_FIELDS)
-        spelled, faults = self._spelled, None
+        spelled, readers, faults = self._spelled, _READ, None
         for name, value in payload:
             for field, rank in spelled[name] if name in spelled else self._learn(name):
                 if rank < ranks[field] and (said := value.strip()):
-                    read = _READ[field](said)
-                    if read:
+                    if read := readers[field](said):
                         values[field], ranks[field] = read, rank
                     elif fault := _fault(_FIELDS[field], said):
                         faults = {**(faults or {}), _FIELDS[field]: fault}

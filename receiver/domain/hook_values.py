@@ -2,6 +2,7 @@
 
 import re
 from decimal import Decimal, InvalidOperation
+from functools import lru_cache
 
 from receiver.domain.storable import storable
 
@@ -26,9 +27,10 @@ _NOTHING = frozenset(
 )
 """What programs write where they have no value."""
 
-_NO_ID = _NOTHING | frozenset(
-    ("0", "-1", "-", "false", "unknown", "empty", "00000000-0000-0000-0000-000000000000")
-)
+_NIL = "00000000-0000-0000-0000-000000000000"
+_NO_ID = _NOTHING | frozenset(("0", "-1", "-", "false", "unknown", "empty", _NIL))
+
+_LONGEST_NOTHING = max(len(word) for word in _NO_ID - {_NIL})
 
 _UUID = r"[0-9a-fA-F]{8}-?(?:[0-9a-fA-F]{4}-?){3}[0-9a-fA-F]{12}"
 _BRACED = re.compile(rf"[{{(\[<]\s*({_UUID}|\d+)\s*[}})\]>]")
@@ -46,16 +48,21 @@ _MARKS = "{$#%@<[:_"
 """Characters that placeholders begin with."""
 _COMMENTS = ("comment", "cause", "reason", "message")
 _FRACTION = re.compile(r"[+-]?\d{1,60}(?:\.\d{0,60})?(?:[eE][+-]?\d{1,3})?")
-_PLAIN_ID = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9_:-]{0,126}[A-Za-z0-9])?").fullmatch
+_is_plain_id = re.compile(r"[0-9A-Za-z-]{1,127}[0-9A-Za-z]").fullmatch
+_is_plain_phone = re.compile(r"\+?[0-9][0-9 ()-]{2,40}").fullmatch
+_LONGEST_WORD = 100
+"""Characters up to which a text may mean nothing. Such texts are remembered, since senders repeat them."""
+
 _EXACT = 2**53
 """From here on a program that writes an id as a fraction has lost digits of it."""
 
 
 def read_id(text: str) -> str:
     """The id; empty for what is none. `text`: without white space around it, not empty."""
-    if text in _NO_ID:
-        return ""
-    if _PLAIN_ID(text) and not (text[0] in "nNuUfFe" and text.casefold() in _NO_ID):
+    # Most ids are numbers or uuids, and each microsecond counts here.
+    if text.isdecimal() and text.isascii() and text != "0" and len(text) <= MOST:
+        return text
+    if len(text) > _LONGEST_NOTHING and _is_plain_id(text) and text != _NIL:
         return text
     return _odd_id(text)
 
@@ -85,15 +92,23 @@ def fault_of_id(text: str) -> str | None:
 
 def read_word(text: str) -> str:
     """A word of the vendor's, such as a result; empty where it means nothing."""
-    return "" if len(text) < 100 and _means_nothing(text, _NOTHING) else storable(text)
+    return _read_short_word(text) if len(text) < _LONGEST_WORD else storable(text)
+
+
+@lru_cache(maxsize=256)
+def _read_short_word(text: str) -> str:
+    return "" if _means_nothing(text, _NOTHING) else storable(text)
 
 
 def read_comment(text: str) -> str:
     """Free text; empty where it means nothing. A brace may well be part of it: only a placeholder for a
     comment is none.
     """
-    if len(text) > 100:
-        return storable(text)
+    return _read_short_comment(text) if len(text) < _LONGEST_WORD else storable(text)
+
+
+@lru_cache(maxsize=256)
+def _read_short_comment(text: str) -> str:
     name = placeholder_in(text) if text[0] in _MARKS else None
     is_none = text.casefold() in _NOTHING or (name and name.casefold().endswith(_COMMENTS))
     return "" if is_none else storable(text)
@@ -101,7 +116,11 @@ def read_comment(text: str) -> str:
 
 def read_phone(text: str) -> str:
     """A phone number, however written; empty where it means nothing or is too long for one."""
-    return "" if fault_of_id(text) or _means_nothing(text, _NO_ID) else storable(text)
+    if _is_plain_phone(text):
+        return text
+    if fault_of_id(text) or _means_nothing(text, _NO_ID):
+        return ""
+    return whole_number(text) if _FRACTION.fullmatch(text) and text[0] != "+" else storable(text)
 
 
 def read_count(text: str) -> int | None:

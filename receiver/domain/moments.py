@@ -11,6 +11,9 @@ _FIRST, _END = 1e9, 1e11
 _LOST_PLUS = re.compile(r" (?=\d\d:?\d\d$)")
 """What was a plus before a sender left it unescaped in a form."""
 
+_UNITS = {10: 1.0, 13: 1e3, 16: 1e6, 19: 1e9}
+"""Number of digits → in how many parts of a second a moment of our age has so many."""
+
 _DATES_OF_DIGITS = {12: "%Y%m%d%H%M", 14: "%Y%m%d%H%M%S", 17: "%Y%m%d%H%M%S%f"}
 """Number of digits → the date that they may be. As ms or µs each number would be of another age."""
 
@@ -32,12 +35,15 @@ def read_moment(text: str) -> float | None:
     """The same as a hook may write it: also in ns, as the digits of a date, or with a plus that became a
     space. None for an empty date.
     """
+    unit = _UNITS.get(len(text))
+    if unit is not None and text.isdecimal() and (at := float(text) / unit) >= _FIRST:
+        return at
     moment = read_time(text)
     if len(text) in _DATES_OF_DIGITS and text.isdecimal():
         date = _read_digits(text)
         moment = moment if date is None and text[0] != "0" else date
     elif moment is None:
-        moment = _read_nanoseconds(text) or _read_date(_LOST_PLUS.sub("+", text))
+        moment = _read_date(_LOST_PLUS.sub("+", text))
     return moment if moment is not None and _FIRST <= moment < _END else None
 
 
@@ -46,10 +52,6 @@ def _read_digits(text: str) -> float | None:
         return datetime.strptime(text, _DATES_OF_DIGITS[len(text)]).replace(tzinfo=UTC).timestamp()
     except ValueError:
         return None
-
-
-def _read_nanoseconds(text: str) -> float | None:
-    return int(text) / 1e9 if len(text) == 19 and text.isdecimal() else None
 
 
 def _read_date(text: str) -> float | None:

@@ -32,7 +32,7 @@ _NUMBERED = re.compile(r"([^\[\].]*)[\[.]?(\d{1,6})[\].]+\[?(.+)")
 
 
 def events_of(values: Sequence[Any]) -> tuple[Sequence[Any], Any]:
-    """The entries of the list of events, and the values beside it. `values`: of the JSON texts of a request."""
+    """The entries of the list of events, and what stands beside it. `values`: of a request's JSON texts."""
     objects = [value for value in values if isinstance(value, dict)]
     if len(values) > 1:
         return objects, None

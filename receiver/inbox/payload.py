@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterable, Sequence
 from itertools import islice
 from typing import Any
-from urllib.parse import unquote_plus, unquote_to_bytes
+from urllib.parse import unquote_plus
 
 import orjson
 from python_multipart.exceptions import FormParserError
@@ -17,6 +17,7 @@ from python_multipart.multipart import Field, File, FormParser
 
 from receiver.domain.shape import shape
 from receiver.inbox.events_of import events_of, grouped
+from receiver.inbox.form_text import decode, lines_of, odd_form, pairs_of
 from receiver.inbox.json_text import (
     MOST_TEXTS,
     BrokenJsonError,
@@ -39,11 +40,7 @@ _MOST_COMMON = 100
 """Fields beside a list of events that are read with each of them."""
 
 _NAMED_BOUNDARY = re.compile(r'boundary="?([^";,\s]+)', re.IGNORECASE)
-_LINE = re.compile(r"\s*([\w.\[\]-]{1,100})\s*([=:])(.*)", re.DOTALL)
 _OBJECT = re.compile(r'\{\s*(?:"|&quot;|&#34;|\\")')
-_ESCAPED = re.compile(r"(?:[\w.~+!*'(),:-]|%[0-9A-Fa-f]{2})+", re.ASCII)
-_PLACEHOLDER = re.compile(r"%[A-Za-z_]\w*%", re.ASCII)
-"""`%call_id%`, which nobody has expanded, begins like an escape."""
 
 
 @shape(frozen=True, slots=True)
@@ -74,8 +71,11 @@ def read_payload(query: str, content_type: str, body: bytes, encoding: str = "")
         if encoding or body.startswith(PACKED):
             body, problem = unpack(body, encoding)
         told = _read_body(content_type, body.removeprefix(codecs.BOM_UTF8).strip())
-    if asked is _NOTHING and problem is None:
-        return told
+    if problem is None:
+        if asked is _NOTHING:
+            return told
+        if told is _NOTHING:
+            return asked
     return _joined(asked, told, problem)
 
 
@@ -91,14 +91,6 @@ def _joined(asked: Payload, told: Payload, problem: str | None) -> Payload:
     )
 
 
-def decode(data: bytes) -> str:
-    """UTF-8, or else cp1251, which has a letter for almost every byte."""
-    try:
-        return data.decode()
-    except UnicodeDecodeError:
-        return data.decode("cp1251", errors="replace")
-
-
 def _read_body(content_type: str, body: bytes, depth: int = 2) -> Payload:
     """`depth`: how often the body may be the text of a JSON string."""
     if not body:
@@ -112,7 +104,7 @@ def _read_body(content_type: str, body: bytes, depth: int = 2) -> Payload:
         return _multipart(boundary, body)
     text = decode(body)
     if "=" not in text:
-        text = _odd_form(text)
+        text = odd_form(text)
     name = text.partition("=")[0].partition("&")[0]
     if "=" not in text or not _could_be_a_name(unquote_plus(name)):
         return Payload(problem="neither form, multipart nor JSON")
@@ -127,58 +119,19 @@ def _string(text: str) -> str | None:
     return value if isinstance(value, str) else None
 
 
-def _odd_form(text: str) -> str:
-    """A form that was escaped as a whole, or of lines with colons, as a form; any other text as it is."""
-    if "%3d" in text.lower() or text[:3].upper() == "%7B":
-        return unquote_plus(text) + ("" if "%3d" in text.lower() else "=")
-    lines = _lines(text, ":")
-    return "&".join(f"{name}={value}" for name, value in lines) if lines else text
-
-
 def _could_be_a_name(text: str) -> bool:
     return text.isprintable() and len(text) <= 200 and not text.startswith("<")
 
 
 def _read_form(text: str) -> Payload:
     """A query or form: pairs with `&` between them, or one a line."""
-    lines = _lines(text, "=") if "\n" in text and "&" not in text else None
-    pairs = _pairs(text) if lines is None else lines
+    lines = lines_of(text, "=") if "\n" in text and "&" not in text else None
+    pairs = pairs_of(text) if lines is None else lines
     payload = _expand(pairs)
     if not payload.events and ("[" in text or "%5" in text or ".0." in text):
         events, common = grouped(payload.pairs)
         return Payload(payload.pairs, payload.problem, tuple(events), tuple(common[:_MOST_COMMON]))
     return payload
-
-
-def _lines(text: str, sign: str) -> list[tuple[str, str]] | None:
-    """The pairs of lines that each have a name, the sign and a value; None where a line has not."""
-    found = [_LINE.fullmatch(line) for line in text.splitlines() if line.strip()]
-    if len(found) < 2 and sign == "=":
-        return None
-    pairs = [(each[1], each[3].strip()) for each in found if each and each[2] == sign]
-    return pairs if pairs and len(pairs) == len(found) else None
-
-
-def _pairs(text: str) -> list[tuple[str, str]]:
-    """The pairs of a query or form; percent-escapes may be UTF-8 or cp1251."""
-    plain = _unescape if text.isascii() else unquote_plus
-    halves = (part.partition("=") for part in text.split("&") if part)
-    return [(plain(name), plain(value)) for name, _, value in halves]
-
-
-def _unescape(text: str) -> str:
-    text = text.replace("+", " ")
-    return _unescape_percents(text) if "%" in text else text
-
-
-def _unescape_percents(text: str) -> str:
-    if text.endswith("%") and _PLACEHOLDER.fullmatch(text):
-        return text
-    plain = decode(unquote_to_bytes(text))
-    # What is an escape still was escaped twice.
-    if "%25" in text and "%" in plain and _ESCAPED.fullmatch(plain.replace(" ", "+")):
-        return decode(unquote_to_bytes(plain.replace("+", " ")))
-    return plain
 
 
 def _read_flat(body: bytes) -> Pairs | None:

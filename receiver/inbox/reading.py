@@ -12,8 +12,9 @@ from receiver.domain.fields import FieldReader, HookFields
 from receiver.domain.storable import storable
 from receiver.inbox.batch import RawHook, decode_batch, encode_batch
 from receiver.inbox.events_of import NamedEvent, several_events
+from receiver.inbox.form_text import decode
 from receiver.inbox.inbox import Batch
-from receiver.inbox.payload import decode, read_payload
+from receiver.inbox.payload import read_payload
 from receiver.ledger.arrivals import Arrival, Delivery
 from receiver.ledger.problems import where_from
 
