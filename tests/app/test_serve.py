@@ -155,9 +155,10 @@ def test_what_was_acknowledged_before_a_kill_is_there_afterwards(served: Served)
 
 def test_an_address_in_use_is_one_clear_error(served: Served, tmp_path: Path) -> None:
     command = [*RECEIVER, "serve", "--config", str(tmp_path / "receiver.toml")]
+    own = {"RECEIVER_STORE": str(tmp_path / "own.db")}
     for changes, named in (({}, "host, port: "), ({"RECEIVER_PORT": "0"}, "api.host, api.port: ")):
         done = subprocess.run(
-            command, capture_output=True, text=True, timeout=20, check=False, env=os.environ | changes
+            command, capture_output=True, text=True, timeout=20, check=False, env=os.environ | own | changes
         )
         assert done.returncode == 2
         assert f"{named}cannot listen" in done.stderr
