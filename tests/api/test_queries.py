@@ -72,7 +72,7 @@ def test_every_statement_can_be_written_for_both_databases(name: str, dialect: C
             queries.page(queries.deliveries(DeliveryQuery()), queries.DELIVERIES_ORDER, None, 50),
             "received_at",
         ),
-        (STATEMENTS["queue states"], "task_by_queue"),
+        (STATEMENTS["queue states"], "PRIMARY KEY (account=? AND what=? AND name=?)"),
         (STATEMENTS["token scopes"], "api_token"),
     ],
 )
