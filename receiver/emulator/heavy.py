@@ -1,0 +1,4 @@
+"""What the profile `heavy` leaves out of all that can go wrong."""
+
+LEFT_OUT: frozenset[str] = frozenset()
+"""Names of dialects, faults and quirks. Each can be chosen by its name all the same."""
