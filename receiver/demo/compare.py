@@ -71,12 +71,14 @@ class Help:
     `fates`: how many hooks of an event met a fate, by (event, fate). `nameless`: neither an answer of the API
     nor a hook that arrived has its id. `repeats`: hooks of further attempts that say nothing but their URL
     and came again as late as the hook of another attempt. `unused`: attempts that were left when it failed.
+    `refused`: hooks that the receiver answered 4xx, though all of them are genuine.
     """
 
     fates: Counter[tuple[str, str]]
     nameless: bool = False
     repeats: int = 0
     unused: int = 0
+    refused: int = 0
 
 
 def help_of(task: Row, hooks: Iterable[Row]) -> Help:
@@ -93,6 +95,9 @@ def help_of(task: Row, hooks: Iterable[Row]) -> Help:
             if hook["event"] == "before_again" and hook.get("silent") and hook.get("late_copy")
         ),
         unused=task["try_count"] - task["attempts"] if failed and "try_count" in task else 0,
+        refused=sum(
+            any(400 <= (copy["status"] or 0) < 500 for copy in hook.get("copies", ())) for hook in hooks
+        ),
     )
 
 
@@ -145,7 +150,8 @@ def _tasks_of(disagreements: Sequence[Disagreement]) -> set[TaskName]:
 
 def _findings(task: Row, mine: Row, told: Help) -> list[Finding]:
     lost = (_lost_finding(event, task, mine, told) for event in EVENTS)
-    return end_findings(task, mine, told) + [each for each in lost if each]
+    refused = [Finding("hooks refused", 0, told.refused)] if told.refused else []
+    return end_findings(task, mine, told) + [each for each in lost if each] + refused
 
 
 def end_findings(task: Row, mine: Row, told: Help) -> list[Finding]:

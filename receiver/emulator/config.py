@@ -84,6 +84,10 @@ class EmulatorConfig:
     faults: Faults = PROFILES["none"]
     quirks: Quirks = frozenset()
     """Those that every account has, beside what the faults draw for it."""
+    list_cap: int = 100
+    """Tasks in a list of an account with the quirk `capped_lists`."""
+    page_cap: int = 20
+    """Tasks on a page with the quirks `small_pages` or `page_ignored`."""
     speed: float = 1.0
     origin: float | None = None
     """Epoch seconds where real and emulated time agree; None: the moment of creation."""

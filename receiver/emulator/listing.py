@@ -4,8 +4,9 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from receiver.emulator.chance import chance
+from receiver.emulator.config import EmulatorConfig
 from receiver.emulator.inputs import Page
-from receiver.emulator.quirks import LIST_CAP, PAGE_CAP, Quirks
+from receiver.emulator.quirks import Quirks
 from receiver.emulator.records import Task
 
 Record = dict[str, Any]
@@ -26,15 +27,16 @@ BREAKS: tuple[Callable[[Record], Any], ...] = (
 """What becomes of a record that the server could not write."""
 
 
-def on_page(tasks: Sequence[Task], quirks: Quirks, page: Page) -> Sequence[Task]:
+def on_page(tasks: Sequence[Task], quirks: Quirks, page: Page, config: EmulatorConfig) -> Sequence[Task]:
     """Those of a queue's tasks that a page shows. `tasks`: in order of creation."""
     if "shifting_lists" in quirks:
         tasks = sorted(tasks, key=lambda task: task.finished_at or 0.0)
     if "newest_first" in quirks:
         tasks = tasks[::-1]
     if "capped_lists" in quirks:
-        tasks = tasks[:LIST_CAP]
-    size = min(page.per_page, PAGE_CAP) if "small_pages" in quirks else page.per_page
+        tasks = tasks[: config.list_cap]
+    is_small = not quirks.isdisjoint(("small_pages", "page_ignored"))
+    size = min(page.per_page, config.page_cap) if is_small else page.per_page
     number = 1 if "page_ignored" in quirks else page.page
     return tasks[(number - 1) * size : number * size]
 

@@ -34,9 +34,9 @@ QUIRKS: dict[QuirkName, str] = {
     "no_call_history": "call history is refused with 403",
     "slash_redirects": "paths without a slash at their end are redirected",
     "newest_first": "lists begin with the newest task",
-    "capped_lists": "lists end after 100 tasks",
+    "capped_lists": "lists end after 100 tasks, whatever page is asked for",
     "small_pages": "a page of a list has at most 20 tasks, whatever is asked for",
-    "page_ignored": "every page of a list is the first",
+    "page_ignored": "every page of a list is the first, with at most 20 tasks",
     "shifting_lists": "a task that ends moves to the end of its list, also between two pages",
     "no_urls_in_lists": "lists do not show the URLs of tasks",
     "capitals": "status and result of a task are written with capitals",
@@ -47,8 +47,6 @@ QUIRKS: dict[QuirkName, str] = {
 
 Quirks = frozenset[QuirkName]
 
-LIST_CAP = 100
-PAGE_CAP = 20
 REDIRECTS = (301, 302, 307, 308)
 
 

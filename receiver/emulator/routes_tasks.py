@@ -42,7 +42,7 @@ async def list_tasks(call: ApiCall) -> Response:
     tasks = [task for task in queue.tasks.values() if not _hidden(task, queue.hides_finished_by)]
     records: list[Any] = []
     whole: list[Task] = []
-    for task in on_page(tasks, quirks, page):
+    for task in on_page(tasks, quirks, page, call.parts.config):
         record = _record(call, task)
         if is_broken(task, call.parts.config.seed, call.parts.config.faults.broken_record):
             call.parts.world.injected["api_broken_record"] += 1

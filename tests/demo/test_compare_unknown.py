@@ -127,3 +127,12 @@ def test_a_late_copy_may_stand_in_for_one_that_was_lost() -> None:
     assert judged(truth(again, lost), ours()) == [("lost before_again", "not known", True)]
     assert judged(truth(again, lost, lost), ours()) == [("lost before_again", "not known", False)]
     assert judged(truth(hook("before_again"), lost), ours()) == [("lost before_again", "not known", False)]
+
+
+@pytest.mark.parametrize(
+    ("status", "is_wrong"), [(200, False), (503, False), (None, False), (401, True), (400, True)]
+)
+def test_a_genuine_hook_must_not_be_refused(status: int | None, is_wrong: bool) -> None:
+    copies = [{"status": status, "error": None}]
+    told = truth(hook("after", "failed") | {"copies": copies})
+    assert judged(told, ours()) == ([("hooks refused", "wrong", False)] if is_wrong else [])

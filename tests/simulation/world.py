@@ -48,6 +48,9 @@ ends: else nobody can know which task a hook without any fields is about, or tha
 NAMES = {number: name for name, number in NUMBERS.items()}
 
 LOOK_S = 30.0
+TOKEN_TTL_S = 900.0
+LIST_CAP, PAGE_CAP = 5, 3
+"""Less than a queue has tasks, in accounts whose lists are capped or have small pages."""
 PATIENCE_S = 48 * 3600.0
 """By then every task has ended and is settled, and the CRM knows of it, whatever went wrong."""
 
@@ -188,6 +191,9 @@ class _World:
             later_revision=self.scenario.later_revision,
             list_shape=self.scenario.list_shape,
             quota=self.scenario.quota,
+            token_ttl=TOKEN_TTL_S,
+            list_cap=LIST_CAP,
+            page_cap=PAGE_CAP,
         )
         wire = Wire(
             lambda: self.house.hooks if self.house else None, self.clock, self._rng("to the receiver")
