@@ -7,7 +7,7 @@ from typing import Any
 from receiver.cli.output import STDOUT, flat, print_table
 
 _TELLING = ("ref", "result", "attempts", "b_number", "verdict", "confidence")
-_WRONG = ("account", "task_id", "field", "truth", "ours")
+_WRONG = ("account", "task_id", "field", "truth", "ours", "kind")
 
 
 def print_arrivals(crm: Mapping[str, Any]) -> None:

@@ -146,17 +146,18 @@ def _print(result: dict[str, Any]) -> None:
             f"exactly; of {attempts.get('at_least', 0)} more a lower bound",
         ),
         ("right about", verdict["agree"], "tasks: state, result, cdr, attempts, lost hooks"),
+        ("cannot know all about", verdict["not_known"], "tasks: nobody was told"),
         ("wrong about", verdict["disagree"], "tasks"),
     ]
     print_table(
         f"Demonstration, seed {result['seed']}, {result['faults']} faults", ("what", "count", ""), rows
     )
     print_wrong("Wrong", verdict["disagreements"])
+    print_wrong("Nobody could know", verdict["unknown"])
     print_arrivals(result["crm"])
     if not verdict["disagree"]:
-        STDOUT.print(
-            f"[bold green]The receiver arrived at the truth about every one of {result['tasks']} tasks."
-        )
+        known = result["tasks"] - verdict["not_known"]
+        STDOUT.print(f"[bold green]The receiver arrived at the truth about every one of {known} tasks.")
     if crm_is_right(result["crm"]):
         STDOUT.print(
             f"[bold green]Each of {result['crm']['told']} outcomes arrived at the CRM, signed and in order."

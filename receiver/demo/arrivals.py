@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, select
 
-from receiver.demo.compare import Disagreement, TaskName, wrong_end
+from receiver.demo.compare import Disagreement, TaskName, end_findings, find, helps_of, unheard
 from receiver.demo.crm import SampleCrm
 from receiver.domain.masking import mask_tree
 from receiver.store.outbound import OUTCOME
@@ -61,17 +61,20 @@ def is_good(arrivals: Mapping[str, Any]) -> bool:
 def compare_ends(
     events: Iterable[Mapping[str, Any]], truth: Mapping[str, Any], accounts: Mapping[str, str]
 ) -> list[Disagreement]:
-    """What the CRM has wrong about tasks once it has believed the last event of each."""
+    """What the CRM has wrong, or does not know though it could, once it has believed the last event of each
+    task.
+    """
     ends: dict[TaskName, Mapping[str, Any]] = {}
+    helps = helps_of(truth)
     for event in events:
         data = event["data"]
         ends[data["account"], data["task_id"] or data["ref"]] = data
     found: list[Disagreement] = []
     for task in truth["tasks"]:
         name = accounts[task["account"]], str(task["task_id"])
-        end = ends.get(name)
-        wrong = wrong_end(task, _as_known(end)) if end else [("task", "exists", "not known")]
-        found += [Disagreement(*name, *each) for each in wrong]
+        key, told = find(task, name, ends), helps[task["account"], task["task_id"]]
+        findings = end_findings(task, _as_known(ends[key]), told) if key else [unheard(told)]
+        found += [Disagreement(*name, *each[:4]) for each in findings if not each.excused]
     return found
 
 

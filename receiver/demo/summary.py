@@ -1,13 +1,13 @@
 """What came of a demonstration, for machines and for people."""
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import Connection, func, select
 
 from receiver.demo import arrivals
-from receiver.demo.compare import Comparison, compare
+from receiver.demo.compare import Comparison, Disagreement, compare
 from receiver.demo.plan import ACCOUNTS
 from receiver.demo.run import Demonstration
 from receiver.store.tables import DELIVERY, TASK
@@ -74,8 +74,11 @@ def _verdict(comparison: Comparison) -> dict[str, Any]:
     return {
         "agree": comparison.agree,
         "disagree": comparison.disagree,
-        "disagreements": [
-            {name: getattr(each, name) for name in each.__slots__}
-            for each in comparison.disagreements[:_SHOWN]
-        ],
+        "not_known": comparison.not_known,
+        "disagreements": _listed(comparison.disagreements),
+        "unknown": _listed(comparison.unknown),
     }
+
+
+def _listed(disagreements: Sequence[Disagreement]) -> list[dict[str, Any]]:
+    return [{name: getattr(each, name) for name in each.__slots__} for each in disagreements[:_SHOWN]]

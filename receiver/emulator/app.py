@@ -48,6 +48,8 @@ def create_app(parts: Parts) -> Starlette:
         return await show(request, parts)
 
     api = [Route(path, Door(parts, handlers)) for path, handlers in API.items()]
+    singles = [(path, handlers) for path, handlers in API.items() if not path.endswith("/")]
+    api += [Route(f"{path}/", Door(parts, handlers, extra_slash=True)) for path, handlers in singles]
     app = Starlette(
         routes=[
             Route("/oauth/token", token, methods=["POST"]),

@@ -4,18 +4,18 @@ import zlib
 from dataclasses import replace
 from typing import assert_never
 
-from receiver.emulator.dialects import FORM, JSON, Wire
 from receiver.emulator.faults import Breakage
+from receiver.emulator.writing import FORM, JSON, LINES, Wire
 
 
 def break_body(wire: Wire, breakage: Breakage) -> Wire:
     """The same request with a body that cannot be read as what it says it is.
 
     A form cut short would still be a form, with a value that is wrong and looks right; so only structured
-    bodies are cut, and forms are garbled instead.
+    bodies are cut, and forms (also those of lines) are garbled instead.
     """
     match breakage:
-        case "truncated" if wire.content_type != FORM:
+        case "truncated" if wire.content_type not in (FORM, LINES):
             return replace(wire, body=wire.body[: len(wire.body) * 3 // 5])
         case "truncated" | "garbled":
             return replace(wire, body=_unannounced_compression(wire.body))

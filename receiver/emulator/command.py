@@ -1,11 +1,15 @@
 """The command line of the emulator, shared by `python -m receiver.emulator` and the main command."""
 
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import Annotated, Literal
 
 import typer
 
+from receiver.emulator.catalogue import catalogue_lines
 from receiver.emulator.config import AccountConfig, DialectName, EmulatorConfig, ListShape
-from receiver.emulator.faults import PROFILES
+from receiver.emulator.faults import FAULTS, PROFILES, Faults
+from receiver.emulator.quirks import QUIRKS, Quirks
 from receiver.emulator.server import serve
 
 DEFAULTS = EmulatorConfig()
@@ -18,15 +22,56 @@ def _account(text: str) -> AccountConfig:
     return AccountConfig(*parts)
 
 
+def with_faults(faults: Faults, named: Sequence[str]) -> Faults:
+    """The faults with other probabilities for those that are named, as in `drop=0.5`."""
+    for text in named:
+        name, _, share = text.partition("=")
+        if name not in FAULTS:
+            raise typer.BadParameter(f"{name}: no such fault; there are {', '.join(FAULTS)}")
+        try:
+            probability = float(share)
+        except ValueError:
+            probability = -1.0
+        if not 0 <= probability <= 1:
+            raise typer.BadParameter(f"{name}: must have a probability from 0 to 1, as in {name}=0.1")
+        faults = replace(faults, **{name: probability})
+    return faults
+
+
+def _quirks(named: Sequence[str]) -> Quirks:
+    for name in named:
+        if name not in QUIRKS:
+            raise typer.BadParameter(f"{name}: no such quirk; there are {', '.join(QUIRKS)}")
+    return frozenset(name for name in QUIRKS if name in named)
+
+
+def _print_catalogue(wanted: bool) -> None:
+    if wanted:
+        typer.echo("\n".join(catalogue_lines()))
+        raise typer.Exit
+
+
 def emulate(
     *,
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(help="Port to listen on; 0 takes any free one.")] = 8090,
     seed: Annotated[int, typer.Option(help="Same seed, same calls and faults.")] = DEFAULTS.seed,
     dialect: Annotated[
-        DialectName, typer.Option(help="Wire form of the hooks; 'mixed' draws one for each task.")
-    ] = DEFAULTS.dialect,
+        DialectName | None,
+        typer.Option(
+            help="Wire form of the hooks; 'mixed' draws one for each task. "
+            "Default: mixed with heavy faults, else task_form."
+        ),
+    ] = None,
     faults: Annotated[Literal["none", "light", "heavy"], typer.Option(help="How much goes wrong.")] = "none",
+    fault: Annotated[
+        list[str] | None,
+        typer.Option(help=f"NAME=PROBABILITY of one fault; may be repeated. NAME: {', '.join(FAULTS)}."),
+    ] = None,
+    quirk: Annotated[
+        list[str] | None,
+        typer.Option(help=f"A peculiarity of every account; may be repeated: {', '.join(QUIRKS)}."),
+    ] = None,
     speed: Annotated[float, typer.Option(help="Emulated seconds in a second.", min=0.001)] = DEFAULTS.speed,
     origin: Annotated[
         float | None, typer.Option(help="Epoch second where real and emulated time agree. Default: now.")
@@ -41,13 +86,23 @@ def emulate(
     list_shape: Annotated[
         ListShape, typer.Option(help="Lists of tasks: a bare array, or an envelope under this key.")
     ] = DEFAULTS.list_shape,
+    catalogue: Annotated[  # noqa: ARG001 - its callback has done all by then
+        bool,
+        typer.Option(
+            "--catalogue",
+            help="Print what each dialect, fault and quirk is, and exit.",
+            callback=_print_catalogue,
+            is_eager=True,
+        ),
+    ] = False,
 ) -> None:
     """Run a working cloud-PBX scheduler that executes tasks, fires hooks and injects faults."""
     config = EmulatorConfig(
         accounts=tuple(map(_account, account)) if account else DEFAULTS.accounts,
         seed=seed,
-        dialect=dialect,
-        faults=PROFILES[faults],
+        dialect=dialect or ("mixed" if faults == "heavy" else DEFAULTS.dialect),
+        faults=with_faults(PROFILES[faults], fault or ()),
+        quirks=_quirks(quirk or ()),
         speed=speed,
         origin=origin,
         token_ttl=token_ttl,

@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from receiver.emulator.faults import PROFILES, Faults
+from receiver.emulator.quirks import Quirks
 
 ListShape = Literal["array", "tasks", "task", "results", "items"]
 DialectName = Literal[
@@ -18,6 +19,48 @@ DialectName = Literal[
     "task_form_cp1251",
     "json_in_form",
     "task_multipart",
+    "raw_utf8_get",
+    "raw_cp1251_get",
+    "raw_space_get",
+    "bracket_form",
+    "bracket_get",
+    "list_form",
+    "dotted_form",
+    "nested_json",
+    "digit_keys",
+    "html_form",
+    "html_get",
+    "escaped_twice",
+    "json_text",
+    "json_in_json",
+    "gzip",
+    "deflate",
+    "raw_deflate",
+    "gzip_unnamed",
+    "gzip_misnamed",
+    "gzip_in_name",
+    "array",
+    "events_list",
+    "json_lines",
+    "floats_json",
+    "floats_form",
+    "texts_json",
+    "numbers_json",
+    "words_form",
+    "words_json",
+    "placeholders",
+    "half_placeholders",
+    "braces_form",
+    "braces_json",
+    "fourteen_digits",
+    "nanoseconds",
+    "zone",
+    "zone_space",
+    "empty_dates",
+    "lines",
+    "pasted_space",
+    "pasted_newline",
+    "pasted_raw",
 ]
 
 
@@ -39,6 +82,12 @@ class EmulatorConfig:
     dialect: DialectName = "task_form"
     """The wire form of the hooks; `mixed` chooses one for each task."""
     faults: Faults = PROFILES["none"]
+    quirks: Quirks = frozenset()
+    """Those that every account has, beside what the faults draw for it."""
+    list_cap: int = 100
+    """Tasks in a list of an account with the quirk `capped_lists`."""
+    page_cap: int = 20
+    """Tasks on a page with the quirks `small_pages` or `page_ignored`."""
     speed: float = 1.0
     origin: float | None = None
     """Epoch seconds where real and emulated time agree; None: the moment of creation."""

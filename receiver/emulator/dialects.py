@@ -1,20 +1,19 @@
 """The wire forms of a hook: the vendor documents none, so the emulator speaks them all."""
 
-import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import urlencode
 
+from receiver.emulator import spelling, writing
 from receiver.emulator.chance import chance
 from receiver.emulator.config import DialectName
+from receiver.emulator.faults import Faults
+from receiver.emulator.heavy import LEFT_OUT
 from receiver.emulator.history import deciding_leg
 from receiver.emulator.records import Event, Task
+from receiver.emulator.spelling import Change, as_they_are
 from receiver.emulator.wire import task_fields
-
-FORM = "application/x-www-form-urlencoded"
-JSON = "application/json"
-BOUNDARY = "----scheduler-7d81b0c4"
+from receiver.emulator.writing import JoinedWriter, Wire, Writer
 
 
 @dataclass(frozen=True)
@@ -28,31 +27,41 @@ class Notice:
     skew: float = 0.0
 
     @property
+    def url(self) -> str:
+        return self.task.plan.urls[self.event]
+
+    @property
     def record(self) -> dict[str, Any]:
         return task_fields(self.task, self.later_revision, self.skew)
 
 
-@dataclass(frozen=True)
-class Wire:
-    """One HTTP request."""
-
-    method: str
-    url: str
-    content_type: str | None = None
-    body: bytes = b""
+Source = Callable[[Notice], Mapping[str, Any]]
 
 
 @dataclass(frozen=True)
 class Dialect:
-    """`fields` are what it says of an event, `write` is how it puts fields into a request to a URL."""
+    """`source`: the fields of an event; `change`: how their values are spelled; `write`: how they become a
+    request. `join`: how several events that go to one URL become one request; None: each has its own.
+    """
 
-    fields: Callable[[Notice], Mapping[str, Any]]
-    write: Callable[[str, Mapping[str, Any]], Wire]
+    about: str
+    source: Source
+    write: Writer
+    change: Change = as_they_are
     has_body: bool = True
     is_empty: bool = False
+    join: JoinedWriter | None = None
+
+    @property
+    def names_task(self) -> bool:
+        """Whether a hook says the id of its task."""
+        return self.source is _task_record and not self.is_empty
+
+    def fields(self, notice: Notice) -> Mapping[str, Any]:
+        return self.change(self.source(notice))
 
     def render(self, notice: Notice) -> Wire:
-        return self.write(notice.task.plan.urls[notice.event], self.fields(notice))
+        return self.write(notice.url, self.fields(notice))
 
 
 def _task_record(notice: Notice) -> Mapping[str, Any]:
@@ -93,7 +102,7 @@ def _platform_event(notice: Notice) -> Mapping[str, Any]:
         "CallFlow": "out",
         "CallerIDNum": task.plan.a_number,
         "CalledNumber": task.plan.b_number,
-        "CallerExtensionID": _text(task.plan.extension_id),
+        "CallerExtensionID": writing.text(task.plan.extension_id),
         "Duration": round(call.outcome.duration * 1e6) if ended and call else 0,
         "RecID": call.record_uuids[0] if ended and bridged and call else "",
         "CallBackID": task.cdr,
@@ -102,69 +111,111 @@ def _platform_event(notice: Notice) -> Mapping[str, Any]:
     }
 
 
-def _get(url: str, fields: Mapping[str, Any]) -> Wire:
-    """A naive sender: it appends `?` even to a URL that has one."""
-    return Wire("GET", f"{url}?{urlencode(_texts(fields))}")
+def _query(about: str, write: Writer, source: Source = _task_record) -> Dialect:
+    return Dialect(about, source, write, has_body=False)
 
 
-def _bare_get(url: str, _: Mapping[str, Any]) -> Wire:
-    return Wire("GET", url)
+def _spelled(about: str, change: Change, write: Writer) -> Dialect:
+    return Dialect(about, _task_record, write, change)
 
 
-def _bare_post(url: str, _: Mapping[str, Any]) -> Wire:
-    return Wire("POST", url)
+def _packed(about: str, pack: writing.Packer, name: str | None) -> Dialect:
+    return Dialect(about, _task_record, writing.packed(writing.json_body, pack, name))
 
 
-def _form(url: str, fields: Mapping[str, Any]) -> Wire:
-    return Wire("POST", url, FORM, urlencode(_texts(fields)).encode())
+def _timed(about: str, form: Callable[[int], str]) -> Dialect:
+    return Dialect(about, _platform_event, writing.form, spelling.moments(form))
 
 
-def _form_cp1251(url: str, fields: Mapping[str, Any]) -> Wire:
-    body = urlencode(_texts(fields), encoding="cp1251", errors="xmlcharrefreplace")
-    return Wire("POST", url, FORM, body.encode())
+def _joined(about: str, join: JoinedWriter) -> Dialect:
+    def write(url: str, fields: Mapping[str, Any]) -> Wire:
+        return join(url, [fields])
+
+    # Several events share the request, so none of them can be broken alone.
+    return Dialect(about, _task_record, write, has_body=False, join=join)
 
 
-def _json(url: str, fields: Mapping[str, Any]) -> Wire:
-    return Wire("POST", url, JSON, json.dumps(fields, ensure_ascii=False).encode())
+def _pasted(about: str, space: str) -> Dialect:
+    return Dialect(about, _task_record, writing.pasted(writing.form, space))
 
 
-def _json_in_form(url: str, fields: Mapping[str, Any]) -> Wire:
-    return Wire("POST", url, FORM, urlencode({"data": json.dumps(fields, ensure_ascii=False)}).encode())
-
-
-def _multipart(url: str, fields: Mapping[str, Any]) -> Wire:
-    parts = "".join(
-        f'--{BOUNDARY}\r\nContent-Disposition: form-data; name="{name}"\r\n\r\n{value}\r\n'
-        for name, value in _texts(fields).items()
-    )
-    content_type = f"multipart/form-data; boundary={BOUNDARY}"
-    return Wire("POST", url, content_type, f"{parts}--{BOUNDARY}--\r\n".encode())
-
-
-def _texts(fields: Mapping[str, Any]) -> dict[str, str]:
-    return {name: _text(value) for name, value in fields.items()}
-
-
-def _text(value: object) -> str:
-    return "" if value is None else str(value)
-
-
-DIALECTS: dict[DialectName, Dialect] = {
-    "task_get": Dialect(_task_record, _get, has_body=False),
-    "task_form": Dialect(_task_record, _form),
-    "task_json": Dialect(_task_record, _json),
-    "event_form": Dialect(_platform_event, _form),
-    "event_get": Dialect(_platform_event, _get, has_body=False),
-    "empty": Dialect(_nothing, _bare_post, has_body=False, is_empty=True),
-    "empty_get": Dialect(_nothing, _bare_get, has_body=False, is_empty=True),
-    "task_form_cp1251": Dialect(_task_record, _form_cp1251),
-    "json_in_form": Dialect(_task_record, _json_in_form),
-    "task_multipart": Dialect(_task_record, _multipart),
+PLAIN: dict[DialectName, Dialect] = {
+    "task_get": _query("the task's record in the query of a GET", writing.get),
+    "task_form": Dialect("the record as a form", _task_record, writing.form),
+    "task_json": Dialect("the record as JSON", _task_record, writing.json_body),
+    "event_form": Dialect("the platform's event fields as a form", _platform_event, writing.form),
+    "event_get": _query("the event fields in the query of a GET", writing.get, _platform_event),
+    "empty": Dialect("a POST with nothing", _nothing, writing.bare_post, has_body=False, is_empty=True),
+    "empty_get": Dialect("a GET with nothing", _nothing, writing.bare_get, has_body=False, is_empty=True),
+    "task_form_cp1251": Dialect("the record as a form in cp1251", _task_record, writing.form_cp1251),
+    "json_in_form": Dialect("the record as JSON in one field of a form", _task_record, writing.json_in_form),
+    "task_multipart": Dialect("the record as multipart/form-data", _task_record, writing.multipart),
 }
 
+ODD: dict[DialectName, Dialect] = {
+    "raw_utf8_get": _query("UTF-8 in the query, not escaped", writing.raw_get("utf-8")),
+    "raw_cp1251_get": _query("cp1251 in the query, not escaped", writing.raw_get("cp1251")),
+    "raw_space_get": _query(
+        "spaces in the query, not escaped", writing.raw_get("ascii", escaped=True), _task_record
+    ),
+    "bracket_form": Dialect("names as in task[id]=77", _task_record, writing.bracket_form),
+    "bracket_get": _query("names as in task[id]=77, in the query", writing.bracket_get),
+    "list_form": Dialect("names as in id[]=77", _task_record, writing.list_form),
+    "dotted_form": Dialect("names as in task.id=77", _task_record, writing.dotted_form),
+    "nested_json": Dialect("the record deep within JSON", _task_record, writing.nested_json),
+    "digit_keys": Dialect(
+        "a list that became an object with digits for keys", _task_record, writing.digit_keys
+    ),
+    "html_form": Dialect("a form with &amp; between its fields", _task_record, writing.html_form),
+    "html_get": _query("a query with &amp; between its fields", writing.html_get),
+    "escaped_twice": Dialect(
+        "a form whose values are escaped twice", _task_record, writing.form_escaped_twice
+    ),
+    "json_text": Dialect("a body that is a JSON string, which is JSON", _task_record, writing.json_text),
+    "json_in_json": Dialect("JSON as a text within JSON", _task_record, writing.json_in_json),
+    "gzip": _packed("a body compressed by gzip", writing.GZIP, "gzip"),
+    "deflate": _packed("a body compressed by deflate", writing.ZLIB, "deflate"),
+    "raw_deflate": _packed("deflate without the header of zlib", writing.DEFLATE, "deflate"),
+    "gzip_unnamed": _packed("gzip without a Content-Encoding", writing.GZIP, None),
+    "gzip_misnamed": _packed("gzip that is named deflate", writing.GZIP, "deflate"),
+    "gzip_in_name": _packed("named gzip and not compressed", writing.PLAIN, "gzip"),
+    "array": _joined("events of about the same time in one JSON array", writing.array),
+    "events_list": _joined("the same in a list named events", writing.events_list),
+    "json_lines": _joined("the same as JSON, an event a line", writing.json_lines),
+    "floats_json": _spelled("77.0 for 77", spelling.numbers_as_floats, writing.json_body),
+    "floats_form": _spelled("77.0 for 77, in a form", spelling.numbers_as_floats, writing.form),
+    "texts_json": _spelled("texts for numbers", spelling.numbers_as_texts, writing.json_body),
+    "numbers_json": _spelled("numbers for texts", spelling.texts_as_numbers, writing.json_body),
+    "words_form": _spelled("null, undefined, None … for nothing", spelling.words_for_nothing, writing.form),
+    "words_json": _spelled("the same as JSON strings", spelling.words_for_nothing, writing.json_body),
+    "placeholders": Dialect(
+        "a template in which no value was put", _task_record, writing.get, spelling.placeholders, False, True
+    ),
+    "half_placeholders": _spelled(
+        "placeholders where a value is empty", spelling.placeholders_for_nothing, writing.form
+    ),
+    "braces_form": _spelled("GUIDs and comments in braces", spelling.braces, writing.form),
+    "braces_json": _spelled("the same as JSON", spelling.braces, writing.json_body),
+    "fourteen_digits": _timed("moments as YYYYMMDDHHMMSS", spelling.fourteen_digits),
+    "nanoseconds": _timed("moments in nanoseconds", spelling.nanoseconds),
+    "zone": _timed("moments with +03:00", spelling.moscow_time),
+    "zone_space": _timed("moments with +03:00 whose plus became a space", spelling.moscow_time_without_plus),
+    "empty_dates": _timed("dates of the years 1, 1970 and 9999", spelling.empty_date),
+    "lines": Dialect("one name=value a line, as text/plain", _task_record, writing.lines),
+    "pasted_space": _pasted("an escaped space behind the URL", "%20"),
+    "pasted_newline": _pasted("an escaped line end behind the URL", "%0D%0A"),
+    "pasted_raw": Dialect("a space behind the URL, not escaped", _task_record, writing.pasted_raw),
+}
 
-def dialect_of(name: DialectName, seed: int, account: str, ordinal: int) -> Dialect:
-    """The dialect of a task's hooks; `mixed` draws one."""
-    if name == "mixed":
-        return chance(seed, "dialect", account, ordinal).choice(list(DIALECTS.values()))
-    return DIALECTS[name]
+DIALECTS: dict[DialectName, Dialect] = PLAIN | ODD
+
+_PLAIN: Sequence[DialectName] = tuple(PLAIN)
+_HEAVY: Sequence[DialectName] = tuple(name for name in ODD if name not in LEFT_OUT)
+
+
+def dialect_of(name: DialectName, faults: Faults, seed: int, task: Task) -> DialectName:
+    """The dialect of a task's hooks; `mixed` draws one: an odd one as often as the faults say."""
+    if name != "mixed":
+        return name
+    rng = chance(seed, "dialect", task.account, task.ordinal)
+    return rng.choice(_HEAVY if rng.random() < faults.odd_sender else _PLAIN)

@@ -76,11 +76,26 @@ class Engine:
                 call = await self._call(task)
             finally:
                 gate.leave()
-            if call.outcome.bridged or task.attempts == task.plan.try_count:
+            if call.outcome.bridged or task.attempts == task.plan.try_count or self._gives_up(task):
                 break
             task.status = DELAYED
-            due = call.ended_at + task.plan.try_again_pause
+            due = call.ended_at + task.plan.try_again_pause + self._queue_wait(task)
         self._finish(task, call)
+
+    def _gives_up(self, task: Task) -> bool:
+        """Whether the task fails though it has attempts left: a number that is none, a queue that closes."""
+        rng = chance(self._config.seed, "give up", task.account, task.ordinal, task.attempts)
+        gives_up = rng.random() < self._config.faults.give_up
+        self._world.injected["task_give_up"] += gives_up
+        return gives_up
+
+    def _queue_wait(self, task: Task) -> float:
+        """Seconds after its pause for which calls of others keep the queue full."""
+        rng = chance(self._config.seed, "queue wait", task.account, task.ordinal, task.attempts)
+        if rng.random() >= self._config.faults.queue_wait:
+            return 0.0
+        self._world.injected["task_queue_wait"] += 1
+        return rng.uniform(1, 4) * max(task.plan.try_again_pause, 15)
 
     async def _call(self, task: Task) -> Call:
         """One attempt. The first hook shows the record as it was before, with the previous call."""

@@ -1,27 +1,59 @@
 """What goes wrong, and how often. Decisions are pure: probabilities and a generator in, a fate out."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 from random import Random
 from typing import Literal
+
+from receiver.emulator.heavy import LEFT_OUT
 
 Breakage = Literal["truncated", "garbled", "mislabelled"]
 Lost = Literal["closed", "502", "504"]
 BREAKAGES: tuple[Breakage, ...] = ("truncated", "garbled", "mislabelled")
 LOSSES: tuple[Lost, ...] = ("closed", "502", "504")
 SERVER_ERRORS = (500, 502, 503)
+READS = ("list_queues", "read_queue", "list_tasks", "read_task", "call_history_read", "call_history_list")
 HOUR, DAY = 3600.0, 86_400.0
+
+
+FAULTS: dict[str, str] = {
+    "drop": "a hook is lost",
+    "double": "a hook comes twice within seconds",
+    "late_copy": "a hook comes again after more than a pause",
+    "delay": "a hook comes up to 90 s late",
+    "reorder": "a hook comes after the next one",
+    "broken": "a hook's body cannot be read",
+    "skew": "a hook's clock is off",
+    "odd_sender": "in the dialect mixed, a task's hooks are of an odd dialect",
+    "error_before": "a call fails and was not done",
+    "error_after": "a call was done and its answer is an error",
+    "slow": "an answer takes up to 5 s longer",
+    "short_quota": "the quota is used up for some seconds",
+    "early_401": "a token is revoked before it expires",
+    "stats_busy": "call history is busy",
+    "hide_finished": "a list leaves out finished tasks",
+    "lose_create": "the answer to a creation is lost",
+    "html_page": "an answer is a page of HTML with the status 200",
+    "not_found": "one path answers 404 for up to 5 s",
+    "broken_record": "a task's record in lists is broken",
+    "give_up": "a task fails after an attempt though more are left",
+    "queue_wait": "a task waits for the queue's limit after its pause",
+    "quirk": "an account has a quirk",
+}
+"""Fault → what it is. Each is a probability: of a hook, of an API call, of a task, or of an account."""
 
 
 @dataclass(frozen=True)
 class Faults:
-    """Probabilities, 0 to 1: first those of a hook, then those of an API call."""
+    """Probabilities, 0 to 1, of what FAULTS tells."""
 
     drop: float = 0.0
     double: float = 0.0
+    late_copy: float = 0.0
     delay: float = 0.0
     reorder: float = 0.0
     broken: float = 0.0
     skew: float = 0.0
+    odd_sender: float = 0.0
 
     error_before: float = 0.0
     error_after: float = 0.0
@@ -31,43 +63,63 @@ class Faults:
     stats_busy: float = 0.0
     hide_finished: float = 0.0
     lose_create: float = 0.0
+    html_page: float = 0.0
+    not_found: float = 0.0
+    broken_record: float = 0.0
+
+    give_up: float = 0.0
+    queue_wait: float = 0.0
+    quirk: float = 0.0
 
 
-PROFILES: dict[str, Faults] = {
-    "none": Faults(),
-    "light": Faults(
-        drop=0.01,
-        double=0.01,
-        delay=0.02,
-        reorder=0.005,
-        broken=0.005,
-        skew=0.005,
-        error_before=0.005,
-        error_after=0.005,
-        slow=0.01,
-        short_quota=0.001,
-        early_401=0.001,
-        stats_busy=0.01,
-        hide_finished=0.02,
-        lose_create=0.01,
-    ),
-    "heavy": Faults(
-        drop=0.10,
-        double=0.10,
-        delay=0.15,
-        reorder=0.05,
-        broken=0.05,
-        skew=0.05,
-        error_before=0.025,
-        error_after=0.025,
-        slow=0.03,
-        short_quota=0.01,
-        early_401=0.01,
-        stats_busy=0.05,
-        hide_finished=0.20,
-        lose_create=0.10,
-    ),
-}
+_LIGHT = Faults(
+    drop=0.01,
+    double=0.01,
+    delay=0.02,
+    reorder=0.005,
+    broken=0.005,
+    skew=0.005,
+    error_before=0.005,
+    error_after=0.005,
+    slow=0.01,
+    short_quota=0.001,
+    early_401=0.001,
+    stats_busy=0.01,
+    hide_finished=0.02,
+    lose_create=0.01,
+)
+
+_HEAVY = Faults(
+    drop=0.10,
+    double=0.10,
+    late_copy=0.02,
+    delay=0.15,
+    reorder=0.05,
+    broken=0.05,
+    skew=0.05,
+    odd_sender=0.40,
+    error_before=0.025,
+    error_after=0.025,
+    slow=0.03,
+    short_quota=0.01,
+    early_401=0.01,
+    stats_busy=0.05,
+    hide_finished=0.20,
+    lose_create=0.10,
+    html_page=0.01,
+    not_found=0.01,
+    broken_record=0.01,
+    give_up=0.02,
+    queue_wait=0.10,
+    quirk=0.15,
+)
+
+
+def _without_left_out(faults: Faults) -> Faults:
+    return replace(faults, **{each.name: 0.0 for each in fields(faults) if each.name in LEFT_OUT})
+
+
+PROFILES: dict[str, Faults] = {"none": Faults(), "light": _LIGHT, "heavy": _without_left_out(_HEAVY)}
 
 
 @dataclass(frozen=True)
@@ -92,13 +144,16 @@ class HookFate:
     reordered: bool = False
     broken: Breakage | None = None
     skew: float = 0.0
+    late_copy: bool = False
+    """The copy comes after more than a pause."""
 
 
 def decide_hook(faults: Faults, rng: Random, traits: HookTraits) -> HookFate:
     """The fate of one hook.
 
     A `before_again` that carries nothing to tell it from its siblings (empty by dialect, or broken) is never
-    delayed or reordered: no observer in the world could tell a late original from a repeat.
+    delayed or reordered: no observer in the world could tell a late original from a repeat. It may be copied
+    late: then hooks alone do not prove how many attempts there were.
     """
     u_copy, u_late, u_broken, u_skew = (rng.random() for _ in range(4))
     dropped = u_copy < faults.drop
@@ -108,13 +163,16 @@ def decide_hook(faults: Faults, rng: Random, traits: HookTraits) -> HookFate:
     delayed = may_be_late and u_late < faults.delay
     overtaken = may_be_late and not delayed and u_late < faults.delay + faults.reorder
     gap, delay, skew = _copy_gap(rng, traits.pause), rng.uniform(1, 90), _skew(rng)
+    late_copy = not dropped and not doubled and rng.random() < faults.late_copy
+    late_gap = rng.uniform(1.2, 3) * max(traits.pause, 1.0)
     return HookFate(
         dropped=dropped,
-        copy_after=gap if doubled else None,
+        copy_after=late_gap if late_copy else gap if doubled else None,
         delay=delay if delayed and not dropped else 0.0,
         reordered=overtaken and not dropped and traits.event != "after",
         broken=broken if not dropped else None,
         skew=skew if u_skew < faults.skew and traits.has_time and not dropped else 0.0,
+        late_copy=late_copy,
     )
 
 
@@ -140,6 +198,9 @@ class ApiFate:
     error_before: int | None = None
     error_after: int | None = None
     lost: Lost | None = None
+    html_page: bool = False
+    missing: float = 0.0
+    """Seconds for which the path answers 404, this call first."""
 
 
 def decide_api(faults: Faults, rng: Random, operation: str) -> ApiFate:
@@ -147,6 +208,7 @@ def decide_api(faults: Faults, rng: Random, operation: str) -> ApiFate:
     u = [rng.random() for _ in range(7)]
     slow, quota = rng.uniform(1, 5), rng.uniform(5, 20)
     before, after, lost = rng.choice(SERVER_ERRORS), rng.choice(SERVER_ERRORS), rng.choice(LOSSES)
+    u_page, u_missing, missing = rng.random(), rng.random(), rng.uniform(0.5, 5)
     return ApiFate(
         slow=slow if u[0] < faults.slow else 0.0,
         early_401=u[1] < faults.early_401,
@@ -155,4 +217,6 @@ def decide_api(faults: Faults, rng: Random, operation: str) -> ApiFate:
         error_before=before if u[4] < faults.error_before else None,
         error_after=after if u[5] < faults.error_after else None,
         lost=lost if u[6] < faults.lose_create and operation == "create_tasks" else None,
+        html_page=u_page < faults.html_page,
+        missing=missing if u_missing < faults.not_found and operation in READS else 0.0,
     )

@@ -1,21 +1,26 @@
 """Fires hooks: decides what becomes of each, and sees its copies through. Hooks never hold up a call."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from functools import partial
 
 import httpx2
 
+from receiver.emulator.batches import Batches
 from receiver.emulator.breakage import break_body
 from receiver.emulator.chance import chance
 from receiver.emulator.clock import Clock
-from receiver.emulator.config import EmulatorConfig
-from receiver.emulator.dialects import Dialect, Notice, Wire, dialect_of
+from receiver.emulator.config import DialectName, EmulatorConfig
+from receiver.emulator.dialects import DIALECTS, Dialect, Notice, dialect_of
 from receiver.emulator.faults import HookFate, HookTraits, decide_hook
 from receiver.emulator.records import Event, Task
 from receiver.emulator.sender import Reply, Sender
 from receiver.emulator.world import World
+
+Way = Callable[[str], Awaitable[Reply]]
+"""Sends one copy, which is given by its id."""
 
 
 @dataclass
@@ -29,6 +34,7 @@ class Hook:
     at: float
     fate: HookFate
     replies: list[Reply | None]
+    dialect: DialectName
     settled: asyncio.Event = field(default_factory=asyncio.Event)
     """Its first copy was answered, has failed, or was dropped."""
 
@@ -40,6 +46,16 @@ class Hook:
         if None in self.replies:
             return "pending"
         return "delivered" if any(reply and reply.acknowledged for reply in self.replies) else "failed"
+
+    @property
+    def names_task(self) -> bool:
+        """Whether it says the id of its task in a form that can be read."""
+        return DIALECTS[self.dialect].names_task and self.fate.broken is None
+
+    @property
+    def is_silent(self) -> bool:
+        """Whether it says nothing but its URL."""
+        return DIALECTS[self.dialect].is_empty or self.fate.broken is not None
 
 
 class Hooks:
@@ -55,6 +71,7 @@ class Hooks:
         self._clock = clock
         self._world = world
         self._sender = Sender(config, clock, transport)
+        self._batches = Batches(clock, self._sender)
         self._copies: asyncio.TaskGroup | None = None
         self._not_yet_sent: set[asyncio.Task[None]] = set()
         self._held: dict[int, asyncio.Future[Hook | None]] = {}
@@ -74,25 +91,33 @@ class Hooks:
         """Fire an event of the task's current attempt, as the task is now. Without a URL nothing happens."""
         if not task.plan.urls[event]:
             return
-        dialect = dialect_of(self._config.dialect, self._config.seed, task.account, task.ordinal)
+        config = self._config
+        name = dialect_of(config.dialect, config.faults, config.seed, task)
+        dialect = DIALECTS[name]
         fate = self._decide(task, event, dialect)
         copies = 0 if fate.dropped else 1 if fate.copy_after is None else 2
         hook = Hook(
-            f"{task.id}-{event}-{task.attempts}", task, event, task.attempts, at, fate, [None] * copies
+            f"{task.id}-{event}-{task.attempts}", task, event, task.attempts, at, fate, [None] * copies, name
         )
         self.fired.append(hook)
         self.release(task, hook)
         if fate.dropped:
             hook.settled.set()
             return
-        wire = dialect.render(Notice(event, task, at, self._config.later_revision, fate.skew))
-        self._start(hook, break_body(wire, fate.broken) if fate.broken else wire)
+        self._start(hook, self._way(dialect, Notice(event, task, at, config.later_revision, fate.skew), fate))
 
     def release(self, task: Task, overtaken_by: Hook | None = None) -> None:
         """Let go of a hook that was held back to be overtaken; without an overtaker at once."""
         held = self._held.pop(task.id, None)
         if held and not held.done():
             held.set_result(overtaken_by)
+
+    def _way(self, dialect: Dialect, notice: Notice, fate: HookFate) -> Way:
+        """How each copy is sent; what it says is settled now."""
+        if dialect.join:
+            return partial(self._batches.send, notice.url, dialect.join, dialect.fields(notice))
+        wire = dialect.render(notice)
+        return partial(self._sender.send, break_body(wire, fate.broken) if fate.broken else wire)
 
     def _decide(self, task: Task, event: Event, dialect: Dialect) -> HookFate:
         traits = HookTraits(
@@ -108,7 +133,8 @@ class Hooks:
             f"hook_{name}"
             for name, happened in {
                 "dropped": fate.dropped,
-                "doubled": fate.copy_after is not None,
+                "doubled": fate.copy_after is not None and not fate.late_copy,
+                "late_copy": fate.late_copy,
                 "delayed": fate.delay,
                 "reordered": fate.reordered,
                 "broken": fate.broken,
@@ -118,7 +144,7 @@ class Hooks:
         )
         return fate
 
-    def _start(self, hook: Hook, wire: Wire) -> None:
+    def _start(self, hook: Hook, way: Way) -> None:
         if self._copies is None:
             raise RuntimeError("hooks fire only while they are being sent")
         held: asyncio.Future[Hook | None] | None = None
@@ -126,12 +152,12 @@ class Hooks:
             held = self._held[hook.task.id] = asyncio.get_running_loop().create_future()
         for number in range(len(hook.replies)):
             self.pending += 1
-            copy = self._copies.create_task(self._see_through(hook, number, wire, held))
+            copy = self._copies.create_task(self._see_through(hook, number, way, held))
             self._not_yet_sent.add(copy)
             copy.add_done_callback(self._not_yet_sent.discard)
 
     async def _see_through(
-        self, hook: Hook, number: int, wire: Wire, held: asyncio.Future[Hook | None] | None
+        self, hook: Hook, number: int, way: Way, held: asyncio.Future[Hook | None] | None
     ) -> None:
         if held:
             overtaker = await asyncio.shield(held)
@@ -140,6 +166,6 @@ class Hooks:
         await self._clock.sleep(hook.fate.delay + (hook.fate.copy_after or 0.0) * number)
         if this := asyncio.current_task():
             self._not_yet_sent.discard(this)
-        hook.replies[number] = await self._sender.send(wire, f"{hook.id}.{number + 1}")
+        hook.replies[number] = await way(f"{hook.id}.{number + 1}")
         self.pending -= 1
         hook.settled.set()

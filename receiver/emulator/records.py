@@ -68,6 +68,8 @@ class Task:
     call: Call | None = None
     """The latest call: the `cdr` of the task."""
     deleted: bool = False
+    shown: bool = False
+    """An answer of the API has shown its id."""
 
     @property
     def account(self) -> str:

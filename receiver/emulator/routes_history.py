@@ -14,6 +14,8 @@ from receiver.emulator.inputs import read_page
 @asynccontextmanager
 async def _alone(call: ApiCall) -> AsyncIterator[None]:
     """Work for as long as history takes; a request that comes meanwhile is refused."""
+    if "no_call_history" in call.account.quirks:
+        raise refusals.forbidden()
     if call.account.history_busy:
         raise refusals.stats_busy()
     call.account.history_busy = True

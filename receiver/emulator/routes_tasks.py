@@ -1,10 +1,15 @@
 """The tasks of a queue. There is no changing of a task."""
 
-from starlette.responses import JSONResponse, Response
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+from starlette.responses import Response
 
 from receiver.emulator import refusals
-from receiver.emulator.door import ApiCall
+from receiver.emulator.door import ApiCall, TasksResponse
 from receiver.emulator.inputs import Page, TasksInput, read_body, read_page
+from receiver.emulator.listing import broken, is_broken, on_page, without_urls
 from receiver.emulator.records import Queue, Task
 from receiver.emulator.routes_queues import find_queue
 from receiver.emulator.wire import listed, task_answer
@@ -20,22 +25,37 @@ def find_task(call: ApiCall) -> Task:
 async def create_tasks(call: ApiCall) -> Response:
     queue, now = find_queue(call), call.now
     wish = await read_body(call.request, TasksInput, now)
-    tasks = [call.account.add_task(queue, task.plan(), now) for task in wish.tasks]
+    plans = [task.plan() for task in wish.tasks]
+    if "no_pause" in call.account.quirks:
+        plans = [replace(plan, try_again_pause=0) for plan in plans]
+    tasks = [call.account.add_task(queue, plan, now) for plan in plans]
     for task in tasks:
         call.parts.engine.admit(task)
-    return _answer(call, tasks, Page(page=1, per_page=20), 201)
+    records = [_record(call, task) for task in tasks]
+    return TasksResponse(_shaped(call, records, Page(page=1, per_page=20)), 201, tasks)
 
 
 async def list_tasks(call: ApiCall) -> Response:
-    queue, page = find_queue(call), read_page(call.request)
+    queue, page, quirks = find_queue(call), read_page(call.request), call.account.quirks
     if page.page == 1:
         queue.hides_finished_by = call.now if _hides_finished(call, queue) else None
     tasks = [task for task in queue.tasks.values() if not _hidden(task, queue.hides_finished_by)]
-    return _answer(call, tasks[page.bounds], page)
+    records: list[Any] = []
+    whole: list[Task] = []
+    for task in on_page(tasks, quirks, page, call.parts.config):
+        record = _record(call, task)
+        if is_broken(task, call.parts.config.seed, call.parts.config.faults.broken_record):
+            call.parts.world.injected["api_broken_record"] += 1
+            records.append(broken(record, call.parts.config.seed))
+            continue
+        records.append(without_urls(record) if "no_urls_in_lists" in quirks else record)
+        whole.append(task)
+    return TasksResponse(_shaped(call, records, page), 200, whole)
 
 
 async def read_task(call: ApiCall) -> Response:
-    return JSONResponse(task_answer(find_task(call), call.parts.config.later_revision))
+    task = find_task(call)
+    return TasksResponse(_record(call, task), 200, [task])
 
 
 async def delete_task(call: ApiCall) -> Response:
@@ -43,10 +63,12 @@ async def delete_task(call: ApiCall) -> Response:
     return Response(status_code=204)
 
 
-def _answer(call: ApiCall, tasks: list[Task], page: Page, status: int = 200) -> Response:
-    config = call.parts.config
-    answers = [task_answer(task, config.later_revision) for task in tasks]
-    return JSONResponse(listed(answers, config.list_shape, page.page, page.per_page), status)
+def _record(call: ApiCall, task: Task) -> dict[str, Any]:
+    return task_answer(task, call.parts.config.later_revision, call.account.quirks)
+
+
+def _shaped(call: ApiCall, records: Sequence[Any], page: Page) -> Any:
+    return listed(records, call.parts.config.list_shape, page.page, page.per_page)
 
 
 def _hides_finished(call: ApiCall, queue: Queue) -> bool:

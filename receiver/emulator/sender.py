@@ -7,7 +7,8 @@ import httpx2
 
 from receiver.emulator.clock import Clock
 from receiver.emulator.config import EmulatorConfig
-from receiver.emulator.dialects import Wire
+from receiver.emulator.rawhttp import RawTransport
+from receiver.emulator.writing import Wire
 
 
 @dataclass(frozen=True)
@@ -35,9 +36,11 @@ class Sender:
         self._client = httpx2.AsyncClient(
             transport=transport, timeout=None, follow_redirects=False, trust_env=False, limits=limits
         )
+        self._raw = httpx2.AsyncClient(transport=transport or RawTransport(), trust_env=False)
 
     async def aclose(self) -> None:
         await self._client.aclose()
+        await self._raw.aclose()
 
     async def send(self, wire: Wire, copy_id: str) -> Reply:
         """POST or GET until it is acknowledged or the retries are used up."""
@@ -50,15 +53,25 @@ class Sender:
         return reply
 
     async def _try(self, wire: Wire, copy_id: str) -> Reply:
-        headers = {"X-Emulator-Hook": copy_id, "User-Agent": "scheduler"}
-        if wire.content_type:
-            headers["Content-Type"] = wire.content_type
+        client, extensions = self._client, {}
+        if wire.target is not None:
+            client, extensions = self._raw, {"target": wire.target}
         async with self._slots:
             try:
                 async with asyncio.timeout(self._config.hook_timeout):
-                    response = await self._client.request(
-                        wire.method, wire.url, headers=headers, content=wire.body
+                    response = await client.request(
+                        wire.method,
+                        wire.url,
+                        headers=_headers(wire, copy_id),
+                        content=wire.body,
+                        extensions=extensions,
                     )
             except (httpx2.HTTPError, httpx2.InvalidURL, TimeoutError) as error:
                 return Reply(None, type(error).__name__)
         return Reply(response.status_code)
+
+
+def _headers(wire: Wire, copy_id: str) -> dict[str, str]:
+    given = {"Content-Type": wire.content_type, "Content-Encoding": wire.encoding}
+    headers = {"X-Emulator-Hook": copy_id, "User-Agent": "scheduler"}
+    return headers | {name: value for name, value in given.items() if value}

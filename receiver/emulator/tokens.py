@@ -19,6 +19,7 @@ class Tokens:
         self._ttl = ttl
         self._issued = 0
         self._live: dict[str, tuple[str, float]] = {}
+        self._owners: dict[str, str] = {}
 
     def refusal(self, grant_type: str, client_id: str, client_secret: str) -> OAuthError | None:
         """Why these credentials earn no token; None: they do."""
@@ -36,13 +37,22 @@ class Tokens:
         self._live = {token: held for token, held in self._live.items() if now < held[1]}
         self._issued += 1
         token = f"{chance(self._seed, 'token', client_id, self._issued).getrandbits(160):040x}"
-        self._live[token] = (self._accounts[client_id].number, now + self._ttl)
+        self._owners[token] = self._accounts[client_id].number
+        self._live[token] = (self._owners[token], now + self._ttl)
         return token
 
     def account_of(self, token: str, now: float) -> str | None:
         """The number of the account that the token acts for; None: it is not in force."""
         number, expires_at = self._live.get(token, ("", 0.0))
         return number if now < expires_at else None
+
+    def owner_of(self, token: str) -> str | None:
+        """The number of the account to which the token was issued, whether it is in force or not."""
+        return self._owners.get(token)
+
+    def number_of(self, client_id: str) -> str:
+        """The number of the account of a known application."""
+        return self._accounts[client_id].number
 
     def revoke(self, token: str) -> None:
         self._live.pop(token, None)

@@ -20,6 +20,7 @@ def truth(world: World, hooks: Hooks) -> dict[str, Any]:
         "totals": _totals(world, hooks),
         "requests": {operation: dict(statuses) for operation, statuses in world.requests.items()},
         "faults": dict(+world.injected),
+        "quirks": {number: sorted(account.quirks) for number, account in world.accounts.items()},
     }
 
 
@@ -57,6 +58,7 @@ def _task(task: Task, calls: list[Call]) -> dict[str, Any]:
         "name": task.plan.name,
         "state": state_of(task),
         "deleted": task.deleted,
+        "shown": task.shown,
         "finish_result": task.finish_result,
         "cdr": task.cdr,
         "attempts": task.attempts,
@@ -93,7 +95,11 @@ def _hook(hook: Hook) -> dict[str, Any]:
             {"status": reply.status if reply else None, "error": reply.error if reply else None}
             for reply in hook.replies
         ],
+        "dialect": hook.dialect,
+        "names_task": hook.names_task,
+        "silent": hook.is_silent,
         "duplicated": hook.fate.copy_after is not None,
+        "late_copy": hook.fate.late_copy,
         "delayed": hook.fate.delay > 0,
         "reordered": hook.fate.reordered,
         "broken": hook.fate.broken,

@@ -5,6 +5,7 @@ from typing import Any
 
 from receiver.emulator.clock import date_time
 from receiver.emulator.config import ListShape
+from receiver.emulator.quirks import Quirks
 from receiver.emulator.records import Queue, Task
 
 
@@ -48,9 +49,14 @@ def task_fields(task: Task, later_revision: bool, skew: float = 0.0) -> dict[str
     }
 
 
-def task_answer(task: Task, later_revision: bool) -> dict[str, Any]:
+def task_answer(task: Task, later_revision: bool, quirks: Quirks = frozenset()) -> dict[str, Any]:
     """A task as the API answers it: with its URLs."""
-    return task_fields(task, later_revision) | {f"url_{event}": url for event, url in task.plan.urls.items()}
+    fields = task_fields(task, later_revision)
+    if "capitals" in quirks:
+        fields |= {"status": task.status.capitalize(), "finish_result": task.finish_result.upper()}
+    if "zero_pause" in quirks:
+        fields["try_again_pause"] = 0 if later_revision else "0"
+    return fields | {f"url_{event}": url for event, url in task.plan.urls.items()}
 
 
 def listed(items: Sequence[Any], shape: ListShape, page: int, per_page: int) -> Any:

@@ -6,6 +6,7 @@ from random import Random
 
 from receiver.emulator.chance import chance
 from receiver.emulator.config import EmulatorConfig
+from receiver.emulator.quirks import Quirks, quirks_of
 from receiver.emulator.quota import Quota
 from receiver.emulator.records import SCHEDULED, Call, Plan, Queue, Task
 from receiver.emulator.tokens import Tokens
@@ -18,9 +19,12 @@ TASK_IDS = 10_000_000
 class Account:
     """One account. `tasks` keeps the deleted ones too; `calls` holds ended calls by their bare uuid."""
 
-    def __init__(self, number: str, position: int, quota: Quota) -> None:
+    def __init__(self, number: str, position: int, quota: Quota, quirks: Quirks = frozenset()) -> None:
         self.number = number
         self.quota = quota
+        self.quirks = quirks
+        self.missing: dict[str, float] = {}
+        """Path → until when it answers 404."""
         self.queues: dict[int, Queue] = {}
         self.tasks: list[Task] = []
         self.calls: dict[str, Call] = {}
@@ -51,7 +55,12 @@ class World:
 
     def __init__(self, config: EmulatorConfig) -> None:
         self.accounts = {
-            account.number: Account(account.number, position, Quota(config.quota))
+            account.number: Account(
+                account.number,
+                position,
+                Quota(config.quota),
+                quirks_of(account.number, config.quirks, config.faults.quirk, config.seed),
+            )
             for position, account in enumerate(config.accounts, start=1)
         }
         self._seed = config.seed

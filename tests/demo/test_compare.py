@@ -135,7 +135,7 @@ def test_hooks_count_for_their_own_task_only() -> None:
 def test_a_task_that_is_not_known_and_one_that_does_not_exist_are_told() -> None:
     found = compare(_truth(), {("north", "#8"): _ours()["north", "7"]}, ACCOUNTS)
     assert found.disagreements == (
-        Disagreement("north", "7", "task", "exists", "not known"),
+        Disagreement("north", "7", "task", "exists", "not known", "not known"),
         Disagreement("north", "#8", "task", "does not exist", "known"),
     )
     assert (found.agree, found.disagree) == (0, 2)

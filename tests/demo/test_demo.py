@@ -157,7 +157,10 @@ def test_with_heavy_faults_the_receiver_is_right_about_every_task(
     reconciled: tuple[int, dict[str, Any], str],
 ) -> None:
     status, result, err = reconciled
-    assert (status, result["truth"]) == (0, {"agree": 15, "disagree": 0, "disagreements": []}), err
+    verdict = result["truth"]
+    assert (status, verdict["disagree"], verdict["disagreements"]) == (0, 0, []), err
+    assert verdict["agree"] + verdict["not_known"] == 15
+    assert len({each["task_id"] for each in verdict["unknown"]}) == verdict["not_known"]
     assert result["tasks"] == 15
     hooks = result["hooks"]
     assert hooks["fired"] > hooks["dropped"] > 0
@@ -190,9 +193,9 @@ def test_with_hooks_alone_it_is_wrong_and_says_about_what(
     verdict = result["truth"]
     assert status == 1
     assert verdict["disagree"] > 0
-    assert verdict["agree"] + verdict["disagree"] == 15
+    assert verdict["agree"] + verdict["disagree"] + verdict["not_known"] == 15
     named = verdict["disagreements"]
-    assert all(each.keys() == {"account", "task_id", "field", "truth", "ours"} for each in named)
+    assert all(each.keys() == {"account", "task_id", "field", "truth", "ours", "kind"} for each in named)
     assert all(each["truth"] != each["ours"] for each in named)
     assert any(each["field"].startswith("lost ") for each in named), "nobody counts lost hooks then"
     crm = result["crm"]

@@ -17,6 +17,7 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
+from receiver.emulator.catalogue import CATALOGUE
 from receiver.emulator.command import emulate
 from tests.emulator.rig import ACCOUNT, credentials
 
@@ -151,7 +152,7 @@ def test_a_caller_that_leaves_before_its_body_leaves_no_traceback() -> None:
 
 
 def test_a_lost_answer_closes_the_connection_and_keeps_the_task() -> None:
-    with emulator("--faults", "heavy", "--speed", "100") as (process, client):
+    with emulator("--fault", "lose_create=0.1", "--speed", "100") as (process, client):
         with pytest.raises(httpx2.RemoteProtocolError):
             keep_creating(client)
         truth = client.get("/emulator/truth").json()
@@ -174,7 +175,16 @@ def test_the_emulated_clock_starts_at_the_origin_and_runs_at_its_speed() -> None
 
 @pytest.mark.parametrize(
     "options",
-    [["--account", "10001:no-secret"], ["--dialect", "klingon"], ["--faults", "some"], ["--speed", "0"]],
+    [
+        ["--account", "10001:no-secret"],
+        ["--dialect", "klingon"],
+        ["--faults", "some"],
+        ["--speed", "0"],
+        ["--fault", "drop"],
+        ["--fault", "drop=2"],
+        ["--fault", "luck=1"],
+        ["--quirk", "klingon"],
+    ],
 )
 def test_a_wrong_option_is_refused(options: list[str]) -> None:
     app = typer.Typer()
@@ -184,5 +194,20 @@ def test_a_wrong_option_is_refused(options: list[str]) -> None:
 
 def test_every_option_has_a_help_text() -> None:
     done = subprocess.run([*COMMAND, "--help"], capture_output=True, text=True, timeout=30, check=True)
-    names = "host port seed dialect faults speed origin quota token-ttl account list-shape"
+    names = (
+        "host port seed dialect faults fault quirk speed origin quota token-ttl account list-shape catalogue"
+    )
     assert all(f"--{name}" in done.stdout for name in names.split())
+
+
+def test_the_catalogue_explains_all_that_can_be_chosen() -> None:
+    done = subprocess.run([*COMMAND, "--catalogue"], capture_output=True, text=True, timeout=30, check=True)
+    assert all(f"  {name} " in done.stdout for sort in CATALOGUE.values() for name in sort)
+    assert all(about in done.stdout for sort in CATALOGUE.values() for about in sort.values())
+
+
+def test_a_quirk_and_a_fault_that_are_chosen_by_name_are_in_force() -> None:
+    with emulator("--quirk", "capitals", "--quirk", "no_pause", "--fault", "drop=0.25") as (_, client):
+        catalogue = client.get("/emulator/catalogue").json()
+        assert catalogue["accounts"] == {"10001": ["capitals", "no_pause"]}
+        assert catalogue["probabilities"]["drop"] == 0.25

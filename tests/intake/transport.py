@@ -46,9 +46,12 @@ class HookTransport(httpx2.AsyncBaseTransport):
 
 async def _as_bytes(client: h11.Connection, request: httpx2.Request) -> bytes:
     body = await request.aread()
-    head = h11.Request(method=request.method, target=request.url.raw_path, headers=request.headers.raw)
+    target = request.extensions.get("target")  # as senders write it who do not escape
+    written = request.url.raw_path if target is None else b"/target"
+    head = h11.Request(method=request.method, target=written, headers=request.headers.raw)
     events: list[Any] = [head, h11.Data(data=body), h11.EndOfMessage()]
-    return b"".join([client.send(event) or b"" for event in events])
+    data = b"".join([client.send(event) or b"" for event in events])
+    return data if target is None else data.replace(written, target, 1)
 
 
 async def _response(client: h11.Connection, line: Line) -> httpx2.Response:

@@ -5,11 +5,16 @@ import logging
 import sys
 import tempfile
 import time
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import structlog
 
 from receiver.emulator import PROFILES
+from receiver.emulator.command import with_faults
+from receiver.emulator.dialects import DIALECTS
+from receiver.emulator.quirks import QUIRKS
 from tests.simulation.world import Scenario, simulate
 
 
@@ -21,7 +26,7 @@ def main() -> int:
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
     began, tasks, hooks = time.monotonic(), 0, 0
     for count, seed in enumerate(seeds, start=1):
-        scenario = Scenario.drawn(seed, PROFILES[options.faults])
+        scenario = _scenario(seed, options)
         with tempfile.TemporaryDirectory() as folder:
             ended = simulate(scenario, Path(folder) / "receiver.db")
         if ended.problems:
@@ -36,10 +41,21 @@ def main() -> int:
     return 0
 
 
+def _scenario(seed: int, options: argparse.Namespace) -> Scenario:
+    drawn = Scenario.drawn(seed, with_faults(PROFILES[options.faults], options.fault))
+    changes: dict[str, Any] = {"quirks": frozenset(options.quirk)}
+    if options.dialect:
+        changes["dialect"] = options.dialect
+    return replace(drawn, **changes)
+
+
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.simulation", description=__doc__)
     parser.add_argument("--seeds", default="0-99", help="one seed, or the first and the last of a range")
     parser.add_argument("--faults", choices=PROFILES, default="heavy")
+    parser.add_argument("--fault", action="append", default=[], help="NAME=PROBABILITY, beside --faults")
+    parser.add_argument("--quirk", action="append", default=[], choices=QUIRKS, help="of every account")
+    parser.add_argument("--dialect", choices=("mixed", *DIALECTS), help="instead of what the seed draws")
     return parser.parse_args()
 
 
