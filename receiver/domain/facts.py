@@ -24,8 +24,9 @@ EVENTS: tuple[Event, ...] = get_args(Event)
 
 
 @shape(frozen=True, slots=True)
-class HookSaid:
-    """An event. `readable` is false where the hook was authentic but its content could not be read.
+class HookContent:
+    """What a delivery says. `readable` is false where the hook was authentic but its content could not be
+    read.
 
     `task_id` and `queue_id` are what the payload claims: hints to be proven by asking the API.
     """
@@ -38,6 +39,28 @@ class HookSaid:
     comment: str | None = None
     sent_at: float | None = None
     readable: bool = True
+
+
+@shape(frozen=True, slots=True)
+class HookSaid(HookContent):
+    """An event, as its delivery was read when it came."""
+
+
+@shape(frozen=True, slots=True)
+class RereadSaid(HookContent):
+    """An event whose delivery was read again at `read_at`: it supersedes all earlier readings of the delivery
+    (see `receiver.domain.readings`).
+    """
+
+    read_at: float = 0.0
+
+
+@shape(frozen=True, slots=True)
+class WithdrawnSaid:
+    """A delivery that was read again at `read_at` is no longer about this task: earlier readings said so."""
+
+    event: Event
+    read_at: float = 0.0
 
 
 @shape(frozen=True, slots=True)
@@ -86,7 +109,12 @@ class GoneSaid:
 
 @shape(frozen=True, slots=True)
 class SettledSaid:
-    """An observation: the time for late hooks is over; what has not come by now is lost."""
+    """An observation: the time for late hooks is over; what has not come by now is lost. `unplaced`: events
+    of which there were deliveries that could be this task's but name no task; a missing hook of one of these
+    events may be among them, so that its loss is only suspected.
+    """
+
+    unplaced: tuple[str, ...] = ()
 
 
 @shape(frozen=True, slots=True)
@@ -102,10 +130,12 @@ class QueueSaid:
     extra: Mapping[str, Any] = field(default_factory=dict)
 
 
-Said = HookSaid | TaskSaid | CallSaid | GoneSaid | SettledSaid | QueueSaid
+Said = HookSaid | RereadSaid | WithdrawnSaid | TaskSaid | CallSaid | GoneSaid | SettledSaid | QueueSaid
 
 KINDS: dict[str, type[Said]] = {
     "hook": HookSaid,
+    "reread": RereadSaid,
+    "withdrawn": WithdrawnSaid,
     "task": TaskSaid,
     "call": CallSaid,
     "gone": GoneSaid,
@@ -188,7 +218,7 @@ def _read_event(text: str) -> Any:
 
 def _read_observation(text: str) -> Any:
     values = _decode(text)[0]
-    for name in ("hooks", "legs"):
+    for name in ("hooks", "legs", "unplaced"):
         if name in values:
             values[name] = tuple(values[name])
     return values

@@ -13,7 +13,8 @@ from receiver.inbox.batch import RawHook, decode_batch, encode_batch
 from receiver.inbox.inbox import Batch
 from receiver.inbox.payload import decode, read_payload
 from receiver.ledger.arrivals import Arrival, Delivery
-from receiver.ledger.problems import where_from
+from receiver.ledger.problems import TOO_LARGE, where_from
+from receiver.store.unplaced import NAMES_NO_TASK
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +72,7 @@ def read_hook(hook: RawHook, fields: FieldReader) -> Arrival:
     headers, content_type = _read_headers(hook.headers)
     payload = read_payload(query, content_type, hook.body)
     found = fields.read(payload.pairs)
-    problem = "too large" if hook.is_cut else payload.problem
+    problem = TOO_LARGE if hook.is_cut else payload.problem
     names_a_task = hook.ref is not None or found.task_id is not None
     delivery = Delivery(
         hook.id,
@@ -84,7 +85,7 @@ def read_hook(hook: RawHook, fields: FieldReader) -> Arrival:
         headers,
         hook.body,
         hook.peer,
-        problem if names_a_task else problem or "names no task",
+        problem if names_a_task else problem or NAMES_NO_TASK,
     )
     if not names_a_task:
         return Arrival(delivery, None)

@@ -24,12 +24,16 @@ class Subject(NamedTuple):
 
 
 class Known(NamedTuple):
-    """How a task is known already. `late`: hooks that came after it was settled."""
+    """How a task is known already. `late`: hooks that came after it was settled; `lost_hooks`: their number;
+    `lost`: the same by event, as JSON.
+    """
 
     state: str
     confidence: str
     settled: bool
     late: int
+    lost_hooks: int = 0
+    lost: str = "{}"
 
 
 FACT_COLUMNS = tuple(FACT.c[name] for name in ("id", "account", "at", "kind", "said", "ref", "task_id"))
@@ -133,11 +137,17 @@ _FACT = ", ".join(each.name for each in FACT_COLUMNS)
 
 def known_tasks(connection: Connection, account: str, keys: Collection[str]) -> dict[str, Known]:
     """Key → how it is known, for those tasks that there are."""
-    query = "SELECT key, state, confidence, settled, hooks_late FROM task WHERE account = ? AND key IN ?"
-    rows = run(connection, query, account, list(keys))
+    rows = run(connection, _KNOWN, account, list(keys))
     return {
-        key: Known(state, confidence, bool(settled), late) for key, state, confidence, settled, late in rows
+        key: Known(state, confidence, bool(settled), *hooks)
+        for key, state, confidence, settled, *hooks in rows
     }
+
+
+_KNOWN = (
+    "SELECT key, state, confidence, settled, hooks_late, hooks_lost, CAST(lost AS TEXT) "
+    "FROM task WHERE account = ? AND key IN ?"
+)
 
 
 def task_rows(connection: Connection, account: str, keys: Collection[str]) -> dict[str, Row[Any]]:

@@ -72,7 +72,7 @@ def fill(connection: Connection) -> None:
 def upgrade(store: Store) -> list[dict[str, Any]]:
     """The marks after the upgrade."""
     with store.transaction() as connection:
-        assert schema.upgrade(connection) == ["0007"]
+        assert schema.upgrade(connection)[0] == "0007"
     with store.snapshot() as connection:
         tables = inspect(connection).get_table_names()
         assert "pending" not in tables
