@@ -184,8 +184,7 @@ REREAD_ENDPOINT = Endpoint(
     "read again with that of the running receiver, oldest first. What they say now is added as new facts, "
     "which supersede what was read before; a delivery that says the same is left as it is, so to ask twice "
     "changes nothing more. Tasks are folded anew within seconds. With `dry_run` it is only said what would "
-    "change. "
-    + _KIND_ABOUT,
+    "change. " + _KIND_ABOUT,
     _SCOPE,
     RereadDone,
     reread,

@@ -15,14 +15,13 @@ about and a later one is not has a `WithdrawnSaid` of the later one.
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import fields, replace
-from operator import attrgetter
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from receiver.domain.facts import Event, Fact, HookContent, HookSaid, RereadSaid, TaskSaid, WithdrawnSaid
 
 _OF_DELIVERY = (HookContent, WithdrawnSaid)
 _ID = re.compile(r"(?s)[^/]*/hook/(.+?)(?:\.r(\d+))?(?:\.(\d+))?")
-_CONTENT = attrgetter(*(each.name for each in fields(HookContent)))
+_NAMES = tuple(each.name for each in fields(HookContent))
 
 
 class FactPlace(NamedTuple):
@@ -82,7 +81,12 @@ def sift(facts: Iterable[Fact]) -> Readings:
 
 def as_hook(fact: Fact) -> Fact:
     """A fact of a rereading as the hook that it is; any other one as it is."""
-    return replace(fact, said=HookSaid(*_CONTENT(fact.said))) if isinstance(fact.said, RereadSaid) else fact
+    return replace(fact, said=HookSaid(**_content(fact))) if isinstance(fact.said, RereadSaid) else fact
+
+
+def _content(hook: Fact) -> dict[str, Any]:
+    """What it says, without how it was read."""
+    return {name: getattr(hook.said, name) for name in _NAMES}
 
 
 def new_reading(delivery: str, before: Sequence[Fact], hooks: Sequence[Fact], read_at: float) -> list[Fact]:
@@ -93,7 +97,7 @@ def new_reading(delivery: str, before: Sequence[Fact], hooks: Sequence[Fact], re
     there = {(fact.ref, fact.task_id) for fact in hooks}
     left = {(fact.ref, fact.task_id): fact for fact in current_of(before)}
     said: list[tuple[Fact, RereadSaid | WithdrawnSaid]] = [
-        *((fact, RereadSaid(*_CONTENT(fact.said), read_at=read_at)) for fact in hooks),
+        *((fact, RereadSaid(**_content(fact), read_at=read_at)) for fact in hooks),
         *((fact, WithdrawnSaid(_event(fact), read_at)) for about, fact in left.items() if about not in there),
     ]
     return [

@@ -85,8 +85,10 @@ def add_readings(connection: Connection, rereads: Sequence[Reread], now: float) 
     if not statements.try_lock_folding(connection):
         return None
     ids = [each.delivery.id for each in rereads]
-    there = set(connection.scalars(select(DELIVERY.c.id).where(among(connection, DELIVERY.c.id, ids))))
-    changes = compare(connection, [each for each in rereads if each.delivery.id in there])
+    query = select(DELIVERY.c.id, DELIVERY.c.problem).where(among(connection, DELIVERY.c.id, ids))
+    problems: dict[str, str | None] = dict(connection.execute(query).all())
+    there = [each for each in rereads if each.delivery.id in problems]
+    changes = compare(connection, [each._replace(was=problems[each.delivery.id]) for each in there])
     facts = [
         fact
         for change in changes
