@@ -142,6 +142,15 @@ _AGREE = (
         Query(grown(_LOST, "event"), "{{event}}", is_instant=True),
         size=(8, 7),
     ),
+    lines(
+        Face(
+            "Hooks suspected to be lost",
+            "Missing hooks of settled tasks that may be among deliveries which name no task, or are set "
+            "aside; by event.",
+            limit=limits.HOOKS_UNPLACED,
+        ),
+        Query(in_tables("findings", "kind", category="suspected_hook"), "{{kind}}"),
+    ),
     bars(
         Face("Findings that stand", "What is wrong with tasks and has not been mended, by category."),
         Query(in_tables("findings", "category"), "{{category}}"),

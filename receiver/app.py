@@ -91,7 +91,8 @@ class Receiver:
         background = Background(self.store, self.metrics, throttle, world.clock)
         self.inbox = StoreInbox(self.store, settings.inbox.max_hooks, settings.inbox.max_bytes)
         self.folder = Folder(background, settings.fold)
-        self.reader = InboxReader(self.inbox, FieldReader(settings.aliases), background, self.folder.backlog)
+        self.fields = FieldReader(settings.aliases)
+        self.reader = InboxReader(self.inbox, self.fields, background, self.folder.backlog)
         self.intake = Intake(
             self._intake_rules(),
             self.inbox,
@@ -280,6 +281,7 @@ def _routes(receiver: Receiver) -> list[BaseRoute]:
         accounts=tuple(receiver.settings.accounts),
         clock=receiver.world.clock,
         fold=receiver.settings.fold,
+        fields=receiver.fields,
         closing=receiver.closing,
         refusals=receiver.intake.refusals,
     )

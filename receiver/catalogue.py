@@ -214,7 +214,11 @@ def _reconcile() -> Iterator[Declared]:
         "lost_hooks", "counter", "Hooks that had to come and did not.", ("event",), known=(EVENTS,)
     )
     yield Declared(
-        "expected_hooks", "counter", "Hooks that had to come, settled tasks.", ("event",), known=(EVENTS,)
+        "expected_hooks",
+        "counter",
+        "Hooks that had to come, settled tasks; without those that are only suspected to be lost.",
+        ("event",),
+        known=(EVENTS,),
     )
     yield Declared("reconcile_oldest_due_age_seconds", "gauge", "Age of the longest wait for the API.")
     yield Declared(

@@ -7,13 +7,14 @@ from sqlalchemy import Connection
 from receiver.api import queries
 from receiver.api.endpoint import Call
 from receiver.api.paging import read_page
-from receiver.api.params import FindingQuery
+from receiver.api.params import FindingQuery, LostHookQuery
 from receiver.api.shapes import Finding, FindingPage
 from receiver.domain.facts import EVENTS
 from receiver.domain.timeline import ANOMALY_KINDS, DRIFT_KINDS, Category
 
 KINDS: dict[Category, tuple[str, ...]] = {
     "lost_hook": EVENTS,
+    "suspected_hook": EVENTS,
     "drift": DRIFT_KINDS,
     "anomaly": ANOMALY_KINDS,
 }
@@ -28,6 +29,12 @@ def list_findings(category: Category) -> Callable[[Call[FindingQuery, None]], Aw
         )
 
     return handle
+
+
+async def list_lost_hooks(call: Call[LostHookQuery, None]) -> FindingPage:
+    """Lost hooks, or those that are only suspected to be lost."""
+    category: Category = "suspected_hook" if call.query.suspected else "lost_hook"
+    return await call.parts.store.read(lambda connection: _read(connection, category, call.query))
 
 
 def _read(connection: Connection, category: Category, asked: FindingQuery) -> FindingPage:

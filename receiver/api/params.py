@@ -13,6 +13,13 @@ DEFAULT_LIMIT, MAX_LIMIT = 50, 500
 
 Account = Annotated[Word | None, Field(description="Only this account's.", examples=["main"])]
 QueueId = Annotated[Word | None, Field(description="Only this queue's, by the vendor's id.", examples=["17"])]
+Problem = Annotated[
+    Word | None,
+    Field(
+        description="`any`: only those with a problem; `none`: only those without; else only this problem.",
+        examples=["any"],
+    ),
+]
 Cursor = Annotated[
     str,
     StringConstraints(min_length=1, max_length=2000, pattern=r"^[A-Za-z0-9_-]+$"),
@@ -84,6 +91,9 @@ class LostHookQuery(FindingQuery):
     """Which lost hooks."""
 
     kind: Event | None = Field(None, description="Only this event.", examples=["after"])
+    suspected: Flag | None = Field(
+        None, description="true: instead of the lost ones those that are only suspected to be lost."
+    )
 
 
 class DriftQuery(FindingQuery):
@@ -108,11 +118,7 @@ class DeliveryQuery(PageQuery):
     account: Account = None
     event: Event | None = Field(None, description="Only this event.", examples=["after"])
     ref: Word | None = Field(None, description="Only those about this reference of ours.", examples=[_REF])
-    problem: Word | None = Field(
-        None,
-        description="`any`: only those with a problem; `none`: only those without; else only this problem.",
-        examples=["any"],
-    )
+    problem: Problem = None
     since: When | None = Field(None, description="Received at this moment or later.", examples=[SINCE])
     until: When | None = Field(None, description="Received before this moment.", examples=[UNTIL])
 

@@ -4,6 +4,7 @@ import asyncio
 from dataclasses import dataclass, field
 
 from receiver.clock import Clock
+from receiver.domain.fields import FieldReader
 from receiver.domain.fold import Fold, fold
 from receiver.domain.hooks import HookSigner
 from receiver.inbox.refused import RefusalLog
@@ -15,7 +16,8 @@ MOST_EXPORTS = 8
 
 @dataclass(frozen=True, slots=True)
 class ApiParts:
-    """`public_url`: where hooks are received. `fold`: what folds one task. `open`: reading needs no token.
+    """`public_url`: where hooks are received. `fold`: what folds one task. `fields`: reads payloads by the
+    mapping of the settings. `open`: reading needs no token.
     `closing`: set once no answer may go on for long, since the server stops. `exports`: held by each.
     `refusals`: the hooks that this process refused.
     """
@@ -26,6 +28,7 @@ class ApiParts:
     accounts: tuple[str, ...]
     clock: Clock
     fold: Fold = fold
+    fields: FieldReader = field(default_factory=FieldReader)
     open: bool = False
     closing: asyncio.Event = field(default_factory=asyncio.Event)
     refusals: RefusalLog = field(default_factory=RefusalLog)

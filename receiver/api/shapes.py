@@ -18,16 +18,20 @@ Number = Annotated[str, Field(examples=["+791•••67"])]
 Count = Annotated[int, Field(examples=[1])]
 Seconds = Annotated[float, Field(examples=[60.0])]
 NextCursor = Annotated[str, Field(examples=["WzE3NzIzNTc0MDAuMCwgIm1haW4iLCAiIzkwMjEwIl0"])]
-Flag = Literal["duplicate", "late", "unreadable"]
+Flag = Literal["duplicate", "late", "unreadable", "superseded"]
 
 
 class HookCount(BaseModel):
-    """One event of one task. `lost` is counted once late hooks are waited for no more."""
+    """One event of one task. `lost` and `suspected` are counted once late hooks are waited for no more."""
 
     expected: Count
     arrived: Count
     duplicates: int = Field(examples=[0])
     lost: int = Field(examples=[0])
+    suspected: int = Field(
+        description="Missing, but perhaps not lost: deliveries of the account name no task or are set aside.",
+        examples=[0],
+    )
 
 
 class Task(BaseModel):
@@ -63,6 +67,7 @@ class Task(BaseModel):
     extension_id: str | None = Field(examples=["305"])
     hooks: dict[Event, HookCount] = Field(description="What had to come and what came, by event.")
     lost_hooks: int = Field(description="All lost hooks of the task.", examples=[0])
+    suspected_hooks: int = Field(description="All that are only suspected to be lost.", examples=[0])
 
 
 class TaskPage(BaseModel):
@@ -79,7 +84,11 @@ class Said(BaseModel):
 
     at: Moment
     source: Literal["hook", "api", "receiver"] = Field(examples=["hook"])
-    kind: Literal["hook", "task", "call", "gone", "settled", "queue"] = Field(examples=["hook"])
+    kind: Literal["hook", "reread", "withdrawn", "task", "call", "gone", "settled", "queue"] = Field(
+        description="`reread`: a hook that was read again, see `/v1/reread`; `withdrawn`: by that it is of "
+        "another task, or of none.",
+        examples=["hook"],
+    )
     event: Event | None = Field(description="Of a hook: which.", examples=["after"])
     delivery_id: str | None = Field(
         description="Of a hook: the request it came in, see `/v1/deliveries/{id}`.",
@@ -89,7 +98,10 @@ class Said(BaseModel):
         description="Its content, without what was left empty; numbers masked without the scope `numbers`.",
         examples=[{"event": "after", "call": _CALL, "result": "success"}],
     )
-    flags: list[Flag] = Field(description="What is odd about it.", examples=[["late"]])
+    flags: list[Flag] = Field(
+        description="What is odd about it; `superseded`: it was read again, which counts instead.",
+        examples=[["late"]],
+    )
 
 
 class Finding(BaseModel):
@@ -97,7 +109,7 @@ class Finding(BaseModel):
 
     account: Account
     key: Ref
-    category: Literal["lost_hook", "drift", "anomaly"] = Field(examples=["lost_hook"])
+    category: Literal["lost_hook", "suspected_hook", "drift", "anomaly"] = Field(examples=["lost_hook"])
     kind: str = Field(examples=["after"])
     queue_id: QueueId | None
     count: Count
@@ -231,6 +243,9 @@ class Summary(BaseModel):
     )
     lost_hooks: dict[Event, Annotated[int, Field(examples=[1])]] = Field(
         description="Those of them that did not."
+    )
+    suspected_hooks: dict[Event, Annotated[int, Field(examples=[0])]] = Field(
+        description="Those that did not, but may be among deliveries that name no task or are set aside."
     )
     drift: dict[str, int] = Field(description="By kind.", examples=[{"result": 1}])
     anomalies: dict[str, int] = Field(description="By kind.", examples=[{"late": 2}])

@@ -41,6 +41,7 @@ def _read(connection: Connection, asked: AccountQuery) -> Summary:
             "facts": connection.scalar(queries.fact_count(asked)),
             "expected_hooks": {event: expected[event] or 0 for event in EVENTS},
             "lost_hooks": found["lost_hook"],
+            "suspected_hooks": found["suspected_hook"],
             "drift": found["drift"],
             "anomalies": found["anomaly"],
         }

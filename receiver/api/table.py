@@ -5,7 +5,7 @@ from receiver.api.charts import CHART_ENDPOINTS
 from receiver.api.deliveries import get_delivery, list_deliveries
 from receiver.api.endpoint import Endpoint
 from receiver.api.exports import EXPORT_ENDPOINT
-from receiver.api.findings import list_findings
+from receiver.api.findings import list_findings, list_lost_hooks
 from receiver.api.mint import mint_hook_urls
 from receiver.api.outbound_table import OUTBOUND_ENDPOINTS
 from receiver.api.params import (
@@ -20,6 +20,7 @@ from receiver.api.params import (
 )
 from receiver.api.queues import get_queue, list_queues
 from receiver.api.refused import REFUSED_ENDPOINT
+from receiver.api.reread import REREAD_ENDPOINT
 from receiver.api.set_aside import SET_ASIDE_ENDPOINTS
 from receiver.api.shapes import (
     DeliveryPage,
@@ -93,10 +94,12 @@ ENDPOINTS = (
         "/v1/lost-hooks",
         "List lost hooks",
         "Hooks that had to come, by the task's plan and end, and did not. "
-        "A task that is heard of again moves to the front.",
+        "A task that is heard of again moves to the front. With `suspected` those that may not be lost: "
+        "deliveries of the account and event name no task, or are set aside, and a missing hook may be among "
+        "them. They are lost, or not, once `[aliases]` of the settings is right and `/v1/reread` was asked.",
         "read",
         FindingPage,
-        list_findings("lost_hook"),
+        list_lost_hooks,
         LostHookQuery,
     ),
     Endpoint(
@@ -143,6 +146,7 @@ ENDPOINTS = (
     ),
     REFUSED_ENDPOINT,
     *SET_ASIDE_ENDPOINTS,
+    REREAD_ENDPOINT,
     Endpoint(
         "GET",
         "/v1/summary",

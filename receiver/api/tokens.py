@@ -16,7 +16,8 @@ SCOPES = {
     "read": "read everything but phone numbers and raw deliveries",
     "numbers": "see phone numbers in full, and deliveries as they came",
     "mint": "mint hook URLs",
-    "subscribe": "manage subscriptions, replay outcomes, retry hooks and tasks that are set aside",
+    "subscribe": "manage subscriptions, replay outcomes, retry hooks and tasks that are set aside, "
+    "read deliveries again",
 }
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.@-]{0,63}")
 

@@ -7,7 +7,7 @@ from pydantic import BeforeValidator, PlainSerializer, StringConstraints, WithJs
 from receiver.domain.calendar import iso
 from receiver.domain.moments import read_time
 
-State = Literal["new", "scheduled", "executed", "delayed", "connected", "finished", "gone"]
+State = Literal["new", "scheduled", "executed", "delayed", "connected", "finished", "gone", "withdrawn"]
 Result = Literal["success", "failed"]
 Confidence = Literal["events", "reconciled"]
 

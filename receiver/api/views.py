@@ -9,9 +9,20 @@ from receiver.api.shapes import Finding, HookCount, PhoneCall, Said, Task, Timel
 from receiver.api.values import Json
 from receiver.domain import timeline as folded
 from receiver.domain.calendar import iso
-from receiver.domain.facts import ARRIVAL, EVENTS, CallSaid, Fact, HookSaid, SettledSaid, delivery_of, pack
+from receiver.domain.expected import missing_hooks
+from receiver.domain.facts import (
+    ARRIVAL,
+    EVENTS,
+    CallSaid,
+    Fact,
+    HookContent,
+    SettledSaid,
+    WithdrawnSaid,
+    pack,
+)
 from receiver.domain.known import MOST_FACTS
 from receiver.domain.masking import mask_number, mask_text, mask_tree
+from receiver.domain.readings import place_of
 from receiver.store.rows import finding_rows, task_row
 
 _MASKS = {"a_number": mask_number, "b_number": mask_number, "name": mask_text, "finish_comment": mask_text}
@@ -23,8 +34,21 @@ def task_view(row: Mapping[str, Any], numbers: bool) -> Task:
     if not numbers:
         values |= {name: mask(values[name]) for name, mask in _MASKS.items() if values[name]}
     counts = ("expected", "arrived", "duplicates", "lost")
-    hooks = {event: HookCount(**{name: row[name].get(event, 0) for name in counts}) for event in EVENTS}
-    return Task(**values, hooks=hooks, lost_hooks=sum(row["lost"].values()))
+    suspected = _suspected(row)
+    hooks = {
+        event: HookCount(
+            **{name: row[name].get(event, 0) for name in counts}, suspected=suspected.get(event, 0)
+        )
+        for event in EVENTS
+    }
+    lost = sum(row["lost"].values())
+    return Task(**values, hooks=hooks, lost_hooks=lost, suspected_hooks=sum(suspected.values()))
+
+
+def _suspected(row: Mapping[str, Any]) -> dict[str, int]:
+    """Of a settled task what is missing is lost or only suspected to be."""
+    missing = missing_hooks(row["expected"], row["arrived"]) if row["settled"] else {}
+    return {event: count - row["lost"].get(event, 0) for event, count in missing.items()}
 
 
 def timeline_view(timeline: folded.Timeline, facts: list[Fact], numbers: bool) -> Timeline:
@@ -39,7 +63,8 @@ def timeline_view(timeline: folded.Timeline, facts: list[Fact], numbers: bool) -
 
 
 def _said_view(fact: Fact, flags: tuple[str, ...], numbers: bool) -> Said:
-    hook = fact.said if isinstance(fact.said, HookSaid) else None
+    hook = fact.said if isinstance(fact.said, HookContent | WithdrawnSaid) else None
+    place = place_of(fact.id) if hook else None
     settled = isinstance(fact.said, SettledSaid)
     return Said.model_validate(
         {
@@ -47,7 +72,7 @@ def _said_view(fact: Fact, flags: tuple[str, ...], numbers: bool) -> Said:
             "source": "hook" if hook else "receiver" if settled else "api",
             "kind": fact.kind,
             "event": hook.event if hook else None,
-            "delivery_id": delivery_of(fact.account, fact.id) if hook else None,
+            "delivery_id": place.delivery if place else None,
             "said": _content(fact, numbers),
             "flags": flags,
         }

@@ -18,6 +18,7 @@ from receiver.cli.prune import prune
 from receiver.cli.queues import queues_app
 from receiver.cli.rebuilding import rebuild
 from receiver.cli.report import show_report
+from receiver.cli.rereading import reread
 from receiver.cli.running import reconcile, serve
 from receiver.cli.set_aside import set_aside
 from receiver.cli.subscriptions import subscriptions_app
@@ -43,7 +44,7 @@ app = typer.Typer(
     help="Takes in the hooks of callback tasks, proves how each task ended, and tells who needs to know.",
 )
 
-for command in (demo, serve, emulate, check, reconcile, rebuild, capture, columns):
+for command in (demo, serve, emulate, check, reconcile, rebuild, reread, capture, columns):
     app.command()(command)
 app.command("export")(export_rows)
 app.command("lost-hooks")(lost_hooks)

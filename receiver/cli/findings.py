@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from receiver.api.findings import list_findings
+from receiver.api.findings import list_findings, list_lost_hooks
 from receiver.api.params import DriftQuery, LostHookQuery
 from receiver.api.shapes import FindingPage
 from receiver.cli.options import AccountOption, CursorOption, LimitOption, QueueOption, SinceOption
@@ -28,16 +28,20 @@ def lost_hooks(
     queue: QueueOption = None,
     event: Annotated[Event | None, typer.Option(help="Only this event.")] = None,
     since: SinceOption = None,
+    suspected: Annotated[
+        bool,
+        typer.Option("--suspected", help="Those that may not be lost: deliveries name no task."),
+    ] = False,
     limit: LimitOption = 50,
     cursor: CursorOption = None,
     config: ConfigOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Hooks that had to come, by their task's plan and end, and did not."""
-    query = query_of(
-        LostHookQuery, account=account, queue_id=queue, kind=event, since=since, limit=limit, cursor=cursor
-    )
-    _print_findings("Lost hooks", ask(list_findings("lost_hook"), query, {}, config), as_json=as_json)
+    given = {"account": account, "queue_id": queue, "kind": event, "since": since}
+    query = query_of(LostHookQuery, **given, suspected=suspected or None, limit=limit, cursor=cursor)
+    title = "Hooks that may not be lost" if suspected else "Lost hooks"
+    _print_findings(title, ask(list_lost_hooks, query, {}, config), as_json=as_json)
 
 
 def drift(

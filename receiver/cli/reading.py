@@ -11,6 +11,7 @@ from receiver.api.endpoint import Asked, Call
 from receiver.api.parts import ApiParts
 from receiver.api.problems import input_error
 from receiver.clock import WallClock
+from receiver.domain.fields import FieldReader
 from receiver.domain.hooks import HookSigner
 from receiver.errors import InputError
 from receiver.settings import load_settings
@@ -38,7 +39,8 @@ def ask(
     store.create()
     clock = WallClock(settings.clock_speed, settings.clock_origin)
     signer, accounts = HookSigner(settings.signing_keys), tuple(settings.accounts)
-    parts = ApiParts(store, signer, settings.hook_root, accounts, clock, settings.fold)
+    fields = FieldReader(settings.aliases)
+    parts = ApiParts(store, signer, settings.hook_root, accounts, clock, settings.fold, fields)
     scopes = frozenset({"read", "subscribe", "numbers"} if numbers else {"read", "subscribe"})
 
     async def call() -> Answer:

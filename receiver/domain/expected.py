@@ -8,16 +8,20 @@ from receiver.domain.shape import shape
 
 _ENDED = ("ended", "succeeded", "failed")
 _NONE: Mapping[str, int] = dict.fromkeys(EVENTS, 0)
+_NOTHING: Mapping[str, int] = {}
 
 
 @shape(frozen=True, slots=True)
 class Tally:
-    """Event → how often it came, came again, had to come, is lost; fact id → what is odd about a delivery."""
+    """Event → how often it came, came again, had to come, is lost, is missing but may be among deliveries
+    that name no task; fact id → what is odd about a delivery.
+    """
 
     arrived: Mapping[str, int]
     duplicates: Mapping[str, int]
     expected: Mapping[str, int]
     lost: Mapping[str, int]
+    suspected: Mapping[str, int]
     flags: Mapping[str, tuple[str, ...]]
 
 
@@ -32,11 +36,17 @@ def tally(known: Known, again: Sequence[Sequence[Fact]], stage: str, attempts: i
     }
     expected = expected_hooks(stage, attempts, known.plan.hooks if known.plan else EVENTS)
     repeated = len(known.heard) > sum(arrived.values())
+    missing = missing_hooks(expected, arrived) if known.settled else _NOTHING
+    suspected = _NOTHING
+    if known.unplaced and missing:
+        suspected = {event: count for event, count in missing.items() if event in known.unplaced}
+        missing = {event: count for event, count in missing.items() if event not in known.unplaced}
     return Tally(
         arrived=arrived,
         duplicates={event: len(hooks[event]) - arrived[event] for event in EVENTS} if repeated else _NONE,
         expected=expected,
-        lost=missing_hooks(expected, arrived) if known.settled else {},
+        lost=missing,
+        suspected=suspected,
         flags=_flags(known, _repeats(known, again) if repeated else set()),
     )
 
@@ -66,9 +76,11 @@ def _repeats(known: Known, again: Sequence[Sequence[Fact]]) -> set[str]:
 
 
 def _flags(known: Known, repeats: set[str]) -> dict[str, tuple[str, ...]]:
-    """A delivery may be a repeat, unreadable, or have come after its time was over."""
+    """A delivery may be a repeat, unreadable, or have come after its time was over; or it was read again, and
+    what it said before counts no more.
+    """
     closed = known.settled.at if known.settled else float("inf")
-    flags = {}
+    flags: dict[str, tuple[str, ...]] = dict.fromkeys(known.superseded, ("superseded",))
     for fact, said in known.heard:
         if fact.id in repeats or not said.readable or fact.at > closed:
             odd = {"duplicate": fact.id in repeats, "unreadable": not said.readable, "late": fact.at > closed}

@@ -8,7 +8,6 @@ All times are epoch seconds, UTC.
 
 import hashlib
 import json
-import re
 from collections.abc import Callable, Mapping
 from dataclasses import MISSING, field, fields
 from json.encoder import encode_basestring
@@ -25,8 +24,9 @@ EVENTS: tuple[Event, ...] = get_args(Event)
 
 
 @shape(frozen=True, slots=True)
-class HookSaid:
-    """An event. `readable` is false where the hook was authentic but its content could not be read.
+class HookContent:
+    """What a delivery says. `readable` is false where the hook was authentic but its content could not be
+    read.
 
     `task_id`, `queue_id`, the numbers, `attempt` and `planned_at` are what the payload claims: hints, until
     the API proves them.
@@ -44,6 +44,28 @@ class HookSaid:
     b_number: str | None = None
     attempt: int | None = None
     planned_at: float | None = None
+
+
+@shape(frozen=True, slots=True)
+class HookSaid(HookContent):
+    """An event, as its delivery was read when it came."""
+
+
+@shape(frozen=True, slots=True)
+class RereadSaid(HookContent):
+    """An event whose delivery was read again at `read_at`: it supersedes all earlier readings of the delivery
+    (see `receiver.domain.readings`).
+    """
+
+    read_at: float = 0.0
+
+
+@shape(frozen=True, slots=True)
+class WithdrawnSaid:
+    """A delivery that was read again at `read_at` is no longer about this task: earlier readings said so."""
+
+    event: Event
+    read_at: float = 0.0
 
 
 @shape(frozen=True, slots=True)
@@ -92,7 +114,12 @@ class GoneSaid:
 
 @shape(frozen=True, slots=True)
 class SettledSaid:
-    """An observation: the time for late hooks is over; what has not come by now is lost."""
+    """An observation: the time for late hooks is over; what has not come by now is lost. `unplaced`: events
+    of which there were deliveries that could be this task's but name no task; a missing hook of one of these
+    events may be among them, so that its loss is only suspected.
+    """
+
+    unplaced: tuple[str, ...] = ()
 
 
 @shape(frozen=True, slots=True)
@@ -108,10 +135,12 @@ class QueueSaid:
     extra: Mapping[str, Any] = field(default_factory=dict)
 
 
-Said = HookSaid | TaskSaid | CallSaid | GoneSaid | SettledSaid | QueueSaid
+Said = HookSaid | RereadSaid | WithdrawnSaid | TaskSaid | CallSaid | GoneSaid | SettledSaid | QueueSaid
 
 KINDS: dict[str, type[Said]] = {
     "hook": HookSaid,
+    "reread": RereadSaid,
+    "withdrawn": WithdrawnSaid,
     "task": TaskSaid,
     "call": CallSaid,
     "gone": GoneSaid,
@@ -136,9 +165,6 @@ class Fact:
     def kind(self) -> str:
         return _KIND_OF[type(self.said)]
 
-
-_FURTHER = re.compile(r"\.\d+$")
-"""What stands behind a delivery's id where a fact is not its first event."""
 
 ARRIVAL = attrgetter("at", "id")
 """Sorts facts as they came."""
@@ -201,7 +227,7 @@ def _read_event(text: str) -> Any:
 
 def _read_observation(text: str) -> Any:
     values = _decode(text)[0]
-    for name in ("hooks", "legs"):
+    for name in ("hooks", "legs", "unplaced"):
         if name in values:
             values[name] = tuple(values[name])
     return values
@@ -219,11 +245,6 @@ def hook_fact(
     second has `.1` behind the delivery's id, and so on.
     """
     return Fact(f"{account}/hook/{delivery_id}", account, at, said, *about)
-
-
-def delivery_of(account: str, fact_id: str) -> str:
-    """The id of the delivery whose event, or one of whose events, this hook's fact is."""
-    return _FURTHER.sub("", fact_id.removeprefix(f"{account}/hook/"))
 
 
 def observation(account: str, at: float, said: Said, about: tuple[str | None, str | None]) -> Fact:

@@ -135,7 +135,7 @@ class FieldReader:
                         values[field], ranks[field] = read, rank
                     elif fault := _fault(_FIELDS[field], said):
                         faults = {**(faults or {}), _FIELDS[field]: fault}
-        return HookFields(*values, _problem(faults) if faults else None)
+        return HookFields(*values) if faults is None else HookFields(*values, *[_problem(faults)])
 
     def explain(self, payload: Iterable[tuple[str, str]]) -> Iterator[ReadField]:
         """What is made of each name that is an alias and comes with a value."""

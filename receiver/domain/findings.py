@@ -10,6 +10,11 @@ from receiver.domain.known import MOST_FACTS, Known
 from receiver.domain.timeline import Finding
 from receiver.domain.transitions import Walk
 
+SUSPECTED = (
+    "perhaps not lost: deliveries of this account and event name no task; "
+    "see `receiver capture`, mend [aliases], then `receiver reread`"
+)
+
 _SKEW = 600.0
 """Seconds between a sender's clock and ours beyond which its clock is called skewed."""
 
@@ -23,6 +28,10 @@ CROWDED_DETAIL = (
 def find(known: Known, walked: Walk, attempts: Attempts, hooks: Tally) -> tuple[Finding, ...]:
     """All findings of one task, in a fixed order."""
     lost = [Finding("lost_hook", event, count) for event, count in hooks.lost.items()]
+    if hooks.suspected:
+        lost += [
+            Finding("suspected_hook", event, count, SUSPECTED) for event, count in hooks.suspected.items()
+        ]
     return (*lost, *_drift(known, walked, attempts, hooks), *_anomalies(known, walked, hooks))
 
 
@@ -37,7 +46,8 @@ def _drift(known: Known, walked: Walk, attempts: Attempts, hooks: Tally) -> Iter
         yield Finding("drift", "attempts", excess, f"{announced} announced, at most {attempts.high} possible")
     if walked.stage == "gone":
         yield Finding("drift", "gone", 1, "the scheduler no longer knows this task")
-    if known.settled and any(hooks.expected.values()) and not any(hooks.arrived.values()):
+    is_silent = any(hooks.expected.values()) and not any(hooks.arrived.values())
+    if known.settled and is_silent and not hooks.suspected:
         yield Finding("drift", "silent", 1, "not one of its hooks arrived")
 
 

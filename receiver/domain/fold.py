@@ -1,6 +1,7 @@
 """The fold: one task's facts become its timeline, the same for any permutation and duplication of them."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Literal
 
 from receiver.domain.attempt import End, Trail, each_attempt
@@ -43,7 +44,8 @@ def fold(
     again = tell_apart(again, pause, attempts.low - 1)
     hooks = tally(known, again, walked.stage, attempts.low)
     trail = _trail(known, walked, attempts, again, calls)
-    return _timeline(known, walked, hooks, trail, reasons)
+    timeline = _timeline(known, walked, hooks, trail, reasons)
+    return replace(timeline, state="withdrawn", settled=True) if known.is_void else timeline
 
 
 def _trail(
@@ -176,6 +178,7 @@ def _timeline(
         duplicates=hooks.duplicates,
         expected=hooks.expected,
         lost=hooks.lost,
+        suspected=hooks.suspected,
         findings=find(known, walked, trail.attempts, hooks),
         calls=tuple(trail.calls),
         wanting=_wanting(known),

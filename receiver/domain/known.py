@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 from receiver.domain.facts import ARRIVAL, CallSaid, Fact, GoneSaid, HookSaid, SettledSaid, TaskSaid
 from receiver.domain.fields import call_key
+from receiver.domain.readings import is_of_rereading, sift
 from receiver.domain.timeline import CROWDED, FROZEN
 
 MOST_FACTS = 1_000
@@ -33,7 +34,9 @@ class Known:
     `task_id`: the oldest id; another one under the same ref is another task's. `named`: the calls that the
     records and then the hooks name, call key → as it was spelled first; `api_named`: the keys of those in
     records. `calls`: call key → what call history says of it. `end`: the first record that says finished;
-    `plan`: the one that says most.
+    `plan`: the one that says most. `unplaced`: events whose missing hooks may be deliveries of no task, as
+    long as no other word denies it. `superseded`: ids of facts that count no more; where nothing is left that
+    vouches for the task, it `is_void`.
     """
 
     all: tuple[Fact, ...]
@@ -50,6 +53,10 @@ class Known:
     end: Fact | None = None
     plan: TaskSaid | None = None
     crowding: int = 0
+    unplaced: tuple[str, ...] = ()
+    superseded: frozenset[str] = frozenset()
+    is_reread: bool = False
+    is_void: bool = False
 
     def first(self, event: str) -> Fact | None:
         """The first delivery of an event."""
@@ -62,19 +69,38 @@ def sort(facts: Iterable[Fact]) -> Known:
     first: dict[str, Fact] = {}
     for fact in sorted(facts, key=ARRIVAL):
         first.setdefault(fact.id, fact)
-    unique, crowding = tuple(first.values()), 0
-    if len(unique) > MOST_FACTS:
-        crowding = FROZEN if len(unique) > MOST_READ else CROWDED
-        unique = unique[:MOST_FACTS]
+    unique = tuple(first.values())
+    if len(unique) <= MOST_FACTS:
+        return _sort(unique)
+    return _sort(unique[:MOST_FACTS], FROZEN if len(unique) > MOST_READ else CROWDED)
+
+
+def _sort(unique: tuple[Fact, ...], crowding: int = 0) -> Known:
     task_ids = {fact.task_id for fact in unique if fact.task_id}
     task_id = min(task_ids, key=lambda text: (len(text), text)) if task_ids else None
     known = Known(unique, task_ids, task_id, crowding=crowding)
     for fact in unique:
         if fact.task_id is None or fact.task_id == task_id:
             _put(known, fact)
+        elif is_of_rereading(fact):
+            known.is_reread = True
+    if known.is_reread:
+        return _sort_as_read_last(known)
     known.api_named.update(known.named)
     for call in [said.call for heard in known.hooks.values() for _, said in heard if said.call]:
         _name(known, call)
+    return known
+
+
+def _sort_as_read_last(all_readings: Known) -> Known:
+    """Only the last reading of each delivery counts."""
+    readings = sift(all_readings.all)
+    if readings.is_void:
+        known = Known(all_readings.all, all_readings.task_ids, all_readings.task_id, is_void=True)
+        known.crowding = all_readings.crowding
+    else:
+        known = _sort(readings.current, all_readings.crowding)
+    known.superseded = readings.superseded
     return known
 
 
@@ -104,4 +130,8 @@ def _put(known: Known, fact: Fact) -> None:
     elif isinstance(said, GoneSaid):
         known.gone = known.gone or fact
     elif isinstance(said, SettledSaid):
+        before = known.unplaced if known.settled else said.unplaced
+        known.unplaced = tuple([event for event in before if event in said.unplaced])
         known.settled = known.settled or fact
+    elif is_of_rereading(fact):
+        known.is_reread = True

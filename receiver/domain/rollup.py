@@ -56,8 +56,10 @@ class Part(NamedTuple):
 
 
 def parts(task: Row, attempts: Iterable[Row]) -> Iterator[Part]:
-    """All that one task adds: nothing where there is no `created_at`, since no rollup knew it yet."""
-    if task["created_at"] is None:
+    """All that one task adds: nothing where there is no `created_at`, since no rollup knew it yet, nor where
+    it is no task.
+    """
+    if task["created_at"] is None or task["state"] == "withdrawn":
         return
     made = [(attempt, _places(task, attempt), _of_attempt(attempt)) for attempt in attempts]
     filed = _of_task(task)

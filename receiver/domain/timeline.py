@@ -11,7 +11,7 @@ from receiver.domain.numbers import REGION
 from receiver.domain.results import Verdict
 from receiver.domain.shape import shape
 
-Category = Literal["lost_hook", "drift", "anomaly"]
+Category = Literal["lost_hook", "suspected_hook", "drift", "anomaly"]
 Purpose = Literal["find", "progress", "confirm", "call", "settle"]
 
 DRIFT_KINDS = ("result", "cdr", "attempts", "gone", "silent")
@@ -23,7 +23,9 @@ CROWDED, FROZEN = 1, 2
 
 @shape(frozen=True, slots=True)
 class Finding:
-    """`count` things of one kind that are wrong; a lost hook's kind is its event. `detail` is for people."""
+    """`count` things of one kind that are wrong; of a lost or suspected hook the kind is its event. `detail`
+    is for people.
+    """
 
     category: Category
     kind: str
@@ -49,11 +51,12 @@ class Timeline:
     """All that is known of one task. Times are epoch seconds, UTC; hook counts go by event.
 
     `claimed_id`: the vendor's id as the hooks claim it. `word`: the vendor's own on the result; the API's, or
-    else what a hook said. `wanting`: calls whose record has not been heard. `made`: the attempts one by one;
+    else what a hook said. `lost`, `suspected`: hooks that had to come and did not; the latter may be among
+    deliveries of no task. `wanting`: calls whose record has not been heard. `made`: the attempts one by one;
     `verdict`: what the task came to. `region`: the country of numbers that are written without its code.
-    `a_number`, `b_number`, `planned_at`: by the API, or else as the hooks claim them.
-    `crowding`: CROWDED where there are
-    more facts than are folded, FROZEN where there are so many that it is not folded again, otherwise 0.
+    `a_number`, `b_number`, `planned_at`: by the API, or else as the hooks claim them. `crowding`: CROWDED
+    where there are more facts than are folded, FROZEN where there are so many that it is not folded again,
+    otherwise 0.
     """
 
     account: str
@@ -77,6 +80,7 @@ class Timeline:
     duplicates: Mapping[str, int]
     expected: Mapping[str, int]
     lost: Mapping[str, int]
+    suspected: Mapping[str, int]
     findings: tuple[Finding, ...]
     calls: tuple[CallSaid, ...]
     wanting: tuple[str, ...]

@@ -16,7 +16,8 @@ from receiver.inbox.form_text import decode
 from receiver.inbox.inbox import Batch
 from receiver.inbox.payload import read_payload
 from receiver.ledger.arrivals import Arrival, Delivery
-from receiver.ledger.problems import where_from
+from receiver.ledger.problems import TOO_LARGE, where_from
+from receiver.store.unplaced import NAMES_NO_TASK
 
 _LONGEST_PROBLEM = 500
 """Characters of what is wrong with a delivery, which has an index."""
@@ -76,7 +77,7 @@ def read_hook(hook: RawHook, fields: FieldReader) -> Arrival:
     query = storable(decode(hook.query)) if hook.query else ""
     headers, content_type, encoding = _read_headers(hook.headers)
     payload = read_payload(query, content_type, hook.body, encoding)
-    problem = "too large" if hook.is_cut else payload.problem
+    problem = TOO_LARGE if hook.is_cut else payload.problem
     more: tuple[Fact, ...] = ()
     if payload.events and (events := several_events(payload.events, payload.common, fields)):
         fact, more, problem = _read_several(hook, events, fields.read(payload.common), problem)
@@ -85,7 +86,7 @@ def read_hook(hook: RawHook, fields: FieldReader) -> Arrival:
         if found.problem:
             problem = f"{problem}; {found.problem}" if problem else found.problem
         if hook.ref is None and found.task_id is None:
-            fact, problem = None, problem or "names no task"
+            fact, problem = None, problem or NAMES_NO_TASK
         else:
             fact = _fact(hook, hook.id, cast(Event, hook.event), found, problem is None)
     delivery = Delivery(

@@ -1,5 +1,8 @@
 """Business counters: each thing once, when the commit that made it so is on disk."""
 
+import json
+from collections.abc import Mapping
+
 import structlog
 
 from receiver.domain.timeline import Timeline
@@ -35,13 +38,23 @@ def count(metrics: Metrics, change: Change) -> None:
     if before and before.settled:
         late = sum(each.count for each in after.findings if each.kind == "late")
         metrics.anomalies.labels("late").inc(max(0, late - before.late))
+        if sum(after.lost.values()) > before.lost_hooks:
+            _count_no_longer_suspected(metrics, json.loads(before.lost), after)
     elif after.settled:
         _count_settled(metrics, after)
 
 
 def _has_begun(task: Known | Timeline) -> bool:
     """What is only planned is not opened yet: it may have been created by a command, which nobody scrapes."""
-    return task.state not in ("new", "scheduled")
+    return task.state not in ("new", "scheduled", "withdrawn")
+
+
+def _count_no_longer_suspected(metrics: Metrics, lost_before: Mapping[str, int], after: Timeline) -> None:
+    """Count hooks of a settled task whose loss has become certain, also as hooks that had to come."""
+    for event, number in after.lost.items():
+        more = max(0, number - lost_before.get(event, 0))
+        metrics.expected_hooks.labels(event).inc(more)
+        metrics.lost_hooks.labels(event).inc(more)
 
 
 def _count_settled(metrics: Metrics, after: Timeline) -> None:
@@ -50,7 +63,7 @@ def _count_settled(metrics: Metrics, after: Timeline) -> None:
         took = max(0.0, after.connected_at - begin)
         metrics.time_to_connect.labels(metrics.queue_label(after.queue_id)).observe(took)
     for event, count in after.expected.items():
-        metrics.expected_hooks.labels(event).inc(count)
+        metrics.expected_hooks.labels(event).inc(count - after.suspected.get(event, 0))
     for event, count in after.lost.items():
         metrics.lost_hooks.labels(event).inc(count)
     for finding in after.findings:

@@ -3,6 +3,9 @@
 from os import sep
 from traceback import extract_tb
 
+TOO_LARGE = "too large"
+"""Problem of a delivery of which only the beginning of the body is kept."""
+
 _FIRST_RETRY_S, _LONGEST_RETRY_S = 60.0, 6 * 3600.0
 """Seconds until what is set aside is tried again; doubled with each further failure."""
 

@@ -89,9 +89,13 @@ def task_gone(account: str, at: float, about: tuple[str | None, str | None]) -> 
     return observation(account, at, GoneSaid(), about)
 
 
-def task_settled(account: str, at: float, about: tuple[str | None, str | None]) -> Fact:
-    """The time for late hooks is over."""
-    return observation(account, at, SettledSaid(), about)
+def task_settled(
+    account: str, at: float, about: tuple[str | None, str | None], unplaced: tuple[str, ...] = ()
+) -> Fact:
+    """The time for late hooks is over. `unplaced`: events of which a missing hook may be a delivery of no
+    task.
+    """
+    return observation(account, at, SettledSaid(unplaced), about)
 
 
 def queue_said(record: QueueRecord) -> QueueSaid:

@@ -20,9 +20,10 @@ from receiver.errors import (
 from receiver.reconcile.agenda import Agenda, Horizon
 from receiver.reconcile.desk import Desk, about, is_nameable, is_proven
 from receiver.reconcile.inquiry import Inquiry
-from receiver.reconcile.observe import call_missing, call_seen, task_settled
+from receiver.reconcile.observe import call_missing, call_seen
 from receiver.reconcile.passes import Report, passes
 from receiver.reconcile.queues import QueueWatch
+from receiver.reconcile.suspects import Suspects
 from receiver.reconcile.sweep import Sweeper
 from receiver.store.due import in_queue, not_in
 from receiver.traces import working_on
@@ -48,6 +49,7 @@ class TaskReconciler:
         self._agenda = Agenda(desk)
         self._queues = QueueWatch(desk)
         self._sweeper = Sweeper(desk)
+        self._suspects = Suspects(desk)
         self._troubled: dict[str, float] = {}
 
     async def run(self, stop: asyncio.Event) -> None:
@@ -71,6 +73,7 @@ class TaskReconciler:
         horizon = self._desk.policy.horizon(self._desk.clock.now(), everything)
         waiting: Horizon = {purpose: horizon[purpose] for purpose in ("find", "progress", "confirm")}
         report.settled = await self._settle({"settle": horizon["settle"]})
+        await self._suspects.end()
         try:
             await self._queues.look(everything)
         except QuotaExhaustedError:
@@ -92,12 +95,11 @@ class TaskReconciler:
 
     async def _settle(self, horizon: Horizon) -> int:
         """All whose time has come: nobody has to be asked. How many they were."""
-        settled, now = 0, self._desk.clock.now()
+        settled = 0
         while True:
             rows = await self._agenda.first(horizon)
             for start in range(0, len(rows), _SETTLED_AT_ONCE):
-                some = rows[start : start + _SETTLED_AT_ONCE]
-                await self._desk.record([task_settled(self._desk.account, now, about(row)) for row in some])
+                await self._suspects.settle(rows[start : start + _SETTLED_AT_ONCE])
             settled += len(rows)
             if len(rows) < self._agenda.batch:
                 return settled

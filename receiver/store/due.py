@@ -15,6 +15,7 @@ _COLUMNS = tuple(
     for name in (
         *("key", "ref", "task_id", "queue_id", "claimed_id", "try_count", "a_number"),
         *("due_at", "due_for", "ask_at", "asks"),
+        *("first_at", "created_at", "hooks_expected", "hooks_arrived"),
     )
 )
 

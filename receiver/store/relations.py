@@ -75,7 +75,12 @@ TASKS = Relation(
         Field("task_id", "text", "The vendor's id."),
         Field("queue_id", "text", "The queue."),
         Field("name", "free", "The task's name."),
-        Field("state", "text", "new, scheduled, executed, delayed, connected, finished, gone."),
+        Field(
+            "state",
+            "text",
+            "new, scheduled, executed, delayed, connected, finished, gone; withdrawn: its hooks were "
+            "read again and are of other tasks.",
+        ),
         Field("finish_result", "text", "success, failed, or nothing: not known."),
         Field("reason", "text", "What it came to, once it has ended; `connected` for a success."),
         Field("raw_reason", "free", "The vendor's word that this was concluded from."),
@@ -204,7 +209,7 @@ FACTS = Relation(
         Field("account", "text", "The receiver's name of the account."),
         Field("ref", "text", "The task, by our name."),
         Field("task_id", "text", "The task, by the vendor's id."),
-        Field("kind", "text", "hook, task, call, gone, settled, queue."),
+        Field("kind", "text", "hook, reread, withdrawn, task, call, gone, settled, queue."),
         Field("at", "time", "When it was heard."),
         Field("said", "json", "What was said."),
     ),

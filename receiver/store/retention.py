@@ -24,8 +24,9 @@ from sqlalchemy import (
     tuple_,
 )
 
-from receiver.domain.facts import delivery_of, id_time
+from receiver.domain.facts import id_time
 from receiver.domain.known import MOST_READ
+from receiver.domain.readings import place_of
 from receiver.store import statements
 from receiver.store.bulk import among, run
 from receiver.store.counted import ATTEMPT
@@ -33,19 +34,18 @@ from receiver.store.outbound import MESSAGE, OPEN, OUTCOME, POSTING
 from receiver.store.rollups import Deltas, counted_of, standard
 from receiver.store.tables import DELIVERY, DIRTY_TASK, FACT, FINDING, LINK, TASK
 from receiver.store.task_counts import TaskCounts
+from receiver.store.unplaced import FIRST_FACT_IDS, NAMES_NO_TASK, is_of_no_task
 
 Deleted = Counter[str]
 """Kind → rows."""
 
-_FACT_ID = DELIVERY.c.account + "/hook/" + DELIVERY.c.id
-
 # As values, not as joins: each is one look-up in an index, whatever a planner thinks of the number of facts.
-_SEQ = select(FACT.c.seq).where(FACT.c.id == _FACT_ID).scalar_subquery()
 _IS_DIRTY = exists().where(
     DIRTY_TASK.c.account == FACT.c.account,
     DIRTY_TASK.c.name == func.coalesce(FACT.c.ref, "#" + FACT.c.task_id),
 )
-_FOLDED_SEQ = select(FACT.c.seq).where(FACT.c.id == _FACT_ID, ~_IS_DIRTY).scalar_subquery()
+_IS_OF_TASK = FACT.c.id.in_(FIRST_FACT_IDS), ~_IS_DIRTY
+_FOLDED_SEQ = select(FACT.c.seq).where(*_IS_OF_TASK).limit(1).scalar_subquery()
 
 _TASK_ORDER = (TASK.c.first_at, TASK.c.account, TASK.c.key)
 
@@ -54,15 +54,16 @@ def expired_deliveries(before: float, after: str = "") -> Select[Any]:
     """Deliveries that came earlier and whose facts are folded, by id, from behind `after` on."""
     in_time = and_(DELIVERY.c.id > after, DELIVERY.c.id < id_time(before))
     # The id says it to the index; the time itself says it of rows that were given ids by other rules.
-    wheres = in_time, DELIVERY.c.received_at < before, _FOLDED_SEQ.isnot(None)
+    is_placed = DELIVERY.c.problem.is_distinct_from(NAMES_NO_TASK), _FOLDED_SEQ.isnot(None)
+    wheres = in_time, DELIVERY.c.received_at < before, *is_placed
     return select(DELIVERY.c.id).where(*wheres).order_by(DELIVERY.c.id)
 
 
 def expired_set_aside(before: float) -> Select[Any]:
-    """Deliveries that came earlier and are no facts, since they name no task."""
+    """Deliveries that came earlier and name no task, so that no fact tells of them."""
     # As a sum it is nothing to look up: the few that have a problem are read, not all that are so old.
     came_before = DELIVERY.c.received_at + 0.0 < before
-    return select(DELIVERY.c.id).where(DELIVERY.c.problem.isnot(None), came_before, _SEQ.is_(None))
+    return select(DELIVERY.c.id).where(DELIVERY.c.problem.isnot(None), came_before, is_of_no_task())
 
 
 def expired_tasks(before: float, after: Sequence[Any] | None = None) -> Select[Any]:
@@ -207,7 +208,7 @@ def _belongings(
 ) -> list[tuple[str, Table, ColumnElement[bool]]]:
     """Of each kind the table, and which of its rows belong to these tasks."""
     rows = [row for some in facts.values() for row in some]
-    deliveries = [delivery_of(account, row.id) for row in rows if row.kind == "hook"]
+    deliveries = _deliveries_of(rows)
 
     def named(table: Table, name: str) -> ColumnElement[bool]:
         return and_(table.c.account == account, among(connection, table.c[name], facts))
@@ -223,6 +224,17 @@ def _belongings(
         ("attempt", ATTEMPT, named(ATTEMPT, "key")),
         ("task", TASK, named(TASK, "key")),
     ]
+
+
+def _deliveries_of(facts: Iterable[Row[Any]]) -> list[str]:
+    """The deliveries that these facts are of, but for those that were read again as another task's since."""
+    last: dict[str, tuple[int, bool]] = {}
+    for row in facts:
+        if row.kind in ("hook", "reread", "withdrawn") and (place := place_of(row.id)):
+            delivery, reading, _ = place
+            # Of one reading a task has events, or the word that it is not meant.
+            last[delivery] = max(last.get(delivery, (0, False)), (reading, row.kind != "withdrawn"))
+    return [delivery for delivery, (_, is_of_task) in last.items() if is_of_task]
 
 
 def _retire(connection: Connection, account: str, facts: _Facts) -> int:

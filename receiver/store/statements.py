@@ -26,13 +26,17 @@ class Subject(NamedTuple):
 
 
 class Known(NamedTuple):
-    """How a task is known. `late`: hooks that came after it was settled; `crowding`: see `Timeline`."""
+    """How a task is known already. `late`: hooks that came after it was settled; `crowding`: see `Timeline`;
+    `lost_hooks`: their number; `lost`: the same by event, as JSON.
+    """
 
     state: str
     confidence: str
     settled: bool
     late: int
     crowding: int = 0
+    lost_hooks: int = 0
+    lost: str = "{}"
 
 
 FACT_COLUMNS = tuple(FACT.c[name] for name in ("id", "account", "at", "kind", "said", "ref", "task_id"))
@@ -222,12 +226,16 @@ _FACT = ", ".join(each.name for each in FACT_COLUMNS)
 
 def known_tasks(connection: Connection, account: str, keys: Collection[str]) -> dict[str, Known]:
     """Key → how it is known, for those tasks that there are."""
-    columns = "key, state, confidence, settled, hooks_late, crowding"
-    query = f"SELECT {columns} FROM task WHERE account = ? AND key IN ?"  # noqa: S608 - our own words
-    rows = run(connection, query, account, list(keys))
+    rows = run(connection, _KNOWN, account, list(keys))
     return {
         key: Known(state, confidence, bool(settled), *more) for key, state, confidence, settled, *more in rows
     }
+
+
+_KNOWN = (
+    "SELECT key, state, confidence, settled, hooks_late, crowding, hooks_lost, CAST(lost AS TEXT) "
+    "FROM task WHERE account = ? AND key IN ?"
+)
 
 
 def task_rows(connection: Connection, account: str, keys: Collection[str]) -> dict[str, Row[Any]]:

@@ -5,7 +5,19 @@
 
 from typing import Any
 
-from sqlalchemy import JSON, BigInteger, Column, Index, Integer, LargeBinary, SmallInteger, Table, Text, text
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Column,
+    Index,
+    Integer,
+    LargeBinary,
+    SmallInteger,
+    Table,
+    Text,
+    and_,
+    text,
+)
 from sqlmodel import Field, SQLModel
 
 _SEQ = BigInteger().with_variant(Integer, "sqlite")
@@ -24,6 +36,9 @@ def _where_not_null(name: str, *columns: str) -> Index:
     """An index of the rows where the last of the columns is there."""
     there = Column(columns[-1]).isnot(None)
     return Index(name, *columns, sqlite_where=there, postgresql_where=there)
+
+
+_UNPLACED = and_(Column("problem").isnot(None), Column("ref").is_(None))
 
 
 def _count() -> Any:
@@ -58,7 +73,16 @@ class DeliveryRow(SQLModel, table=True):
     peer: str | None = None
     problem: str | None = None
 
-    __table_args__ = (_where_not_null("delivery_by_problem", "problem"),)
+    __table_args__ = (
+        _where_not_null("delivery_by_problem", "problem"),
+        # Those of fixed URLs that have a problem: among them are all that name no task.
+        Index(
+            "delivery_unplaced",
+            *("account", "event", "received_at"),
+            sqlite_where=_UNPLACED,
+            postgresql_where=_UNPLACED,
+        ),
+    )
 
 
 class FactRow(SQLModel, table=True):

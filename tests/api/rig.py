@@ -22,14 +22,16 @@ from receiver.domain.facts import (
     SettledSaid,
     TaskSaid,
     hook_fact,
+    id_time,
     observation,
     queue_fact,
 )
 from receiver.domain.hooks import HookKey, HookSigner
 from receiver.ledger import Ledger
-from receiver.ledger.arrivals import Delivery
+from receiver.ledger.arrivals import Arrival, Delivery
 from receiver.store import statements
 from receiver.store.engine import Store
+from receiver.store.unplaced import NAMES_NO_TASK
 from tests.ledger.house import House, open_house
 
 Json = dict[str, Any]
@@ -102,6 +104,15 @@ class Rig:
         }
         fact = hook_fact(account, delivery_id, at, said, (ref, task_id))
         await self.house.arrive(fact, Delivery(**row))
+        return delivery_id
+
+    async def nameless(self, event: Event, at: float, body: bytes, account: str = "main") -> str:
+        """A delivery at a fixed URL that was read as of no task; its id."""
+        self.heard += 1
+        delivery_id = f"{id_time(at)}{self.heard:020x}"
+        headers = '[["content-type","application/x-www-form-urlencoded"]]'
+        came = delivery_id, account, event, None, at, "POST", "", headers, body, "192.0.2.7", NAMES_NO_TASK
+        await self.house.accept(Arrival(Delivery(*came), None))
         return delivery_id
 
     async def said(

@@ -1,6 +1,6 @@
 import pytest
 
-from receiver.domain.facts import GoneSaid
+from receiver.domain.facts import EVENTS, GoneSaid
 from tests.api.rig import T0, Rig
 
 pytestmark = pytest.mark.anyio
@@ -20,6 +20,7 @@ async def test_everything_is_counted(rig: Rig) -> None:
         "facts": 6,
         "expected_hooks": {"before": 1, "before_again": 0, "success": 1, "after": 1},
         "lost_hooks": {"before": 0, "before_again": 0, "success": 0, "after": 1},
+        "suspected_hooks": dict.fromkeys(EVENTS, 0),
         "drift": {"result": 0, "cdr": 0, "attempts": 0, "gone": 1, "silent": 0},
         "anomalies": {
             "misfit": 0,

@@ -41,12 +41,13 @@ async def test_a_task_tells_all_that_is_known(rig: Rig) -> None:
         "b_number": "849•••21",
         "extension_id": None,
         "hooks": {
-            "before": {"expected": 1, "arrived": 1, "duplicates": 0, "lost": 0},
-            "before_again": {"expected": 0, "arrived": 0, "duplicates": 0, "lost": 0},
-            "success": {"expected": 1, "arrived": 1, "duplicates": 0, "lost": 0},
-            "after": {"expected": 1, "arrived": 0, "duplicates": 0, "lost": 1},
+            "before": {"expected": 1, "arrived": 1, "duplicates": 0, "lost": 0, "suspected": 0},
+            "before_again": {"expected": 0, "arrived": 0, "duplicates": 0, "lost": 0, "suspected": 0},
+            "success": {"expected": 1, "arrived": 1, "duplicates": 0, "lost": 0, "suspected": 0},
+            "after": {"expected": 1, "arrived": 0, "duplicates": 0, "lost": 1, "suspected": 0},
         },
         "lost_hooks": 1,
+        "suspected_hooks": 0,
     }
 
 

@@ -11,9 +11,11 @@ from receiver.domain.facts import (
     GoneSaid,
     HookSaid,
     QueueSaid,
+    RereadSaid,
     Said,
     SettledSaid,
     TaskSaid,
+    WithdrawnSaid,
     hook_fact,
     observation,
 )
@@ -81,7 +83,8 @@ CALLS_SAID = st.builds(
     bridged_duration=st.sampled_from([None, 0.0004, 7, 33.3]),
     legs=st.lists(LEGS, max_size=3).map(tuple),
 )
-OBSERVED = st.one_of(TASKS_SAID, TASKS_SAID, CALLS_SAID, st.just(GoneSaid()), st.just(SettledSaid()))
+SETTLED_SAID = st.builds(SettledSaid, st.sampled_from([(), (), ("after",), ("before", "after")]))
+OBSERVED = st.one_of(TASKS_SAID, TASKS_SAID, CALLS_SAID, st.just(GoneSaid()), SETTLED_SAID)
 
 
 def _about(ref: str, task_id: str, linked: bool) -> st.SearchStrategy[tuple[str | None, str | None]]:
@@ -133,6 +136,8 @@ def anything_said() -> st.SearchStrategy[Said]:
     legs = st.lists(_EXTRA, max_size=2).map(tuple)
     return st.one_of(
         st.builds(HookSaid, **hooks, readable=st.booleans()),
+        st.builds(RereadSaid, **hooks, readable=st.booleans(), read_at=st.floats(allow_nan=False)),
+        st.builds(WithdrawnSaid, event=st.sampled_from(EVENTS), read_at=st.floats(allow_nan=False)),
         st.builds(
             TaskSaid,
             status=st.text(),
@@ -145,5 +150,5 @@ def anything_said() -> st.SearchStrategy[Said]:
         st.builds(CallSaid, call=st.text(), found=st.booleans(), duration=_NUMBER, legs=legs, extra=_EXTRA),
         st.builds(QueueSaid, queue_id=st.text(), status=st.text(), comment=_TEXT, extra=_EXTRA),
         st.just(GoneSaid()),
-        st.just(SettledSaid()),
+        SETTLED_SAID,
     )

@@ -1,5 +1,5 @@
 import json
-from dataclasses import asdict
+from dataclasses import asdict, replace
 
 import pytest
 from hypothesis import given
@@ -9,9 +9,11 @@ from receiver.domain.facts import (
     CallSaid,
     GoneSaid,
     HookSaid,
+    RereadSaid,
     Said,
     SettledSaid,
     TaskSaid,
+    WithdrawnSaid,
     observation,
     pack,
     queue_fact,
@@ -22,6 +24,8 @@ from tests.factories import ACCOUNT, called, gone, hook, queue, seen, settled
 
 ONE_OF_EACH = [
     hook("after", 1.0),
+    replace(hook("after", 1.0), said=RereadSaid("after", read_at=2.0)),
+    replace(hook("after", 1.0), said=WithdrawnSaid("after", 2.0)),
     seen("executed", 1.0),
     called("u1", 1.0),
     gone(1.0),

@@ -142,7 +142,7 @@ def test_an_upgrade_keeps_all_there_is_and_gives_no_number_again(older: Store) -
     before, there = contents(older), objects(older)
     upgrade(older)
     assert contents(older) == before
-    assert objects(older) == there
+    assert objects(older).items() >= there.items()
     with older.transaction() as connection:
         for table in ROWS:
             connection.execute(delete(table))

@@ -1,0 +1,18 @@
+"""An index of the deliveries that may name no task: a missing hook may be among them."""
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0010"
+down_revision = "0009"
+
+
+def upgrade() -> None:
+    unplaced = sa.and_(sa.column("problem").isnot(None), sa.column("ref").is_(None))
+    op.create_index(
+        "delivery_unplaced",
+        "delivery",
+        ["account", "event", "received_at"],
+        sqlite_where=unplaced,
+        postgresql_where=unplaced,
+    )

@@ -1,0 +1,79 @@
+"""`receiver reread`: what it says to people and machines, beside the API."""
+
+import asyncio
+from pathlib import Path
+
+import pytest
+
+from receiver.store.engine import Store
+from receiver.store.tables import FACT
+from tests.api.rig import T0, rig_on
+from tests.cli.shell import Shell
+
+ALIASES = '\n[aliases]\ntask_id = ["Nummer"]\n'
+
+
+async def _fill(target: str) -> None:
+    async with rig_on(target) as rig:
+        await rig.nameless("after", T0, b"Nummer=7")
+        await rig.nameless("before", T0 + 1, b"other=7")
+        await rig.hook("r1", "after", T0 + 2, b"result=failed")
+
+
+@pytest.fixture
+def filled(shell: Shell, store_target: str) -> Shell:
+    """A store on either database, and settings whose mapping is right now."""
+    shell.configure(store=f'"{store_target}"')
+    asyncio.run(_fill(store_target))
+    shell.config.write_text(shell.config.read_text() + ALIASES)
+    return shell
+
+
+def facts(target: str) -> int:
+    store = Store(target)
+    try:
+        with store.snapshot() as connection:
+            return len(connection.execute(FACT.select()).all())
+    finally:
+        store.close()
+
+
+def test_a_rehearsal_shows_by_kind_and_one_by_one_what_would_change(filled: Shell, store_target: str) -> None:
+    said = filled.run("reread", "--dry-run")
+    lines = [" ".join(line.split()) for line in said.out.splitlines()]
+    assert "main after placed 1" in lines
+    assert "main after changed 1" in lines
+    assert "3 deliveries read again, 2 would change." in lines
+    assert any("03-01 placed – #7" in line for line in lines)
+    assert any("03-01 changed r1 r1 result" in line for line in lines)
+    assert facts(store_target) == 1
+
+
+def test_what_is_read_again_is_kept_once(filled: Shell, store_target: str) -> None:
+    first = filled.ask("reread")
+    assert (first["read"], first["changed"], first["dry_run"]) == (3, 2, False)
+    assert [change["after"] for change in first["changes"]] == [["#7"], ["r1"]]
+    assert facts(store_target) == 3
+    assert filled.ask("reread")["changed"] == 0
+    assert facts(store_target) == 3
+
+
+def test_it_says_that_tasks_are_folded_by_a_running_receiver(filled: Shell) -> None:
+    assert "A running receiver folds their tasks" in filled.run("reread").out
+    assert "folds" not in filled.run("reread").out
+
+
+def test_options_narrow_down_what_is_read(filled: Shell) -> None:
+    assert filled.ask("reread", "--dry-run", "--problem", "any")["read"] == 2
+    assert filled.ask("reread", "--dry-run", "--account", "second")["read"] == 0
+    assert filled.ask("reread", "--dry-run", "--since", str(T0 + 1), "--until", str(T0 + 2))["read"] == 1
+
+
+def test_an_option_that_cannot_be_used_is_named(filled: Shell) -> None:
+    said = filled.run("reread", "--since", "yesterday")
+    assert (said.status, "--since" in said.err) == (2, True)
+
+
+def test_suspected_hooks_have_a_list_of_their_own(filled: Shell, tmp_path: Path) -> None:
+    assert "Hooks that may not be lost" in filled.run("lost-hooks", "--suspected").out
+    assert filled.ask("lost-hooks", "--suspected")["findings"] == []
