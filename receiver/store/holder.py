@@ -10,7 +10,7 @@ import json
 import os
 import socket
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -64,8 +64,9 @@ def _lock(file: int, target: str) -> None:
         _log.warning("the file system has no locks: see to it that one `serve` at a time uses this store")
     since = datetime.now(UTC).strftime("%Y-%m-%d %H:%M:%S")
     holder = {"pid": os.getpid(), "host": socket.gethostname(), "since": since}
-    os.ftruncate(file, 0)
-    os.pwrite(file, json.dumps(holder).encode(), 0)
+    with suppress(OSError):  # the disk may be full, and the lock holds all the same
+        os.ftruncate(file, 0)
+        os.pwrite(file, json.dumps(holder).encode(), 0)
 
 
 def _holder(file: int) -> str:

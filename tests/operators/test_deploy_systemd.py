@@ -83,4 +83,4 @@ def test_what_it_starts_starts(tmp_path: Path) -> None:
     with started({name: str(config)}, state, *arguments) as receiver:
         assert httpx2.get(f"{receiver.api}/readyz").json() == {"status": "ready"}
         assert httpx2.get(f"{receiver.hooks}/healthz").json() == {"status": "ok"}
-    assert [path.name for path in state.iterdir()] == ["receiver.db"]
+    assert sorted(path.name for path in state.iterdir()) == ["receiver.db", "receiver.db-serve"]
