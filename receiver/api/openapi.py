@@ -69,7 +69,8 @@ _PROBLEMS = {
     ),
     "503": (
         "Unavailable",
-        "The store cannot answer now; try again after `Retry-After` seconds.",
+        "The store cannot answer now (`unavailable`), too many long answers are being made (`too_many`), or "
+        "this one took too long (`too_slow`); try again after `Retry-After` seconds.",
         "unavailable",
         f"the store cannot answer now: try again in {RETRY_AFTER_S} seconds",
         None,

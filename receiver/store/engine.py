@@ -15,7 +15,7 @@ from typing import Any, Protocol, Self, TypeVar
 from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
-from receiver.errors import StoreError, StoreUnavailableError
+from receiver.errors import StoreError, StoreUnavailableError, TimeLimitError
 from receiver.store import postgres, schema, sqlite
 from receiver.store.backend import Backend
 from receiver.store.faults import translated_error
@@ -158,9 +158,7 @@ class Store:
         StoreUnavailableError; of the lane "heavy" TimeLimitError and TooManyReadsError.
         """
         threads = self._lanes[lane or self._lane]
-        read = _within(partial(self.snapshot, threads.rules.limit_s), work)
-        # What one who asks for much is told of the store is nobody else's matter.
-        return await (self._noting(threads.run(read)) if threads.rules.limit_s is None else threads.run(read))
+        return await threads.run(_within(partial(self.snapshot, threads.rules.limit_s), work))
 
     @asynccontextmanager
     async def claim(self) -> AsyncIterator[Claim]:
@@ -189,16 +187,16 @@ class Store:
             await run(self._claimer, _let_go, connection)
 
     async def _in_thread(self, pool: ThreadPoolExecutor, run: Callable[[], Result]) -> Result:
-        return await self._noting(asyncio.get_running_loop().run_in_executor(pool, run))
-
-    async def _noting(self, running: Awaitable[Result]) -> Result:
-        """Its result; and if it took long to find that the store is unavailable, others are told."""
+        """What it returns. Where it took long to find that the store is unavailable, others are told; but not
+        of a statement that took too long: beside the writer that says nothing of others.
+        """
         loop = asyncio.get_running_loop()
         began = loop.time()
         try:
-            return await running
+            return await loop.run_in_executor(pool, run)
         except StoreUnavailableError as error:
-            if loop.time() - began > _SLOW_S:
+            is_its_own = isinstance(error, TimeLimitError) and pool is not self._appender
+            if loop.time() - began > _SLOW_S and not is_its_own:
                 for reject in self._when_unavailable:
                     reject(error)
             raise
@@ -255,4 +253,7 @@ def translated() -> Iterator[None]:
     try:
         yield
     except (SQLAlchemyError, sqlite3.Error) as error:
-        raise translated_error(error) from None
+        ours = translated_error(error)
+        if ours is None:
+            raise
+        raise ours from None

@@ -6,9 +6,15 @@ for an index an operational one.
 import sqlite3
 from collections.abc import Mapping
 from enum import Enum
-from typing import Any
 
-from sqlalchemy.exc import DBAPIError, DisconnectionError, InvalidRequestError, SQLAlchemyError
+from sqlalchemy.exc import (
+    DBAPIError,
+    DisconnectionError,
+    InvalidRequestError,
+    PendingRollbackError,
+    ResourceClosedError,
+    SQLAlchemyError,
+)
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from receiver.errors import StoreError, StoreUnavailableError, TimeLimitError
@@ -77,22 +83,26 @@ def fault_of(error: BaseException) -> Fault:
     return Fault.ROWS if name in _BEFORE_THE_SERVER and name != "InterfaceError" else Fault.CONNECTION
 
 
-def translated_error(error: Exception) -> StoreError:
-    """An error of SQLAlchemy or of a driver as one of ours."""
-    cause: Any = error.orig if isinstance(error, DBAPIError) else error
+def translated_error(error: Exception) -> StoreError | None:
+    """An error of SQLAlchemy or of a driver as one of ours; None where it is not about the database."""
     if isinstance(error, PoolTimeoutError):
         return StoreUnavailableError("the store is busy: no connection was free in time")
+    if isinstance(error, _LOST) or type(error) is InvalidRequestError:
+        return StoreUnavailableError("the connection to the store is lost")
+    cause = error.orig if isinstance(error, DBAPIError) else error
+    if cause is None or (isinstance(error, SQLAlchemyError) and not isinstance(error, DBAPIError)):
+        return None
     # The driver's text may quote a row's values, people's numbers among them: its first line never does.
     said = str(cause).partition("\n")[0]
-    text = f"the store did not commit: {type(cause).__name__}: {said}"
-    if isinstance(error, SQLAlchemyError) and not isinstance(error, DBAPIError):
-        # A connection that was lost, and is used once more; all else is an error of ours.
-        is_lost = isinstance(error, DisconnectionError | InvalidRequestError)
-        return (StoreUnavailableError if is_lost else StoreError)(text)
-    if isinstance(error, DBAPIError) and error.connection_invalidated:
-        return StoreUnavailableError(text)
-    return _ERRORS[fault_of(cause)](text)
+    is_lost = isinstance(error, DBAPIError) and error.connection_invalidated
+    kind = StoreUnavailableError if is_lost else _ERRORS[fault_of(cause)]
+    return kind(f"the store did not commit: {type(cause).__name__}: {said}")
 
+
+_LOST = (DisconnectionError, PendingRollbackError, ResourceClosedError)
+"""Of a connection that was lost, and is used once more; the pool itself says InvalidRequestError, of which
+most others are subclasses.
+"""
 
 _ERRORS: Mapping[Fault, type[StoreError]] = {
     Fault.ROWS: StoreError,
