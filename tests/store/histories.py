@@ -1,8 +1,15 @@
 """Histories of migrations that begin as ours does and go on as a test wants."""
 
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
+
+from alembic.migration import MigrationContext
+from alembic.operations import Operations
+from sqlalchemy import Connection, text
 
 from receiver.store import schema
 
@@ -50,3 +57,24 @@ def copy_migration(revision: str, folder: Path) -> None:
     """Put the migration of ours into a folder of migrations."""
     (file,) = (_OURS / "versions").glob(f"{revision}_*.py")
     shutil.copy(file, folder / "versions")
+
+
+def add_counts(connection: Connection) -> None:
+    """What revision 0009 does."""
+    with Operations.context(MigrationContext.configure(connection)):
+        import_module("receiver.store.migrations.versions.0009_counts").upgrade()
+
+
+def take_back_counts(connection: Connection) -> None:
+    """As it was before revision 0009."""
+    connection.execute(text("DROP TABLE task_count"))
+    connection.execute(text("DROP INDEX task_by_oldest"))
+    connection.execute(text("ALTER TABLE task DROP COLUMN crowding"))
+
+
+@contextmanager
+def counting(connection: Connection) -> Iterator[None]:
+    """Lets a fold of today work on an older store."""
+    add_counts(connection)
+    yield
+    take_back_counts(connection)

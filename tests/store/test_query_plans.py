@@ -90,7 +90,7 @@ def test_each_hot_lookup_uses_the_index_made_for_it(sqlite_store: Store, tasks: 
         "SEARCH link USING INDEX link_by_ref (account=? AND ref=?)",
         "SEARCH link USING INDEX sqlite_autoindex_link_1 (account=? AND task_id=?)",
         "SEARCH task USING INDEX sqlite_autoindex_task_1 (account=? AND key=?)",
-        "SEARCH finding USING INDEX sqlite_autoindex_finding_1 (account=? AND key=?)",
+        "SEARCH finding USING COVERING INDEX sqlite_autoindex_finding_1 (account=? AND key=?)",
         "SEARCH task USING INDEX task_by_due (account=? AND due_for=? AND ask_at<?)",
         "SEARCH task USING INDEX sqlite_autoindex_task_1 (account=? AND key>?)",
         "SEARCH task USING INDEX task_by_task_id (account=? AND task_id=?)",

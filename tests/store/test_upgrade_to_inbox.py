@@ -19,7 +19,7 @@ from receiver.store.tables import DIRTY_TASK, FACT, TASK
 from tests.factories import ACCOUNT, finished, hook
 from tests.ledger.house import open_house
 from tests.postgres import fresh_database
-from tests.store.histories import begun
+from tests.store.histories import begun, counting
 
 pytestmark = pytest.mark.anyio
 
@@ -61,7 +61,8 @@ def older(target: str, tmp_path: Path) -> Iterator[Store]:
 def fill(connection: Connection) -> None:
     """As a receiver has left it that was killed between its commit and its fold."""
     statements.add_facts(connection, [*FOLDED])
-    assert folding.record(connection, OBSERVED, fold)
+    with counting(connection):
+        assert folding.record(connection, OBSERVED, fold)
     for fact in PENDING:
         statements.add_facts(connection, [fact])
         query = select(FACT.c.seq).where(FACT.c.id == fact.id)
@@ -105,7 +106,7 @@ async def test_facts_that_were_not_folded_become_dirty_tasks_and_are_folded(
 
 
 async def test_a_store_in_which_all_was_folded_has_no_dirty_task(older: Store) -> None:
-    with older.transaction() as connection:
+    with older.transaction() as connection, counting(connection):
         assert folding.record(connection, OBSERVED, fold)
     assert upgrade(older) == []
     assert verify(older) == Comparison([], 0)
