@@ -30,12 +30,12 @@ LEFT_OUT: frozenset[str] = frozenset(
         "empty_dates",
         "lines",
         # requests
-        "raw_space_get",
         "pasted_space",
         "pasted_newline",
         "pasted_raw",
         # hooks and the API
         "late_copy",
+        "broken_record",
         "no_call_history",
         "slash_redirects",
         "no_urls_in_lists",
