@@ -104,12 +104,13 @@ def made_older(store: Store) -> None:
         for table in (ATTEMPT, ROLLUP, ROLLUP_DAY, CALENDAR, INBOX, SET_ASIDE, DIRTY_TASK):
             table.drop(connection)
         connection.execute(text("CREATE TABLE pending (seq BIGINT PRIMARY KEY)"))
-        connection.execute(text("DROP INDEX task_by_uncounted"))
+        for index in ("task_by_uncounted", "delivery_unplaced"):
+            connection.execute(text(f"DROP INDEX {index}"))
         there = [column["name"] for column in inspect(connection).get_columns("task")]
         for name in there[there.index("created_at") :]:
             connection.execute(text(f"ALTER TABLE task DROP COLUMN {name}"))
         connection.execute(text("UPDATE alembic_version SET version_num = '0005'"))
-        assert schema.upgrade(connection) == ["0006", "0007"]
+        assert schema.upgrade(connection)[:2] == ["0006", "0007"]
 
 
 async def test_a_store_of_a_version_without_sums_gets_them_from_a_rebuild(house: House) -> None:
