@@ -122,6 +122,7 @@ _AGREE = (
             limit=limits.DRIFT_GROWING,
         ),
         Query(grown("drift_total", "kind", over="1h"), "{{kind}}"),
+        size=(8, 8),
     ),
     lines(
         Face(
@@ -131,6 +132,17 @@ _AGREE = (
             limits.LOST_HOOKS,
         ),
         Query(_LOST_SHARE, "{{event}}"),
+        size=(8, 8),
+    ),
+    lines(
+        Face(
+            "Hooks suspected to be lost",
+            "Missing hooks of settled tasks that may be among deliveries which name no task, or are set "
+            "aside; by event.",
+            limit=limits.HOOKS_UNPLACED,
+        ),
+        Query(in_tables("findings", "kind", category="suspected_hook"), "{{kind}}"),
+        size=(8, 8),
     ),
     bars(
         Face("Hooks that had to come", "In the range, by event, by the tasks settled in it."),
@@ -141,15 +153,6 @@ _AGREE = (
         Face("Hooks that did not come", "In the range, by event, by the tasks settled in it."),
         Query(grown(_LOST, "event"), "{{event}}", is_instant=True),
         size=(8, 7),
-    ),
-    lines(
-        Face(
-            "Hooks suspected to be lost",
-            "Missing hooks of settled tasks that may be among deliveries which name no task, or are set "
-            "aside; by event.",
-            limit=limits.HOOKS_UNPLACED,
-        ),
-        Query(in_tables("findings", "kind", category="suspected_hook"), "{{kind}}"),
     ),
     bars(
         Face("Findings that stand", "What is wrong with tasks and has not been mended, by category."),

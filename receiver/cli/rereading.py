@@ -49,7 +49,7 @@ def reread(
     config: ConfigOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Read deliveries again with the `[aliases]` of the settings file, and keep what they say now.
+    """Read deliveries again with the `aliases` of the settings file, and keep what they say now.
 
     For deliveries that came before the mapping was right. It may run beside `serve`, and may be broken off
     and started again: a delivery that says what it said before is left as it is. Facts are added, never

@@ -105,7 +105,8 @@ def made_older(store: Store) -> None:
         for table in (ATTEMPT, ROLLUP, ROLLUP_DAY, CALENDAR, INBOX, SET_ASIDE, DIRTY_TASK):
             table.drop(connection)
         connection.execute(text("CREATE TABLE pending (seq BIGINT PRIMARY KEY)"))
-        connection.execute(text("DROP INDEX task_by_uncounted"))
+        for index in ("task_by_uncounted", "delivery_unplaced"):
+            connection.execute(text(f"DROP INDEX {index}"))
         take_back_counts(connection)
         there = [column["name"] for column in inspect(connection).get_columns("task")]
         for name in there[there.index("created_at") :]:

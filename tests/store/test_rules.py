@@ -8,7 +8,10 @@ import receiver
 
 ROOT = Path(receiver.__file__).parent
 STORE, ENGINE = ROOT / "store", ROOT / "store" / "engine.py"
-SQL_MODULES = {"ledger/arrivals.py", "ledger/dirty.py", "inbox/inbox.py", "inbox/set_aside.py"}
+SQL_MODULES = {
+    *("ledger/arrivals.py", "ledger/dirty.py", "ledger/rereading.py"),
+    *("inbox/inbox.py", "inbox/set_aside.py"),
+}
 """Modules of other rooms that hold their room's SQL."""
 
 WRITES = {"insert", "update", "delete"}
