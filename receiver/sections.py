@@ -58,6 +58,17 @@ class AccountSettings(BaseModel):
     quota_share: float = Field(
         default=0.5, gt=0, le=1, description="Part of the hourly quota for reconciliation."
     )
+    quickest_call_s: float = Field(
+        default=5.0,
+        ge=0,
+        description="Least seconds from a task's start to its end. A list may hide finished tasks: a task "
+        "that it does not show is created again only if it cannot have finished.",
+    )
+    failed_uses_all_attempts: bool = Field(
+        default=True,
+        description="A task fails only once all its attempts are used. After a change, run "
+        "`receiver rebuild`.",
+    )
     fixed_secret: SecretStr | None = Field(
         default=None,
         min_length=16,

@@ -133,8 +133,11 @@ class Settings(BaseSettings):
 
     @property
     def fold(self) -> Fold:
-        """What folds one task, by the patterns of these settings."""
-        return partial(fold, reasons=Reasons(self.analytics.reasons))
+        """What folds one task, by these settings."""
+        failing_early = frozenset(
+            name for name, account in self.accounts.items() if not account.failed_uses_all_attempts
+        )
+        return partial(fold, reasons=Reasons(self.analytics.reasons), failing_early=failing_early)
 
     @property
     def signing_keys(self) -> tuple[HookKey, ...]:

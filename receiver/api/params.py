@@ -97,7 +97,7 @@ class DriftQuery(FindingQuery):
 class AnomalyQuery(FindingQuery):
     """Which anomalies."""
 
-    kind: Literal["misfit", "unreadable", "clock_skew", "late", "shared_ref"] | None = Field(
+    kind: Literal["misfit", "unreadable", "clock_skew", "late", "shared_ref", "failed_early"] | None = Field(
         None, description="Only this kind.", examples=["late"]
     )
 

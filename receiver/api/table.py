@@ -115,7 +115,7 @@ ENDPOINTS = (
         "List anomalies",
         "Facts that do not fit the others (`misfit`), could not be read (`unreadable`), carry a clock that "
         "is minutes off (`clock_skew`) or came too late (`late`); refs that several tasks carry "
-        "(`shared_ref`).",
+        "(`shared_ref`); tasks that failed before their attempts were used up (`failed_early`).",
         "read",
         FindingPage,
         list_findings("anomaly"),

@@ -30,7 +30,7 @@ def tally(known: Known, again: Sequence[Sequence[Fact]], stage: str, attempts: i
         "success": 1 if hooks["success"] else 0,
         "after": 1 if hooks["after"] else 0,
     }
-    expected = expected_hooks(stage, attempts, known.plan.hooks if known.plan else EVENTS)
+    expected = expected_hooks(stage, attempts, _wanted(known))
     repeated = len(known.heard) > sum(arrived.values())
     return Tally(
         arrived=arrived,
@@ -39,6 +39,21 @@ def tally(known: Known, again: Sequence[Sequence[Fact]], stage: str, attempts: i
         lost=missing_hooks(expected, arrived) if known.settled else {},
         flags=_flags(known, _repeats(known, again) if repeated else set()),
     )
+
+
+def _wanted(known: Known) -> tuple[str, ...]:
+    """The events whose URL leads to us. Where records do not echo the URLs, an earlier one may have; without
+    any, those of a task that is ours do.
+    """
+    plan = known.plan
+    if plan is None:
+        return EVENTS
+    if not plan.mute:
+        return plan.hooks
+    told = [said.hooks for _, said in known.seen if not said.mute]
+    if told:
+        return told[-1]
+    return EVENTS if known.heard or any(fact.ref for fact in known.all) else ()
 
 
 def expected_hooks(stage: str, attempts: int, wanted: tuple[str, ...] = EVENTS) -> dict[str, int]:

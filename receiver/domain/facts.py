@@ -42,7 +42,9 @@ class HookSaid:
 
 @shape(frozen=True, slots=True)
 class TaskSaid:
-    """An observation: the scheduler's record of a task. `hooks`: the events whose URL leads to us."""
+    """An observation: the scheduler's record of a task. `hooks`: the events whose URL leads to us; `mute`:
+    True where the record has no URLs at all, so that they are not known.
+    """
 
     status: str
     queue_id: str | None = None
@@ -59,6 +61,7 @@ class TaskSaid:
     extension_id: str | None = None
     hooks: tuple[str, ...] = ()
     extra: Mapping[str, Any] = field(default_factory=dict)
+    mute: bool | None = None
 
 
 @shape(frozen=True, slots=True)

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 
-from receiver.domain.attempts import Attempts
+from receiver.domain.attempts import Attempts, tries_of
 from receiver.domain.expected import Tally
 from receiver.domain.facts import HookSaid
 from receiver.domain.fields import call_key
@@ -14,10 +14,17 @@ _SKEW = 600.0
 """Seconds between a sender's clock and ours beyond which its clock is called skewed."""
 
 
-def find(known: Known, walked: Walk, attempts: Attempts, hooks: Tally) -> tuple[Finding, ...]:
-    """All findings of one task, in a fixed order."""
+def find(
+    known: Known, walked: Walk, attempts: Attempts, hooks: Tally, uses_all: bool = True
+) -> tuple[Finding, ...]:
+    """All findings of one task, in a fixed order. `uses_all`: a task fails only once all its attempts are
+    used.
+    """
     lost = [Finding("lost_hook", event, count) for event, count in hooks.lost.items()]
-    return (*lost, *_drift(known, walked, attempts, hooks), *_anomalies(known, walked, hooks))
+    drift, anomalies = _drift(known, walked, attempts, hooks), _anomalies(known, walked, hooks)
+    if walked.stage == "failed" and uses_all:
+        return (*lost, *drift, *anomalies, *_failed_early(known, attempts))
+    return (*lost, *drift, *anomalies)
 
 
 def _drift(known: Known, walked: Walk, attempts: Attempts, hooks: Tally) -> Iterator[Finding]:
@@ -55,6 +62,18 @@ def _anomalies(known: Known, walked: Walk, hooks: Tally) -> Iterator[Finding]:
         others = sorted(known.task_ids - {known.task_id})
         detail = "other tasks carry the same ref: " + ", ".join(others)
         yield Finding("anomaly", "shared_ref", len(others), detail)
+
+
+def _failed_early(known: Known, attempts: Attempts) -> Iterator[Finding]:
+    """The calls of a failed task leave no time for all of its attempts."""
+    tries = tries_of(known.plan)
+    if tries is not None and attempts.high is not None and attempts.high < tries:
+        setting = f"accounts.{known.all[0].account}.failed_uses_all_attempts"
+        detail = (
+            f"failed after at most {attempts.high} of {tries} attempts: "
+            f"set {setting} = false and run `receiver rebuild`"
+        )
+        yield Finding("anomaly", "failed_early", 1, detail)
 
 
 def _skewed(known: Known) -> int:

@@ -14,7 +14,7 @@ Category = Literal["lost_hook", "drift", "anomaly"]
 Purpose = Literal["find", "progress", "confirm", "call", "settle"]
 
 DRIFT_KINDS = ("result", "cdr", "attempts", "gone", "silent")
-ANOMALY_KINDS = ("misfit", "unreadable", "clock_skew", "late", "shared_ref")
+ANOMALY_KINDS = ("misfit", "unreadable", "clock_skew", "late", "shared_ref", "failed_early")
 
 
 @shape(frozen=True, slots=True)
@@ -94,13 +94,15 @@ class Timeline:
 
     @property
     def due(self) -> Due | None:
-        """When it is worth asking the API about the task, and what for; None once it is settled."""
-        if self.settled:
-            return None
+        """When it is worth asking the API about the task, and what for; None once all is known. A task is
+        settled without the records of calls that are wanting, and may hear of them later.
+        """
         if self.confidence == "reconciled" or self.gone:
             if self.wanting:
                 return Due(self.last_at, "call")
-            return Due(self.finished_at or self.last_at, "settle")
+            return None if self.settled else Due(self.finished_at or self.last_at, "settle")
+        if self.settled:
+            return None
         if self.state == "finished":
             return Due(self.finished_at or self.last_at, "confirm")
         return Due(self._next_step_at, "progress" if self.task_id else "find")

@@ -21,7 +21,14 @@ async def test_everything_is_counted(rig: Rig) -> None:
         "expected_hooks": {"before": 1, "before_again": 0, "success": 1, "after": 1},
         "lost_hooks": {"before": 0, "before_again": 0, "success": 0, "after": 1},
         "drift": {"result": 0, "cdr": 0, "attempts": 0, "gone": 1, "silent": 0},
-        "anomalies": {"misfit": 0, "unreadable": 1, "clock_skew": 0, "late": 0, "shared_ref": 0},
+        "anomalies": {
+            "misfit": 0,
+            "unreadable": 1,
+            "clock_skew": 0,
+            "late": 0,
+            "shared_ref": 0,
+            "failed_early": 0,
+        },
     }
 
 
