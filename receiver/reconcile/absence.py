@@ -8,7 +8,7 @@ LASTS_S = 30.0
 """Seconds between the first 404 and the one that is believed, without any other answer in between."""
 
 _FORGOTTEN_S = 86_400.0
-"""Seconds after which a first 404 that was not asked about again is forgotten."""
+"""Seconds after which a first 404 is forgotten."""
 
 
 @dataclass(slots=True)
@@ -21,16 +21,14 @@ class Absences:
     @property
     def are_pending(self) -> bool:
         """Whether anything is absent for too short a time to be believed."""
-        return bool(self._since)
+        now = self.clock.now()
+        return any(now - at < LASTS_S for at in self._since.values())
 
     def lasts(self, name: str) -> bool:
-        """Note that it is absent now. True where it has been so for long enough, which ends the wait."""
+        """Note that it is absent now. True where it has been so for long enough."""
         now = self.clock.now()
         self._since = {each: at for each, at in self._since.items() if now - at < _FORGOTTEN_S}
-        if now - self._since.setdefault(name, now) < LASTS_S:
-            return False
-        del self._since[name]
-        return True
+        return now - self._since.setdefault(name, now) >= LASTS_S
 
     def end(self, name: str) -> None:
         """It is there."""

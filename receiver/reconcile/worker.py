@@ -59,16 +59,21 @@ class TaskReconciler:
         report = Report()
         try:
             await self._pass(report, everything)
-            if everything and (self._absences.are_pending or self._sweeper.absences_are_pending):
-                # There may be no further pass, and one 404 is not believed.
-                await self._desk.clock.sleep(LASTS_S)
-                report.failed.clear()
-                await self._pass(report, everything)
+            if everything:
+                await self._make_sure(report)
         except QuotaExhaustedError as error:
             report.fail("quota", error)
         if not report.failed:
             self._desk.metrics.last_sweep.labels(self._desk.account).set(self._desk.clock.now())
         return report
+
+    async def _make_sure(self, report: Report) -> None:
+        """One 404 is not believed, and there may be no further pass. First of a queue, then of its tasks."""
+        for _ in range(2):
+            if self._absences.are_pending or self._sweeper.absences_are_pending:
+                await self._desk.clock.sleep(LASTS_S)
+                report.failed.clear()
+                await self._pass(report, everything=True)
 
     async def _pass(self, report: Report, everything: bool) -> None:
         horizon = self._desk.policy.horizon(self._desk.clock.now(), everything)

@@ -269,7 +269,7 @@ def test_a_task_that_was_deleted_before_its_id_was_learnt_ends(tmp_path: Path) -
             await it.hook("before", "r1")
             await it.work(600)
             assert not it.task("r1")["gone"]
-            await it.work(1800)
+            await it.work(3600)
             assert (it.task("r1")["state"], it.task("r1")["settled"]) == ("gone", True)
             assert not it.task("r2")["gone"]
 
