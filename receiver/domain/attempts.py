@@ -109,18 +109,17 @@ def count_attempts(
     `calls`: the task's calls, each a distinct attempt, with what call history says of them. A task that
     failed has used its `try_count` where the account's tasks do, unless there was no time for so many pauses.
     """
-    tries = tries_of(plan)
-    proven = max(told.proven, len(calls), 1 if stage in _BEGUN else 0)
-    low = max(told.begun, proven)
-    high = None
-    if plan is not None and tries is not None:
-        high = _most(plan, stage, calls, tries)
-        if told.proven > high:
-            high = tries  # the times of the calls cannot be what they seem
-        low = min(low, high)
-        is_inferred = stage == "failed" and high == tries and told.uses_all
-        if is_inferred and _has_room(plan, told, calls, tries):
-            return Attempts(tries, tries)
+    begun, told_proven, _, uses_all = told
+    proven = max(told_proven, len(calls), 1 if stage in _BEGUN else 0)
+    low = begun if begun > proven else proven
+    if plan is None or (tries := tries_of(plan)) is None:
+        return Attempts(low, None, low <= proven)
+    high = _most(plan, stage, calls, tries)
+    if told_proven > high:
+        high = tries  # the times of the calls cannot be what they seem
+    if stage == "failed" and high == tries and uses_all and _has_room(plan, told, calls, tries):
+        return Attempts(tries, tries)
+    low = low if low < high else high
     return Attempts(low, high, low <= proven)
 
 

@@ -30,7 +30,9 @@ def tally(known: Known, again: Sequence[Sequence[Fact]], stage: str, attempts: i
         "success": 1 if hooks["success"] else 0,
         "after": 1 if hooks["after"] else 0,
     }
-    expected = expected_hooks(stage, attempts, _wanted(known))
+    plan = known.plan
+    wanted = EVENTS if plan is None else _wanted(known) if plan.mute else plan.hooks
+    expected = expected_hooks(stage, attempts, wanted)
     repeated = len(known.heard) > sum(arrived.values())
     return Tally(
         arrived=arrived,
@@ -42,14 +44,9 @@ def tally(known: Known, again: Sequence[Sequence[Fact]], stage: str, attempts: i
 
 
 def _wanted(known: Known) -> tuple[str, ...]:
-    """The events whose URL leads to us. Where records do not echo the URLs, an earlier one may have; without
-    any, those of a task that is ours do.
+    """The events whose URL leads to us, where the latest record does not echo the URLs: an earlier one may
+    have; without any, those of a task that is ours do.
     """
-    plan = known.plan
-    if plan is None:
-        return EVENTS
-    if not plan.mute:
-        return plan.hooks
     told = [said.hooks for _, said in known.seen if not said.mute]
     if told:
         return told[-1]

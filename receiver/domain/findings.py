@@ -22,7 +22,7 @@ def find(
     """
     lost = [Finding("lost_hook", event, count) for event, count in hooks.lost.items()]
     drift, anomalies = _drift(known, walked, attempts, hooks), _anomalies(known, walked, hooks)
-    if walked.stage == "failed" and uses_all:
+    if uses_all and walked.stage == "failed" and known.plan and known.plan.try_count != attempts.high:
         return (*lost, *drift, *anomalies, *_failed_early(known, attempts))
     return (*lost, *drift, *anomalies)
 
