@@ -36,9 +36,10 @@ from receiver.ledger.backlog import Background
 from receiver.ledger.folder import Folder
 from receiver.ledger.throttle import MANY_WRITERS, ONE_WRITER, Throttle
 from receiver.metrics import Metrics
+from receiver.reconcile.calls import CallReconciler
 from receiver.reconcile.desk import Desk
 from receiver.reconcile.policy import Policy
-from receiver.reconcile.worker import CallReconciler, TaskReconciler
+from receiver.reconcile.worker import TaskReconciler
 from receiver.recount import adopt_zone
 from receiver.requests import RequestLog
 from receiver.retention import Keep, RetentionWorker
@@ -219,6 +220,7 @@ def scheduler_account(name: str, account: AccountSettings) -> SchedulerAccount:
         create_segment=account.create_segment,
         per_page=account.per_page,
         timeout=account.timeout_s,
+        quickest_call=account.quickest_call_s,
     )
 
 

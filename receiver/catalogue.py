@@ -199,9 +199,16 @@ def _reconcile() -> Iterator[Declared]:
     yield Declared(
         "reconcile_sweeps",
         "counter",
-        "Queues read through, by outcome.",
+        "Queues read through, by outcome; `partial`: but for records that could not be read.",
         ("outcome",),
-        known=(("complete", "failed"),),
+        known=(("complete", "partial", "failed"),),
+    )
+    yield Declared(
+        "scheduler_broken_records",
+        "counter",
+        "Records of the scheduler's lists that could not be read and were passed over.",
+        ("kind",),
+        known=(("task", "queue"),),
     )
     yield Declared(
         "drift",

@@ -101,6 +101,7 @@ class Metrics:
 
     def _reconcile(self) -> None:
         self.sweeps = self._counter("reconcile_sweeps")
+        self.broken_records = self._counter("scheduler_broken_records")
         self.drift = self._counter("drift")
         self.lost_hooks = self._counter("lost_hooks")
         self.expected_hooks = self._counter("expected_hooks")

@@ -62,6 +62,17 @@ class AccountSettings(BaseModel):
     region: str = Field(
         default=REGION, description="Country of phone numbers that are written without its code, such as DE."
     )
+    quickest_call_s: float = Field(
+        default=5.0,
+        ge=0,
+        description="Least seconds from a task's start to its end. A list may hide finished tasks: a task "
+        "that it does not show is created again only if it cannot have finished.",
+    )
+    failed_uses_all_attempts: bool = Field(
+        default=True,
+        description="A task fails only once all its attempts are used. After a change, run "
+        "`receiver rebuild`.",
+    )
     fixed_secret: SecretStr | None = Field(
         default=None,
         min_length=16,

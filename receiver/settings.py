@@ -138,15 +138,18 @@ class Settings(BaseSettings):
 
     @property
     def fold(self) -> Fold:
-        """What folds one task, by the patterns of these settings and the account's country."""
+        """What folds one task, by these settings and those of its account."""
         by_region = {
             each.region: Reasons(self.analytics.reasons, each.region) for each in self.accounts.values()
         }
         of_accounts = {
             name: by_region[each.region] for name, each in self.accounts.items() if each.region != REGION
         }
+        failing_early = frozenset(
+            name for name, account in self.accounts.items() if not account.failed_uses_all_attempts
+        )
         usual = by_region.get(REGION) or Reasons(self.analytics.reasons)
-        return partial(fold, reasons=usual, of_accounts=of_accounts)
+        return partial(fold, reasons=usual, of_accounts=of_accounts, failing_early=failing_early)
 
     @property
     def signing_keys(self) -> tuple[HookKey, ...]:

@@ -107,9 +107,9 @@ class DriftQuery(FindingQuery):
 class AnomalyQuery(FindingQuery):
     """Which anomalies."""
 
-    kind: Literal["misfit", "unreadable", "clock_skew", "late", "shared_ref", "crowded"] | None = Field(
-        None, description="Only this kind.", examples=["late"]
-    )
+    kind: (
+        Literal["misfit", "unreadable", "clock_skew", "late", "shared_ref", "crowded", "failed_early"] | None
+    ) = Field(None, description="Only this kind.", examples=["late"])
 
 
 class DeliveryQuery(PageQuery):

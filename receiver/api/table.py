@@ -119,7 +119,8 @@ ENDPOINTS = (
         "List anomalies",
         "Facts that do not fit the others (`misfit`), could not be read (`unreadable`), carry a clock that "
         "is minutes off (`clock_skew`) or came too late (`late`); refs that several tasks carry "
-        "(`shared_ref`), or that have more than 1,000 facts, of which only the first are folded (`crowded`).",
+        "(`shared_ref`), or that have more than 1,000 facts, of which only the first are folded (`crowded`); "
+        "tasks that failed before their attempts were used up (`failed_early`).",
         "read",
         FindingPage,
         list_findings("anomaly"),

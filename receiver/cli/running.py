@@ -9,7 +9,8 @@ from receiver import server
 from receiver.app import Receiver
 from receiver.cli.output import ConfigOption, JsonOption, print_json, print_table
 from receiver.errors import InputError
-from receiver.reconcile.worker import CallReconciler, TaskReconciler
+from receiver.reconcile.calls import CallReconciler
+from receiver.reconcile.worker import TaskReconciler
 from receiver.settings import Settings, load_settings
 
 

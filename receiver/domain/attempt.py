@@ -53,7 +53,7 @@ class End:
 @shape(frozen=True, slots=True)
 class Trail:
     """What the attempts left behind. `before`: when that hook came first; `again`: when each further attempt
-    was announced; `calls`: the task's calls that call history has.
+    was announced; `calls`: the task's calls that call history has; `state`: the task's, as users see it.
     """
 
     plan: TaskSaid | None
@@ -62,6 +62,7 @@ class Trail:
     again: Sequence[float]
     calls: Sequence[CallSaid]
     end: End
+    state: str
 
 
 class Moment(NamedTuple):

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
+from typing import NamedTuple
 
 from receiver.domain.facts import ARRIVAL, CallSaid, Fact, HookSaid, TaskSaid
 from receiver.domain.fields import call_key
@@ -14,20 +15,38 @@ _STAMP_ERROR = 1.0
 _BEGUN = ("executed", "connected", "succeeded", "failed", "ended")
 """Stages that no task reaches without an attempt; `delayed_interval` may come before the first."""
 
+_MOST_TRIES = 1_000
+"""A greater `try_count` is a mistake: the API takes 50 at most."""
+
 
 _ENDED = ("succeeded", "failed", "ended")
 
 
 @shape(frozen=True, slots=True)
 class Attempts:
-    """At least `low`, at most `high` (None: not known) attempts; exact where they meet."""
+    """At least `low`, at most `high` (None: not known) attempts; exact where they meet. `is_sure`: `low` does
+    not rest on hooks that say nothing, each of which may be another one repeated.
+    """
 
     low: int
     high: int | None
+    is_sure: bool = True
 
     @property
     def exact(self) -> bool:
-        return self.low == self.high
+        return self.low == self.high and self.is_sure
+
+
+class Announced(NamedTuple):
+    """What hooks tell of the number of attempts: `begun` of them, of which `proven` are no repeats. `span`:
+    between which moments of ours all attempts of a failed task were made, as far as that was heard.
+    `uses_all`: a task fails only once all its attempts are used.
+    """
+
+    begun: int
+    proven: int
+    span: tuple[float, float] | None = None
+    uses_all: bool = True
 
 
 def occurrences(deliveries: Sequence[Fact], pause: float | None) -> list[list[Fact]]:
@@ -35,7 +54,7 @@ def occurrences(deliveries: Sequence[Fact], pause: float | None) -> list[list[Fa
 
     Deliveries that name a call are one occurrence per call. Those that say nothing are told apart by time:
     one that arrives less than `pause` seconds after the first of its group repeats it, since the scheduler
-    waits that long between attempts. While the pause is unknown they all count as one, but for
+    waits that long between attempts. While the pause is unknown (None) they all count as one, but for
     those that give their attempts other numbers.
     """
     if len(deliveries) < 2:
@@ -43,7 +62,7 @@ def occurrences(deliveries: Sequence[Fact], pause: float | None) -> list[list[Fa
     named: dict[str, list[Fact]] = {}
     silent: dict[int | None, list[list[Fact]]] = {}
     for fact in sorted(deliveries, key=ARRIVAL):
-        if call := _call_named(fact):
+        if call := call_named(fact):
             named.setdefault(call, []).append(fact)
             continue
         groups = silent.setdefault(_attempt_named(fact) if pause is None else None, [])
@@ -61,9 +80,9 @@ def tell_apart(groups: list[list[Fact]], pause: float | None, proven: int) -> li
     way; a repeat follows within seconds. So gaps of at least half a pause are cut, the widest first.
     """
     missing = proven - len(groups)
-    if missing <= 0 or not pause or not groups:
+    if missing <= 0 or pause is None or not groups:
         return groups
-    neighbours = [pair for group in groups if not _call_named(group[0]) for pair in pairwise(group)]
+    neighbours = [pair for group in groups if not call_named(group[0]) for pair in pairwise(group)]
     gaps = sorted(((later.at - earlier.at, later.id) for earlier, later in neighbours), reverse=True)
     cuts = {fact_id for gap, fact_id in gaps[:missing] if gap >= pause / 2}
     parts: list[list[Fact]] = []
@@ -76,7 +95,8 @@ def tell_apart(groups: list[list[Fact]], pause: float | None, proven: int) -> li
     return _in_order(parts)
 
 
-def _call_named(fact: Fact) -> str | None:
+def call_named(fact: Fact) -> str | None:
+    """The key of the call that a hook names."""
     return call_key(fact.said.call) if isinstance(fact.said, HookSaid) else None
 
 
@@ -89,36 +109,64 @@ def _in_order(groups: list[list[Fact]]) -> list[list[Fact]]:
 
 
 def count_attempts(
-    plan: TaskSaid | None, stage: str, begun: int, calls: Mapping[str, CallSaid | None]
+    plan: TaskSaid | None, stage: str, told: Announced, calls: Mapping[str, CallSaid | None]
 ) -> Attempts:
     """The bounds that plan, end, hooks and calls put on the number of attempts.
 
-    `begun`: how many attempts the hooks announced; `calls`: the task's calls, each a distinct attempt, with
-    what call history says of them. A task that failed has used its `try_count`, unless its calls leave no
-    room for that many pauses.
+    `calls`: the task's calls, each a distinct attempt, with what call history says of them. A task that
+    failed has used its `try_count` where the account's tasks do, unless there was no time for so many pauses.
     """
-    low = max(begun, len(calls), 1 if stage in _BEGUN else 0)
-    high = _most(plan, stage, calls)
-    if high is not None:
-        low = min(low, high)
-    if stage == "failed" and plan is not None and plan.try_count is not None and high == plan.try_count:
-        low = plan.try_count
-    return Attempts(low, high)
+    begun, told_proven, _, uses_all = told
+    proven = max(told_proven, len(calls), 1 if stage in _BEGUN else 0)
+    low = begun if begun > proven else proven
+    if plan is None or (tries := tries_of(plan)) is None:
+        return Attempts(low, None, low <= proven)
+    high = _most(plan, stage, calls, tries)
+    if told_proven > high:
+        high = tries  # the times of the calls cannot be what they seem
+    if stage == "failed" and high == tries and uses_all and _has_room(plan, told, calls, tries):
+        return Attempts(tries, tries)
+    low = low if low < high else high
+    return Attempts(low, high, low <= proven)
 
 
-def _most(plan: TaskSaid | None, stage: str, calls: Mapping[str, CallSaid | None]) -> int | None:
-    """`try_count`, or fewer where the times of the calls leave no room for so many."""
-    if plan is None or plan.try_count is None:
-        return None
+def tries_of(plan: TaskSaid | None) -> int | None:
+    """The `try_count` of a plan, where it can be one."""
+    tries = plan.try_count if plan else None
+    return tries if tries is not None and 0 < tries <= _MOST_TRIES else None
+
+
+def pause_of(plan: TaskSaid | None) -> float | None:
+    """Seconds between attempts; None where they are not known, as where 0 are told."""
+    return plan.pause if plan and plan.pause and plan.pause > 0 else None
+
+
+def _has_room(plan: TaskSaid, told: Announced, calls: Mapping[str, CallSaid | None], tries: int) -> bool:
+    """Whether all attempts can have been made in the time that was heard of. A task may have waited before,
+    for a place in a full queue.
+    """
+    pause = pause_of(plan)
+    if told.span is None or pause is None:
+        return True
+    last = calls.get(call_key(plan.cdr) or "")
+    begin, end = told.span
+    if last and last.init_at is not None and last.init_at >= begin:
+        end = min(end, last.init_at)
+    return 1 + math.floor((end - begin + _STAMP_ERROR) / pause) >= tries
+
+
+def _most(plan: TaskSaid, stage: str, calls: Mapping[str, CallSaid | None], tries: int) -> int:
+    """`tries`, or fewer where the times of the calls leave no room for so many."""
     last = calls.get(call_key(plan.cdr) or "") if stage in _ENDED else None
-    if last is None or last.init_at is None or plan.start_at is None or not plan.pause:
-        return plan.try_count
+    pause = pause_of(plan) if last else None
+    if last is None or last.init_at is None or plan.start_at is None or pause is None:
+        return tries
     spans = sorted(
         (call.init_at, call.hangup_at or call.init_at)
         for call in calls.values()
         if call and call.init_at is not None and call.init_at <= last.init_at
     )
-    return min(plan.try_count, max(len(calls), _room(plan.start_at, plan.pause, spans)))
+    return min(tries, max(len(calls), _room(plan.start_at, pause, spans)))
 
 
 def _room(start_at: float, pause: float, spans: Sequence[tuple[float, float]]) -> int:

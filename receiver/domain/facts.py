@@ -70,7 +70,9 @@ class WithdrawnSaid:
 
 @shape(frozen=True, slots=True)
 class TaskSaid:
-    """An observation: the scheduler's record of a task. `hooks`: the events whose URL leads to us."""
+    """An observation: the scheduler's record of a task. `hooks`: the events whose URL leads to us; `mute`:
+    True where the record has no URLs at all, so that they are not known.
+    """
 
     status: str
     queue_id: str | None = None
@@ -87,6 +89,7 @@ class TaskSaid:
     extension_id: str | None = None
     hooks: tuple[str, ...] = ()
     extra: Mapping[str, Any] = field(default_factory=dict)
+    mute: bool | None = None
 
 
 @shape(frozen=True, slots=True)

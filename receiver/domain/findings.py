@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 
-from receiver.domain.attempts import Attempts
+from receiver.domain.attempts import Attempts, tries_of
 from receiver.domain.expected import Tally
 from receiver.domain.facts import HookSaid
 from receiver.domain.fields import call_key
@@ -25,14 +25,21 @@ CROWDED_DETAIL = (
 )
 
 
-def find(known: Known, walked: Walk, attempts: Attempts, hooks: Tally) -> tuple[Finding, ...]:
-    """All findings of one task, in a fixed order."""
-    lost = [Finding("lost_hook", event, count) for event, count in hooks.lost.items()]
+def find(
+    known: Known, walked: Walk, attempts: Attempts, hooks: Tally, uses_all: bool = True
+) -> tuple[Finding, ...]:
+    """All findings of one task, in a fixed order. `uses_all`: a task fails only once all its attempts are
+    used.
+    """
+    missing = [Finding("lost_hook", event, count) for event, count in hooks.lost.items()]
     if hooks.suspected:
-        lost += [
+        missing += [
             Finding("suspected_hook", event, count, SUSPECTED) for event, count in hooks.suspected.items()
         ]
-    return (*lost, *_drift(known, walked, attempts, hooks), *_anomalies(known, walked, hooks))
+    drift, anomalies = _drift(known, walked, attempts, hooks), _anomalies(known, walked, hooks)
+    if uses_all and walked.stage == "failed" and known.plan and known.plan.try_count != attempts.high:
+        return (*missing, *drift, *anomalies, *_failed_early(known, attempts))
+    return (*missing, *drift, *anomalies)
 
 
 def _drift(known: Known, walked: Walk, attempts: Attempts, hooks: Tally) -> Iterator[Finding]:
@@ -73,6 +80,18 @@ def _anomalies(known: Known, walked: Walk, hooks: Tally) -> Iterator[Finding]:
         yield Finding("anomaly", "shared_ref", len(others), detail)
     if known.crowding:
         yield Finding("anomaly", "crowded", 1, CROWDED_DETAIL)
+
+
+def _failed_early(known: Known, attempts: Attempts) -> Iterator[Finding]:
+    """The calls of a failed task leave no time for all of its attempts."""
+    tries = tries_of(known.plan)
+    if tries is not None and attempts.high is not None and attempts.high < tries:
+        setting = f"accounts.{known.all[0].account}.failed_uses_all_attempts"
+        detail = (
+            f"failed after at most {attempts.high} of {tries} attempts: "
+            f"set {setting} = false and run `receiver rebuild`"
+        )
+        yield Finding("anomaly", "failed_early", 1, detail)
 
 
 def _skewed(known: Known) -> int:

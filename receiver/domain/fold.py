@@ -1,18 +1,26 @@
 """The fold: one task's facts become its timeline, the same for any permutation and duplication of them."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Literal
 
 from receiver.domain.attempt import End, Trail, each_attempt
-from receiver.domain.attempts import Attempts, count_attempts, occurrences, tell_apart
+from receiver.domain.attempts import (
+    Announced,
+    Attempts,
+    call_named,
+    count_attempts,
+    occurrences,
+    pause_of,
+    tell_apart,
+)
 from receiver.domain.expected import Tally, tally
 from receiver.domain.facts import CallSaid, Fact, TaskSaid
 from receiver.domain.fields import call_key, result_of
 from receiver.domain.findings import find
 from receiver.domain.known import Heard, Known, sort
 from receiver.domain.results import BUILT_IN, Reasons, judge
-from receiver.domain.timeline import Timeline, latest_call
+from receiver.domain.timeline import Finding, Timeline, latest_call
 from receiver.domain.transitions import RESULTS, STATES, Step, Walk, walk
 
 _OPEN_PHASES = {"scheduled": 0, "executed": 1, "delayed": 2}
@@ -24,27 +32,35 @@ _SUCCESS, _AFTER, _FINISHED, _GONE = (1.0,), (2.0,), (3.0,), (4.0,)
 _ALIKE: Mapping[str, Reasons] = {}
 
 Fold = Callable[[Iterable[Fact]], Timeline]
-"""A fold whose reasons are chosen."""
+"""A fold whose settings are chosen."""
 
 
 def fold(
-    facts: Iterable[Fact], reasons: Reasons = BUILT_IN, of_accounts: Mapping[str, Reasons] = _ALIKE
+    facts: Iterable[Fact],
+    reasons: Reasons = BUILT_IN,
+    of_accounts: Mapping[str, Reasons] = _ALIKE,
+    failing_early: Container[str] = (),
 ) -> Timeline:
     """The timeline of one task. `facts`: one or more, all of the same task, in any order, repeats allowed.
-    `of_accounts`: account → its reasons, where it has others.
+    `of_accounts`: account → its reasons, where it has others. `failing_early`: the accounts whose tasks may
+    fail before their attempts are used up.
     """
     known = sort(facts)
     if of_accounts:
         reasons = of_accounts.get(known.all[0].account, reasons)
-    pause = known.plan.pause if known.plan else None
+    pause = pause_of(known.plan)
     again = occurrences([fact for fact, _ in known.hooks["before_again"]], pause)
     calls = _own_calls(known)
     walked = walk(_steps(known, again))
-    attempts = count_attempts(known.plan, walked.stage, _begun(known, again), calls)
+    uses_all = known.all[0].account not in failing_early
+    attempts = count_attempts(
+        known.plan, walked.stage, _announced(known, again, walked.stage, uses_all), calls
+    )
     again = tell_apart(again, pause, attempts.low - 1)
     hooks = tally(known, again, walked.stage, attempts.low)
     trail = _trail(known, walked, attempts, again, calls)
-    timeline = _timeline(known, walked, hooks, trail, reasons)
+    findings = find(known, walked, attempts, hooks, uses_all)
+    timeline = _timeline(known, hooks, trail, findings, reasons)
     return replace(timeline, state="withdrawn", settled=True) if known.is_void else timeline
 
 
@@ -57,14 +73,17 @@ def _trail(
 ) -> Trail:
     stage, before = walked.stage, known.first("before")
     connected = "success" if stage == "gone" and known.hooks["success"] else None
-    is_over = STATES.get(stage, stage) in ("finished", "gone")
+    state = STATES.get(stage, stage)
     return Trail(
         plan=known.plan,
         attempts=attempts,
         before=before.at if before else None,
         again=[group[0].at for group in again],
         calls=[call for call in calls.values() if call],
-        end=End(RESULTS.get(stage, connected), is_over, _word_on_result(known), _cdr(known)),
+        end=End(
+            RESULTS.get(stage, connected), state in ("finished", "gone"), _word_on_result(known), _cdr(known)
+        ),
+        state=state,
     )
 
 
@@ -92,9 +111,22 @@ def _claim(known: Known, name: Literal["task_id", "queue_id", "a_number", "b_num
     return None
 
 
-def _begun(known: Known, again: Sequence[Sequence[Fact]]) -> int:
-    """How many attempts the hooks announced."""
-    return 1 + len(again) if again else min(1, len(known.hooks["before"]))
+def _announced(known: Known, again: Sequence[Sequence[Fact]], stage: str, uses_all: bool) -> Announced:
+    """How many attempts the hooks announced. Of those that name no call all but one may be repeats."""
+    span = _span(known, again) if stage == "failed" else None
+    if not again:
+        begun = min(1, len(known.hooks["before"]))
+        return Announced(begun, begun, span, uses_all)
+    named = sum(call_named(group[0]) is not None for group in again) if len(again) > 1 else 1
+    return Announced(1 + len(again), 1 + max(1, named), span, uses_all)
+
+
+def _span(known: Known, again: Sequence[Sequence[Fact]]) -> tuple[float, float] | None:
+    """From when to when a task made its attempts, as far as we have heard; None without its beginning."""
+    before, end = known.first("before"), _finished_at(known)
+    waited = [fact.at for fact, said in known.seen if not said.cdr and said.status.startswith("delayed")]
+    begins = [before.at] if before and not (again and again[0][0].at < before.at) else []
+    return (max(begins + waited), end) if (begins or waited) and end is not None else None
 
 
 def _steps(known: Known, again: Sequence[Sequence[Fact]]) -> list[Step]:
@@ -148,12 +180,12 @@ def _rank(fact: Fact, said: TaskSaid, known: Known, again: Sequence[Sequence[Fac
 
 def _timeline(
     known: Known,
-    walked: Walk,
     hooks: Tally,
     trail: Trail,
+    findings: tuple[Finding, ...],
     reasons: Reasons,
 ) -> Timeline:
-    stage, plan, end = walked.stage, known.plan, trail.end
+    plan, end = known.plan, trail.end
     refs = {fact.ref for fact in known.all if fact.ref}
     last = latest_call(trail.calls, end.cdr)
     return Timeline(
@@ -162,9 +194,9 @@ def _timeline(
         task_id=known.task_id,
         queue_id=plan.queue_id if plan else _claim(known, "queue_id"),
         claimed_id=_claim(known, "task_id"),
-        state=STATES.get(stage, stage),
+        state=trail.state,
         finish_result=end.result,
-        confidence="reconciled" if known.end or stage == "gone" else "events",
+        confidence="reconciled" if known.end or trail.state == "gone" else "events",
         gone=known.gone is not None,
         attempts=trail.attempts,
         settled=known.settled is not None,
@@ -179,7 +211,7 @@ def _timeline(
         expected=hooks.expected,
         lost=hooks.lost,
         suspected=hooks.suspected,
-        findings=find(known, walked, trail.attempts, hooks),
+        findings=findings,
         calls=tuple(trail.calls),
         wanting=_wanting(known),
         flags=hooks.flags,

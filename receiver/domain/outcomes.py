@@ -79,7 +79,7 @@ def _is_something_new(timeline: Timeline, before: Before) -> bool:
     last = max((each.number for each in before.get("task.attempt_started", ())), default=0)
     is_over = bool(before.get("task.finished"))
     return (
-        (timeline.attempts.low > last and not is_over)
+        (timeline.attempts.low > last and not is_over and not before.get("task.connected"))
         or (timeline.attempts.low > 0 and not before.get("task.started"))
         or (timeline.finish_result == "success" and not before.get("task.connected"))
         or (timeline.state == "finished" and not is_over)
@@ -92,7 +92,8 @@ def _of_the_way(timeline: Timeline, before: Before, data: Mapping[str, Any]) -> 
     begun = timeline.attempts.low
     if begun and not before.get("task.started"):
         yield _outcome(timeline, "task.started", 0, timeline.last_at, data)
-    if not before.get("task.finished"):  # after the end, how many attempts there were is told with the proof
+    # After the end, how many attempts there were is told with the proof.
+    if not before.get("task.finished") and not before.get("task.connected"):
         last = max((each.number for each in before.get("task.attempt_started", ())), default=0)
         for number in range(last + 1, begun + 1):
             detail = {**data, "attempts": number, "attempts_exact": True, "attempts_most": number}

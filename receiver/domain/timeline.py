@@ -15,7 +15,7 @@ Category = Literal["lost_hook", "suspected_hook", "drift", "anomaly"]
 Purpose = Literal["find", "progress", "confirm", "call", "settle"]
 
 DRIFT_KINDS = ("result", "cdr", "attempts", "gone", "silent")
-ANOMALY_KINDS = ("misfit", "unreadable", "clock_skew", "late", "shared_ref", "crowded")
+ANOMALY_KINDS = ("misfit", "unreadable", "clock_skew", "late", "shared_ref", "crowded", "failed_early")
 
 CROWDED, FROZEN = 1, 2
 """Values of `Timeline.crowding`."""
@@ -110,15 +110,18 @@ class Timeline:
 
     @property
     def due(self) -> Due | None:
-        """When it is worth asking the API about the task, and what for; None once it is settled, or crowded:
-        nothing that the API says would be folded.
+        """When it is worth asking the API about the task, and what for; None once all is known, or where it
+        is crowded: nothing that the API says would be folded. A task is settled without the records of calls
+        that are wanting, and may hear of them later.
         """
-        if self.settled or self.crowding:
+        if self.crowding or self.state == "withdrawn":
             return None
         if self.confidence == "reconciled" or self.gone:
             if self.wanting:
                 return Due(self.last_at, "call")
-            return Due(self.finished_at or self.last_at, "settle")
+            return None if self.settled else Due(self.finished_at or self.last_at, "settle")
+        if self.settled:
+            return None
         if self.state == "finished":
             return Due(self.finished_at or self.last_at, "confirm")
         return Due(self._next_step_at, "progress" if self.task_id else "find")

@@ -8,10 +8,12 @@ import structlog
 from receiver.domain.timeline import Timeline
 from receiver.ledger.folding import Change
 from receiver.ledger.tracing import task_span
+from receiver.logs import Seldom
 from receiver.metrics import Metrics
 from receiver.store.statements import Known
 
 _log = structlog.get_logger("receiver.ledger")
+_seldom = Seldom(_log, every_s=3600.0)
 
 
 def count(metrics: Metrics, change: Change) -> None:
@@ -71,3 +73,10 @@ def _count_settled(metrics: Metrics, after: Timeline) -> None:
             metrics.drift.labels(finding.kind).inc(finding.count)
         elif finding.category == "anomaly" and finding.kind != "crowded":
             metrics.anomalies.labels(finding.kind).inc(finding.count)
+            if finding.kind == "failed_early":
+                _seldom.warning(
+                    "a task failed before its attempts were used up",
+                    account=after.account,
+                    task=after.key,
+                    problem=finding.detail,
+                )

@@ -36,6 +36,10 @@ class Agenda:
         """The next tasks behind this key: from one batch to the next, each task is met once."""
         return await self._read([due.tasks_behind(self._desk.account, key, horizon, self.batch)])
 
+    async def calls_to_settle(self, until: float) -> list[Row[Any]]:
+        """The first tasks that ended before this moment and still wait for the record of a call."""
+        return await self._read([due.calls_to_settle(self._desk.account, until, self.batch)])
+
     async def count(self, horizon: Horizon, *where: ColumnElement[bool]) -> Counter[str | None]:
         """Queue id → how many tasks are due in it, at least."""
         queries = self._due(horizon, _COUNTED * self.batch, where)

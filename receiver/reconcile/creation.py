@@ -16,6 +16,15 @@ def with_urls(desk: Desk, public_url: str, ref: str, task: NewTask) -> NewTask:
 async def create_tasks(desk: Desk, queue_id: str, tasks: Sequence[NewTask]) -> list[TaskRecord]:
     """Create the tasks and record what the scheduler answered, in the order given. Raises SchedulerError."""
     asked_at = desk.clock.now()
-    records = await desk.client.create_tasks(queue_id, tasks)
+    created = await desk.client.create_tasks(queue_id, tasks)
+    records = [
+        record if record.has_urls else _with_its_urls(record, task)
+        for record, task in zip(created, tasks, strict=True)
+    ]
     await desk.record_tasks(queue_id, asked_at, records)
     return records
+
+
+def _with_its_urls(record: TaskRecord, task: NewTask) -> TaskRecord:
+    """The record of a scheduler that does not echo the URLs, which are those that were sent."""
+    return record.model_copy(update={f"url_{event}": url for event, url in task.urls.items()})

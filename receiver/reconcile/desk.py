@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from sqlalchemy import Connection, Row, select
@@ -13,11 +13,11 @@ from receiver.domain.hooks import HookSigner
 from receiver.errors import QuotaExhaustedError
 from receiver.ledger import Ledger
 from receiver.metrics import Metrics
-from receiver.reconcile.observe import is_over_since, task_seen
+from receiver.reconcile.observe import is_mute, is_over_since, task_seen
 from receiver.reconcile.policy import Policy
 from receiver.scheduler.client import SchedulerClient
 from receiver.scheduler.wire import TaskRecord
-from receiver.store import statements
+from receiver.store import due, statements
 from receiver.store.engine import Store
 from receiver.store.rows import key_of
 from receiver.store.tables import QUEUE, SWEEP
@@ -58,7 +58,21 @@ class Desk:
             record.model_copy(update={"scheduler_id": record.scheduler_id or queue_id}) for record in records
         ]
         seen = [task_seen(self.account, asked_at, record, self.signer) for record in placed]
-        await self.record(await self._without_forgotten(seen, asked_at))
+        await self.record(await self._without_forgotten(await self._linked(seen), asked_at))
+
+    async def _linked(self, seen: list[Fact]) -> list[Fact]:
+        """Where the API does not echo the URLs, the word of a task's authentic hooks must do for its id."""
+        mute = {fact.task_id for fact in seen if fact.task_id and not fact.ref and is_mute(fact)}
+        if not mute:
+            return seen
+        refs = await self.store.read(lambda connection: due.claims(connection, self.account, mute))
+        # With an id of its own: what the record says may be a fact already, of a task without a ref.
+        return [
+            replace(fact, id=f"{fact.id}/{refs[fact.task_id]}", ref=refs[fact.task_id])
+            if fact.task_id in refs and is_mute(fact)
+            else fact
+            for fact in seen
+        ]
 
     async def _without_forgotten(self, seen: list[Fact], now: float) -> list[Fact]:
         """What the API still shows of tasks that were too old to be kept is not to begin them anew: all their

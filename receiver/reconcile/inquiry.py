@@ -7,10 +7,13 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+import structlog
 from sqlalchemy import Row
 
 from receiver.domain.trace import TaskName
-from receiver.errors import SchedulerError, SchedulerNotFoundError
+from receiver.errors import SchedulerError, SchedulerNotFoundError, SchedulerRefusedError
+from receiver.logs import Seldom
+from receiver.reconcile.absence import Absences
 from receiver.reconcile.agenda import Agenda
 from receiver.reconcile.desk import Desk, about, is_nameable
 from receiver.reconcile.observe import task_gone
@@ -18,6 +21,8 @@ from receiver.reconcile.passes import Report
 from receiver.reconcile.queues import QueueWatch
 from receiver.reconcile.sweep import Sweeper
 from receiver.traces import working_on
+
+_seldom = Seldom(structlog.get_logger("receiver.reconcile"))
 
 _AT_ONCE = 4
 """Single tasks asked for at the same time."""
@@ -32,13 +37,14 @@ class Inquiry:
     due in a queue, where those given to ask about are not all. `breadth`: in how many queues the tasks of
     unknown place may be. `seen`: the ids in the queues that were read through. `tried`: the tasks that were
     asked about, by key. `put_off`: those that were not looked for, and until when. `denied`: how many queues
-    do not have a task of unknown place.
+    do not have a task of unknown place. `absences`: the tasks that were denied of late, by key.
     """
 
     desk: Desk
     queues: QueueWatch
     sweeper: Sweeper
     report: Report
+    absences: Absences
     sweeps: Mapping[str, Row[Any]]
     stale: Collection[str]
     due: Mapping[str | None, int] = field(default_factory=dict)
@@ -66,13 +72,15 @@ class Inquiry:
         self.tried |= {row.key: row for row in rows if row.key not in left}
         await self._ask_each(queue_id, absent)
 
-    async def conclude(self, unplaced: Sequence[Row[Any]]) -> None:
-        """Tasks of unknown place are gone if every queue denied them. What was tried or put off is asked
-        about later: with that all are done, and others can be asked about.
+    async def conclude(self, due: Sequence[Row[Any]], unplaced: Sequence[Row[Any]]) -> None:
+        """Tasks of unknown place are gone if every queue denied them, those of unknown id if no queue lists
+        them. What was tried or put off is asked about later: with that all are done, and others can be asked
+        about.
         """
         for row in unplaced:
             if row.task_id and 0 < self.breadth == self.denied[row.key]:
-                await self._note_gone(row)
+                await self._note_absent(row)
+        await self._end_unlisted([row for row in due if not row.task_id])
         put_off = [each for key, each in self.put_off.items() if key not in self.tried]
         await Agenda(self.desk).note(self.tried.values(), put_off)
         for noted in (self.tried, self.put_off, self.denied):
@@ -142,9 +150,31 @@ class Inquiry:
             if row.queue_id != queue_id:
                 self.denied[row.key] += 1
             elif row.task_id:
-                await self._note_gone(row)
+                await self._note_absent(row)
             return
+        except SchedulerRefusedError as error:
+            # Asked again later, like any question in vain; it must not keep the others from their turn.
+            _seldom.warning("the scheduler refuses a task", account=desk.account, problem=str(error))
+            return
+        self.absences.end(row.key)
         await desk.record_tasks(queue_id, asked_at, [record])
+
+    async def _end_unlisted(self, nameless: Sequence[Row[Any]]) -> None:
+        """A task that was deleted before its id was learnt is missing in the lists."""
+        if not nameless:
+            return
+        open_queues = [
+            queue_id for queue_id, said in (await self.queues.known()).items() if said.status != "gone"
+        ]
+        unlisted_since = self.sweeper.unlisted_since(open_queues)
+        for row in nameless:
+            if row.due_at < unlisted_since:
+                await self._note_gone(row)
+
+    async def _note_absent(self, row: Row[Any]) -> None:
+        """The API denied the task: it is gone if that lasts."""
+        if self.absences.lasts(row.key):
+            await self._note_gone(row)
 
     async def _note_gone(self, row: Row[Any]) -> None:
         self.report.gone += 1

@@ -48,9 +48,15 @@ def task_seen(account: str, at: float, record: TaskRecord, signer: HookSigner) -
         b_number=record.b_number,
         extension_id=record.extension_id,
         hooks=tuple(event for event in EVENTS if event in ours),
+        mute=None if record.has_urls else True,
         extra=record.model_extra or {},
     )
     return observation(account, at, _storable(said), (min(refs, default=None), storable(record.id)))
+
+
+def is_mute(seen: Fact) -> bool:
+    """Whether the API's record does not echo the task's URLs."""
+    return isinstance(seen.said, TaskSaid) and bool(seen.said.mute)
 
 
 def is_over_since(seen: Fact, moment: float) -> bool:

@@ -5,6 +5,7 @@ from dataclasses import replace
 from receiver.domain.facts import QueueSaid, queue_fact
 from receiver.reconcile.desk import Desk
 from receiver.reconcile.observe import queue_said
+from receiver.reconcile.sweep import note_broken
 
 
 class QueueWatch:
@@ -21,6 +22,8 @@ class QueueWatch:
             return
         self._desk.spend()
         records = await self._desk.client.list_queues()
+        if broken := self._desk.client.broken_queues:
+            note_broken(self._desk, broken)
         known = await self.known()
         for said in map(queue_said, records):
             if known.get(said.queue_id) != said:

@@ -1,38 +1,33 @@
-"""The workers of one account: one proves how tasks ended, one fetches the records of their calls."""
+"""The worker that proves how the tasks of one account ended."""
 
 import asyncio
-from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import Row
 
-from receiver.domain.fields import call_key
-from receiver.domain.fold import fold
-from receiver.domain.trace import TaskName
 from receiver.errors import (
     QuotaExhaustedError,
     SchedulerAuthError,
     SchedulerError,
-    SchedulerNotFoundError,
     SchedulerUnreachableError,
 )
+from receiver.reconcile.absence import LASTS_S, Absences
 from receiver.reconcile.agenda import Agenda, Horizon
-from receiver.reconcile.desk import Desk, about, is_nameable, is_proven
+from receiver.reconcile.desk import Desk, is_proven
 from receiver.reconcile.inquiry import Inquiry
-from receiver.reconcile.observe import call_missing, call_seen
 from receiver.reconcile.passes import Report, passes
 from receiver.reconcile.queues import QueueWatch
 from receiver.reconcile.suspects import Suspects
 from receiver.reconcile.sweep import Sweeper
 from receiver.store.due import in_queue, not_in
-from receiver.traces import working_on
-
-_CALL_ASKS = 7
-"""So often a call's record is asked for, in vain, before it counts as missing."""
 
 _SETTLED_AT_ONCE = 200
 """Tasks settled in one transaction: hooks wait for it."""
+
+_CALLS_SETTLE_S = 15.0
+"""Seconds between looks for tasks that are to be settled although the record of a call is wanting."""
 
 _DOWN = 2
 """So many questions in a row without an answer, and the API counts as down for this pass."""
@@ -49,8 +44,10 @@ class TaskReconciler:
         self._agenda = Agenda(desk)
         self._queues = QueueWatch(desk)
         self._sweeper = Sweeper(desk)
+        self._absences = Absences(desk.clock)
         self._suspects = Suspects(desk)
         self._troubled: dict[str, float] = {}
+        self._settled_at = 0.0
 
     async def run(self, stop: asyncio.Event) -> None:
         """Pass after pass until `stop`."""
@@ -63,16 +60,26 @@ class TaskReconciler:
         report = Report()
         try:
             await self._pass(report, everything)
+            if everything:
+                await self._make_sure(report)
         except QuotaExhaustedError as error:
             report.fail("quota", error)
         if not report.failed:
             self._desk.metrics.last_sweep.labels(self._desk.account).set(self._desk.clock.now())
         return report
 
+    async def _make_sure(self, report: Report) -> None:
+        """One 404 is not believed, and there may be no further pass. First of a queue, then of its tasks."""
+        for _ in range(2):
+            if self._absences.are_pending or self._sweeper.absences_are_pending:
+                await self._desk.clock.sleep(LASTS_S)
+                report.failed.clear()
+                await self._pass(report, everything=True)
+
     async def _pass(self, report: Report, everything: bool) -> None:
         horizon = self._desk.policy.horizon(self._desk.clock.now(), everything)
         waiting: Horizon = {purpose: horizon[purpose] for purpose in ("find", "progress", "confirm")}
-        report.settled = await self._settle({"settle": horizon["settle"]})
+        report.settled += await self._settle(horizon["settle"])
         await self._suspects.end()
         try:
             await self._queues.look(everything)
@@ -85,6 +92,7 @@ class TaskReconciler:
             self._queues,
             self._sweeper,
             report,
+            self._absences,
             sweeps=await self._desk.sweeps(),
             stale=await self._queues.stale(everything),
         )
@@ -93,11 +101,18 @@ class TaskReconciler:
         else:
             await self._ask_first(inquiry, waiting)
 
-    async def _settle(self, horizon: Horizon) -> int:
-        """All whose time has come: nobody has to be asked. How many they were."""
+    async def _settle(self, until: float) -> int:
+        """All that ended before this moment: nobody has to be asked. How many they were."""
+        settled = await self._settle_all(lambda: self._agenda.first({"settle": until}))
+        if not 0 <= self._desk.clock.now() - self._settled_at < _CALLS_SETTLE_S:
+            self._settled_at = self._desk.clock.now()
+            settled += await self._settle_all(lambda: self._agenda.calls_to_settle(until))
+        return settled
+
+    async def _settle_all(self, read: Callable[[], Awaitable[list[Row[Any]]]]) -> int:
         settled = 0
         while True:
-            rows = await self._agenda.first(horizon)
+            rows = await read()
             for start in range(0, len(rows), _SETTLED_AT_ONCE):
                 await self._suspects.settle(rows[start : start + _SETTLED_AT_ONCE])
             settled += len(rows)
@@ -142,7 +157,7 @@ class TaskReconciler:
             for queue_id in (*by_queue, *inquiry.stale, *everywhere)
         }
         goes_on = await self._ask_queues(inquiry, work)
-        await inquiry.conclude(unplaced)
+        await inquiry.conclude(due, unplaced)
         return goes_on
 
     async def _ask_queues(self, inquiry: Inquiry, work: Mapping[str, Sequence[Row[Any]]]) -> bool:
@@ -168,73 +183,3 @@ class TaskReconciler:
                 self._troubled.pop(queue_id, None)
                 silent = 0
         return True
-
-
-class CallReconciler:
-    """Fetches call history for the calls of tasks that ended; one at a time, as the API wants it."""
-
-    def __init__(self, desk: Desk) -> None:
-        self.name = f"reconcile-calls:{desk.account}"
-        self._stop = asyncio.Event()
-        self._desk = desk
-        self._agenda = Agenda(desk)
-        self._not_found: Counter[str] = Counter()
-
-    async def run(self, stop: asyncio.Event) -> None:
-        """Pass after pass until `stop`."""
-        self._stop = stop
-        await passes(self._desk, self.once, stop)
-
-    async def once(self, everything: bool = False) -> Report:
-        """One pass over the first calls that are wanting; with `everything` over all of them."""
-        report = Report()
-        now = self._desk.clock.now()
-        horizon: Horizon = {"call": self._desk.policy.horizon(now, everything)["call"]}
-        rows = await (self._agenda.behind("", horizon) if everything else self._agenda.first(horizon))
-        while await self._ask(report, rows) and everything and len(rows) == self._agenda.batch:
-            rows = await self._agenda.behind(rows[-1].key, horizon)
-        return report
-
-    async def _ask(self, report: Report, due: Sequence[Row[Any]]) -> bool:
-        """Ask for the calls of these tasks. False where nothing more is to be asked in this pass."""
-        tried = []
-        report.due += len(due)
-        for row in due:
-            if self._stop.is_set():
-                break
-            try:
-                self._desk.spend()
-                tried.append(row)
-                await self._fetch(row)
-            except SchedulerError as error:
-                report.fail(row.queue_id or "?", error)
-                break
-        report.asked += len(tried)
-        await self._agenda.note(tried)
-        return not report.failed and not self._stop.is_set()
-
-    async def _fetch(self, row: Row[Any]) -> None:
-        """Ask for the records of the task's calls that have not been heard of by now."""
-        facts = (await self._desk.facts_of([row.key])).get(row.key)
-        for call in fold(facts).wanting if facts else ():
-            await self._fetch_call(row, call)
-
-    async def _fetch_call(self, row: Row[Any], call: str) -> None:
-        account, key = self._desk.account, call_key(call) or call
-        try:
-            self._desk.spend()
-            with working_on(TaskName(account, *about(row))):
-                record = await self._desk.client.get_call(call) if is_nameable(call) else None
-        except SchedulerNotFoundError:
-            self._not_found[key] += 1
-            if self._not_found[key] < _CALL_ASKS:
-                return
-            record = None
-        del self._not_found[key]
-        now = self._desk.clock.now()
-        fact = (
-            call_seen(account, now, record, about(row))
-            if record
-            else call_missing(account, now, key, about(row))
-        )
-        await self._desk.record([fact])

@@ -1,14 +1,15 @@
 """What an answer means: its error, or the records in it, whatever they are wrapped in."""
 
 import json
-from collections.abc import Mapping
+import re
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any, Generic, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
 from receiver.errors import SchedulerError, SchedulerNotFoundError, SchedulerRefusedError
-from receiver.scheduler.faults import BusyError, InDoubtError, UnauthorizedError
+from receiver.scheduler.faults import BusyError, InDoubtError, RedirectedError, UnauthorizedError
 from receiver.scheduler.mask import masked
 from receiver.scheduler.wire import CallRecord
 
@@ -16,6 +17,12 @@ TASKS = ("tasks", "task", "results", "items")
 QUEUES = ("task_schedulers", "results", "items")
 CALLS = ("call_history", "results", "items")
 _BUSY = "stats request already exists"
+_SHOWN = re.compile(r"[A-Za-z0-9_.:@-]{1,64}")
+_MEANT: Mapping[int, Callable[[str], SchedulerError]] = {
+    401: UnauthorizedError,
+    404: SchedulerNotFoundError,
+    429: BusyError,
+}
 M = TypeVar("M", bound=BaseModel)
 
 
@@ -51,24 +58,50 @@ def is_quota(answer: Answer) -> bool:
 
 
 def refusal(answer: Answer, secrets: tuple[str, ...] = ()) -> SchedulerError | None:
-    """The error that an answer is (a quota 429 apart), or None for a success. 3xx is no usable answer."""
-    text = f"{answer.operation}: {answer.status} {masked(_field(answer, 'message'), secrets)}".rstrip()
+    """The error that an answer is (a quota 429 apart), or None for a success. A page for people is none."""
     if answer.ok:
-        return None
-    if answer.status == 401:
-        return UnauthorizedError(text)
-    if answer.status == 404:
-        return SchedulerNotFoundError(text)
-    if answer.status == 429:
-        return BusyError(text)
+        return answer.unexpected() if _is_page(answer) else None
+    text = f"{answer.operation}: {answer.status} {masked(_field(answer, 'message'), secrets)}".rstrip()
+    if answer.status in _MEANT:
+        return _MEANT[answer.status](text)
     if 400 <= answer.status < 500:
         return SchedulerRefusedError(text, answer.status)
-    return InDoubtError(text)
+    return _redirect(answer, text) or InDoubtError(text)
+
+
+def _redirect(answer: Answer, text: str) -> RedirectedError | None:
+    location = answer.headers.get("location")
+    if not 300 <= answer.status < 400 or not location:
+        return None
+    return RedirectedError(f"{text} (redirected; correct base_url)", answer.status, location)
 
 
 def records(answer: Answer, model: type[M], names: tuple[str, ...]) -> list[M]:
     """All records of a list: a bare array, or an envelope under one of the names, or a single object."""
     return [_parsed(answer, model, item) for item in _items(answer, answer.json(), names)]
+
+
+@dataclass(frozen=True, slots=True)
+class Salvaged(Generic[M]):
+    """What could be read of a list. `broken`: the id of each record that could not be, or `#` and its
+    place.
+    """
+
+    records: list[M]
+    broken: tuple[str, ...] = ()
+
+
+def salvage(answer: Answer, model: type[M], names: tuple[str, ...]) -> Salvaged[M]:
+    """The records of a list, without those that are broken. Raises InDoubtError if nothing looks like one."""
+    items, good, broken = _items(answer, answer.json(), names), [], []
+    for place, item in enumerate(items, start=1):
+        try:
+            good.append(_parsed(answer, model, item))
+        except InDoubtError:
+            broken.append(_name(item) or f"#{place}")
+    if broken and not good and not any(map(_name, items)):
+        raise answer.unexpected()
+    return Salvaged(good, tuple(broken))
 
 
 def record(answer: Answer, model: type[M], names: tuple[str, ...]) -> M:
@@ -112,6 +145,17 @@ def _parsed(answer: Answer, model: type[M], item: Any) -> M:
         return model.model_validate(item)
     except (ValidationError, RecursionError):
         raise answer.unexpected() from None
+
+
+def _name(item: Any) -> str:
+    """What may be the id of a broken record, fit to be shown; empty where there is none."""
+    name = str(item.get("id")) if isinstance(item, dict) and item.get("id") is not None else ""
+    return name if _SHOWN.fullmatch(name) else ""
+
+
+def _is_page(answer: Answer) -> bool:
+    """Whether the body is HTML or XML, whatever its type is said to be: a login, a proxy's error."""
+    return answer.body[:64].removeprefix(b"\xef\xbb\xbf").lstrip()[:1] == b"<"
 
 
 def _field(answer: Answer, name: str) -> str:

@@ -12,7 +12,7 @@ from receiver.errors import (
 from receiver.scheduler.account import SchedulerAccount
 from receiver.scheduler.answers import Answer, is_quota, refusal
 from receiver.scheduler.exchange import Exchange, Request
-from receiver.scheduler.faults import InDoubtError
+from receiver.scheduler.faults import InDoubtError, RedirectedError
 from receiver.scheduler.mask import masked
 from receiver.scheduler.quota import Quota
 from receiver.scheduler.values import number_of
@@ -20,6 +20,10 @@ from receiver.scheduler.values import number_of
 DEFAULT_LIFE = 3600.0
 HOLD_OFF = 60.0
 """Seconds for which refused credentials are not tried again."""
+LONGEST_HOLD_OFF = 3600.0
+"""Seconds, at most, between renewals because of 403s that another token has not cured."""
+SHORTEST_LIFE = 1.0
+"""Seconds. A life shorter than that is not believed: a 401 tells when the token is used up."""
 
 
 class TokenSource:
@@ -36,6 +40,9 @@ class TokenSource:
         self._held_until = 0.0
         self._round = 0
         self._failure: SchedulerError | None = None
+        self._worked: str | None = None
+        self._vain_until = 0.0
+        self._vain_pause = HOLD_OFF
 
     @property
     def secrets(self) -> tuple[str, ...]:
@@ -68,6 +75,21 @@ class TokenSource:
             finally:
                 self._round += 1
 
+    def worked(self, token: str) -> None:
+        """A request with this token was not refused."""
+        self._worked = token
+
+    def may_have_expired(self, token: str) -> bool:
+        """Whether a 403 may mean that the token has expired: there is another one by now; or it has worked,
+        and asking for another one has not been in vain a short time ago.
+        """
+        return token != self._token or (token == self._worked and self._clock.now() >= self._vain_until)
+
+    def note_renewal(self, helped: bool) -> None:
+        """Whether a 403 was gone with another token. While it is not, such renewals become rare."""
+        self._vain_pause = HOLD_OFF if helped else min(2 * self._vain_pause, LONGEST_HOLD_OFF)
+        self._vain_until = 0.0 if helped else self._clock.now() + self._vain_pause
+
     def hold(self) -> None:
         """Credentials or a fresh token were refused: do not ask for another for a while."""
         self._held_until = self._clock.now() + HOLD_OFF
@@ -86,6 +108,9 @@ class TokenSource:
         except SchedulerAuthError:
             self.hold()
             raise
+        except SchedulerRefusedError as error:
+            self.hold()
+            raise SchedulerAuthError(str(error)) from None
         except InDoubtError as error:
             # In doubt is the token only: the request that needs it was not sent.
             raise SchedulerUnreachableError(str(error)) from None
@@ -98,6 +123,8 @@ class TokenSource:
         if is_quota(answer):
             raise self._quota.block(answer.headers)
         problem = refusal(answer, self.secrets)
+        if isinstance(problem, RedirectedError):
+            raise problem
         if isinstance(problem, SchedulerRefusedError) or answer.status in {401, 404}:
             reason = masked(_reason(answer), self.secrets)
             raise SchedulerAuthError(f"token: {answer.status} {reason}".rstrip())
@@ -108,7 +135,7 @@ class TokenSource:
         if not isinstance(token, str) or not token.isascii() or not token.isprintable() or not token:
             raise answer.unexpected()
         life = number_of(body.get("expires_in"))
-        return token, life if life is not None and life > 0 else DEFAULT_LIFE
+        return token, life if life is not None and life >= SHORTEST_LIFE else DEFAULT_LIFE
 
 
 def _reason(answer: Answer) -> str:

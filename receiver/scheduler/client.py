@@ -11,7 +11,7 @@ import httpx2
 from receiver.clock import Clock
 from receiver.errors import AmbiguousCreateError
 from receiver.scheduler.account import SchedulerAccount
-from receiver.scheduler.answers import QUEUES, TASKS, Answer, call_record, record
+from receiver.scheduler.answers import QUEUES, TASKS, Answer, Salvaged, call_record, record
 from receiver.scheduler.creation import TaskCreator
 from receiver.scheduler.exchange import Exchange, Observer, Request
 from receiver.scheduler.faults import InDoubtError
@@ -40,7 +40,7 @@ class SchedulerClient:
         self.account = account
         self._exchange = Exchange(account, clock, transport, observer)
         self._session = Session(account, self._exchange, clock, rng)
-        self._queues = Listing(self._session, Kind("list_queues", QueueRecord, QUEUES, least_page=10))
+        self._queues = Listing(self._session, Kind("list_queues", QueueRecord, QUEUES, 10, is_strict=False))
         self._tasks = Listing(self._session, Kind("list_tasks", TaskRecord, TASKS))
         self._creator = TaskCreator(self._session, self._tasks)
         self._history = asyncio.Lock()
@@ -67,6 +67,11 @@ class SchedulerClient:
     def calls(self) -> int:
         """HTTP requests sent so far, those for tokens included."""
         return self._exchange.calls
+
+    @property
+    def broken_queues(self) -> tuple[str, ...]:
+        """The queues that could not be read when they were listed last: ids, or `#` and the place."""
+        return self._queues.broken
 
     async def list_queues(self) -> list[QueueRecord]:
         return [queue async for page in self._queues.pages(self.account.queues_url) for queue in page]
@@ -96,8 +101,10 @@ class SchedulerClient:
             Request("delete_queue", "DELETE", self.account.queue_url(queue_id)), _nothing
         )
 
-    async def list_tasks_page(self, queue_id: str | int, page: int) -> list[TaskRecord]:
-        """One page, from 1. A page shorter than `per_page` need not be the last: the server may cap it."""
+    async def list_tasks_page(self, queue_id: str | int, page: int) -> Salvaged[TaskRecord]:
+        """One page, from 1, without the records that cannot be read. A page shorter than `per_page` need not
+        be the last: the server may cap it.
+        """
         return await self._tasks.page(self.account.tasks_url(queue_id), page)
 
     async def iter_tasks(self, queue_id: str | int) -> AsyncIterator[TaskRecord]:

@@ -40,6 +40,11 @@ class _Work:
         unmarked = {index: self.tasks[index] for index in indexes if not self.marks[index]}
         self.created |= in_order(unmarked, [record for record in listed if record.id not in taken])
 
+    def take_mute(self, indexes: Iterable[int], answered: Sequence[TaskRecord]) -> None:
+        """An answer without URLs belongs to the tasks in order, where the list does not echo them either."""
+        if not any(record.has_urls for record in answered):
+            self.created |= in_order({index: self.tasks[index] for index in indexes}, answered)
+
 
 @dataclass(frozen=True, slots=True)
 class _Look:
@@ -79,30 +84,32 @@ class TaskCreator:
         for _ in range(ROUNDS):
             missing = work.missing(indexes)
             sent_at = self._clock.now()
-            accepted = await self._send(work, missing)
+            sent, answered = missing, await self._send(work, missing)
             missing = work.missing(missing)
             if not missing:
                 return
             work.doubted = True
             absent = await self._find(work, missing, sent_at)
+            if answered and missing == sent == work.missing(sent):
+                work.take_mute(sent, answered)
             if not work.missing(missing):
                 return
-            if accepted or not absent:
+            if answered is not None or not absent:
                 break
         raise InDoubtError("the answer was lost and the list does not settle it")
 
-    async def _send(self, work: _Work, indexes: Sequence[int]) -> bool:
-        """Whether the scheduler said yes; the tasks that its answer holds are taken."""
+    async def _send(self, work: _Work, indexes: Sequence[int]) -> list[TaskRecord] | None:
+        """The tasks that the scheduler's yes holds, taken as far as they can be told apart; None: no yes."""
         payloads = [work.tasks[i].payload(pause_as_text=self._account.pause_as_text) for i in indexes]
         url = self._account.create_url(work.queue_id)
         request = Request("create_tasks", "POST", url, json={"tasks": payloads})
         try:
             listed = await self._session.call(request, _answered)
         except InDoubtError:
-            return False
+            return None
         work.take(indexes, listed)
         work.take_unmarked(indexes, listed)
-        return True
+        return listed
 
     async def _find(self, work: _Work, indexes: Sequence[int], sent_at: float) -> bool:
         """Takes the tasks that the list shows; true if those it does not show surely do not exist."""

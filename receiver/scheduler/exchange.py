@@ -2,16 +2,17 @@
 
 import asyncio
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
 import httpx2
 
 from receiver.clock import Clock
-from receiver.errors import SchedulerUnreachableError
+from receiver.errors import SchedulerNotFoundError, SchedulerUnreachableError
 from receiver.scheduler.account import SchedulerAccount
 from receiver.scheduler.answers import Answer
-from receiver.scheduler.faults import InDoubtError, TimedOutError, outcome_of
+from receiver.scheduler.faults import InDoubtError, RedirectedError, TimedOutError, outcome_of
+from receiver.scheduler.redirects import Redirects, not_followed
 
 Observer = Callable[[str, str, float], None]
 """Called after each HTTP request: operation, outcome, seconds."""
@@ -38,7 +39,7 @@ class Request:
 
 
 class Exchange:
-    """Sends requests for one account, and retries nothing."""
+    """Sends requests for one account. Retries nothing, but follows a redirect within the host."""
 
     def __init__(
         self,
@@ -51,6 +52,7 @@ class Exchange:
         self._account = account
         self._clock = clock
         self._observer = observer
+        self._redirects = Redirects()
         self._http = httpx2.AsyncClient(
             transport=transport,
             headers={"Accept": "application/json", "Accept-Encoding": "gzip"},
@@ -61,7 +63,34 @@ class Exchange:
         await self._http.aclose()
 
     async def send(self, request: Request, token: str | None, read: Callable[[Answer], T]) -> T:
-        """What `read` makes of the answer. Raises InDoubtError where the request may have been acted on."""
+        """What `read` makes of the answer; one redirect within the host is followed. Raises InDoubtError
+        where the request may have been acted on.
+        """
+        url = self._redirects.applied(request.operation, request.url)
+        try:
+            return await self._redirected(replace(request, url=url), token, read)
+        except SchedulerNotFoundError:
+            if url == request.url:
+                raise
+        # What was learnt of redirects may be wrong by now: a 404 there says nothing about the object.
+        self._redirects.forget()
+        return await self._redirected(request, token, read)
+
+    async def _redirected(self, request: Request, token: str | None, read: Callable[[Answer], T]) -> T:
+        try:
+            return await self._send(request, token, read)
+        except RedirectedError as error:
+            url = self._redirects.target(request.method, request.url, error)
+            if url is None:
+                raise not_followed(request.method, error) from None
+        try:
+            result = await self._send(replace(request, url=url), token, read)
+        except RedirectedError as error:
+            raise not_followed(request.method, error) from None
+        self._redirects.learn(request.operation, request.url, url)
+        return result
+
+    async def _send(self, request: Request, token: str | None, read: Callable[[Answer], T]) -> T:
         self.calls += 1
         started = self._clock.now()
         outcome = "error"

@@ -22,6 +22,14 @@ class BusyError(SchedulerUnreachableError):
     """The 429 of call history that is not the quota: another history call is under way."""
 
 
+class RedirectedError(SchedulerRefusedError):
+    """3xx with a `Location`, which may be followed."""
+
+    def __init__(self, text: str, status: int, location: str) -> None:
+        super().__init__(text, status)
+        self.location = location
+
+
 class UnauthorizedError(SchedulerAuthError):
     """401: this token is not accepted; a new one may be."""
 
@@ -30,6 +38,7 @@ _OUTCOMES: tuple[tuple[type[SchedulerError], str], ...] = (
     (TimedOutError, "timeout"),
     (BusyError, "busy"),
     (SchedulerNotFoundError, "not_found"),
+    (RedirectedError, "redirected"),
     (SchedulerRefusedError, "refused"),
     (SchedulerAuthError, "unauthorized"),
     (QuotaExhaustedError, "quota"),

@@ -6,7 +6,12 @@ from email.utils import parsedate_to_datetime
 from typing import TypeVar
 
 from receiver.clock import Clock
-from receiver.errors import SchedulerAuthError, SchedulerNotFoundError, SchedulerUnreachableError
+from receiver.errors import (
+    SchedulerAuthError,
+    SchedulerNotFoundError,
+    SchedulerRefusedError,
+    SchedulerUnreachableError,
+)
 from receiver.scheduler.account import SchedulerAccount
 from receiver.scheduler.answers import Answer, is_quota, refusal
 from receiver.scheduler.auth import TokenSource
@@ -82,12 +87,36 @@ class Session:
         self.quota.check()
         token = await self._tokens.token()
         self.quota.check()
+        is_forbidden = False
         try:
-            return await self._exchange.send(request, token, judged)
+            return await self._sent(request, token, judged)
         except UnauthorizedError:
-            token = await self._tokens.renew(token)
+            pass
+        except SchedulerRefusedError as error:
+            is_forbidden = error.status == 403 and self._tokens.may_have_expired(token)
+            if not is_forbidden:
+                raise
+        token = await self._tokens.renew(token)
+        helped = not is_forbidden
         try:
-            return await self._exchange.send(request, token, judged)
+            result = await self._sent(request, token, judged)
+            helped = True
         except UnauthorizedError as error:
             self._tokens.hold()
             raise SchedulerAuthError(str(error)) from None
+        except SchedulerNotFoundError:
+            helped = True
+            raise
+        finally:
+            if is_forbidden:
+                self._tokens.note_renewal(helped)
+        return result
+
+    async def _sent(self, request: Request, token: str, judged: Callable[[Answer], T]) -> T:
+        try:
+            result = await self._exchange.send(request, token, judged)
+        except SchedulerNotFoundError:
+            self._tokens.worked(token)
+            raise
+        self._tokens.worked(token)
+        return result

@@ -7,6 +7,8 @@ from urllib.parse import unquote, urlsplit
 EPOCH_FLOOR = 1e9
 """Numbers from here on are moments (epoch seconds); smaller ones are spans of seconds."""
 EPOCH_CEILING = 1e11
+_GREATEST = 2**31 - 1
+_LONGEST_ID = 128
 
 
 def text_of(value: object) -> str | None:
@@ -16,6 +18,19 @@ def text_of(value: object) -> str | None:
     if isinstance(value, float) and value.is_integer():
         return str(int(value))
     return str(value)
+
+
+def id_of(value: object) -> str | None:
+    """An id: a text of at most 128 characters without white space; None for anything else."""
+    is_one = isinstance(value, str | int | float) and not isinstance(value, bool)
+    text = (text_of(value) or "").strip() if is_one else ""
+    return text if 0 < len(text) <= _LONGEST_ID and not any(map(str.isspace, text)) else None
+
+
+def word_of(value: object) -> str | None:
+    """A word of the scheduler's, in lower case."""
+    text = text_of(value)
+    return None if text is None else text.strip().lower()
 
 
 def number_of(value: object) -> float | None:
@@ -30,18 +45,21 @@ def number_of(value: object) -> float | None:
 
 
 def whole_of(value: object) -> int | None:
-    """A whole number, also where it came as a text; a fraction is cut off."""
+    """A whole number that every store can hold, also where it came as a text; a fraction is cut off."""
     number = number_of(value)
-    return None if number is None else int(number)
+    return None if number is None or abs(number) > _GREATEST else int(number)
 
 
 def utc_epoch(text: str | None) -> float | None:
-    """`YYYY-MM-DD HH:MM:SS[.ff]`, UTC unless it names a zone, in epoch seconds."""
+    """`YYYY-MM-DD HH:MM:SS[.ff]`, UTC unless it names a zone, in epoch seconds. None for the years with which
+    an empty date is filled: 1, 1970, 9999.
+    """
     try:
         moment = datetime.fromisoformat((text or "").strip())
-        return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
+        epoch = (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
     except (ValueError, OverflowError):
         return None
+    return epoch if EPOCH_FLOOR <= epoch < EPOCH_CEILING else None
 
 
 def utc_text(epoch: float) -> str:

@@ -10,19 +10,27 @@ from receiver.domain.fields import call_key
 from receiver.scheduler.values import (
     EPOCH_CEILING,
     EPOCH_FLOOR,
+    id_of,
     number_of,
     start_epoch,
     text_of,
     utc_epoch,
     utc_text,
     whole_of,
+    word_of,
 )
 
 EVENTS = ("before", "before_again", "success", "after")
-Id = Annotated[str, BeforeValidator(text_of), Field(min_length=1)]
+Id = Annotated[str, BeforeValidator(id_of)]
+IdOrNone = Annotated[str | None, BeforeValidator(id_of)]
 Text = Annotated[str | None, BeforeValidator(text_of)]
+Word = Annotated[str | None, BeforeValidator(word_of)]
+"""One of the scheduler's own words, in lower case."""
 Number = Annotated[float | None, BeforeValidator(number_of)]
 Whole = Annotated[int | None, BeforeValidator(whole_of)]
+
+
+_URLS = frozenset(f"url_{event}" for event in EVENTS)
 
 
 class _Shape(BaseModel):
@@ -46,6 +54,11 @@ class _HookUrls(_Shape):
         named = ((event, getattr(self, f"url_{event}")) for event in EVENTS)
         return {event: url for event, url in named if url}
 
+    @property
+    def has_urls(self) -> bool:
+        """Whether any of the four fields is there at all: without them, what the URLs are is not known."""
+        return not self.model_fields_set.isdisjoint(_URLS)
+
 
 class QueueRecord(_Shape):
     """A `task_scheduler` resource."""
@@ -53,7 +66,7 @@ class QueueRecord(_Shape):
     id: Id
     name: Text = None
     comment: Text = None
-    status: Text = None
+    status: Word = None
     concurrent_task_limit: Whole = None
     create_date_utc: Text = None
 
@@ -70,7 +83,7 @@ class TaskRecord(_HookUrls):
     """A callback task as the scheduler sees it. `status` is the scheduler's own word, known or not."""
 
     id: Id
-    scheduler_id: Text = None
+    scheduler_id: IdOrNone = None
     name: Text = None
     a_number: Text = None
     b_number: Text = None
@@ -78,10 +91,10 @@ class TaskRecord(_HookUrls):
     try_count: Whole = None
     try_again_pause: Text = None
     start_time_utc: Text = None
-    status: Text = None
-    finish_result: Text = None
+    status: Word = None
+    finish_result: Word = None
     finish_comment: Text = None
-    cdr: Text = None
+    cdr: IdOrNone = None
     create_date_utc: Text = None
 
     @property
@@ -95,7 +108,7 @@ class TaskRecord(_HookUrls):
 
     @property
     def pause(self) -> float | None:
-        """Seconds between attempts."""
+        """Seconds between attempts, as told."""
         return number_of(self.try_again_pause)
 
     @property

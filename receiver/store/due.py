@@ -57,6 +57,23 @@ def running_tasks(connection: Connection, account: str, task_ids: Collection[str
     ).all()
 
 
+def claims(connection: Connection, account: str, task_ids: Collection[str]) -> dict[str, str]:
+    """Vendor's id → ref of the one task that only its hooks know, and which they say has this id."""
+    unlinked = (TASK.c.account == account, TASK.c.due_for.in_(("find", "confirm")), TASK.c.task_id.is_(None))
+    mine = (*unlinked, TASK.c.ref.is_not(None), among(connection, TASK.c.claimed_id, task_ids))
+    found: dict[str, list[str]] = {}
+    for task_id, ref in connection.execute(select(TASK.c.claimed_id, TASK.c.ref).where(*mine)):
+        found.setdefault(task_id, []).append(ref)
+    return {task_id: refs[0] for task_id, refs in found.items() if len(refs) == 1}
+
+
+def calls_to_settle(account: str, horizon: float, most: int) -> Select[Any]:
+    """The first tasks that wait for the record of a call and ended before `horizon`: late hooks are lost."""
+    ended_at = func.coalesce(TASK.c.finished_at, TASK.c.last_at)
+    waiting = (TASK.c.account == account, TASK.c.due_for == "call", TASK.c.settled.is_(False))
+    return select(*_COLUMNS).where(*waiting, ended_at <= horizon).limit(most)
+
+
 def in_queue(queue_id: str) -> ColumnElement[bool]:
     """Tasks of this queue."""
     return TASK.c.queue_id == queue_id

@@ -29,6 +29,7 @@ async def test_everything_is_counted(rig: Rig) -> None:
             "late": 0,
             "shared_ref": 0,
             "crowded": 0,
+            "failed_early": 0,
         },
     }
 

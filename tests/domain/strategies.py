@@ -146,6 +146,7 @@ def anything_said() -> st.SearchStrategy[Said]:
             pause=_NUMBER,
             hooks=st.lists(st.sampled_from(EVENTS), unique=True).map(tuple),
             extra=_EXTRA,
+            mute=st.sampled_from((None, True)),
         ),
         st.builds(CallSaid, call=st.text(), found=st.booleans(), duration=_NUMBER, legs=legs, extra=_EXTRA),
         st.builds(QueueSaid, queue_id=st.text(), status=st.text(), comment=_TEXT, extra=_EXTRA),

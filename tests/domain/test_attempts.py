@@ -2,10 +2,12 @@ from typing import Any
 
 import pytest
 
-from receiver.domain.attempts import Attempts, count_attempts, occurrences, tell_apart
+from receiver.domain.attempts import Announced, Attempts, count_attempts, occurrences, tell_apart
 from receiver.domain.facts import CallSaid, Fact, TaskSaid
 from receiver.domain.fold import fold
 from tests.factories import PAUSE, START, called, finished, hook, seen, settled
+
+NOTHING, FIRST_ONLY = Announced(0, 0), Announced(1, 1)
 
 
 def again(*times: float, **said: Any) -> list[Fact]:
@@ -58,7 +60,7 @@ def test_the_order_of_deliveries_does_not_matter_to_the_groups() -> None:
 
 
 def test_bounds_without_a_plan_have_no_top() -> None:
-    assert count_attempts(None, "executed", 2, {}) == Attempts(2, None)
+    assert count_attempts(None, "executed", Announced(2, 2), {}) == Attempts(2, None)
 
 
 @pytest.mark.parametrize(
@@ -75,7 +77,7 @@ def test_bounds_without_a_plan_have_no_top() -> None:
     ],
 )
 def test_what_the_stage_alone_proves(stage: str, low: int) -> None:
-    assert count_attempts(TaskSaid("x", try_count=3), stage, 0, {}) == Attempts(low, 3)
+    assert count_attempts(TaskSaid("x", try_count=3), stage, NOTHING, {}) == Attempts(low, 3)
 
 
 def test_a_task_that_waits_for_its_working_hours_need_not_have_been_tried() -> None:
@@ -135,7 +137,7 @@ def test_calls_that_the_api_named_are_not_argued_away_by_a_planned_start() -> No
     """The planned start may have been moved; two calls are two attempts."""
     calls: dict[str, CallSaid | None] = {"u1": None, "u2": CallSaid("u2", init_at=START + 5)}
     plan = TaskSaid("finished", cdr="u2", try_count=3, pause=PAUSE, start_at=START)
-    assert count_attempts(plan, "succeeded", 0, calls) == Attempts(2, 2)
+    assert count_attempts(plan, "succeeded", NOTHING, calls) == Attempts(2, 2)
 
 
 def test_more_announcements_than_tries_stay_within_the_try_count() -> None:
@@ -149,7 +151,7 @@ def test_what_lies_between_two_known_calls_bounds_the_attempts_nobody_told_of() 
         "u2": CallSaid("u2", init_at=START + 2 + 7 * PAUSE + 10),
     }
     plan = TaskSaid("finished", cdr="u2", try_count=9, pause=PAUSE, start_at=START)
-    assert count_attempts(plan, "succeeded", 1, calls) == Attempts(2, 3)
+    assert count_attempts(plan, "succeeded", FIRST_ONLY, calls) == Attempts(2, 3)
 
 
 def test_neighbouring_calls_settle_the_number_of_attempts() -> None:
@@ -158,7 +160,7 @@ def test_neighbouring_calls_settle_the_number_of_attempts() -> None:
         "u2": CallSaid("u2", init_at=START + 2 + 6 * PAUSE + 10),
     }
     plan = TaskSaid("finished", cdr="u2", try_count=9, pause=PAUSE, start_at=START)
-    assert count_attempts(plan, "succeeded", 1, calls) == Attempts(2, 2)
+    assert count_attempts(plan, "succeeded", FIRST_ONLY, calls) == Attempts(2, 2)
 
 
 @pytest.mark.parametrize(

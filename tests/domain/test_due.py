@@ -63,3 +63,9 @@ def test_a_task_that_only_its_hooks_know_is_looked_for_until_they_say_that_it_en
     assert due(hook("before", 1_000)) == Due(1_000, "find")
     assert due(hook("before", 1_000), seen("scheduled", 900)) == Due(1_000, "progress")
     assert due(hook("before", 1_000), hook("after", 1_200)) == Due(1_200, "confirm")
+
+
+def test_a_task_is_settled_without_the_record_of_a_call_and_still_asks_for_it() -> None:
+    ended, over = finished("failed", 1_300, cdr="U-1"), settled(1_600)
+    assert due(ended, over) == Due(1_600, "call")
+    assert due(ended, over, called("u1", 1_700, found=False)) is None

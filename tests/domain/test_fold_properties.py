@@ -36,7 +36,8 @@ def test_every_timeline_is_consistent_in_itself(facts: list[Fact]) -> None:
     assert set(timeline.expected) == set(timeline.arrived) == set(timeline.duplicates) == set(EVENTS)
     assert all(0 < count <= timeline.expected[event] for event, count in timeline.lost.items())
     assert timeline.settled or not timeline.lost
-    assert (timeline.due is None) == timeline.settled
+    assert timeline.settled or timeline.due
+    assert not (timeline.settled and timeline.due) or timeline.due.purpose == "call"
     assert timeline.first_at <= (timeline.finished_at or timeline.last_at) <= timeline.last_at
     kinds = [(finding.category, finding.kind) for finding in timeline.findings]
     assert len(kinds) == len(set(kinds))

@@ -199,3 +199,11 @@ def test_whatever_the_order_the_last_word_is_the_truth_and_nothing_is_told_twice
     assert proofs[-1].data["talk_s"] == 40.0
     order = [each.type for each in told]
     assert order.index("task.finished") < order.index("task.reconciled")
+
+
+def test_no_attempt_is_told_of_once_the_two_are_connected() -> None:
+    """The second `before_again` was held up on its way."""
+    late = hook("before_again", START + 140)
+    facts = [hook("before", START), hook("before_again", START + 70), hook("success", START + 95), late]
+    told = names(tell([seen("executed", START - 1), *facts]))
+    assert told == ["started 0", "attempt_started 1", "attempt_started 2", "connected 0"]

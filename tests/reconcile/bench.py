@@ -16,11 +16,12 @@ from receiver.domain.hooks import HookKey, HookSigner, mint_urls
 from receiver.emulator import AccountConfig, Emulator, EmulatorConfig, create_emulator
 from receiver.intake.access import Access, FixedAccess
 from receiver.metrics import Metrics
+from receiver.reconcile.calls import CallReconciler
 from receiver.reconcile.creation import create_tasks, with_urls
 from receiver.reconcile.desk import Desk
 from receiver.reconcile.passes import Report
 from receiver.reconcile.policy import Policy
-from receiver.reconcile.worker import CallReconciler, TaskReconciler
+from receiver.reconcile.worker import TaskReconciler
 from receiver.scheduler.account import SchedulerAccount
 from receiver.scheduler.client import SchedulerClient
 from receiver.scheduler.wire import NewQueue, NewTask, TaskRecord

@@ -18,8 +18,9 @@ NOT_FOUND = JSONResponse({"message": "Record not found"}, 404)
 class Scripted:
     """`asked`: every API request but those for tokens that were given, as (what, path, page).
 
-    `cap`: most tasks on a page. `failing`: (what, name or `page n`) → the status it answers. `slow`: seconds
-    between reading the state and answering.
+    `cap`: most tasks on a page. `failing`: (what, name, `page n` or empty for all) → the status it answers.
+    `slow`: seconds between reading the state and answering. `broken`: records put at the end of each list of
+    tasks. `is_mute`: no URL is echoed.
     """
 
     queues: dict[str, dict[str, Any]] = field(default_factory=dict)
@@ -33,6 +34,8 @@ class Scripted:
     refuses_login: bool = False
     failing: dict[tuple[str, str], int] = field(default_factory=dict)
     slow: float = 0.0
+    broken: list[Any] = field(default_factory=list)
+    is_mute: bool = False
     asked: list[tuple[str, str, str]] = field(default_factory=list)
 
     def add(self, queue_id: str, *tasks: dict[str, Any]) -> None:
@@ -54,6 +57,7 @@ class Scripted:
                 Route(f"{queues}/", self._queues),
                 Route(f"{queues}/{{queue}}/task/", self._tasks),
                 Route(f"{queues}/{{queue}}/task/{{id}}", self._task),
+                Route(f"{queues}/{{queue}}/tasks/", self._create, methods=["POST"]),
                 Route(f"{ROOT}/call_history/{{id}}", self._call),
             ]
         )
@@ -74,14 +78,27 @@ class Scripted:
             return await self._answer("list", queue, request, NOT_FOUND)
         tasks = self.queues[queue].values()
         shown = [task for task in tasks if not (self.hides_finished and task["status"] == "finished")]
-        page = self._page(request, shown)
+        page = self._page(request, [self._echoed(task) for task in shown])
+        page += self.broken if page else []
         is_beyond = self.ends_with_404 and not page and request.query_params["page"] != "1"
         return await self._answer("list", queue, request, NOT_FOUND if is_beyond else JSONResponse(page))
 
     async def _task(self, request: Request) -> Response:
         task = self.queues.get(request.path_params["queue"], {}).get(request.path_params["id"])
         name = f"{request.path_params['queue']}/{request.path_params['id']}"
-        return await self._answer("task", name, request, JSONResponse(task) if task else NOT_FOUND)
+        answer = JSONResponse(self._echoed(task)) if task else NOT_FOUND
+        return await self._answer("task", name, request, answer)
+
+    async def _create(self, request: Request) -> Response:
+        queue_id, wishes = request.path_params["queue"], (await request.json())["tasks"]
+        new = [{"id": str(1000 + len(self.queues[queue_id]) + n), **wish} for n, wish in enumerate(wishes)]
+        self.add(queue_id, *new)
+        return await self._answer(
+            "create", queue_id, request, JSONResponse([self._echoed(task) for task in new])
+        )
+
+    def _echoed(self, task: dict[str, Any]) -> dict[str, Any]:
+        return {name: each for name, each in task.items() if not (self.is_mute and name.startswith("url_"))}
 
     async def _call(self, request: Request) -> Response:
         call = self.calls.get(request.path_params["id"])
@@ -99,7 +116,8 @@ class Scripted:
         page = request.query_params.get("page", "")
         self.asked.append((what, name, page))
         await asyncio.sleep(self.slow)
-        status = self.failing.get((what, name)) or self.failing.get((what, f"page {page}"))
+        names = (name, f"page {page}", "")
+        status = next((self.failing[what, each] for each in names if (what, each) in self.failing), None)
         status = 503 if self.is_down else status
         if status:
             return JSONResponse({"message": "scripted"}, status)

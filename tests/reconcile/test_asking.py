@@ -214,6 +214,7 @@ def test_a_task_of_unknown_place_is_gone_only_if_every_queue_denies_it(tmp_path:
             await it.fixed_hook("after", task_id="1")
             await it.fixed_hook("after", task_id="2")
             await it.pass_after(3)
+            await it.pass_after(40)
             assert (it.task("#1")["state"], it.task("#1")["queue_id"]) == ("finished", "6")
             assert it.task("#1")["finish_result"] == "success"
             assert it.task("#2")["gone"]

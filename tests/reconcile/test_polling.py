@@ -15,7 +15,7 @@ from tests.reconcile.bench import POLICY, Bench, bench, minted
 from tests.reconcile.scripted import Scripted
 from tests.simulation.loop import run
 
-LONG_AGO = 1_000.0
+LONG_AGO = 1_100_000_000.0
 
 
 def few(batch: int) -> Policy:

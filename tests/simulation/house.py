@@ -14,9 +14,10 @@ from receiver.delivery.sender import Sender
 from receiver.domain.hooks import HookKey, HookSigner
 from receiver.intake.access import Access, FixedAccess
 from receiver.metrics import Metrics
+from receiver.reconcile.calls import CallReconciler
 from receiver.reconcile.desk import Desk
 from receiver.reconcile.policy import Policy
-from receiver.reconcile.worker import CallReconciler, TaskReconciler
+from receiver.reconcile.worker import TaskReconciler
 from receiver.scheduler.account import SchedulerAccount
 from receiver.scheduler.client import SchedulerClient
 from receiver.store.engine import Store
