@@ -39,6 +39,8 @@ LEFT_OUT: frozenset[str] = frozenset(
         "no_call_history",
         "slash_redirects",
         "no_urls_in_lists",
+        "capped_lists",
+        "page_ignored",
         "capitals",
     }
 )

@@ -69,7 +69,11 @@ def _kept(target: str) -> tuple[dict[tuple[str, str], Mapping[str, Any]], set[st
         with store.snapshot() as connection:
             headers = [dict(each) for each in connection.execute(select(DELIVERY.c.headers)).scalars()]
             left = unfinished(connection)
-        return known_tasks(store), {each["x-emulator-hook"] for each in headers}, left
+        return (
+            known_tasks(store),
+            {copy for each in headers for copy in each["x-emulator-hook"].split(",")},
+            left,
+        )
 
 
 def main() -> int:

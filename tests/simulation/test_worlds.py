@@ -52,7 +52,7 @@ def test_no_hooks_lists_that_hide_or_an_api_in_pieces_change_nothing(
     "quirks",
     [
         {"expired_403", "zero_expires_in", "newest_first", "small_pages", "zero_pause"},
-        {"text_expires_in", "shifting_lists", "page_ignored", "no_pause"},
+        {"text_expires_in", "shifting_lists", "no_pause"},
     ],
 )
 def test_accounts_that_differ_from_what_is_documented_change_nothing(
