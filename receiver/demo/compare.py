@@ -109,10 +109,11 @@ def compare(truth: Row, ours: Mapping[TaskName, Row], accounts: Mapping[str, str
     names, found = set(), set()
     for task in truth["tasks"]:
         name = accounts[task["account"]], str(task["task_id"])
-        key = find(task, name, ours)
-        names.add(name)
-        found.add(key)
         told = helps[task["account"], task["task_id"]]
+        keys = find_all(task, name, ours)
+        key = keys[0] if keys else None
+        names.add(name)
+        found.update(keys if told.nameless else keys[:1])
         mine = ours.get(key) if key else None
         for each in _findings(task, mine, told) if mine else [unheard(told)]:
             (unknown if each.excused else disagreements).append(Disagreement(*name, *each[:4]))
@@ -132,11 +133,16 @@ def helps_of(truth: Row) -> dict[tuple[str, int], Help]:
 
 def find(task: Row, name: TaskName, ours: Mapping[TaskName, Row]) -> TaskName | None:
     """Under which name ours has a task: by its id, or else by the ref in its URLs; None: not at all."""
-    if name in ours:
-        return name
+    return next(iter(find_all(task, name, ours)), None)
+
+
+def find_all(task: Row, name: TaskName, ours: Mapping[TaskName, Row]) -> list[TaskName]:
+    """Under which names ours has a task: two where nobody was told that both are the same."""
     hook = next(filter(None, (our_hook(task.get(f"url_{event}")) for event in EVENTS)), None)
     by_ref = [key for key, row in ours.items() if hook and hook.ref and row.get("ref") == hook.ref]
-    return next((key for key in by_ref if key[0] == name[0]), None)
+    return list(
+        dict.fromkeys([*([name] if name in ours else []), *(key for key in by_ref if key[0] == name[0])])
+    )
 
 
 def unheard(told: Help) -> Finding:

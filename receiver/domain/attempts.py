@@ -12,6 +12,9 @@ from receiver.domain.shape import shape
 _STAMP_ERROR = 1.0
 """Seconds by which two of the scheduler's own times may disagree: it writes whole seconds."""
 
+_REPEAT_S = 10.0
+"""Seconds within which a repeat follows, where nobody knows how long the scheduler waits between attempts."""
+
 _BEGUN = ("executed", "connected", "succeeded", "failed", "ended")
 """Stages that no task reaches without an attempt; `delayed_interval` may come before the first."""
 
@@ -80,11 +83,12 @@ def tell_apart(groups: list[list[Fact]], pause: float | None, proven: int) -> li
     way; a repeat follows within seconds. So gaps of at least half a pause are cut, the widest first.
     """
     missing = proven - len(groups)
-    if missing <= 0 or pause is None or not groups:
+    if missing <= 0 or not groups:
         return groups
+    least = _REPEAT_S if pause is None else pause / 2
     neighbours = [pair for group in groups if not call_named(group[0]) for pair in pairwise(group)]
     gaps = sorted(((later.at - earlier.at, later.id) for earlier, later in neighbours), reverse=True)
-    cuts = {fact_id for gap, fact_id in gaps[:missing] if gap >= pause / 2}
+    cuts = {fact_id for gap, fact_id in gaps[:missing] if gap >= least}
     parts: list[list[Fact]] = []
     for group in groups:
         parts.append(group[:1])

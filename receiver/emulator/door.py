@@ -62,7 +62,7 @@ Handler = Callable[[ApiCall], Awaitable[Response]]
 
 
 class TasksResponse(JSONResponse):
-    """An answer that shows the ids of these tasks. Another answer may take its place."""
+    """An answer that shows the ids of these tasks, and whose they are. Another answer may take its place."""
 
     def __init__(self, content: Any, status: int, shown: Sequence[Task]) -> None:
         super().__init__(content, status)

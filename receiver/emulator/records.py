@@ -69,7 +69,7 @@ class Task:
     """The latest call: the `cdr` of the task."""
     deleted: bool = False
     shown: bool = False
-    """An answer of the API has shown its id."""
+    """An answer of the API has shown its id, and whose it is: the answer to its creation, or its URLs."""
 
     @property
     def account(self) -> str:

@@ -48,7 +48,10 @@ async def list_tasks(call: ApiCall) -> Response:
             call.parts.world.injected["api_broken_record"] += 1
             records.append(broken(record, call.parts.config.seed))
             continue
-        records.append(without_urls(record) if "no_urls_in_lists" in quirks else record)
+        if "no_urls_in_lists" in quirks:
+            records.append(without_urls(record))
+            continue
+        records.append(record)
         whole.append(task)
     return TasksResponse(_shaped(call, records, page), 200, whole)
 

@@ -13,7 +13,7 @@ import httpx2
 from sqlalchemy import Table, func, select
 
 from receiver.delivery import sender
-from receiver.demo.compare import Comparison, compare, find, helps_of
+from receiver.demo.compare import Comparison, compare, find_all, helps_of
 from receiver.emulator import PROFILES, AccountConfig, Emulator, EmulatorConfig, Faults, create_emulator
 from receiver.emulator.config import DialectName, ListShape
 from receiver.emulator.dialects import PLAIN
@@ -268,13 +268,14 @@ def _to_settle(truth: dict[str, Any]) -> int:
     return sum(not told.nameless for told in helps_of(truth).values())
 
 
-def _nameless(truth: dict[str, Any], rows: Mapping[tuple[str, str], Row]) -> set[tuple[str, str] | None]:
+def _nameless(truth: dict[str, Any], rows: Mapping[tuple[str, str], Row]) -> set[tuple[str, str]]:
     """The keys of the tasks whose ids nobody was told."""
     helps = helps_of(truth)
     return {
-        find(task, (NAMES[task["account"]], str(task["task_id"])), rows)
+        name
         for task in truth["tasks"]
         if helps[task["account"], task["task_id"]].nameless
+        for name in find_all(task, (NAMES[task["account"]], str(task["task_id"])), rows)
     }
 
 
