@@ -193,7 +193,7 @@ def _raw(row: Row[Any]) -> RawHook:
         row.query.encode(),
         tuple((_latin(name), _latin(value)) for name, value in headers),
         bytes(row.body),
-        is_cut=row.problem == TOO_LARGE,
+        is_cut=(row.problem or "").startswith(TOO_LARGE),
         peer=row.peer,
     )
 

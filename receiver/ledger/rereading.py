@@ -47,7 +47,7 @@ class Change(NamedTuple):
 
 def hooks_of(arrival: Arrival) -> list[Fact]:
     """The facts of a delivery."""
-    return [arrival.fact] if arrival.fact is not None else []
+    return [fact for fact in (arrival.fact, *arrival.more) if fact is not None]
 
 
 def compare(connection: Connection, rereads: Sequence[Reread]) -> list[Change]:

@@ -95,6 +95,19 @@ async def test_a_delivery_that_named_no_task_becomes_a_fact(env: InboxEnv) -> No
     check(env)
 
 
+async def test_each_event_of_a_request_with_several_becomes_a_fact(env: InboxEnv) -> None:
+    body = b'[{"Nummer": "7", "Ergebnis": "failed"}, {"Nummer": "8", "Ergebnis": "success"}]'
+    await came(env, fixed(1, body=body))
+    assert env.rows(FACT) == []
+    assert await read_again(env) == {"placed": 1}
+    assert await read_again(env) == {}
+    assert sorted((row["key"], row["finish_result"]) for row in env.rows(TASK)) == [
+        ("#7", "failed"),
+        ("#8", "success"),
+    ]
+    check(env)
+
+
 async def test_to_read_again_twice_adds_nothing(env: InboxEnv) -> None:
     await came(env, fixed(1, body=b"Nummer=7"), raw_hook(2, body=b"Ergebnis=failed"), raw_hook(3, body=b""))
     assert await read_again(env) == {"placed": 1, "changed": 1}
@@ -203,7 +216,7 @@ async def test_many_deliveries_are_read_in_parts_each_once(
     env: InboxEnv, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(module, "ROWS", 3)
-    await came(env, *(fixed(number, body=b"Nummer=%d" % number, received_at=AT) for number in range(8)))
+    await came(env, *(fixed(number, body=b"Nummer=%d" % number, received_at=AT) for number in range(1, 9)))
     parts = await outcomes(env, RIGHT, Selection(), is_dry=True)
     assert [part.read for part in parts] == [3, 3, 2]
     assert await read_again(env) == {"placed": 8}
