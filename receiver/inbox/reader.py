@@ -98,14 +98,13 @@ class InboxReader:
                 self._retry_at = _now() + min(_now() - began, PEEK_S)
 
     async def _step(self) -> bool:
-        """Read some batches. False where the store is in trouble."""
+        """Read some batches. False where the store is in trouble, or was over all batches that are left."""
         most = self._size.within(self._throttle.length_s)
         try:
             try:
                 if self._failures < TOGETHER:
-                    await self._read_some(most)
-                else:
-                    await self._read_one_by_one()
+                    return await self._read_some(most)
+                await self._read_one_by_one()
             except StoreUnavailableError:
                 raise
             except Exception:
@@ -114,22 +113,25 @@ class InboxReader:
             self._failures += 1
             _log.warning("hooks are not read, will be tried again", problem=str(error))
             return False
-        self._failures, self._has_read = 0, True
+        self._failures = 0
         return True
 
-    async def _read_some(self, most: int) -> None:
-        growth = self.backlog.growth
-        async with self._inbox.take(most, self._postponed.now(_now())) as taken:
+    async def _read_some(self, most: int) -> bool:
+        growth, without = self.backlog.growth, self._postponed.now(_now())
+        async with self._inbox.take(most, without) as taken:
             if not taken.batches:
                 await self._inbox.measure()
-                self.backlog.shrink(growth)
-                return
+                if not without:
+                    self.backlog.shrink(growth)
+                return not without
             reading = await asyncio.to_thread(read_batches, taken.batches, self._fields)
             began = _now()
             await taken.finish(partial(_keep, reading=reading, now=self._clock.now()))
         self._postponed.forget_past(began)
+        self._failures, self._has_read = 0, True
         self._size.note(len(reading.arrivals), _now() - began)
         self._count(reading.arrivals, reading.unread)
+        return True
 
     async def _read_one_by_one(self) -> None:
         """Read the first batch, and let what cannot be kept of it be set aside. Raises StoreUnavailableError,
@@ -144,6 +146,7 @@ class InboxReader:
                     self._postponed.add(batch.number, _now(), is_only=self._has_read)
                 self._has_read = False
                 raise
+        self._has_read = bool(taken.batches)
         self._count(kept.arrivals, kept.unread, kept.doubled)
 
     async def _retry(self, row: Row[Any]) -> None:

@@ -75,24 +75,24 @@ class Folder:
                 self.backlog.grow()
 
     async def _step(self) -> bool:
-        """Fold some tasks. False where the store is in trouble."""
+        """Fold some tasks. False where the store is in trouble, or was over all tasks that are left."""
         most = self._size.within(self._throttle.length_s)
         try:
             if self._failures < TOGETHER:
-                await self._fold_some(most)
+                is_well = await self._fold_some(most)
             else:
-                await self._fold_one_by_one(most)
+                is_well = await self._fold_one_by_one(most)
         except StoreUnavailableError as error:
             self._failures += 1
             _log.warning("not folded, will be tried again", problem=str(error))
             return False
         self._failures = 0
-        return True
+        return is_well
 
     def _due(self, most: int) -> Callable[[Connection], list[DirtyTask]]:
         return partial(dirty.due, now=self._clock.now(), most=most, without=self._postponed.now(_now()))
 
-    async def _fold_some(self, most: int) -> None:
+    async def _fold_some(self, most: int) -> bool:
         growth, began, now = self.backlog.growth, _now(), self._clock.now()
         without = self._postponed.now(began)
         work = partial(folding.fold_some, most=most, now=now, fold=self._fold, without=without)
@@ -101,17 +101,17 @@ class Folder:
         except StoreUnavailableError:
             raise
         except Exception:
-            await self._fold_one_by_one(most)
-            return
+            return await self._fold_one_by_one(most)
         self._postponed.forget_past(began)
         self._size.note(folded.tasks, _now() - began)
         for change in folded.changes:
             count(self._metrics, change)
         self._other_folds = folded.is_taken
-        if folded.tasks < most and not folded.is_taken:
+        if folded.tasks < most and not folded.is_taken and not without:
             self.backlog.shrink(growth)
+        return folded.tasks > 0 or not without
 
-    async def _fold_one_by_one(self, most: int) -> None:
+    async def _fold_one_by_one(self, most: int) -> bool:
         """Fold each task in a transaction of its own. One that fails is set aside; one over which the store
         fails is postponed. Raises StoreUnavailableError where the store fails over all that are tried.
         """
@@ -129,6 +129,7 @@ class Folder:
         self._postpone(failed, is_only=done > 0)
         if failed and (not done or len(failed) == _IN_VAIN):
             raise next(iter(failed.values()))
+        return True
 
     async def _fold_one(self, task: DirtyTask) -> None:
         work = partial(folding.fold_these, tasks=[task], fold=self._fold)

@@ -8,6 +8,7 @@ database say that commits need not be on disk; the settings of each append say t
 import asyncio
 import sys
 import tempfile
+import time
 from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import asdict, dataclass
@@ -52,7 +53,9 @@ async def send(load: Load, hooks: int) -> None:
         async def keep_sending() -> None:
             for number in numbers:
                 load.sent += 1
+                began = time.monotonic()
                 answer = await http.post(hook_url("", f"{load.name}{number}", "before"), json={"id": number})
+                load.slowest_s = max(load.slowest_s, time.monotonic() - began)
                 load.answers[str(answer.status_code)] += 1
                 if answer.status_code == 200:
                     load.acknowledged.append(answer.headers["x-request-id"])

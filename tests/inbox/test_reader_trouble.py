@@ -59,7 +59,7 @@ async def test_trouble_of_the_store_at_any_moment_sets_nothing_aside(
     monkeypatch.setattr(backlog, "AFTER_FAILURE_S", 0.02)
     await env.append(*raw_hooks(1))
     await env.caught_up()
-    work, troubles = getattr(module, place), [StoreUnavailableError("away")] * 3
+    work, troubles = getattr(module, place), [StoreUnavailableError("away")] * 2
 
     def troubled(*args: Any, **how: Any) -> Any:
         if troubles:
