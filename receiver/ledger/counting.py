@@ -30,7 +30,7 @@ def count(metrics: Metrics, change: Change) -> None:
             metrics.reconciled_lag.observe(max(0.0, after.last_at - after.finished_at), after, after.last_at)
         if metrics.traces:
             metrics.traces.add(task_span(after))
-    if change.is_newly_crowded:
+    if after.crowding and change.is_newly_crowded:
         metrics.anomalies.labels("crowded").inc()
         _log.warning(
             "a task has too many facts: only the first are folded; mint URLs for each task",

@@ -121,6 +121,6 @@ def _fold_of(connection: Connection, account: str, about: Sequence[Subject], fol
     tell(connection, account, timelines, adopted)
     changes = [Change(before.get(timeline.key), timeline) for timeline in timelines]
     for change in changes:
-        if change.is_newly_crowded:
+        if change.after.crowding and change.is_newly_crowded:
             tell_operator(connection, "task.crowded", change.name, CROWDED_DETAIL, change.after.last_at)
     return changes

@@ -145,13 +145,19 @@ def facts_of(connection: Connection, account: str, keys: Iterable[str]) -> dict[
     """
     refs, task_ids = _split(keys)
     found: dict[str, list[Fact]] = defaultdict(list)
-    for row in _facts(connection, account, "ref", list(refs)):
+    named = list(refs)
+    rows = _facts(connection, account, "ref", named)
+    for row in rows:
         found[row[5]].append(read_fact(row))
-    whole = [ref for ref in refs if len(found.get(ref, ())) <= MOST_READ]
-    task_ids |= _linked(connection, account, whole)
-    for row in _facts(connection, account, "task_id", list(task_ids)):
+    if len(rows) > MOST_READ:
+        named = [ref for ref in named if len(found.get(ref, ())) <= MOST_READ]
+    task_ids |= _linked(connection, account, named)
+    silent = _facts(connection, account, "task_id", list(task_ids))
+    for row in silent:
         found[task_ids[row[6]]].append(read_fact(row))
-    return {key: facts if len(facts) <= MOST_READ else _first(facts) for key, facts in found.items()}
+    if len(rows) + len(silent) > MOST_READ:
+        found |= {key: _first(facts) for key, facts in found.items() if len(facts) > MOST_READ}
+    return dict(found)
 
 
 def _first(facts: list[Fact]) -> list[Fact]:

@@ -27,33 +27,31 @@ class TaskCounts:
     """What is to be added to the counts; all of it in one statement."""
 
     def __init__(self) -> None:
-        self._numbers: dict[Key, int] = defaultdict(int)
+        self._tasks: dict[tuple[str, str | None, str, str | None], int] = defaultdict(int)
+        self._findings: dict[Key, int] = defaultdict(int)
 
     def add_task(self, account: str, task: Mapping[str, Any], sign: int = 1) -> None:
         """A task with this row is new, or with -1 is no more."""
-        self._numbers[account, "state", task["queue_id"] or "", task["state"]] += sign
-        if purpose := task["due_for"]:
-            self._numbers[account, "due", purpose, ""] += sign
+        self._tasks[account, task["queue_id"], task["state"], task["due_for"]] += sign
 
     def change_task(self, account: str, was: Mapping[str, Any] | None, now: Mapping[str, Any]) -> None:
         """A task has another row than before. None: it had none."""
-        if was is None:
-            self.add_task(account, now)
-        elif (
-            was["state"] != now["state"]
-            or was["due_for"] != now["due_for"]
-            or was["queue_id"] != now["queue_id"]
-        ):
-            self.add_task(account, was, -1)
-            self.add_task(account, now)
+        if was is not None:
+            self._tasks[account, was["queue_id"], was["state"], was["due_for"]] -= 1
+        self._tasks[account, now["queue_id"], now["state"], now["due_for"]] += 1
 
     def add_finding(self, account: str, category: str, kind: str, count: int) -> None:
         """A finding with this count is new, or with a negative one is no more."""
-        self._numbers[account, "finding", category, kind] += count
+        self._findings[account, "finding", category, kind] += count
 
     def write(self, connection: Connection) -> None:
         """Add all of it to what is in the table."""
-        add(connection, self._numbers)
+        numbers = self._findings.copy()
+        for (account, queue, state, purpose), number in self._tasks.items():
+            numbers[account, "state", queue or "", state] += number
+            if purpose:
+                numbers[account, "due", purpose, ""] += number
+        add(connection, numbers)
 
 
 def add(connection: Connection, numbers: Mapping[Key, int]) -> None:
