@@ -5,6 +5,7 @@ read apart, and so is each field: what cannot be read takes nothing else along.
 """
 
 import codecs
+import logging
 import re
 from collections.abc import Iterable, Sequence
 from itertools import islice
@@ -27,6 +28,9 @@ from receiver.inbox.json_text import (
     read_whole,
 )
 from receiver.inbox.unpack import PACKED, unpack
+
+# What it has to say of a broken body stands in the delivery's problem.
+logging.getLogger("python_multipart").setLevel(logging.ERROR)
 
 Pairs = tuple[tuple[str, str], ...]
 
