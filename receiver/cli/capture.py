@@ -188,7 +188,7 @@ def _plain(row: Row[Any], fields: FieldReader) -> dict[str, Any]:
         "headers": row.headers,
         "body": _body(row),
         "body_bytes": len(row.body),
-        "read": read_payload(*sample[:4]).pairs[:_MOST_PAIRS],
+        "read": [(name, _cut(value)) for name, value in read_payload(*sample[:4]).pairs[:_MOST_PAIRS]],
         "events": [
             {"event": event} | {name: getattr(found, name) for name in found.__struct_fields__}
             for event, found in read_events(sample, fields)

@@ -125,7 +125,7 @@ class FieldReader:
 
     def read(self, payload: Iterable[tuple[str, str]]) -> HookFields:
         """The first value that means something under the best alias of each field."""
-        values: list[Any] = [None] * len(_FIELDS)
+        values: list[Any] = [None] * (len(_FIELDS) + 1)
         ranks = [_NO_ALIAS] * len(_FIELDS)
         spelled, readers, faults = self._spelled, _READ, None
         for name, value in payload:
@@ -135,7 +135,9 @@ class FieldReader:
                         values[field], ranks[field] = read, rank
                     elif fault := _fault(_FIELDS[field], said):
                         faults = {**(faults or {}), _FIELDS[field]: fault}
-        return HookFields(*values) if faults is None else HookFields(*values, *[_problem(faults)])
+        if faults:
+            values[-1] = _problem(faults)
+        return HookFields(*values)
 
     def explain(self, payload: Iterable[tuple[str, str]]) -> Iterator[ReadField]:
         """What is made of each name that is an alias and comes with a value."""

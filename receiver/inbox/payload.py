@@ -5,6 +5,7 @@ read apart, and so is each field: what cannot be read takes nothing else along.
 """
 
 import codecs
+import logging
 import re
 from collections.abc import Iterable, Sequence
 from itertools import islice
@@ -26,7 +27,10 @@ from receiver.inbox.json_text import (
     read_texts,
     read_whole,
 )
-from receiver.inbox.unpack import PACKED, unpack
+from receiver.inbox.unpack import PACKED_FIRST, unpack
+
+# What it has to say of a broken body stands in the delivery's problem.
+logging.getLogger("python_multipart").setLevel(logging.ERROR)
 
 Pairs = tuple[tuple[str, str], ...]
 
@@ -68,7 +72,7 @@ def read_payload(query: str, content_type: str, body: bytes, encoding: str = "")
     told = _NOTHING
     problem = None
     if body:
-        if encoding or body.startswith(PACKED):
+        if encoding or body[0] in PACKED_FIRST:
             body, problem = unpack(body, encoding)
         told = _read_body(content_type, body.removeprefix(codecs.BOM_UTF8).strip())
     if problem is None:

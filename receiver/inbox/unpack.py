@@ -6,6 +6,8 @@ from typing import NamedTuple
 PACKED = (b"\x1f\x8b", b"x\x01", b"x\x5e", b"x\x9c", b"x\xda")
 """What gzip, and zlib at any level, begin with."""
 
+PACKED_FIRST = frozenset(start[0] for start in PACKED)
+
 MOST = 2**20
 """Bytes that are read of a body once it is unpacked."""
 

@@ -25,11 +25,11 @@ def filled(shell: Shell) -> Shell:
     return shell
 
 
-def _deliver(target: Path | str, count: int, at: float = T0) -> None:
+def _deliver(target: Path | str, count: int, at: float = T0, body: bytes = BODY) -> None:
     async def fill() -> None:
         async with rig_on(str(target)) as rig:
             for number in range(count):
-                await rig.hook(f"o-{at - T0 + number:.0f}", "before", at + number, BODY)
+                await rig.hook(f"o-{at - T0 + number:.0f}", "before", at + number, body)
 
     asyncio.run(fill())
 
@@ -71,6 +71,29 @@ def test_for_people_all_of_it_is_shown_even_what_looks_like_markup(filled: Shell
     assert "name seen example read as proposed" in lines
     assert "Meldung 1 [/red] – –" in lines
     assert "[aliases]" in lines
+
+
+def test_what_is_read_is_said_and_what_is_not_is_named_and_asked_for(shell: Shell) -> None:
+    _deliver(shell.store, 1, body=b"CallID={call_id}&EventTime=1700000000&Leg=x")
+    said = shell.run("capture")
+    lines = " ".join(said.out.split())
+    assert "read as before: task_id=5 sent_at=1700000000.0" in lines.replace(",", "")
+    assert "CallID is not read: means nothing: {call_id}" in lines
+    assert "No hook has a call:" in lines
+    assert "Which of these is it: Leg? Add it to call in [aliases]." in lines
+    answer = shell.ask("capture")
+    (event,) = answer["deliveries"][0]["events"]
+    assert (event["event"], event["task_id"], event["call"]) == ("before", "5", None)
+    assert [(each["field"], each["names"]) for each in answer["missing"]] == [("call", ["Leg"])]
+
+
+def test_a_long_body_is_cut_at_two_kib(shell: Shell) -> None:
+    _deliver(shell.store, 1, body=b"id=7&x=" + b"y" * 100_000)
+    said = shell.run("capture")
+    assert 2_000 < said.out.count("y") < 2_500
+    assert "97959 more characters" in " ".join(said.out.split())
+    (delivery,) = shell.ask("capture")["deliveries"]
+    assert (len(delivery["body"]) < 2_200, delivery["body_bytes"]) == (True, 100_007)
 
 
 def test_without_any_delivery_it_says_how_to_get_one(shell: Shell) -> None:

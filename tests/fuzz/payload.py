@@ -26,6 +26,9 @@ GROWTH = 100
 own.
 """
 
+WEIGHED_AT = 1_700_000_000.0
+"""Hooks of this moment, one in some, are read once more and what comes of them is measured."""
+
 _READER = FieldReader()
 _NAMES = (
     *(
@@ -109,7 +112,8 @@ def one_input(provider: Provider) -> None:
     assert len({fact.id for fact in facts}) == len(facts) <= 1000
     for fact in facts:
         _check(fact, hook)
-    _check_size(hook)
+    if hook.received_at == WEIGHED_AT:
+        _check_size(hook)
 
 
 def _check(fact: Fact, hook: RawHook) -> None:
@@ -145,12 +149,16 @@ def _hook(provider: Provider) -> RawHook:
     if provider.ConsumeBool():
         body = broken(provider, body or b"x")
     headers = ((b"content-type", content_type), (b"content-encoding", coding))
+    at = WEIGHED_AT - provider.ConsumeIntInRange(0, 15)
     is_cut = provider.ConsumeIntInRange(0, 9) == 9
-    return RawHook("0" * 32, "main", "after", ref, 1e9, "POST", query, headers, body, is_cut)
+    return RawHook("0" * 32, "main", "after", ref, at, "POST", query, headers, body, is_cut)
 
 
 def _body(provider: Provider) -> bytes:
-    kind = provider.ConsumeIntInRange(0, 7)
+    kind = provider.ConsumeIntInRange(0, 255)
+    if kind == 255:  # rarely, since each takes as long as a hundred others
+        return zlib.compress(_json(provider, 3) * 300)
+    kind %= 8
     if kind == 0:
         return provider.ConsumeBytes(provider.ConsumeIntInRange(0, 400))
     if kind == 1:
@@ -165,7 +173,7 @@ def _body(provider: Provider) -> bytes:
     elif kind == 4:
         text = gzip.compress(text)
     elif kind == 5:
-        text = zlib.compress(text * 1000)
+        text = zlib.compress(text)
     return text
 
 
