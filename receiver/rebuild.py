@@ -19,7 +19,7 @@ from receiver.domain.rollup import COUNTS
 from receiver.domain.timeline import FROZEN, Timeline
 from receiver.ledger import dirty
 from receiver.recount import recount
-from receiver.store import replay, statements, task_counts
+from receiver.store import naming, replay, statements, task_counts
 from receiver.store.bulk import among
 from receiver.store.counted import ATTEMPT, TASK_COUNT
 from receiver.store.engine import Store
@@ -99,7 +99,7 @@ def _fold_again(store: Store, account: str, keys: list[str], fold: Fold) -> int:
         counts = statements.count_facts(connection, account, set(mine).difference(frozen))
         changed = [key for key, count in counts.items() if count != len(read.get(key, ()))]
         timelines |= _folded(connection, account, changed, fold)
-        there = [*counts, *statements.have_facts(connection, account, frozen)]
+        there = [*counts, *naming.have_facts(connection, account, frozen)]
         statements.put_tasks(connection, [timelines[key] for key in there])
     return len(there)
 

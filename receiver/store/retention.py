@@ -27,7 +27,7 @@ from sqlalchemy import (
 from receiver.domain.facts import id_time
 from receiver.domain.known import MOST_READ
 from receiver.domain.readings import place_of
-from receiver.store import statements
+from receiver.store import naming, statements
 from receiver.store.bulk import among, run
 from receiver.store.counted import ATTEMPT
 from receiver.store.outbound import MESSAGE, OPEN, OUTCOME, POSTING
@@ -140,7 +140,7 @@ def _without_young(
     connection: Connection, account: str, keys: Iterable[str], crowded: Collection[str], before: float
 ) -> list[str]:
     """The tasks without those crowded ones of which something was heard later."""
-    young = {key for key in crowded if statements.has_facts(connection, account, key, before)}
+    young = {key for key in crowded if naming.has_facts(connection, account, key, before)}
     return [key for key in keys if key not in young]
 
 
@@ -150,8 +150,8 @@ def _surplus(
     """Seq and id of old hooks of a crowded task, behind the facts that show that it is crowded. Hooks only:
     links follow from what the API said.
     """
-    where, names = statements.named_by(key)
-    order = statements.in_order(connection)
+    where, names = naming.named_by(key)
+    order = naming.in_order(connection)
     last = f"SELECT seq FROM fact WHERE {where} ORDER BY {order} LIMIT 1 OFFSET {MOST_READ}"  # noqa: S608 - our own words
     seq = run(connection, last, account, names).scalar()
     if seq is None:

@@ -11,6 +11,7 @@ from receiver.domain.facts import ARRIVAL, Fact
 from receiver.domain.known import MOST_READ
 from receiver.domain.timeline import Timeline
 from receiver.store.bulk import among, is_postgres, run, write
+from receiver.store.naming import BY_REF, BY_TASK_ID, in_order
 from receiver.store.rollups import Counted, Deltas, counted_of, drop_attempts, put_attempts, standard
 from receiver.store.rows import attempt_rows, fact_row, finding_rows, new_task_row, read_fact
 from receiver.store.tables import FACT, FINDING, LINK, QUEUE, SWEEP, TASK
@@ -131,10 +132,6 @@ def _linked(connection: Connection, account: str, refs: list[str]) -> dict[str, 
     return dict(map(tuple, run(connection, query, account, refs)))
 
 
-_BY_REF = "fact.account = ? AND ref IN ?"
-_BY_TASK_ID = "fact.account = ? AND task_id IN ? AND ref IS NULL"
-"""Where the facts of tasks are found: by ref, and by task id those that name nothing else."""
-
 _AT_ONCE = 2 * MOST_READ
 """Rows read by one statement, before it is looked at whether they are all of one task."""
 
@@ -168,7 +165,7 @@ def _facts(connection: Connection, account: str, name: str, values: list[str]) -
     """The rows of facts that name these values, no more than MOST_READ + 1 for each of them."""
     if not values:
         return []
-    where = _BY_REF if name == "ref" else _BY_TASK_ID
+    where = BY_REF if name == "ref" else BY_TASK_ID
     query = f"SELECT {_FACT} FROM fact WHERE {where} LIMIT {_AT_ONCE}"  # noqa: S608 - our own words
     rows: list[Sequence[Any]] = run(connection, query, account, values).all()
     if len(rows) <= MOST_READ:
@@ -192,39 +189,15 @@ def _first_facts(connection: Connection, account: str, where: str, values: list[
     return list(run(connection, query, account, values).all())
 
 
-def in_order(connection: Connection) -> str:
-    """By seq. On SQLite an index by ref or task id has that order. On PostgreSQL it has not, and with a plain
-    `seq` the planner might go through the whole table by it.
-    """
-    return "seq + 0" if is_postgres(connection) else "seq"
-
-
 def count_facts(connection: Connection, account: str, keys: Iterable[str]) -> dict[str, int]:
     """Key → how many facts of that task there are, for those that have any."""
     counts: dict[str, int] = defaultdict(int)
     refs, task_ids = names_of(connection, account, keys)
-    for name, where, key_of in (("ref", _BY_REF, refs), ("task_id", _BY_TASK_ID, task_ids)):
+    for name, where, key_of in (("ref", BY_REF, refs), ("task_id", BY_TASK_ID, task_ids)):
         query = f"SELECT {name}, count(*) FROM fact WHERE {where} GROUP BY {name}"  # noqa: S608 - our own words
         for named, count in run(connection, query, account, list(key_of)) if key_of else ():
             counts[key_of[named]] += count
     return dict(counts)
-
-
-def have_facts(connection: Connection, account: str, keys: Iterable[str]) -> list[str]:
-    """Those of the tasks of which there is any fact that names them as their key does."""
-    return [key for key in keys if has_facts(connection, account, key, float("-inf"))]
-
-
-def has_facts(connection: Connection, account: str, key: str, since: float) -> bool:
-    """Whether any fact of this moment or later names the task as its key does."""
-    where, names = named_by(key)
-    query = f"SELECT 1 FROM fact WHERE {where} AND at >= ? LIMIT 1"  # noqa: S608 - our own words
-    return run(connection, query, account, names, since).first() is not None
-
-
-def named_by(key: str) -> tuple[str, list[str]]:
-    """A condition of facts that name the task as its key does, and the values for its second `?`."""
-    return (_BY_TASK_ID, [key[1:]]) if key.startswith("#") else (_BY_REF, [key])
 
 
 _FACT = ", ".join(each.name for each in FACT_COLUMNS)

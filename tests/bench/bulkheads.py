@@ -31,7 +31,7 @@ from tests.bench.rounds import Plan, Sample, Session, race
 from tests.bench.year import FIRST, LAST, LEAST
 
 _ODD_ZONE = "Asia/Kathmandu"
-"""Its days begin within an hour of UTC, so that no sums serve and all tasks are read."""
+"""Its days begin within an hour of UTC, so that no sums serve and all tasks are read, in Python."""
 
 _CROWDED, _SCATTERED = ", one key crowded", ", as many hooks to keys of their own"
 _ANSWER_S = 120.0
@@ -42,6 +42,7 @@ def bulkheads(
     rounds: options.Rounds = 5,
     tasks: Annotated[int, typer.Option(min=LEAST, help="Tasks in the database.")] = 1_000_000,
     heavy: Annotated[int, typer.Option(min=1, help="Heavy analytics requests at the same time.")] = 4,
+    zone: Annotated[str, typer.Option(help="Whose days the heavy requests ask for.")] = _ODD_ZONE,
     seconds: options.Seconds = 8.0,
     rate: Annotated[float, typer.Option(min=1, help="Tasks per second.")] = 50.0,
     keep: Annotated[
@@ -59,7 +60,7 @@ def bulkheads(
             with subscriber() as crm, post_office(here, crm, store) as post:
                 subscription = subscribe_to_ends(post)
                 alone = p99(delays(post, seconds, rate))
-                with _asking(store, post.api_port, heavy) as statuses:
+                with _asking(store, post.api_port, heavy, zone) as statuses:
                     beside = p99(delays(post, seconds, rate))
                 post.change("pause", subscription)
             ratios.append(beside / alone)
@@ -73,18 +74,25 @@ def bulkheads(
             Figure(Goal(name, 1.5, below=True), Spread.of(ratios)),
             Figure(Goal("delivery p99 alone"), Spread.of(alone_ms), " ms"),
         ]
-        settings = {"rounds": rounds, "tasks": tasks, "heavy": heavy, "seconds": seconds, "rate": rate}
+        settings = {
+            "rounds": rounds,
+            "tasks": tasks,
+            "heavy": heavy,
+            "zone": zone,
+            "seconds": seconds,
+            "rate": rate,
+        }
         options.conclude(Report("bulkheads", settings, describe(here), figures), as_json)
 
 
 @contextmanager
-def _asking(store: str, port: int, clients: int) -> Iterator[Counter[str]]:
-    """So many clients, each of which asks again as soon as it is answered; how often with what. Raises
-    BenchError where no request was heavy enough to be under way all the time.
+def _asking(store: str, port: int, clients: int, zone: str) -> Iterator[Counter[str]]:
+    """Clients that ask again as soon as they are answered; status → answers. Raises BenchError for answers
+    other than 200 and 503, which says that as many as may are under way.
     """
     with closing(Store(store)) as opened, opened.transaction() as connection:
         token = create_token(connection, f"bench-{time.time_ns()}", ["read"], time.time())
-    asked = {"by": "day,queue", "zone": _ODD_ZONE, "since": FIRST.isoformat(), "until": LAST.isoformat()}
+    asked = {"by": "day,queue", "zone": zone, "since": FIRST.isoformat(), "until": LAST.isoformat()}
     path, stop, statuses = f"/v1/analytics/success?{urlencode(asked)}", threading.Event(), Counter[str]()
 
     def ask() -> None:
@@ -94,7 +102,7 @@ def _asking(store: str, port: int, clients: int) -> Iterator[Counter[str]]:
                 answer = client.getresponse()
                 answer.read()
                 statuses[str(answer.status)] += 1
-                stop.wait(0.05 if answer.status == 503 else 0)  # 503: as many as may are under way
+                stop.wait(0.05 if answer.status == 503 else 0)
 
     threads = [threading.Thread(target=ask, daemon=True) for _ in range(clients)]
     for thread in threads:
