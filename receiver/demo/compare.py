@@ -5,7 +5,7 @@ enough: that follows from the truth about the task and its hooks.
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple
 
@@ -64,6 +64,12 @@ class Finding(NamedTuple):
     excused: bool = False
 
 
+_SHORT = ("capped_lists", "page_ignored", "no_urls_in_lists")
+"""Quirks with which lists do not tell whose a task is: an answer to its creation that nobody kept is not told
+again.
+"""
+
+
 @dataclass(frozen=True, slots=True)
 class Help:
     """What anybody was told of a task.
@@ -81,14 +87,14 @@ class Help:
     refused: int = 0
 
 
-def help_of(task: Row, hooks: Iterable[Row]) -> Help:
-    """`hooks`: those of the task, as the emulator tells them."""
+def help_of(task: Row, hooks: Iterable[Row], quirks: Container[str] = ()) -> Help:
+    """`hooks`: those of the task, as the emulator tells them. `quirks`: of its account."""
     hooks = list(hooks)
     told_id = any(hook["fate"] == "delivered" and hook.get("names_task", True) for hook in hooks)
     failed = task["finish_result"] == "failed"
     return Help(
         fates=Counter((hook["event"], hook["fate"]) for hook in hooks),
-        nameless=not task.get("shown", True) and not told_id,
+        nameless=not told_id and (not task.get("shown", True) or any(each in quirks for each in _SHORT)),
         repeats=sum(
             1
             for hook in hooks
@@ -128,7 +134,11 @@ def helps_of(truth: Row) -> dict[tuple[str, int], Help]:
     for hook in truth.get("hooks", ()):
         hooks[hook["account"], hook["task_id"]].append(hook)
     keys = [(task["account"], task["task_id"]) for task in truth["tasks"]]
-    return {key: help_of(task, hooks[key]) for key, task in zip(keys, truth["tasks"], strict=True)}
+    quirks = truth.get("quirks", {})
+    return {
+        key: help_of(task, hooks[key], quirks.get(key[0], ()))
+        for key, task in zip(keys, truth["tasks"], strict=True)
+    }
 
 
 def find(task: Row, name: TaskName, ours: Mapping[TaskName, Row]) -> TaskName | None:

@@ -1,7 +1,7 @@
 """A whole world, emulator and receiver in one process: what happens in it follows from its seed alone."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -233,9 +233,16 @@ class _World:
             with self.house.store.snapshot() as connection:
                 done = connection.execute(settled).scalar_one()
                 to_do = sum(connection.execute(each).scalar_one() for each in (unread, undelivered))
-            if emulator.status()["idle"] and not to_do and done >= _to_settle(emulator.truth()):
+            is_idle = emulator.status()["idle"] and not to_do
+            if is_idle and done >= _to_settle(emulator.truth()) and self._is_settled(emulator):
                 return
             await self.clock.sleep(LOOK_S)
+
+    def _is_settled(self, emulator: Emulator) -> bool:
+        assert self.house is not None
+        rows = _by_name(_rows(self.house.store, TASK))
+        nameless = _nameless(emulator.truth(), rows)
+        return all(row["settled"] or name in nameless for name, row in rows.items())
 
     def _end(self, emulator: Emulator) -> Ended:
         store = Store(self.file)
@@ -244,7 +251,7 @@ class _World:
             headers = [dict(row["headers"]) for row in _rows(store, DELIVERY)]
             return Ended(
                 truth=emulator.truth(),
-                rows={(row["account"], row["task_id"] or row["key"]): row for row in tasks},
+                rows=_by_name(tasks),
                 facts=_rows(store, FACT),
                 kept={copy for header in headers for copy in header["x-emulator-hook"].split(",")},
                 differences=verify(store).differences,
@@ -277,6 +284,10 @@ def _nameless(truth: dict[str, Any], rows: Mapping[tuple[str, str], Row]) -> set
         if helps[task["account"], task["task_id"]].nameless
         for name in find_all(task, (NAMES[task["account"]], str(task["task_id"])), rows)
     }
+
+
+def _by_name(tasks: Iterable[Row]) -> dict[tuple[str, str], Row]:
+    return {(row["account"], row["task_id"] or row["key"]): row for row in tasks}
 
 
 def _rows(store: Store, table: Table) -> list[Row]:
