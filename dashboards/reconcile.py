@@ -147,17 +147,26 @@ _AGREE = (
     bars(
         Face("Hooks that had to come", "In the range, by event, by the tasks settled in it."),
         Query(grown(_EXPECTED, "event"), "{{event}}", is_instant=True),
-        size=(8, 7),
+        size=(6, 7),
     ),
     bars(
         Face("Hooks that did not come", "In the range, by event, by the tasks settled in it."),
         Query(grown(_LOST, "event"), "{{event}}", is_instant=True),
-        size=(8, 7),
+        size=(6, 7),
     ),
     bars(
         Face("Findings that stand", "What is wrong with tasks and has not been mended, by category."),
         Query(in_tables("findings", "category"), "{{category}}"),
-        size=(8, 7),
+        size=(6, 7),
+    ),
+    lines(
+        Face(
+            "Tasks that failed early",
+            "Settled within an hour, before their attempts were used up.",
+            limit=limits.FAILED_EARLY,
+        ),
+        Query(grown("anomalies_total", "kind", over="1h", kind="failed_early"), "{{kind}}"),
+        size=(6, 7),
     ),
 )
 
@@ -183,12 +192,19 @@ _ANSWERS = (
     lines(
         Face("Calls left by account", "Of this hour's quota.", limit=limits.QUOTA_LOW),
         Query(_CALLS_LEFT, "{{account}}"),
+        size=(8, 8),
     ),
     lines(
         Face(
             "Clocks apart by account", "How far the scheduler's clock is from ours.", "s", limits.CLOCK_SKEW
         ),
         Query(_CLOCKS_APART, "{{account}}"),
+        size=(8, 8),
+    ),
+    bars(
+        Face("Records passed over", "In the range, records of lists that could not be read, by kind."),
+        Query(grown("scheduler_broken_records_total", "kind"), "{{kind}}", is_instant=True),
+        size=(8, 8),
     ),
 )
 

@@ -10,6 +10,7 @@ from sqlalchemy import Connection, Row, func, select
 
 from receiver.catalogue import CATALOGUE
 from receiver.clock import Clock
+from receiver.domain.facts import EVENTS
 from receiver.errors import StoreUnavailableError
 from receiver.inbox.inbox import Level, measure
 from receiver.ledger import dirty
@@ -120,7 +121,7 @@ def count_tables(connection: Connection) -> Counted:
     inbox, dirty_tasks = measure(connection), dirty.waiting(connection)
     tasks: Counts = {}
     waits: Counts = {("read",): inbox.hooks, ("fold",): dirty_tasks.tasks}
-    findings: Counts = {}
+    findings: Counts = {("suspected_hook", event): 0 for event in EVENTS}
     for what, name, value, number in task_counts.counts(connection):
         if what == "state":
             tasks[name, value] = number

@@ -53,7 +53,7 @@ def _joined(value: object) -> object:
 
 
 def _pattern(dimensions: tuple[Dimension, ...]) -> str:
-    """Any of place and time, then what one slice has."""
+    """Any of place and time, then what one slice has; empty: one row."""
     plain = "|".join(each for each in dimensions if each not in SLICES)
     by_slice: dict[str, list[str]] = {}
     for each in dimensions:
@@ -61,7 +61,7 @@ def _pattern(dimensions: tuple[Dimension, ...]) -> str:
             by_slice.setdefault(SLICES[each], []).append(each)
     sliced = "|".join(f"({'|'.join(some)})(,({'|'.join(some)}))*" for some in by_slice.values())
     first = f"({plain})(,({plain}))*"
-    return f"^({first}|{first},({sliced})|{sliced})$" if sliced else f"^{first}$"
+    return f"^({first}|{first},({sliced})|{sliced})?$" if sliced else f"^({first})?$"
 
 
 def figure_query(figure: Figure) -> type[ScopeQuery]:

@@ -108,6 +108,7 @@ def made_older(store: Store) -> None:
         for index in ("task_by_uncounted", "delivery_unplaced"):
             connection.execute(text(f"DROP INDEX {index}"))
         take_back_counts(connection)
+        connection.execute(text("ALTER TABLE message DROP COLUMN kept"))
         there = [column["name"] for column in inspect(connection).get_columns("task")]
         for name in there[there.index("created_at") :]:
             connection.execute(text(f"ALTER TABLE task DROP COLUMN {name}"))

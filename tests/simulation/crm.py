@@ -1,5 +1,6 @@
 """A CRM that is told every outcome and answers badly now and then; what must be so of what it was told."""
 
+import json
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -77,13 +78,16 @@ class Told:
         yield from self._untrue(tasks)
 
     def _out_of_order(self) -> Iterator[str]:
-        """An event may come again, but for the first time never before one that precedes it."""
+        """An event may come again, but for the first time never before one that precedes it. Until it is
+        known that an id and a ref are the same task's, they are two tasks.
+        """
         first: dict[str, int] = {}
         for number, (event, _) in enumerate(self.arrived):
             first.setdefault(event, number)
         last: dict[tuple[str, str], int] = defaultdict(lambda: -1)
         for row in self.outcomes:
-            task, number = (row["account"], row["key"]), first.get(row["id"], -1)
+            ref = (json.loads(row["data"]) if isinstance(row["data"], str) else row["data"])["ref"]
+            task, number = (row["account"], ref or f"#{row['key']}"), first.get(row["id"], -1)
             if number < last[task]:
                 yield f"out of order: {row['type']} of {row['key']}"
             last[task] = max(last[task], number)

@@ -41,6 +41,8 @@ def _make_anew(table: str) -> None:
         "ORDER BY type = 'table' DESC, rowid"
     )
     (_, made), *others = connection.execute(parts, {"table": table}).all()
+    if "AUTOINCREMENT" in made:
+        return
     columns, keys = _KEY.subn(r"PRIMARY KEY (\1 AUTOINCREMENT)", made[made.index("(") :])
     if keys != 1:
         raise RuntimeError(
