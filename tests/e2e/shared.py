@@ -82,6 +82,7 @@ class Outcome:
     slowest_s: float
     ledger: Ledger
     agree: int
+    not_known: int
     disagree: int
     disagreements: list[str]
 
@@ -144,6 +145,7 @@ def run(pair: Pair, tasks: int, comes_back: bool) -> Outcome:
         slowest_s=round(pair.sender.slowest_s, 2),
         ledger=ledger,
         agree=verdict.agree,
+        not_known=verdict.not_known,
         disagree=verdict.disagree,
         disagreements=[str(each) for each in verdict.disagreements[:10]],
     )

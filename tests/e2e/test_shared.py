@@ -11,6 +11,6 @@ def test_two_receivers_that_share_the_hooks_of_the_same_tasks_lose_none_and_find
     with pair_on(postgres, SIZES, seed=11) as pair:
         outcome = run(pair, SIZES.tasks, comes_back=False)
     assert outcome.is_good, outcome
-    assert outcome.agree == SIZES.tasks
+    assert outcome.agree + outcome.not_known == SIZES.tasks
     assert sorted(outcome.acknowledged) == ["one", "other"]
     assert outcome.sender["unanswered"] > 0
