@@ -1,5 +1,6 @@
 """What came of a demonstration, for machines and for people."""
 
+import asyncio
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -16,11 +17,16 @@ _SHOWN = 50
 """Disagreements that are listed one by one."""
 
 
+_ARRIVAL_S, _LOOK_S = 30.0, 0.1
+"""Seconds that the last events may take, and between looks: a call's record may come when all is settled."""
+
+
 async def summarize(demo: Demonstration, seconds: float) -> dict[str, Any]:
     """The result as plain JSON. `truth.disagree` and `crm` are what everything else is about."""
     truth = await demo.truth()
     tasks, received, unread = await demo.receiver.store.read(_ours)
     told = await demo.receiver.store.read(arrivals.read_told)
+    await _all_arrived(demo, told)
     accounts = {number: name for name, number in ACCOUNTS.items()}
     comparison = compare(truth, tasks, accounts)
     calls = {name: desk.client.calls for name, desk in demo.receiver.desks.items()}
@@ -36,6 +42,14 @@ async def summarize(demo: Demonstration, seconds: float) -> dict[str, Any]:
         "truth": _verdict(comparison),
         "crm": arrivals.judge(demo.crm, told, truth, accounts),
     }
+
+
+async def _all_arrived(demo: Demonstration, told: Sequence[arrivals.Told]) -> None:
+    """Wait until the CRM has these events, or has had time enough to get them."""
+    for _ in range(int(_ARRIVAL_S / _LOOK_S)):
+        if all(each.id in demo.crm.events for each in told):
+            return
+        await asyncio.sleep(_LOOK_S)
 
 
 def is_good(result: Mapping[str, Any]) -> bool:
