@@ -203,13 +203,8 @@ def _reconcile() -> Iterator[Declared]:
         ("outcome",),
         known=(("complete", "partial", "failed"),),
     )
-    yield Declared(
-        "scheduler_broken_records",
-        "counter",
-        "Records of the scheduler's lists that could not be read and were passed over.",
-        ("kind",),
-        known=(("task", "queue"),),
-    )
+    about = "Records of the scheduler's lists that could not be read and were passed over."
+    yield Declared("scheduler_broken_records", "counter", about, ("kind",), known=(("task", "queue"),))
     yield Declared(
         "drift",
         "counter",
@@ -220,13 +215,8 @@ def _reconcile() -> Iterator[Declared]:
     yield Declared(
         "lost_hooks", "counter", "Hooks that had to come and did not.", ("event",), known=(EVENTS,)
     )
-    yield Declared(
-        "expected_hooks",
-        "counter",
-        "Hooks that had to come, settled tasks; without those that are only suspected to be lost.",
-        ("event",),
-        known=(EVENTS,),
-    )
+    about = "Hooks that had to come, settled tasks; none that is suspected to be lost."
+    yield Declared("expected_hooks", "counter", about, ("event",), known=(EVENTS,))
     yield Declared("reconcile_oldest_due_age_seconds", "gauge", "Age of the longest wait for the API.")
     yield Declared(
         "reconcile_last_success_timestamp_seconds",

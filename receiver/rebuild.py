@@ -19,7 +19,7 @@ from receiver.domain.rollup import COUNTS
 from receiver.domain.timeline import FROZEN, Timeline
 from receiver.ledger import dirty
 from receiver.recount import recount
-from receiver.store import naming, replay, statements, task_counts
+from receiver.store import locks, naming, replay, statements, task_counts
 from receiver.store.bulk import among
 from receiver.store.counted import ATTEMPT, TASK_COUNT
 from receiver.store.engine import Store
@@ -91,7 +91,7 @@ def _fold_again(store: Store, account: str, keys: list[str], fold: Fold) -> int:
         read = statements.facts_of(connection, account, keys)
     timelines = {key: fold(facts) for key, facts in read.items()}
     with store.transaction() as connection:
-        statements.lock_folding(connection)
+        locks.lock_folding(connection)
         mine = _not_linked(connection, account, keys)
         # Marks of dirty tasks are left: these are folded once more, with what came meanwhile.
         frozen = [key for key in mine if key in timelines and timelines[key].crowding == FROZEN]
@@ -127,7 +127,7 @@ def _mend_queues(store: Store) -> None:
         if not any(_compare_queues(connection)):
             return
     with store.transaction() as connection:
-        statements.lock_folding(connection)
+        locks.lock_folding(connection)
         replay.derive_queues(connection)
 
 
@@ -150,7 +150,7 @@ def _mend(store: Store, odd: Iterable[tuple[str, str]], mend: Mend) -> None:
         names = [name for _, name in rows]
         for start in range(0, len(names), replay.TASKS):
             with store.transaction() as connection:
-                statements.lock_folding(connection)
+                locks.lock_folding(connection)
                 mend(connection, account, names[start : start + replay.TASKS])
 
 

@@ -11,7 +11,7 @@ from sqlalchemy import Connection
 
 from receiver.domain.calendar import DAY_S, Calendar
 from receiver.errors import StoreError
-from receiver.store import statements, task_counts
+from receiver.store import locks, task_counts
 from receiver.store.engine import Store
 from receiver.store.recounting import (
     TABLES,
@@ -41,7 +41,7 @@ def adopt_zone(store: Store, zone: str, now: float) -> bool:
         if kept.calendar.name == zone:
             return kept.complete
     with store.transaction() as connection:
-        statements.lock_folding(connection)
+        locks.lock_folding(connection)
         if not is_nothing_counted(connection):
             return standard(connection).calendar.name == zone
         set_calendar(connection, zone, phase_of(zone, now), complete=True)
@@ -57,7 +57,7 @@ def phase_of(zone: str, now: float) -> int:
 def change_zone(store: Store, zone: str, now: float) -> None:
     """From now on count days in this zone. Until `recount` has ended the sums are not complete."""
     with store.transaction() as connection:
-        statements.lock_folding(connection)
+        locks.lock_folding(connection)
         if standard(connection).calendar.name != zone:
             set_calendar(connection, zone, phase_of(zone, now), complete=False)
 
@@ -67,7 +67,7 @@ def recount(store: Store) -> None:
     change of the zone, has begun meanwhile: what both found wrong must not be added twice.
     """
     with store.transaction() as connection:
-        statements.lock_folding(connection)
+        locks.lock_folding(connection)
         kept = standard(connection)
         turn = set_calendar(connection, kept.calendar.name, kept.phase, complete=kept.complete)
     with scratch() as into:
@@ -111,7 +111,7 @@ def _tidy(store: Store) -> None:
 def _my_turn(store: Store, turn: int) -> Iterator[Connection]:
     """A transaction in which nobody else's turn begins."""
     with store.transaction() as connection:
-        statements.lock_folding(connection)
+        locks.lock_folding(connection)
         _require(standard(connection), turn)
         yield connection
 

@@ -23,7 +23,8 @@ from receiver.api.cursor import Position
 from receiver.api.params import AccountQuery, DeliveryQuery, FindingQuery, TaskQuery
 from receiver.domain.facts import EVENTS
 from receiver.store.counted import TASK_COUNT
-from receiver.store.tables import API_TOKEN, DELIVERY, FACT, FINDING, QUEUE, SWEEP, TASK
+from receiver.store.tables import DELIVERY, FACT, FINDING, QUEUE, SWEEP, TASK
+from receiver.store.tokens import API_TOKEN
 
 Order = tuple[KeyedColumnElement[Any], ...]
 Where = ColumnElement[bool]

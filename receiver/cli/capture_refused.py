@@ -66,7 +66,7 @@ def _ask(settings: Settings, root: str) -> list[dict[str, Any]]:
 
 @contextmanager
 def _token(settings: Settings) -> Iterator[str]:
-    """A token for one request: whoever may write to the store may read the API."""
+    """A token for one request. Who can write to the store can read the API."""
     name = f"capture-{secrets.token_hex(8)}"
     with closing(Store(settings.store)) as store:
         store.create()

@@ -118,7 +118,7 @@ def count_attempts(
     """The bounds that plan, end, hooks and calls put on the number of attempts.
 
     `calls`: the task's calls, each a distinct attempt, with what call history says of them. A task that
-    failed has used its `try_count` where the account's tasks do, unless there was no time for so many pauses.
+    failed has used its `try_count` where tasks of the account do, unless the pauses left too little time.
     """
     begun, told_proven, _, uses_all = told
     proven = max(told_proven, len(calls), 1 if stage in _BEGUN else 0)
@@ -160,7 +160,7 @@ def _has_room(plan: TaskSaid, told: Announced, calls: Mapping[str, CallSaid | No
 
 
 def _most(plan: TaskSaid, stage: str, calls: Mapping[str, CallSaid | None], tries: int) -> int:
-    """`tries`, or fewer where the times of the calls leave no room for so many."""
+    """`tries`, or fewer where the times of the calls leave no room for all of them."""
     last = calls.get(call_key(plan.cdr) or "") if stage in _ENDED else None
     pause = pause_of(plan) if last else None
     if last is None or last.init_at is None or plan.start_at is None or pause is None:

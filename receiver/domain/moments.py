@@ -12,7 +12,7 @@ _LOST_PLUS = re.compile(r" (?=\d\d:?\d\d$)")
 """What was a plus before a sender left it unescaped in a form."""
 
 _UNITS = {10: 1.0, 13: 1e3, 16: 1e6, 19: 1e9}
-"""Number of digits → in how many parts of a second a moment of our age has so many."""
+"""Number of digits of a present-day moment → units in one second."""
 
 _DATES_OF_DIGITS = {12: "%Y%m%d%H%M", 14: "%Y%m%d%H%M%S", 17: "%Y%m%d%H%M%S%f"}
 """Number of digits → the date that they may be. As ms or µs each number would be of another age."""

@@ -55,7 +55,7 @@ class Timeline:
     deliveries of no task. `wanting`: calls whose record has not been heard. `made`: the attempts one by one;
     `verdict`: what the task came to. `region`: the country of numbers that are written without its code.
     `a_number`, `b_number`, `planned_at`: by the API, or else as the hooks claim them. `crowding`: CROWDED
-    where there are more facts than are folded, FROZEN where there are so many that it is not folded again,
+    where there are more facts than are folded, FROZEN beyond the number up to which it is folded again,
     otherwise 0.
     """
 

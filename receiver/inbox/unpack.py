@@ -40,7 +40,7 @@ def unpack(body: bytes, encoding: str) -> Unpacked:
 
 
 def _unpack(body: bytes, may_be_bare: bool) -> Unpacked | None:
-    """None for what is not compressed."""
+    """None where it is not compressed."""
     if body.startswith(PACKED):
         found = _inflate(body, _ANY_HEADER)
         if found.body or body.startswith(PACKED[0]):

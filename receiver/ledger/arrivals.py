@@ -11,8 +11,8 @@ from receiver.domain.facts import Fact
 from receiver.ledger import dirty
 from receiver.ledger.dirty import DirtyTask
 from receiver.store.bulk import insert, is_postgres, run, write
+from receiver.store.locks import share_appending
 from receiver.store.rows import fact_row, fact_values
-from receiver.store.statements import share_appending
 from receiver.store.tables import FACT
 
 

@@ -13,7 +13,7 @@ from receiver.domain.timeline import FROZEN, Timeline
 from receiver.ledger import dirty
 from receiver.ledger.dirty import DirtyTask
 from receiver.ledger.telling import tell
-from receiver.store import statements
+from receiver.store import locks, statements
 from receiver.store.outbox import tell_operator
 from receiver.store.rows import key_of, queue_row
 from receiver.store.statements import Known, Subject
@@ -51,7 +51,7 @@ def record(connection: Connection, facts: Sequence[Fact], fold: Fold) -> list[Ch
     another receiver folds: to wait for it in here would hold up this one's own folding.
     """
     # First the lock, then rows: two receivers that record the same facts cannot wait for each other.
-    if not statements.try_lock_folding(connection):
+    if not locks.try_lock_folding(connection):
         return None
     first: dict[str, Fact] = {}
     for fact in facts:
@@ -69,7 +69,7 @@ def fold_some(
     connection: Connection, most: int, now: float, fold: Fold, without: Collection[DirtyTask] = ()
 ) -> Folded:
     """Fold the tasks that have been dirty for longest, `without` these. `now`: epoch seconds."""
-    if not statements.try_lock_folding(connection):
+    if not locks.try_lock_folding(connection):
         return Folded(0, is_taken=True)
     tasks = dirty.due(connection, now, most, without)
     return Folded(len(tasks), _fold_dirty(connection, tasks, fold))
@@ -77,7 +77,7 @@ def fold_some(
 
 def fold_these(connection: Connection, tasks: Sequence[DirtyTask], fold: Fold) -> list[Change]:
     """Fold these of the dirty tasks."""
-    statements.lock_folding(connection)
+    locks.lock_folding(connection)
     return _fold_dirty(connection, tasks, fold)
 
 

@@ -11,7 +11,7 @@ from receiver.domain.readings import FactPlace, current_of, fact_id, new_reading
 from receiver.ledger import dirty
 from receiver.ledger.arrivals import Arrival, Delivery
 from receiver.ledger.dirty import DirtyTask
-from receiver.store import statements
+from receiver.store import locks, statements
 from receiver.store.bulk import among, run
 from receiver.store.rows import read_fact
 from receiver.store.tables import DELIVERY
@@ -82,7 +82,7 @@ def add_readings(connection: Connection, rereads: Sequence[Reread], now: float) 
     problems; what changed. None, and nothing is done, while another receiver folds. `now`: epoch seconds.
     """
     # As for recording: without the lock a task could be folded or deleted while its facts are looked at.
-    if not statements.try_lock_folding(connection):
+    if not locks.try_lock_folding(connection):
         return None
     ids = [each.delivery.id for each in rereads]
     query = select(DELIVERY.c.id, DELIVERY.c.problem).where(among(connection, DELIVERY.c.id, ids))

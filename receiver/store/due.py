@@ -7,7 +7,7 @@ from sqlalchemy import ColumnElement, Connection, Row, Select, and_, bindparam, 
 
 from receiver.domain.timeline import Purpose
 from receiver.store.bulk import among
-from receiver.store.statements import lock_folding
+from receiver.store.locks import lock_folding
 from receiver.store.tables import TASK
 
 _COLUMNS = tuple(

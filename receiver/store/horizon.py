@@ -12,7 +12,7 @@ from sqlalchemy import Connection
 from receiver.store.bulk import run
 from receiver.store.chunks import Wanted
 from receiver.store.engine import Store
-from receiver.store.statements import last_fact
+from receiver.store.locks import last_fact
 
 _ON_THE_WAY_S = 15.0
 """Seconds in which what was heard is on disk, whichever of several receivers heard it: an answer takes at

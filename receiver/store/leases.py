@@ -2,11 +2,33 @@
 
 from typing import NamedTuple
 
-from sqlalchemy import Connection, and_, delete, func, not_, or_, select, text
+from sqlalchemy import JSON, Column, Connection, and_, delete, func, not_, or_, select, text
+from sqlmodel import Field, SQLModel
 
 from receiver.domain.sharing import Board, to_take
 from receiver.store.bulk import among, is_postgres, write
-from receiver.store.tables import LEASE, PRESENCE
+from receiver.store.tables import table
+
+
+class LeaseRow(SQLModel, table=True):
+    """Work that one receiver at a time does: `holder`, until `expires_at`. Without a row it is free."""
+
+    __tablename__ = "lease"
+    name: str = Field(primary_key=True)
+    holder: str
+    expires_at: float
+
+
+class PresenceRow(SQLModel, table=True):
+    """A receiver, which counts as alive until `expires_at`, and the leases that it could hold."""
+
+    __tablename__ = "presence"
+    receiver: str = Field(primary_key=True)
+    leases: list[str] = Field(sa_column=Column(JSON, nullable=False))
+    expires_at: float
+
+
+LEASE, PRESENCE = table(LeaseRow), table(PresenceRow)
 
 _LEASING = int.from_bytes(b"leases", "big")
 """The number of the advisory lock under which receivers take their turns; the same in every version."""

@@ -137,7 +137,7 @@ def _read(connection: Connection, seqs: Sequence[int]) -> list[Claimed]:
 
 
 _MINE = "seq = ? AND subscription = ? AND claimed_until = ?"
-"""Whoever claims it later claims it until another moment."""
+"""A later claim of the same message ends at another time."""
 
 
 def give_back(connection: Connection, claims: Iterable[Claimed]) -> None:

@@ -27,7 +27,7 @@ from sqlalchemy import (
 from receiver.domain.facts import id_time
 from receiver.domain.known import MOST_READ
 from receiver.domain.readings import place_of
-from receiver.store import naming, statements
+from receiver.store import locks, naming, statements
 from receiver.store.bulk import among, run
 from receiver.store.counted import ATTEMPT
 from receiver.store.outbound import MESSAGE, OPEN, OUTCOME, POSTING
@@ -101,7 +101,7 @@ def delete_tasks(
     A crowded task loses its old facts that are not folded, and goes itself once it has no younger ones.
     """
     # Who folds a task that loses its facts meanwhile would write it anew.
-    if not statements.try_lock_folding(connection):
+    if not locks.try_lock_folding(connection):
         return None
     query = select(TASK.c.key, TASK.c.crowding).where(TASK.c.account == account, *_is_expired(before))
     rows = connection.execute(query.where(among(connection, TASK.c.key, keys))).all()

@@ -22,7 +22,7 @@ from sqlalchemy import (
 )
 
 from receiver.errors import SchemaError
-from receiver.store import counted, outbound  # noqa: F401 - their tables belong to the schema
+from receiver.store import counted, leases, outbound, tokens  # noqa: F401 - their tables belong to the schema
 from receiver.store.relations import drop_views, make_views
 from receiver.store.tables import METADATA
 

@@ -25,7 +25,7 @@ _WRITER_KIB, _READER_KIB = 8 * 1024, 2 * 1024
 _LOOK_EVERY = 100_000
 """Steps of SQLite's machine between two looks at the time limit: some milliseconds. Each needs Python."""
 _LOG_BYTES = 64 * 2**20
-"""The log is cut back to so many bytes once all of it is in the database: one long reader makes it grow."""
+"""Size of the log in bytes after a checkpoint: a long read lets it grow, and it would stay that large."""
 
 
 def open_backend(path: Path, patience: float | None) -> Backend:

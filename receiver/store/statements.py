@@ -4,12 +4,13 @@ from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, Row, Table, func, select
+from sqlalchemy import Connection, Row, Table, select
 from sqlalchemy.dialects import postgresql, sqlite
 
 from receiver.domain.facts import ARRIVAL, Fact
 from receiver.domain.known import MOST_READ
 from receiver.domain.timeline import Timeline
+from receiver.store import locks
 from receiver.store.bulk import among, is_postgres, run, write
 from receiver.store.naming import BY_REF, BY_TASK_ID, in_order
 from receiver.store.rollups import Counted, Deltas, counted_of, drop_attempts, put_attempts, standard
@@ -43,49 +44,12 @@ class Known(NamedTuple):
 FACT_COLUMNS = tuple(FACT.c[name] for name in ("id", "account", "at", "kind", "said", "ref", "task_id"))
 """What `read_fact` reads."""
 
-_FOLDING = 0x7265_6365_6976
-"""The number of the advisory lock under which facts are folded; the same in every version."""
-
-
-def lock_folding(connection: Connection) -> None:
-    """From here to its end only this transaction, of all receivers, folds. SQLite has one writer anyway."""
-    if is_postgres(connection):
-        connection.execute(select(func.pg_advisory_xact_lock(_FOLDING)))
-
-
-def try_lock_folding(connection: Connection) -> bool:
-    """The same without waiting; False where another one folds."""
-    return not is_postgres(connection) or bool(
-        connection.scalar(select(func.pg_try_advisory_xact_lock(_FOLDING)))
-    )
-
-
-_APPENDING = 0x6661_6374_7300
-"""The number of the advisory lock that all hold who append facts, beside each other; the same in every
-version.
-"""
-
-
-def share_appending(connection: Connection) -> None:
-    """Before facts get their numbers: until the transaction ends, nobody takes a later one for the last."""
-    if is_postgres(connection):
-        connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock_shared({_APPENDING})")
-
-
-def last_fact(connection: Connection) -> int | None:
-    """The number of a fact up to which none is missing any more, on PostgreSQL: transactions that gave out
-    numbers before have ended. It says nothing of what this transaction sees, which may be older.
-    """
-    connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_APPENDING})")
-    last = "pg_sequence_last_value(pg_get_serial_sequence('fact', 'seq')::regclass)"
-    return connection.exec_driver_sql(f"SELECT greatest({last}, (SELECT max(seq) FROM fact))").scalar()  # noqa: S608 - our own words
-
 
 def add_facts(connection: Connection, facts: Sequence[Fact]) -> set[str]:
     """Append the facts that are new; the ids of those. The unique constraint decides what is new."""
     if not facts:
         return set()
-    share_appending(connection)
+    locks.share_appending(connection)
     statement = _insert(connection, FACT).on_conflict_do_nothing(index_elements=["id"]).returning(FACT.c.id)
     return set(connection.execute(statement, [fact_row(fact) for fact in facts]).scalars())
 
@@ -138,7 +102,7 @@ _AT_ONCE = 2 * MOST_READ
 
 def facts_of(connection: Connection, account: str, keys: Iterable[str]) -> dict[str, list[Fact]]:
     """Key → all facts of that task. Of a task with more than MOST_READ facts MOST_READ + 1: those recorded
-    first, and if so many name its ref, none that names only its task id.
+    first. If that many name its ref, none that names only its task id.
     """
     refs, task_ids = _split(keys)
     found: dict[str, list[Fact]] = defaultdict(list)

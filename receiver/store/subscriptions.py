@@ -8,9 +8,9 @@ from sqlalchemy import ColumnElement, Connection, Row, Select, delete, func, ins
 from receiver.domain.outcomes import Outcome
 from receiver.domain.wishes import Wish
 from receiver.store.bulk import among, write
+from receiver.store.locks import lock_folding
 from receiver.store.outbound import MESSAGE, OPEN, OUTCOME, POSTING, SUBSCRIPTION, UNSETTLED
 from receiver.store.outbox import add_outcomes, seqs_of
-from receiver.store.statements import lock_folding
 
 STATES = ("active", "paused", "disabled")
 

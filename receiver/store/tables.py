@@ -279,35 +279,6 @@ class SweepRow(SQLModel, table=True):
     error: str | None = None
 
 
-class LeaseRow(SQLModel, table=True):
-    """Work that one receiver at a time does: `holder`, until `expires_at`. Without a row it is free."""
-
-    __tablename__ = "lease"
-    name: str = Field(primary_key=True)
-    holder: str
-    expires_at: float
-
-
-class PresenceRow(SQLModel, table=True):
-    """A receiver, which counts as alive until `expires_at`, and the leases that it could hold."""
-
-    __tablename__ = "presence"
-    receiver: str = Field(primary_key=True)
-    leases: list[str] = Field(sa_column=Column(JSON, nullable=False))
-    expires_at: float
-
-
-class ApiTokenRow(SQLModel, table=True):
-    """An API token: only its hash is kept."""
-
-    __tablename__ = "api_token"
-    name: str = Field(primary_key=True)
-    hash: str = Field(unique=True)
-    scopes: str
-    created_at: float
-    revoked_at: float | None = None
-
-
 METADATA = SQLModel.metadata
 
 
@@ -319,5 +290,4 @@ def table(row: type[SQLModel]) -> Table:
 DELIVERY, FACT, LINK = table(DeliveryRow), table(FactRow), table(LinkRow)
 TASK, FINDING, QUEUE = table(TaskRow), table(FindingRow), table(QueueRow)
 INBOX, SET_ASIDE, DIRTY_TASK = table(InboxRow), table(SetAsideRow), table(DirtyTaskRow)
-SWEEP, API_TOKEN = table(SweepRow), table(ApiTokenRow)
-LEASE, PRESENCE = table(LeaseRow), table(PresenceRow)
+SWEEP = table(SweepRow)

@@ -4,8 +4,23 @@ from collections.abc import Mapping
 from typing import Any
 
 from sqlalchemy import Connection, delete, insert, update
+from sqlmodel import Field, SQLModel
 
-from receiver.store.tables import API_TOKEN
+from receiver.store.tables import table
+
+
+class ApiTokenRow(SQLModel, table=True):
+    """An API token: only its hash is kept."""
+
+    __tablename__ = "api_token"
+    name: str = Field(primary_key=True)
+    hash: str = Field(unique=True)
+    scopes: str
+    created_at: float
+    revoked_at: float | None = None
+
+
+API_TOKEN = table(ApiTokenRow)
 
 
 def add_token(connection: Connection, row: Mapping[str, Any]) -> None:

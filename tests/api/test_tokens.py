@@ -5,7 +5,7 @@ from sqlalchemy import select
 
 from receiver.api.tokens import authenticate, create_token, list_tokens, revoke_token
 from receiver.errors import InputError, NotFoundError
-from receiver.store.tables import API_TOKEN
+from receiver.store.tokens import API_TOKEN
 from tests.api.rig import T0, Rig, running_rig
 
 pytestmark = pytest.mark.anyio

@@ -9,7 +9,7 @@ from sqlalchemy import insert
 
 from receiver.sections import ReconcileSettings
 from receiver.store.engine import Store
-from receiver.store.tables import LEASE
+from receiver.store.leases import LEASE
 from tests.app.serving import serving
 
 pytestmark = pytest.mark.anyio

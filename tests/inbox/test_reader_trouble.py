@@ -17,7 +17,7 @@ from receiver.inbox import inbox, reader
 from receiver.ledger import backlog, folder
 from receiver.ledger.arrivals import Arrival, add_arrivals
 from receiver.ledger.throttle import Throttle
-from receiver.store import statements
+from receiver.store import locks
 from receiver.store.tables import DIRTY_TASK, FACT, INBOX, TASK
 from tests.inbox.inbox_env import InboxEnv, check, open_inbox, raw_hooks
 from tests.ledger.house import other_process
@@ -137,7 +137,7 @@ async def test_hooks_are_read_while_another_receiver_folds(
     target = prepared_database(postgres)
     async with open_inbox(target) as env:
         with other_process(target) as other:
-            statements.lock_folding(other)
+            locks.lock_folding(other)
             for number in range(5):
                 await env.append(*raw_hooks(3, 3 * number))
                 async with asyncio.timeout(1):

@@ -19,7 +19,7 @@ from receiver.domain.known import Known, sort
 from receiver.ledger import folder
 from receiver.ledger.arrivals import Arrival
 from receiver.rebuild import verify
-from receiver.store import statements
+from receiver.store import locks
 from receiver.store.tables import DELIVERY, DIRTY_TASK, FACT
 from tests.domain.strategies import facts_of_one_task
 from tests.factories import delivery, finished, hook, queue
@@ -153,7 +153,7 @@ async def test_hooks_are_kept_while_another_receiver_folds_for_long_and_observat
     seen_later = [finished("failed", 30.0)]
     async with open_house(target) as house, asyncio.timeout(PATIENCE_S):
         with other_process(target) as other:
-            statements.lock_folding(other)
+            locks.lock_folding(other)
             recording = asyncio.create_task(house.ledger.record(seen_later))
             await asyncio.sleep(0.1)
             await asyncio.gather(*(house.accept(Arrival(delivery(fact.id), fact)) for fact in heard))

@@ -12,7 +12,7 @@ from receiver.ledger import dirty
 from receiver.ledger.dirty import DirtyTask
 from receiver.rebuild import rebuild, verify
 from receiver.retention import MOST_ROWS, Keep, Pruning
-from receiver.store import statements
+from receiver.store import locks
 from receiver.store.engine import Store
 from receiver.store.outbound import MESSAGE, SUBSCRIPTION
 from receiver.store.tables import LINK
@@ -228,7 +228,7 @@ async def test_while_another_receiver_folds_no_task_is_deleted(postgres: str) ->
         await live(store, life("r1", "1", days_ago(40)))
         async with aclosing(Pruning(store, Keep(tasks=30 * DAY), NOW).batches()) as batches:
             with other.transaction() as connection:
-                statements.lock_folding(connection)
+                locks.lock_folding(connection)
                 assert [(await anext(batches)).deleted for _ in range(3)] == [{}, {}, {}]
             assert (await anext(batches)).deleted["task"] == 1
 

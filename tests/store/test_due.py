@@ -9,7 +9,7 @@ from receiver.domain.facts import Fact
 from receiver.domain.fold import fold
 from receiver.domain.timeline import Purpose
 from receiver.errors import StoreUnavailableError
-from receiver.store import due, statements
+from receiver.store import due, locks, statements
 from receiver.store.due import Delay
 from receiver.store.engine import Store
 from receiver.store.tables import TASK
@@ -197,7 +197,7 @@ def test_who_delays_waits_for_who_folds(postgres: str) -> None:
     put(folding, planned(1, 1.0))
     (row,) = read(folding, "progress", 1.0)
     with folding.transaction() as connection:
-        statements.lock_folding(connection)
+        locks.lock_folding(connection)
         with pytest.raises(StoreUnavailableError):
             delay(delaying, Delay(row, 2.0, 1))
     delay(delaying, Delay(row, 2.0, 1))

@@ -13,9 +13,8 @@ from sqlalchemy import Table, select, update
 from receiver.domain.sharing import Board
 from receiver.errors import StoreUnavailableError
 from receiver.store.engine import Store
-from receiver.store.leases import Ask, take_turn
+from receiver.store.leases import LEASE, PRESENCE, Ask, take_turn
 from receiver.store.postgres import is_url
-from receiver.store.tables import LEASE, PRESENCE
 from tests.postgres import prepared_database
 
 ALL = ("a", "b")
