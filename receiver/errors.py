@@ -25,7 +25,12 @@ What is expected is a return value, not an error. Texts carry no secret, token o
 
 
 class ReceiverError(Exception):
-    """The root of the tree."""
+    """The root of the tree. The text is the first argument: an error that travels between processes is made
+    anew from all of them.
+    """
+
+    def __str__(self) -> str:
+        return str(self.args[0]) if self.args else ""
 
 
 class SettingsError(ReceiverError):
@@ -36,9 +41,12 @@ class InputError(ReceiverError):
     """A caller's input cannot be used. `field` names it, the text says what would be accepted."""
 
     def __init__(self, field: str, problem: str) -> None:
-        super().__init__(f"{field}: {problem}")
+        super().__init__(field, problem)
         self.field = field
         self.problem = problem
+
+    def __str__(self) -> str:
+        return f"{self.field}: {self.problem}"
 
 
 class NotFoundError(ReceiverError):
@@ -89,7 +97,7 @@ class SchedulerRefusedError(SchedulerError):
     """A 4xx answer that a retry cannot mend. `status` is the HTTP status."""
 
     def __init__(self, text: str, status: int) -> None:
-        super().__init__(text)
+        super().__init__(text, status)
         self.status = status
 
 
@@ -105,7 +113,7 @@ class QuotaExhaustedError(SchedulerError):
     """The hourly quota is used up. `reset_at`: epoch seconds (UTC) when calls succeed again."""
 
     def __init__(self, text: str, reset_at: float) -> None:
-        super().__init__(text)
+        super().__init__(text, reset_at)
         self.reset_at = reset_at
 
 
@@ -113,5 +121,5 @@ class AmbiguousCreateError(SchedulerError):
     """A creation whose answer was lost and whose fate could not be found out. `refs`: the tasks in doubt."""
 
     def __init__(self, text: str, refs: tuple[str, ...]) -> None:
-        super().__init__(text)
+        super().__init__(text, refs)
         self.refs = refs

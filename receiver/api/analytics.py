@@ -14,7 +14,7 @@ from receiver.analytics.flat import as_csv
 from receiver.analytics.intervals import Share
 from receiver.analytics.question import Question, read_by, read_period
 from receiver.analytics.report import Report, Value, report
-from receiver.api.analytics_params import ComparisonQuery, ScopeQuery
+from receiver.api.analytics_params import FIGURE_QUERIES, ComparisonQuery, ScopeQuery
 from receiver.api.analytics_shapes import (
     AskedAbout,
     Cell,
@@ -38,15 +38,18 @@ def answer_figure(figure: Figure) -> Callable[[Call[Any, None]], Awaitable[Respo
 
     async def answer(call: Call[Any, None]) -> Response:
         media = chosen(call.accept, (JSON, CSV))
-
-        # Written in the reader's thread as well: thousands of rows would keep hooks waiting.
-        def read(connection: Connection) -> Response:
-            answered = report(connection, figure, figure_question(connection, figure, call.query))
-            return Response(as_csv(answered) if media == CSV else figure_json(answered), media_type=media)
-
-        return await call.parts.store.read(read, "heavy")
+        body = await call.parts.store.compute(_figure_body, figure.name, call.query.model_dump(), media)
+        return Response(body, media_type=media)
 
     return answer
+
+
+def _figure_body(connection: Connection, name: str, asked: Mapping[str, Any], media: str) -> str | bytes:
+    """Text as well: to write thousands of rows would keep hooks waiting."""
+    figure = FIGURES[name]
+    question = figure_question(connection, figure, FIGURE_QUERIES[name](**asked))
+    answered = report(connection, figure, question)
+    return as_csv(answered) if media == CSV else figure_json(answered)
 
 
 def figure_question(connection: Connection, figure: Figure, asked: Any) -> Question:
@@ -71,14 +74,12 @@ def scope_question(connection: Connection, asked: ScopeQuery) -> Question:
 
 async def answer_comparison(call: Call[ComparisonQuery, None]) -> ComparisonAnswer:
     """Two periods, queues or accounts side by side. Raises InputError."""
-    asked = call.query
-    figure = FIGURES[asked.figure]
+    return await call.parts.store.compute(_comparison, call.query)
 
-    def read(connection: Connection) -> ComparisonAnswer:
-        one = replace(scope_question(connection, asked), basis=asked.basis)
-        return comparison_answer(compare(connection, figure, one, _other(asked, one)))
 
-    return await call.parts.store.read(read, "heavy")
+def _comparison(connection: Connection, asked: ComparisonQuery) -> ComparisonAnswer:
+    one = replace(scope_question(connection, asked), basis=asked.basis)
+    return comparison_answer(compare(connection, FIGURES[asked.figure], one, _other(asked, one)))
 
 
 def comparison_answer(compared: Comparison) -> ComparisonAnswer:

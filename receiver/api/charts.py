@@ -4,22 +4,17 @@ from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from typing import Literal
 
-from anyio import CapacityLimiter
-from anyio.to_thread import run_sync
 from pydantic import Field
 from sqlalchemy import Connection
 from starlette.responses import Response
 
-from receiver.analytics.charts import CHARTS, Media, Shown, chart_named, read_chart, render
+from receiver.analytics.charts import CHARTS, Media, chart_named, read_chart, render
 from receiver.analytics.figures import FIGURES
 from receiver.api.analytics import scope_question
 from receiver.api.analytics_params import ScopeQuery
 from receiver.api.endpoint import Call, Endpoint
 
 TYPES: dict[Media, str] = {"svg": "image/svg+xml", "png": "image/png"}
-
-_one_at_a_time = CapacityLimiter(1)
-"""Drawing takes a second of a core, which hooks need more."""
 
 
 class ChartQuery(ScopeQuery):
@@ -37,17 +32,18 @@ def draw(media: Media) -> Callable[[Call[ChartQuery, None]], Awaitable[Response]
     """The chart that the path names. Raises NotFoundError, InputError, NotInstalledError."""
 
     async def answer(call: Call[ChartQuery, None]) -> Response:
-        chart = chart_named(call.path["chart"])
-        basis = call.query.basis or FIGURES[chart.figure].basis[0]
-
-        def read(connection: Connection) -> Shown:
-            return read_chart(connection, chart, replace(scope_question(connection, call.query), basis=basis))
-
-        shown = await call.parts.store.read(read, "heavy")
-        picture = await run_sync(render, shown, media, limiter=_one_at_a_time)
+        name = chart_named(call.path["chart"]).name
+        picture = await call.parts.store.compute(_picture, name, call.query, media)
         return Response(picture, media_type=TYPES[media])
 
     return answer
+
+
+def _picture(connection: Connection, name: str, asked: ChartQuery, media: Media) -> bytes:
+    chart = chart_named(name)
+    basis = asked.basis or FIGURES[chart.figure].basis[0]
+    shown = read_chart(connection, chart, replace(scope_question(connection, asked), basis=basis))
+    return render(shown, media)
 
 
 def _endpoint(media: Media) -> Endpoint:

@@ -108,7 +108,7 @@ class Sweeper:
         desk.metrics.sweeps.labels("partial" if seen.broken else "complete").inc()
         if seen.broken:
             row["error"] = f"complete but for {len(seen.broken)}"
-        elif seen.proves_absence and seen.reading.is_whole:
+        elif seen.proves_absence and seen.reading.proves_absence:
             self._note_complete(queue_id, row["started_at"])
         await desk.save_sweep(row)
         _log.debug("queue swept", account=desk.account, queue=queue_id, tasks=len(seen.ids))

@@ -7,7 +7,7 @@ from receiver.errors import AmbiguousCreateError, SchedulerError
 from receiver.scheduler.answers import TASKS, Answer, records
 from receiver.scheduler.exchange import Request
 from receiver.scheduler.faults import InDoubtError
-from receiver.scheduler.listing import Listing
+from receiver.scheduler.listing import Listing, Reading
 from receiver.scheduler.matching import Marks, found, in_order, marks_of, may_be_ours, refs
 from receiver.scheduler.session import Session
 from receiver.scheduler.wire import NewTask, TaskRecord
@@ -48,12 +48,15 @@ class _Work:
 
 @dataclass(frozen=True, slots=True)
 class _Look:
-    """A whole list of the queue, read between two moments. `shows_finished`: on each of its pages."""
+    """A list of the queue, read between two moments. `shows_finished`: on each of its pages.
+    `proves_absence`: it goes to its end, and shows a task that was created before.
+    """
 
     began: float
     ended: float
     listed: list[TaskRecord]
     shows_finished: bool
+    proves_absence: bool
 
 
 class TaskCreator:
@@ -64,6 +67,8 @@ class TaskCreator:
         self._account = session.account
         self._clock = session.clock
         self._listing = listing
+        self._newest: dict[str, str] = {}
+        """Queue → the last task of it that is known to have been created."""
 
     async def create(self, queue_id: str | int, tasks: Sequence[NewTask]) -> list[TaskRecord]:
         """The created tasks in the order given. Any error but AmbiguousCreateError: none was created."""
@@ -71,7 +76,8 @@ class TaskCreator:
         size = self._account.create_chunk
         try:
             for first in range(0, len(tasks), size):
-                await self._chunk(work, range(len(tasks))[first : first + size])
+                await self._chunk(work, indexes := range(len(tasks))[first : first + size])
+                self._newest[str(queue_id)] = work.created[indexes[-1]].id
         except SchedulerError as error:
             if not work.created and not work.doubted:
                 raise
@@ -130,18 +136,24 @@ class TaskCreator:
 
     async def _look(self, queue_id: str | int) -> _Look:
         began = self._clock.now()
-        pages = [page async for page in self._listing.pages(self._account.tasks_url(queue_id))]
+        reading = Reading()
+        pages = [page async for page in self._listing.pages(self._account.tasks_url(queue_id), reading)]
         shows_finished = bool(pages) and all(any(task.is_finished for task in page) for page in pages)
-        return _Look(began, self._clock.now(), [task for page in pages for task in page], shows_finished)
+        listed = [task for page in pages for task in page]
+        newest = self._newest.get(str(queue_id))
+        shows_newest = newest is None or any(task.id == newest for task in listed)
+        proves_absence = reading.proves_absence and shows_newest
+        return _Look(began, self._clock.now(), listed, shows_finished, proves_absence)
 
     def _is_absent(self, work: _Work, index: int, look: _Look, moment: float) -> bool:
         """Whether a task that is not listed, and was not there before `moment`, does not exist at all.
 
-        A list may hide finished tasks, so it must show some, or this one cannot have finished yet.
+        A list may end too early, so it must go to its end; it may hide finished tasks, so it must show some,
+        or this one cannot have finished yet.
         """
         over = work.tasks[index].starts_at(moment) + self._account.quickest_call
         shown = self._account.lists_finished or look.shows_finished or look.ended < over
-        return shown and bool(work.marks[index])
+        return look.proves_absence and shown and bool(work.marks[index])
 
 
 def _answered(answer: Answer) -> list[TaskRecord]:

@@ -12,6 +12,10 @@ from receiver.scheduler.session import Session
 from receiver.scheduler.wire import QueueRecord, TaskRecord
 
 MOST_PAGES = 10_000
+LIKELY_CAPS = frozenset(
+    (10, 20, 25, 30, 50, 64, 100, 128, 200, 250, 256, 300, 400, 500, 512, 1000, 1024, 2000, 5000, 10_000)
+)
+"""Lengths at which servers end their lists, with an empty page behind, whatever more there is."""
 MOST_STALE = 20
 """Pages in a row that bring nothing new, each unlike the one before: more are not read."""
 DOUBTS = (1.0, 4.0)
@@ -44,6 +48,15 @@ class Reading:
     _seen: set[str] = field(default_factory=set)
     _last: set[str] | None = None
     _stale: int = 0
+
+    @property
+    def proves_absence(self) -> bool:
+        """Whether a task that was not shown is not there, unless the server hides some kind of tasks."""
+        return self.is_whole and len(self._seen) not in LIKELY_CAPS
+
+    def end(self) -> None:
+        """There is no further page."""
+        self.is_whole = True
 
     def is_over(self, ids: set[str]) -> bool:
         """Whether the page with these ids shows that there is no further one."""
@@ -103,20 +116,22 @@ class Listing(Generic[R]):
         before, latest, size = self._latest
         return number > 1 and not ((before, latest) == (url, number - 1) and size < self._longest)
 
-    async def pages(self, url: str) -> AsyncIterator[list[R]]:
-        """The new records of each page, until one is surely the last: short, empty or the one before again.
+    async def pages(self, url: str, whole: Reading | None = None) -> AsyncIterator[list[R]]:
+        """The new records of each page, until one is the last: short, empty or the one before again.
 
-        A failed page raises, and so does a record that cannot be read where the list is strict.
+        `whole`: a short page is not the last, since lists may hide some of its tasks; what came of it stands
+        in `whole`. A failed page raises, and so does a record that cannot be read where the list is strict.
         """
         self.broken = ()
         seen: set[str] = set()
-        reading = Reading()
+        reading = whole or Reading()
         size = 0
         for number in range(1, MOST_PAGES + 1):
             try:
                 salvaged = await self.page(url, number)
             except SchedulerNotFoundError:
                 if 0 < size < self._session.account.per_page:
+                    reading.end()
                     return  # asked for one page more than there may be, to be sure
                 raise
             if salvaged.broken and self._kind.is_strict:
@@ -130,6 +145,6 @@ class Listing(Generic[R]):
                 yield list(new.values())
             seen |= new.keys()
             size = len(page)
-            if size < max(self._longest, self._kind.least_page):
+            if whole is None and size < max(self._longest, self._kind.least_page):
                 return
         raise SchedulerUnreachableError(f"{self._kind.operation}: the list has no end")

@@ -8,9 +8,9 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, asynccontextmanager, contextmanager, nullcontext, suppress
 from copy import copy
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
-from typing import Any, Protocol, Self, TypeVar
+from typing import Any, Concatenate, ParamSpec, Protocol, Self, TypeVar
 
 from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
@@ -20,8 +20,10 @@ from receiver.store import postgres, schema, sqlite
 from receiver.store.backend import Backend
 from receiver.store.faults import translated_error
 from receiver.store.lanes import LANES, Lane, LaneThreads
+from receiver.store.processes import LaneProcesses, give_way
 
 Result = TypeVar("Result")
+Args = ParamSpec("Args")
 
 _OVERTIME_S, _LOOK_AGAIN_S = 2.0, 1.0
 """Seconds beyond the patience after which an append hangs, since the server itself would have given up by
@@ -60,6 +62,7 @@ class Store:
             self.appending = asyncio.Lock()
         self._append_s = None if patience is None or self._backend.cut is None else patience + _OVERTIME_S
         self._lanes = {lane: LaneThreads(lane) for lane in LANES}
+        self._processes = LaneProcesses(partial(_compute, (target, patience)))
         self._lane: Lane = "work"
         self._when_unavailable: list[Callable[[StoreUnavailableError], None]] = []
 
@@ -160,6 +163,15 @@ class Store:
         threads = self._lanes[lane or self._lane]
         return await threads.run(_within(partial(self.snapshot, threads.rules.limit_s), work))
 
+    async def compute(
+        self, work: Callable[Concatenate[Connection, Args], Result], *args: Args.args, **kwargs: Args.kwargs
+    ) -> Result:
+        """Run `work` on a snapshot in a process of its own: for reads with much to compute in Python. What is
+        handed over is pickled. Raises what `read` raises of the lane "heavy", and what `work` does.
+        """
+        result: Result = await self._processes.run(work, args, kwargs)
+        return result
+
     @asynccontextmanager
     async def claim(self) -> AsyncIterator[Claim]:
         """A transaction that stays open while rows which it has locked are worked on. It is committed at the
@@ -208,6 +220,24 @@ class Store:
         for threads in self._lanes.values():
             threads.close()
         self._backend.close()
+
+
+@cache
+def _store_of_process(target: str | Path, patience: float | None) -> Store:
+    give_way()
+    return Store(target, patience)
+
+
+def _compute(
+    opening: tuple[str | Path, float | None],
+    limit_s: float,
+    work: Callable[..., Result],
+    args: tuple[Any, ...],
+    kwargs: dict[str, Any],
+) -> Result:
+    """In a process of its own."""
+    with _store_of_process(*opening).snapshot(limit_s) as connection:
+        return work(connection, *args, **kwargs)
 
 
 def _within(

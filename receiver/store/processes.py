@@ -1,0 +1,59 @@
+"""Reads that compute much, in processes of their own: in one process Python runs one thread at a time, and
+they would take turns with what answers hooks and sends outcomes.
+"""
+
+import os
+from collections.abc import Callable
+from typing import Any
+
+from anyio import BrokenWorkerProcess, CapacityLimiter, fail_after
+from anyio.to_process import run_sync
+
+from receiver.errors import StoreUnavailableError, TimeLimitError, TooManyReadsError
+from receiver.store.lanes import LaneRules
+
+COMPUTING = LaneRules(2, limit_s=30.0, most_waiting=16)
+"""Processes instead of threads; the rest as for other heavy reads."""
+
+_NICENESS = 10
+_GRACE_S = 5.0
+"""Seconds beyond the limit after which a process that goes on computing is killed."""
+
+
+class LaneProcesses:
+    """Processes that are begun when they are first needed, and live on for some minutes without work. For one
+    event loop. `read`: what they do, with these arguments: the limit in seconds and those of `run`.
+    """
+
+    def __init__(self, read: Callable[..., Any]) -> None:
+        self.rules = COMPUTING
+        self._read = read
+        self._free = CapacityLimiter(COMPUTING.threads)
+        self._taken = 0
+
+    async def run(self, *args: Any) -> Any:
+        """What it returns, once a process is free. Arguments and result are pickled. Raises
+        TooManyReadsError, TimeLimitError, StoreUnavailableError, and what it raises.
+        """
+        rules = self.rules
+        most, limit_s = rules.most_waiting or 0, rules.limit_s or 0.0
+        if self._taken >= rules.threads + most:
+            raise TooManyReadsError(f"{most} heavy reads wait already")
+        self._taken += 1
+        try:
+            async with self._free:
+                with fail_after(limit_s + _GRACE_S):
+                    alone = CapacityLimiter(1)  # how many there are is counted here
+                    return await run_sync(self._read, limit_s, *args, cancellable=True, limiter=alone)
+        except TimeoutError:
+            raise TimeLimitError(f"the read took longer than {limit_s:.0f} s") from None
+        except BrokenWorkerProcess:
+            text = "the process of a heavy read ended early: see whether the machine has enough memory"
+            raise StoreUnavailableError(text) from None
+        finally:
+            self._taken -= 1
+
+
+def give_way() -> None:
+    """Let all other processes go first, for as long as this one lives."""
+    os.nice(_NICENESS)
