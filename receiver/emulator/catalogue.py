@@ -5,7 +5,6 @@ from dataclasses import asdict
 
 from receiver.emulator.dialects import DIALECTS
 from receiver.emulator.faults import FAULTS, PROFILES
-from receiver.emulator.heavy import LEFT_OUT
 from receiver.emulator.quirks import QUIRKS
 
 CATALOGUE: Mapping[str, Mapping[str, str]] = {
@@ -24,8 +23,6 @@ def catalogue_lines() -> list[str]:
     told += [f"  {name:<18} {heavy[name]:<6} {about}" for name, about in FAULTS.items()]
     told += ["", "An account may have these quirks (--quirk); --faults heavy draws some for each account:"]
     told += _lines("quirks")
-    if LEFT_OUT:
-        told += ["", f"--faults heavy leaves out: {', '.join(sorted(LEFT_OUT))}"]
     return told
 
 

@@ -8,7 +8,6 @@ from receiver.emulator import spelling, writing
 from receiver.emulator.chance import chance
 from receiver.emulator.config import DialectName
 from receiver.emulator.faults import Faults
-from receiver.emulator.heavy import LEFT_OUT
 from receiver.emulator.history import deciding_leg
 from receiver.emulator.records import Event, Task
 from receiver.emulator.spelling import Change, as_they_are
@@ -210,7 +209,7 @@ ODD: dict[DialectName, Dialect] = {
 DIALECTS: dict[DialectName, Dialect] = PLAIN | ODD
 
 _PLAIN: Sequence[DialectName] = tuple(PLAIN)
-_HEAVY: Sequence[DialectName] = tuple(name for name in ODD if name not in LEFT_OUT)
+_ODD: Sequence[DialectName] = tuple(ODD)
 
 
 def dialect_of(name: DialectName, faults: Faults, seed: int, task: Task) -> DialectName:
@@ -218,4 +217,4 @@ def dialect_of(name: DialectName, faults: Faults, seed: int, task: Task) -> Dial
     if name != "mixed":
         return name
     rng = chance(seed, "dialect", task.account, task.ordinal)
-    return rng.choice(_HEAVY if rng.random() < faults.odd_sender else _PLAIN)
+    return rng.choice(_ODD if rng.random() < faults.odd_sender else _PLAIN)

@@ -1,10 +1,8 @@
 """What goes wrong, and how often. Decisions are pure: probabilities and a generator in, a fate out."""
 
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass
 from random import Random
 from typing import Literal
-
-from receiver.emulator.heavy import LEFT_OUT
 
 Breakage = Literal["truncated", "garbled", "mislabelled"]
 Lost = Literal["closed", "502", "504"]
@@ -115,11 +113,7 @@ _HEAVY = Faults(
 )
 
 
-def _without_left_out(faults: Faults) -> Faults:
-    return replace(faults, **{each.name: 0.0 for each in fields(faults) if each.name in LEFT_OUT})
-
-
-PROFILES: dict[str, Faults] = {"none": Faults(), "light": _LIGHT, "heavy": _without_left_out(_HEAVY)}
+PROFILES: dict[str, Faults] = {"none": Faults(), "light": _LIGHT, "heavy": _HEAVY}
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,6 @@ from collections.abc import Collection
 from typing import Literal
 
 from receiver.emulator.chance import chance
-from receiver.emulator.heavy import LEFT_OUT
 
 QuirkName = Literal[
     "expired_403",
@@ -54,7 +53,7 @@ def quirks_of(account: str, named: Collection[QuirkName], share: float, seed: in
     """Those that are named, and each other one that heavy faults draw from with the probability `share`."""
     rng = chance(seed, "quirks", account)
     drawn = [name for name in QUIRKS if rng.random() < share]
-    return frozenset(named).union(name for name in drawn if name not in LEFT_OUT)
+    return frozenset(named).union(drawn)
 
 
 def expires_in(quirks: Quirks, seconds: float) -> dict[str, object]:

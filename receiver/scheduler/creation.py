@@ -131,6 +131,8 @@ class TaskCreator:
                 break
             absent = absent and all(self._is_absent(work, index, look, moment) for index in missing)
             absent = absent and not any(may_be_ours(task, sent_at) for task in look.listed)
+            # Of one sending all exist or none: where some are shown, the list ends before the others.
+            absent = absent and len(missing) == len(indexes)
             moment = look.began
         return absent
 

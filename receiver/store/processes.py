@@ -12,10 +12,12 @@ from anyio.to_process import run_sync
 from receiver.errors import StoreUnavailableError, TimeLimitError, TooManyReadsError
 from receiver.store.lanes import LaneRules
 
-COMPUTING = LaneRules(2, limit_s=30.0, most_waiting=16)
-"""Processes instead of threads; the rest as for other heavy reads."""
+_CORES = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
-_NICENESS = 10
+COMPUTING = LaneRules(min(max(_CORES - 1, 1), 2), limit_s=30.0, most_waiting=16)
+"""Processes instead of threads, and one core is left to all else; the rest as for other heavy reads."""
+
+_NICENESS = 19
 _GRACE_S = 5.0
 """Seconds beyond the limit after which a process that goes on computing is killed."""
 

@@ -14,6 +14,7 @@ import pytest
 from receiver.clock import WallClock
 from receiver.domain.fields import call_key
 from receiver.emulator import PROFILES, Emulator, EmulatorConfig, Faults, create_emulator
+from receiver.emulator.quirks import QuirkName
 from receiver.errors import (
     AmbiguousCreateError,
     QuotaExhaustedError,
@@ -193,10 +194,37 @@ async def persist(w: World, queue_id: str, tasks: list[NewTask]) -> list[TaskRec
     raise AssertionError("the quota never came back")
 
 
+LISTS: list[QuirkName] = [
+    "capped_lists",
+    "page_ignored",
+    "small_pages",
+    "newest_first",
+    "shifting_lists",
+    "no_urls_in_lists",
+]
+
+
 @pytest.mark.parametrize("seed", range(6))
 async def test_heavy_faults_never_create_a_task_twice_nor_lose_one_unsaid(seed: int) -> None:
-    faults = replace(PROFILES["heavy"], lose_create=0.3, error_before=0.1, error_after=0.1)
-    async with world(EmulatorConfig(seed=seed, faults=faults)) as w:
+    await create_and_compare(EmulatorConfig(seed=seed, faults=HARSH), least=100)
+
+
+@pytest.mark.parametrize("quirk", LISTS)
+@pytest.mark.parametrize("cap", [35, 100])
+async def test_no_list_that_tells_too_little_makes_a_task_be_created_twice(
+    quirk: QuirkName, cap: int
+) -> None:
+    faults = replace(HARSH, quirk=0.0)
+    config = EmulatorConfig(seed=cap, faults=faults, quirks=frozenset({quirk}), list_cap=cap)
+    await create_and_compare(config, least=50)
+
+
+HARSH = replace(PROFILES["heavy"], lose_create=0.3, error_before=0.1, error_after=0.1)
+
+
+async def create_and_compare(config: EmulatorConfig, least: int) -> None:
+    """So many tasks are created at least."""
+    async with world(config) as w:
         queue_id = await w.queue_in_spite_of_faults()
         created: set[str | None] = set()
         doubtful: set[str] = set()
@@ -213,4 +241,4 @@ async def test_heavy_faults_never_create_a_task_twice_nor_lose_one_unsaid(seed: 
         assert created <= truth.keys()
         assert len(created) + len(doubtful) <= 200
         assert {f"ref-{n}" for n in range(200)} - truth.keys() <= doubtful
-        assert len(created) >= 100
+        assert len(created) >= least

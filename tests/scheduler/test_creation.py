@@ -163,13 +163,50 @@ async def test_what_surely_is_not_there_is_sent_again(
     assert len(store.tasks) == 3
 
 
-async def test_of_a_batch_done_partly_only_the_rest_is_sent_again(
+async def test_the_rest_of_a_batch_that_is_shown_partly_is_ambiguous(
     client: SchedulerClient, store: Store
 ) -> None:
+    """Done partly, or shown partly by a list that ends too early: nobody can tell."""
     tasks = [new_task(n) for n in range(4)]
     store.script.on("POST", CREATE, store.create_half_and_fail, store.create)
-    assert names(await client.create_tasks(7, tasks)) == ["ref-0", "ref-1", "ref-2", "ref-3"]
-    assert store.names == ["ref-0", "ref-1", "ref-2", "ref-3"]
+    with pytest.raises(AmbiguousCreateError) as caught:
+        await client.create_tasks(7, tasks)
+    assert caught.value.refs == ("ref-2", "ref-3")
+    assert store.names == ["ref-0", "ref-1"]
+
+
+@pytest.mark.parametrize("shown", [7, 50, 100])
+async def test_a_list_that_may_end_too_early_proves_no_absence(
+    client: SchedulerClient, store: Store, shown: int
+) -> None:
+    for n in range(shown):
+        store.add({"name": f"old-{n}", "url_after": f"https://hooks.test/after/old-{n}"})
+    store.script.on("POST", CREATE, lost(), store.create)
+    if shown == 7:  # no server ends its lists there
+        assert names(await client.create_tasks(7, THREE)) == ["ref-0", "ref-1", "ref-2"]
+        return
+    with pytest.raises(AmbiguousCreateError):
+        await client.create_tasks(7, THREE)
+
+
+async def test_a_list_that_does_not_show_the_task_before_proves_no_absence(
+    client: SchedulerClient, store: Store
+) -> None:
+    await client.create_tasks(7, [new_task(9)])
+    store.tasks.clear()
+    store.script.on("POST", CREATE, lost(), store.create)
+    with pytest.raises(AmbiguousCreateError):
+        await client.create_tasks(7, THREE)
+
+
+async def test_a_server_that_serves_one_page_for_all_proves_no_absence(
+    client: SchedulerClient, store: Store
+) -> None:
+    store.add({"name": "old", "url_after": "https://hooks.test/after/old"})
+    store.script.on("GET", TASKS, lambda seen: reply(store.tasks[:1]))
+    store.script.on("POST", CREATE, lost(), store.create)
+    with pytest.raises(AmbiguousCreateError):
+        await client.create_tasks(7, THREE)
 
 
 async def test_a_task_is_recognised_by_any_of_its_urls_in_another_spelling(
