@@ -64,7 +64,7 @@ class Finding(NamedTuple):
     excused: bool = False
 
 
-_SHORT = ("capped_lists", "page_ignored", "no_urls_in_lists")
+_SHORT = ("capped_lists", "page_ignored")
 """Quirks with which lists do not tell whose a task is: an answer to its creation that nobody kept is not told
 again.
 """

@@ -20,6 +20,7 @@ from receiver.reconcile.observe import task_gone
 from receiver.reconcile.passes import Report
 from receiver.reconcile.queues import QueueWatch
 from receiver.reconcile.sweep import Sweeper
+from receiver.reconcile.unlinked import Unlinked
 from receiver.traces import working_on
 
 _seldom = Seldom(structlog.get_logger("receiver.reconcile"))
@@ -43,6 +44,7 @@ class Inquiry:
     desk: Desk
     queues: QueueWatch
     sweeper: Sweeper
+    unlinked: Unlinked
     report: Report
     absences: Absences
     sweeps: Mapping[str, Row[Any]]
@@ -71,6 +73,8 @@ class Inquiry:
         left = {row.key for row in absent}
         self.tried |= {row.key: row for row in rows if row.key not in left}
         await self._ask_each(queue_id, absent)
+        if nameless:
+            await self._ask_unlinked(queue_id)
 
     async def conclude(self, due: Sequence[Row[Any]], unplaced: Sequence[Row[Any]]) -> None:
         """Tasks of unknown place are gone if every queue denied them, those of unknown id if no queue lists
@@ -158,6 +162,21 @@ class Inquiry:
             return
         self.absences.end(row.key)
         await desk.record_tasks(queue_id, asked_at, [record])
+
+    async def _ask_unlinked(self, queue_id: str) -> None:
+        """For the URLs of tasks that the list showed without: they may be those that are looked for."""
+        desk = self.desk
+        for task_id in await self.unlinked.next(queue_id):
+            desk.spend()
+            self.report.asked += 1
+            asked_at = desk.clock.now()
+            try:
+                record = await desk.client.get_task(queue_id, task_id)
+            except (SchedulerNotFoundError, SchedulerRefusedError):
+                self.unlinked.answered(task_id, None)
+                continue
+            self.unlinked.answered(task_id, record)
+            await desk.record_tasks(queue_id, asked_at, [record])
 
     async def _end_unlisted(self, nameless: Sequence[Row[Any]]) -> None:
         """A task that was deleted before its id was learnt is missing in the lists."""

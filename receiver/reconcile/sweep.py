@@ -13,6 +13,7 @@ from receiver.logs import Seldom
 from receiver.reconcile.absence import Absences
 from receiver.reconcile.agenda import Agenda
 from receiver.reconcile.desk import Desk
+from receiver.reconcile.unlinked import Unlinked
 from receiver.scheduler.listing import Reading
 
 _log = structlog.get_logger("receiver.reconcile")
@@ -28,21 +29,29 @@ _SWEEPS, _APART_S = 3, 300.0
 
 @dataclass(slots=True)
 class _Seen:
-    """What the pages of one sweep have shown so far. `broken`: records that could not be read, by name;
-    `proves_absence`: what was not shown is not there, so far as a list can say that.
+    """What the pages of one sweep have shown so far. `bare`: ids of records without URLs, which do not say
+    which of our refs they are about; `broken`: records that could not be read, by name; `is_from_start`: no
+    page was read before a restart.
     """
 
     ids: set[str] = field(default_factory=set)
+    bare: list[str] = field(default_factory=list)
     broken: list[str] = field(default_factory=list)
     reading: Reading = field(default_factory=Reading)
-    proves_absence: bool = True
+    is_from_start: bool = True
+
+    @property
+    def proves_absence(self) -> bool:
+        """Whether what was not shown is not there, so far as a list can say that."""
+        return self.is_from_start and not self.bare and not self.broken and self.reading.proves_absence
 
 
 class Sweeper:
     """Sweeps one account's queues. A broken sweep leaves its page in the store and what it saw in memory."""
 
-    def __init__(self, desk: Desk) -> None:
+    def __init__(self, desk: Desk, unlinked: Unlinked) -> None:
         self._desk = desk
+        self._unlinked = unlinked
         self._agenda = Agenda(desk)
         self._absences = Absences(desk.clock)
         self._seen: dict[str, _Seen] = {}
@@ -99,7 +108,7 @@ class Sweeper:
         """What is known of the sweep that goes on at this page."""
         if page == 1 or queue_id not in self._seen:
             # Of pages that were read before a restart nobody knows whether all could be read.
-            self._seen[queue_id] = _Seen(proves_absence=page == 1)
+            self._seen[queue_id] = _Seen(is_from_start=page == 1)
         return self._seen[queue_id]
 
     async def _end(self, row: dict[str, Any], seen: _Seen) -> None:
@@ -108,7 +117,8 @@ class Sweeper:
         desk.metrics.sweeps.labels("partial" if seen.broken else "complete").inc()
         if seen.broken:
             row["error"] = f"complete but for {len(seen.broken)}"
-        elif seen.proves_absence and seen.reading.proves_absence:
+        self._unlinked.listed(queue_id, seen.bare)
+        if seen.proves_absence:
             self._note_complete(queue_id, row["started_at"])
         await desk.save_sweep(row)
         _log.debug("queue swept", account=desk.account, queue=queue_id, tasks=len(seen.ids))
@@ -154,8 +164,7 @@ class Sweeper:
         shown: Iterable[Row[Any]] = await self._agenda.running(found)
         await desk.record_tasks(queue_id, asked_at, salvaged.records)
         await self._agenda.note(shown)
-        if not all(record.has_urls for record in salvaged.records):
-            seen.proves_absence = False  # which of our refs these are about is not shown
+        seen.bare += [record.id for record in salvaged.records if not record.has_urls]
         return found
 
 

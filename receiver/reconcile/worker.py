@@ -21,6 +21,7 @@ from receiver.reconcile.passes import Report, passes
 from receiver.reconcile.queues import QueueWatch
 from receiver.reconcile.suspects import Suspects
 from receiver.reconcile.sweep import Sweeper
+from receiver.reconcile.unlinked import Unlinked
 from receiver.store.due import in_queue, not_in
 
 _SETTLED_AT_ONCE = 200
@@ -43,7 +44,8 @@ class TaskReconciler:
         self._desk = desk
         self._agenda = Agenda(desk)
         self._queues = QueueWatch(desk)
-        self._sweeper = Sweeper(desk)
+        self._unlinked = Unlinked(desk)
+        self._sweeper = Sweeper(desk, self._unlinked)
         self._absences = Absences(desk.clock)
         self._suspects = Suspects(desk)
         self._troubled: dict[str, float] = {}
@@ -91,6 +93,7 @@ class TaskReconciler:
             self._desk,
             self._queues,
             self._sweeper,
+            self._unlinked,
             report,
             self._absences,
             sweeps=await self._desk.sweeps(),

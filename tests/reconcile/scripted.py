@@ -20,7 +20,7 @@ class Scripted:
 
     `cap`: most tasks on a page. `failing`: (what, name, `page n` or empty for all) → the status it answers.
     `slow`: seconds between reading the state and answering. `broken`: records put at the end of each list of
-    tasks. `is_mute`: no URL is echoed.
+    tasks. `is_mute`: no URL is echoed. `lists_are_mute`: none by lists.
     """
 
     queues: dict[str, dict[str, Any]] = field(default_factory=dict)
@@ -36,6 +36,7 @@ class Scripted:
     slow: float = 0.0
     broken: list[Any] = field(default_factory=list)
     is_mute: bool = False
+    lists_are_mute: bool = False
     asked: list[tuple[str, str, str]] = field(default_factory=list)
 
     def add(self, queue_id: str, *tasks: dict[str, Any]) -> None:
@@ -78,7 +79,7 @@ class Scripted:
             return await self._answer("list", queue, request, NOT_FOUND)
         tasks = self.queues[queue].values()
         shown = [task for task in tasks if not (self.hides_finished and task["status"] == "finished")]
-        page = self._page(request, [self._echoed(task) for task in shown])
+        page = self._page(request, [self._echoed(task, self.lists_are_mute) for task in shown])
         page += self.broken if page else []
         is_beyond = self.ends_with_404 and not page and request.query_params["page"] != "1"
         return await self._answer("list", queue, request, NOT_FOUND if is_beyond else JSONResponse(page))
@@ -97,8 +98,9 @@ class Scripted:
             "create", queue_id, request, JSONResponse([self._echoed(task) for task in new])
         )
 
-    def _echoed(self, task: dict[str, Any]) -> dict[str, Any]:
-        return {name: each for name, each in task.items() if not (self.is_mute and name.startswith("url_"))}
+    def _echoed(self, task: dict[str, Any], is_mute: bool = False) -> dict[str, Any]:
+        bare = is_mute or self.is_mute
+        return {name: each for name, each in task.items() if not (bare and name.startswith("url_"))}
 
     async def _call(self, request: Request) -> Response:
         call = self.calls.get(request.path_params["id"])

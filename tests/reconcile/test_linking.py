@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from receiver.domain.hooks import HookKey, HookSigner
+from receiver.store.tables import TASK
 from tests.reconcile.bench import bench, emulated, minted
 from tests.reconcile.scripted import Scripted
 from tests.simulation.loop import run
@@ -22,6 +23,50 @@ def test_a_task_is_linked_by_the_urls_that_a_list_echoes(tmp_path: Path) -> None
             await it.tasks.once()
             assert it.task()["task_id"] == "1"
             assert it.task()["arrived"]["before"] == 1
+
+    run(story())
+
+
+def test_a_task_whose_urls_no_list_shows_is_linked_by_its_own_record(tmp_path: Path) -> None:
+    async def story() -> None:
+        scheduler = Scripted(lists_are_mute=True)
+        others = [{"id": str(n), **minted(f"other-{n}")} for n in range(2, 7)]
+        scheduler.add("5", *others, {"id": "1", **minted("r1")})
+        async with bench(tmp_path, scheduler.app) as it:
+            await it.hook("before")
+            await it.tasks.once(everything=True)
+            assert it.task()["task_id"] == "1"
+            assert it.task()["arrived"]["before"] == 1
+            assert "#1" not in {row["key"] for row in it.rows(TASK)}
+            scheduler.asked.clear()
+            await it.hook("before", ref="r9")
+            await it.tasks.once(everything=True)
+            assert scheduler.count()["list"] > 0
+            assert ("task", "5/2", "") not in scheduler.asked  # none of those that are linked
+
+    run(story())
+
+
+def test_where_no_record_shows_urls_only_some_are_asked_for(tmp_path: Path) -> None:
+    async def story() -> None:
+        scheduler = Scripted(is_mute=True)
+        scheduler.add("5", *({"id": str(n)} for n in range(40)))
+        async with bench(tmp_path, scheduler.app) as it:
+            await it.hook("before")
+            await it.tasks.once(everything=True)
+            await it.tasks.once(everything=True)
+            assert 0 < scheduler.count()["task"] <= 20
+
+    run(story())
+
+
+def test_while_nothing_is_looked_for_nobody_asks_whose_a_task_is(tmp_path: Path) -> None:
+    async def story() -> None:
+        scheduler = Scripted(lists_are_mute=True)
+        scheduler.add("5", {"id": "1", **minted("r1")})
+        async with bench(tmp_path, scheduler.app) as it:
+            await it.tasks.once()
+            assert scheduler.count()["task"] == 0
 
     run(story())
 

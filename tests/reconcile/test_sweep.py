@@ -6,6 +6,7 @@ import pytest
 
 from receiver.errors import SchedulerUnreachableError
 from receiver.reconcile.sweep import Sweeper
+from receiver.reconcile.unlinked import Unlinked
 from receiver.reconcile.worker import TaskReconciler
 from tests.reconcile.bench import bench, emulated, minted
 from tests.reconcile.scripted import Scripted
@@ -77,7 +78,7 @@ def test_a_list_without_an_end_is_given_up_and_begun_anew(
             scheduler.is_endless = True
             await it.clock.sleep(1000)
             with pytest.raises(SchedulerUnreachableError):
-                await Sweeper(it.desk).sweep("5")
+                await Sweeper(it.desk, Unlinked(it.desk)).sweep("5")
             assert scheduler.count()["list"] == 1 + 20
             assert it.sweep()["next_page"] == 1
             assert it.sweep()["completed_at"] < it.clock.now() - 900
