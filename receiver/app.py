@@ -18,7 +18,8 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.routing import BaseRoute, Route
 
-from receiver.api import ApiParts, api_routes
+from receiver.api.parts import ApiParts
+from receiver.api.routes import api_routes
 from receiver.clock import Clock
 from receiver.delivery.guard import GuardedTransport, read_networks
 from receiver.delivery.sender import Sender
@@ -31,9 +32,9 @@ from receiver.intake.access import Access, FixedAccess
 from receiver.intake.intake import Intake, IntakeRules, Outside
 from receiver.intake.listener import Limits
 from receiver.leases import LeaseKeeper, Terms
-from receiver.ledger import Ledger
 from receiver.ledger.backlog import Background
 from receiver.ledger.folder import Folder
+from receiver.ledger.ledger import Ledger
 from receiver.ledger.throttle import MANY_WRITERS, ONE_WRITER, Throttle
 from receiver.metrics import Metrics
 from receiver.reconcile.calls import CallReconciler

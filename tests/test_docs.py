@@ -3,7 +3,6 @@
 from pathlib import Path
 
 import pytest
-import typer
 from pydantic import BaseModel
 
 from receiver.api.table import ENDPOINTS
@@ -15,7 +14,6 @@ from receiver.catalogue import (
     SET_ASIDE_KINDS,
     Declared,
 )
-from receiver.cli import app
 from receiver.domain.facts import EVENTS
 from receiver.domain.timeline import ANOMALY_KINDS, DRIFT_KINDS
 from receiver.domain.transitions import TABLE
@@ -23,6 +21,7 @@ from receiver.inbox.batch import VERSION, RawHook
 from receiver.intake import answer
 from receiver.sections import AccountSettings, HookKeySettings
 from receiver.settings import Settings
+from tests.cli.commands import leaves
 
 README = (Path(__file__).parents[1] / "README.md").read_text()
 
@@ -39,13 +38,7 @@ def settings() -> list[str]:
 
 
 def commands() -> list[str]:
-    group = typer.main.get_command(app)
-    assert hasattr(group, "commands")
-    return [
-        f"{name} {inner}" if hasattr(command, "commands") else name
-        for name, command in group.commands.items()
-        for inner in (command.commands if hasattr(command, "commands") else [""])
-    ]
+    return [name for name, _ in leaves()]
 
 
 @pytest.mark.parametrize("name", settings())

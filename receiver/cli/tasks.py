@@ -10,7 +10,6 @@ from receiver.api.params import AsOfQuery, TaskQuery
 from receiver.api.shapes import Task
 from receiver.api.tasks import get_timeline, list_tasks
 from receiver.api.values import State
-from receiver.cli.adding import add_tasks
 from receiver.cli.options import (
     AccountOption,
     CursorOption,
@@ -142,6 +141,8 @@ def add(
     as_json: JsonOption = False,
 ) -> None:
     """Give each row a `ref` of your own, and the same file can be run again: what exists is skipped."""
+    from receiver.cli.adding import add_tasks  # noqa: PLC0415 -- imports the whole receiver
+
     settings = load_settings(config)
     require_account(settings, account)
     tasks = read_tasks(file)

@@ -11,7 +11,7 @@ from receiver.clock import Clock
 from receiver.domain.facts import Fact
 from receiver.domain.hooks import HookSigner
 from receiver.errors import QuotaExhaustedError
-from receiver.ledger import Ledger
+from receiver.ledger.ledger import Ledger
 from receiver.metrics import Metrics
 from receiver.reconcile.observe import is_mute, is_over_since, task_seen
 from receiver.reconcile.policy import Policy

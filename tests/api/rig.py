@@ -9,7 +9,8 @@ from typing import Any
 import httpx2
 from starlette.applications import Starlette
 
-from receiver.api import ApiParts, api_routes
+from receiver.api.parts import ApiParts
+from receiver.api.routes import api_routes
 from receiver.api.tokens import create_token
 from receiver.clock import WallClock
 from receiver.domain.facts import (
@@ -27,8 +28,8 @@ from receiver.domain.facts import (
     queue_fact,
 )
 from receiver.domain.hooks import HookKey, HookSigner
-from receiver.ledger import Ledger
 from receiver.ledger.arrivals import Arrival, Delivery
+from receiver.ledger.ledger import Ledger
 from receiver.store import statements
 from receiver.store.engine import Store
 from receiver.store.unplaced import NAMES_NO_TASK

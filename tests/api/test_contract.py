@@ -10,8 +10,8 @@ import pytest
 import schemathesis
 from hypothesis import HealthCheck, given, settings
 
-from receiver.api import ApiParts
 from receiver.api.endpoint import Endpoint
+from receiver.api.parts import ApiParts
 from receiver.api.table import ENDPOINTS
 from receiver.clock import WallClock
 from receiver.store.engine import Store

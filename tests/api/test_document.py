@@ -8,8 +8,8 @@ from openapi_schema_validator import OAS31Validator
 from openapi_spec_validator import validate
 from starlette.routing import Route
 
-from receiver.api import api_routes
 from receiver.api.openapi import openapi
+from receiver.api.routes import api_routes
 from receiver.api.table import ENDPOINTS
 from tests.api.rig import Rig
 

@@ -1,24 +1,16 @@
 """Every command explains itself."""
 
-from collections.abc import Iterator
-from typing import Any
+import subprocess
+import sys
+from importlib.metadata import version
 
 import pytest
-import typer
 
-from receiver.cli import app
+from receiver.cli import COMMANDS as LISTED
+from tests.cli.commands import TOP, leaves
 from tests.cli.shell import Shell
 
-
-def _commands() -> Iterator[tuple[str, Any]]:
-    """Each command that can be run, by all its words."""
-    group: Any = typer.main.get_command(app)
-    for name, command in group.commands.items():
-        for inner, leaf in getattr(command, "commands", {"": command}).items():
-            yield f"{name} {inner}".strip(), leaf
-
-
-COMMANDS = dict(_commands())
+COMMANDS = dict(leaves())
 
 
 @pytest.mark.parametrize("name", COMMANDS)
@@ -49,3 +41,27 @@ def test_without_a_command_there_is_help(shell: Shell) -> None:
 
 def test_an_unknown_command_is_refused(shell: Shell) -> None:
     assert "No such command 'serv'" in shell.refused("serv")
+
+
+@pytest.mark.parametrize("name", LISTED)
+def test_the_list_of_commands_says_what_each_says_of_itself(name: str) -> None:
+    assert LISTED[name].help == " ".join(TOP[name].help.split("\n\n")[0].split())
+
+
+def test_the_version_is_printed(shell: Shell) -> None:
+    said = shell.run("--version")
+    assert (said.status, said.out, said.err) == (0, f"receiver {version('receiver')}\n", "")
+
+
+@pytest.mark.parametrize("given", [["--help"], ["--version"]])
+def test_help_and_version_import_nothing_that_is_slow(given: list[str]) -> None:
+    program = (
+        "import sys\n"
+        "from receiver.cli import main\n"
+        f"sys.argv = ['receiver', *{given}]\n"
+        "try:\n    main()\n"
+        "finally:\n    print(*sys.modules, file=sys.stderr)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    loaded = {name.partition(".")[0] for name in done.stderr.split()}
+    assert not loaded & {"sqlalchemy", "sqlmodel", "pydantic", "starlette", "structlog", "httpx2", "asyncio"}

@@ -12,7 +12,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from receiver.emulator import AccountConfig, Emulator, EmulatorConfig, create_emulator
+from receiver.emulator.config import AccountConfig, EmulatorConfig
+from receiver.emulator.emulator import Emulator, create_emulator
 from tests.emulator.virtual import VirtualClock
 
 API = "/api/ver1.0"

@@ -10,7 +10,9 @@ from typing import Any
 import httpx2
 import uvicorn
 
-from receiver.emulator import Emulator, EmulatorConfig, WallClock, create_emulator
+from receiver.emulator.clock import WallClock
+from receiver.emulator.config import EmulatorConfig
+from receiver.emulator.emulator import Emulator, create_emulator
 from tests.emulator import rig
 from tests.emulator.rig import API, EVENTS, authorize
 

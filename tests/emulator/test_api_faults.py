@@ -6,9 +6,8 @@ from typing import Any
 import httpx2
 import pytest
 
-from receiver.emulator import PROFILES, Faults
 from receiver.emulator.chance import chance
-from receiver.emulator.faults import decide_api
+from receiver.emulator.faults import PROFILES, Faults, decide_api
 from tests.emulator.rig import SURE, Rig, authorize, credentials, running, wish
 from tests.emulator.virtual import run
 

@@ -7,8 +7,9 @@ from typing import Any
 import httpx2
 import pytest
 
-from receiver.emulator import EmulatorConfig, create_emulator
 from receiver.emulator.clock import parse_date_time
+from receiver.emulator.config import EmulatorConfig
+from receiver.emulator.emulator import create_emulator
 from tests.emulator.rig import HOPELESS, SURE, Received, Recorder, Rig, authorize, running, wish
 from tests.emulator.virtual import MONDAY_NOON, VirtualClock, run
 

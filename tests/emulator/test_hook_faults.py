@@ -10,11 +10,10 @@ from urllib.parse import parse_qs
 
 import pytest
 
-from receiver.emulator import PROFILES, EmulatorConfig, Faults
 from receiver.emulator.breakage import break_body
 from receiver.emulator.chance import chance
-from receiver.emulator.config import DialectName
-from receiver.emulator.faults import BREAKAGES, Breakage, HookFate, HookTraits, decide_hook
+from receiver.emulator.config import DialectName, EmulatorConfig
+from receiver.emulator.faults import BREAKAGES, PROFILES, Breakage, Faults, HookFate, HookTraits, decide_hook
 from receiver.emulator.writing import FORM, JSON, Wire
 from tests.emulator.rig import HOPELESS, SURE, Received, Rig, running, wish
 from tests.emulator.virtual import run

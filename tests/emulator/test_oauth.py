@@ -2,7 +2,7 @@ from dataclasses import replace
 
 import pytest
 
-from receiver.emulator import AccountConfig
+from receiver.emulator.config import AccountConfig
 from tests.emulator.rig import ACCOUNT, SURE, authorize, credentials, running
 from tests.emulator.virtual import run
 

@@ -9,10 +9,9 @@ from typing import Any
 import httpx2
 import pytest
 
-from receiver.emulator import PROFILES, Faults
 from receiver.emulator.catalogue import CATALOGUE
 from receiver.emulator.dialects import ODD
-from receiver.emulator.faults import FAULTS
+from receiver.emulator.faults import FAULTS, PROFILES, Faults
 from receiver.emulator.quirks import QUIRKS, quirks_of
 from tests.emulator.rig import credentials, wish
 from tests.emulator.sockets import HOPELESS, Endpoint, Site, listening, serving, urls

@@ -8,7 +8,7 @@ from typing import Any
 import httpx2
 import pytest
 
-from receiver.emulator import Faults
+from receiver.emulator.faults import Faults
 from receiver.emulator.quirks import QUIRKS, QuirkName, quirks_of
 from tests.emulator.rig import API, credentials, wish
 from tests.emulator.sockets import HOPELESS, SURE, TOKEN_TTL_S, Site, serving

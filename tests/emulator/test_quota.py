@@ -1,6 +1,6 @@
 from dataclasses import replace
 
-from receiver.emulator import AccountConfig
+from receiver.emulator.config import AccountConfig
 from receiver.emulator.quota import Quota
 from tests.emulator.rig import ACCOUNT, SURE, authorize, running
 from tests.emulator.virtual import MONDAY_NOON, run

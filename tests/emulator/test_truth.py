@@ -4,7 +4,8 @@ from collections import Counter
 from dataclasses import replace
 from typing import Any
 
-from receiver.emulator import AccountConfig, Faults
+from receiver.emulator.config import AccountConfig
+from receiver.emulator.faults import Faults
 from tests.emulator.rig import ACCOUNT, HOPELESS, SURE, Received, authorize, running, wish
 from tests.emulator.virtual import run
 

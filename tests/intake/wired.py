@@ -16,9 +16,10 @@ from receiver.intake.access import Access
 from receiver.intake.connection import HookConnection
 from receiver.intake.intake import Intake, IntakeRules, Outside
 from receiver.intake.listener import HookListener, Limits
-from receiver.ledger import Ledger, folder
+from receiver.ledger import folder
 from receiver.ledger.backlog import Background
 from receiver.ledger.folder import Folder
+from receiver.ledger.ledger import Ledger
 from receiver.ledger.throttle import Throttle
 from receiver.metrics import Metrics
 from receiver.store.engine import Store

@@ -16,10 +16,10 @@ from sqlalchemy import Connection, Table, select
 from receiver.clock import Clock, WallClock
 from receiver.domain.facts import Fact, unpack
 from receiver.domain.fold import fold
-from receiver.ledger import Ledger
 from receiver.ledger.arrivals import Arrival, Delivery, add_arrivals
 from receiver.ledger.backlog import Background
 from receiver.ledger.folder import Folder
+from receiver.ledger.ledger import Ledger
 from receiver.ledger.throttle import Throttle
 from receiver.metrics import Metrics
 from receiver.store.engine import Store

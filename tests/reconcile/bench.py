@@ -13,7 +13,8 @@ from sqlalchemy import Table, select
 from starlette.types import ASGIApp
 
 from receiver.domain.hooks import HookKey, HookSigner, mint_urls
-from receiver.emulator import AccountConfig, Emulator, EmulatorConfig, create_emulator
+from receiver.emulator.config import AccountConfig, EmulatorConfig
+from receiver.emulator.emulator import Emulator, create_emulator
 from receiver.intake.access import Access, FixedAccess
 from receiver.metrics import Metrics
 from receiver.reconcile.calls import CallReconciler

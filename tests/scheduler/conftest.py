@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator
 import httpx2
 import pytest
 
-from receiver.scheduler import SchedulerClient
+from receiver.scheduler.client import SchedulerClient
 from tests.scheduler.parts import ACCOUNT, Script, SteppedClock, Told
 
 

@@ -12,7 +12,8 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from receiver.scheduler import NewTask, SchedulerAccount
+from receiver.scheduler.account import SchedulerAccount
+from receiver.scheduler.wire import NewTask
 
 NOW = 1_700_000_000.0
 SECRET = "very-secret"

@@ -9,7 +9,8 @@ import pytest
 from starlette.responses import Response
 
 from receiver.errors import AmbiguousCreateError
-from receiver.scheduler import SchedulerClient, utc_text
+from receiver.scheduler.client import SchedulerClient
+from receiver.scheduler.values import utc_text
 from tests.scheduler.parts import (
     ACCOUNT,
     CREATE,

@@ -13,7 +13,9 @@ import pytest
 
 from receiver.clock import WallClock
 from receiver.domain.fields import call_key
-from receiver.emulator import PROFILES, Emulator, EmulatorConfig, Faults, create_emulator
+from receiver.emulator.config import EmulatorConfig
+from receiver.emulator.emulator import Emulator, create_emulator
+from receiver.emulator.faults import PROFILES, Faults
 from receiver.emulator.quirks import QuirkName
 from receiver.errors import (
     AmbiguousCreateError,
@@ -23,16 +25,10 @@ from receiver.errors import (
     SchedulerRefusedError,
     SchedulerUnreachableError,
 )
-from receiver.scheduler import (
-    NewQueue,
-    NewTask,
-    QueueChange,
-    SchedulerAccount,
-    SchedulerClient,
-    TaskRecord,
-    utc_epoch,
-    utc_text,
-)
+from receiver.scheduler.account import SchedulerAccount
+from receiver.scheduler.client import SchedulerClient
+from receiver.scheduler.values import utc_epoch, utc_text
+from receiver.scheduler.wire import NewQueue, NewTask, QueueChange, TaskRecord
 from tests.scheduler.parts import new_task
 
 pytestmark = pytest.mark.anyio

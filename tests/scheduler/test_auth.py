@@ -6,9 +6,10 @@ import pytest
 from starlette.responses import Response
 
 from receiver.errors import QuotaExhaustedError, SchedulerAuthError, SchedulerUnreachableError
-from receiver.scheduler import Quota, SchedulerClient
 from receiver.scheduler.auth import TokenSource
+from receiver.scheduler.client import SchedulerClient
 from receiver.scheduler.exchange import Exchange
+from receiver.scheduler.quota import Quota
 from tests.scheduler.parts import ACCOUNT, QUEUE, SECRET, TOKEN, Script, Seen, SteppedClock, Told, lost, reply
 
 pytestmark = pytest.mark.anyio

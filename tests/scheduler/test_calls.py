@@ -16,8 +16,9 @@ from receiver.errors import (
     SchedulerRefusedError,
     SchedulerUnreachableError,
 )
-from receiver.scheduler import NewQueue, QueueChange, SchedulerClient
+from receiver.scheduler.client import SchedulerClient
 from receiver.scheduler.retry import RetryPolicy
+from receiver.scheduler.wire import NewQueue, QueueChange
 from tests.scheduler.parts import (
     ACCOUNT,
     CREATE,

@@ -15,7 +15,9 @@ from receiver.errors import (
     SchedulerRefusedError,
     SchedulerUnreachableError,
 )
-from receiver.scheduler import NewTask, SchedulerAccount, SchedulerClient, TaskRecord
+from receiver.scheduler.account import SchedulerAccount
+from receiver.scheduler.client import SchedulerClient
+from receiver.scheduler.wire import NewTask, TaskRecord
 from tests.scheduler.parts import (
     ACCOUNT,
     CREATE,

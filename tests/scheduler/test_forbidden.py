@@ -7,7 +7,7 @@ import pytest
 from starlette.responses import Response
 
 from receiver.errors import SchedulerRefusedError
-from receiver.scheduler import SchedulerClient
+from receiver.scheduler.client import SchedulerClient
 from tests.scheduler.parts import QUEUE, TOKEN, Script, Seen, SteppedClock, Told, reply
 
 pytestmark = pytest.mark.anyio

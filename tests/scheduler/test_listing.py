@@ -1,7 +1,7 @@
 import pytest
 
 from receiver.errors import SchedulerNotFoundError, SchedulerUnreachableError
-from receiver.scheduler import SchedulerClient
+from receiver.scheduler.client import SchedulerClient
 from tests.scheduler.parts import QUEUES, TASKS, Script, Store, lost, reply
 
 pytestmark = pytest.mark.anyio

@@ -6,7 +6,8 @@ import pytest
 from starlette.responses import Response
 
 from receiver.errors import SchedulerNotFoundError, SchedulerUnreachableError
-from receiver.scheduler import SchedulerClient, TaskRecord
+from receiver.scheduler.client import SchedulerClient
+from receiver.scheduler.wire import TaskRecord
 from tests.scheduler.parts import CREATE, NOW, QUEUES, TASKS, Script, Seen, Store, lost, new_task, reply
 
 pytestmark = pytest.mark.anyio

@@ -4,7 +4,7 @@ import pytest
 from starlette.responses import RedirectResponse, Response
 
 from receiver.errors import AmbiguousCreateError, SchedulerNotFoundError, SchedulerRefusedError
-from receiver.scheduler import SchedulerClient
+from receiver.scheduler.client import SchedulerClient
 from receiver.scheduler.wire import NewQueue
 from tests.scheduler.parts import CREATE, QUEUE, QUEUES, TOKEN, Script, Store, Told, lost, new_task, reply
 

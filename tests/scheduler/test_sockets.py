@@ -13,7 +13,8 @@ import pytest
 
 from receiver.clock import WallClock
 from receiver.errors import AmbiguousCreateError, SchedulerUnreachableError
-from receiver.scheduler import SchedulerAccount, SchedulerClient
+from receiver.scheduler.account import SchedulerAccount
+from receiver.scheduler.client import SchedulerClient
 from tests.scheduler.parts import ACCOUNT, Told, new_task
 
 pytestmark = pytest.mark.anyio

@@ -3,7 +3,7 @@ from datetime import UTC, datetime
 import pytest
 from pydantic import ValidationError
 
-from receiver.scheduler import CallRecord, NewTask, QueueRecord, TaskRecord
+from receiver.scheduler.wire import CallRecord, NewTask, QueueRecord, TaskRecord
 from tests.scheduler.parts import NOW, new_task
 
 

@@ -11,9 +11,9 @@ from typing import Any
 
 import structlog
 
-from receiver.emulator import PROFILES
 from receiver.emulator.command import with_faults
 from receiver.emulator.dialects import DIALECTS
+from receiver.emulator.faults import PROFILES
 from receiver.emulator.quirks import QUIRKS
 from tests.simulation.world import Scenario, simulate
 

@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from receiver.emulator import PROFILES
 from receiver.emulator.config import DialectName
+from receiver.emulator.faults import PROFILES
 from receiver.emulator.quirks import QuirkName
 from tests.simulation.world import Scenario, simulate
 

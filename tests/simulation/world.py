@@ -14,9 +14,10 @@ from sqlalchemy import Table, func, select
 
 from receiver.delivery import sender
 from receiver.demo.compare import Comparison, compare, find_all, helps_of
-from receiver.emulator import PROFILES, AccountConfig, Emulator, EmulatorConfig, Faults, create_emulator
-from receiver.emulator.config import DialectName, ListShape
+from receiver.emulator.config import AccountConfig, DialectName, EmulatorConfig, ListShape
 from receiver.emulator.dialects import PLAIN
+from receiver.emulator.emulator import Emulator, create_emulator
+from receiver.emulator.faults import PROFILES, Faults
 from receiver.emulator.quirks import Quirks
 from receiver.rebuild import Difference, verify
 from receiver.store.engine import Store
