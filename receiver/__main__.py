@@ -2,4 +2,5 @@
 
 from receiver.cli import main
 
-main()
+if __name__ == "__main__":  # processes that compute for a receiver import it by another name
+    main()

@@ -13,23 +13,30 @@ _FORGOTTEN_S = 86_400.0
 
 @dataclass(slots=True)
 class Absences:
-    """`_since`: the name of what is absent → when that was heard first."""
+    """`_since`: the name of what is absent → when that was heard first. `_believed`: those of them that were
+    absent for long enough.
+    """
 
     clock: Clock
     _since: dict[str, float] = field(default_factory=dict)
+    _believed: set[str] = field(default_factory=set)
 
     @property
     def are_pending(self) -> bool:
-        """Whether anything is absent for too short a time to be believed."""
-        now = self.clock.now()
-        return any(now - at < LASTS_S for at in self._since.values())
+        """Whether anything must be asked for again before its absence can be believed."""
+        return not self._since.keys() <= self._believed
 
     def lasts(self, name: str) -> bool:
         """Note that it is absent now. True where it has been so for long enough."""
         now = self.clock.now()
         self._since = {each: at for each, at in self._since.items() if now - at < _FORGOTTEN_S}
-        return now - self._since.setdefault(name, now) >= LASTS_S
+        self._believed &= self._since.keys()
+        if now - self._since.setdefault(name, now) < LASTS_S:
+            return False
+        self._believed.add(name)
+        return True
 
     def end(self, name: str) -> None:
         """It is there."""
         self._since.pop(name, None)
+        self._believed.discard(name)

@@ -6,11 +6,15 @@ import os
 from collections.abc import Callable
 from typing import Any
 
+import structlog
 from anyio import BrokenWorkerProcess, CapacityLimiter, fail_after
 from anyio.to_process import run_sync
 
 from receiver.errors import StoreUnavailableError, TimeLimitError, TooManyReadsError
+from receiver.logs import Seldom
 from receiver.store.lanes import LaneRules
+
+_seldom = Seldom(structlog.get_logger("receiver.store"))
 
 _CORES = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
@@ -49,8 +53,9 @@ class LaneProcesses:
                     return await run_sync(self._read, limit_s, *args, cancellable=True, limiter=alone)
         except TimeoutError:
             raise TimeLimitError(f"the read took longer than {limit_s:.0f} s") from None
-        except BrokenWorkerProcess:
+        except BrokenWorkerProcess as error:
             text = "the process of a heavy read ended early: see whether the machine has enough memory"
+            _seldom.warning(text, problem=repr(error.__cause__))
             raise StoreUnavailableError(text) from None
         finally:
             self._taken -= 1
