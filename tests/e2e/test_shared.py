@@ -2,7 +2,7 @@
 
 from tests.e2e.shared import Sizes, pair_on, run
 
-SIZES = Sizes(tasks=24, speed=60.0, doubled=0.4)
+SIZES = Sizes(tasks=16, speed=60.0, doubled=0.4)
 
 
 def test_two_receivers_that_share_the_hooks_of_the_same_tasks_lose_none_and_find_the_truth(
