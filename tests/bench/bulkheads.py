@@ -158,7 +158,11 @@ def crowd(
 
 @contextmanager
 def _flood(session: Session, plan: Plan, hooks: int, kind: str) -> Iterator[None]:
-    """Another load beside that which is measured. Raises BenchError where not all is acknowledged."""
+    """Another load beside that which is measured. Raises BenchError where not all is acknowledged.
+
+    Its client shares a core with the client that measures, and gives way to it: waiting for each other they
+    would count as waiting for the receiver.
+    """
     folder = session.ground.new_folder()
     path = folder / "flood.json"
     Order(
@@ -173,7 +177,7 @@ def _flood(session: Session, plan: Plan, hooks: int, kind: str) -> Iterator[None
         rate=hooks / plan.seconds,
         core=load_core(),
     ).write(path)
-    command = [sys.executable, "-m", "tests.bench.load", str(path)]
+    command = ["nice", "-n", "19", sys.executable, "-m", "tests.bench.load", str(path)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=ROOT) as process:
         yield
         told, _ = process.communicate(timeout=2 * plan.seconds + 180.0)
