@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 import structlog
-from anyio import BrokenWorkerProcess, CapacityLimiter, fail_after
+from anyio import BrokenWorkerProcess, CapacityLimiter, Semaphore, fail_after
 from anyio.to_process import run_sync
 
 from receiver.errors import StoreUnavailableError, TimeLimitError, TooManyReadsError
@@ -34,7 +34,7 @@ class LaneProcesses:
     def __init__(self, read: Callable[..., Any]) -> None:
         self.rules = COMPUTING
         self._read = read
-        self._free = CapacityLimiter(COMPUTING.threads)
+        self._free = Semaphore(COMPUTING.threads)
         self._taken = 0
 
     async def run(self, *args: Any) -> Any:
@@ -47,10 +47,13 @@ class LaneProcesses:
             raise TooManyReadsError(f"{most} heavy reads wait already")
         self._taken += 1
         try:
-            async with self._free:
+            await self._wait_for_one(limit_s)
+            try:
                 with fail_after(limit_s + _GRACE_S):
                     alone = CapacityLimiter(1)  # how many there are is counted here
                     return await run_sync(self._read, limit_s, *args, cancellable=True, limiter=alone)
+            finally:
+                self._free.release()
         except TimeoutError:
             raise TimeLimitError(f"the read took longer than {limit_s:.0f} s") from None
         except BrokenWorkerProcess as error:
@@ -59,6 +62,14 @@ class LaneProcesses:
             raise StoreUnavailableError(text) from None
         finally:
             self._taken -= 1
+
+    async def _wait_for_one(self, limit_s: float) -> None:
+        """Take a free process. A client waits for no longer than a read may take."""
+        try:
+            with fail_after(limit_s):
+                await self._free.acquire()
+        except TimeoutError:
+            raise TooManyReadsError(f"other heavy reads took {limit_s:.0f} s") from None
 
 
 def give_way() -> None:

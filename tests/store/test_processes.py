@@ -24,6 +24,7 @@ from receiver.errors import (
 )
 from receiver.store.engine import Store
 from receiver.store.lanes import LaneRules
+from receiver.store.processes import COMPUTING
 
 pytestmark = pytest.mark.anyio
 
@@ -105,6 +106,19 @@ async def test_beyond_those_that_may_wait_it_is_refused_at_once(
     with pytest.raises(TooManyReadsError):
         await store.compute(which)
     await asyncio.gather(*running)
+    assert (await store.compute(which))[2] == 1
+
+
+async def test_nobody_waits_for_longer_than_a_read_may_take(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await store.compute(which)
+    monkeypatch.setattr(store._processes, "rules", LaneRules(1, 1.0, 16))
+    before = [asyncio.create_task(store.compute(spin, 0.9)) for _ in range(2 * COMPUTING.threads)]
+    await asyncio.sleep(0.05)
+    with pytest.raises(TooManyReadsError, match="took"):
+        await store.compute(which)
+    await asyncio.gather(*before, return_exceptions=True)
     assert (await store.compute(which))[2] == 1
 
 
