@@ -7,6 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from receiver.cli.output import STDERR, STDOUT, ConfigOption, JsonOption, print_json, print_table
+from receiver.cli.prune import prune
 from receiver.errors import InputError, StoreError
 from receiver.settings import Settings, load_settings
 from receiver.store import schema
@@ -16,6 +17,7 @@ from receiver.store.postgres import is_url, shown
 from receiver.store.rollups import count_uncounted
 
 db_app = typer.Typer(no_args_is_help=True, help="The store's schema, and copies of the store.")
+db_app.command("prune")(prune)
 
 _FIT = {"fit": "fits", "empty": "empty: its tables are made by the first command that needs them"}
 
