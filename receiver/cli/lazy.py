@@ -40,5 +40,6 @@ class LazyGroup(TyperGroup):
 
     def resolve_command(self, ctx: Any, args: list[str]) -> tuple[str | None, Any, list[str]]:
         """Return the command that the arguments name, imported now."""
-        name, _, rest = super().resolve_command(ctx, args)
-        return name, self.lazy[args[0]].load(args[0]), rest
+        name, stub, rest = super().resolve_command(ctx, args)
+        # While a shell completes, a name may be unknown.
+        return name, stub and self.lazy[args[0]].load(args[0]), rest

@@ -10,7 +10,7 @@ from receiver.store import statements
 
 _AT_A_PASS = 20
 _IN_VAIN = 5
-"""So many records without URLs, and none with them, and this API does not show any."""
+"""Number of records without URLs after which no more are asked for, if none has shown URLs."""
 
 
 class Unlinked:

@@ -54,10 +54,6 @@ class Reading:
         """Whether a task that was not shown is not there, unless the server hides some kind of tasks."""
         return self.is_whole and len(self._seen) not in LIKELY_CAPS
 
-    def end(self) -> None:
-        """There is no further page."""
-        self.is_whole = True
-
     def is_over(self, ids: set[str]) -> bool:
         """Whether the page with these ids shows that there is no further one."""
         self.is_whole = not ids
@@ -131,7 +127,7 @@ class Listing(Generic[R]):
                 salvaged = await self.page(url, number)
             except SchedulerNotFoundError:
                 if 0 < size < self._session.account.per_page:
-                    reading.end()
+                    reading.is_whole = True
                     return  # asked for one page more than there may be, to be sure
                 raise
             if salvaged.broken and self._kind.is_strict:

@@ -28,6 +28,11 @@ class LaneRules:
     limit_s: float | None = None
     most_waiting: int | None = None
 
+    def admit(self, taken: int) -> None:
+        """Raise TooManyReadsError if no other read may wait beside `taken` that run or wait."""
+        if self.most_waiting is not None and taken >= self.threads + self.most_waiting:
+            raise TooManyReadsError(f"{self.most_waiting} heavy reads wait already")
+
 
 LANES: Mapping[Lane, LaneRules] = {
     "work": LaneRules(3),
@@ -50,9 +55,7 @@ class LaneThreads:
 
     async def run(self, work: Callable[[], Result]) -> Result:
         """Run it once a thread is free. Raises TooManyReadsError, and what it raises."""
-        most = self.rules.most_waiting
-        if most is not None and self._taken >= self.rules.threads + most:
-            raise TooManyReadsError(f"{most} heavy reads wait already")
+        self.rules.admit(self._taken)
         self._taken += 1
         running = asyncio.get_running_loop().run_in_executor(self._pool, work)
         running.add_done_callback(self._leave)

@@ -41,10 +41,8 @@ class LaneProcesses:
         """What it returns, once a process is free. Arguments and result are pickled. Raises
         TooManyReadsError, TimeLimitError, StoreUnavailableError, and what it raises.
         """
-        rules = self.rules
-        most, limit_s = rules.most_waiting or 0, rules.limit_s or 0.0
-        if self._taken >= rules.threads + most:
-            raise TooManyReadsError(f"{most} heavy reads wait already")
+        self.rules.admit(self._taken)
+        limit_s = self.rules.limit_s or 0.0
         self._taken += 1
         try:
             await self._wait_for_one(limit_s)

@@ -1,5 +1,6 @@
 """Every command explains itself."""
 
+import os
 import subprocess
 import sys
 from importlib.metadata import version
@@ -65,3 +66,15 @@ def test_help_and_version_import_nothing_that_is_slow(given: list[str]) -> None:
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     loaded = {name.partition(".")[0] for name in done.stderr.split()}
     assert not loaded & {"sqlalchemy", "sqlmodel", "pydantic", "starlette", "structlog", "httpx2", "asyncio"}
+
+
+@pytest.mark.parametrize(
+    ("words", "offered"), [("receiver ta", "tasks"), ("receiver tasks a", "add"), ("receiver nothing x", "")]
+)
+def test_a_shell_completes_commands(words: str, offered: str) -> None:
+    asked = {"_RECEIVER_COMPLETE": "complete_bash", "COMP_WORDS": words, "COMP_CWORD": str(words.count(" "))}
+    program = "import sys; sys.argv = ['receiver']; from receiver.cli import app; app(prog_name='receiver')"
+    command = [sys.executable, "-c", program]
+    env = {**os.environ, **asked}
+    done = subprocess.run(command, check=False, capture_output=True, text=True, env=env)
+    assert (done.stdout.strip(), done.stderr) == (offered, "")

@@ -190,6 +190,7 @@ async def persist(w: World, queue_id: str, tasks: list[NewTask]) -> list[TaskRec
     raise AssertionError("the quota never came back")
 
 
+HARSH = replace(PROFILES["heavy"], lose_create=0.3, error_before=0.1, error_after=0.1)
 LISTS: list[QuirkName] = [
     "capped_lists",
     "page_ignored",
@@ -215,11 +216,8 @@ async def test_no_list_that_tells_too_little_makes_a_task_be_created_twice(
     await create_and_compare(config, least=50)
 
 
-HARSH = replace(PROFILES["heavy"], lose_create=0.3, error_before=0.1, error_after=0.1)
-
-
 async def create_and_compare(config: EmulatorConfig, least: int) -> None:
-    """So many tasks are created at least."""
+    """Create 200 tasks and compare with the truth. `least`: number that must be known to exist."""
     async with world(config) as w:
         queue_id = await w.queue_in_spite_of_faults()
         created: set[str | None] = set()

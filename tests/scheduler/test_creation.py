@@ -191,21 +191,20 @@ async def test_a_list_that_may_end_too_early_proves_no_absence(
         await client.create_tasks(7, THREE)
 
 
-async def test_a_list_that_does_not_show_the_task_before_proves_no_absence(
-    client: SchedulerClient, store: Store
+@pytest.mark.parametrize(
+    "hide",
+    [
+        pytest.param(lambda store: store.tasks.clear(), id="the task before"),
+        pytest.param(
+            lambda store: store.script.on("GET", TASKS, lambda _: reply(store.tasks[:1])), id="further pages"
+        ),
+    ],
+)
+async def test_a_list_that_does_not_show_all_proves_no_absence(
+    client: SchedulerClient, store: Store, hide: Callable[[Store], None]
 ) -> None:
     await client.create_tasks(7, [new_task(9)])
-    store.tasks.clear()
-    store.script.on("POST", CREATE, lost(), store.create)
-    with pytest.raises(AmbiguousCreateError):
-        await client.create_tasks(7, THREE)
-
-
-async def test_a_server_that_serves_one_page_for_all_proves_no_absence(
-    client: SchedulerClient, store: Store
-) -> None:
-    store.add({"name": "old", "url_after": "https://hooks.test/after/old"})
-    store.script.on("GET", TASKS, lambda seen: reply(store.tasks[:1]))
+    hide(store)
     store.script.on("POST", CREATE, lost(), store.create)
     with pytest.raises(AmbiguousCreateError):
         await client.create_tasks(7, THREE)

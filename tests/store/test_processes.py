@@ -116,6 +116,23 @@ async def test_beyond_those_that_may_wait_it_is_refused_at_once(
     assert (await store.compute(which))[2] == 1
 
 
+async def test_there_are_no_more_processes_than_may_be(store: Store) -> None:
+    done = await asyncio.gather(*(store.compute(which) for _ in range(6)))
+    assert len({process for process, *_ in done}) <= COMPUTING.threads
+
+
+async def test_reads_and_writes_go_on_while_all_processes_compute(store: Store, tmp_path: Path) -> None:
+    end = tmp_path / "end"
+    computing = [asyncio.create_task(store.compute(hold, str(end))) for _ in range(COMPUTING.threads)]
+    try:
+        others = [store.read(which), store.read(which, "heavy"), store.write(which)]
+        assert {process for process, *_ in await asyncio.gather(*others)} == {os.getpid()}
+        assert not any(each.done() for each in computing)
+    finally:
+        end.touch()
+    await asyncio.gather(*computing)
+
+
 async def test_nobody_waits_for_longer_than_a_read_may_take(
     store: Store, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
