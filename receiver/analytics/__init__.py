@@ -1,1 +1,1 @@
-"""Figures for analysts: what is counted, how it is asked for, and how sure it is. It only reads."""
+"""Rollups, measures, reports, charts, exports and the SQL views of analysts."""

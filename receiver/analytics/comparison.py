@@ -2,11 +2,11 @@
 
 from sqlalchemy import Connection
 
-from receiver.analytics.figures import Figure
 from receiver.analytics.intervals import Difference, Share, difference
-from receiver.analytics.question import Question
+from receiver.analytics.measures import Figure
+from receiver.analytics.query import Question
 from receiver.analytics.report import Report, report
-from receiver.domain.shape import shape
+from receiver.domain.frozen_record import shape
 
 
 @shape(frozen=True, slots=True)

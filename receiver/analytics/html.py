@@ -8,16 +8,16 @@ from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup
 from sqlalchemy import Connection
 
-from receiver.analytics import words
+from receiver.analytics import formatting
 from receiver.analytics.charts import CHARTS, Shown, read_chart, render
+from receiver.analytics.charts.alt_text import reason_label
 from receiver.analytics.charts.chart import span
-from receiver.analytics.charts.picked import LEGS, failures, number_in, share_in
-from receiver.analytics.charts.telling import reason_label
-from receiver.analytics.figures import FIGURES
+from receiver.analytics.charts.series import LEGS, failures, number_in, share_in
 from receiver.analytics.intervals import Share
-from receiver.analytics.question import Question
+from receiver.analytics.measures import FIGURES
+from receiver.analytics.query import Question
 from receiver.analytics.report import Line, Report, Value, report
-from receiver.domain.shape import shape
+from receiver.domain.frozen_record import shape
 from receiver.errors import InputError
 
 _CHARTS = ("trend", "hours", "yield", "reasons")
@@ -66,12 +66,12 @@ def html_report(connection: Connection, question: Question, made_at: float) -> s
     )
     template = files("receiver.analytics").joinpath("report.html").read_text(encoding="utf-8")
     return environment.from_string(template).render(
-        period=words.period(question.calendar, *span(connection, question)),
-        basis=words.basis_of("tasks", question.basis),
+        period=formatting.period(question.calendar, *span(connection, question)),
+        basis=formatting.basis_of("tasks", question.basis),
         zone=question.calendar.name,
         account=question.account,
         queue_id=question.queue_id,
-        made_at=words.moment(question.calendar, made_at),
+        made_at=formatting.moment(question.calendar, made_at),
         groups=_groups(reports),
         sections=[_section(each) for each in shown],
         notes=list(dict.fromkeys(note for each in reports.values() for note in each.notes)),
@@ -98,7 +98,7 @@ Values = Mapping[str, Value]
 
 
 def _of_tasks(total: Values) -> Sequence[Fact]:
-    succeeded, failed = (words.count(number_in(total, name)) for name in ("succeeded", "failed"))
+    succeeded, failed = (formatting.count(number_in(total, name)) for name in ("succeeded", "failed"))
     return [
         _share("Success rate", total, "success_rate", "finished tasks"),
         _number("Tasks", total, "tasks", "all of the period"),
@@ -111,12 +111,14 @@ def _of_tasks(total: Values) -> Sequence[Fact]:
 
 def _of_attempts(total: Values, tries: Values) -> Sequence[Fact]:
     return [
-        _number("Attempts", total, "attempts", f"{words.count(number_in(total, 'under_way'))} under way"),
+        _number(
+            "Attempts", total, "attempts", f"{formatting.count(number_in(total, 'under_way'))} under way"
+        ),
         _share("Attempt yield", total, "yield", "attempts"),
         _share("A-answer rate", total, "a_answer_rate", "attempts whose legs are known"),
         _share("B-answer rate", total, "b_answer_rate", "attempts that A answered"),
         _share("ASR", total, "asr", "dialled legs"),
-        Fact("ACD", words.duration(_float(total["acd_s"])), "mean talk of bridged calls"),
+        Fact("ACD", formatting.duration(_float(total["acd_s"])), "mean talk of bridged calls"),
         *_quantiles("Attempts to success", tries, "attempts_to_success", "successes"),
     ]
 
@@ -140,18 +142,18 @@ def _of_health(total: Values) -> Sequence[Fact]:
 
 
 def _number(label: str, total: Values, name: str, of: str) -> Fact:
-    return Fact(label, words.count(number_in(total, name)), of)
+    return Fact(label, formatting.count(number_in(total, name)), of)
 
 
 def _share(label: str, total: Values, name: str, of: str) -> Fact:
     each = share_in(total, name)
-    interval = f"{words.interval(each)}, " if each.n else ""
-    return Fact(label, words.percent(each.value), f"{interval}of {words.count(each.n)} {of}")
+    interval = f"{formatting.interval(each)}, " if each.n else ""
+    return Fact(label, formatting.percent(each.value), f"{interval}of {formatting.count(each.n)} {of}")
 
 
 def _quantiles(label: str, total: Values, name: str, of: str) -> Sequence[Fact]:
-    as_text = words.duration if name.endswith("_s") else words.number
-    n = f"of {words.count(number_in(total, f'{name}_n'))} {of}"
+    as_text = formatting.duration if name.endswith("_s") else formatting.number
+    n = f"of {formatting.count(number_in(total, f'{name}_n'))} {of}"
     return [Fact(f"{label}, {each}", as_text(_float(total[f"{name}_{each}"])), n) for each in ("p50", "p90")]
 
 
@@ -184,8 +186,8 @@ def _row(line: Line) -> Sequence[str]:
 
 def _texts(value: Value) -> Sequence[str]:
     if isinstance(value, Share):
-        return words.percent(value.value), words.interval(value)
-    return (words.NOTHING if value is None else words.count(value),)
+        return formatting.percent(value.value), formatting.interval(value)
+    return (formatting.NOTHING if value is None else formatting.count(value),)
 
 
 def _failures(answer: Report) -> Table:
@@ -194,9 +196,9 @@ def _failures(answer: Report) -> Table:
     rows = [
         (
             reason_label(each.reason).replace("\n", " "),
-            words.count(each.share.k),
+            formatting.count(each.share.k),
             *_texts(each.share),
-            *(words.count(each.legs[leg]) for leg in LEGS),
+            *(formatting.count(each.legs[leg]) for leg in LEGS),
         )
         for each in failures(answer)
     ]

@@ -8,12 +8,12 @@ from operator import add
 
 from sqlalchemy import Connection
 
-from receiver.analytics.figures import Column, Figure, Sum, counts_of
 from receiver.analytics.intervals import Share, share
-from receiver.analytics.question import Dimension, Question, slice_of
-from receiver.analytics.sums import Columns, Key, Read, reading
-from receiver.domain.shape import shape
-from receiver.store.rollups import count_uncounted
+from receiver.analytics.measures import Column, Figure, Sum, counts_of
+from receiver.analytics.query import Dimension, Question, slice_of
+from receiver.analytics.rollup_query import Columns, Key, Read, reading
+from receiver.analytics.rollups import count_uncounted
+from receiver.domain.frozen_record import shape
 
 FEW = 30
 """A share of fewer than so many is greyed: its interval says how little it tells."""

@@ -27,7 +27,7 @@ COMMANDS: Mapping[str, LazyCommand] = {
         "with the truth.",
     ),
     "serve": LazyCommand(
-        "receiver.cli.running",
+        "receiver.cli.serve",
         "serve",
         "Take in hooks, reconcile, and answer /v1 until SIGTERM; then finish what is under way and stop.",
     ),
@@ -42,7 +42,7 @@ COMMANDS: Mapping[str, LazyCommand] = {
         "Look whether everything is in place. Exits 1 if something will not work.",
     ),
     "reconcile": LazyCommand(
-        "receiver.cli.running",
+        "receiver.cli.serve",
         "reconcile",
         "Ask the API about everything that is not settled, due or not. Exits 1 if any of it failed.",
     ),
@@ -133,7 +133,7 @@ def _options(
         typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and exit."),
     ] = False,
 ) -> None:
-    from receiver.logs import configure_logs  # noqa: PLC0415 -- slow to import, and help needs no logs
+    from receiver.observability.logs import configure_logs  # noqa: PLC0415 -- slow to import, and help needs no logs
 
     configure_logs("console", "warning")
 

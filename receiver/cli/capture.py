@@ -15,10 +15,11 @@ from receiver.inbox.capture import Missing, Sample, as_setting, missing, propose
 from receiver.inbox.form_text import decode
 from receiver.inbox.payload import read_payload
 from receiver.inbox.unpack import unpack
-from receiver.settings import Settings, load_settings
-from receiver.store.bulk import among
-from receiver.store.engine import Store
-from receiver.store.tables import DELIVERY
+from receiver.ledger.tables import DELIVERY
+from receiver.maintenance.schema import create_tables
+from receiver.settings.settings import Settings, load_settings
+from receiver.storage.bulk import among
+from receiver.storage.engine import Store
 
 _SHOWN = 2048
 """Characters of a body that are shown."""
@@ -57,7 +58,7 @@ def capture(
     fields = FieldReader(settings.aliases)
     seen: list[Row[Any]] = []
     with closing(Store(settings.store)) as store:
-        store.create()
+        create_tables(store)
         try:
             for row in deliveries(store, last, follow=follow, late_s=_LATE_S * settings.clock_speed):
                 seen.append(row)

@@ -8,13 +8,14 @@ from typing import Any
 
 import httpx2
 
-from receiver.api.tokens import create_token
 from receiver.cli.output import STDERR, STDOUT, print_json, print_table, short_moment
-from receiver.clock import WallClock
 from receiver.errors import InputError
-from receiver.settings import Settings
-from receiver.store.engine import Store
-from receiver.store.tokens import remove_token
+from receiver.http.token_sql import remove_token
+from receiver.http.tokens import create_token
+from receiver.maintenance.schema import create_tables
+from receiver.runtime.clock import WallClock
+from receiver.settings.settings import Settings
+from receiver.storage.engine import Store
 
 _TIMEOUT_S = 10.0
 
@@ -69,7 +70,7 @@ def _token(settings: Settings) -> Iterator[str]:
     """A token for one request. Who can write to the store can read the API."""
     name = f"capture-{secrets.token_hex(8)}"
     with closing(Store(settings.store)) as store:
-        store.create()
+        create_tables(store)
         with store.transaction() as connection:
             token = create_token(connection, name, ("read",), WallClock().now())
         try:

@@ -12,18 +12,19 @@ import httpx2
 import typer
 from rich.text import Text
 
+from receiver.analytics.rollups import count_uncounted, standard
 from receiver.app import World, open_traces, scheduler_account
 from receiver.cli.checks import Check, Verdict
-from receiver.cli.fitting import fits_dashboards, fits_rules, fits_scrape
+from receiver.cli.compatibility import fits_dashboards, fits_rules, fits_scrape
 from receiver.cli.output import ConfigOption, JsonOption, print_json, print_table
 from receiver.errors import NotInstalledError, SchedulerError, SchemaError, StoreUnavailableError
+from receiver.maintenance.schema import create_tables
 from receiver.scheduler.client import SchedulerClient
-from receiver.sections import AccountSettings, TracesSettings
 from receiver.server import machine_world
-from receiver.settings import Settings, load_settings
-from receiver.store.engine import Store
-from receiver.store.postgres import is_url
-from receiver.store.rollups import count_uncounted, standard
+from receiver.settings.models import AccountSettings, TracesSettings
+from receiver.settings.settings import Settings, load_settings
+from receiver.storage.engine import Store
+from receiver.storage.postgres import is_url
 
 _LEAST_FREE_BYTES = 500 * 2**20
 _CLOCK_TOLERANCE_S = 30.0
@@ -85,7 +86,7 @@ def _store(settings: Settings) -> Iterator[Check]:
         if is_file and not (folder := store.path.resolve().parent).is_dir():
             yield Check(subject, "failed", f"there is no folder {folder}: make it, or change `store`")
             return
-        store.create()
+        create_tables(store)
         sound = not is_file or _is_sound(store)
         figures = _figures(store, settings.analytics.zone)
     except StoreUnavailableError as error:

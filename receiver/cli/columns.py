@@ -4,9 +4,9 @@ from typing import Annotated
 
 import typer
 
+from receiver.analytics.views import RELATIONS, Kind, Relation
 from receiver.cli.output import JsonOption, print_json, print_table
 from receiver.errors import InputError
-from receiver.store.relations import RELATIONS, Kind, Relation
 
 _NAMES = ", ".join(RELATIONS)
 _TYPES: dict[Kind, str] = {

@@ -11,8 +11,8 @@ from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
 from receiver.cli.output import STDOUT, ConfigOption
-from receiver.sections import AccountSettings, HookKeySettings
-from receiver.settings import Settings, load_settings
+from receiver.settings.models import AccountSettings, HookKeySettings
+from receiver.settings.settings import Settings, load_settings
 
 config_app = typer.Typer(no_args_is_help=True, help="The settings file.")
 

@@ -6,15 +6,15 @@ from typing import Annotated, Any
 
 import typer
 
+from receiver.analytics.rollups import count_uncounted
 from receiver.cli.output import STDERR, STDOUT, ConfigOption, JsonOption, print_json, print_table
 from receiver.cli.prune import prune
 from receiver.errors import InputError, StoreError
-from receiver.settings import Settings, load_settings
-from receiver.store import schema
-from receiver.store.backup import Copy, back_up
-from receiver.store.engine import Store
-from receiver.store.postgres import is_url, shown
-from receiver.store.rollups import count_uncounted
+from receiver.maintenance import schema
+from receiver.maintenance.backup import Copy, back_up
+from receiver.settings.settings import Settings, load_settings
+from receiver.storage.engine import Store
+from receiver.storage.postgres import is_url, shown
 
 db_app = typer.Typer(no_args_is_help=True, help="The store's schema, and copies of the store.")
 db_app.command("prune")(prune)

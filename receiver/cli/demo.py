@@ -12,15 +12,15 @@ import typer
 import uvloop
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from receiver.api.tokens import create_token
-from receiver.cli.arrivals import print_arrivals, print_samples, print_wrong
+from receiver.cli.demo_report import print_arrivals, print_samples, print_wrong
 from receiver.cli.output import STDERR, STDOUT, JsonOption, print_json, print_table
 from receiver.demo.arrivals import is_good as crm_is_right
 from receiver.demo.run import Demonstration, DemoOptions, Glance, demonstration, run_tasks
 from receiver.demo.summary import is_good, summarize
 from receiver.emulator.config import DialectName
 from receiver.errors import InputError
-from receiver.logs import configure_logs
+from receiver.http.tokens import create_token
+from receiver.observability.logs import configure_logs
 
 
 def demo(

@@ -12,18 +12,19 @@ from typing import Annotated, NamedTuple
 
 import typer
 
-from receiver.api.exports import MOST_ROWS, ExportQuery
+from receiver.analytics.export_endpoint import MOST_ROWS, ExportQuery
+from receiver.analytics.export_pages import Wanted, read_position
+from receiver.analytics.exports import FORMATS, Format, Writer, export
+from receiver.analytics.views import RELATIONS
+from receiver.cli.export_resume import Kept, kept_of
+from receiver.cli.local_api import query_of
 from receiver.cli.options import AccountOption, NumbersOption, SinceOption
 from receiver.cli.output import STDERR, ConfigOption
-from receiver.cli.reading import query_of
-from receiver.cli.resuming import Kept, kept_of
-from receiver.clock import WallClock
 from receiver.errors import InputError, ReceiverError
-from receiver.settings import load_settings
-from receiver.store.chunks import Wanted, read_position
-from receiver.store.engine import Store
-from receiver.store.exporting import FORMATS, Format, Writer, export
-from receiver.store.relations import RELATIONS
+from receiver.maintenance.schema import create_tables
+from receiver.runtime.clock import WallClock
+from receiver.settings.settings import load_settings
+from receiver.storage.engine import Store
 
 _NAMES = ", ".join(RELATIONS)
 _NO_RESUMING = (
@@ -70,7 +71,7 @@ def export_rows(
     settings = load_settings(config)
     now = WallClock(settings.clock_speed, settings.clock_origin).now()
     with closing(Store(settings.store)) as store:
-        store.create()
+        create_tables(store)
         task = _Task(store, wanted, kind, kind.make(found), now)
         _write_out(task, out, is_resumed=resume)
 

@@ -4,9 +4,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from receiver.api.findings import list_findings, list_lost_hooks
-from receiver.api.params import DriftQuery, LostHookQuery
-from receiver.api.shapes import FindingPage
+from receiver.cli.local_api import ask, plain, query_of
 from receiver.cli.options import AccountOption, CursorOption, LimitOption, QueueOption, SinceOption
 from receiver.cli.output import (
     STDOUT,
@@ -18,8 +16,10 @@ from receiver.cli.output import (
     say_next,
     short_moment,
 )
-from receiver.cli.reading import ask, plain, query_of
 from receiver.domain.facts import Event
+from receiver.tasks.finding_endpoints import list_findings, list_lost_hooks
+from receiver.tasks.params import DriftQuery, LostHookQuery
+from receiver.tasks.schemas import FindingPage
 
 
 def lost_hooks(

@@ -8,15 +8,16 @@ from typing import Annotated
 import typer
 
 from receiver.app import retention_rules
-from receiver.catalogue import RETENTION_KINDS
 from receiver.cli.output import STDERR, STDOUT, ConfigOption, JsonOption, print_json, print_table
-from receiver.retention import Pruning
-from receiver.sections import RetentionSettings
+from receiver.maintenance.expiry import Deleted
+from receiver.maintenance.retention import Pruning
+from receiver.maintenance.schema import create_tables
+from receiver.observability.metric_definitions import RETENTION_KINDS
 from receiver.server import machine_world
-from receiver.settings import Settings, load_settings
-from receiver.store.engine import Store
-from receiver.store.postgres import is_url
-from receiver.store.retention import Deleted
+from receiver.settings.models import RetentionSettings
+from receiver.settings.settings import Settings, load_settings
+from receiver.storage.engine import Store
+from receiver.storage.postgres import is_url
 
 _WORDS = {
     "delivery": "raw deliveries",
@@ -51,7 +52,7 @@ def prune(
     """
     settings = load_settings(config)
     with closing(Store(settings.store)) as store:
-        store.create()
+        create_tables(store)
         deleted = asyncio.run(_count(store, settings) if dry_run else _delete(store, settings))
     if as_json:
         print_json({"dry_run": dry_run, "rows": {kind: deleted[kind] for kind in RETENTION_KINDS}})

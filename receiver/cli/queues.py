@@ -5,18 +5,18 @@ from typing import Annotated
 
 import typer
 
-from receiver.api.params import AccountQuery
-from receiver.api.queues import list_queues
 from receiver.app import Receiver
+from receiver.cli.local_api import ask, plain, query_of
 from receiver.cli.options import AccountOption
 from receiver.cli.output import STDOUT, ConfigOption, JsonOption, flat, print_json, print_table, short_moment
-from receiver.cli.reading import ask, plain, query_of
 from receiver.cli.urls import require_account
 from receiver.domain.facts import queue_fact
-from receiver.reconcile.observe import queue_said
+from receiver.http.params import AccountQuery
+from receiver.reconcile.facts_from_api import queue_said
 from receiver.scheduler.wire import NewQueue, QueueRecord
 from receiver.server import machine_world
-from receiver.settings import Settings, load_settings
+from receiver.settings.settings import Settings, load_settings
+from receiver.tasks.queue_endpoints import list_queues
 
 queues_app = typer.Typer(no_args_is_help=True, help="Queues at the scheduler.")
 

@@ -7,13 +7,14 @@ from typing import Annotated, Any
 
 import typer
 
+from receiver.analytics.rollup_repair import change_zone
 from receiver.cli.output import STDERR, STDOUT, ConfigOption, JsonOption, print_json, print_table
-from receiver.rebuild import Comparison, Difference, Progress, verify
-from receiver.rebuild import rebuild as replay
-from receiver.recount import change_zone
-from receiver.settings import load_settings
-from receiver.store.engine import Store
-from receiver.store.postgres import is_url
+from receiver.ledger.rebuild import Comparison, Difference, Progress, verify
+from receiver.ledger.rebuild import rebuild as replay
+from receiver.maintenance.schema import create_tables
+from receiver.settings.settings import load_settings
+from receiver.storage.engine import Store
+from receiver.storage.postgres import is_url
 
 _PATIENCE_S = 60.0
 """How long to wait for SQLite's one writer: a `serve` that is busy leaves it only for moments."""
@@ -33,7 +34,7 @@ def rebuild(
     settings = load_settings(config)
     target, fold = settings.store, settings.fold
     with closing(Store(target, None if is_url(target) else _PATIENCE_S)) as store:
-        store.create()
+        create_tables(store)
         with _progress() as progress:
             if not check_only:
                 change_zone(store, settings.analytics.zone, time())

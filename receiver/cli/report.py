@@ -11,22 +11,23 @@ from typing import Annotated, Any, NamedTuple
 import typer
 from sqlalchemy import Connection
 
-from receiver.analytics import words
+from receiver.analytics import formatting
+from receiver.analytics.answers import comparison_answer, figure_answer, figure_question
 from receiver.analytics.comparison import Comparison, compare
-from receiver.analytics.figures import FIGURES, Figure
-from receiver.analytics.flat import as_csv
 from receiver.analytics.html import html_report
-from receiver.analytics.question import Question, read_period
+from receiver.analytics.measures import FIGURES, Figure
+from receiver.analytics.params import FIGURE_QUERIES
+from receiver.analytics.query import Question, read_period
 from receiver.analytics.report import Report, report
-from receiver.api.analytics import comparison_answer, figure_answer, figure_question
-from receiver.api.analytics_params import FIGURE_QUERIES
-from receiver.cli.bars import cell, list_of, map_of_hours, table_of, wide_enough
+from receiver.analytics.table_csv import as_csv
+from receiver.cli.local_api import plain, query_of
 from receiver.cli.options import AccountOption, QueueOption
 from receiver.cli.output import STDERR, STDOUT, ConfigOption, JsonOption, print_json, print_table
-from receiver.cli.reading import plain, query_of
+from receiver.cli.text_charts import cell, list_of, map_of_hours, table_of, wide_enough
 from receiver.errors import InputError
-from receiver.settings import load_settings
-from receiver.store.engine import Store
+from receiver.maintenance.schema import create_tables
+from receiver.settings.settings import load_settings
+from receiver.storage.engine import Store
 
 _ROWS = 31
 """Rows of an overview's trend."""
@@ -114,7 +115,7 @@ def _refuse(why: str, options: Mapping[str, object]) -> None:
 @contextmanager
 def _reading(config: Any) -> Iterator[Connection]:
     with closing(Store(load_settings(config).store)) as store:
-        store.create()
+        create_tables(store)
         with store.snapshot() as connection:
             yield connection
 
@@ -184,9 +185,9 @@ def _print_report(answered: Report) -> None:
 def _asked(answered: Report) -> str:
     """What is counted, when and whose, in a few words."""
     question = answered.question
-    period = words.period(question.calendar, question.since, question.until)
-    counted = words.basis_of(answered.figure.counts, question.basis)
-    return f"{counted}, {period} ({question.calendar.name}), {words.whose(question)}"
+    period = formatting.period(question.calendar, question.since, question.until)
+    counted = formatting.basis_of(answered.figure.counts, question.basis)
+    return f"{counted}, {period} ({question.calendar.name}), {formatting.whose(question)}"
 
 
 def _print_comparison(compared: Comparison, *, as_json: bool) -> None:

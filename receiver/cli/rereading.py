@@ -7,8 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from receiver.api.params import DeliveryQuery
-from receiver.api.reread import RereadDone, RereadTally
+from receiver.cli.local_api import plain, query_of
 from receiver.cli.options import AccountOption, SinceOption
 from receiver.cli.output import (
     STDERR,
@@ -19,13 +18,15 @@ from receiver.cli.output import (
     print_table,
     short_moment,
 )
-from receiver.cli.reading import plain, query_of
 from receiver.domain.fields import FieldReader
 from receiver.inbox.reread import Rereading, Selection
+from receiver.intake.params import DeliveryQuery
+from receiver.intake.reread_endpoint import RereadDone, RereadTally
+from receiver.maintenance.schema import create_tables
 from receiver.server import machine_world
-from receiver.settings import Settings, load_settings
-from receiver.store.engine import Store
-from receiver.store.postgres import is_url
+from receiver.settings.settings import Settings, load_settings
+from receiver.storage.engine import Store
+from receiver.storage.postgres import is_url
 
 _PATIENCE_S = 60.0
 """How long to wait for SQLite's one writer: a `serve` that is busy leaves it only for moments."""
@@ -61,7 +62,7 @@ def reread(
     selection = Selection(asked.account, asked.since, asked.until, asked.problem)
     target = settings.store
     with closing(Store(target, None if is_url(target) else _PATIENCE_S)) as store:
-        store.create()
+        create_tables(store)
         tally = RereadTally(_SHOWN_TO_MACHINES if as_json else _SHOWN)
         asyncio.run(_read(store, settings, selection, tally, dry_run=dry_run))
     answer = tally.answer(dry_run=dry_run)

@@ -6,8 +6,8 @@ from typing import Any
 
 import httpx2
 
-from receiver.catalogue import PREFIX
 from receiver.cli.checks import Check
+from receiver.observability.metric_definitions import PREFIX
 
 SCRAPE_S = 15
 """Seconds between two scrapes that boards, rules and the metrics of a worst value expect."""

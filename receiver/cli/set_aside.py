@@ -5,8 +5,7 @@ from typing import Annotated
 
 import typer
 
-from receiver.api.endpoint import Asked
-from receiver.api.set_aside import SetAsidePage, SetAsideQuery, list_set_aside, retry_set_aside
+from receiver.cli.local_api import ask, plain, query_of
 from receiver.cli.options import AccountOption, CursorOption, LimitOption
 from receiver.cli.output import (
     STDOUT,
@@ -17,9 +16,10 @@ from receiver.cli.output import (
     say_next,
     short_moment,
 )
-from receiver.cli.reading import ask, plain, query_of
 from receiver.errors import InputError
+from receiver.http.endpoint import Asked
 from receiver.inbox.set_aside import Kind
+from receiver.intake.set_aside_endpoints import SetAsidePage, SetAsideQuery, list_set_aside, retry_set_aside
 
 
 def set_aside(

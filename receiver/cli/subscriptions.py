@@ -7,16 +7,7 @@ import orjson
 import typer
 from pydantic import BaseModel, ValidationError
 
-from receiver.api import subscriptions as handlers
-from receiver.api.endpoint import Asked
-from receiver.api.messages import get_message, list_messages
-from receiver.api.outbound_params import (
-    MessageQuery,
-    ReplayBody,
-    RotateBody,
-    SubscriptionBody,
-    SubscriptionChange,
-)
+from receiver.cli.local_api import ask, plain, query_of
 from receiver.cli.options import CursorOption, LimitOption
 from receiver.cli.output import (
     STDERR,
@@ -29,8 +20,17 @@ from receiver.cli.output import (
     say_next,
     short_moment,
 )
-from receiver.cli.reading import ask, plain, query_of
 from receiver.errors import InputError
+from receiver.http.endpoint import Asked
+from receiver.outcomes import subscription_endpoints as handlers
+from receiver.outcomes.message_endpoints import get_message, list_messages
+from receiver.outcomes.params import (
+    MessageQuery,
+    ReplayBody,
+    RotateBody,
+    SubscriptionBody,
+    SubscriptionChange,
+)
 
 subscriptions_app = typer.Typer(no_args_is_help=True, help="Who is told of outcomes, and what became of it.")
 

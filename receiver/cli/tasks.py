@@ -6,10 +6,7 @@ from typing import Annotated, Any, Literal
 
 import typer
 
-from receiver.api.params import AsOfQuery, TaskQuery
-from receiver.api.shapes import Task
-from receiver.api.tasks import get_timeline, list_tasks
-from receiver.api.values import State
+from receiver.cli.local_api import ask, plain, query_of
 from receiver.cli.options import (
     AccountOption,
     CursorOption,
@@ -28,10 +25,13 @@ from receiver.cli.output import (
     say_next,
     short_moment,
 )
-from receiver.cli.reading import ask, plain, query_of
 from receiver.cli.taskfile import FIELDS, read_tasks
 from receiver.cli.urls import require_account
-from receiver.settings import load_settings
+from receiver.http.values import State
+from receiver.settings.settings import load_settings
+from receiver.tasks.params import AsOfQuery, TaskQuery
+from receiver.tasks.schemas import Task
+from receiver.tasks.task_endpoints import get_timeline, list_tasks
 
 tasks_app = typer.Typer(no_args_is_help=True, help="Callback tasks: list, show, create.")
 
@@ -141,7 +141,7 @@ def add(
     as_json: JsonOption = False,
 ) -> None:
     """Give each row a `ref` of your own, and the same file can be run again: what exists is skipped."""
-    from receiver.cli.adding import add_tasks  # noqa: PLC0415 -- imports the whole receiver
+    from receiver.cli.tasks_add import add_tasks  # noqa: PLC0415 -- imports the whole receiver
 
     settings = load_settings(config)
     require_account(settings, account)

@@ -4,18 +4,19 @@ from typing import Annotated, Any
 
 import typer
 
-from receiver.api.tokens import SCOPES, create_token, list_tokens, revoke_token
 from receiver.cli.output import STDERR, STDOUT, ConfigOption, JsonOption, moment, print_json, print_table
-from receiver.clock import WallClock
-from receiver.settings import load_settings
-from receiver.store.engine import Store
+from receiver.http.tokens import SCOPES, create_token, list_tokens, revoke_token
+from receiver.maintenance.schema import create_tables
+from receiver.runtime.clock import WallClock
+from receiver.settings.settings import load_settings
+from receiver.storage.engine import Store
 
 tokens_app = typer.Typer(no_args_is_help=True, help="Who may use /v1. Only hashes of tokens are kept.")
 
 
 def _open(config: ConfigOption) -> Store:
     store = Store(load_settings(config).store)
-    store.create()
+    create_tables(store)
     return store
 
 

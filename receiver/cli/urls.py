@@ -7,7 +7,7 @@ import typer
 from receiver.cli.output import STDERR, STDOUT, ConfigOption, JsonOption, print_json
 from receiver.domain.hooks import HookSigner, fixed_urls, mint_urls, new_ref
 from receiver.errors import InputError
-from receiver.settings import Settings, load_settings
+from receiver.settings.settings import Settings, load_settings
 
 urls_app = typer.Typer(no_args_is_help=True, help="Hook URLs for tasks that are created elsewhere.")
 

@@ -9,7 +9,7 @@ from sqlalchemy import Connection, select
 from receiver.demo.compare import Disagreement, TaskName, end_findings, find, helps_of, unheard
 from receiver.demo.crm import SampleCrm
 from receiver.domain.masking import mask_tree
-from receiver.store.outbound import OUTCOME
+from receiver.outcomes.tables import OUTCOME
 
 _SHOWN = 50
 """Disagreements that are listed one by one."""

@@ -6,8 +6,8 @@ from collections.abc import AsyncIterator, Sequence
 from receiver.app import Receiver
 from receiver.demo.plan import PlannedTask, plan_tasks
 from receiver.errors import AmbiguousCreateError, NotFoundError, QuotaExhaustedError, SchedulerError
+from receiver.reconcile.context import Desk
 from receiver.reconcile.creation import create_tasks, with_urls
-from receiver.reconcile.desk import Desk
 from receiver.scheduler.wire import NewQueue, TaskRecord
 
 _CHUNK = 25

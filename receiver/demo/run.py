@@ -16,25 +16,26 @@ from typing import Any
 import httpx2
 from sqlalchemy import Connection, func, select
 
-from receiver.api.endpoint import Asked, Call
-from receiver.api.outbound_params import SubscriptionBody
-from receiver.api.parts import ApiParts
-from receiver.api.subscriptions import add_subscription
 from receiver.app import Receiver, World
-from receiver.clock import WallClock
 from receiver.demo.create import create_all
 from receiver.demo.crm import TOLERANCE_S, SampleCrm
 from receiver.demo.crm import serving as serving_crm
 from receiver.demo.plan import ACCOUNTS
-from receiver.domain.signing import new_secret
 from receiver.errors import ReceiverError
+from receiver.http.context import ApiParts
+from receiver.http.endpoint import Asked, Call
 from receiver.inbox.inbox import measure
 from receiver.ledger import dirty
+from receiver.ledger.tables import DELIVERY
+from receiver.outcomes.params import SubscriptionBody
+from receiver.outcomes.signing import new_secret
+from receiver.outcomes.subscription_endpoints import add_subscription
+from receiver.outcomes.tables import MESSAGE, OPEN
+from receiver.runtime.clock import WallClock
 from receiver.server import Service, listen
-from receiver.settings import Settings
-from receiver.store.holder import holding
-from receiver.store.outbound import MESSAGE, OPEN
-from receiver.store.tables import DELIVERY, TASK
+from receiver.settings.settings import Settings
+from receiver.storage.serve_lock import holding
+from receiver.tasks.tables import TASK
 
 _LOOK_S = 0.5
 _PATIENCE_S = 60.0

@@ -11,7 +11,8 @@ from receiver.demo import arrivals
 from receiver.demo.compare import Comparison, Disagreement, compare
 from receiver.demo.plan import ACCOUNTS
 from receiver.demo.run import Demonstration
-from receiver.store.tables import DELIVERY, TASK
+from receiver.ledger.tables import DELIVERY
+from receiver.tasks.tables import TASK
 
 _SHOWN = 50
 """Disagreements that are listed one by one."""

@@ -1,1 +1,1 @@
-"""What a callback task is and how its facts become a timeline. Pure: no I/O, no clock, no SQL."""
+"""What a callback task is: facts, fold, timeline, attempts, expected hooks. Pure functions."""

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from receiver.domain.facts import ARRIVAL, CallSaid, Fact, HookSaid, TaskSaid
 from receiver.domain.fields import call_key
-from receiver.domain.shape import shape
+from receiver.domain.frozen_record import shape
 
 _STAMP_ERROR = 1.0
 """Seconds by which two of the scheduler's own times may disagree: it writes whole seconds."""

@@ -17,7 +17,7 @@ from typing import Any, Literal, get_args
 
 import orjson
 
-from receiver.domain.shape import shape
+from receiver.domain.frozen_record import shape
 
 Event = Literal["before", "before_again", "success", "after"]
 EVENTS: tuple[Event, ...] = get_args(Event)

@@ -3,10 +3,10 @@
 from collections.abc import Iterator, Sequence
 
 from receiver.domain.attempts import Attempts, tries_of
-from receiver.domain.expected import Tally
+from receiver.domain.expected_hooks import Tally
 from receiver.domain.facts import HookSaid
 from receiver.domain.fields import call_key
-from receiver.domain.known import MOST_FACTS, Known
+from receiver.domain.task_facts import MOST_FACTS, Known
 from receiver.domain.timeline import Finding
 from receiver.domain.transitions import Walk
 

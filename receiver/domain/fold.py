@@ -4,7 +4,7 @@ from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Literal
 
-from receiver.domain.attempt import End, Trail, each_attempt
+from receiver.domain.attempt_bounds import End, Trail, each_attempt
 from receiver.domain.attempts import (
     Announced,
     Attempts,
@@ -14,12 +14,12 @@ from receiver.domain.attempts import (
     pause_of,
     tell_apart,
 )
-from receiver.domain.expected import Tally, tally
+from receiver.domain.expected_hooks import Tally, tally
 from receiver.domain.facts import CallSaid, Fact, TaskSaid
 from receiver.domain.fields import call_key, result_of
 from receiver.domain.findings import find
-from receiver.domain.known import Heard, Known, sort
 from receiver.domain.results import BUILT_IN, Reasons, judge
+from receiver.domain.task_facts import Heard, Known, sort
 from receiver.domain.timeline import Finding, Timeline, latest_call
 from receiver.domain.transitions import RESULTS, STATES, Step, Walk, walk
 

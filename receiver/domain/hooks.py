@@ -12,7 +12,7 @@ from urllib.parse import quote, unquote
 from itsdangerous import Signer
 
 from receiver.domain.facts import EVENTS, Event
-from receiver.domain.shape import shape
+from receiver.domain.frozen_record import shape
 from receiver.errors import InputError
 
 REF = re.compile(r"[A-Za-z0-9_-]{1,64}")

@@ -8,11 +8,14 @@ _FIRST, _END = 1e9, 1e11
 (5138). Empty dates, such as those of the years 1, 1970 and 9999, lie outside.
 """
 
+
 _LOST_PLUS = re.compile(r" (?=\d\d:?\d\d$)")
 """What was a plus before a sender left it unescaped in a form."""
 
+
 _UNITS = {10: 1.0, 13: 1e3, 16: 1e6, 19: 1e9}
 """Number of digits of a present-day moment → units in one second."""
+
 
 _DATES_OF_DIGITS = {12: "%Y%m%d%H%M", 14: "%Y%m%d%H%M%S", 17: "%Y%m%d%H%M%S%f"}
 """Number of digits → the date that they may be. As ms or µs each number would be of another age."""
@@ -60,3 +63,15 @@ def _read_date(text: str) -> float | None:
     except ValueError:
         return None
     return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
+
+
+_EARLIEST = datetime.min.replace(tzinfo=UTC).timestamp()
+
+
+_LATEST = datetime.max.replace(microsecond=0, tzinfo=UTC).timestamp()
+
+
+def iso(at: float) -> str:
+    """A moment as ISO 8601, UTC, with milliseconds; what no calendar has is its first or last second."""
+    moment = datetime.fromtimestamp(min(max(at, _EARLIEST), _LATEST), UTC)
+    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -6,8 +6,8 @@ from functools import lru_cache
 from typing import Any, Literal, get_args
 
 from receiver.domain.facts import CallSaid
+from receiver.domain.frozen_record import shape
 from receiver.domain.numbers import REGION, same_number
-from receiver.domain.shape import shape
 
 CallResult = Literal[
     "connected",

@@ -3,13 +3,13 @@
 from collections.abc import Iterable, Mapping
 from typing import Literal
 
-from receiver.domain.attempt import Attempt
+from receiver.domain.attempt_bounds import Attempt
 from receiver.domain.attempts import Attempts
 from receiver.domain.facts import CallSaid, TaskSaid
 from receiver.domain.fields import call_key
+from receiver.domain.frozen_record import shape
 from receiver.domain.numbers import REGION
 from receiver.domain.results import Verdict
-from receiver.domain.shape import shape
 
 Category = Literal["lost_hook", "suspected_hook", "drift", "anomaly"]
 Purpose = Literal["find", "progress", "confirm", "call", "settle"]

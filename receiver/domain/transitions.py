@@ -9,7 +9,7 @@ that does not fit: the stage stays, and an anomaly is recorded. Nothing here rai
 from collections.abc import Iterable
 from operator import attrgetter
 
-from receiver.domain.shape import shape
+from receiver.domain.frozen_record import shape
 
 TABLE = """
                  new        scheduled  executed   delayed    connected  ended      succeeded  failed     gone

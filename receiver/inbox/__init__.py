@@ -1,1 +1,1 @@
-"""The inbox: hooks are kept raw in batches, and read behind the answer into deliveries and facts."""
+"""Raw hooks in batches until the ledger has them; reading and rereading of payloads."""

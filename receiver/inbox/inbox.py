@@ -10,9 +10,9 @@ from sqlalchemy import Connection, func, select
 
 from receiver.errors import StoreUnavailableError
 from receiver.inbox.batch import RawHook, encode_batch
-from receiver.store.bulk import is_postgres, run
-from receiver.store.engine import Claim, Store
-from receiver.store.tables import INBOX
+from receiver.inbox.tables import INBOX
+from receiver.storage.bulk import is_postgres, run
+from receiver.storage.engine import Claim, Store
 
 Result = TypeVar("Result")
 

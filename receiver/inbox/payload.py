@@ -16,17 +16,10 @@ import orjson
 from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import Field, File, FormParser
 
-from receiver.domain.shape import shape
+from receiver.domain.frozen_record import shape
 from receiver.inbox.events_of import events_of, grouped
 from receiver.inbox.form_text import decode, lines_of, odd_form, pairs_of
-from receiver.inbox.json_text import (
-    MOST_TEXTS,
-    BrokenJsonError,
-    as_text,
-    flatten,
-    read_texts,
-    read_whole,
-)
+from receiver.inbox.json_text import MOST_TEXTS, BrokenJsonError, as_text, flatten, read_texts, read_whole
 from receiver.inbox.unpack import PACKED_FIRST, unpack
 
 # What it has to say of a broken body stands in the delivery's problem.

@@ -14,18 +14,18 @@ from sqlalchemy import Connection, Row
 
 from receiver.domain.facts import Fact
 from receiver.domain.fields import FieldReader
-from receiver.domain.trace import trace_id
 from receiver.errors import StoreUnavailableError
 from receiver.inbox import set_aside
 from receiver.inbox.inbox import Batch, Inbox
 from receiver.inbox.reading import Reading, Unread, read_batches, unread
 from receiver.inbox.tracing import Fate, hook_span
-from receiver.ledger.arrivals import Arrival, Delivery, add_arrivals, known_deliveries
+from receiver.ledger.append import Arrival, Delivery, add_arrivals, known_deliveries
 from receiver.ledger.backlog import Background, Backlog
 from receiver.ledger.postponed import TOGETHER, Postponed
 from receiver.ledger.problems import where_from
 from receiver.ledger.throttle import BatchSize
-from receiver.store.engine import translated
+from receiver.observability.trace_ids import trace_id
+from receiver.storage.engine import translated
 
 _log = structlog.get_logger("receiver.inbox")
 

@@ -15,9 +15,9 @@ from receiver.inbox.events_of import NamedEvent, several_events
 from receiver.inbox.form_text import decode
 from receiver.inbox.inbox import Batch
 from receiver.inbox.payload import read_payload
-from receiver.ledger.arrivals import Arrival, Delivery
+from receiver.inbox.unplaced import NAMES_NO_TASK
+from receiver.ledger.append import Arrival, Delivery
 from receiver.ledger.problems import TOO_LARGE, where_from
-from receiver.store.unplaced import NAMES_NO_TASK
 
 _LONGEST_PROBLEM = 500
 """Characters of what is wrong with a delivery, which has an index."""

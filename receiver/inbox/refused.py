@@ -13,7 +13,7 @@ import structlog
 
 from receiver.domain.facts import EVENTS, Event
 from receiver.domain.hooks import Part
-from receiver.logs import Seldom
+from receiver.observability.logs import Seldom
 
 _log = structlog.get_logger("receiver.intake")
 

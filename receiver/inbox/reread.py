@@ -14,16 +14,16 @@ import orjson
 import structlog
 from sqlalchemy import ColumnElement, Connection, Row, Select, select, tuple_
 
-from receiver.clock import Clock
 from receiver.domain.fields import FieldReader
 from receiver.errors import StoreUnavailableError
 from receiver.inbox.batch import RawHook
 from receiver.inbox.reading import read_hook
 from receiver.ledger.problems import TOO_LARGE, where_from
-from receiver.ledger.rereading import Change, Reread, add_readings, compare, hooks_of
+from receiver.ledger.reread import Change, Reread, add_readings, compare, hooks_of
+from receiver.ledger.tables import DELIVERY
 from receiver.ledger.throttle import BatchSize
-from receiver.store.engine import Store
-from receiver.store.tables import DELIVERY
+from receiver.runtime.clock import Clock
+from receiver.storage.engine import Store
 
 _log = structlog.get_logger("receiver.inbox")
 

@@ -8,9 +8,10 @@ from sqlalchemy import Connection, Row, Select, Subquery, case, delete, func, li
 
 from receiver.domain.storable import storable
 from receiver.inbox.reading import Unread
+from receiver.inbox.tables import SET_ASIDE
 from receiver.ledger.problems import retry_at
-from receiver.store.engine import Store
-from receiver.store.tables import DIRTY_TASK, SET_ASIDE
+from receiver.ledger.tables import DIRTY_TASK
+from receiver.storage.engine import Store
 
 Kind = Literal["hook", "task"]
 KINDS: tuple[Kind, ...] = get_args(Kind)

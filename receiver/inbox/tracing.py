@@ -2,8 +2,8 @@
 
 from typing import NamedTuple, Protocol
 
-from receiver.domain.trace import About, span_id
-from receiver.traces import Span, Value
+from receiver.observability.trace_ids import About, span_id
+from receiver.observability.traces import Span, Value
 
 
 class Came(Protocol):

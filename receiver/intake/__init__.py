@@ -1,1 +1,1 @@
-"""Hook endpoints: authenticate, keep the request as it came, read it, acknowledge once it is on disk."""
+"""Hooks in: listener, authentication, answer, and the endpoints about what came in."""

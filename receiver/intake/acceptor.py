@@ -9,7 +9,7 @@ from contextlib import suppress
 
 import structlog
 
-from receiver.logs import Seldom
+from receiver.observability.logs import Seldom
 
 _log = structlog.get_logger("receiver.intake")
 

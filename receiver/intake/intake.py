@@ -9,7 +9,6 @@ from typing import Protocol
 
 import structlog
 
-from receiver.clock import Clock
 from receiver.errors import StoreError, StoreUnavailableError
 from receiver.inbox.batch import RawHook
 from receiver.inbox.inbox import Inbox
@@ -18,8 +17,9 @@ from receiver.intake.access import Access
 from receiver.ledger.backlog import Backlog
 from receiver.ledger.commit_queue import CommitQueue, Submission, settle
 from receiver.ledger.throttle import Throttle
-from receiver.logs import Seldom
-from receiver.metrics import Metrics
+from receiver.observability.logs import Seldom
+from receiver.observability.metrics import Metrics
+from receiver.runtime.clock import Clock
 
 _log = structlog.get_logger("receiver.intake")
 

@@ -14,7 +14,7 @@ import structlog
 
 from receiver.domain.masking import mask_text
 from receiver.intake.intake import Intake
-from receiver.logs import Seldom
+from receiver.observability.logs import Seldom
 
 _log = structlog.get_logger("receiver.intake")
 

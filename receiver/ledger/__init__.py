@@ -1,1 +1,1 @@
-"""What hooks and the API have said becomes facts on disk, and facts become timelines."""
+"""Facts on disk: append, fold, projections, rebuild and verify."""

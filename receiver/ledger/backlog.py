@@ -3,10 +3,10 @@
 import asyncio
 from dataclasses import dataclass
 
-from receiver.clock import Clock
 from receiver.ledger.throttle import Throttle
-from receiver.metrics import Metrics
-from receiver.store.engine import Store
+from receiver.observability.metrics import Metrics
+from receiver.runtime.clock import Clock
+from receiver.storage.engine import Store
 
 AFTER_FAILURE_S = 0.5
 """Pause in seconds while the store is in trouble: to try at once would fail as well."""

@@ -11,8 +11,8 @@ from typing import NamedTuple
 from sqlalchemy import Connection, func, select
 
 from receiver.ledger.problems import retry_at
-from receiver.store.bulk import is_postgres, run
-from receiver.store.tables import DIRTY_TASK
+from receiver.ledger.tables import DIRTY_TASK
+from receiver.storage.bulk import is_postgres, run
 
 
 class DirtyTask(NamedTuple):

@@ -12,8 +12,8 @@ from receiver.domain.fold import Fold, fold
 from receiver.errors import StoreUnavailableError
 from receiver.ledger import dirty, folding
 from receiver.ledger.backlog import Background, Backlog
-from receiver.ledger.counting import count
 from receiver.ledger.dirty import DirtyTask
+from receiver.ledger.fold_metrics import count
 from receiver.ledger.ledger import OTHER_FOLDS_S
 from receiver.ledger.postponed import TOGETHER, Postponed
 from receiver.ledger.problems import where_from

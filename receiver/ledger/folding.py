@@ -10,13 +10,16 @@ from receiver.domain.facts import Fact, QueueSaid
 from receiver.domain.findings import CROWDED_DETAIL
 from receiver.domain.fold import Fold
 from receiver.domain.timeline import FROZEN, Timeline
-from receiver.ledger import dirty
+from receiver.ledger import dirty, fact_sql
 from receiver.ledger.dirty import DirtyTask
-from receiver.ledger.telling import tell
-from receiver.store import locks, statements
-from receiver.store.outbox import tell_operator
-from receiver.store.rows import key_of, queue_row
-from receiver.store.statements import Known, Subject
+from receiver.ledger.fact_rows import key_of
+from receiver.ledger.fact_sql import Subject
+from receiver.outcomes.outbox import tell
+from receiver.storage import locks
+from receiver.storage.operator_events import tell_operator
+from receiver.tasks import task_sql
+from receiver.tasks.rows import queue_row
+from receiver.tasks.task_sql import Known
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,11 +59,11 @@ def record(connection: Connection, facts: Sequence[Fact], fold: Fold) -> list[Ch
     first: dict[str, Fact] = {}
     for fact in facts:
         first.setdefault(fact.id, fact)
-    new = statements.add_facts(connection, tuple(first.values()))
+    new = fact_sql.add_facts(connection, tuple(first.values()))
     heard = [fact for fact in first.values() if fact.id in new]
     for fact in heard:
         if isinstance(fact.said, QueueSaid):
-            statements.put_queues(connection, [queue_row(fact.account, fact.at, fact.said)])
+            task_sql.put_queues(connection, [queue_row(fact.account, fact.at, fact.said)])
     about = (fact for fact in heard if not isinstance(fact.said, QueueSaid))
     return _fold(connection, [Subject(fact.account, fact.ref, fact.task_id) for fact in about], fold)
 
@@ -103,21 +106,21 @@ def _fold(connection: Connection, subjects: Sequence[Subject], fold: Fold) -> li
 
 def _fold_of(connection: Connection, account: str, about: Sequence[Subject], fold: Fold) -> list[Change]:
     """Fold the account's tasks that new facts are about."""
-    statements.add_links(connection, about)
-    links = statements.find_links(connection, account, {each.task_id for each in about if each.task_id})
+    fact_sql.add_links(connection, about)
+    links = fact_sql.find_links(connection, account, {each.task_id for each in about if each.task_id})
     keys = {key_of(each.ref, each.task_id, links) for each in about}
     preliminary = {f"#{task_id}": ref for task_id, ref in links.items()}
-    known = statements.known_tasks(connection, account, keys | preliminary.keys())
+    known = task_sql.known_tasks(connection, account, keys | preliminary.keys())
     before = {preliminary[key]: each for key, each in known.items() if key in preliminary} | known
     adopted = {key: preliminary[key] for key in known.keys() & preliminary.keys()}
     if frozen := {key for key, each in known.items() if each.crowding == FROZEN}:
         keys -= frozen - set(adopted.values())
         if not keys and not adopted:
             return []
-    found = statements.facts_of(connection, account, keys)
+    found = fact_sql.facts_of(connection, account, keys)
     timelines = [fold(facts) for facts in found.values()]
-    statements.drop_tasks(connection, account, adopted.keys())
-    statements.put_tasks(connection, timelines)
+    task_sql.drop_tasks(connection, account, adopted.keys())
+    task_sql.put_tasks(connection, timelines)
     tell(connection, account, timelines, adopted)
     changes = [Change(before.get(timeline.key), timeline) for timeline in timelines]
     for change in changes:

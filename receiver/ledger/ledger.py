@@ -15,9 +15,9 @@ from receiver.domain.fold import Fold, fold
 from receiver.errors import StoreUnavailableError
 from receiver.ledger import folding
 from receiver.ledger.commit_queue import MAX_WAIT_S, CommitQueue, settle
-from receiver.ledger.counting import count
-from receiver.metrics import Metrics
-from receiver.store.engine import Store
+from receiver.ledger.fold_metrics import count
+from receiver.observability.metrics import Metrics
+from receiver.storage.engine import Store
 
 _log = structlog.get_logger("receiver.ledger")
 

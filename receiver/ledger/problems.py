@@ -20,6 +20,6 @@ def where_from(error: BaseException) -> str:
     refused. Its text is left out, since it may quote what people have typed.
     """
     frames = [frame for frame in extract_tb(error.__traceback__) if f"{sep}receiver{sep}" in frame.filename]
-    ours = [frame for frame in frames if f"{sep}receiver{sep}store{sep}" not in frame.filename] or frames
+    ours = [frame for frame in frames if f"{sep}receiver{sep}storage{sep}" not in frame.filename] or frames
     place = f" in {ours[-1].name}, line {ours[-1].lineno}" if ours else ""
     return f"{type(error).__name__}{place}"

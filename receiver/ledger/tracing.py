@@ -1,8 +1,8 @@
 """How a task appears as a trace."""
 
 from receiver.domain.timeline import Timeline
-from receiver.domain.trace import root_span, trace_id
-from receiver.traces import Span, Value
+from receiver.observability.trace_ids import root_span, trace_id
+from receiver.observability.traces import Span, Value
 
 
 def task_span(task: Timeline) -> Span:

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 
-from receiver.clock import Clock
+from receiver.runtime.clock import Clock
 
 LASTS_S = 30.0
 """Seconds between the first 404 and the one that is believed, without any other answer in between."""

@@ -10,20 +10,20 @@ from sqlalchemy import Row
 
 from receiver.domain.fields import call_key
 from receiver.domain.fold import fold
-from receiver.domain.trace import TaskName
 from receiver.errors import (
     SchedulerError,
     SchedulerNotFoundError,
     SchedulerRefusedError,
     SchedulerUnreachableError,
 )
-from receiver.logs import Seldom
-from receiver.reconcile.agenda import Agenda, Horizon
-from receiver.reconcile.desk import Desk, about, is_nameable
-from receiver.reconcile.observe import call_missing, call_seen
-from receiver.reconcile.passes import Report, passes
+from receiver.observability.logs import Seldom
+from receiver.observability.trace_ids import TaskName
+from receiver.observability.traces import working_on
+from receiver.reconcile.context import Desk, about, is_nameable
+from receiver.reconcile.due_tasks import Agenda, Horizon
+from receiver.reconcile.facts_from_api import call_missing, call_seen
+from receiver.reconcile.loop import Report, passes
 from receiver.scheduler.wire import CallRecord
-from receiver.traces import working_on
 
 _log = structlog.get_logger("receiver.reconcile")
 _seldom = Seldom(_log, every_s=3600.0)

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from receiver.domain.hooks import mint_urls
-from receiver.reconcile.desk import Desk
+from receiver.reconcile.context import Desk
 from receiver.scheduler.wire import NewTask, TaskRecord
 
 

@@ -10,18 +10,18 @@ from typing import Any
 import structlog
 from sqlalchemy import Row
 
-from receiver.domain.trace import TaskName
 from receiver.errors import SchedulerError, SchedulerNotFoundError, SchedulerRefusedError
-from receiver.logs import Seldom
+from receiver.observability.logs import Seldom
+from receiver.observability.trace_ids import TaskName
+from receiver.observability.traces import working_on
 from receiver.reconcile.absence import Absences
-from receiver.reconcile.agenda import Agenda
-from receiver.reconcile.desk import Desk, about, is_nameable
-from receiver.reconcile.observe import task_gone
-from receiver.reconcile.passes import Report
+from receiver.reconcile.context import Desk, about, is_nameable
+from receiver.reconcile.due_tasks import Agenda
+from receiver.reconcile.facts_from_api import task_gone
+from receiver.reconcile.loop import Report
 from receiver.reconcile.queues import QueueWatch
 from receiver.reconcile.sweep import Sweeper
 from receiver.reconcile.unlinked import Unlinked
-from receiver.traces import working_on
 
 _seldom = Seldom(structlog.get_logger("receiver.reconcile"))
 

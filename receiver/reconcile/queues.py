@@ -3,8 +3,8 @@
 from dataclasses import replace
 
 from receiver.domain.facts import QueueSaid, queue_fact
-from receiver.reconcile.desk import Desk
-from receiver.reconcile.observe import queue_said
+from receiver.reconcile.context import Desk
+from receiver.reconcile.facts_from_api import queue_said
 from receiver.reconcile.sweep import note_broken
 
 

@@ -11,10 +11,10 @@ from typing import Any
 import structlog
 from sqlalchemy import Connection, Row, select, tuple_
 
-from receiver.reconcile.desk import Desk, about
-from receiver.reconcile.observe import task_settled
-from receiver.store.tables import FINDING, TASK
-from receiver.store.unplaced import Unplaced, unplaced
+from receiver.inbox.unplaced import Unplaced, unplaced
+from receiver.reconcile.context import Desk, about
+from receiver.reconcile.facts_from_api import task_settled
+from receiver.tasks.tables import FINDING, TASK
 
 _log = structlog.get_logger("receiver.reconcile")
 

@@ -9,10 +9,10 @@ import structlog
 from sqlalchemy import Row
 
 from receiver.errors import SchedulerError, SchedulerNotFoundError, SchedulerUnreachableError
-from receiver.logs import Seldom
+from receiver.observability.logs import Seldom
 from receiver.reconcile.absence import Absences
-from receiver.reconcile.agenda import Agenda
-from receiver.reconcile.desk import Desk
+from receiver.reconcile.context import Desk
+from receiver.reconcile.due_tasks import Agenda
 from receiver.reconcile.unlinked import Unlinked
 from receiver.scheduler.listing import Reading
 

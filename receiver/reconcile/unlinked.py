@@ -4,9 +4,9 @@ show more than a list, so each is asked for by itself, once, while tasks of ours
 
 from collections.abc import Iterable
 
-from receiver.reconcile.desk import Desk
+from receiver.ledger import fact_sql
+from receiver.reconcile.context import Desk
 from receiver.scheduler.wire import TaskRecord
-from receiver.store import statements
 
 _AT_A_PASS = 20
 _IN_VAIN = 5
@@ -36,7 +36,7 @@ class Unlinked:
             return []
         new = [each for each in self._listed.get(queue_id, ()) if each not in self._asked]
         linked = await self._desk.store.read(
-            lambda connection: statements.find_links(connection, self._desk.account, new)
+            lambda connection: fact_sql.find_links(connection, self._desk.account, new)
         )
         return [each for each in new if each not in linked][:_AT_A_PASS]
 

@@ -7,22 +7,17 @@ from typing import Any
 
 from sqlalchemy import Row
 
-from receiver.errors import (
-    QuotaExhaustedError,
-    SchedulerAuthError,
-    SchedulerError,
-    SchedulerUnreachableError,
-)
+from receiver.errors import QuotaExhaustedError, SchedulerAuthError, SchedulerError, SchedulerUnreachableError
 from receiver.reconcile.absence import LASTS_S, Absences
-from receiver.reconcile.agenda import Agenda, Horizon
-from receiver.reconcile.desk import Desk, is_proven
+from receiver.reconcile.context import Desk, is_proven
+from receiver.reconcile.due_sql import in_queue, not_in
+from receiver.reconcile.due_tasks import Agenda, Horizon
 from receiver.reconcile.inquiry import Inquiry
-from receiver.reconcile.passes import Report, passes
+from receiver.reconcile.loop import Report, passes
 from receiver.reconcile.queues import QueueWatch
 from receiver.reconcile.suspects import Suspects
 from receiver.reconcile.sweep import Sweeper
 from receiver.reconcile.unlinked import Unlinked
-from receiver.store.due import in_queue, not_in
 
 _SETTLED_AT_ONCE = 200
 """Tasks settled in one transaction: hooks wait for it."""

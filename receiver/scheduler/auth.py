@@ -2,13 +2,13 @@
 
 import asyncio
 
-from receiver.clock import Clock
 from receiver.errors import (
     SchedulerAuthError,
     SchedulerError,
     SchedulerRefusedError,
     SchedulerUnreachableError,
 )
+from receiver.runtime.clock import Clock
 from receiver.scheduler.account import SchedulerAccount
 from receiver.scheduler.answers import Answer, is_quota, refusal
 from receiver.scheduler.exchange import Exchange, Request

@@ -8,8 +8,8 @@ from typing import Self
 
 import httpx2
 
-from receiver.clock import Clock
 from receiver.errors import AmbiguousCreateError
+from receiver.runtime.clock import Clock
 from receiver.scheduler.account import SchedulerAccount
 from receiver.scheduler.answers import QUEUES, TASKS, Answer, Salvaged, call_record, record
 from receiver.scheduler.creation import TaskCreator

@@ -7,8 +7,8 @@ from typing import Any, TypeVar
 
 import httpx2
 
-from receiver.clock import Clock
 from receiver.errors import SchedulerNotFoundError, SchedulerUnreachableError
+from receiver.runtime.clock import Clock
 from receiver.scheduler.account import SchedulerAccount
 from receiver.scheduler.answers import Answer
 from receiver.scheduler.faults import InDoubtError, RedirectedError, TimedOutError, outcome_of

@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 from email.utils import parsedate_to_datetime
 
-from receiver.clock import Clock
 from receiver.errors import QuotaExhaustedError
+from receiver.runtime.clock import Clock
 from receiver.scheduler.values import EPOCH_FLOOR, number_of
 
 DEFAULT_BLOCK = 60.0

@@ -5,13 +5,13 @@ from collections.abc import Callable
 from email.utils import parsedate_to_datetime
 from typing import TypeVar
 
-from receiver.clock import Clock
 from receiver.errors import (
     SchedulerAuthError,
     SchedulerNotFoundError,
     SchedulerRefusedError,
     SchedulerUnreachableError,
 )
+from receiver.runtime.clock import Clock
 from receiver.scheduler.account import SchedulerAccount
 from receiver.scheduler.answers import Answer, is_quota, refusal
 from receiver.scheduler.auth import TokenSource

@@ -1,7 +1,7 @@
 """How the API's answers appear in the trace of the task that they are about."""
 
-from receiver.domain.trace import span_id
-from receiver.traces import Span, Traces, subject
+from receiver.observability.trace_ids import span_id
+from receiver.observability.traces import Span, Traces, subject
 
 _AS_EXPECTED = ("ok", "not_found")
 

@@ -2,12 +2,12 @@
 
 from xml.etree import ElementTree
 
+from receiver.analytics.calendar import Calendar
 from receiver.analytics.charts import CHARTS, Shown, read_chart, render
-from receiver.analytics.figures import FIGURES
-from receiver.analytics.question import Question
-from receiver.domain.calendar import Calendar
+from receiver.analytics.measures import FIGURES
+from receiver.analytics.query import Question
 from receiver.domain.facts import Fact, GoneSaid, observation
-from receiver.store.engine import Store
+from receiver.storage.engine import Store
 from tests.analytics.lives import ACCOUNT, Lives, at
 
 ZONE = "Europe/Berlin"

@@ -6,10 +6,10 @@ from datetime import datetime
 from itertools import count
 from zoneinfo import ZoneInfo
 
-from receiver.analytics.figures import FIGURES
-from receiver.analytics.question import Dimension, Question
+from receiver.analytics.calendar import Calendar
+from receiver.analytics.measures import FIGURES
+from receiver.analytics.query import Dimension, Question
 from receiver.analytics.report import Report, report
-from receiver.domain.calendar import Calendar
 from receiver.domain.facts import (
     EVENTS,
     CallSaid,
@@ -23,7 +23,8 @@ from receiver.domain.facts import (
 )
 from receiver.domain.fold import fold
 from receiver.ledger import folding
-from receiver.store.engine import Store
+from receiver.maintenance.schema import create_tables
+from receiver.storage.engine import Store
 
 PAUSE_S, RING_S, TALK_S = 60.0, 10.0, 40.0
 ACCOUNT, A, B = "acme", "+79990000001", "+79990000002"
@@ -117,7 +118,7 @@ def _call(call: str, began: float, end: str) -> CallSaid:
 def told(target: str, *lives: list[Fact]) -> Iterator[Store]:
     """A store that has heard all of it."""
     with closing(Store(target)) as store:
-        store.create()
+        create_tables(store)
         with store.transaction() as connection:
             folding.record(connection, [fact for life in lives for fact in life], fold)
         yield store

@@ -13,13 +13,14 @@ from typing import Any
 import duckdb
 from sqlalchemy import Connection, insert
 
-from receiver.store.chunks import Wanted
-from receiver.store.counted import ATTEMPT
-from receiver.store.engine import Store
-from receiver.store.exporting import FORMATS, POSITION, export
-from receiver.store.outbound import OUTCOME
-from receiver.store.relations import FACTS, Relation
-from receiver.store.tables import DELIVERY, FACT, TASK
+from receiver.analytics.export_pages import Wanted
+from receiver.analytics.exports import FORMATS, POSITION, export
+from receiver.analytics.views import FACTS, Relation
+from receiver.ledger.tables import DELIVERY, FACT
+from receiver.maintenance.schema import create_tables
+from receiver.outcomes.tables import OUTCOME
+from receiver.storage.engine import Store
+from receiver.tasks.tables import ATTEMPT, TASK
 
 Row = dict[str, Any]
 
@@ -148,7 +149,7 @@ def add(connection: Connection, tasks: list[Row]) -> None:
 @contextmanager
 def filled(target: str, tasks: int = len(TEXTS)) -> Iterator[Store]:
     with closing(Store(target)) as store:
-        store.create()
+        create_tables(store)
         with store.transaction() as connection:
             add(connection, [task(number) for number in range(tasks)])
         yield store

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import pytest
 
 from receiver.analytics.charts import CHARTS, render
-from receiver.store.engine import Store
+from receiver.storage.engine import Store
 from tests.analytics.drawn import ZONE, lives, shown, texts, written
 from tests.analytics.lives import Lives, at, told
 

@@ -15,10 +15,10 @@ from PIL import Image
 
 from receiver.analytics.charts import CHARTS, MEDIA, Media, chart_named, render
 from receiver.analytics.charts.heat import hours
-from receiver.analytics.charts.sheet import Sheet
+from receiver.analytics.charts.layout import Sheet
 from receiver.analytics.charts.times import trend
 from receiver.errors import InputError, NotFoundError, NotInstalledError
-from receiver.store.engine import Store
+from receiver.storage.engine import Store
 from tests.analytics.drawn import SVG, ZONE, lives, shown, texts, written
 from tests.analytics.lives import Lives, ask, at, told
 
@@ -201,7 +201,7 @@ def test_notes_stand_below(tmp_path_factory: pytest.TempPathFactory) -> None:
 
 def test_without_matplotlib_it_is_said_how_to_get_it(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     chart = shown(store, "trend")
-    monkeypatch.delitem(sys.modules, "receiver.analytics.charts.painting", raising=False)
+    monkeypatch.delitem(sys.modules, "receiver.analytics.charts.renderer", raising=False)
     monkeypatch.setitem(sys.modules, "matplotlib", None)
     with pytest.raises(
         NotInstalledError, match=r"charts need matplotlib: pip install 'receiver\[analytics\]'"
@@ -213,10 +213,10 @@ def test_matplotlib_is_loaded_only_for_a_chart_and_never_its_global_figures(stor
     code = f"""
 import sys
 from receiver.analytics.charts import CHARTS, read_chart, render
-from receiver.analytics.question import Question
-from receiver.domain.calendar import Calendar
-from receiver.store.engine import Store
-import receiver.api.table, receiver.cli
+from receiver.analytics.query import Question
+from receiver.analytics.calendar import Calendar
+from receiver.storage.engine import Store
+import receiver.app, receiver.cli
 assert "matplotlib" not in sys.modules
 with Store({str(store.path)!r}).snapshot() as connection:
     shown = read_chart(connection, CHARTS["yield"], Question("created", Calendar("UTC")))

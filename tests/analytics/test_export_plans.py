@@ -6,13 +6,13 @@ from collections.abc import Iterator
 import pytest
 from sqlalchemy import Connection
 
-from receiver.store import chunks
-from receiver.store.bulk import is_postgres
-from receiver.store.chunks import Wanted, next_chunk
-from receiver.store.engine import Store
-from receiver.store.relations import RELATIONS, Relation
+from receiver.analytics import export_pages
+from receiver.analytics.export_pages import Wanted, next_chunk
+from receiver.analytics.views import RELATIONS, Relation
+from receiver.storage.bulk import is_postgres
+from receiver.storage.engine import Store
 from tests.analytics import odd
-from tests.store.test_query_plans import overheard
+from tests.storage.test_query_plans import overheard
 
 INDEXES = {
     "tasks": {"task_by_first"},
@@ -25,7 +25,7 @@ INDEXES = {
 
 @pytest.fixture
 def store(store_target: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Store]:
-    monkeypatch.setattr(chunks, "STRETCH", 4)
+    monkeypatch.setattr(export_pages, "STRETCH", 4)
     with odd.filled(store_target) as store:
         yield store
 

@@ -11,14 +11,14 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 
-from receiver.domain.formulas import as_text
+from receiver.analytics import export_pages
+from receiver.analytics.export_pages import Wanted, read_position
+from receiver.analytics.exports import FORMATS, POSITION, export, names
+from receiver.analytics.formulas import as_text
+from receiver.analytics.views import FACTS, RELATIONS, TASKS, Relation
 from receiver.domain.masking import mask_tree
 from receiver.errors import InputError, StoreError
-from receiver.store import chunks
-from receiver.store.chunks import Wanted, read_position
-from receiver.store.engine import Store
-from receiver.store.exporting import FORMATS, POSITION, export, names
-from receiver.store.relations import FACTS, RELATIONS, TASKS, Relation
+from receiver.storage.engine import Store
 from tests.analytics import odd
 from tests.analytics.odd import Row, exported, read_csv, read_jsonl, read_parquet
 
@@ -28,7 +28,7 @@ EACH = pytest.mark.parametrize("relation", RELATIONS.values(), ids=list(RELATION
 @pytest.fixture
 def store(store_target: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Store]:
     """Odd rows, of which a chunk has few."""
-    monkeypatch.setattr(chunks, "STRETCH", 4)
+    monkeypatch.setattr(export_pages, "STRETCH", 4)
     with odd.filled(store_target) as store:
         yield store
 
@@ -179,7 +179,7 @@ def test_chunks_of_any_size_make_the_same_file(
     store: Store, relation: Relation, stretch: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     whole = exported(store, Wanted(relation))
-    monkeypatch.setattr(chunks, "STRETCH", stretch)
+    monkeypatch.setattr(export_pages, "STRETCH", stretch)
     assert exported(store, Wanted(relation)) == whole
     limited = exported(store, Wanted(relation, limit=10), "jsonl")
     assert read_jsonl(limited) == read_jsonl(exported(store, Wanted(relation), "jsonl"))[:10]

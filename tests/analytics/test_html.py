@@ -7,13 +7,13 @@ from html.parser import HTMLParser
 
 import pytest
 
-from receiver.analytics import words
+from receiver.analytics import formatting
+from receiver.analytics.calendar import Calendar
 from receiver.analytics.html import html_report
 from receiver.analytics.intervals import Share
-from receiver.analytics.question import Question
-from receiver.domain.calendar import Calendar
+from receiver.analytics.query import Question
 from receiver.errors import InputError, NotInstalledError
-from receiver.store.engine import Store
+from receiver.storage.engine import Store
 from tests.analytics.drawn import ZONE, lives
 from tests.analytics.lives import Lives, ask, at, told
 
@@ -155,8 +155,8 @@ def test_its_key_numbers_are_those_of_the_figures(store: Store, page: Page) -> N
     ):
         each = totals[figure][name]
         assert isinstance(each, Share)
-        assert facts[label][0] == words.percent(each.value)
-        assert facts[label][1].startswith(f"{words.interval(each)}, of {each.n} ")
+        assert facts[label][0] == formatting.percent(each.value)
+        assert facts[label][1].startswith(f"{formatting.interval(each)}, of {each.n} ")
     assert facts["Success rate"][0] == "76.1 %"
     for label, figure, name in (
         ("Open", "success", "open"),
@@ -179,12 +179,12 @@ def test_its_tables_hold_every_number_of_the_charts(store: Store, page: Page) ->
     each = friday.values["success_rate"]
     assert isinstance(each, Share)
     assert (each.k, each.n) == (30, 40)
-    assert ["2026-03-27", "40", "0", "40", "30", "10", "10", "0", "75.0 %", words.interval(each)] in rows
+    assert ["2026-03-27", "40", "0", "40", "30", "10", "10", "0", "75.0 %", formatting.interval(each)] in rows
     for name, by in (("hours", ("hour", "weekday")), ("yield", ("attempt",))):
         for line in ask(store, name, *by, zone=ZONE).lines:
             each = line.values["yield"]
             assert isinstance(each, Share)
-            numbers = [str(each.n), str(each.k), words.percent(each.value), words.interval(each)]
+            numbers = [str(each.n), str(each.k), formatting.percent(each.value), formatting.interval(each)]
             assert [*line.key, *numbers] in rows
     assert ["busy", "10", "90.9 %", "62.3–98.4 %", "10", "0", "0"] in rows
     assert ["unknown, nobody said", "1", "9.1 %", "1.6–37.7 %", "0", "0", "1"] in rows
@@ -215,7 +215,7 @@ def test_tasks_do_not_begin(store: Store) -> None:
 
 
 def test_without_matplotlib_it_is_said_how_to_get_it(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delitem(sys.modules, "receiver.analytics.charts.painting", raising=False)
+    monkeypatch.delitem(sys.modules, "receiver.analytics.charts.renderer", raising=False)
     monkeypatch.setitem(sys.modules, "matplotlib", None)
     with pytest.raises(NotInstalledError, match="charts need matplotlib: pip install"):
         made(store)

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from receiver.recount import adopt_zone, change_zone, recount
+from receiver.analytics.rollup_repair import adopt_zone, change_zone, recount
 from tests.analytics.lives import Lives, ask, at, told
 
 DAYS = [

@@ -7,6 +7,6 @@ from tests.app.serving import Serving, serving
 
 
 @pytest.fixture
-async def house(tmp_path: Path) -> AsyncIterator[Serving]:
-    async with serving(tmp_path) as house:
-        yield house
+async def service(tmp_path: Path) -> AsyncIterator[Serving]:
+    async with serving(tmp_path) as service:
+        yield service

@@ -13,15 +13,15 @@ import httpx2
 from prometheus_client.parser import text_string_to_metric_families
 from sqlalchemy import select
 
-from receiver.api.tokens import create_token
 from receiver.app import Receiver, World
-from receiver.clock import WallClock
 from receiver.domain.hooks import mint_urls
+from receiver.http.tokens import create_token
 from receiver.inbox.batch import decode_batch
-from receiver.sections import AccountSettings, ApiSettings, HookKeySettings, ReconcileSettings
+from receiver.ledger.tables import DELIVERY
+from receiver.runtime.clock import WallClock
 from receiver.server import Service, listen
-from receiver.settings import Settings
-from receiver.store.tables import DELIVERY
+from receiver.settings.models import AccountSettings, ApiSettings, HookKeySettings, ReconcileSettings
+from receiver.settings.settings import Settings
 
 FIXED_SECRET = "the-fixed-secret-of-main"
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from receiver.sections import ListenerSettings
+from receiver.settings.models import ListenerSettings
 from tests.app.serving import Serving, serving
 
 pytestmark = pytest.mark.anyio
@@ -24,9 +24,9 @@ def anyio_backend(request: pytest.FixtureRequest) -> tuple[str, dict[str, bool]]
 
 
 @pytest.fixture
-async def house(anyio_backend: object, tmp_path: Path) -> AsyncIterator[Serving]:
-    async with serving(tmp_path, listener=LIMITS) as house:
-        yield house
+async def service(anyio_backend: object, tmp_path: Path) -> AsyncIterator[Serving]:
+    async with serving(tmp_path, listener=LIMITS) as service:
+        yield service
 
 
 async def rest(streams: Streams) -> bytes:
@@ -51,38 +51,38 @@ def post(path: str, length: int = 4) -> bytes:
     [(b"", b"", "idle"), (b"POST /", b"HTTP/1.1 408 ", "head"), (post("/hooks/"), b"HTTP/1.1 404 ", "body")],
 )
 async def test_what_does_not_come_in_time_ends_the_connection(
-    house: Serving, part: bytes, begins: bytes, reason: str
+    service: Serving, part: bytes, begins: bytes, reason: str
 ) -> None:
-    streams = await house.connect()
+    streams = await service.connect()
     streams[1].write(part)
     answer = await rest(streams)
     assert answer.startswith(begins)
     assert (begins == b"") == (answer == b"")
-    assert (await house.metrics())[f"{CLOSED}{{{reason}_timeout}}"] == 1
+    assert (await service.metrics())[f"{CLOSED}{{{reason}_timeout}}"] == 1
 
 
-async def test_strangers_that_hold_all_connections_keep_no_hook_out(house: Serving) -> None:
-    strangers = [await house.connect() for _ in range(60)]
+async def test_strangers_that_hold_all_connections_keep_no_hook_out(service: Serving) -> None:
+    strangers = [await service.connect() for _ in range(60)]
     for number, (_, writer) in enumerate(strangers):
         if not writer.is_closing():
             writer.write(b"POST /hooks/main/before/r1"[: number % 20])
     for number in range(10):
-        assert (await house.hooks.post(house.hook(f"r{number}"))).status_code == 200
-    metrics = await house.metrics()
+        assert (await service.hooks.post(service.hook(f"r{number}"))).status_code == 200
+    metrics = await service.metrics()
     assert metrics["callback_intake_connections{}"] <= 20
     assert metrics[f"{CLOSED}{{limit}}"] >= 40
-    assert len(await house.kept()) == 10
+    assert len(await service.kept()) == 10
     for _, writer in strangers:
         writer.close()
 
 
-async def test_who_sends_no_more_is_answered(house: Serving) -> None:
-    reader, writer = await house.connect()
-    writer.write(post(house.hook("r1")) + b"id=7" + post(house.hook("r2")) + b"id=8")
+async def test_who_sends_no_more_is_answered(service: Serving) -> None:
+    reader, writer = await service.connect()
+    writer.write(post(service.hook("r1")) + b"id=7" + post(service.hook("r2")) + b"id=8")
     writer.write_eof()
     answers = await rest((reader, writer))
     assert (answers.count(b"HTTP/1.1 200 "), answers.count(b"connection: close")) == (2, 1)
-    assert {row["body"] for row in await house.kept()} == {b"id=7", b"id=8"}
+    assert {row["body"] for row in await service.kept()} == {b"id=7", b"id=8"}
 
 
 async def ask_for_ever(writer: asyncio.StreamWriter) -> None:
@@ -92,17 +92,17 @@ async def ask_for_ever(writer: asyncio.StreamWriter) -> None:
         await writer.drain()
 
 
-async def test_who_never_reads_is_read_from_no_more_and_let_go_of(house: Serving) -> None:
-    reader, writer = await house.connect()
+async def test_who_never_reads_is_read_from_no_more_and_let_go_of(service: Serving) -> None:
+    reader, writer = await service.connect()
     asking = asyncio.create_task(ask_for_ever(writer))
-    await house.until(f"{CLOSED}{{unread_timeout}}", 1)
-    answered = (await house.metrics())["callback_intake_requests_total{unknown,refused}"]
+    await service.until(f"{CLOSED}{{unread_timeout}}", 1)
+    answered = (await service.metrics())["callback_intake_requests_total{unknown,refused}"]
     with pytest.raises(ConnectionError):
         await asyncio.wait_for(asking, 10)
     writer.transport.abort()
     with suppress(ConnectionError):
         await reader.read()
-    assert (await house.hooks.post(house.hook("r1"))).status_code == 200
-    metrics = await house.metrics()
+    assert (await service.hooks.post(service.hook("r1"))).status_code == 200
+    metrics = await service.metrics()
     assert metrics["callback_intake_requests_total{unknown,refused}"] == answered
     assert metrics["callback_intake_in_flight_requests{}"] == 0

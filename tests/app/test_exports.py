@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 from sqlalchemy import insert
 
-from receiver.store import chunks
-from receiver.store.chunks import Wanted
-from receiver.store.relations import TASKS
-from receiver.store.tables import TASK
+from receiver.analytics import export_pages
+from receiver.analytics.export_pages import Wanted
+from receiver.analytics.views import TASKS
+from receiver.tasks.tables import TASK
 from tests.analytics import odd
 from tests.app.serving import Serving, serving
 
@@ -23,12 +23,12 @@ ROWS, EACH = 300, 100_000
 
 
 @pytest.fixture
-async def house(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Serving]:
-    monkeypatch.setattr(chunks, "STRETCH", 10)
-    async with serving(tmp_path) as house:
+async def service(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Serving]:
+    monkeypatch.setattr(export_pages, "STRETCH", 10)
+    async with serving(tmp_path) as service:
         tasks = [odd.task(number, name="x" * EACH) for number in range(ROWS)]
-        await house.receiver.store.write(lambda connection: connection.execute(insert(TASK), tasks))
-        yield house
+        await service.receiver.store.write(lambda connection: connection.execute(insert(TASK), tasks))
+        yield service
 
 
 class Reader:
@@ -41,8 +41,8 @@ class Reader:
         self.token = token
 
     @classmethod
-    async def open(cls, house: Serving) -> "Reader":
-        it = cls(await house.connect_api(), await house.token("read"))
+    async def open(cls, service: Serving) -> "Reader":
+        it = cls(await service.connect_api(), await service.token("read"))
         lines = ["GET /v1/export/tasks?format=jsonl HTTP/1.1", "Host: x"]
         lines.append(f"Authorization: {it.token['Authorization']}")
         it.writer.write("\r\n".join([*lines, "", ""]).encode())
@@ -67,16 +67,16 @@ class Reader:
         return b"".join(body), is_ended
 
 
-async def test_all_rows_come_and_an_end(house: Serving) -> None:
-    body, is_ended = await (await Reader.open(house)).rest()
+async def test_all_rows_come_and_an_end(service: Serving) -> None:
+    body, is_ended = await (await Reader.open(service)).rest()
     assert is_ended
-    assert body == await asyncio.to_thread(odd.exported, house.receiver.store, Wanted(TASKS), "jsonl")
+    assert body == await asyncio.to_thread(odd.exported, service.receiver.store, Wanted(TASKS), "jsonl")
 
 
-async def test_a_slow_reader_holds_no_transaction_open(house: Serving) -> None:
+async def test_a_slow_reader_holds_no_transaction_open(service: Serving) -> None:
     """Or the write-ahead log would grow for as long as he reads."""
-    reader = await Reader.open(house)
-    with closing(sqlite3.connect(house.receiver.store.path, isolation_level=None)) as other:
+    reader = await Reader.open(service)
+    with closing(sqlite3.connect(service.receiver.store.path, isolation_level=None)) as other:
         other.execute("UPDATE task SET state = 'gone'")
         async with asyncio.timeout(10):
             # What he does not take fills the buffers, and then he is waited for.
@@ -87,9 +87,9 @@ async def test_a_slow_reader_holds_no_transaction_open(house: Serving) -> None:
     assert len(odd.read_jsonl(body)) == ROWS
 
 
-async def test_what_breaks_off_is_seen_to_and_can_be_gone_on_with(house: Serving) -> None:
-    reader = await Reader.open(house)
-    with closing(sqlite3.connect(house.receiver.store.path, isolation_level=None)) as other:
+async def test_what_breaks_off_is_seen_to_and_can_be_gone_on_with(service: Serving) -> None:
+    reader = await Reader.open(service)
+    with closing(sqlite3.connect(service.receiver.store.path, isolation_level=None)) as other:
         other.execute("ALTER TABLE task RENAME COLUMN extension_id TO other_id")
         body, is_ended = await reader.rest()
         other.execute("ALTER TABLE task RENAME COLUMN other_id TO extension_id")
@@ -97,19 +97,19 @@ async def test_what_breaks_off_is_seen_to_and_can_be_gone_on_with(house: Serving
     rows = odd.read_jsonl(body)
     assert 0 < len(rows) < ROWS
     asked = {"format": "jsonl", "after": rows[-1]["position"]}
-    answer = await house.http.get("/v1/export/tasks", params=asked, headers=reader.token)
+    answer = await service.http.get("/v1/export/tasks", params=asked, headers=reader.token)
     rows += odd.read_jsonl(answer.content)
     assert [row["position"] for row in rows] == await asyncio.to_thread(
-        odd.positions, house.receiver.store, TASKS
+        odd.positions, service.receiver.store, TASKS
     )
 
 
-async def test_a_stop_waits_for_no_reader_and_is_no_end_of_the_file(house: Serving) -> None:
-    reader = await Reader.open(house)
+async def test_a_stop_waits_for_no_reader_and_is_no_end_of_the_file(service: Serving) -> None:
+    reader = await Reader.open(service)
     began = asyncio.get_running_loop().time()
-    house.service.stop()
-    await house.running
-    assert asyncio.get_running_loop().time() - began < house.receiver.settings.stop_deadline_s
+    service.service.stop()
+    await service.running
+    assert asyncio.get_running_loop().time() - began < service.receiver.settings.stop_deadline_s
     body, is_ended = await reader.rest()
     assert body
     assert not is_ended

@@ -13,8 +13,8 @@ import pytest
 from sqlalchemy import select
 
 from receiver import app
-from receiver.store.postgres import is_url
-from receiver.store.tables import DELIVERY
+from receiver.ledger.tables import DELIVERY
+from receiver.storage.postgres import is_url
 from tests.app.serving import Serving, serving
 
 pytestmark = pytest.mark.anyio
@@ -61,40 +61,42 @@ class Said:
     retry_after: str | None
 
 
-async def send(house: Serving, number: int) -> Said:
+async def send(service: Serving, number: int) -> Said:
     began = time.monotonic()
-    answer = await house.hooks.post(house.hook(f"t{number}"), json={"number": number})
+    answer = await service.hooks.post(service.hook(f"t{number}"), json={"number": number})
     took = time.monotonic() - began
     return Said(answer.headers["x-request-id"], answer.status_code, took, answer.headers.get("retry-after"))
 
 
 @pytest.fixture
-async def house(store_target: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Serving]:
+async def service(
+    store_target: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> AsyncIterator[Serving]:
     monkeypatch.setattr(app, "_STORE_PATIENCE_S", PATIENCE_S)
-    async with serving(tmp_path, store=store_target) as house:
-        yield house
+    async with serving(tmp_path, store=store_target) as service:
+        yield service
 
 
 async def test_a_store_held_by_another_process_is_a_503_within_patience_and_heals(
-    house: Serving, store_target: str
+    service: Serving, store_target: str
 ) -> None:
-    answers = [await send(house, 0)]
+    answers = [await send(service, 0)]
     with held(store_target):
         began = time.monotonic()
         sent: list[asyncio.Task[Said]] = []
         while time.monotonic() - began < HELD_S:
-            sent.append(asyncio.create_task(send(house, len(sent) + 1)))
+            sent.append(asyncio.create_task(send(service, len(sent) + 1)))
             await asyncio.sleep(0.05)
-        health, ready = await asyncio.gather(house.http.get("/healthz"), house.http.get("/readyz"))
+        health, ready = await asyncio.gather(service.http.get("/healthz"), service.http.get("/readyz"))
         refused = await asyncio.gather(*sent)
-    while (last := await send(house, len(sent) + len(answers))).status != 200:
+    while (last := await send(service, len(sent) + len(answers))).status != 200:
         await asyncio.sleep(0.05)
         assert time.monotonic() - began < HELD_S + 5
     assert (health.status_code, ready.status_code) == (200, 503)
     assert {(each.status, each.retry_after) for each in refused} == {(503, "5")}
     assert max(each.seconds for each in refused) < PATIENCE_S + SLACK_S
-    assert (await house.http.get("/readyz")).status_code == 200
-    await house.receiver.caught_up()
-    with house.receiver.store.snapshot() as connection:
+    assert (await service.http.get("/readyz")).status_code == 200
+    await service.receiver.caught_up()
+    with service.receiver.store.snapshot() as connection:
         kept = set(connection.scalars(select(DELIVERY.c.id)))
     assert kept == {answers[0].request_id, last.request_id}

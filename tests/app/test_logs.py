@@ -8,7 +8,7 @@ from typing import Any, Literal
 import pytest
 import structlog
 
-from receiver.logs import configure_logs, hide_secrets
+from receiver.observability.logs import configure_logs, hide_secrets
 
 NUMBER, TOKEN = "79161234567", "k1.wD0c9aJ2-not-to-be-shown"
 

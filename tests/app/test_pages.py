@@ -14,8 +14,8 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
 from receiver import app
-from receiver.catalogue import CATALOGUE
-from receiver.requests import RequestLog
+from receiver.http.access_log import RequestLog
+from receiver.observability.metric_definitions import CATALOGUE
 from tests.app.serving import Serving, serving
 
 pytestmark = pytest.mark.anyio
@@ -33,20 +33,20 @@ async def test_a_receiver_that_cannot_commit_is_alive_but_not_ready(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setattr(app, "_STORE_PATIENCE_S", 0.1)
-    async with serving(tmp_path) as house:
-        with house.locked():
-            answer = await house.http.get("/readyz")
+    async with serving(tmp_path) as service:
+        with service.locked():
+            answer = await service.http.get("/readyz")
             assert (answer.status_code, answer.headers["retry-after"]) == (503, "5")
             assert "locked" in answer.json()["problem"]
-            assert (await house.http.get("/healthz")).status_code == 200
-        assert (await house.http.get("/readyz")).json() == {"status": "ready"}
+            assert (await service.http.get("/healthz")).status_code == 200
+        assert (await service.http.get("/readyz")).json() == {"status": "ready"}
 
 
-async def test_a_scrape_runs_no_sql(house: Serving) -> None:
-    await house.hooks.get(house.hook("r1"))
-    await house.until(SNAPSHOT)
-    await house.receiver.caught_up()
-    token = await house.token("read")
+async def test_a_scrape_runs_no_sql(service: Serving) -> None:
+    await service.hooks.get(service.hook("r1"))
+    await service.until(SNAPSHOT)
+    await service.receiver.caught_up()
+    token = await service.token("read")
     said: list[str] = []
 
     def hear(_connection: object, _cursor: object, statement: str, *_rest: object) -> None:
@@ -54,23 +54,23 @@ async def test_a_scrape_runs_no_sql(house: Serving) -> None:
 
     event.listen(Engine, "before_cursor_execute", hear)
     try:
-        await house.http.get("/metrics")
+        await service.http.get("/metrics")
         assert said == []
-        await house.http.get("/v1/tasks", headers=token)
+        await service.http.get("/v1/tasks", headers=token)
         assert said != []
     finally:
         event.remove(Engine, "before_cursor_execute", hear)
 
 
-async def test_a_scrape_has_every_metric_of_the_catalogue(house: Serving) -> None:
-    await house.until(SNAPSHOT)
-    text = (await house.http.get("/metrics")).text
+async def test_a_scrape_has_every_metric_of_the_catalogue(service: Serving) -> None:
+    await service.until(SNAPSHOT)
+    text = (await service.http.get("/metrics")).text
     helped = set(re.findall(r"^# HELP callback_(\S+) ", text, re.MULTILINE))
     assert {each.exposed for each in CATALOGUE.values()} == {f"callback_{name}" for name in helped}
 
 
-async def test_known_label_sets_begin_at_zero(house: Serving) -> None:
-    metrics = await house.metrics()
+async def test_known_label_sets_begin_at_zero(service: Serving) -> None:
+    metrics = await service.metrics()
     for sample in (
         "intake_requests_total{before_again,unavailable}",
         "intake_requests_total{unknown,refused}",
@@ -84,18 +84,20 @@ async def test_known_label_sets_begin_at_zero(house: Serving) -> None:
 
 
 @pytest.mark.parametrize("path", ["/healthz", "/readyz", "/metrics", "/v1/tasks", "/nowhere", "/"])
-async def test_every_answer_carries_an_id_the_callers_where_it_can_be_used(house: Serving, path: str) -> None:
-    given = await house.http.get(path, headers={"X-Request-Id": "trace-4711"})
+async def test_every_answer_carries_an_id_the_callers_where_it_can_be_used(
+    service: Serving, path: str
+) -> None:
+    given = await service.http.get(path, headers={"X-Request-Id": "trace-4711"})
     assert given.headers["x-request-id"] == "trace-4711"
-    fresh = await house.http.get(path, headers={"X-Request-Id": "not usable\t!"})
+    fresh = await service.http.get(path, headers={"X-Request-Id": "not usable\t!"})
     assert re.fullmatch("[0-9a-f]{32}", fresh.headers["x-request-id"])
 
 
 async def test_one_line_is_logged_for_a_request_without_query_or_token(
-    house: Serving, lines: list[structlog.typing.EventDict]
+    service: Serving, lines: list[structlog.typing.EventDict]
 ) -> None:
     headers = {"Authorization": "Bearer rcv_secret", "X-Request-Id": "trace-1"}
-    await house.http.get("/v1/tasks?number=79161234567", headers=headers)
+    await service.http.get("/v1/tasks?number=79161234567", headers=headers)
     (line,) = [line for line in lines if line["event"] == "request"]
     assert line.pop("ms") >= 0
     assert line == {

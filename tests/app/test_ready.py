@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from receiver import app
-from receiver.store.engine import Store
-from receiver.store.postgres import is_url
+from receiver.storage.engine import Store
+from receiver.storage.postgres import is_url
 from tests.app.serving import Serving, serving
 
 pytestmark = pytest.mark.anyio
@@ -20,9 +20,9 @@ def change(target: str, statement: str) -> None:
         connection.exec_driver_sql(statement)
 
 
-async def both(house: Serving) -> tuple[int, int]:
+async def both(service: Serving) -> tuple[int, int]:
     """What a hook and `/readyz` are answered, at the same time."""
-    hook, ready = await asyncio.gather(house.hooks.get(house.hook("r1")), house.http.get("/readyz"))
+    hook, ready = await asyncio.gather(service.hooks.get(service.hook("r1")), service.http.get("/readyz"))
     return hook.status_code, ready.status_code
 
 
@@ -40,21 +40,21 @@ async def test_while_the_inbox_is_out_of_reach_both_are_503_and_then_200(
             "ALTER TABLE inbox RENAME COLUMN number_of_hooks TO count"
         ),
     }
-    async with serving(tmp_path, store=store_target) as house:
-        assert await both(house) == (200, 200)
+    async with serving(tmp_path, store=store_target) as service:
+        assert await both(service) == (200, 200)
         change(store_target, fault)
-        assert [await both(house) for _ in range(3)] == [(503, 503)] * 3
+        assert [await both(service) for _ in range(3)] == [(503, 503)] * 3
         change(store_target, mended[fault])
-        await _until_ready(house)
-        assert await both(house) == (200, 200)
+        await _until_ready(service)
+        assert await both(service) == (200, 200)
 
 
 async def test_a_row_that_the_inbox_refuses_is_the_trouble_of_the_store(
     store_target: str, tmp_path: Path
 ) -> None:
     """What is put there is a document of ours: no hook can be at fault."""
-    async with serving(tmp_path, store=store_target) as house:
-        assert await both(house) == (200, 200)
+    async with serving(tmp_path, store=store_target) as service:
+        assert await both(service) == (200, 200)
         if is_url(store_target):
             raising = "$$BEGIN RAISE 'no' USING ERRCODE = '23514'; END$$"
             change(store_target, f"CREATE FUNCTION no() RETURNS trigger LANGUAGE plpgsql AS {raising}")
@@ -62,26 +62,26 @@ async def test_a_row_that_the_inbox_refuses_is_the_trouble_of_the_store(
         else:
             refusing = "BEGIN SELECT RAISE(ABORT, 'no'); END"
             change(store_target, f"CREATE TRIGGER no BEFORE INSERT ON inbox {refusing}")
-        assert await both(house) == (503, 503)
+        assert await both(service) == (503, 503)
 
 
 async def test_a_commit_that_is_slow_is_waited_for_as_by_a_hook(
     store_target: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async with serving(tmp_path, store=store_target) as house:
-        slow = house.receiver.store.append
+    async with serving(tmp_path, store=store_target) as service:
+        slow = service.receiver.store.append
 
         async def append(statement: str, *values: object) -> None:
             await asyncio.sleep(2.5)
             await slow(statement, *values)
 
-        monkeypatch.setattr(house.receiver.store, "append", append)
-        assert await both(house) == (200, 200)
+        monkeypatch.setattr(service.receiver.store, "append", append)
+        assert await both(service) == (200, 200)
 
 
-async def _until_ready(house: Serving) -> None:
+async def _until_ready(service: Serving) -> None:
     for _ in range(100):
-        if (await house.http.get("/readyz")).status_code == 200:
+        if (await service.http.get("/readyz")).status_code == 200:
             return
         await asyncio.sleep(0.05)
     raise TimeoutError

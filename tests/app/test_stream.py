@@ -7,8 +7,8 @@ from typing import Any
 import orjson
 import pytest
 
-from receiver.domain.outcomes import Outcome
-from receiver.store.outbox import add_outcomes
+from receiver.outcomes.events import Outcome
+from receiver.outcomes.outbox_sql import add_outcomes
 from tests.app.serving import Serving, serving
 
 pytestmark = pytest.mark.anyio
@@ -23,8 +23,8 @@ class Reader:
         self.reader, self.writer = streams
 
     @classmethod
-    async def open(cls, house: Serving, token: dict[str, str], last: int | None = None) -> "Reader":
-        it = cls(await house.connect_api())
+    async def open(cls, service: Serving, token: dict[str, str], last: int | None = None) -> "Reader":
+        it = cls(await service.connect_api())
         lines = ["GET /v1/outcomes/stream HTTP/1.1", "Host: x", f"Authorization: {token['Authorization']}"]
         if last is not None:
             lines.append(f"Last-Event-ID: {last}")
@@ -51,16 +51,16 @@ class Reader:
         return True
 
 
-async def test_the_stream_tells_as_it_happens_and_goes_on_where_it_broke_off(house: Serving) -> None:
-    token = await house.token("read")
-    reader = await Reader.open(house, token)
-    await house.hooks.get(house.hook("r1"))
+async def test_the_stream_tells_as_it_happens_and_goes_on_where_it_broke_off(service: Serving) -> None:
+    token = await service.token("read")
+    reader = await Reader.open(service, token)
+    await service.hooks.get(service.hook("r1"))
     first, event = await reader.next()
     assert (event["type"], event["data"]["ref"]) == ("task.started", "r1")
     reader.writer.close()
-    await house.hooks.get(house.hook("r2"))
-    await house.receiver.caught_up()
-    again = await Reader.open(house, token, last=first)
+    await service.hooks.get(service.hook("r2"))
+    await service.receiver.caught_up()
+    again = await Reader.open(service, token, last=first)
     told = [(await again.next())[1] for _ in range(3)]
     assert [(each["type"], each["data"]["ref"]) for each in told] == [
         *(("task.attempt_started", "r1"), ("task.started", "r2")),
@@ -69,10 +69,10 @@ async def test_the_stream_tells_as_it_happens_and_goes_on_where_it_broke_off(hou
     again.writer.close()
 
 
-async def test_a_stop_ends_streams_at_once(house: Serving) -> None:
-    reader = await Reader.open(house, await house.token("read"))
+async def test_a_stop_ends_streams_at_once(service: Serving) -> None:
+    reader = await Reader.open(service, await service.token("read"))
     began = asyncio.get_running_loop().time()
-    house.service.stop()
+    service.service.stop()
     assert await reader.is_over()
     assert asyncio.get_running_loop().time() - began < 2
     reader.writer.close()
@@ -81,16 +81,16 @@ async def test_a_stop_ends_streams_at_once(house: Serving) -> None:
 async def test_a_reader_that_takes_nothing_does_not_hold_up_a_stop(tmp_path: Path) -> None:
     data = {"queue_id": None, "result": "unknown", "name": "x" * 100_000}
     bulky = [(Outcome(f"evt_{n}", "main", f"r{n}", "task.started", 0, 0.0, data), 0.0) for n in range(200)]
-    async with serving(tmp_path) as house:
-        await house.receiver.store.write(lambda connection: add_outcomes(connection, bulky))
-        reader = await Reader.open(house, await house.token("read"), last=0)
+    async with serving(tmp_path) as service:
+        await service.receiver.store.write(lambda connection: add_outcomes(connection, bulky))
+        reader = await Reader.open(service, await service.token("read"), last=0)
         await asyncio.sleep(0.3)
         began = asyncio.get_running_loop().time()
     assert asyncio.get_running_loop().time() - began < 2
     reader.writer.close()
 
 
-async def test_the_stream_is_for_those_with_a_token(house: Serving) -> None:
-    assert (await house.http.get("/v1/outcomes/stream")).status_code == 401
+async def test_the_stream_is_for_those_with_a_token(service: Serving) -> None:
+    assert (await service.http.get("/v1/outcomes/stream")).status_code == 401
     wrong = {"Authorization": "Bearer rcv_wrong"}
-    assert (await house.http.get("/v1/outcomes/stream", headers=wrong)).status_code == 401
+    assert (await service.http.get("/v1/outcomes/stream", headers=wrong)).status_code == 401

@@ -6,8 +6,8 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from receiver.metrics import Metrics
-from receiver.workers import Supervisor
+from receiver.observability.metrics import Metrics
+from receiver.runtime.workers import Supervisor
 
 pytestmark = pytest.mark.anyio
 

@@ -4,11 +4,11 @@ import asyncio
 
 import pytest
 
-from receiver import workers
-from receiver.clock import WallClock
-from receiver.logs import hide_secrets
-from receiver.metrics import Metrics
-from receiver.workers import Supervisor, pause
+from receiver.observability.logs import hide_secrets
+from receiver.observability.metrics import Metrics
+from receiver.runtime import workers
+from receiver.runtime.clock import WallClock
+from receiver.runtime.workers import Supervisor, pause
 
 pytestmark = pytest.mark.anyio
 

@@ -14,7 +14,7 @@ from typing import Annotated, Any, NamedTuple
 import typer
 
 from receiver.server import spare_collector
-from receiver.store.engine import Store
+from receiver.storage.engine import Store
 from tests.bench import options, stock
 from tests.bench.asking import (
     OTHER_ZONE,

@@ -12,12 +12,12 @@ from http.client import HTTPConnection
 from typing import Any
 from urllib.parse import urlencode
 
-from receiver.analytics.figures import FIGURES
-from receiver.analytics.question import Question
+from receiver.analytics.calendar import Calendar, date_of
+from receiver.analytics.measures import FIGURES
+from receiver.analytics.query import Question
 from receiver.analytics.report import Report, report
-from receiver.api.tokens import create_token
-from receiver.domain.calendar import Calendar, date_of
-from receiver.store.engine import Store
+from receiver.http.tokens import create_token
+from receiver.storage.engine import Store
 from tests.bench.contestants.ours import serve
 from tests.bench.ground import BenchError, Ground
 from tests.bench.year import FIRST, LAST, OFFSET_S, ZONE

@@ -18,8 +18,8 @@ from urllib.parse import urlencode
 
 import typer
 
-from receiver.api.tokens import create_token
-from receiver.store.engine import Store
+from receiver.http.tokens import create_token
+from receiver.storage.engine import Store
 from tests.bench import options, stock
 from tests.bench.delivering import delays, p99, post_office, subscribe_to_ends, subscriber
 from tests.bench.figures import Figure, Goal, Spread, by_contestant

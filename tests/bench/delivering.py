@@ -17,8 +17,8 @@ from typing import Annotated, Any
 
 import typer
 
-from receiver.domain.event_types import example
 from receiver.domain.hooks import HookKey, HookSigner, mint_urls, new_ref
+from receiver.outcomes.event_types import example
 from tests.bench import options
 from tests.bench.contestants.ours import command, serve
 from tests.bench.figures import Figure, Goal, Spread

@@ -15,7 +15,7 @@ from typing import Annotated
 
 import typer
 
-from receiver.store.relations import TASKS
+from receiver.analytics.views import TASKS
 from tests.bench import options, stock
 from tests.bench.contestants import ours
 from tests.bench.figures import Figure, Goal, Spread

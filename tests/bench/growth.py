@@ -16,9 +16,9 @@ from typing import Annotated
 
 import typer
 
+from receiver.analytics.rollup_repair import recount
 from receiver.domain.facts import EVENTS
-from receiver.recount import recount
-from receiver.store.engine import Store
+from receiver.storage.engine import Store
 from tests.bench import options
 from tests.bench.contestants import ours
 from tests.bench.contestants.contestant import Contestant, Stand

@@ -12,7 +12,7 @@ from receiver.domain.hooks import HookKey, HookPath, HookSigner, new_ref, parse_
 from receiver.domain.timeline import Timeline
 from receiver.inbox.payload import read_payload
 from receiver.intake.access import Access, FixedAccess
-from receiver.store.rows import finding_rows, task_row
+from receiver.tasks.rows import finding_rows, task_row
 
 REPEATS = 11
 """Each case is timed so often; the median is printed, since the machine is shared."""

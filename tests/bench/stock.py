@@ -12,9 +12,11 @@ from sqlalchemy import Dialect, Index
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.schema import CreateIndex, CreateTable
 
-from receiver.store import task_counts
-from receiver.store.engine import Store
-from receiver.store.tables import METADATA, TASK
+from receiver.maintenance.schema import create_tables
+from receiver.storage.engine import Store
+from receiver.storage.tables import METADATA
+from receiver.tasks import task_counts
+from receiver.tasks.tables import TASK
 from tests.bench import year
 from tests.bench.ground import BenchError
 from tests.bench.postgres import Postgres
@@ -100,7 +102,7 @@ def _insist_on_room(folder: Path, tasks: int) -> None:
 
 def _create(target: str) -> None:
     with closing(Store(target)) as store:
-        store.create()
+        create_tables(store)
 
 
 def _count(target: str) -> None:

@@ -9,9 +9,9 @@ from tempfile import TemporaryDirectory
 import pytest
 from typer.testing import CliRunner
 
-from receiver.store.engine import Store
-from receiver.store.recounting import TABLES, count_again, left, scratch, take_away_kept
-from receiver.store.rollups import Deltas, standard
+from receiver.analytics.rollup_check import TABLES, count_again, left, scratch, take_away_kept
+from receiver.analytics.rollups import Deltas, standard
+from receiver.storage.engine import Store
 from tests.bench import stock
 from tests.bench.__main__ import app
 from tests.bench.asking import OTHER_ZONE, Filled, ask, ask_plainly, groups_of, insist_on_the_same

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from receiver.rebuild import Comparison, verify
-from receiver.store.engine import Store
+from receiver.ledger.rebuild import Comparison, verify
+from receiver.storage.engine import Store
 from tests.bench.figures import Goal, ratios
 from tests.bench.ground import Ground
 from tests.bench.growth import filled, record_one_task

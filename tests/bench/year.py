@@ -9,7 +9,7 @@ from datetime import date
 from itertools import pairwise
 from typing import Literal, NamedTuple
 
-from receiver.domain.calendar import HOUR_S, number_of
+from receiver.analytics.calendar import HOUR_S, number_of
 
 Dialect = Literal["sqlite", "postgresql"]
 
@@ -240,7 +240,7 @@ _SLICES = {
 
 
 def _sums() -> Iterator[str]:
-    """What `receiver.domain.rollup` says of these tasks."""
+    """What `receiver.analytics.rollup_parts` says of these tasks."""
     for basis, moment in (("created", "created"), ("finished", "over")):
         for name, (value, counts, where) in _SLICES.items():
             yield (

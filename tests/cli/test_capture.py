@@ -12,9 +12,9 @@ from threading import Timer
 import pytest
 
 from receiver.cli.capture import deliveries
-from receiver.store.engine import Store
-from tests.api.rig import T0, rig_on
+from receiver.storage.engine import Store
 from tests.cli.shell import Shell
+from tests.http.api_env import T0, open_api_env
 
 BODY = b"TaskNo=4711&number=%2B79161234567&Meldung=%5B%2Fred%5D"
 
@@ -27,9 +27,9 @@ def filled(shell: Shell) -> Shell:
 
 def _deliver(target: Path | str, count: int, at: float = T0, body: bytes = BODY) -> None:
     async def fill() -> None:
-        async with rig_on(str(target)) as rig:
+        async with open_api_env(str(target)) as api_env:
             for number in range(count):
-                await rig.hook(f"o-{at - T0 + number:.0f}", "before", at + number, body)
+                await api_env.hook(f"o-{at - T0 + number:.0f}", "before", at + number, body)
 
     asyncio.run(fill())
 

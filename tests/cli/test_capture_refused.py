@@ -7,8 +7,8 @@ import pytest
 
 from receiver.cli.capture_refused import capture_refused
 from receiver.errors import InputError
-from receiver.sections import ApiSettings
-from receiver.settings import load_settings
+from receiver.settings.models import ApiSettings
+from receiver.settings.settings import load_settings
 from tests.app.serving import serving
 from tests.cli.shell import Said, Shell
 

@@ -3,7 +3,7 @@
 import json
 from pathlib import Path
 
-from receiver.store.relations import RELATIONS
+from receiver.analytics.views import RELATIONS
 from tests.cli.shell import Shell
 
 

@@ -5,7 +5,7 @@ import tomllib
 
 import pytest
 
-from receiver.settings import Settings, load_settings
+from receiver.settings.settings import Settings, load_settings
 from tests.cli.shell import KEY, ROOT, SECRET, Shell
 
 _TABLES = (

@@ -14,11 +14,11 @@ from typing import Any
 import pytest
 
 from receiver.cli import db
-from receiver.settings import Settings
-from receiver.store import schema
+from receiver.maintenance import schema
+from receiver.settings.settings import Settings
 from tests.cli.shell import Shell
 from tests.cli.test_errors import NEED_A_STORE
-from tests.store.databases import SCHEMA_OF_0_1_0
+from tests.maintenance.databases import SCHEMA_OF_0_1_0
 
 FACT = "INSERT INTO fact (id, account, kind, at, said) VALUES (?, 'main', 'hook', 1.0, ?)"
 DELIVERY = (

@@ -7,13 +7,13 @@ from typing import Any
 
 import pytest
 
-from receiver.cli.resuming import kept_of
+from receiver.analytics import export_pages, exports
+from receiver.analytics.export_pages import Chunk, Wanted, read_position
+from receiver.analytics.exports import FORMATS
+from receiver.analytics.views import RELATIONS, TASKS, Relation
+from receiver.cli.export_resume import kept_of
 from receiver.errors import StoreUnavailableError
-from receiver.store import chunks, exporting
-from receiver.store.chunks import Chunk, Wanted, read_position
-from receiver.store.engine import Store
-from receiver.store.exporting import FORMATS
-from receiver.store.relations import RELATIONS, TASKS, Relation
+from receiver.storage.engine import Store
 from tests.analytics import odd
 from tests.analytics.odd import exported
 from tests.cli.shell import Shell
@@ -21,7 +21,7 @@ from tests.cli.shell import Shell
 
 @pytest.fixture(autouse=True)
 def _few_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(chunks, "STRETCH", 5)
+    monkeypatch.setattr(export_pages, "STRETCH", 5)
 
 
 @pytest.fixture
@@ -83,7 +83,7 @@ def test_what_broke_off_is_resumed_and_then_the_file_is_what_it_would_have_been(
 
 def _break_off_after(patched: pytest.MonkeyPatch, parts: int) -> None:
     """The store is not to be read any more after so many chunks."""
-    read, left = chunks.next_chunk, parts
+    read, left = export_pages.next_chunk, parts
 
     def next_chunk(*asked: Any) -> Chunk:
         nonlocal left
@@ -92,7 +92,7 @@ def _break_off_after(patched: pytest.MonkeyPatch, parts: int) -> None:
             raise StoreUnavailableError("gone")
         return read(*asked)
 
-    patched.setattr(exporting, "next_chunk", next_chunk)
+    patched.setattr(exports, "next_chunk", next_chunk)
 
 
 def test_to_resume_what_was_never_begun_is_to_begin(shell: Shell, store: Store) -> None:
@@ -162,7 +162,7 @@ def test_a_part_of_something_else_is_left_alone(
 
 
 def test_without_pyarrow_parquet_says_how_to_get_it(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delitem(sys.modules, "receiver.store.parquet", raising=False)
+    monkeypatch.delitem(sys.modules, "receiver.analytics.parquet", raising=False)
     monkeypatch.setitem(sys.modules, "pyarrow", None)
     assert "pip install 'receiver[analytics]'" in shell.refused("export", "tasks", "--out", "a.parquet")
     assert shell.run("export", "tasks", "--out", "a.csv").status == 0

@@ -5,9 +5,9 @@ import time
 
 import pytest
 
-from tests.api.rig import T0, running_rig
 from tests.cli.shell import SPEED, Shell
 from tests.cli.test_db import read
+from tests.http.api_env import T0, running_rig
 
 KINDS = ("delivery", "set_aside", "task", "fact", "finding", "link", "outcome", "message", "posting")
 
@@ -17,10 +17,10 @@ def filled(shell: Shell) -> Shell:
     """An old settled task, an old open one and a young settled one; the commands' clock runs fast."""
 
     async def fill() -> None:
-        async with running_rig(shell.folder) as rig:
-            await rig.settled_without_after("old")
-            await rig.hook("open", "before", T0)
-            await rig.settled_without_after("young", time.time() * SPEED)
+        async with running_rig(shell.folder) as api_env:
+            await api_env.settled_without_after("old")
+            await api_env.hook("open", "before", T0)
+            await api_env.settled_without_after("young", time.time() * SPEED)
 
     asyncio.run(fill())
     return shell

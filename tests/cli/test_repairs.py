@@ -6,18 +6,18 @@ from contextlib import closing
 
 import pytest
 
-from tests.api.rig import T0, finished, running_rig
 from tests.cli.emulation import Emulation
 from tests.cli.shell import Shell
+from tests.http.api_env import T0, finished, running_rig
 
 
 @pytest.fixture
 def filled(shell: Shell) -> Shell:
     async def fill() -> None:
-        async with running_rig(shell.folder) as rig:
-            await rig.queue("17")
-            await rig.settled_without_after("o-1")
-            await rig.said("o-2", T0, finished(), task_id="92")
+        async with running_rig(shell.folder) as api_env:
+            await api_env.queue("17")
+            await api_env.settled_without_after("o-1")
+            await api_env.said("o-2", T0, finished(), task_id="92")
 
     asyncio.run(fill())
     return shell

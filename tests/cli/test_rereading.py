@@ -5,19 +5,19 @@ from pathlib import Path
 
 import pytest
 
-from receiver.store.engine import Store
-from receiver.store.tables import FACT
-from tests.api.rig import T0, rig_on
+from receiver.ledger.tables import FACT
+from receiver.storage.engine import Store
 from tests.cli.shell import Shell
+from tests.http.api_env import T0, open_api_env
 
 ALIASES = '\n[aliases]\ntask_id = ["Nummer"]\n'
 
 
 async def _fill(target: str) -> None:
-    async with rig_on(target) as rig:
-        await rig.nameless("after", T0, b"Nummer=7")
-        await rig.nameless("before", T0 + 1, b"other=7")
-        await rig.hook("r1", "after", T0 + 2, b"result=failed")
+    async with open_api_env(target) as api_env:
+        await api_env.nameless("after", T0, b"Nummer=7")
+        await api_env.nameless("before", T0 + 1, b"other=7")
+        await api_env.hook("r1", "after", T0 + 2, b"result=failed")
 
 
 @pytest.fixture

@@ -6,7 +6,9 @@ from typing import Any
 
 import pytest
 
-from tests.api.faults import (
+from tests.cli.shell import Shell
+from tests.http.api_env import A_NUMBER, T0, open_api_env
+from tests.http.faults import (
     FUTURE,
     PROBLEM,
     raw_hook,
@@ -14,8 +16,6 @@ from tests.api.faults import (
     set_hook_aside,
     set_task_aside,
 )
-from tests.api.rig import A_NUMBER, T0, rig_on
-from tests.cli.shell import Shell
 
 HOOK, LONG_REF = "019ca8d1e5f0a1b2c3d4e5f60718293a", "5f1d8a0c9be64a7e8f20b1c3d4e5f607"
 SAME = {
@@ -27,17 +27,17 @@ SAME = {
 
 
 async def _fill(target: str) -> None:
-    async with rig_on(target) as rig:
+    async with open_api_env(target) as api_env:
         hook = raw_hook(HOOK, T0, f"a_number={A_NUMBER}".encode(), event="before_again")
-        await set_hook_aside(rig.store, hook, FUTURE)
-        await set_task_aside(rig.store, LONG_REF, T0 + 1, FUTURE)
-        await set_batch_aside(rig.store, "batch-7", T0 + 2, 3, FUTURE)
-        await set_task_aside(rig.store, "#90210", T0 + 3, FUTURE, account="second")
+        await set_hook_aside(api_env.store, hook, FUTURE)
+        await set_task_aside(api_env.store, LONG_REF, T0 + 1, FUTURE)
+        await set_batch_aside(api_env.store, "batch-7", T0 + 2, 3, FUTURE)
+        await set_task_aside(api_env.store, "#90210", T0 + 3, FUTURE, account="second")
 
 
 async def _answer(target: str, path: str) -> Any:
-    async with rig_on(target) as rig:
-        return (await rig.ask(path)).json()
+    async with open_api_env(target) as api_env:
+        return (await api_env.ask(path)).json()
 
 
 @pytest.fixture
@@ -104,9 +104,9 @@ def test_without_anything_to_retry_that_is_said(shell: Shell) -> None:
 
 def test_one_of_each_is_counted_in_the_singular(shell: Shell) -> None:
     async def fill() -> None:
-        async with rig_on(str(shell.store)) as rig:
-            await set_hook_aside(rig.store, raw_hook(HOOK, T0), FUTURE)
-            await set_task_aside(rig.store, "r1", T0, FUTURE)
+        async with open_api_env(str(shell.store)) as api_env:
+            await set_hook_aside(api_env.store, raw_hook(HOOK, T0), FUTURE)
+            await set_task_aside(api_env.store, "r1", T0, FUTURE)
 
     asyncio.run(fill())
     assert shell.run("set-aside").out.endswith("In all: 1 hook and 1 task\n")

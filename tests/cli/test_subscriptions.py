@@ -4,10 +4,10 @@ import asyncio
 
 import pytest
 
-from receiver.store.engine import Store
-from receiver.store.outbound import MESSAGE
-from tests.api.rig import running_rig
+from receiver.outcomes.tables import MESSAGE
+from receiver.storage.engine import Store
 from tests.cli.shell import Shell
+from tests.http.api_env import running_rig
 
 URL = "https://crm.example/hook"
 
@@ -21,8 +21,8 @@ def add(shell: Shell, *more: str) -> str:
 
 async def live(shell: Shell) -> None:
     """A task comes and goes."""
-    async with running_rig(shell.folder) as rig:
-        await rig.settled_without_after("r1")
+    async with running_rig(shell.folder) as api_env:
+        await api_env.settled_without_after("r1")
 
 
 def settle(shell: Shell, state: str) -> None:

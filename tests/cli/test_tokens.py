@@ -5,17 +5,17 @@ import sqlite3
 from contextlib import closing
 from hashlib import sha256
 
-from tests.api.rig import running_rig
 from tests.cli.shell import Shell
+from tests.http.api_env import running_rig
 
 
 def _answers(shell: Shell, token: str, path: str = "/v1/tasks") -> int:
     """The status that the API answers to that token."""
 
     async def ask() -> int:
-        async with running_rig(shell.folder) as rig:
+        async with running_rig(shell.folder) as api_env:
             headers = {"Authorization": f"Bearer {token}"}
-            return (await rig.client.get(path, headers=headers)).status_code
+            return (await api_env.client.get(path, headers=headers)).status_code
 
     return asyncio.run(ask())
 

@@ -5,7 +5,7 @@ import sys
 import pytest
 
 from receiver.errors import NotInstalledError
-from receiver.traces import Traces
+from receiver.observability.traces import Traces
 from tests.cli.shell import Shell
 from tests.operators.collector import collector
 
@@ -25,7 +25,7 @@ def traces_checked(shell: Shell) -> list[tuple[str, str]]:
 
 
 def test_without_the_extra_it_is_said_what_to_install(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delitem(sys.modules, "receiver.otlp", raising=False)
+    monkeypatch.delitem(sys.modules, "receiver.observability.otlp", raising=False)
     monkeypatch.setitem(sys.modules, "opentelemetry.sdk.resources", None)
     with pytest.raises(NotInstalledError, match=r"pip install 'receiver\[traces\]'"):
         Traces(ENDPOINT)

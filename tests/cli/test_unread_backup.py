@@ -9,7 +9,8 @@ import pytest
 
 from receiver.inbox.batch import RawHook
 from receiver.inbox.inbox import StoreInbox
-from receiver.store.engine import Store
+from receiver.maintenance.schema import create_tables
+from receiver.storage.engine import Store
 from tests.cli.shell import Shell
 from tests.cli.test_db import read
 from tests.e2e.processes import Served
@@ -37,7 +38,7 @@ def unread(shell: Shell) -> Shell:
                 await inbox.append([_hook(ref) for ref in refs], 1.0)
 
     with closing(Store(shell.store)) as store:
-        store.create()
+        create_tables(store)
         asyncio.run(fill(store))
     return shell
 

@@ -7,7 +7,7 @@ import pytest
 from receiver.demo.arrivals import Told, judge
 from receiver.demo.crm import SampleCrm
 from receiver.demo.summary import is_good
-from receiver.domain.event_types import example
+from receiver.outcomes.event_types import example
 
 ACCOUNTS = {"10001": "main"}
 NUMBER = "+79161234567"

@@ -13,7 +13,7 @@ import pytest
 from standardwebhooks import Webhook
 
 from receiver.demo.crm import BAD_ANSWERS, SampleCrm, serving
-from receiver.domain.signing import headers, new_secret
+from receiver.outcomes.signing import headers, new_secret
 
 pytestmark = pytest.mark.anyio
 

@@ -16,7 +16,7 @@ from typing import Any
 import httpx2
 import pytest
 
-from receiver.settings import load_settings
+from receiver.settings.settings import load_settings
 
 Demo = subprocess.Popen[str]
 Running = dict[str, Demo]

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from receiver.domain.attempt import Attempt
+from receiver.domain.attempt_bounds import Attempt
 from receiver.domain.facts import Fact
 from receiver.domain.fold import fold
 from tests.domain.strategies import facts_of_one_task

@@ -1,6 +1,6 @@
 import pytest
 
-from receiver.domain.expected import expected_hooks, missing_hooks
+from receiver.domain.expected_hooks import expected_hooks, missing_hooks
 from receiver.domain.facts import EVENTS
 from receiver.domain.fold import fold
 from tests.factories import finished, hook, seen, settled

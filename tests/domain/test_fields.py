@@ -6,14 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from receiver.domain.fields import (
-    DEFAULT_ALIASES,
-    FieldReader,
-    HookFields,
-    call_key,
-    fold_name,
-    result_of,
-)
+from receiver.domain.fields import DEFAULT_ALIASES, FieldReader, HookFields, call_key, fold_name, result_of
 from receiver.domain.moments import read_moment, read_time
 from receiver.domain.storable import storable, storable_tree
 

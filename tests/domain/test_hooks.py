@@ -7,15 +7,7 @@ from hypothesis import strategies as st
 from itsdangerous import Signer
 
 from receiver.domain.facts import EVENTS, Event
-from receiver.domain.hooks import (
-    HookKey,
-    HookPath,
-    HookSigner,
-    mint_urls,
-    new_ref,
-    our_hook,
-    parse_hook_path,
-)
+from receiver.domain.hooks import HookKey, HookPath, HookSigner, mint_urls, new_ref, our_hook, parse_hook_path
 from receiver.errors import InputError
 
 OLD, NEW = HookKey("k1", "an old secret of some length"), HookKey("k2", "a new secret of some length")

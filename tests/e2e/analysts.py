@@ -19,22 +19,24 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
-from receiver.analytics.figures import FIGURES, Figure
+from receiver.analytics.calendar import Calendar
 from receiver.analytics.intervals import Share
-from receiver.analytics.question import Dimension, Question
+from receiver.analytics.measures import FIGURES, Figure
+from receiver.analytics.query import Dimension, Question
 from receiver.analytics.report import Report, Value, report
 from receiver.demo.plan import ACCOUNTS
 from receiver.demo.run import DemoOptions, demonstration, run_tasks
-from receiver.domain.calendar import Calendar
 from receiver.domain.facts import CallSaid, Fact, HookSaid, TaskSaid
 from receiver.domain.fold import fold
 from receiver.ledger import folding
-from receiver.logs import configure_logs
-from receiver.rebuild import verify
-from receiver.store.engine import Store
-from receiver.store.rows import read_fact
-from receiver.store.statements import FACT_COLUMNS
-from receiver.store.tables import FACT, TASK
+from receiver.ledger.fact_rows import read_fact
+from receiver.ledger.fact_sql import FACT_COLUMNS
+from receiver.ledger.rebuild import verify
+from receiver.ledger.tables import FACT
+from receiver.maintenance.schema import create_tables
+from receiver.observability.logs import configure_logs
+from receiver.storage.engine import Store
+from receiver.tasks.tables import TASK
 from tests.e2e.analysts_sql import Parquet
 from tests.e2e.report import parser_of, tell
 
@@ -241,7 +243,7 @@ def _year(folder: Path, seed: int) -> None:
         facts = moved([read_fact(row) for row in rows], Random(seed))
     (folder / "receiver.db").rename(folder / "demo.db")
     with closing(Store(folder / "receiver.db")) as store:
-        store.create()
+        create_tables(store)
         for start in range(0, len(facts), 500):
             with store.transaction() as connection:
                 folding.record(connection, facts[start : start + 500], fold)

@@ -21,10 +21,10 @@ from typing import Any, Literal
 import orjson
 from standardwebhooks import Webhook
 
-from receiver.api import subscriptions
-from receiver.api.outbound_params import SubscriptionBody
 from receiver.domain.hooks import new_ref
-from receiver.domain.signing import new_secret
+from receiver.outcomes import subscription_endpoints
+from receiver.outcomes.params import SubscriptionBody
+from receiver.outcomes.signing import new_secret
 from tests.e2e.alone import hook_url, write_settings
 from tests.e2e.processes import Served
 from tests.e2e.report import parser_of, tell
@@ -133,11 +133,11 @@ def run(folder: Path, tasks: int, kills: int, seed: int) -> Outcome:
 
 
 def _subscribe(config: Path, crm: Crm) -> None:
-    from receiver.api.endpoint import Asked
-    from receiver.cli.reading import ask
+    from receiver.cli.local_api import ask
+    from receiver.http.endpoint import Asked
 
     body = SubscriptionBody(name="crm", url=crm.url, secret=crm.secret, concurrency=8)
-    ask(subscriptions.add_subscription, Asked(), {}, config, body=body)
+    ask(subscription_endpoints.add_subscription, Asked(), {}, config, body=body)
 
 
 def _send_hooks(served: Served, tasks: int) -> None:

@@ -18,9 +18,9 @@ from random import Random
 import httpx2
 from sqlalchemy import select
 
-from receiver.api.tokens import create_token
-from receiver.store.engine import Store
-from receiver.store.outbound import OUTCOME
+from receiver.http.tokens import create_token
+from receiver.outcomes.tables import OUTCOME
+from receiver.storage.engine import Store
 from tests.e2e.alone import hook_url, write_settings
 from tests.e2e.processes import Served
 from tests.e2e.readers import ByCursor, ByStream, Reader, Reading, end_of, idle_stream, unread_streams

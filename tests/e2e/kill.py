@@ -13,8 +13,8 @@ from sqlalchemy import select
 
 from receiver.demo.compare import Comparison, compare
 from receiver.demo.plan import plan_tasks
-from receiver.store.engine import Store
-from receiver.store.tables import DELIVERY
+from receiver.ledger.tables import DELIVERY
+from receiver.storage.engine import Store
 from tests.e2e.processes import Town
 from tests.e2e.report import parser_of, tell
 from tests.e2e.tasks import PATIENCE_S, add_tasks, known_tasks, wait_for_the_end

@@ -10,8 +10,8 @@ from urllib.parse import urlsplit
 import httpx2
 from sqlalchemy import select
 
-from receiver.store.engine import Store
-from receiver.store.tables import DELIVERY
+from receiver.ledger.tables import DELIVERY
+from receiver.storage.engine import Store
 from tests.e2e.alone import hook_url
 
 _TIMEOUT_S = 30.0

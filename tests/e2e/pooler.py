@@ -17,8 +17,8 @@ from pathlib import Path
 import httpx2
 from sqlalchemy import func, select
 
-from receiver.store.engine import Store
-from receiver.store.tables import TASK
+from receiver.storage.engine import Store
+from receiver.tasks.tables import TASK
 from tests.e2e.alone import hook_url, write_settings
 from tests.e2e.load import Account, Load, account
 from tests.e2e.pgbouncer import running_pgbouncer

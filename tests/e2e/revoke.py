@@ -18,8 +18,8 @@ import httpx2
 from sqlalchemy import Connection, create_engine, text
 from sqlalchemy.pool import NullPool
 
-from receiver.store import counted, outbound  # noqa: F401 - their tables, too
-from receiver.store.tables import METADATA
+from receiver.maintenance import schema  # noqa: F401 - imports all tables
+from receiver.storage.tables import METADATA
 from tests.e2e.alone import hook_url, write_settings
 from tests.e2e.load import Account, Load, account
 from tests.e2e.processes import Served

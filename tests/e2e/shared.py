@@ -20,8 +20,8 @@ from sqlalchemy import select
 
 from receiver.demo.compare import compare
 from receiver.demo.plan import PlannedTask, plan_tasks
-from receiver.store.engine import Store
-from receiver.store.tables import DELIVERY, FACT
+from receiver.ledger.tables import DELIVERY, FACT
+from receiver.storage.engine import Store
 from tests.e2e.processes import CommandError, Served, Town, free_port
 from tests.e2e.report import parser_of, tell
 from tests.e2e.sender import Sender

@@ -17,8 +17,8 @@ from pathlib import Path
 
 from sqlalchemy import select
 
-from receiver.store.engine import Store
-from receiver.store.tables import DELIVERY
+from receiver.ledger.tables import DELIVERY
+from receiver.storage.engine import Store
 from tests.e2e.alone import write_settings
 from tests.e2e.load import Account, SteadyLoad, account
 from tests.e2e.processes import Served

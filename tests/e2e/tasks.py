@@ -9,8 +9,8 @@ from typing import Any
 from sqlalchemy import func, select
 
 from receiver.demo.plan import PlannedTask
-from receiver.store.engine import Store
-from receiver.store.tables import TASK
+from receiver.storage.engine import Store
+from receiver.tasks.tables import TASK
 from tests.e2e.processes import CommandError, Town
 from tests.e2e.unfinished import unfinished
 

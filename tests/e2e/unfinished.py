@@ -5,7 +5,7 @@ from contextlib import closing
 
 from sqlalchemy import Connection
 
-from receiver.store.engine import Store
+from receiver.storage.engine import Store
 
 UNFINISHED = (
     "SELECT (SELECT coalesce(sum(count), 0) FROM inbox)"

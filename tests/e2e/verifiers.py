@@ -23,13 +23,13 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from standardwebhooks import WebhookVerificationError
 
-from receiver.api.outbound_params import RotateBody
-from receiver.api.subscriptions import rotate_secret
-from receiver.domain.signing import PUBLIC, SHARED, new_private_key, new_secret
-from tests.delivery.office import Office, open_office
-from tests.delivery.subscriber import Received, Subscriber, subscriber
+from receiver.outcomes.params import RotateBody
+from receiver.outcomes.signing import PUBLIC, SHARED, new_private_key, new_secret
+from receiver.outcomes.subscription_endpoints import rotate_secret
 from tests.e2e.report import parser_of, tell
 from tests.factories import START, finished, hook
+from tests.outcomes.delivery_env import DeliveryEnv, open_delivery_env
+from tests.outcomes.subscriber import Received, Subscriber, subscriber
 
 NPM_PACKAGE = "standardwebhooks@1.1.1"
 _INSTALL_S = 60
@@ -83,13 +83,15 @@ class Result:
 
 async def capture(store: Path) -> list[Delivery]:
     """Deliveries of outcomes, each signed in another way. One subscription, whose secret is changed."""
-    async with open_office(str(store)) as office, subscriber() as crm:
-        secrets: tuple[str, ...] = (await office.subscribe(crm.url, filter={"types": ["task.finished"]}),)
-        captured = [Delivery(await _delivered(office, crm, "r0"), secrets)]
+    async with open_delivery_env(str(store)) as delivery_env, subscriber() as crm:
+        secrets: tuple[str, ...] = (
+            await delivery_env.subscribe(crm.url, filter={"types": ["task.finished"]}),
+        )
+        captured = [Delivery(await _delivered(delivery_env, crm, "r0"), secrets)]
         for number, (secret, overlap_s) in enumerate(_rotations(), 1):
-            new = await office.ask(rotate_secret, RotateBody(secret=secret, overlap_s=overlap_s))
+            new = await delivery_env.ask(rotate_secret, RotateBody(secret=secret, overlap_s=overlap_s))
             secrets = (secret, *secrets) if overlap_s else (secret,)
-            received = await _delivered(office, crm, f"r{number}")
+            received = await _delivered(delivery_env, crm, f"r{number}")
             captured.append(Delivery(received, secrets, new.public_key))
     return captured
 
@@ -104,13 +106,13 @@ def _rotations() -> list[tuple[str, float]]:
     ]
 
 
-async def _delivered(office: Office, crm: Subscriber, ref: str) -> Received:
+async def _delivered(delivery_env: DeliveryEnv, crm: Subscriber, ref: str) -> Received:
     """What the end of a task comes as."""
     heard = hook("before", START, about=(ref, None))
     end = finished("success", START + 60, about=(ref, f"9{ref}"), name="Обратный звонок «Ёлка»")
     before = len(crm.received)
-    async with office.delivering():
-        await office.house.ledger.record([heard, end])
+    async with delivery_env.delivering():
+        await delivery_env.ledger_env.ledger.record([heard, end])
         return (await crm.until(before + 1))[before]
 
 

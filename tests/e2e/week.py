@@ -17,14 +17,14 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
-from receiver.api.outbound_params import OutcomeQuery, ReplayBody, SubscriptionChange
-from receiver.api.outcomes import read_outcomes
-from receiver.api.subscriptions import change_subscription, replay
 from receiver.domain.facts import Fact
-from tests.delivery.office import Office, SteppedClock, open_office
-from tests.delivery.subscriber import Received, Subscriber, always, ok, subscriber
+from receiver.outcomes.feed import read_outcomes
+from receiver.outcomes.params import OutcomeQuery, ReplayBody, SubscriptionChange
+from receiver.outcomes.subscription_endpoints import change_subscription, replay
 from tests.e2e.report import parser_of, tell
 from tests.factories import finished, hook, settled
+from tests.outcomes.delivery_env import DeliveryEnv, SteppedClock, open_delivery_env
+from tests.outcomes.subscriber import Received, Subscriber, always, ok, subscriber
 
 _DAY_S = 86_400.0
 _WEEK_S = 7 * _DAY_S
@@ -85,9 +85,9 @@ class Result:
 
 @dataclass
 class Week:
-    """An office whose one subscriber fails, until it is mended."""
+    """An delivery_env whose one subscriber fails, until it is mended."""
 
-    office: Office
+    delivery_env: DeliveryEnv
     clock: SteppedClock
     crm: Subscriber
     began: float
@@ -100,7 +100,7 @@ class Week:
             due = await self._next_due()
             self.clock.time = min(due, end, coming[-1][0] if coming else end)
             while coming and coming[-1][0] <= self.clock.time:
-                await self.office.house.ledger.record([coming.pop()[1]])
+                await self.delivery_env.ledger_env.ledger.record([coming.pop()[1]])
 
     async def _next_due(self) -> float:
         """When there is something to send next, once the sender has done all that it may do now."""
@@ -121,7 +121,7 @@ class Week:
     def _heads(self) -> list[dict[str, Any]]:
         """The first open message of each task: those behind it wait for it."""
         heads: dict[str, dict[str, Any]] = {}
-        for row in self.office.messages(state="waiting"):
+        for row in self.delivery_env.messages(state="waiting"):
             heads.setdefault(row["key"], row)
         return list(heads.values())
 
@@ -130,20 +130,20 @@ class Week:
         how many requests it made.
         """
         self.crm.answering = ok
-        await self.office.ask(change_subscription, SubscriptionChange(state="active"))
+        await self.delivery_env.ask(change_subscription, SubscriptionChange(state="active"))
         self.clock.time += 2.0
         span = {"since": self.began, "until": self.clock.time}
         before = len(self.crm.received)
-        said = await self.office.ask(replay, ReplayBody.model_validate({**span, "dry_run": True}))
+        said = await self.delivery_env.ask(replay, ReplayBody.model_validate({**span, "dry_run": True}))
         await asyncio.sleep(_LOOKS_S)
         sent = len(self.crm.received) - before
-        await self.office.ask(replay, ReplayBody.model_validate(span))
-        await self.office.until("delivered", said.sent, 30)
+        await self.delivery_env.ask(replay, ReplayBody.model_validate(span))
+        await self.delivery_env.until("delivered", said.sent, 30)
         return said.sent, sent
 
     async def feed(self) -> list[str]:
         """The ids of all outcomes in the feed."""
-        told = await self.office.ask(read_outcomes, None, OutcomeQuery(limit=1000))
+        told = await self.delivery_env.ask(read_outcomes, None, OutcomeQuery(limit=1000))
         return [each.id for each in told.outcomes]
 
 
@@ -168,26 +168,26 @@ async def run(store: Path, tasks: int, seed: int) -> Result:
         for number, at in enumerate(starts)
         for fact in life(f"r{number}", at, rng.choice(["success", "failed"]))
     ]
-    async with open_office(str(store)) as office, subscriber() as crm:
-        office.clock = clock = SteppedClock(began)
-        week = Week(office, clock, crm, began)
-        secret = await office.subscribe(crm.url)
+    async with open_delivery_env(str(store)) as delivery_env, subscriber() as crm:
+        delivery_env.clock = clock = SteppedClock(began)
+        week = Week(delivery_env, clock, crm, began)
+        secret = await delivery_env.subscribe(crm.url)
         crm.answering = always(500)
-        async with office.delivering():
+        async with delivery_env.delivering():
             await week.fail(facts)
-            failed, dead = office.postings(), office.messages()
-            event, refused = office.operator_events(), list(crm.received)
+            failed, dead = delivery_env.postings(), delivery_env.messages()
+            event, refused = delivery_env.operator_events(), list(crm.received)
             said, sent = await week.mend()
         came = crm.received[len(refused) :]
         for each in came:
             each.verify(secret)
         return Result(
             **_schedule(failed),
-            **_order(office.outcomes(), came, refused),
+            **_order(delivery_env.outcomes(), came, refused),
             disabled_after_days=round((event[0]["at"] - failed[0]["at"]) / _DAY_S, 3) if event else 0.0,
             operator_events=len(event),
             not_dead=sum(row["state"] != "dead" for row in dead),
-            told_while_disabled=len(office.outcomes()) - len(dead),
+            told_while_disabled=len(delivery_env.outcomes()) - len(dead),
             in_the_feed=len(await week.feed()),
             dry_run_says=said,
             dry_run_sent=sent,

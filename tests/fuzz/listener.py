@@ -14,7 +14,6 @@ from urllib.parse import unquote_to_bytes
 
 import h11
 
-from receiver.clock import WallClock
 from receiver.inbox.batch import RawHook, decode_batch, encode_batch
 from receiver.inbox.inbox import Inbox
 from receiver.intake.access import Access, FixedAccess
@@ -23,7 +22,8 @@ from receiver.intake.intake import HookSubmission, Intake, IntakeRules, Outside
 from receiver.intake.listener import HookListener, Limits
 from receiver.ledger.backlog import Backlog
 from receiver.ledger.throttle import Throttle
-from receiver.metrics import Metrics
+from receiver.observability.metrics import Metrics
+from receiver.runtime.clock import WallClock
 from tests.fuzz.requests import SECRET, SIGNER, Provider, Sent, broken, pieces, well_formed
 
 MAX_BODY, MAX_HEAD = 128, 2048

@@ -9,19 +9,21 @@ from typing import Any
 
 from sqlalchemy import Table, select
 
-from receiver.clock import Clock, WallClock
 from receiver.domain.facts import id_time
 from receiver.domain.fields import DEFAULT_ALIASES, FieldReader
 from receiver.inbox.batch import RawHook
 from receiver.inbox.inbox import StoreInbox
 from receiver.inbox.reader import InboxReader
+from receiver.inbox.tables import INBOX, SET_ASIDE
 from receiver.ledger.backlog import Background
 from receiver.ledger.folder import Folder
+from receiver.ledger.rebuild import Comparison, verify
+from receiver.ledger.tables import DELIVERY, DIRTY_TASK, FACT
 from receiver.ledger.throttle import Throttle
-from receiver.metrics import Metrics
-from receiver.rebuild import Comparison, verify
-from receiver.store.engine import Store
-from receiver.store.tables import DELIVERY, DIRTY_TASK, FACT, INBOX, SET_ASIDE
+from receiver.maintenance.schema import create_tables
+from receiver.observability.metrics import Metrics
+from receiver.runtime.clock import Clock, WallClock
+from receiver.storage.engine import Store
 from tests.factories import ACCOUNT
 
 AT = 1_772_357_400.0
@@ -141,7 +143,7 @@ async def open_inbox(
 ) -> AsyncIterator[InboxEnv]:
     """One on the store there. `is_idle`: the workers are not started yet."""
     store, metrics, clock = Store(target, patience), Metrics(), clock or WallClock()
-    store.create()
+    create_tables(store)
     background = Background(store, metrics, Throttle(lambda: 0.0), clock)
     inbox, folder = StoreInbox(store, max_hooks=100_000, max_bytes=2**30), Folder(background)
     reader = InboxReader(inbox, FieldReader(DEFAULT_ALIASES), background, folder.backlog)

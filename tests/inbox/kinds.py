@@ -3,7 +3,7 @@
 from receiver.domain.facts import HookSaid
 from receiver.domain.fields import FieldReader
 from receiver.inbox.reading import read_hook
-from receiver.ledger.arrivals import Arrival
+from receiver.ledger.append import Arrival
 from tests.inbox.inbox_env import raw_hook
 
 READER = FieldReader()

@@ -10,8 +10,10 @@ from sqlalchemy import Connection
 from receiver.domain.facts import unpack
 from receiver.inbox import reader
 from receiver.inbox.reading import Reading
+from receiver.inbox.tables import INBOX, SET_ASIDE
+from receiver.ledger.tables import DELIVERY, FACT
 from receiver.ledger.throttle import Throttle
-from receiver.store.tables import DELIVERY, FACT, INBOX, SET_ASIDE, TASK
+from receiver.tasks.tables import TASK
 from tests.factories import ACCOUNT
 from tests.inbox.inbox_env import InboxEnv, check, open_inbox, raw_hook, raw_hooks, until
 

@@ -11,11 +11,13 @@ from receiver.domain.fields import FieldReader, HookFields
 from receiver.errors import StoreUnavailableError
 from receiver.inbox import reader
 from receiver.inbox.batch import RawHook, encode_batch
-from receiver.ledger.arrivals import Arrival, add_arrivals
-from receiver.store.tables import DELIVERY, FACT, INBOX, SET_ASIDE, TASK
-from tests.delivery.office import SteppedClock
+from receiver.inbox.tables import INBOX, SET_ASIDE
+from receiver.ledger.append import Arrival, add_arrivals
+from receiver.ledger.tables import DELIVERY, FACT
+from receiver.tasks.tables import TASK
 from tests.factories import ACCOUNT
 from tests.inbox.inbox_env import AT, InboxEnv, check, open_inbox, raw_hook, raw_hooks, until
+from tests.outcomes.delivery_env import SteppedClock
 
 pytestmark = pytest.mark.anyio
 

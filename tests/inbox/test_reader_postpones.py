@@ -7,10 +7,11 @@ import pytest
 from sqlalchemy import text
 
 from receiver.inbox import reader
+from receiver.inbox.tables import INBOX, SET_ASIDE
 from receiver.ledger import backlog, postponed
-from receiver.store.engine import Store
-from receiver.store.postgres import is_url
-from receiver.store.tables import DELIVERY, INBOX, SET_ASIDE
+from receiver.ledger.tables import DELIVERY
+from receiver.storage.engine import Store
+from receiver.storage.postgres import is_url
 from tests.inbox.inbox_env import InboxEnv, check, open_inbox, raw_hook, raw_hooks, until
 
 pytestmark = pytest.mark.anyio

@@ -14,13 +14,15 @@ from sqlalchemy import Connection
 
 from receiver.errors import StoreUnavailableError
 from receiver.inbox import inbox, reader
+from receiver.inbox.tables import INBOX
 from receiver.ledger import backlog, folder
-from receiver.ledger.arrivals import Arrival, add_arrivals
+from receiver.ledger.append import Arrival, add_arrivals
+from receiver.ledger.tables import DIRTY_TASK, FACT
 from receiver.ledger.throttle import Throttle
-from receiver.store import locks
-from receiver.store.tables import DIRTY_TASK, FACT, INBOX, TASK
+from receiver.storage import locks
+from receiver.tasks.tables import TASK
 from tests.inbox.inbox_env import InboxEnv, check, open_inbox, raw_hooks
-from tests.ledger.house import other_process
+from tests.ledger.ledger_env import other_process
 from tests.postgres import prepared_database
 
 pytestmark = pytest.mark.anyio

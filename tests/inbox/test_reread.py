@@ -15,10 +15,11 @@ from receiver.inbox import reread as module
 from receiver.inbox.batch import RawHook
 from receiver.inbox.reading import read_hook
 from receiver.inbox.reread import Outcome, Rereading, Selection
-from receiver.ledger.rereading import add_readings
-from receiver.rebuild import Comparison, verify
-from receiver.store.engine import Store
-from receiver.store.tables import DELIVERY, DIRTY_TASK, FACT, FINDING, TASK
+from receiver.ledger.rebuild import Comparison, verify
+from receiver.ledger.reread import add_readings
+from receiver.ledger.tables import DELIVERY, DIRTY_TASK, FACT
+from receiver.storage.engine import Store
+from receiver.tasks.tables import FINDING, TASK
 from tests.factories import ACCOUNT
 from tests.inbox.inbox_env import AT, InboxEnv, open_inbox, raw_hook
 

@@ -10,8 +10,9 @@ from sqlalchemy import Connection, Row, select
 from receiver.inbox import set_aside
 from receiver.inbox.batch import encode_batch
 from receiver.inbox.reading import Unread, unread
-from receiver.store.engine import Store
-from receiver.store.tables import SET_ASIDE
+from receiver.inbox.tables import SET_ASIDE
+from receiver.maintenance.schema import create_tables
+from receiver.storage.engine import Store
 from tests.factories import ACCOUNT
 from tests.inbox.inbox_env import AT, raw_hook
 
@@ -21,7 +22,7 @@ NOW = AT + 1_000.0
 @pytest.fixture
 def store(store_target: str) -> Iterator[Store]:
     with closing(Store(store_target)) as store:
-        store.create()
+        create_tables(store)
         yield store
 
 

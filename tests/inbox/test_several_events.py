@@ -2,7 +2,9 @@
 
 import pytest
 
-from receiver.store.tables import DELIVERY, FACT, SET_ASIDE, TASK
+from receiver.inbox.tables import SET_ASIDE
+from receiver.ledger.tables import DELIVERY, FACT
+from receiver.tasks.tables import TASK
 from tests.factories import ACCOUNT
 from tests.inbox.inbox_env import open_inbox, raw_hook
 

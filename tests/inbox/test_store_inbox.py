@@ -12,11 +12,12 @@ from sqlalchemy import Connection, text
 from receiver.errors import StoreError, StoreUnavailableError
 from receiver.inbox.batch import decode_batch, encode_batch
 from receiver.inbox.inbox import Batch, Level, StoreInbox
-from receiver.ledger.arrivals import Arrival, add_arrivals
-from receiver.store.tables import DELIVERY, INBOX
+from receiver.inbox.tables import INBOX
+from receiver.ledger.append import Arrival, add_arrivals
+from receiver.ledger.tables import DELIVERY
 from tests.factories import delivery
 from tests.inbox.inbox_env import AT, InboxEnv, append, open_inbox, raw_hook, raw_hooks
-from tests.ledger.house import other_process
+from tests.ledger.ledger_env import other_process
 from tests.postgres import prepared_database
 
 pytestmark = pytest.mark.anyio

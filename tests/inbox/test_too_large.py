@@ -6,7 +6,9 @@ from random import Random
 import pytest
 
 from receiver.inbox.batch import decode_batch
-from receiver.store.tables import DELIVERY, DIRTY_TASK, FACT, INBOX, SET_ASIDE, TASK
+from receiver.inbox.tables import INBOX, SET_ASIDE
+from receiver.ledger.tables import DELIVERY, DIRTY_TASK, FACT
+from receiver.tasks.tables import TASK
 from tests.inbox.inbox_env import check, open_inbox, raw_hook, raw_hooks, until
 from tests.postgres import prepared_database
 

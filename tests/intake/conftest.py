@@ -2,14 +2,14 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from tests.intake.door import Door, open_door
+from tests.intake.intake_env import IntakeEnv, open_intake_env
 from tests.intake.listener_env import ListenerEnv, listening
 
 
 @pytest.fixture
-async def door(store_target: str) -> AsyncIterator[Door]:
-    async with open_door(store_target) as door:
-        yield door
+async def intake_env(store_target: str) -> AsyncIterator[IntakeEnv]:
+    async with open_intake_env(store_target) as intake_env:
+        yield intake_env
 
 
 @pytest.fixture

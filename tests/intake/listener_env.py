@@ -15,8 +15,8 @@ from receiver.intake.intake import Intake, IntakeRules, Outside
 from receiver.intake.listener import HookListener, Limits
 from receiver.ledger.backlog import Backlog
 from receiver.ledger.throttle import Throttle
-from receiver.metrics import Metrics
-from tests.intake.door import FIXED, SIGNER, path_of
+from receiver.observability.metrics import Metrics
+from tests.intake.intake_env import FIXED, SIGNER, path_of
 from tests.intake.memory import PEER, Line
 from tests.intake.wired import LIMITS, never_busy
 from tests.simulation.loop import SimulatedClock

@@ -4,7 +4,7 @@ import pytest
 import structlog
 
 from tests.emulator.virtual import VirtualLoop
-from tests.intake.door import FIXED_SECRET
+from tests.intake.intake_env import FIXED_SECRET
 from tests.intake.listener_env import FORGED, ListenerEnv, chunked, get, hook, listening, post
 from tests.intake.wired import LIMITS
 

@@ -15,7 +15,7 @@ from receiver.domain.hooks import (
 )
 from receiver.intake.access import Access, FixedAccess
 from tests.emulator.virtual import VirtualLoop
-from tests.intake.door import FIXED_SECRET, SIGNER, path_of
+from tests.intake.intake_env import FIXED_SECRET, SIGNER, path_of
 from tests.intake.listener_env import ListenerEnv, get, hook
 
 pytestmark = pytest.mark.anyio

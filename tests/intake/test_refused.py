@@ -10,9 +10,9 @@ from structlog.testing import capture_logs
 
 from receiver.domain.hooks import HookKey, HookSigner
 from receiver.inbox.refused import PROBLEMS, RefusalLog, Refused
-from receiver.logs import hide_secrets
+from receiver.observability.logs import hide_secrets
 from tests.emulator.virtual import VirtualLoop
-from tests.intake.door import FIXED_SECRET, path_of
+from tests.intake.intake_env import FIXED_SECRET, path_of
 from tests.intake.listener_env import ListenerEnv, get, hook, post
 
 pytestmark = pytest.mark.anyio

@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from random import Random
 from unittest.mock import patch
 
-from receiver.clock import Clock
 from receiver.domain.fields import DEFAULT_ALIASES, FieldReader
 from receiver.inbox import reader
 from receiver.inbox.inbox import StoreInbox
@@ -21,9 +20,10 @@ from receiver.ledger.backlog import Background
 from receiver.ledger.folder import Folder
 from receiver.ledger.ledger import Ledger
 from receiver.ledger.throttle import Throttle
-from receiver.metrics import Metrics
-from receiver.store.engine import Store
-from receiver.workers import Worker
+from receiver.observability.metrics import Metrics
+from receiver.runtime.clock import Clock
+from receiver.runtime.workers import Worker
+from receiver.storage.engine import Store
 from tests.intake.memory import PEER
 from tests.intake.transport import HookTransport
 

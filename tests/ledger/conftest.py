@@ -1,4 +1,4 @@
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
 
 import pytest
 from sqlalchemy import Connection
@@ -6,13 +6,6 @@ from sqlalchemy import Connection
 from receiver.domain.facts import Fact
 from receiver.domain.fold import Fold
 from receiver.ledger import folding
-from tests.ledger.house import House, open_house
-
-
-@pytest.fixture
-async def house(store_target: str) -> AsyncIterator[House]:
-    async with open_house(store_target) as house:
-        yield house
 
 
 @pytest.fixture

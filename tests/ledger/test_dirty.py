@@ -11,8 +11,9 @@ from sqlalchemy import Connection, select
 
 from receiver.ledger import dirty
 from receiver.ledger.dirty import DirtyTask, Waiting
-from receiver.store.engine import Store
-from receiver.store.tables import DIRTY_TASK
+from receiver.ledger.tables import DIRTY_TASK
+from receiver.maintenance.schema import create_tables
+from receiver.storage.engine import Store
 from tests.factories import ACCOUNT
 from tests.postgres import prepared_database
 
@@ -27,7 +28,7 @@ def task(name: str, account: str = ACCOUNT) -> DirtyTask:
 def connection(store_target: str) -> Iterator[Connection]:
     """A transaction in an empty store."""
     with closing(Store(store_target)) as store:
-        store.create()
+        create_tables(store)
         with store.transaction() as connection:
             yield connection
 

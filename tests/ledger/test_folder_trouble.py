@@ -10,9 +10,10 @@ import pytest
 from sqlalchemy import text
 
 from receiver.ledger import backlog, folder, postponed
-from receiver.store.engine import Store
-from receiver.store.postgres import is_url
-from receiver.store.tables import DIRTY_TASK, TASK
+from receiver.ledger.tables import DIRTY_TASK
+from receiver.storage.engine import Store
+from receiver.storage.postgres import is_url
+from receiver.tasks.tables import TASK
 from tests.inbox.inbox_env import InboxEnv, open_inbox, raw_hook, raw_hooks, until
 from tests.postgres import prepared_database
 

@@ -14,13 +14,14 @@ from sqlalchemy import Connection, select
 from receiver.domain.facts import Fact
 from receiver.domain.fold import fold
 from receiver.ledger import folder, folding
-from receiver.ledger.arrivals import Arrival, add_arrivals
+from receiver.ledger.append import Arrival, add_arrivals
+from receiver.ledger.rebuild import Comparison, verify
+from receiver.ledger.tables import DIRTY_TASK
 from receiver.ledger.throttle import Throttle
-from receiver.rebuild import Comparison, verify
-from receiver.store.engine import Store
-from receiver.store.tables import DIRTY_TASK, TASK
+from receiver.storage.engine import Store
+from receiver.tasks.tables import TASK
 from tests.factories import delivery, hook
-from tests.ledger.house import open_house
+from tests.ledger.ledger_env import open_ledger_env
 from tests.postgres import prepared_database
 
 BEFORE, AFTER = hook("before", 1.0), hook("after", 2.0)
@@ -155,21 +156,21 @@ async def test_a_folder_finds_later_what_it_had_to_leave_to_another_receivers_re
     reading: Store, other: Store, target: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(folder, "PEEK_S", 0.05)
-    async with open_house(target) as house:
-        await house.caught_up()
+    async with open_ledger_env(target) as ledger_env:
+        await ledger_env.caught_up()
         with ExitStack() as busy:
             busy.enter_context(monkeypatch.context()).setattr(Throttle, "allows", lambda _: False)
             read_in_time(reading, BEFORE)
             with reading.transaction() as connection:
                 read(connection, AFTER)
                 busy.close()
-                house.folder.backlog.grow()
-                await asyncio.wait_for(house.caught_up(), 10)
+                ledger_env.folder.backlog.grow()
+                await asyncio.wait_for(ledger_env.caught_up(), 10)
                 assert marks(other) == {"r1"}
-                assert house.rows(TASK) == []
+                assert ledger_env.rows(TASK) == []
         for _ in range(500):
-            if house.rows(TASK) and not marks(other):
+            if ledger_env.rows(TASK) and not marks(other):
                 break
             await asyncio.sleep(0.02)
-        assert house.task()["hooks_arrived"] == 2
+        assert ledger_env.task()["hooks_arrived"] == 2
         assert verify(other) == Comparison([], 0)

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from receiver.domain.facts import Fact
 from tests.domain.strategies import facts_of_one_task
-from tests.ledger.house import Rows, open_house
+from tests.ledger.ledger_env import Rows, open_ledger_env
 
 WORLDS = st.tuples(
     facts_of_one_task("r1", "7", linked=True),
@@ -25,15 +25,15 @@ async def recorded(facts: list[Fact], seed: int) -> tuple[Rows, Rows]:
     order = [*facts, *rng.choices(facts, k=5)]
     rng.shuffle(order)
     with tempfile.TemporaryDirectory() as folder:
-        async with open_house(Path(folder) / "receiver.db") as house:
+        async with open_ledger_env(Path(folder) / "receiver.db") as ledger_env:
             while order:
                 parts = []
                 for _ in range(rng.randint(1, 3)):
                     size = rng.randint(1, 8)
-                    parts.append(house.ledger.record(order[:size]))
+                    parts.append(ledger_env.ledger.record(order[:size]))
                     order = order[size:]
                 await asyncio.gather(*parts)
-            return house.derived(), house.told_by_the_ledger()
+            return ledger_env.derived(), ledger_env.told_by_the_ledger()
 
 
 @settings(max_examples=25)

@@ -15,15 +15,15 @@ from hypothesis import strategies as st
 from sqlalchemy import event
 
 from receiver.domain.facts import Fact, HookSaid
-from receiver.domain.known import Known, sort
+from receiver.domain.task_facts import Known, sort
 from receiver.ledger import folder
-from receiver.ledger.arrivals import Arrival
-from receiver.rebuild import verify
-from receiver.store import locks
-from receiver.store.tables import DELIVERY, DIRTY_TASK, FACT
+from receiver.ledger.append import Arrival
+from receiver.ledger.rebuild import verify
+from receiver.ledger.tables import DELIVERY, DIRTY_TASK, FACT
+from receiver.storage import locks
 from tests.domain.strategies import facts_of_one_task
 from tests.factories import delivery, finished, hook, queue
-from tests.ledger.house import House, open_house, other_process
+from tests.ledger.ledger_env import LedgerEnv, open_ledger_env, other_process
 from tests.postgres import prepared_database
 
 PATIENCE_S = 30.0
@@ -45,19 +45,21 @@ def _is_hook(fact: Fact) -> bool:
 
 
 @asynccontextmanager
-async def two_houses(target: str, rng: Random) -> AsyncIterator[tuple[House, House]]:
+async def two_houses(target: str, rng: Random) -> AsyncIterator[tuple[LedgerEnv, LedgerEnv]]:
     """Two receivers on one database; before each statement they stop for a moment that nobody foresees."""
 
     def dawdle(*_: object) -> None:
         time.sleep(rng.choice((0.0, 0.0, 0.002, 0.01)))
 
-    async with open_house(target) as one, open_house(target) as other:
-        for house in (one, other):
-            event.listen(house.store._backend.writing, "before_cursor_execute", dawdle)
+    async with open_ledger_env(target) as one, open_ledger_env(target) as other:
+        for ledger_env in (one, other):
+            event.listen(ledger_env.store._backend.writing, "before_cursor_execute", dawdle)
         yield one, other
 
 
-def said_to(houses: Sequence[House], facts: Sequence[Fact], rng: Random) -> list[Coroutine[Any, Any, None]]:
+def said_to(
+    houses: Sequence[LedgerEnv], facts: Sequence[Fact], rng: Random
+) -> list[Coroutine[Any, Any, None]]:
     """Each hook at one of them; observations in parts, each part at one or, in opposite order, at both."""
     calls = [
         rng.choice(houses).accept(Arrival(delivery(fact.id)._replace(ref=fact.ref), fact))
@@ -76,7 +78,7 @@ def said_to(houses: Sequence[House], facts: Sequence[Fact], rng: Random) -> list
     return calls
 
 
-async def tell(houses: Sequence[House], facts: Sequence[Fact], rng: Random) -> None:
+async def tell(houses: Sequence[LedgerEnv], facts: Sequence[Fact], rng: Random) -> None:
     """All of it, some at the same time and some a little later; returns when all is folded."""
 
     async def later(call: Coroutine[Any, Any, None], pause: float) -> None:
@@ -85,19 +87,19 @@ async def tell(houses: Sequence[House], facts: Sequence[Fact], rng: Random) -> N
 
     async with asyncio.timeout(PATIENCE_S):
         await asyncio.gather(*(later(call, 0.1 * rng.random()) for call in said_to(houses, facts, rng)))
-        await asyncio.gather(*(house.caught_up() for house in houses))
+        await asyncio.gather(*(ledger_env.caught_up() for ledger_env in houses))
 
 
-def check(houses: Sequence[House], facts: Sequence[Fact]) -> None:
+def check(houses: Sequence[LedgerEnv], facts: Sequence[Fact]) -> None:
     """Every fact is there once and folded, and the tables are just what the ledger gives."""
     hooks = {fact.id for fact in facts if _is_hook(fact)}
     assert sorted(row["id"] for row in houses[0].rows(FACT)) == sorted({fact.id for fact in facts})
     assert {row["id"] for row in houses[0].rows(DELIVERY)} == hooks
     assert houses[0].rows(DIRTY_TASK) == []
     assert verify(houses[0].store).differences == []
-    for house in houses:
-        assert not house.running.done()
-        assert house.sample("fold_failures_total") == 0
+    for ledger_env in houses:
+        assert not ledger_env.running.done()
+        assert ledger_env.sample("fold_failures_total") == 0
 
 
 @settings(max_examples=settings().max_examples // 16)
@@ -139,7 +141,7 @@ async def test_what_one_records_while_the_other_folds_the_same_task_is_not_writt
             await houses[0].accept(Arrival(delivery(facts[0].id), facts[0]))
             await asyncio.to_thread(has_read.wait, PATIENCE_S)
             await houses[1].ledger.record(facts[1:])
-            await asyncio.gather(*(house.caught_up() for house in houses))
+            await asyncio.gather(*(ledger_env.caught_up() for ledger_env in houses))
         check(houses, facts)
 
 
@@ -151,13 +153,13 @@ async def test_hooks_are_kept_while_another_receiver_folds_for_long_and_observat
     target = prepared_database(postgres)
     heard = [hook("before", float(number)) for number in range(20)]
     seen_later = [finished("failed", 30.0)]
-    async with open_house(target) as house, asyncio.timeout(PATIENCE_S):
+    async with open_ledger_env(target) as ledger_env, asyncio.timeout(PATIENCE_S):
         with other_process(target) as other:
             locks.lock_folding(other)
-            recording = asyncio.create_task(house.ledger.record(seen_later))
+            recording = asyncio.create_task(ledger_env.ledger.record(seen_later))
             await asyncio.sleep(0.1)
-            await asyncio.gather(*(house.accept(Arrival(delivery(fact.id), fact)) for fact in heard))
+            await asyncio.gather(*(ledger_env.accept(Arrival(delivery(fact.id), fact)) for fact in heard))
             assert not recording.done()
         await recording
-        await house.caught_up()
-        check([house], [*heard, *seen_later])
+        await ledger_env.caught_up()
+        check([ledger_env], [*heard, *seen_later])

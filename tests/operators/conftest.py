@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import structlog
 
-from receiver.logs import configure_logs
+from receiver.observability.logs import configure_logs
 from tests.operators.collector import Collector, collector
 from tests.operators.debian import Tools, find_tools
 

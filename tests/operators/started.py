@@ -9,7 +9,7 @@ from typing import Any
 
 import yaml
 
-from receiver.settings import Settings
+from receiver.settings.settings import Settings
 from tests.e2e.processes import RECEIVER, free_port
 from tests.operators.image import TOP, steps
 from tests.ready import becomes_ready

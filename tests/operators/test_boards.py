@@ -15,8 +15,8 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from dashboards.__main__ import BOARDS, FOLDER, main, stale
 from dashboards.query import ANYWHERE, FOREIGN, VARIABLES
-from receiver.catalogue import CATALOGUE
-from receiver.metrics import Metrics
+from receiver.observability.metric_definitions import CATALOGUE
+from receiver.observability.metrics import Metrics
 from tests.operators.panels import FILES, expressions, panels, read
 
 Board = dict[str, Any]

@@ -12,7 +12,7 @@ import kubernetes_validate
 import pytest
 
 from receiver.errors import SettingsError
-from receiver.settings import load_settings
+from receiver.settings.settings import load_settings
 from tests.e2e.processes import RECEIVER
 from tests.operators.image import TOP, steps
 from tests.operators.started import documents, image_environment, started, unknown_settings

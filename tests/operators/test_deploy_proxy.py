@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from receiver.sections import ListenerSettings
+from receiver.settings.models import ListenerSettings
 from tests.app.serving import Serving, serving
 from tests.e2e.processes import free_port
 from tests.operators.debian import find_nginx

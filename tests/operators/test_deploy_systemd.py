@@ -10,7 +10,7 @@ from pathlib import Path
 import httpx2
 import pytest
 
-from receiver.sections import ListenerSettings
+from receiver.settings.models import ListenerSettings
 from tests.e2e.alone import write_settings
 from tests.operators.image import TOP
 from tests.operators.started import started

@@ -9,7 +9,7 @@ from promql_parser import BinaryExpr, Expr, NumberLiteral, ParenExpr
 
 from dashboards.limits import ALERTS, BURNS, LIMITS, OBJECTIVES, WINDOWS, Limit, Objective
 from dashboards.query import recorded
-from receiver.sections import InboxSettings
+from receiver.settings.models import InboxSettings
 from tests.operators.panels import FILES, expressions, panels, read
 from tests.operators.rulebook import rules
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from receiver.settings import load_settings
+from receiver.settings.settings import load_settings
 from tests.operators.debian import Tools
 from tests.operators.panels import Expression, expressions
 from tests.operators.prometheus import Prometheus, Watch, running_prometheus

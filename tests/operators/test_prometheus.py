@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from prometheus_client import start_http_server
 
-from receiver.metrics import Metrics
+from receiver.observability.metrics import Metrics
 from tests.operators.debian import Tools
 from tests.operators.prometheus import Sped, Watch, running, running_prometheus
 from tests.operators.rulebook import CONFIG, read, rules

@@ -11,8 +11,8 @@ import yaml
 from promql_parser import AggregateExpr, Call, Expr, MatrixSelector, ParenExpr, VectorSelector
 
 from dashboards.query import ANYWHERE, LABELS, VARIABLES
-from receiver.catalogue import CATALOGUE
-from receiver.metrics import Metrics
+from receiver.observability.metric_definitions import CATALOGUE
+from receiver.observability.metrics import Metrics
 from tests.operators.debian import Tools
 from tests.operators.panels import FILES, Expression, expressions
 

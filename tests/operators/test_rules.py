@@ -7,11 +7,12 @@ from typing import Any
 import pytest
 from prometheus_client import generate_latest
 
-from receiver.catalogue import CATALOGUE, Declared
-from receiver.clock import WallClock
-from receiver.metrics import Metrics
-from receiver.snapshot import SnapshotWorker
-from receiver.store.engine import Store
+from receiver.maintenance.schema import create_tables
+from receiver.maintenance.table_gauges import SnapshotWorker
+from receiver.observability.metric_definitions import CATALOGUE, Declared
+from receiver.observability.metrics import Metrics
+from receiver.runtime.clock import WallClock
+from receiver.storage.engine import Store
 from tests.operators.debian import Tools
 from tests.operators.rulebook import BOARDS, CASES, CONFIG, RULE_FILES, Asked, asked, grouped, read, rules
 
@@ -43,7 +44,7 @@ async def test_what_is_scraped_is_named_as_is_usual(tools: Tools, tmp_path: Path
     metrics.expect_queue("17")
     metrics.expect_subscription("sub_1")
     with closing(Store(str(tmp_path / "receiver.db"))) as store:
-        store.create()
+        create_tables(store)
         await SnapshotWorker(store, WallClock(), metrics).refresh()
     scraped = generate_latest(metrics.registry).decode()
     assert "callback_pipeline_backlog{" in scraped

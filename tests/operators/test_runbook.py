@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from receiver.catalogue import CATALOGUE
+from receiver.observability.metric_definitions import CATALOGUE
 from tests.cli.commands import TOP
 from tests.operators.rulebook import CONFIG, rules
 from tests.test_docs import settings

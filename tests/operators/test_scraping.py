@@ -10,11 +10,11 @@ import yaml
 from prometheus_client import generate_latest
 
 from receiver.cli.checks import Check
-from receiver.cli.fitting import fits_scrape
+from receiver.cli.compatibility import fits_scrape
 from receiver.cli.scraping import SCRAPE_S
-from receiver.metrics import Metrics
-from receiver.snapshot import EVERY_S
-from tests.cli.test_fitting import scraped
+from receiver.maintenance.table_gauges import EVERY_S
+from receiver.observability.metrics import Metrics
+from tests.cli.test_compatibility import scraped
 from tests.e2e.processes import free_port
 from tests.operators.debian import Tools
 from tests.operators.prometheus import running

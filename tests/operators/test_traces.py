@@ -4,12 +4,12 @@ from pathlib import Path
 
 import pytest
 
-from receiver.domain.trace import TaskName, is_sampled, root_span, trace_id
+from receiver.observability.trace_ids import TaskName, is_sampled, root_span, trace_id
 from tests.app.serving import FIXED_SECRET
-from tests.delivery.subscriber import always
 from tests.operators.collector import Collector, Taken
 from tests.operators.conftest import Logged
 from tests.operators.tracing import APP_SECRET, Scene, exported, scene
+from tests.outcomes.subscriber import always
 
 pytestmark = pytest.mark.anyio
 

@@ -105,7 +105,7 @@ from pathlib import Path
 from random import Random
 import receiver.cli
 from receiver.app import Receiver, World, create_app
-from receiver.clock import WallClock
+from receiver.runtime.clock import WallClock
 from receiver.server import Service
 from tests.app.serving import some_settings
 receiver = Receiver(some_settings(Path(sys.argv[1])), World(WallClock(), Random(1)))

@@ -13,11 +13,11 @@ from prometheus_client.openmetrics.parser import text_string_to_metric_families
 from prometheus_client.samples import Sample
 from starlette.types import ASGIApp
 
-from receiver.sections import AccountSettings, DeliverySettings, ReconcileSettings, TracesSettings
 from receiver.server import listen
+from receiver.settings.models import AccountSettings, DeliverySettings, ReconcileSettings, TracesSettings
 from tests.app.serving import FIXED_SECRET, Serving, serving
-from tests.delivery.subscriber import Subscriber, subscriber
 from tests.operators.collector import Collector
+from tests.outcomes.subscriber import Subscriber, subscriber
 from tests.reconcile.scripted import Scripted
 
 APP_SECRET = "application-secret"

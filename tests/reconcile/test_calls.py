@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from receiver.store.tables import TASK
-from tests.reconcile.bench import Bench, bench, emulated, minted
+from receiver.tasks.tables import TASK
+from tests.reconcile.reconcile_env import ReconcileEnv, emulated, minted, reconcile_env
 from tests.reconcile.scripted import Scripted
 from tests.simulation.loop import run
 
@@ -22,7 +22,7 @@ def record(uuid: str = UUID) -> dict[str, Any]:
     return {"call_uuid": uuid, "result": "busy", "duration": 7}
 
 
-async def calls_after(it: Bench, *pauses: float) -> None:
+async def calls_after(it: ReconcileEnv, *pauses: float) -> None:
     """One pass over the calls after each pause."""
     for pause in pauses:
         await it.clock.sleep(pause)
@@ -33,7 +33,7 @@ def test_the_record_of_a_call_is_fetched_once(tmp_path: Path) -> None:
     async def story() -> None:
         scheduler = Scripted(calls={UUID: record()})
         scheduler.add("5", ended())
-        async with bench(tmp_path, scheduler.app) as it:
+        async with reconcile_env(tmp_path, scheduler.app) as it:
             await it.tasks.once()
             await calls_after(it, 0, 5, 60)
             it.restart()
@@ -48,7 +48,7 @@ def test_a_call_spelled_in_two_ways_is_one_call(tmp_path: Path) -> None:
     async def story() -> None:
         scheduler = Scripted(calls={UUID: record()})
         scheduler.add("5", ended())
-        async with bench(tmp_path, scheduler.app) as it:
+        async with reconcile_env(tmp_path, scheduler.app) as it:
             await it.tasks.once()
             await it.hook("after", cdr=UUID.upper().replace("-", ""))
             await calls_after(it, 0, 60)
@@ -61,7 +61,7 @@ def test_no_record_is_asked_for_while_the_task_goes_on(tmp_path: Path) -> None:
     async def story() -> None:
         scheduler = Scripted(calls={UUID: record()})
         scheduler.add("5", ended() | {"status": "executed", "finish_result": None})
-        async with bench(tmp_path, scheduler.app) as it:
+        async with reconcile_env(tmp_path, scheduler.app) as it:
             await it.tasks.once()
             await calls_after(it, 0, 600)
             assert scheduler.count()["call"] == 0
@@ -73,7 +73,7 @@ def test_a_record_that_comes_late_is_waited_for(tmp_path: Path) -> None:
     async def story() -> None:
         scheduler = Scripted()
         scheduler.add("5", ended())
-        async with bench(tmp_path, scheduler.app) as it:
+        async with reconcile_env(tmp_path, scheduler.app) as it:
             await it.tasks.once()
             await calls_after(it, 0, 3, 5)
             scheduler.calls[UUID] = record()
@@ -88,7 +88,7 @@ def test_a_record_that_is_not_there_is_given_up_after_some_asks(tmp_path: Path) 
     async def story() -> None:
         scheduler = Scripted()
         scheduler.add("5", ended())
-        async with bench(tmp_path, scheduler.app) as it:
+        async with reconcile_env(tmp_path, scheduler.app) as it:
             await it.tasks.once()
             await calls_after(it, *(5.0 for _ in range(20)))
             assert scheduler.count()["call"] == 6
@@ -104,7 +104,7 @@ def test_an_api_that_does_not_answer_has_not_said_that_there_is_no_record(tmp_pa
     async def story() -> None:
         scheduler = Scripted(failing={("call", UUID): 500})
         scheduler.add("5", ended())
-        async with bench(tmp_path, scheduler.app) as it:
+        async with reconcile_env(tmp_path, scheduler.app) as it:
             await it.tasks.once()
             await calls_after(it, *(900.0 for _ in range(10)))
             scheduler.failing.clear()
@@ -119,7 +119,7 @@ def test_a_call_that_always_fails_keeps_no_other_from_its_turn(tmp_path: Path) -
     async def story() -> None:
         scheduler = Scripted(calls={UUID: record(), OTHER: record(OTHER)}, failing={("call", UUID): 500})
         scheduler.add("5", ended(), ended("2", "r2", OTHER))
-        async with bench(tmp_path, scheduler.app) as it:
+        async with reconcile_env(tmp_path, scheduler.app) as it:
             await it.tasks.once()
             await calls_after(it, 0, 1)
             assert (it.task("r1")["due_for"], it.task("r2")["due_for"]) == ("call", "settle")
@@ -131,7 +131,7 @@ def test_what_was_fetched_before_a_failure_is_kept(tmp_path: Path) -> None:
     async def story() -> None:
         scheduler = Scripted(calls={UUID: record()}, failing={("call", OTHER): 500})
         scheduler.add("5", ended())
-        async with bench(tmp_path, scheduler.app) as it:
+        async with reconcile_env(tmp_path, scheduler.app) as it:
             await it.tasks.once()
             await it.hook("after", cdr=OTHER)
             await calls_after(it, 0, 60)
@@ -145,7 +145,7 @@ def test_a_call_that_cannot_be_named_holds_up_nobody(tmp_path: Path, name: str) 
     async def story() -> None:
         scheduler = Scripted(calls={UUID: record()})
         scheduler.add("5", ended(), ended("2", "r2"))
-        async with bench(tmp_path, scheduler.app) as it:
+        async with reconcile_env(tmp_path, scheduler.app) as it:
             await it.tasks.once()
             await it.hook("after", cdr=name)
             assert (await it.calls.once()).failed == {}

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from receiver.domain.timeline import DRIFT_KINDS
-from tests.reconcile.bench import POLICY, Bench, bench, minted
+from tests.reconcile.reconcile_env import POLICY, ReconcileEnv, minted, reconcile_env
 from tests.reconcile.scripted import Scripted
 from tests.simulation.loop import run
 
@@ -22,7 +22,7 @@ STORIES: dict[str, tuple[Hooks, dict[str, Any] | None]] = {
 }
 
 
-async def tell(it: Bench, scheduler: Scripted, kind: str) -> None:
+async def tell(it: ReconcileEnv, scheduler: Scripted, kind: str) -> None:
     hooks, end = STORIES[kind]
     await it.tasks.once()
     for event, fields in hooks:
@@ -43,7 +43,7 @@ def test_drift_is_found_and_counted_once(tmp_path: Path, kind: str) -> None:
     async def story() -> None:
         scheduler = Scripted()
         scheduler.add("5", {"id": "1", "start_time_utc": "2026-03-02 12:00:00", **minted("r1")})
-        async with bench(tmp_path, scheduler.app) as it:
+        async with reconcile_env(tmp_path, scheduler.app) as it:
             await tell(it, scheduler, kind)
             assert it.task()["settled"]
             assert it.findings("drift") == {kind: 1}
@@ -57,7 +57,7 @@ def test_where_hooks_and_api_agree_there_is_no_drift(tmp_path: Path) -> None:
     async def story() -> None:
         scheduler = Scripted()
         scheduler.add("5", {"id": "1", **minted("r1")})
-        async with bench(tmp_path, scheduler.app) as it:
+        async with reconcile_env(tmp_path, scheduler.app) as it:
             await it.tasks.once()
             await it.hook("before")
             await it.hook("after", finish_result="failed", cdr="AA-AA")

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from receiver.store.tables import TASK
-from tests.reconcile.bench import POLICY, bench, emulated, minted
+from receiver.tasks.tables import TASK
+from tests.reconcile.reconcile_env import POLICY, emulated, minted, reconcile_env
 from tests.reconcile.scripted import Scripted
 from tests.simulation.loop import run
 
@@ -18,7 +18,7 @@ def test_a_task_is_settled_only_after_the_time_for_late_hooks(tmp_path: Path) ->
     async def story() -> None:
         scheduler = Scripted()
         scheduler.add("5", ENDED)
-        async with bench(tmp_path, scheduler.app) as it:
+        async with reconcile_env(tmp_path, scheduler.app) as it:
             await it.hook("before")
             await it.tasks.once()
             await it.pass_after(GRACE - 10)
@@ -34,7 +34,7 @@ def test_a_hook_within_the_grace_was_never_lost(tmp_path: Path) -> None:
     async def story() -> None:
         scheduler = Scripted()
         scheduler.add("5", ENDED)
-        async with bench(tmp_path, scheduler.app) as it:
+        async with reconcile_env(tmp_path, scheduler.app) as it:
             await it.hook("before")
             await it.tasks.once()
             await it.clock.sleep(GRACE - 10)
@@ -50,7 +50,7 @@ def test_a_hook_that_comes_after_all_is_counted_back(tmp_path: Path) -> None:
     async def story() -> None:
         scheduler = Scripted()
         scheduler.add("5", ENDED)
-        async with bench(tmp_path, scheduler.app) as it:
+        async with reconcile_env(tmp_path, scheduler.app) as it:
             await it.tasks.once()
             await it.pass_after(GRACE + 1)
             assert it.task()["lost"] == {"before": 1, "after": 1}
@@ -69,7 +69,7 @@ def test_a_task_is_not_settled_while_the_api_has_not_confirmed_its_end(tmp_path:
     async def story() -> None:
         scheduler = Scripted(failing={("task", "5/1"): 500, ("list", "5"): 500})
         scheduler.add("5", ENDED)
-        async with bench(tmp_path, scheduler.app) as it:
+        async with reconcile_env(tmp_path, scheduler.app) as it:
             await it.hook("after", finish_result="failed")
             await it.work(3 * GRACE)
             assert (it.task()["settled"], it.task()["confidence"]) == (False, "events")
@@ -84,7 +84,7 @@ def test_an_early_callback_is_not_overwritten_by_an_answer_that_comes_late(tmp_p
     async def story() -> None:
         scheduler = Scripted()
         scheduler.add("5", {"id": "1", "status": "executed", **minted("r1")})
-        async with bench(tmp_path, scheduler.app) as it:
+        async with reconcile_env(tmp_path, scheduler.app) as it:
             scheduler.slow = 5.0
             asking = asyncio.create_task(it.tasks.once())
             while scheduler.count()["list"] == 0:
@@ -106,7 +106,7 @@ def test_an_answer_as_old_as_its_question_does_not_take_back_the_next_attempt(
     async def story() -> None:
         scheduler = Scripted()
         scheduler.add("5", {"id": "1", "status": "scheduled", "try_count": 3, **minted("r1")})
-        async with bench(tmp_path, scheduler.app) as it:
+        async with reconcile_env(tmp_path, scheduler.app) as it:
             await it.tasks.once()
             await it.hook("before")
             await it.clock.sleep(100)

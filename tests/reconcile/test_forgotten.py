@@ -4,10 +4,10 @@ from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 
-from receiver.rebuild import verify
-from receiver.retention import Keep, Pruning
-from receiver.store.tables import TASK
-from tests.reconcile.bench import POLICY, Bench, bench, emulated
+from receiver.ledger.rebuild import verify
+from receiver.maintenance.retention import Keep, Pruning
+from receiver.tasks.tables import TASK
+from tests.reconcile.reconcile_env import POLICY, ReconcileEnv, emulated, reconcile_env
 from tests.reconcile.scripted import Scripted
 from tests.simulation.loop import SimulatedClock, run
 
@@ -15,12 +15,12 @@ DAY = 86_400.0
 KEEPING = replace(POLICY, keep=DAY)
 
 
-async def prune(it: Bench) -> Counter[str]:
+async def prune(it: ReconcileEnv) -> Counter[str]:
     batches = Pruning(it.store, Keep(tasks=DAY), it.clock.now()).batches()
     return sum([batch.deleted async for batch in batches], Counter())
 
 
-def keys(it: Bench) -> set[str]:
+def keys(it: ReconcileEnv) -> set[str]:
     return {row["key"] for row in it.rows(TASK)}
 
 
@@ -55,7 +55,7 @@ def test_only_what_ended_unknown_and_long_ago_is_passed_over(tmp_path: Path) -> 
             {"id": "undated", **over},
             {"id": "open", "start_time_utc": long_ago, "status": "executed"},
         )
-        async with bench(tmp_path, scheduler.app, KEEPING) as it:
+        async with reconcile_env(tmp_path, scheduler.app, KEEPING) as it:
             await it.tasks.once()
             assert keys(it) == {"#young", "#undated", "#open"}
             scheduler.add("5", {"id": "open", "start_time_utc": long_ago, **over})
@@ -69,7 +69,7 @@ def test_where_tasks_are_kept_for_ever_everything_listed_is_taken_in(tmp_path: P
     async def story() -> None:
         scheduler = Scripted()
         scheduler.add("5", {"id": "old", "start_time_utc": "1000000000", "status": "finished"})
-        async with bench(tmp_path, scheduler.app) as it:
+        async with reconcile_env(tmp_path, scheduler.app) as it:
             await it.tasks.once()
             assert keys(it) == {"#old"}
 

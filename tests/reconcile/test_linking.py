@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from receiver.domain.hooks import HookKey, HookSigner
-from receiver.store.tables import TASK
-from tests.reconcile.bench import bench, emulated, minted
+from receiver.tasks.tables import TASK
+from tests.reconcile.reconcile_env import emulated, minted, reconcile_env
 from tests.reconcile.scripted import Scripted
 from tests.simulation.loop import run
 
@@ -17,7 +17,7 @@ def test_a_task_is_linked_by_the_urls_that_a_list_echoes(tmp_path: Path) -> None
     async def story() -> None:
         scheduler = Scripted()
         scheduler.add("5", {"id": "1", **minted("r1")})
-        async with bench(tmp_path, scheduler.app) as it:
+        async with reconcile_env(tmp_path, scheduler.app) as it:
             await it.hook("before")
             assert it.task()["task_id"] is None
             await it.tasks.once()
@@ -32,7 +32,7 @@ def test_a_task_whose_urls_no_list_shows_is_linked_by_its_own_record(tmp_path: P
         scheduler = Scripted(lists_are_mute=True)
         others = [{"id": str(n), **minted(f"other-{n}")} for n in range(2, 7)]
         scheduler.add("5", *others, {"id": "1", **minted("r1")})
-        async with bench(tmp_path, scheduler.app) as it:
+        async with reconcile_env(tmp_path, scheduler.app) as it:
             await it.hook("before")
             await it.tasks.once(everything=True)
             assert it.task()["task_id"] == "1"
@@ -51,7 +51,7 @@ def test_where_no_record_shows_urls_only_some_are_asked_for(tmp_path: Path) -> N
     async def story() -> None:
         scheduler = Scripted(is_mute=True)
         scheduler.add("5", *({"id": str(n)} for n in range(40)))
-        async with bench(tmp_path, scheduler.app) as it:
+        async with reconcile_env(tmp_path, scheduler.app) as it:
             await it.hook("before")
             await it.tasks.once(everything=True)
             await it.tasks.once(everything=True)
@@ -64,7 +64,7 @@ def test_while_nothing_is_looked_for_nobody_asks_whose_a_task_is(tmp_path: Path)
     async def story() -> None:
         scheduler = Scripted(lists_are_mute=True)
         scheduler.add("5", {"id": "1", **minted("r1")})
-        async with bench(tmp_path, scheduler.app) as it:
+        async with reconcile_env(tmp_path, scheduler.app) as it:
             await it.tasks.once()
             assert scheduler.count()["task"] == 0
 
@@ -75,7 +75,7 @@ def test_one_url_of_the_four_is_enough(tmp_path: Path) -> None:
     async def story() -> None:
         scheduler = Scripted()
         scheduler.add("5", {"id": "1", "url_success": minted("r1")["url_success"], "url_before": ""})
-        async with bench(tmp_path, scheduler.app) as it:
+        async with reconcile_env(tmp_path, scheduler.app) as it:
             await it.tasks.once()
             assert it.task()["task_id"] == "1"
 
@@ -99,7 +99,7 @@ def test_urls_that_are_not_ours_link_nothing_and_promise_no_hooks(
     async def story() -> None:
         scheduler = Scripted()
         scheduler.add("5", {"id": "1", "status": "finished", "finish_result": "success", **urls})
-        async with bench(tmp_path, scheduler.app) as it:
+        async with reconcile_env(tmp_path, scheduler.app) as it:
             await it.tasks.once()
             await it.pass_after(300)
             row = it.task("#1")
@@ -115,7 +115,7 @@ def test_a_host_that_was_moved_or_a_prefix_makes_no_difference(tmp_path: Path) -
         scheduler = Scripted()
         moved = {name: url.replace("receiver.test", "other.test/in") for name, url in minted("r1").items()}
         scheduler.add("5", {"id": "1", **moved})
-        async with bench(tmp_path, scheduler.app) as it:
+        async with reconcile_env(tmp_path, scheduler.app) as it:
             await it.tasks.once()
             assert it.task()["task_id"] == "1"
 
@@ -126,7 +126,7 @@ def test_two_tasks_of_one_ref_are_told_apart_and_reported(tmp_path: Path) -> Non
     async def story() -> None:
         scheduler = Scripted()
         scheduler.add("5", {"id": "1", **minted("r1")}, {"id": "2", **minted("r1")})
-        async with bench(tmp_path, scheduler.app) as it:
+        async with reconcile_env(tmp_path, scheduler.app) as it:
             await it.tasks.once()
             assert it.task()["task_id"] == "1"
             assert it.findings("anomaly") == {"shared_ref": 1}

@@ -10,8 +10,8 @@ import pytest
 
 from receiver.domain.facts import Fact, HookSaid, TaskSaid, hook_fact, observation
 from receiver.reconcile.policy import Policy
-from receiver.store.tables import TASK
-from tests.reconcile.bench import POLICY, Bench, bench, minted
+from receiver.tasks.tables import TASK
+from tests.reconcile.reconcile_env import POLICY, ReconcileEnv, minted, reconcile_env
 from tests.reconcile.scripted import Scripted
 from tests.simulation.loop import run
 
@@ -41,7 +41,7 @@ def before(n: int, at: float, **said: Any) -> Fact:
     return hook_fact("north", f"before{n}", at, HookSaid("before", **said), (f"r{n}", None))
 
 
-async def begin(it: Bench, facts: Iterable[Fact], lists: int = 10**6) -> None:
+async def begin(it: ReconcileEnv, facts: Iterable[Fact], lists: int = 10**6) -> None:
     """The receiver knows these facts, and its queues; it thinks that they are long, so that it asks for tasks
     one by one.
     """
@@ -65,7 +65,7 @@ def test_a_pass_asks_about_a_part_and_the_next_ones_about_the_rest(store_target:
     async def story() -> None:
         scheduler = Scripted()
         scheduler.add("5")
-        async with bench(store_target, scheduler.app, few(10)) as it:
+        async with reconcile_env(store_target, scheduler.app, few(10)) as it:
             await begin(it, [known(n, start_at=LONG_AGO + n) for n in range(35)])
             scheduler.add("5", *(listed(n, LONG_AGO + n) for n in range(35)))
             scheduler.asked.clear()
@@ -80,7 +80,7 @@ def test_a_pass_asks_about_a_part_and_the_next_ones_about_the_rest(store_target:
 def test_many_of_one_queue_are_asked_about_by_reading_it_once(store_target: str) -> None:
     async def story() -> None:
         scheduler = Scripted()
-        async with bench(store_target, scheduler.app, few(10)) as it:
+        async with reconcile_env(store_target, scheduler.app, few(10)) as it:
             soon = it.clock.now() + 60
             scheduler.add("5", *(listed(n, soon) for n in range(1_100)))
             await it.tasks.once()
@@ -97,7 +97,7 @@ def test_a_restart_remembers_what_was_asked(store_target: str) -> None:
     async def story() -> None:
         scheduler = Scripted()
         scheduler.add("5")
-        async with bench(store_target, scheduler.app, few(10)) as it:
+        async with reconcile_env(store_target, scheduler.app, few(10)) as it:
             await begin(it, [known(1)])
             scheduler.add("5", listed(1))
             times = []
@@ -119,7 +119,7 @@ def test_a_queue_that_fails_leaves_room_for_others_and_gets_its_turn(store_targe
         scheduler = Scripted()
         for queue in ("5", "6", "7"):
             scheduler.add(queue)
-        async with bench(store_target, scheduler.app, few(10)) as it:
+        async with reconcile_env(store_target, scheduler.app, few(10)) as it:
             await begin(it, [known(n) for n in range(50)], lists=100)
             await it.desk.record([known(n, "6", LONG_AGO + 1) for n in range(100, 115)])
             await it.desk.record([known(n, "7", LONG_AGO + 2) for n in range(200, 203)])
@@ -149,7 +149,7 @@ def test_a_queue_in_trouble_where_nothing_is_due_has_no_turn(store_target: str) 
         for queue in ("5", "6"):
             scheduler.add(queue)
         policy = replace(few(10), waits={**POLICY.waits, "progress": 900.0})
-        async with bench(store_target, scheduler.app, policy) as it:
+        async with reconcile_env(store_target, scheduler.app, policy) as it:
             await begin(it, [known(n, start_at=LONG_AGO + n) for n in range(9)])
             await it.desk.record([known(100, "6", start_at=1.0)])
             scheduler.failing["task", "6/100"] = 500
@@ -167,7 +167,7 @@ def test_only_what_was_really_tried_is_asked_again_later(store_target: str) -> N
     async def story() -> None:
         scheduler = Scripted(failing={("task", f"5/{n}"): 500 for n in range(9)})
         scheduler.add("5")
-        async with bench(store_target, scheduler.app, few(10)) as it:
+        async with reconcile_env(store_target, scheduler.app, few(10)) as it:
             await begin(it, [known(n, start_at=LONG_AGO + n) for n in range(9)])
             assert (await it.tasks.once()).failed
             tried = {f"r{name[2:]}" for name in named(scheduler)}
@@ -184,7 +184,7 @@ def test_tasks_that_can_only_wait_for_a_search_leave_room_for_others(store_targe
     async def story() -> None:
         scheduler = Scripted()
         scheduler.add("5")
-        async with bench(store_target, scheduler.app, few(10)) as it:
+        async with reconcile_env(store_target, scheduler.app, few(10)) as it:
             await begin(it, [], lists=1_000)
             scheduler.add("5", listed(99))
             began = it.clock.now()
@@ -206,7 +206,7 @@ def test_with_everything_each_batch_is_asked_about_once(store_target: str) -> No
     async def story() -> None:
         scheduler = Scripted(hides_finished=True)
         scheduler.add("5")
-        async with bench(store_target, scheduler.app, few(10)) as it:
+        async with reconcile_env(store_target, scheduler.app, few(10)) as it:
             await begin(it, [known(n, start_at=1e10 * (n % 2)) for n in range(25)])
             scheduler.add("5", *(listed(n, status="finished", finish_result="failed") for n in range(25)))
             scheduler.asked.clear()
@@ -227,7 +227,7 @@ def test_calls_are_asked_for_in_parts_too(store_target: str, everything: bool) -
         scheduler = Scripted(
             calls={f"call{n}": {"call_uuid": f"call{n}", "result": "busy"} for n in range(1, 25)}
         )
-        async with bench(store_target, scheduler.app, few(10)) as it:
+        async with reconcile_env(store_target, scheduler.app, few(10)) as it:
             await it.desk.record([ended(n) for n in range(25)])
             reports = [await it.calls.once(everything) for _ in range(1 if everything else 4)]
             assert [report.due for report in reports] == ([25] if everything else [10, 10, 5, 0])

@@ -8,8 +8,8 @@ from structlog.testing import capture_logs
 
 from receiver.reconcile.absence import LASTS_S
 from receiver.reconcile.worker import TaskReconciler
-from receiver.store.tables import TASK
-from tests.reconcile.bench import POLICY, Bench, bench, emulated, minted
+from receiver.tasks.tables import TASK
+from tests.reconcile.reconcile_env import POLICY, ReconcileEnv, emulated, minted, reconcile_env
 from tests.reconcile.scripted import Scripted
 from tests.reconcile.test_calls import OTHER, UUID, calls_after, ended, record
 from tests.simulation.loop import run
@@ -17,7 +17,7 @@ from tests.simulation.loop import run
 GRACE = POLICY.margins["settle"]
 
 
-def missing(it: Bench) -> int:
+def missing(it: ReconcileEnv) -> int:
     return sum('"found": false' in row["said"] for row in it.facts("call"))
 
 
@@ -27,7 +27,7 @@ def test_an_account_without_the_right_to_call_history_settles_its_tasks(tmp_path
         scheduler = Scripted(failing={("call", ""): status})
         tasks = [ended(str(n), f"r{n}", f"{n:08}-8b86-d011-b42d-00cf4fc964ff") for n in range(20)]
         scheduler.add("5", *tasks)
-        async with bench(tmp_path, scheduler.app) as it:
+        async with reconcile_env(tmp_path, scheduler.app) as it:
             await it.work(3 * GRACE)
             assert {row["settled"] for row in it.rows(TASK)} == {True}
             assert {row["due_for"] for row in it.rows(TASK)} == {None}
@@ -40,7 +40,7 @@ def test_an_account_without_the_right_to_call_history_does_not_spend_its_quota_o
     async def story() -> None:
         scheduler = Scripted(failing={("call", ""): 403})
         scheduler.add("5")
-        async with bench(tmp_path, scheduler.app) as it:
+        async with reconcile_env(tmp_path, scheduler.app) as it:
             for n in range(20):
                 scheduler.add("5", ended(str(n), f"r{n}", f"{n:08}-8b86-d011-b42d-00cf4fc964ff"))
                 await it.hook("after", f"r{n}")
@@ -57,7 +57,7 @@ def test_a_right_that_is_given_later_is_used(tmp_path: Path) -> None:
     async def story() -> None:
         scheduler = Scripted(failing={("call", ""): 403})
         scheduler.add("5", *(ended(str(n), f"r{n}", f"{n:08}-0") for n in range(5)))
-        async with bench(tmp_path, scheduler.app) as it:
+        async with reconcile_env(tmp_path, scheduler.app) as it:
             await it.work(GRACE)
             scheduler.failing.clear()
             scheduler.calls[UUID] = record()
@@ -74,7 +74,7 @@ def test_a_task_is_settled_while_call_history_does_not_answer(tmp_path: Path, st
     async def story() -> None:
         scheduler = Scripted(failing={("call", ""): status})
         scheduler.add("5", *(ended(str(n), f"r{n}", f"{n:08}-0") for n in range(3)))
-        async with bench(tmp_path, scheduler.app) as it:
+        async with reconcile_env(tmp_path, scheduler.app) as it:
             await it.work(2 * GRACE)
             assert {(row["settled"], row["due_for"]) for row in it.rows(TASK)} == {(True, "call")}
             scheduler.failing.clear()
@@ -90,7 +90,7 @@ def test_a_call_history_that_does_not_answer_for_days_has_no_record(tmp_path: Pa
     async def story() -> None:
         scheduler = Scripted(failing={("call", UUID): 500})
         scheduler.add("5", ended())
-        async with bench(tmp_path, scheduler.app) as it:
+        async with reconcile_env(tmp_path, scheduler.app) as it:
             await it.tasks.once()
             await calls_after(it, *(3600.0 for _ in range(20)))
             assert missing(it) == 0
@@ -107,7 +107,7 @@ def test_asks_in_vain_are_counted_for_each_task_and_call(tmp_path: Path) -> None
     async def story() -> None:
         scheduler = Scripted()
         scheduler.add("5", ended("1", "r1"), ended("2", "r2"))
-        async with bench(tmp_path, scheduler.app) as it:
+        async with reconcile_env(tmp_path, scheduler.app) as it:
             await it.tasks.once()
             await calls_after(it, *(900.0 for _ in range(4)))
             assert missing(it) == 0
@@ -122,7 +122,7 @@ def test_a_call_that_always_fails_keeps_no_other_of_its_task_from_its_turn(tmp_p
     async def story() -> None:
         scheduler = Scripted(calls={OTHER: record(OTHER)}, failing={("call", UUID): 500})
         scheduler.add("5", ended())
-        async with bench(tmp_path, scheduler.app) as it:
+        async with reconcile_env(tmp_path, scheduler.app) as it:
             await it.tasks.once()
             await it.hook("after", cdr=OTHER)
             await calls_after(it, 0)
@@ -136,7 +136,7 @@ def test_a_task_that_is_refused_keeps_no_other_from_its_turn(tmp_path: Path) -> 
         scheduler = Scripted(hides_finished=True)
         tasks = [{"id": str(n), **minted(f"r{n}")} for n in range(9)]
         scheduler.add("5", *tasks)
-        async with bench(tmp_path, scheduler.app) as it:
+        async with reconcile_env(tmp_path, scheduler.app) as it:
             await it.tasks.once()
             for n in range(9):
                 scheduler.queues["5"][str(n)] |= {"status": "finished", "finish_result": "failed"}
@@ -148,7 +148,7 @@ def test_a_task_that_is_refused_keeps_no_other_from_its_turn(tmp_path: Path) -> 
     run(story())
 
 
-async def begin(it: Bench, scheduler: Scripted) -> None:
+async def begin(it: ReconcileEnv, scheduler: Scripted) -> None:
     """One task that runs, so that it is asked for."""
     await it.tasks.once()
     await it.hook("before")
@@ -161,7 +161,7 @@ def test_a_momentary_404_of_a_task_is_not_believed(tmp_path: Path) -> None:
         scheduler = Scripted()
         task = {"id": "1", **minted("r1")}
         scheduler.add("5", task)
-        async with bench(tmp_path, scheduler.app) as it:
+        async with reconcile_env(tmp_path, scheduler.app) as it:
             await begin(it, scheduler)
             scheduler.failing["task", "5/1"] = 404
             await it.tasks.once()
@@ -179,7 +179,7 @@ def test_a_404_of_a_task_that_comes_and_goes_is_not_believed(tmp_path: Path) -> 
     async def story() -> None:
         scheduler = Scripted()
         scheduler.add("5", {"id": "1", **minted("r1")})
-        async with bench(tmp_path, scheduler.app) as it:
+        async with reconcile_env(tmp_path, scheduler.app) as it:
             await begin(it, scheduler)
             for _ in range(6):
                 scheduler.failing["task", "5/1"] = 404
@@ -195,7 +195,7 @@ def test_a_404_of_a_task_that_lasts_is_believed(tmp_path: Path) -> None:
     async def story() -> None:
         scheduler = Scripted()
         scheduler.add("5", {"id": "1", **minted("r1")})
-        async with bench(tmp_path, scheduler.app) as it:
+        async with reconcile_env(tmp_path, scheduler.app) as it:
             await begin(it, scheduler)
             del scheduler.queues["5"]["1"]
             await it.work(LASTS_S + 120)
@@ -208,7 +208,7 @@ def test_a_momentary_404_of_the_first_page_is_no_end_of_the_queue(tmp_path: Path
     async def story() -> None:
         scheduler = Scripted()
         scheduler.add("5", {"id": "1", **minted("r1")})
-        async with bench(tmp_path, scheduler.app) as it:
+        async with reconcile_env(tmp_path, scheduler.app) as it:
             await it.tasks.once()
             scheduler.failing["list", "5"] = 404
             await it.clock.sleep(1000)
@@ -226,7 +226,7 @@ def test_one_command_waits_until_it_can_believe_a_404(tmp_path: Path) -> None:
         scheduler = Scripted()
         scheduler.add("5", {"id": "1", **minted("r1")})
         scheduler.add("6")
-        async with bench(tmp_path, scheduler.app) as it:
+        async with reconcile_env(tmp_path, scheduler.app) as it:
             await it.tasks.once()
             scheduler.queues["5"].clear()
             del scheduler.queues["6"]
@@ -243,7 +243,7 @@ def test_one_command_asks_again_although_its_pass_ended_long_after_the_404(tmp_p
         scheduler = Scripted()
         scheduler.add("5", {"id": "1", **minted("r1")})
         scheduler.add("7", {"id": "2", **minted("r2")})
-        async with bench(tmp_path, scheduler.app) as it:
+        async with reconcile_env(tmp_path, scheduler.app) as it:
             await it.tasks.once()
             scheduler.queues["5"].clear()
             scheduler.slow = 29.0
@@ -258,7 +258,7 @@ def test_one_broken_record_does_not_spoil_a_sweep(tmp_path: Path, broken: Any) -
     async def story() -> None:
         scheduler = Scripted(broken=[broken])
         scheduler.add("5", *({"id": str(n), **minted(f"r{n}")} for n in range(30)))
-        async with bench(tmp_path, scheduler.app) as it:
+        async with reconcile_env(tmp_path, scheduler.app) as it:
             with capture_logs() as logs:
                 report = await it.tasks.once()
             assert (report.failed, report.swept) == ({}, 1)
@@ -295,7 +295,7 @@ def test_a_task_whose_end_was_heard_of_and_whose_id_was_never_learnt_keeps_its_e
     async def story() -> None:
         scheduler = Scripted()
         scheduler.add("5")
-        async with bench(tmp_path, scheduler.app) as it:
+        async with reconcile_env(tmp_path, scheduler.app) as it:
             await it.work(60)
             await it.hook("before")
             await it.hook("after", finish_result="failed")
@@ -313,7 +313,7 @@ def test_lists_that_do_not_show_everything_end_no_task(tmp_path: Path, why: str)
         scheduler = Scripted()
         scheduler.add("5", *({"id": str(n), **minted(f"q{n}")} for n in range(30)))
         scheduler.add("6", {"id": "99"})
-        async with bench(tmp_path, scheduler.app) as it:
+        async with reconcile_env(tmp_path, scheduler.app) as it:
             await it.work(60)
             if why == "broken":
                 scheduler.broken = ["x"]
@@ -333,7 +333,7 @@ def test_a_task_is_linked_by_the_id_that_its_hooks_name_where_no_url_is_echoed(t
     async def story() -> None:
         scheduler = Scripted(is_mute=True)
         scheduler.add("5", *({"id": str(n), **minted(f"r{n}")} for n in range(3)))
-        async with bench(tmp_path, scheduler.app) as it:
+        async with reconcile_env(tmp_path, scheduler.app) as it:
             await it.tasks.once()
             await it.hook("before", "r1", task_id="1")
             await it.work(120)
@@ -352,7 +352,7 @@ def test_a_task_is_linked_by_its_creation_where_no_url_is_echoed(tmp_path: Path)
     async def story() -> None:
         scheduler = Scripted(is_mute=True)
         scheduler.add("5")
-        async with bench(tmp_path, scheduler.app) as it:
+        async with reconcile_env(tmp_path, scheduler.app) as it:
             await it.create("5", "r1", "r2", name="call back")
             assert {row["key"]: row["task_id"] for row in it.rows(TASK)} == {"r1": "1000", "r2": "1001"}
             scheduler.queues["5"]["1001"] |= {"status": "finished", "finish_result": "failed"}
@@ -368,7 +368,7 @@ def test_a_status_in_capitals_ends_a_task(tmp_path: Path, word: str) -> None:
     async def story() -> None:
         scheduler = Scripted()
         scheduler.add("5", {"id": "1", "status": word, "finish_result": "SUCCESS", **minted("r1")})
-        async with bench(tmp_path, scheduler.app) as it:
+        async with reconcile_env(tmp_path, scheduler.app) as it:
             await it.tasks.once()
             assert (it.task()["state"], it.task()["finish_result"]) == ("finished", "success")
 

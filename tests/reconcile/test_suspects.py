@@ -13,10 +13,10 @@ from receiver.inbox import set_aside
 from receiver.inbox.batch import RawHook
 from receiver.inbox.reading import unread
 from receiver.inbox.reread import Rereading, Selection
-from receiver.rebuild import Comparison, verify
-from receiver.store import retention
-from receiver.store.tables import DELIVERY
-from tests.reconcile.bench import POLICY, PUBLIC, SECRET, Bench, bench, minted
+from receiver.ledger.rebuild import Comparison, verify
+from receiver.ledger.tables import DELIVERY
+from receiver.maintenance import expiry
+from tests.reconcile.reconcile_env import POLICY, PUBLIC, SECRET, ReconcileEnv, minted, reconcile_env
 from tests.reconcile.scripted import Scripted
 from tests.simulation.loop import run
 
@@ -26,7 +26,7 @@ FIXED = {f"url_{event}": f"{PUBLIC}/hooks/north/{event}/{SECRET}" for event in (
 RIGHT = FieldReader(DEFAULT_ALIASES | {"task_id": ("Nummer", "id")})
 
 
-async def ended(it: Bench, scheduler: Scripted, **task: Any) -> None:
+async def ended(it: ReconcileEnv, scheduler: Scripted, **task: Any) -> None:
     """A task of fixed URLs ends, and is settled."""
     scheduler.add("5", {"id": "1", **FIXED, **task})
     await it.tasks.once()
@@ -34,7 +34,7 @@ async def ended(it: Bench, scheduler: Scripted, **task: Any) -> None:
     await it.work(LATER)
 
 
-async def read_again(it: Bench) -> None:
+async def read_again(it: ReconcileEnv) -> None:
     """With the right mapping; then there is time to think about it."""
     rereading = Rereading(it.store, RIGHT, it.clock, is_dry=False)
     async for _ in rereading.parts(Selection()):
@@ -44,21 +44,21 @@ async def read_again(it: Bench) -> None:
     await it.work(120)
 
 
-def hooks(it: Bench, key: str = "#1") -> tuple[dict[str, int], dict[str, int]]:
+def hooks(it: ReconcileEnv, key: str = "#1") -> tuple[dict[str, int], dict[str, int]]:
     """Lost and suspected ones of a settled task."""
     task = it.task(key)
     assert task["settled"]
     return task["lost"], it.findings("suspected_hook")
 
 
-def count(it: Bench, name: str, event: str) -> float:
+def count(it: ReconcileEnv, name: str, event: str) -> float:
     return it.metrics.registry.get_sample_value(f"callback_{name}_hooks_total", {"event": event}) or 0.0
 
 
 def test_a_missing_hook_that_may_have_come_without_a_name_is_suspected(tmp_path: Path) -> None:
     async def story() -> None:
         scheduler = Scripted()
-        async with bench(tmp_path, scheduler.app) as it:
+        async with reconcile_env(tmp_path, scheduler.app) as it:
             with capture_logs() as logs:
                 await it.fixed_hook("after", Nummer="1")
                 await ended(it, scheduler)
@@ -76,7 +76,7 @@ def test_a_missing_hook_that_may_have_come_without_a_name_is_suspected(tmp_path:
 def test_once_it_was_read_again_as_the_tasks_own_nothing_is_missing(tmp_path: Path) -> None:
     async def story() -> None:
         scheduler = Scripted()
-        async with bench(tmp_path, scheduler.app) as it:
+        async with reconcile_env(tmp_path, scheduler.app) as it:
             await it.fixed_hook("before", Nummer="1")
             await it.fixed_hook("after", Nummer="1")
             await ended(it, scheduler)
@@ -93,7 +93,7 @@ def test_once_it_was_read_again_as_the_tasks_own_nothing_is_missing(tmp_path: Pa
 def test_what_is_missing_still_once_all_are_placed_is_lost_and_counted_once(tmp_path: Path) -> None:
     async def story() -> None:
         scheduler = Scripted()
-        async with bench(tmp_path, scheduler.app) as it:
+        async with reconcile_env(tmp_path, scheduler.app) as it:
             await it.fixed_hook("after", Nummer="2")
             await ended(it, scheduler)
             assert hooks(it) == ({"before": 1}, {"after": 1})
@@ -112,7 +112,7 @@ def test_what_is_missing_still_once_all_are_placed_is_lost_and_counted_once(tmp_
 def test_a_restart_ends_suspicions_as_well(tmp_path: Path) -> None:
     async def story() -> None:
         scheduler = Scripted()
-        async with bench(tmp_path, scheduler.app) as it:
+        async with reconcile_env(tmp_path, scheduler.app) as it:
             await it.fixed_hook("after", Nummer="2")
             await ended(it, scheduler)
             rereading = Rereading(it.store, RIGHT, it.clock, is_dry=False)
@@ -128,11 +128,11 @@ def test_a_restart_ends_suspicions_as_well(tmp_path: Path) -> None:
 def test_a_suspicion_ends_where_the_deliveries_are_deleted_as_too_old(tmp_path: Path) -> None:
     async def story() -> None:
         scheduler = Scripted()
-        async with bench(tmp_path, scheduler.app) as it:
+        async with reconcile_env(tmp_path, scheduler.app) as it:
             await it.fixed_hook("after", nothing="known")
             await ended(it, scheduler)
             ids = [row["id"] for row in it.rows(DELIVERY)]
-            await it.store.write(partial(retention.delete_deliveries, ids=ids))
+            await it.store.write(partial(expiry.delete_deliveries, ids=ids))
             await it.work(120)
             assert hooks(it) == ({"before": 1, "after": 1}, {})
 
@@ -142,7 +142,7 @@ def test_a_suspicion_ends_where_the_deliveries_are_deleted_as_too_old(tmp_path: 
 def test_a_task_whose_urls_name_it_has_no_share_in_what_names_no_task(tmp_path: Path) -> None:
     async def story() -> None:
         scheduler = Scripted()
-        async with bench(tmp_path, scheduler.app) as it:
+        async with reconcile_env(tmp_path, scheduler.app) as it:
             await it.fixed_hook("after", Nummer="2")
             await ended(it, scheduler, **minted("r1"))
             assert hooks(it, "r1") == ({"before": 1, "after": 1}, {})
@@ -153,7 +153,7 @@ def test_a_task_whose_urls_name_it_has_no_share_in_what_names_no_task(tmp_path: 
 def test_what_came_before_the_task_was_made_is_none_of_its_hooks(tmp_path: Path) -> None:
     async def story() -> None:
         scheduler = Scripted()
-        async with bench(tmp_path, scheduler.app) as it:
+        async with reconcile_env(tmp_path, scheduler.app) as it:
             await it.fixed_hook("after", Nummer="2")
             await it.clock.sleep(600)
             await ended(it, scheduler)
@@ -165,7 +165,7 @@ def test_what_came_before_the_task_was_made_is_none_of_its_hooks(tmp_path: Path)
 def test_deliveries_of_another_account_are_none_of_its_hooks(tmp_path: Path) -> None:
     async def story() -> None:
         scheduler = Scripted()
-        async with bench(tmp_path, scheduler.app) as it:
+        async with reconcile_env(tmp_path, scheduler.app) as it:
             url = f"{PUBLIC}/hooks/south/after/{SECRET}"
             assert (await it.hooks.post(url, data={"Nummer": "1"})).status_code == 200
             await it.wired.caught_up()
@@ -178,7 +178,7 @@ def test_deliveries_of_another_account_are_none_of_its_hooks(tmp_path: Path) -> 
 def test_a_hook_that_is_set_aside_may_be_the_missing_one_of_any_task(tmp_path: Path) -> None:
     async def story() -> None:
         scheduler = Scripted()
-        async with bench(tmp_path, scheduler.app) as it:
+        async with reconcile_env(tmp_path, scheduler.app) as it:
             now = it.clock.now()
             hook = RawHook(f"{0:032x}", "north", "after", "r1", now, "GET", b"", (), b"")
             aside = partial(set_aside.add, unread=[unread(hook, "ValueError")], now=now + 1e9)
@@ -197,7 +197,7 @@ def test_a_withdrawn_hook_is_one_that_names_no_task(tmp_path: Path) -> None:
 
     async def story() -> None:
         scheduler = Scripted()
-        async with bench(tmp_path, scheduler.app) as it:
+        async with reconcile_env(tmp_path, scheduler.app) as it:
             await it.fixed_hook("after", id="99")
             nothing = FieldReader(DEFAULT_ALIASES | {"task_id": ("Nummer",)})
             async for _ in Rereading(it.store, nothing, it.clock, is_dry=False).parts(Selection()):

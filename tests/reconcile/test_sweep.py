@@ -8,7 +8,7 @@ from receiver.errors import SchedulerUnreachableError
 from receiver.reconcile.sweep import Sweeper
 from receiver.reconcile.unlinked import Unlinked
 from receiver.reconcile.worker import TaskReconciler
-from tests.reconcile.bench import bench, emulated, minted
+from tests.reconcile.reconcile_env import emulated, minted, reconcile_env
 from tests.reconcile.scripted import Scripted
 from tests.simulation.loop import run
 
@@ -37,7 +37,7 @@ def test_every_task_of_a_queue_is_seen_whatever_the_number(tmp_path: Path, count
     async def story() -> None:
         scheduler = Scripted()
         scheduler.add("5", *tasks(count))
-        async with bench(tmp_path, scheduler.app) as it:
+        async with reconcile_env(tmp_path, scheduler.app) as it:
             assert (await it.tasks.once()).failed == {}
             assert len(it.facts("task")) == it.sweep()["tasks"] == count
 
@@ -48,7 +48,7 @@ def test_a_server_with_shorter_pages_than_asked_for_hides_nothing(tmp_path: Path
     async def story() -> None:
         scheduler = Scripted(cap=20)
         scheduler.add("5", *tasks(90))
-        async with bench(tmp_path, scheduler.app) as it:
+        async with reconcile_env(tmp_path, scheduler.app) as it:
             await it.tasks.once()
             assert len(it.facts("task")) == it.sweep()["tasks"] == 90
 
@@ -59,7 +59,7 @@ def test_a_server_that_ignores_the_page_is_not_read_for_ever(tmp_path: Path) -> 
     async def story() -> None:
         scheduler = Scripted(ignores_page=True)
         scheduler.add("5", *tasks(30))
-        async with bench(tmp_path, scheduler.app) as it:
+        async with reconcile_env(tmp_path, scheduler.app) as it:
             assert (await it.tasks.once()).failed == {}
             assert scheduler.count()["list"] == 2
             assert it.sweep()["next_page"] == 1
@@ -73,7 +73,7 @@ def test_a_list_without_an_end_is_given_up_and_begun_anew(
     async def story() -> None:
         scheduler = Scripted()
         scheduler.add("5")
-        async with bench(tmp_path, scheduler.app) as it:
+        async with reconcile_env(tmp_path, scheduler.app) as it:
             await it.tasks.once()
             scheduler.is_endless = True
             await it.clock.sleep(1000)
@@ -91,7 +91,7 @@ def test_a_404_beyond_the_last_page_is_the_end_of_the_list_not_of_the_queue(tmp_
     async def story() -> None:
         scheduler = Scripted(ends_with_404=True)
         scheduler.add("5", *tasks(150))
-        async with bench(tmp_path, scheduler.app) as it:
+        async with reconcile_env(tmp_path, scheduler.app) as it:
             assert (await it.tasks.once()).failed == {}
             assert it.queue_states() == {"5": "on"}
             assert it.sweep()["tasks"] == 150
@@ -104,7 +104,7 @@ def test_a_sweep_that_failed_half_way_is_not_complete_and_goes_on_from_its_page(
     async def story() -> None:
         scheduler = Scripted(failing={("list", "page 3"): 500})
         scheduler.add("5", *tasks(350))
-        async with bench(tmp_path, scheduler.app) as it:
+        async with reconcile_env(tmp_path, scheduler.app) as it:
             report = await it.tasks.once()
             assert list(report.failed) == ["5"]
             assert report.swept == 0
@@ -126,7 +126,7 @@ def test_a_restart_in_between_goes_on_from_the_page_as_well(tmp_path: Path) -> N
     async def story() -> None:
         scheduler = Scripted(failing={("list", "page 3"): 500})
         scheduler.add("5", *tasks(350))
-        async with bench(tmp_path, scheduler.app) as it:
+        async with reconcile_env(tmp_path, scheduler.app) as it:
             await it.tasks.once()
             scheduler.failing.clear()
             scheduler.asked.clear()
@@ -143,7 +143,7 @@ def test_a_sweep_that_fails_counts_as_failed_and_moves_no_success(tmp_path: Path
     async def story() -> None:
         scheduler = Scripted(failing={("list", "page 1"): 500})
         scheduler.add("5", *tasks(3))
-        async with bench(tmp_path, scheduler.app) as it:
+        async with reconcile_env(tmp_path, scheduler.app) as it:
             await it.tasks.once()
 
             def sample(name: str, **labels: str) -> float | None:
@@ -160,7 +160,7 @@ def test_a_list_that_hides_finished_tasks_makes_nothing_vanish(tmp_path: Path) -
     async def story() -> None:
         scheduler = Scripted(hides_finished=True)
         scheduler.add("5", *tasks(3))
-        async with bench(tmp_path, scheduler.app) as it:
+        async with reconcile_env(tmp_path, scheduler.app) as it:
             await it.tasks.once()
             scheduler.queues["5"]["2"] |= {"status": "finished", "finish_result": "success"}
             report = await it.tasks.once(everything=True)
@@ -175,7 +175,7 @@ def test_only_a_404_of_its_own_makes_a_task_gone(tmp_path: Path) -> None:
     async def story() -> None:
         scheduler = Scripted()
         scheduler.add("5", *tasks(3))
-        async with bench(tmp_path, scheduler.app) as it:
+        async with reconcile_env(tmp_path, scheduler.app) as it:
             await it.tasks.once()
             del scheduler.queues["5"]["2"]
             scheduler.failing["task", "5/2"] = 500
@@ -194,7 +194,7 @@ def test_a_queue_that_is_gone_takes_its_tasks_with_it_by_their_own_404(tmp_path:
         scheduler = Scripted()
         scheduler.add("5", *tasks(3))
         scheduler.add("6", {"id": "9", **minted("r9")})
-        async with bench(tmp_path, scheduler.app) as it:
+        async with reconcile_env(tmp_path, scheduler.app) as it:
             await it.tasks.once()
             gone = scheduler.queues.pop("5")
             assert (await it.tasks.once(everything=True)).gone == len(gone)
@@ -213,7 +213,7 @@ def test_a_new_worker_sweeps_only_what_is_stale(tmp_path: Path) -> None:
     async def story() -> None:
         scheduler = Scripted()
         scheduler.add("5", *tasks(3, start_time_utc="2030-01-01 00:00:00"))
-        async with bench(tmp_path, scheduler.app) as it:
+        async with reconcile_env(tmp_path, scheduler.app) as it:
             await it.tasks.once()
             await it.clock.sleep(100)
             assert (await TaskReconciler(it.desk).once()).swept == 0
@@ -229,7 +229,7 @@ def test_a_clock_put_back_keeps_no_queue_from_being_swept(
     async def story() -> None:
         scheduler = Scripted()
         scheduler.add("5", *tasks(3, start_time_utc="2030-01-01 00:00:00"))
-        async with bench(tmp_path, scheduler.app) as it:
+        async with reconcile_env(tmp_path, scheduler.app) as it:
             await it.tasks.once()
             ahead = it.clock.now
             monkeypatch.setattr(it.clock, "now", lambda: ahead() - 86_400)

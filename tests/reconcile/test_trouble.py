@@ -9,8 +9,8 @@ import pytest
 from structlog.testing import capture_logs
 
 from receiver.errors import StoreUnavailableError
-from receiver.store.tables import TASK
-from tests.reconcile.bench import POLICY, bench, emulated, minted
+from receiver.tasks.tables import TASK
+from tests.reconcile.reconcile_env import POLICY, emulated, minted, reconcile_env
 from tests.reconcile.scripted import Scripted
 from tests.simulation.loop import run
 
@@ -68,7 +68,7 @@ def test_once_the_api_is_down_no_more_single_tasks_are_asked_for(tmp_path: Path)
     async def story() -> None:
         scheduler = Scripted(hides_finished=True)
         scheduler.add("5", *({"id": str(n), **minted(f"r{n}")} for n in range(100)))
-        async with bench(tmp_path, scheduler.app) as it:
+        async with reconcile_env(tmp_path, scheduler.app) as it:
             await it.tasks.once()
             for task in scheduler.queues["5"].values():
                 task |= {"status": "finished", "finish_result": "failed"}
@@ -86,7 +86,7 @@ def test_an_api_that_is_down_is_asked_seldom_and_found_again_within_a_minute(tmp
         for queue in range(20):
             tasks = [{"id": f"{queue}-{n}", "try_count": 1, **minted(f"r{queue}-{n}")} for n in range(20)]
             scheduler.add(str(queue), *tasks)
-        async with bench(tmp_path, scheduler.app) as it:
+        async with reconcile_env(tmp_path, scheduler.app) as it:
             scheduler.is_down = False
             await it.tasks.once()
             scheduler.is_down = True
@@ -107,7 +107,7 @@ def test_queues_that_always_fail_keep_no_other_from_its_turn(tmp_path: Path) -> 
         scheduler = Scripted(failing={("list", queue): 500 for queue in ("1", "2", "3")})
         for queue in ("1", "2", "3", "4", "5"):
             scheduler.add(queue, {"id": f"9{queue}", **minted(f"r{queue}")})
-        async with bench(tmp_path, scheduler.app) as it:
+        async with reconcile_env(tmp_path, scheduler.app) as it:
             for _ in range(3):
                 assert (await it.pass_after(1)).failed
             assert {row["key"] for row in it.rows(TASK)} == {"r4", "r5"}
@@ -122,7 +122,7 @@ def test_one_task_that_always_fails_keeps_no_other_from_its_turn(tmp_path: Path)
             {"id": str(n), **minted(f"r{n}"), "create_date_utc": "2026-03-02 12:00:00"} for n in range(9)
         ]
         scheduler.add("5", *ended)
-        async with bench(tmp_path, scheduler.app) as it:
+        async with reconcile_env(tmp_path, scheduler.app) as it:
             await it.tasks.once()
             for n in range(9):
                 scheduler.queues["5"][str(n)] |= {"status": "finished", "finish_result": "failed"}
@@ -140,7 +140,7 @@ def test_one_task_that_always_fails_keeps_no_other_from_its_turn(tmp_path: Path)
 def test_credentials_that_are_refused_are_shown_once_a_minute(tmp_path: Path) -> None:
     async def story() -> None:
         scheduler = Scripted(refuses_login=True)
-        async with bench(tmp_path, scheduler.app) as it:
+        async with reconcile_env(tmp_path, scheduler.app) as it:
             await it.work(HOUR)
             assert 30 <= scheduler.count()["token"] <= 61
 
@@ -159,7 +159,7 @@ def test_what_the_store_could_not_take_is_asked_for_again(
     async def story() -> None:
         scheduler = Scripted()
         scheduler.add("5", {"id": "1", **minted("r1")})
-        async with bench(tmp_path, scheduler.app) as it:
+        async with reconcile_env(tmp_path, scheduler.app) as it:
             with closing(sqlite3.connect(it.store.path, isolation_level=None)) as other:
                 other.execute("BEGIN IMMEDIATE")
                 with pytest.raises(StoreUnavailableError):
@@ -168,5 +168,5 @@ def test_what_the_store_could_not_take_is_asked_for_again(
             await it.tasks.once()
             assert it.task()["task_id"] == "1"
 
-    monkeypatch.setattr("receiver.store.sqlite.BUSY_S", 0.05)
+    monkeypatch.setattr("receiver.storage.sqlite.BUSY_S", 0.05)
     run(story())

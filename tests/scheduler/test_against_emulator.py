@@ -11,7 +11,6 @@ from dataclasses import replace
 import httpx2
 import pytest
 
-from receiver.clock import WallClock
 from receiver.domain.fields import call_key
 from receiver.emulator.config import EmulatorConfig
 from receiver.emulator.emulator import Emulator, create_emulator
@@ -25,6 +24,7 @@ from receiver.errors import (
     SchedulerRefusedError,
     SchedulerUnreachableError,
 )
+from receiver.runtime.clock import WallClock
 from receiver.scheduler.account import SchedulerAccount
 from receiver.scheduler.client import SchedulerClient
 from receiver.scheduler.values import utc_epoch, utc_text

@@ -11,8 +11,8 @@ from typing import cast
 
 import pytest
 
-from receiver.clock import WallClock
 from receiver.errors import AmbiguousCreateError, SchedulerUnreachableError
+from receiver.runtime.clock import WallClock
 from receiver.scheduler.account import SchedulerAccount
 from receiver.scheduler.client import SchedulerClient
 from tests.scheduler.parts import ACCOUNT, Told, new_task

@@ -1,13 +1,6 @@
 import pytest
 
-from receiver.scheduler.values import (
-    number_of,
-    start_epoch,
-    url_key,
-    utc_epoch,
-    utc_text,
-    whole_of,
-)
+from receiver.scheduler.values import number_of, start_epoch, url_key, utc_epoch, utc_text, whole_of
 
 
 @pytest.mark.parametrize(

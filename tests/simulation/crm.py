@@ -13,8 +13,8 @@ import orjson
 from sqlalchemy import Connection, insert
 from standardwebhooks import Webhook
 
-from receiver.clock import Clock
-from receiver.store.outbound import SUBSCRIPTION
+from receiver.outcomes.tables import SUBSCRIPTION
+from receiver.runtime.clock import Clock
 from tests.factories import subscription
 
 NAME, URL = "crm", "http://crm.test/hook"

@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 from sqlalchemy import Connection, event
 
-from receiver.store.engine import Result, Store
+from receiver.storage.engine import Result, Store
 
 Moment = Literal["before", "within", "after"]
 

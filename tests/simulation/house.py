@@ -9,19 +9,20 @@ from typing import Any, TypeVar
 
 import httpx2
 
-from receiver.clock import Clock
-from receiver.delivery.sender import Sender
 from receiver.domain.hooks import HookKey, HookSigner
 from receiver.intake.access import Access, FixedAccess
-from receiver.metrics import Metrics
+from receiver.maintenance.schema import create_tables
+from receiver.observability.metrics import Metrics
+from receiver.outcomes.sender import Sender
 from receiver.reconcile.calls import CallReconciler
-from receiver.reconcile.desk import Desk
+from receiver.reconcile.context import Desk
 from receiver.reconcile.policy import Policy
 from receiver.reconcile.worker import TaskReconciler
+from receiver.runtime.clock import Clock
+from receiver.runtime.workers import Worker
 from receiver.scheduler.account import SchedulerAccount
 from receiver.scheduler.client import SchedulerClient
-from receiver.store.engine import Store
-from receiver.workers import Worker
+from receiver.storage.engine import Store
 from tests.intake.transport import HookTransport
 from tests.intake.wired import Wired
 from tests.simulation.fate import Fate, MortalStore
@@ -82,7 +83,7 @@ class House:
     def open(cls, outside: Outside) -> "House":
         """Open the file and start all workers."""
         store = MortalStore(outside.path, outside.fate)
-        store.create()
+        create_tables(store)
         access = Access(SIGNER, dict.fromkeys(NUMBERS, FixedAccess()))
         wired = Wired(store, outside.clock, access, outside.rng)
         metrics = wired.metrics

@@ -6,7 +6,7 @@ from collections.abc import Callable, Coroutine
 from random import Random
 from typing import Any, TypeVar
 
-from receiver.clock import Clock
+from receiver.runtime.clock import Clock
 from tests.emulator.virtual import VirtualClock, VirtualLoop
 
 Result = TypeVar("Result")

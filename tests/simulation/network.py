@@ -6,7 +6,7 @@ from random import Random
 
 import httpx2
 
-from receiver.clock import Clock
+from receiver.runtime.clock import Clock
 
 
 class Wire(httpx2.AsyncBaseTransport):

@@ -12,17 +12,20 @@ from unittest.mock import patch
 import httpx2
 from sqlalchemy import Table, func, select
 
-from receiver.delivery import sender
 from receiver.demo.compare import Comparison, compare, find_all, helps_of
 from receiver.emulator.config import AccountConfig, DialectName, EmulatorConfig, ListShape
 from receiver.emulator.dialects import PLAIN
 from receiver.emulator.emulator import Emulator, create_emulator
 from receiver.emulator.faults import PROFILES, Faults
 from receiver.emulator.quirks import Quirks
-from receiver.rebuild import Difference, verify
-from receiver.store.engine import Store
-from receiver.store.outbound import MESSAGE, OPEN, OUTCOME
-from receiver.store.tables import DELIVERY, FACT, INBOX, TASK
+from receiver.inbox.tables import INBOX
+from receiver.ledger.rebuild import Difference, verify
+from receiver.ledger.tables import DELIVERY, FACT
+from receiver.maintenance.schema import create_tables
+from receiver.outcomes import sender
+from receiver.outcomes.tables import MESSAGE, OPEN, OUTCOME
+from receiver.storage.engine import Store
+from receiver.tasks.tables import TASK
 from tests.intake.wired import peeking_rarely
 from tests.simulation.crm import Crm, Told, subscribe
 from tests.simulation.fate import Fate
@@ -265,7 +268,7 @@ class _World:
 def _prepare(file: Path) -> None:
     """A store in which the CRM has subscribed."""
     store = Store(file)
-    store.create()
+    create_tables(store)
     with store.transaction() as connection:
         subscribe(connection)
     store.close()

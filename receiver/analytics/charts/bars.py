@@ -6,18 +6,11 @@ from typing import Any
 from matplotlib.axes import Axes
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
-from receiver.analytics import words
+from receiver.analytics import formatting
+from receiver.analytics.charts.alt_text import reason_label
 from receiver.analytics.charts.chart import Shown
-from receiver.analytics.charts.picked import (
-    LEGS,
-    Failure,
-    by_attempt,
-    by_pause,
-    failures,
-    is_few,
-)
-from receiver.analytics.charts.sheet import BLUE, INK, ORANGE, Plot, Sheet, rate_ticks
-from receiver.analytics.charts.telling import reason_label
+from receiver.analytics.charts.layout import BLUE, INK, ORANGE, Plot, Sheet, rate_ticks
+from receiver.analytics.charts.series import LEGS, Failure, by_attempt, by_pause, failures, is_few
 from receiver.analytics.intervals import Share
 
 _MANY_LOOK: dict[str, Any] = {"facecolor": "#8cc1de", "edgecolor": BLUE, "lw": 0.8}
@@ -49,9 +42,9 @@ def yields(sheet: Sheet, shown: Shown) -> None:
         value, low, high = each.value or 0.0, each.low or 0.0, each.high or 0.0
         axes.bar(at, value, 0.62, **_look(each))
         axes.errorbar(at, value, [[value - low], [high - value]], color=INK, capsize=4, lw=1.3)
-        text = words.percent(value) if has_room else f"{100 * value:.0f}"
+        text = formatting.percent(value) if has_room else f"{100 * value:.0f}"
         _write(axes, text, (at, high), (0, 4), ha="center", va="bottom" if high < _NEAR_TOP else "top")
-    number = words.brief if has_room else words.short_count
+    number = formatting.brief if has_room else formatting.short_count
     axes.set_xlim(-0.6, len(rates) - 0.4)
     axes.set_xticks(range(len(rates)), [f"{label}\n{number(each.n)}" for label, each in rates])
     axes.set_xlabel("attempt; below, how many were made")
@@ -74,8 +67,8 @@ def pauses(sheet: Sheet, shown: Shown) -> None:
             value, low, high = each.value or 0.0, each.low or 0.0, each.high or 0.0
             axes.barh(at, value, 0.62, **_look(each))
             axes.errorbar(value, at, xerr=[[value - low], [high - value]], color=INK, capsize=3, lw=1.2)
-            _write(axes, words.percent(value), (high, at), (5, 0), va="center")
-        _names(axes, [f"{label}, n {words.brief(each.n)}" for label, each in rates])
+            _write(axes, formatting.percent(value), (high, at), (5, 0), va="center")
+        _names(axes, [f"{label}, n {formatting.brief(each.n)}" for label, each in rates])
         axes.set_xlim(0, _RIGHT)
         rate_ticks(axes.xaxis)
 
@@ -114,14 +107,16 @@ def _reason_bars(sheet: Sheet, found: Sequence[Failure]) -> None:
         name, colour, hatch = _LEGS[leg]
         widths = [each.legs[leg] for each in found]
         look: dict[str, Any] = {"facecolor": colour, "edgecolor": INK, "hatch": hatch, "lw": 0.6}
-        axes.barh(range(len(found)), widths, 0.62, left, label=f"{name} {words.count(sum(widths))}", **look)
+        axes.barh(
+            range(len(found)), widths, 0.62, left, label=f"{name} {formatting.count(sum(widths))}", **look
+        )
         left = [start + width for start, width in zip(left, widths, strict=True)]
     for at, each in enumerate(found):
         _whisker(axes, at, each)
     _names(axes, [reason_label(each.reason) for each in found])
     axes.set_xlim(0, max((each.share.high or 0.0) * each.share.n for each in found) * 1.35)
     axes.xaxis.set_major_locator(MaxNLocator(5, integer=True))
-    axes.xaxis.set_major_formatter(FuncFormatter(lambda number, _: words.count(number)))
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda number, _: formatting.count(number)))
     axes.set_xlabel("tasks")
     sheet.legend(axes, 3)
 
@@ -134,5 +129,5 @@ def _whisker(axes: Axes, at: int, each: Failure) -> None:
         (each.share.high or 0.0) * each.share.n,
     )
     axes.errorbar(tasks, at, xerr=[[tasks - low], [high - tasks]], color=INK, capsize=3, lw=1.2)
-    text = f"{words.count(tasks)} · {words.percent(each.share.value)}"
+    text = f"{formatting.count(tasks)} · {formatting.percent(each.share.value)}"
     _write(axes, text, (high, at), (5, 0), va="center")

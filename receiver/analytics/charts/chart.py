@@ -10,15 +10,15 @@ from typing import Literal, get_args
 
 from sqlalchemy import Connection, func, select
 
-from receiver.analytics import words
-from receiver.analytics.charts.telling import TELLING
-from receiver.analytics.figures import FIGURES
-from receiver.analytics.question import Dimension, Question
+from receiver.analytics import formatting
+from receiver.analytics.calendar import DAY_S, HOUR_S, date_of
+from receiver.analytics.charts.alt_text import TELLING
+from receiver.analytics.measures import FIGURES
+from receiver.analytics.query import Dimension, Question
 from receiver.analytics.report import FEW, Report, report
-from receiver.domain.calendar import DAY_S, HOUR_S, date_of
-from receiver.domain.shape import shape
+from receiver.analytics.tables import ROLLUP
+from receiver.domain.frozen_record import shape
 from receiver.errors import InputError, NotFoundError, NotInstalledError
-from receiver.store.counted import ROLLUP
 
 Media = Literal["svg", "png"]
 MEDIA: tuple[Media, ...] = get_args(Media)
@@ -139,10 +139,10 @@ def read_chart(connection: Connection, chart: Chart, question: Question) -> Show
     answer = report(connection, figure, replace(question, by=by))
     text, n = TELLING[chart.name](answer)
     heading = (
-        words.basis_of(figure.counts, question.basis),
+        formatting.basis_of(figure.counts, question.basis),
         question.calendar.name,
-        words.period(question.calendar, since, until),
-        words.whose(question),
+        formatting.period(question.calendar, since, until),
+        formatting.whose(question),
         n,
         chart.sureness,
     )
@@ -183,7 +183,7 @@ def render(shown: Shown, form: Form) -> bytes:
     NotInstalledError.
     """
     try:
-        painting = import_module("receiver.analytics.charts.painting")
+        painting = import_module("receiver.analytics.charts.renderer")
     except ModuleNotFoundError as error:
         if (error.name or "").partition(".")[0] not in _OPTIONAL:
             raise

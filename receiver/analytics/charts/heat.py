@@ -11,12 +11,12 @@ from matplotlib.patches import Rectangle
 from matplotlib.ticker import FuncFormatter
 from numpy import array
 
-from receiver.analytics import words
+from receiver.analytics import formatting
 from receiver.analytics.charts.chart import Shown
-from receiver.analytics.charts.picked import by_hour, is_few
-from receiver.analytics.charts.sheet import INK, SOFT, Plot, Sheet
+from receiver.analytics.charts.layout import INK, SOFT, Plot, Sheet
+from receiver.analytics.charts.series import by_hour, is_few
 from receiver.analytics.intervals import Share
-from receiver.analytics.question import WEEKDAYS
+from receiver.analytics.query import WEEKDAYS
 
 _ROW = 0.27
 _SHADES = 40
@@ -67,7 +67,7 @@ def _cell(axes: Axes, at: tuple[int, int], each: Share, scale: ScalarMappable) -
     axes.add_patch(Rectangle((weekday - 0.49, hour - 0.47), 0.98, 0.94, lw=0, **look))
     text: dict[str, Any] = {"color": ink, "ha": "right", "va": "center_baseline"}
     axes.text(weekday + 0.11, hour, f"{100 * (each.value or 0):.0f} %", size=8.5, **text)
-    axes.text(weekday + 0.47, hour, words.short_count(each.n), size=7, **text)
+    axes.text(weekday + 0.47, hour, formatting.short_count(each.n), size=7, **text)
 
 
 def _readable_on(colour: Iterable[float]) -> str:

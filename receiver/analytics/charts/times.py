@@ -7,18 +7,10 @@ from typing import Any
 from matplotlib.axes import Axes
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
-from receiver.analytics import words
+from receiver.analytics import formatting
 from receiver.analytics.charts.chart import Shown
-from receiver.analytics.charts.picked import NO_SHARE, Step, Values, by_time, is_weak, number_in, share_in
-from receiver.analytics.charts.sheet import (
-    BLUE,
-    INK,
-    ORANGE,
-    SKY,
-    Plot,
-    Sheet,
-    rate_ticks,
-)
+from receiver.analytics.charts.layout import BLUE, INK, ORANGE, SKY, Plot, Sheet, rate_ticks
+from receiver.analytics.charts.series import NO_SHARE, Step, Values, by_time, is_weak, number_in, share_in
 from receiver.analytics.charts.ticks import date_ticks, duration_ticks
 from receiver.analytics.report import FEW
 
@@ -45,7 +37,7 @@ def trend(sheet: Sheet, shown: Shown) -> None:
     )
     _rates(above, steps)
     if (overall := share_in(total, "success_rate").value) is not None:
-        above.axhline(overall, color=INK, lw=1, ls=(0, (5, 3)), label=f"all: {words.percent(overall)}")
+        above.axhline(overall, color=INK, lw=1, ls=(0, (5, 3)), label=f"all: {formatting.percent(overall)}")
     above.set_ylim(0, 1)
     rate_ticks(above.yaxis)
     above.grid(visible=False, axis="x")
@@ -82,11 +74,11 @@ def _stack(axes: Axes, steps: Sequence[Step], total: Values) -> None:
     for name, label, look in _STACK:
         numbers = [number_in(step.values, name) if step.values else 0 for step in steps]
         high = [below + number for below, number in zip(low, numbers, strict=True)]
-        _columns(axes, low, high, label=f"{label} {words.brief(number_in(total, name))}", **look)
+        _columns(axes, low, high, label=f"{label} {formatting.brief(number_in(total, name))}", **look)
         low = high
     axes.set_ylim(0, max(low) * 1.05)
     axes.yaxis.set_major_locator(MaxNLocator(4, integer=True))
-    axes.yaxis.set_major_formatter(FuncFormatter(lambda number, _: words.count(number)))
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda number, _: formatting.count(number)))
     axes.grid(visible=False, axis="x")
 
 
@@ -99,7 +91,7 @@ def timing(sheet: Sheet, shown: Shown) -> None:
     if not steps:
         sheet.say("no tasks in this period")
         return
-    labels = [f"{label}, n = {words.count(number_in(total, f'{name}_n'))}" for name, label in _DURATIONS]
+    labels = [f"{label}, n = {formatting.count(number_in(total, f'{name}_n'))}" for name, label in _DURATIONS]
     plots = sheet.axes(*(Plot(1.5, label, has_legend=True, below=0.45) for label in labels))
     for axes, (name, _) in zip(plots, _DURATIONS, strict=True):
         _durations(axes, steps, name, total)
@@ -110,7 +102,7 @@ def timing(sheet: Sheet, shown: Shown) -> None:
 def _durations(axes: Axes, steps: Sequence[Step], name: str, total: Values) -> None:
     for quantile, style, mark, colour in (("p90", "--", "^", ORANGE), ("p50", "-", "o", BLUE)):
         line = [_seconds(step.values, f"{name}_{quantile}") for step in steps]
-        label = f"{quantile}, of all: {words.duration(_seconds(total, f'{name}_{quantile}'))}"
+        label = f"{quantile}, of all: {formatting.duration(_seconds(total, f'{name}_{quantile}'))}"
         axes.plot(
             range(len(steps)),
             line,

@@ -1,0 +1,65 @@
+"""Charts as pictures."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+from typing import Literal
+
+from pydantic import Field
+from sqlalchemy import Connection
+from starlette.responses import Response
+
+from receiver.analytics.answers import scope_question
+from receiver.analytics.charts import CHARTS, Media, chart_named, read_chart, render
+from receiver.analytics.measures import FIGURES
+from receiver.analytics.params import ScopeQuery
+from receiver.http.endpoint import Call, Endpoint
+
+TYPES: dict[Media, str] = {"svg": "image/svg+xml", "png": "image/png"}
+
+
+class ChartQuery(ScopeQuery):
+    """Of which tasks, and by which moment."""
+
+    basis: Literal["created", "finished", "started"] | None = Field(
+        None,
+        description="By which moment: of the task's creation, of its end, of the attempt's start. Default: "
+        "that of the chart's figure.",
+        examples=["created"],
+    )
+
+
+def draw(media: Media) -> Callable[[Call[ChartQuery, None]], Awaitable[Response]]:
+    """The chart that the path names. Raises NotFoundError, InputError, NotInstalledError."""
+
+    async def answer(call: Call[ChartQuery, None]) -> Response:
+        name = chart_named(call.path["chart"]).name
+        picture = await call.parts.store.compute(_picture, name, call.query, media)
+        return Response(picture, media_type=TYPES[media])
+
+    return answer
+
+
+def _picture(connection: Connection, name: str, asked: ChartQuery, media: Media) -> bytes:
+    chart = chart_named(name)
+    basis = asked.basis or FIGURES[chart.figure].basis[0]
+    shown = read_chart(connection, chart, replace(scope_question(connection, asked), basis=basis))
+    return render(shown, media)
+
+
+def _endpoint(media: Media) -> Endpoint:
+    names = ", ".join(f"`{name}`" for name in CHARTS)
+    return Endpoint(
+        "GET",
+        f"/v1/analytics/{{chart}}.{media}",
+        f"Draw a chart ({media.upper()})",
+        f"One of {names}. What is counted, of when and of how many stands on it.",
+        "read",
+        "The picture.",
+        draw(media),
+        ChartQuery,
+        media=(TYPES[media],),
+        problems=("501",),
+    )
+
+
+CHART_ENDPOINTS = tuple(map(_endpoint, TYPES))

@@ -1,0 +1,116 @@
+"""What can be seen on a chart, in words, for who cannot see it; and of how many it is, for its heading."""
+
+from collections.abc import Callable, Iterable, Mapping
+
+from receiver.analytics import formatting
+from receiver.analytics.charts.series import (
+    Rate,
+    by_attempt,
+    by_hour,
+    by_pause,
+    by_time,
+    failures,
+    is_few,
+    is_weak,
+    number_in,
+    share_in,
+    together,
+)
+from receiver.analytics.query import WEEKDAYS
+from receiver.analytics.report import FEW, Report
+
+Told = tuple[str, str]
+
+
+def _n(number: int, of: str) -> str:
+    return f"n = {formatting.count(number)} {of}"
+
+
+def _trend(report: Report) -> Told:
+    total = report.total
+    shown = share_in(total, "success_rate")
+    tasks, left, unknown = (number_in(total, name) for name in ("tasks", "open", "unknown"))
+    sure = [step for step in by_time(report) if not is_weak(step)]
+    steps = [Rate(f"{first}", share_in(values, "success_rate")) for first, values in sure if values]
+    text = (
+        f"Overall {formatting.rate(shown)}. Of {formatting.count(tasks)} tasks "
+        f"{formatting.count(left)} are open; of {formatting.count(unknown)} nobody said how they "
+        f"ended.{_best(steps, report.question.by[0])}"
+    )
+    return text, _n(shown.n, "finished tasks")
+
+
+def _hours(report: Report) -> Told:
+    shown = share_in(report.total, "yield")
+    cells = [
+        Rate(f"{WEEKDAYS[weekday]} {hour:02}:00", each) for (weekday, hour), each in by_hour(report).items()
+    ]
+    return f"Overall {formatting.rate(shown)}.{_best(cells, 'hour')}", _n(shown.n, "attempts")
+
+
+def _best(rates: Iterable[Rate], of: str) -> str:
+    sure = sorted(
+        (each for each in rates if not is_few(each.share)), key=lambda each: each.share.value or 0.0
+    )
+    if not sure:
+        return f" No {of} has {FEW} or more."
+    low, high = sure[0], sure[-1]
+    return f" Of each {of} with {FEW} or more, the highest is {_said(high)}, the lowest {_said(low)}."
+
+
+def _said(each: Rate) -> str:
+    return f"{each.label}: {formatting.rate(each.share)} of {formatting.count(each.share.n)}"
+
+
+def _yield(report: Report) -> Told:
+    text = "; ".join(f"attempt {_said(each)}" for each in by_attempt(report))
+    return f"{text or 'No attempts'}.", _n(share_in(report.total, "yield").n, "attempts")
+
+
+def _reasons(report: Report) -> Told:
+    parts = (
+        f"{reason_label(each.reason)}: {formatting.count(each.share.k)}, {formatting.rate(each.share)} of "
+        f"those (leg A {each.legs['a']}, B {each.legs['b']}, not known {each.legs['unknown']})"
+        for each in failures(report)
+    )
+    return f"{'; '.join(parts) or 'No failures'}.", _n(
+        number_in(report.total, "tasks"), "tasks without success"
+    )
+
+
+def reason_label(reason: str) -> str:
+    """A reason as it stands on the chart."""
+    plain = {"failed": "failed,\nnot mapped", "unknown": "unknown,\nnobody said"}
+    return plain.get(reason, reason.replace("_", " "))
+
+
+def _pauses(report: Report) -> Told:
+    pauses = by_pause(report)
+    parts = (f"attempt {attempt} after {_said(each)}" for attempt, rates in pauses.items() for each in rates)
+    shown = together(each.share for rates in pauses.values() for each in rates)
+    return f"{'; '.join(parts) or 'No further attempts'}.", _n(shown.n, "further attempts")
+
+
+def _timing(report: Report) -> Told:
+    total = report.total
+    texts = [
+        f"{label}: p50 {_seconds(total, f'{name}_p50')}, p90 {_seconds(total, f'{name}_p90')} of "
+        f"{formatting.count(number_in(total, f'{name}_n'))} tasks"
+        for name, label in (("time_to_connect_s", "Time to connect"), ("start_lateness_s", "start lateness"))
+    ]
+    return f"{'; '.join(texts)}.", _n(number_in(total, "tasks"), "tasks")
+
+
+def _seconds(values: Mapping[str, object], name: str) -> str:
+    value = values[name]
+    return formatting.duration(value if isinstance(value, int | float) else None)
+
+
+TELLING: Mapping[str, Callable[[Report], Told]] = {
+    "trend": _trend,
+    "hours": _hours,
+    "yield": _yield,
+    "reasons": _reasons,
+    "pauses": _pauses,
+    "timing": _timing,
+}

@@ -1,0 +1,171 @@
+"""What of a figure's answer is drawn, in the order in which it is drawn."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import date, timedelta
+from typing import NamedTuple
+
+from receiver.analytics.intervals import Share, share
+from receiver.analytics.query import Dimension
+from receiver.analytics.report import FEW, Report, Value
+from receiver.analytics.rollup_parts import GAPS
+from receiver.domain.frozen_record import shape
+
+Values = Mapping[str, Value]
+
+LEGS = ("a", "b", "unknown")
+_MOST_ATTEMPTS = 10
+_MANY_OPEN = 0.1
+_LATER = 4
+"""From this attempt on pauses are shown together."""
+
+_NOT_KNOWN = "not known"
+NO_SHARE = share(0, 0)
+
+
+class Step(NamedTuple):
+    """A day, week or month. `first`: its first day; `values`: None where there was nothing."""
+
+    first: date
+    values: Values | None
+
+
+class Rate(NamedTuple):
+    """A share and what it is of."""
+
+    label: str
+    share: Share
+
+
+@shape(frozen=True, slots=True)
+class Failure:
+    """A reason: its share in all tasks that did not succeed, and how many tasks by failed leg."""
+
+    reason: str
+    share: Share
+    legs: Mapping[str, int]
+
+
+def is_few(share: Share) -> bool:
+    return share.n < FEW
+
+
+def is_weak(step: Step) -> bool:
+    """Whether its success rate tells little: few have ended, or many have not. Successes end first."""
+    values = step.values
+    if values is None:
+        return False
+    return is_few(share_in(values, "success_rate")) or (
+        number_in(values, "open") > _MANY_OPEN * number_in(values, "tasks")
+    )
+
+
+def share_in(values: Values, name: str) -> Share:
+    """The value of that name, which is a share."""
+    value = values[name]
+    return value if isinstance(value, Share) else NO_SHARE
+
+
+def number_in(values: Values, name: str) -> int:
+    """The value of that name, which is a count."""
+    value = values[name]
+    return value if isinstance(value, int) else 0
+
+
+def together(shares: Iterable[Share]) -> Share:
+    """The share in all of them."""
+    all_of_them = list(shares)
+    return share(sum(each.k for each in all_of_them), sum(each.n for each in all_of_them))
+
+
+def by_time(report: Report) -> Sequence[Step]:
+    """All days, weeks or months from the first to the last, also those without anything."""
+    (length,) = report.question.by
+    known = {_first_day(line.key[0]): line.values for line in report.lines}
+    if not known:
+        return []
+    steps = [min(known)]
+    while steps[-1] < max(known):
+        steps.append(_next(steps[-1], length))
+    return [Step(first, known.get(first)) for first in steps]
+
+
+def _first_day(text: str) -> date:
+    """The first day of 2026-03, 2026-W12 or 2026-03-01."""
+    return date.fromisoformat(text if len(text) > 7 or "W" in text else f"{text}-01")
+
+
+def _next(first: date, length: Dimension) -> date:
+    if length == "month":
+        return (first + timedelta(31)).replace(day=1)
+    return first + timedelta(7 if length == "week" else 1)
+
+
+def by_hour(report: Report) -> Mapping[tuple[int, int], Share]:
+    """(weekday from 0, hour) → yield."""
+    return {
+        (int(weekday[0]) - 1, int(hour)): share_in(values, "yield")
+        for (hour, weekday), values in ((line.key, line.values) for line in report.lines)
+    }
+
+
+def by_attempt(report: Report) -> Sequence[Rate]:
+    """The yield of each attempt; from the tenth on together."""
+    labels: dict[str, list[Share]] = defaultdict(list)
+    numbers = [int(line.key[0]) for line in report.lines]
+    for number, line in zip(numbers, report.lines, strict=True):
+        is_late = number >= _MOST_ATTEMPTS and max(numbers) > _MOST_ATTEMPTS
+        label = f"{_MOST_ATTEMPTS}+" if is_late else str(number)
+        labels[label].append(share_in(line.values, "yield"))
+    return [Rate(label, together(shares)) for label, shares in labels.items()]
+
+
+def failures(report: Report) -> Sequence[Failure]:
+    """Reasons of tasks that did not succeed, the most frequent first; what nobody said comes last."""
+    legs: dict[str, dict[str, int]] = defaultdict(lambda: dict.fromkeys(LEGS, 0))
+    for line in report.lines:
+        reason, leg = line.key
+        legs[reason][leg if leg in LEGS else "unknown"] += number_in(line.values, "tasks")
+    failed = number_in(report.total, "tasks")
+    found = [Failure(reason, share(sum(of.values()), failed), of) for reason, of in legs.items()]
+    return sorted(found, key=lambda each: (each.reason == "unknown", -each.share.k, each.reason))
+
+
+def by_pause(report: Report) -> Mapping[str, Sequence[Rate]]:
+    """The attempt → its yield by the class of the pause before it."""
+    found: dict[str, dict[str, list[Share]]] = defaultdict(lambda: defaultdict(list))
+    for line in report.lines:
+        attempt, gap = int(line.key[0]), line.key[1]
+        if attempt > 1:
+            name = str(attempt) if attempt < _LATER else f"{_LATER} and later"
+            found[name][gap].append(share_in(line.values, "yield"))
+    return {
+        name: [Rate(gap_label(gap), together(gaps[gap])) for gap in GAP_ORDER if gap in gaps]
+        for name, gaps in found.items()
+    }
+
+
+GAP_ORDER = ("0", *map(str, GAPS), "")
+"""The classes of pauses, by their lower bounds; last the one of those that are not known."""
+
+
+def gap_label(gap: str) -> str:
+    """A class of pauses in words."""
+    if not gap:
+        return _NOT_KNOWN
+    low = int(gap)
+    high = next((bound for bound in GAPS if bound > low), None)
+    if high is None:
+        return " ".join((*_in_units(low), "or more"))
+    (number, unit), (most, most_unit) = _in_units(low), _in_units(high)
+    if low == 0:
+        return f"below {most} {most_unit}"
+    return f"{number}–{most} {unit}" if unit == most_unit else f"{number} {unit}–{most} {most_unit}"
+
+
+def _in_units(seconds: int) -> tuple[str, str]:
+    size, unit = next((size, unit) for size, unit in _UNITS if seconds >= size or size == 1)
+    return f"{seconds / size:g}", unit
+
+
+_UNITS = ((3600, "h"), (60, "min"), (1, "s"))

@@ -1,0 +1,141 @@
+"""Exports: a relation as a file, which is made while it is sent."""
+
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from typing import Annotated, Literal
+
+import structlog
+from pydantic import Field, StringConstraints, ValidationInfo, field_validator
+from starlette.responses import Response, StreamingResponse
+from starlette.types import Message, Send
+
+from receiver.analytics.export_pages import Wanted, read_position
+from receiver.analytics.exports import FORMATS, Format, Writer, export
+from receiver.analytics.views import RELATIONS, Relation
+from receiver.errors import NotFoundError, ReceiverError
+from receiver.http.context import MOST_EXPORTS, ApiParts
+from receiver.http.endpoint import Asked, Call, Endpoint
+from receiver.http.media import chosen
+from receiver.http.params import SINCE, UNTIL, Account
+from receiver.http.problems import RETRY_AFTER_S, problem
+from receiver.http.values import When
+
+_log = structlog.get_logger("receiver.api")
+
+PATH = "/v1/export/"
+
+MOST_ROWS = 1_000_000_000_000
+
+_BY_MEDIA = {media: each for each in FORMATS.values() for media in each.media}
+_NAMES = ", ".join(f"`{name}`" for name in RELATIONS)
+
+
+class ExportQuery(Asked):
+    """Which rows, and as what."""
+
+    format: Literal["csv", "jsonl", "parquet"] | None = Field(
+        None,
+        description="CSV, JSON Lines or Parquet; left out, the `Accept` header decides, and else it is CSV.",
+        examples=["csv"],
+    )
+    since: When | None = Field(
+        None,
+        description="Tasks and attempts: of tasks first heard of at this moment or later; outcomes: told, "
+        "hooks: received, facts: heard at it or later.",
+        examples=[SINCE],
+    )
+    until: When | None = Field(None, description="The same, before this moment.", examples=[UNTIL])
+    account: Account = None
+    after: Annotated[str, StringConstraints(min_length=1, max_length=1000)] | None = Field(
+        None, description="Go on behind the row with this `position`.", examples=["1772357400.123~main~r1"]
+    )
+    limit: int | None = Field(
+        None, ge=1, le=MOST_ROWS, description="At most so many rows.", examples=[100_000]
+    )
+
+    @field_validator("until")
+    @classmethod
+    def _is_behind(cls, until: float | None, others: ValidationInfo) -> float | None:
+        since = others.data.get("since")
+        if since is not None and until is not None and until < since:
+            raise ValueError("the range ends before it begins: give a moment later than `since`")
+        return until
+
+
+async def export_relation(call: Call[ExportQuery, None]) -> Response:
+    """The file, resumable by `after`. Raises NotFoundError, InputError, NotInstalledError."""
+    asked, parts = call.query, call.parts
+    relation = RELATIONS.get(call.path["relation"])
+    if relation is None:
+        raise NotFoundError(f"there is no such relation; there are {', '.join(RELATIONS)}")
+    media = chosen(call.accept, tuple(_BY_MEDIA))
+    form = FORMATS[asked.format] if asked.format else _BY_MEDIA[media]
+    after = read_position(asked.after, relation) if asked.after is not None else ()
+    wanted = Wanted(relation, call.numbers, asked.account, asked.since, asked.until, after, asked.limit)
+    writer = form.make(relation)
+    if parts.exports.locked():
+        headers = {"Retry-After": str(RETRY_AFTER_S)}
+        return problem(503, "unavailable", f"{MOST_EXPORTS} exports are under way already", headers=headers)
+    rest = _data(parts, wanted, writer)
+    # A store that cannot be read now shows before the answer has begun, when it can still be another.
+    first = await anext(rest, b"")
+    return _File(first, rest, relation, form, media if media in form.media else form.media[0])
+
+
+async def _data(parts: ApiParts, wanted: Wanted, writer: Writer) -> AsyncGenerator[bytes, None]:
+    async with parts.exports, aclosing(export(parts.store, wanted, writer, parts.clock.now())) as made:
+        async for part in made:
+            if parts.closing.is_set():
+                raise ReceiverError("the receiver is stopping")
+            if part.data:
+                yield part.data
+
+
+class _File(StreamingResponse):
+    """One that breaks off is not ended: so whoever reads it knows that there is more."""
+
+    def __init__(
+        self, first: bytes, rest: AsyncGenerator[bytes, None], relation: Relation, form: Format, media: str
+    ) -> None:
+        headers = {
+            "Content-Disposition": f'attachment; filename="{relation.name}{form.suffix}"',
+            "X-Accel-Buffering": "no",
+        }
+        super().__init__(rest, headers=headers, media_type=media)
+        self._first, self._rest, self._relation = first, rest, relation
+
+    async def stream_response(self, send: Send) -> None:
+        async with aclosing(self._rest):
+            await send(
+                {"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers}
+            )
+            await send(_body(self._first))
+            try:
+                async for data in self._rest:
+                    await send(_body(data))
+            except ReceiverError as error:
+                _log.warning("an export broke off", relation=self._relation.name, problem=str(error))
+                return
+            await send(_body(b"", more=False))
+
+
+def _body(data: bytes, *, more: bool = True) -> Message:
+    return {"type": "http.response.body", "body": data, "more_body": more}
+
+
+EXPORT_ENDPOINT = Endpoint(
+    "GET",
+    PATH + "{relation}",
+    "Export",
+    f"All rows of {_NAMES}, as they are when each is read, by time. `position` comes first in every row: "
+    "from there a later export goes on. An answer that breaks off is not ended as HTTP wants it. "
+    "Moments are in UTC with milliseconds; phone numbers are masked without the scope `numbers`. In CSV a "
+    "text that a spreadsheet would take for a formula has an apostrophe before it.",
+    "read",
+    "The file.",
+    export_relation,
+    ExportQuery,
+    media=tuple(_BY_MEDIA),
+    problems=("501",),
+    choices={"relation": tuple(RELATIONS)},
+)

@@ -1,0 +1,135 @@
+"""How exports write columns: as texts of one form on both databases, moments in UTC with milliseconds."""
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import orjson
+from sqlalchemy import Connection
+
+from receiver.analytics.export_pages import MARK, Chunk, parts
+from receiver.analytics.formulas import BEGINS, NUMBERS
+from receiver.analytics.views import Field, Relation, shown
+from receiver.domain.masking import mask_tree
+from receiver.storage.bulk import copied, fetched
+
+_SPECIAL = '*[,"\r\n]*'
+"""A GLOB of texts that CSV must quote."""
+
+_BEGINS = ", ".join(str(ord(character)) for character in BEGINS)
+
+_MARK = "\x01"
+"""Before each text where several are looked at together."""
+
+
+def rows(connection: Connection, chunk: Chunk) -> Iterator[tuple[Any, ...]]:
+    """The chunk's rows, each with its position first; moments and truth values are texts."""
+    begin = [column for column, _ in parts(chunk.wanted.relation)]
+    columns = [_written(field, chunk) for field in chunk.wanted.relation.fields]
+    found = fetched(connection, chunk.query([*begin, *columns]), *chunk.where[1])
+    width = len(begin)
+    made = ((MARK.join(map(str, row[:width])), *row[width:]) for row in found)
+    return _masked(made, chunk.wanted.relation) if chunk.wanted.masks_documents else made
+
+
+def _masked(made: Iterator[tuple[Any, ...]], relation: Relation) -> Iterator[tuple[Any, ...]]:
+    places = {place for place, field in enumerate(relation.fields, 1) if field.kind == "json"}
+    for row in made:
+        yield tuple(_mask(value) if place in places else value for place, value in enumerate(row))
+
+
+def _mask(document: str) -> str:
+    return orjson.dumps(mask_tree(orjson.loads(document))).decode()
+
+
+def lines(connection: Connection, chunk: Chunk) -> tuple[int, bytes]:
+    """The chunk's rows as lines of CSV that the database makes, each with its position first; how many."""
+    if chunk.dialect == "postgresql":
+        position = f" || '{MARK}' || ".join(f"{column}::text" for column, _ in parts(chunk.wanted.relation))
+        columns = [_cell(field, chunk) for field in chunk.wanted.relation.fields]
+        written = copied(connection, chunk.query([position, *columns]), *chunk.where[1])
+        return len(written), b"".join(written)
+    line = _sqlite_line(chunk)
+    # Numbers become texts here, since what SQLite makes of them is not exact.
+    form = '"' + MARK.join(["%s"] * (len(line) - 1)) + "%s\n"
+    made = [form % row for row in fetched(connection, chunk.query(line), *chunk.where[1])]
+    return len(made), "".join(made).encode()
+
+
+def _sqlite_line(chunk: Chunk) -> list[str]:
+    """The numbers of the position, and all that follows them. Texts are looked at one by one in those lines
+    only where one must be quoted or begins like a formula: in all it would take as long as all the rest.
+    """
+    relation = chunk.wanted.relation
+    numbers = [column for column, kind in parts(relation) if kind is not str]
+    names = [column for column, kind in parts(relation) if kind is str]
+    texts = [*names, *(field.source for field in relation.fields if _is_text(field))]
+    phones = [field.source for field in relation.fields if field.kind == "number"]
+    others = [text for text in texts if text not in phones]
+    is_special = " OR ".join(
+        [
+            f"{_printed('%s' * len(texts), texts)} GLOB '{_SPECIAL}'",
+            f"{_printed(f'{_MARK}%s' * len(others), others)} GLOB '*{_MARK}[{BEGINS}]*'",
+            *(f"{phone} GLOB '*[^{NUMBERS}]*'" for phone in phones),
+        ]
+    )
+    special, plain = (_behind_numbers(chunk, names, is_special=each) for each in (True, False))
+    return [*numbers, f"CASE WHEN {is_special} THEN {special} ELSE {plain} END"]
+
+
+def _behind_numbers(chunk: Chunk, names: Sequence[str], *, is_special: bool) -> str:
+    """The rest of the position, which is always quoted, and the columns."""
+    fields = chunk.wanted.relation.fields
+    position = " || ".join(["''", *(f"'{MARK}' || {name}" for name in names)])
+    if is_special:
+        position = _doubled(position)
+        cells = [_quoted(_cell(field, chunk), field) for field in fields]
+    else:
+        cells = [_written(field, chunk) for field in fields]
+    return _printed(f'%s"{",%s" * len(cells)}', [position, *cells])
+
+
+def _cell(field: Field, chunk: Chunk) -> str:
+    """The SQL of a column, of which a spreadsheet takes nothing for a formula: as `as_text` has it."""
+    cell, text = _written(field, chunk), field.source
+    if not _is_text(field):
+        return cell
+    if chunk.dialect == "postgresql":
+        first, is_no_number = "ascii", f"~ '[^{NUMBERS}]'"
+    else:
+        first, is_no_number = "unicode", f"GLOB '*[^{NUMBERS}]*'"
+    # Looked at in each cell, of which nearly none begins so: a pattern would take longer to see that.
+    is_formula = f"{first}({text}) IN ({_BEGINS}) AND {text} {is_no_number}"
+    return f"CASE WHEN {is_formula} THEN '''' || {cell} ELSE {cell} END"
+
+
+def _quoted(cell: str, field: Field) -> str:
+    """The cell with quotes around it where its text needs them."""
+    if not _is_text(field):
+        return cell
+    return f"CASE WHEN {field.source} GLOB '{_SPECIAL}' THEN '\"' || {_doubled(cell)} || '\"' ELSE {cell} END"
+
+
+def _is_text(field: Field) -> bool:
+    return field.kind not in ("int", "float", "bool", "time")
+
+
+def _doubled(text: str) -> str:
+    return f"replace({text}, '\"', '\"\"')"
+
+
+def _printed(form: str, values: Sequence[str]) -> str:
+    """Of what is not there `%s` makes nothing."""
+    return f"printf('{form}', {', '.join(values)})"
+
+
+def _written(field: Field, chunk: Chunk) -> str:
+    """The SQL of a column."""
+    match field.kind:
+        case "time" if chunk.dialect == "postgresql":
+            moment = f"to_timestamp({field.source})::timestamptz(3)"
+            return f"""to_char({moment}, 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"')"""
+        case "bool":
+            return f"CASE WHEN {field.source} THEN 'true' WHEN NOT {field.source} THEN 'false' END"
+        case "number" | "free" if chunk.wanted.numbers:
+            return field.source
+    return shown(field, chunk.dialect)

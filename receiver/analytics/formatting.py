@@ -1,0 +1,115 @@
+"""Numbers, periods and names as people read them."""
+
+from datetime import UTC, datetime
+from typing import Literal
+
+from receiver.analytics.calendar import Calendar
+from receiver.analytics.intervals import Share
+from receiver.analytics.query import Question
+from receiver.analytics.rollup_parts import Basis
+
+NOTHING = "–"
+
+BASIS: dict[Basis, str] = {"created": "by creation", "finished": "by finish", "started": "by start"}
+
+_TO_THE_MINUTE = "%Y-%m-%d %H:%M"
+_MOST_NAME = 40
+_LAST_KNOWN = 0x04FF
+"""The last character of Cyrillic: what comes later is not in every font."""
+
+
+def count(number: float) -> str:
+    """A whole number: 12,345."""
+    return f"{number:,.0f}"
+
+
+def short_count(number: int) -> str:
+    """In four characters at most: 999, 1.2k, 12k, 3.4M."""
+    for factor, letter in ((1_000_000, "M"), (1_000, "k")):
+        value = number / factor
+        if value >= 0.9995:
+            return (f"{value:.1f}" if value < 9.95 else f"{value:.0f}") + letter
+    return str(number)
+
+
+def brief(number: int) -> str:
+    """A count, in full where that is short: 12,345, 120k."""
+    return count(number) if number < 100_000 else short_count(number)
+
+
+def number(value: float | None) -> str:
+    """As short as it can be: 3, 2.5."""
+    return NOTHING if value is None else f"{value:g}"
+
+
+def percent(value: float | None) -> str:
+    """A share: 63.2 %."""
+    return NOTHING if value is None else f"{100 * value:.1f} %"
+
+
+def interval(share: Share) -> str:
+    """Its 95 % interval: 62.1–64.3 %."""
+    return NOTHING if share.low is None or share.high is None else _between(share.low, share.high)
+
+
+def _between(low: float, high: float) -> str:
+    return f"{100 * low:.1f}–{100 * high:.1f} %"
+
+
+def rate(share: Share) -> str:
+    """A share with its interval."""
+    return f"{percent(share.value)} ({interval(share)})" if share.n else NOTHING
+
+
+def duration(seconds: float | None) -> str:
+    """With two digits: 5.8 s, 12 min, 1.5 h."""
+    if seconds is None:
+        return NOTHING
+    units = ((1, 120, "s"), (60, 7200, "min"), (3600, 172_800, "h"), (86_400, float("inf"), "days"))
+    size, unit = next((size, unit) for size, most, unit in units if seconds < most)
+    return f"{seconds / size:.2g} {unit}" if seconds / size < 10 else f"{seconds / size:.0f} {unit}"
+
+
+def name(text: str) -> str:
+    """A name from outside, cut, without what a font may not have."""
+    plain = "".join(each if each.isprintable() and ord(each) <= _LAST_KNOWN else "?" for each in text)
+    return plain if len(plain) <= _MOST_NAME else f"{plain[: _MOST_NAME - 1]}…"
+
+
+def whose(question: Question) -> str:
+    """Of which account and queue."""
+    account = f"account {name(question.account)}" if question.account is not None else "all accounts"
+    queue = f"queue {name(question.queue_id)}" if question.queue_id is not None else "all queues"
+    return f"{account}, {queue}"
+
+
+def period(calendar: Calendar, since: float | None, until: float | None) -> str:
+    """From when to when, by the zone's clocks; the last day is in it."""
+    in_days = all(_begins_day(calendar, at) for at in (since, until) if at is not None)
+    form = "%Y-%m-%d" if in_days else _TO_THE_MINUTE
+    first = None if since is None else f"{_local(calendar, since):{form}}"
+    last = None if until is None else f"{_local(calendar, until - in_days):{form}}"
+    if first is None:
+        return "all time" if last is None else f"to {last}"
+    if last is None:
+        return f"from {first} on"
+    return first if in_days and first == last else f"{first} to {last}"
+
+
+def _begins_day(calendar: Calendar, at: float) -> bool:
+    return calendar.day(at - 1) < calendar.day(at)
+
+
+def _local(calendar: Calendar, at: float) -> datetime:
+    return datetime.fromtimestamp(at + calendar.offset(at), UTC)
+
+
+def moment(calendar: Calendar, at: float) -> str:
+    """A moment by the zone's clocks, to the minute."""
+    return f"{_local(calendar, at):{_TO_THE_MINUTE}}"
+
+
+def basis_of(counts: Literal["tasks", "attempts"], basis: Basis) -> str:
+    """What is counted, and under which moment."""
+    of_task = " of their task" if counts == "attempts" and basis != "started" else ""
+    return f"{counts} {BASIS[basis]}{of_task}"

@@ -1,0 +1,119 @@
+"""What can be asked of the figures."""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BeforeValidator, Field, StringConstraints, WithJsonSchema, create_model
+
+from receiver.analytics.measures import FIGURES, Figure
+from receiver.analytics.query import SLICES, Dimension
+from receiver.http.endpoint import Asked
+from receiver.http.params import Account, QueueId
+from receiver.http.values import Word
+
+_LONG, _SHORT = "(0[13578]|1[02])-(0[1-9]|[12][0-9]|3[01])", "(0[469]|11)-(0[1-9]|[12][0-9]|30)"
+_DAY = f"20[0-9]{{2}}-({_LONG}|{_SHORT}|02-(0[1-9]|1[0-9]|2[0-8]))"
+_BOUND = f"^{_DAY}(T([01][0-9]|2[0-3]):00:00Z)?$"
+"""As the document puts it, a little too narrow: whoever keeps to it is understood."""
+
+Bound = Annotated[
+    str,
+    StringConstraints(max_length=40),
+    WithJsonSchema({"type": "string", "pattern": _BOUND}),
+]
+"""A day of the zone, or a moment on a full hour. What else it must be `read_period` says, with an example."""
+
+Zone = Annotated[str, StringConstraints(min_length=1, max_length=60)]
+_SINCE, _UNTIL = "2026-03-01", "2026-03-31"
+
+
+class ScopeQuery(Asked):
+    """Of which tasks."""
+
+    zone: Zone | None = Field(
+        None,
+        description="The time zone of days and hours; default: that in which the receiver counts days.",
+        examples=["Europe/Moscow"],
+    )
+    since: Bound | None = Field(
+        None, description="From this day of the zone, or this full hour, on.", examples=[_SINCE]
+    )
+    until: Bound | None = Field(
+        None,
+        description="To the end of this day, or to this full hour.",
+        examples=[_UNTIL],
+    )
+    account: Account = None
+    queue_id: QueueId = None
+
+
+def _joined(value: object) -> object:
+    return (
+        value if isinstance(value, str) else ",".join(map(str, value)) if isinstance(value, list) else value
+    )
+
+
+def _pattern(dimensions: tuple[Dimension, ...]) -> str:
+    """Any of place and time, then what one slice has; empty: one row."""
+    plain = "|".join(each for each in dimensions if each not in SLICES)
+    by_slice: dict[str, list[str]] = {}
+    for each in dimensions:
+        if each in SLICES:
+            by_slice.setdefault(SLICES[each], []).append(each)
+    sliced = "|".join(f"({'|'.join(some)})(,({'|'.join(some)}))*" for some in by_slice.values())
+    first = f"({plain})(,({plain}))*"
+    return f"^({first}|{first},({sliced})|{sliced})?$" if sliced else f"^({first})?$"
+
+
+def figure_query(figure: Figure) -> type[ScopeQuery]:
+    """The parameters of one figure."""
+    by = Annotated[
+        str,
+        BeforeValidator(_joined),
+        StringConstraints(max_length=200),
+        WithJsonSchema({"type": "string", "pattern": _pattern(figure.by)}),
+    ]
+    names = ", ".join(f"`{each}`" for each in figure.by)
+    default = ",".join(figure.default_by)
+    fields: dict[str, Any] = {
+        "by": (
+            by | None,
+            Field(
+                None,
+                description=f"What rows are told apart by, separated by commas: {names}. "
+                + (f"Default: `{default}`." if default else "Default: nothing, one row."),
+                examples=[default or "day,queue"],
+            ),
+        ),
+        "basis": (
+            Literal[figure.basis] | None,
+            Field(
+                None,
+                description="By which moment: of the task's creation, of its end, of the attempt's start. "
+                f"Default: `{figure.basis[0]}`.",
+                examples=[figure.basis[0]],
+            ),
+        ),
+    }
+    return create_model(f"{figure.name.title()}Query", __base__=ScopeQuery, **fields)
+
+
+class ComparisonQuery(ScopeQuery):
+    """What is compared: the tasks that the parameters name, and those that differ as `than_…` says."""
+
+    figure: Literal["success", "attempts", "yield", "health"] = Field(
+        "success", description="Whose shares are compared.", examples=["success"]
+    )
+    basis: Literal["created", "finished"] = Field(
+        "created", description="By which moment.", examples=["created"]
+    )
+    than_since: Bound | None = Field(
+        None, description="The other period's first day.", examples=["2026-02-01"]
+    )
+    than_until: Bound | None = Field(
+        None, description="The other period's last day.", examples=["2026-02-28"]
+    )
+    than_account: Word | None = Field(None, description="The other account.", examples=["second"])
+    than_queue_id: Word | None = Field(None, description="The other queue.", examples=["18"])
+
+
+FIGURE_QUERIES = {figure.name: figure_query(figure) for figure in FIGURES.values()}

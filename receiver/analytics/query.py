@@ -1,0 +1,115 @@
+"""What can be asked of the sums: which tasks, of what time, by what they are told apart."""
+
+from collections.abc import Sequence
+from datetime import UTC, date, datetime, timedelta
+from typing import Literal, get_args
+
+from receiver.analytics.calendar import Calendar
+from receiver.analytics.rollup_parts import Basis, Slice
+from receiver.domain.frozen_record import shape
+from receiver.errors import InputError
+
+Dimension = Literal[
+    "account",
+    "queue",
+    "day",
+    "week",
+    "month",
+    "hour",
+    "weekday",
+    "attempt",
+    "gap",
+    "reason",
+    "leg",
+    "word",
+    "extension",
+    "value",
+]
+DIMENSIONS: tuple[Dimension, ...] = get_args(Dimension)
+
+SLICES: dict[Dimension, Slice] = {
+    "attempt": "attempt",
+    "gap": "attempt",
+    "reason": "reason",
+    "leg": "reason",
+    "extension": "extension",
+    "word": "word",
+}
+"""What is not of the task's place and time is kept in slices, of which one answer reads one. `value` is that
+of a slice of durations.
+"""
+
+_YEARS = range(1970, 2100)
+"""More would take long to be looked through for changes of the clocks."""
+
+WEEKDAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
+
+
+@shape(frozen=True, slots=True)
+class Question:
+    """`since`, `until`: epoch seconds, from the one to before the other; None: from the first, to the last.
+    `account`, `queue_id`: only theirs.
+    """
+
+    basis: Basis
+    calendar: Calendar
+    by: tuple[Dimension, ...] = ()
+    since: float | None = None
+    until: float | None = None
+    account: str | None = None
+    queue_id: str | None = None
+    slice: Slice = "all"
+
+
+def slice_of(by: Sequence[Dimension]) -> Slice:
+    """The slice that these dimensions are read from. Raises InputError where there is none that has all."""
+    slices = {SLICES[each]: each for each in by if each in SLICES}
+    if "word" in slices:
+        slices.pop("reason", None)  # words are counted under the reasons that they were taken for
+    if len(slices) > 1:
+        named = " and ".join(repr(each) for each in slices.values())
+        message = f"{named} are not counted together: ask for one at a time, or export the attempts"
+        raise InputError("by", message)
+    return next(iter(slices), "all")
+
+
+def read_by(text: str, allowed: Sequence[Dimension]) -> tuple[Dimension, ...]:
+    """Dimensions, separated by commas. Raises InputError."""
+    names = [name.strip() for name in text.split(",") if name.strip()]
+    unknown = [name for name in names if name not in allowed]
+    if unknown:
+        raise InputError("by", f"{unknown[0]!r} is none of {', '.join(allowed)}")
+    return tuple(each for each in DIMENSIONS if each in names)
+
+
+def read_period(
+    since: str | None, until: str | None, calendar: Calendar, prefix: str = ""
+) -> tuple[float | None, float | None]:
+    """Two bounds of time: days of the zone (that of `until` is in), or moments on a full hour of it.
+    `prefix`: of the fields' names. Raises InputError, also where the end does not come behind the beginning.
+    """
+    first = _bound(f"{prefix}since", since, calendar)
+    end = _bound(f"{prefix}until", until, calendar, is_end=True)
+    if first is not None and end is not None and end <= first:
+        message = f"the period ends before it begins: give one later than `{prefix}since`"
+        raise InputError(f"{prefix}until", message)
+    return first, end
+
+
+def _bound(field: str, text: str | None, calendar: Calendar, *, is_end: bool = False) -> float | None:
+    if text is None:
+        return None
+    try:
+        day = None if "T" in text or ":" in text else date.fromisoformat(text)
+        moment = datetime.fromisoformat(text.replace(" ", "+"))
+        if moment.year not in _YEARS:
+            raise ValueError
+    except ValueError:
+        message = "a day such as 2026-03-01, or a moment such as 2026-03-01T09:00:00Z; from 1970 to 2099"
+        raise InputError(field, message) from None
+    if day is not None:
+        return calendar.starts(day + timedelta(days=1 if is_end else 0))
+    at = moment.replace(tzinfo=moment.tzinfo or UTC).timestamp()
+    if (at + calendar.offset(at)) % 3600:
+        raise InputError(field, f"outcomes are counted by the hour: give a full hour of {calendar.name}")
+    return at

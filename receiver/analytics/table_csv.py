@@ -1,0 +1,42 @@
+"""A figure as a plain table: one value a cell, for CSV and for tables that people read."""
+
+import csv
+import io
+from collections.abc import Iterator, Mapping, Sequence
+
+from receiver.analytics.formulas import as_text
+from receiver.analytics.intervals import Share
+from receiver.analytics.report import Report, Value
+
+Cell = str | int | float | None
+
+
+def header(report: Report) -> list[str]:
+    """The names of all cells: a share is four of them."""
+    return [*report.question.by, *(name for name, _ in _cells(report.total))]
+
+
+def rows(report: Report) -> Iterator[list[Cell]]:
+    """The cells of each line."""
+    for line in report.lines:
+        yield [*map(as_text, line.key), *(cell for _, cell in _cells(line.values))]
+
+
+def as_csv(report: Report) -> str:
+    """Header and lines, RFC 4180; a spreadsheet takes no name for a formula."""
+    text = io.StringIO()
+    writer = csv.writer(text)
+    writer.writerow(header(report))
+    writer.writerows(rows(report))
+    return text.getvalue()
+
+
+def _cells(values: Mapping[str, Value]) -> Sequence[tuple[str, Cell]]:
+    cells: list[tuple[str, Cell]] = []
+    for name, value in values.items():
+        if isinstance(value, Share):
+            cells += [(name, value.value), (f"{name}_low", value.low), (f"{name}_high", value.high)]
+            cells.append((f"{name}_n", value.n))
+        else:
+            cells.append((name, value))
+    return cells

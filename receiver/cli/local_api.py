@@ -1,0 +1,75 @@
+"""Commands that read ask what /v1 asks: the same handlers, on the same store, without HTTP."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from pathlib import Path
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ValidationError
+
+from receiver.domain.fields import FieldReader
+from receiver.domain.hooks import HookSigner
+from receiver.errors import InputError
+from receiver.http.context import ApiParts
+from receiver.http.endpoint import Asked, Call
+from receiver.http.problems import input_error
+from receiver.maintenance.schema import create_tables
+from receiver.runtime.clock import WallClock
+from receiver.settings.settings import load_settings
+from receiver.storage.engine import Store
+
+_OPTIONS = {"queue_id": "queue"}
+"""Fields that are asked for by an option of another name."""
+
+Answer = TypeVar("Answer", bound=BaseModel)
+Query = TypeVar("Query", bound=Asked)
+
+
+def ask(
+    handler: Callable[[Call[Any, Any]], Awaitable[Answer]],
+    query: Asked,
+    path: Mapping[str, str],
+    config: Path | None,
+    *,
+    numbers: bool = False,
+    body: Asked | None = None,
+) -> Answer:
+    """The handler's answer. Raises what the handler raises."""
+    settings = load_settings(config)
+    store = Store(settings.store)
+    create_tables(store)
+    clock = WallClock(settings.clock_speed, settings.clock_origin)
+    signer, accounts = HookSigner(settings.signing_keys), tuple(settings.accounts)
+    fields = FieldReader(settings.aliases)
+    parts = ApiParts(store, signer, settings.hook_root, accounts, clock, settings.fold, fields)
+    scopes = frozenset({"read", "subscribe", "numbers"} if numbers else {"read", "subscribe"})
+
+    async def call() -> Answer:
+        return await handler(Call(parts, scopes, path, query, body))
+
+    try:
+        return asyncio.run(call())
+    finally:
+        store.close()
+
+
+def query_of(shape: type[Query], **given: Any) -> Query:
+    """The query, from options that were given. Raises InputError that names the option."""
+    try:
+        return shape.model_validate(
+            {name: _as_asked(value) for name, value in given.items() if value is not None}
+        )
+    except ValidationError as error:
+        found = input_error(error, shape)
+        option = "--" + _OPTIONS.get(found.field, found.field).replace("_", "-")
+        raise InputError(option, found.problem) from None
+
+
+def _as_asked(value: Any) -> Any:
+    """A flag as a URL says it."""
+    return str(value).lower() if isinstance(value, bool) else value
+
+
+def plain(answer: BaseModel) -> Any:
+    """An answer as /v1 would send it."""
+    return answer.model_dump(mode="json")

@@ -1,0 +1,134 @@
+"""Figures for the terminal: shares with their intervals, bars, and a map of hours."""
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+
+from rich.box import SIMPLE_HEAD
+from rich.table import Table
+from rich.text import Text
+
+from receiver.analytics.intervals import Share
+from receiver.analytics.query import WEEKDAYS
+from receiver.analytics.report import FEW, Line, Report, Value
+
+_WIDTH = 16
+_EIGHTHS = " ▏▎▍▌▋▊▉█"
+_HOURS = range(24)
+_NAME = 12
+"""Columns that a longer name has at least."""
+_WIDE, _WIDEST = 100, 130
+"""Columns of a terminal that has room for bars; and for the interval of each of several shares."""
+
+
+def cell(value: Value, counted: Collection[Value] = (), *, brief: bool = False) -> Text | int | float | None:
+    """A value as people read it; a share of few is dim, and says of how many where nothing beside it does.
+    `brief`: without its interval.
+    """
+    if not isinstance(value, Share):
+        return _number(value)
+    if value.value is None or value.low is None or value.high is None:
+        return Text("–", "dim")
+    text = f"{value.value:.1%}"
+    if not brief:
+        text += f" {value.low * 100:.0f}–{value.high * 100:.0f}"
+        text += "" if value.n in counted else f" n={value.n}"
+    return Text(text, "dim" if value.n < FEW else "")
+
+
+def _number(value: int | float | None) -> int | float | None:
+    """A float with three digits, and without its point where it is whole."""
+    if not isinstance(value, float):
+        return value
+    short = float(f"{value:.3g}")
+    return int(short) if short.is_integer() else short
+
+
+def bar(part: float | None, width: int = _WIDTH) -> Text:
+    """A bar of this part of the width."""
+    if part is None:
+        return Text("")
+    eighths = round(min(max(part, 0.0), 1.0) * width * 8)
+    whole, rest = divmod(eighths, 8)
+    return Text("█" * whole + (_EIGHTHS[rest] if rest else ""), "cyan")
+
+
+def list_of(report: Report) -> tuple[list[str], list[list[object]]]:
+    """The total alone: a row for each of its values, with what it means."""
+    about = {each.name: each.about for each in report.figure.columns}
+    about |= {each.name: each.about for each in report.figure.quantiles}
+    rows: list[list[object]] = []
+    for name, value in report.total.items():
+        quantile, _, part = name.rpartition("_")
+        rows.append(
+            [name.replace("_", " "), cell(value), about.get(name) or f"{about[quantile]} {_PARTS[part]}"]
+        )
+    return ["", "value", "means"], rows
+
+
+_PARTS = {"n": "How many.", "p50": "Median.", "p90": "Nine of ten are no more."}
+
+
+def table_of(report: Report, width: int) -> Table:
+    """Lines and their total, for a terminal of that width; a bar behind the one share that there is."""
+    names = list(report.total)
+    shares = [name for name in names if isinstance(report.total[name], Share)]
+    share = shares[0] if len(shares) == 1 and width >= _WIDE else None
+    table = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0), header_style="bold")
+    for at, dimension in enumerate(report.question.by):
+        # A name may be of any length: in several lines it leaves room for the numbers.
+        is_long = max((len(line.key[at]) for line in report.lines), default=0) > _NAME
+        least = _NAME if is_long else None
+        most = least if width < _WIDE else None
+        table.add_column(dimension, no_wrap=not is_long, overflow="fold", width=most, min_width=least)
+    for name in names:
+        head, is_share = name.replace("_", "\n"), name in shares
+        table.add_column(head, justify="right", no_wrap=is_share, overflow="fold", min_width=5)
+    if share:
+        table.add_column("", no_wrap=True)
+
+    def add(key: Sequence[str], values: Mapping[str, Value]) -> None:
+        counted = {value for value in values.values() if not isinstance(value, Share)}
+        brief = len(shares) > 1 and width < _WIDEST
+        cells = [cell(value, counted, brief=brief) for value in values.values()]
+        part = values[share] if share else None
+        tail = [bar(part.value)] if isinstance(part, Share) else []
+        row = [*(Text(text or "–") for text in key), *map(_as_text, cells), *tail]
+        table.add_row(*row)
+
+    for line in report.lines:
+        add(line.key, line.values)
+    add(["all", *[" "] * (len(report.question.by) - 1)], report.total)
+    return table
+
+
+def _as_text(value: object) -> Text:
+    return value if isinstance(value, Text) else Text("–" if value is None else str(value))
+
+
+def map_of_hours(lines: Iterable[Line], hour_at: int, weekday_at: int) -> list[Text]:
+    """Weekdays by hours: the yield in per cent; dim where there are few, a dot where there is nothing."""
+    shares: dict[tuple[str, str], Share] = {}
+    for line in lines:
+        value = line.values["yield"]
+        if isinstance(value, Share):
+            shares[line.key[weekday_at], line.key[hour_at]] = value
+    rows = [Text("      " + "".join(f"{hour:3}" for hour in _HOURS), "bold")]
+    for number, name in enumerate(WEEKDAYS, start=1):
+        cells = (shares.get((f"{number} {name}", f"{hour:02}")) for hour in _HOURS)
+        rows.append(Text.assemble((f"  {name} ", "bold"), *map(_hour, cells)))
+    return rows
+
+
+def _hour(share: Share | None) -> tuple[str, str]:
+    if share is None or share.value is None:
+        return "  ·", "dim"
+    return f"{share.value * 100:3.0f}", "dim" if share.n < FEW else _shade(share.value)
+
+
+def _shade(value: float) -> str:
+    """Brighter and bolder for more; the number is there for whoever sees no difference."""
+    return ("bright_black", "white", "bold white", "bold cyan")[min(3, int(value * 5))]
+
+
+def wide_enough(days: Sequence[str], most: int) -> str:
+    """The unit of time in which so many days make no more than so many rows."""
+    return "day" if len(days) <= most else "week" if len(days) <= most * 7 else "month"

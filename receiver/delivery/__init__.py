@@ -1,1 +1,0 @@
-"""Outcomes to subscribers: signed deliveries from the outbox, in order, tried again for days."""

@@ -1,0 +1,1 @@
+"""What endpoints share: their declaration, dispatch, tokens, paging, problems and OpenAPI."""

@@ -1,0 +1,214 @@
+"""The OpenAPI document, made from the table of endpoints."""
+
+import re
+from collections.abc import Sequence
+from importlib.metadata import version
+
+from pydantic import BaseModel
+from pydantic.json_schema import JsonSchemaMode, models_json_schema
+
+from receiver.http.endpoint import Endpoint
+from receiver.http.examples import example_of
+from receiver.http.media import JSON
+from receiver.http.problems import RETRY_AFTER_S
+from receiver.http.schemas import ProblemAnswer
+from receiver.http.tokens import SCOPES
+from receiver.http.values import Json
+
+_REFS = "#/components/schemas/{model}"
+
+PATH_PARAMETERS = {
+    "account": ("The account's name.", "main"),
+    "key": ("Our ref, or the vendor's task id.", "5f1d8a0c9be64a7e8f20b1c3d4e5f607"),
+    "queue_id": ("The vendor's id of the queue.", "17"),
+    "subscription": ("The subscription's id.", "sub_1f0c9be64a7e8f20"),
+    "message": ("The message's seq.", "4711"),
+    "chart": ("The name of the chart.", "trend"),
+    "id": ("The delivery's id.", "019ca8d1e5f0a1b2c3d4e5f60718293a"),
+    "relation": ("What is exported.", "tasks"),
+}
+_PROBLEMS = {
+    "400": (
+        "BadInput",
+        "Something that was asked cannot be used; `field` names it.",
+        "bad_input",
+        "limit: Input should be less than or equal to 500",
+        "limit",
+    ),
+    "401": (
+        "Unauthorized",
+        "No token, or one that is not accepted.",
+        "unauthorized",
+        "send a token that is not revoked: Authorization: Bearer rcv_…",
+        None,
+    ),
+    "403": (
+        "Forbidden",
+        "The token lacks the scope that the message names.",
+        "forbidden",
+        "this needs a token with the scope 'read'",
+        None,
+    ),
+    "404": (
+        "NotFound",
+        "There is no such thing.",
+        "not_found",
+        "the account has no such queue: they are listed in /v1/queues",
+        None,
+    ),
+    "501": (
+        "NotInstalled",
+        "The receiver was installed without what this needs; the message says how to install it.",
+        "not_installed",
+        "Parquet needs pyarrow: pip install 'receiver[analytics]'",
+        None,
+    ),
+    "503": (
+        "Unavailable",
+        "The store cannot answer now (`unavailable`), too many long answers are being made (`too_many`), or "
+        "this one took too long (`too_slow`); try again after `Retry-After` seconds.",
+        "unavailable",
+        f"the store cannot answer now: try again in {RETRY_AFTER_S} seconds",
+        None,
+    ),
+}
+_RARE = ("501",)
+"""Statuses that only those endpoints answer with that say so."""
+
+_HEADERS = {
+    "401": ("WWW-Authenticate", {"type": "string", "examples": ["Bearer"]}, "How to be let in."),
+    "503": ("Retry-After", {"type": "integer", "examples": [RETRY_AFTER_S]}, "Seconds."),
+}
+
+
+def openapi(endpoints: Sequence[Endpoint]) -> Json:
+    """The document, OpenAPI 3.1."""
+    schemas = _schemas(endpoints)
+    paths: dict[str, Json] = {}
+    for endpoint in endpoints:
+        paths.setdefault(endpoint.path, {})[endpoint.method.lower()] = _operation(endpoint, schemas)
+    scopes = "; ".join(f"`{scope}`: {text}" for scope, text in SCOPES.items())
+    return {
+        "openapi": "3.1.0",
+        "info": {
+            "title": "Callback receiver",
+            "version": version("receiver"),
+            "description": "What is known of callback tasks, and how it is known. Moments are ISO 8601, UTC. "
+            "A parameter that an endpoint does not name is refused.",
+        },
+        "paths": paths,
+        "components": {
+            "schemas": schemas,
+            "responses": {
+                _PROBLEMS[status][0]: _problem(status)
+                for status in _PROBLEMS
+                if any(status in _statuses(each) for each in endpoints)
+            },
+            "securitySchemes": {
+                "token": {"type": "http", "scheme": "bearer", "description": f"A token's scopes: {scopes}."}
+            },
+        },
+    }
+
+
+def _schemas(endpoints: Sequence[Endpoint]) -> dict[str, Json]:
+    answers = {each.response for each in endpoints if not isinstance(each.response, str)} | {ProblemAnswer}
+    bodies = {each.body for each in endpoints if each.body}
+    models: list[tuple[type[BaseModel], JsonSchemaMode]] = [(model, "serialization") for model in answers]
+    models += [(model, "validation") for model in bodies]
+    _, made = models_json_schema(models, ref_template=_REFS)
+    schemas: dict[str, Json] = made["$defs"]
+    return dict(sorted(schemas.items()))
+
+
+def _operation(endpoint: Endpoint, schemas: dict[str, Json]) -> Json:
+    in_path = [
+        _path_parameter(name, endpoint.choices.get(name, ()))
+        for name in re.findall(r"{(\w+)}", endpoint.path)
+    ]
+    operation: Json = {
+        "operationId": _operation_id(endpoint),
+        "summary": endpoint.summary,
+        "description": endpoint.description,
+        "security": [{"token": [endpoint.scope]}],
+        "parameters": [*in_path, *_query_parameters(endpoint.query)],
+        "responses": {
+            "200": _answer(endpoint, schemas),
+            **{
+                status: {"$ref": f"#/components/responses/{_PROBLEMS[status][0]}"}
+                for status in _statuses(endpoint)
+            },
+        },
+    }
+    if endpoint.body:
+        operation["requestBody"] = {"required": True} | _json(endpoint.body, schemas)
+    return operation
+
+
+def _statuses(endpoint: Endpoint) -> list[str]:
+    """The statuses of its problems."""
+    is_there = {"404": "{" in endpoint.path} | {status: status in endpoint.problems for status in _RARE}
+    return [status for status in _PROBLEMS if is_there.get(status, True)]
+
+
+def _operation_id(endpoint: Endpoint) -> str:
+    return re.sub(r"\W+", "_", f"{endpoint.method.lower()} {endpoint.path.removeprefix('/v1/')}").strip("_")
+
+
+def _answer(endpoint: Endpoint, schemas: dict[str, Json]) -> Json:
+    others = {media: {"schema": {"type": "string"}} for media in endpoint.media if media != JSON}
+    if isinstance(endpoint.response, str):
+        return {"description": endpoint.response, "content": others}
+    content = _json(endpoint.response, schemas)["content"] | others
+    return {"description": _first_line(endpoint.response), "content": content}
+
+
+def _json(model: type[BaseModel], schemas: dict[str, Json]) -> Json:
+    schema = {"$ref": _REFS.format(model=model.__name__)}
+    return {"content": {JSON: {"schema": schema, "example": example_of(schema, schemas)}}}
+
+
+def _path_parameter(name: str, choices: Sequence[str]) -> Json:
+    text, example = PATH_PARAMETERS[name]
+    shape = {"enum": list(choices)} if choices else {"minLength": 1}
+    schema = {"type": "string", **shape, "examples": [example]}
+    return {"name": name, "in": "path", "required": True, "description": text, "schema": schema}
+
+
+def _query_parameters(model: type[BaseModel]) -> list[Json]:
+    properties: dict[str, Json] = model.model_json_schema().get("properties", {})
+    return [
+        {"name": name, "in": "query", "required": False}
+        | {key: text for key, text in schema.items() if key == "description"}
+        | {"schema": _given(schema)}
+        for name, schema in properties.items()
+    ]
+
+
+def _given(schema: Json) -> Json:
+    """The schema of a parameter that is there: a parameter is left out, never null."""
+    left = {key: value for key, value in schema.items() if key not in ("title", "description", "anyOf")}
+    if left.get("default", 0) is None:
+        del left["default"]
+    shapes = [shape for shape in schema.get("anyOf", []) if shape != {"type": "null"}]
+    for shape in shapes[:1]:
+        left |= shape if len(shapes) == 1 else {"anyOf": shapes}
+    return {key: value for key, value in left.items() if key != "description"}
+
+
+def _problem(status: str) -> Json:
+    _, text, code, message, field = _PROBLEMS[status]
+    example = {"error": {"code": code, "message": message, "field": field}}
+    schema = {"$ref": _REFS.format(model=ProblemAnswer.__name__)}
+    answer: Json = {
+        "description": text,
+        "content": {JSON: {"schema": schema, "example": example}},
+    }
+    if status in _HEADERS:
+        name, kind, meaning = _HEADERS[status]
+        answer["headers"] = {name: {"description": meaning, "schema": kind}}
+    return answer
+
+
+def _first_line(model: type[BaseModel]) -> str:
+    return (model.__doc__ or "").strip().splitlines()[0]

@@ -1,0 +1,193 @@
+"""Inbound deliveries are read again with the receiver's mapping of today, a part of them in each request."""
+
+from collections import Counter
+from collections.abc import Iterable
+from contextlib import aclosing
+
+from pydantic import BaseModel, Field
+
+from receiver.domain.facts import Event, Fact, HookContent
+from receiver.http.cursor import decode, encode
+from receiver.http.endpoint import Asked, Call, Endpoint
+from receiver.http.params import SINCE, UNTIL, Account, Cursor
+from receiver.http.schemas import Account as AccountName
+from receiver.http.schemas import NextCursor
+from receiver.http.values import Moment, When
+from receiver.inbox.reread import START, Outcome, Position, Rereading, Selection
+from receiver.intake.params import Problem
+from receiver.ledger.reread import Change, ChangeKind
+
+_SCOPE = "subscribe"
+"""As the retry of what is set aside: it allows what repeats failed work."""
+
+_SHOWN = 50
+"""Changes that are told one by one in an answer."""
+
+_KIND_ABOUT = (
+    "`placed`: it names a task and did not; `moved`: it names another task; `withdrawn`: it names no task "
+    "any more; `changed`: it says something else of the same task; `problem`: only its problem is another "
+    "one, or gone."
+)
+
+
+class RereadBody(Asked):
+    """Which deliveries, and how many of them at once."""
+
+    account: Account = None
+    since: When | None = Field(None, description="Received at this moment or later.", examples=[SINCE])
+    until: When | None = Field(None, description="Received before this moment.", examples=[UNTIL])
+    problem: Problem = None
+    dry_run: bool = Field(False, description="Only say what would change.", examples=[True])
+    limit: int = Field(
+        1000,
+        ge=1,
+        le=5000,
+        description="Number of deliveries that this request reads again.",
+        examples=[1000],
+    )
+    cursor: Cursor | None = Field(
+        None, description="Go on behind the answer whose `next_cursor` this is.", examples=[None]
+    )
+
+
+class RereadCount(BaseModel):
+    """Deliveries that changed, or would."""
+
+    account: AccountName
+    event: Event = Field(examples=["after"])
+    change: ChangeKind = Field(description=_KIND_ABOUT, examples=["placed"])
+    deliveries: int = Field(examples=[12])
+
+
+class RereadChange(BaseModel):
+    """One delivery that changed, or would."""
+
+    id: str = Field(examples=["019ca8d1e5f0a1b2c3d4e5f60718293a"])
+    account: AccountName
+    event: Event = Field(examples=["after"])
+    received_at: Moment
+    change: ChangeKind = Field(examples=["placed"])
+    before: list[str] = Field(
+        description="The tasks that it was read as: a ref, or `#` and the vendor's id.", examples=[[]]
+    )
+    after: list[str] = Field(description="Those that it is read as today.", examples=[["#90210"]])
+    fields: list[str] = Field(
+        description="What else it says otherwise than before, by name.", examples=[["call", "result"]]
+    )
+    problem: str | None = Field(description="What is wrong with it today; null: nothing.", examples=[None])
+
+
+class RereadDone(BaseModel):
+    """What came of reading deliveries again."""
+
+    dry_run: bool = Field(examples=[False])
+    read: int = Field(description="Number of deliveries that were read again.", examples=[360])
+    changed: int = Field(description="Number of them that changed, or would.", examples=[12])
+    failed: int = Field(
+        description="Number of them that could not be read again because of a fault of the receiver; they "
+        "stay as they were, and its log says more.",
+        examples=[0],
+    )
+    counts: list[RereadCount]
+    changes: list[RereadChange] = Field(description=f"The first {_SHOWN} changes of this answer.")
+    next_cursor: NextCursor | None = Field(
+        description="Ask again with it for the next deliveries; null: there are no more."
+    )
+
+
+async def reread(call: Call[Asked, RereadBody]) -> RereadDone:
+    """Read some deliveries again, or only say what that would change. Raises InputError for a bad cursor."""
+    asked, parts = call.body, call.parts
+    selection = Selection(asked.account, asked.since, asked.until, asked.problem)
+    rereading = Rereading(parts.store, parts.fields, parts.clock, is_dry=asked.dry_run)
+    tally = RereadTally(_SHOWN)
+    async with aclosing(rereading.parts(selection, _position(asked.cursor), asked.limit)) as outcomes:
+        async for outcome in outcomes:
+            tally.add(outcome)
+    return tally.answer(dry_run=asked.dry_run)
+
+
+def _position(cursor: str | None) -> Position:
+    if cursor is None:
+        return START
+    at, delivery = decode(cursor, (float, str))
+    return float(at), str(delivery)
+
+
+class RereadTally:
+    """What came of all parts, with the first `shown` changes. It holds no bodies."""
+
+    def __init__(self, shown: int) -> None:
+        self._shown = shown
+        self._counts: Counter[tuple[str, str, ChangeKind]] = Counter()
+        self._changes: list[RereadChange] = []
+        self._last: Position | None = None
+        self.read = self.failed = 0
+
+    @property
+    def changed(self) -> int:
+        """Number of changed deliveries."""
+        return self._counts.total()
+
+    def add(self, outcome: Outcome) -> None:
+        """Count the part that follows."""
+        self.read += outcome.read
+        self.failed += outcome.failed
+        self._last = outcome.last
+        for change in outcome.changes:
+            delivery = change.reread.delivery
+            self._counts[delivery.account, delivery.event, change.kind] += 1
+        left = self._shown - len(self._changes)
+        self._changes += map(_change_view, outcome.changes[: max(0, left)])
+
+    def answer(self, *, dry_run: bool) -> RereadDone:
+        """All of it."""
+        names = ("account", "event", "change", "deliveries")
+        rows = ((*of, number) for of, number in sorted(self._counts.items()))
+        return RereadDone(
+            dry_run=dry_run,
+            read=self.read,
+            changed=self.changed,
+            failed=self.failed,
+            counts=[RereadCount.model_validate(dict(zip(names, row, strict=True))) for row in rows],
+            changes=self._changes,
+            next_cursor=encode(self._last) if self._last else None,
+        )
+
+
+def _change_view(change: Change) -> RereadChange:
+    delivery = change.reread.delivery
+    values = {name: getattr(delivery, name) for name in ("id", "account", "event", "received_at", "problem")}
+    tasks = {"before": _tasks(change.before), "after": _tasks(change.after)}
+    return RereadChange.model_validate(
+        values | tasks | {"change": change.kind, "fields": _fields(change.before, change.after)}
+    )
+
+
+def _tasks(hooks: Iterable[Fact]) -> list[str]:
+    return list(dict.fromkeys(fact.ref or f"#{fact.task_id}" for fact in hooks))
+
+
+def _fields(before: Iterable[Fact], after: Iterable[Fact]) -> list[str]:
+    """Names of what is said otherwise, where each of the two is one event."""
+    was, now = ([fact.said for fact in hooks] for hooks in (before, after))
+    if len(was) != 1 or len(now) != 1:
+        return []
+    names = HookContent.__dataclass_fields__
+    return [name for name in names if getattr(was[0], name) != getattr(now[0], name)]
+
+
+REREAD_ENDPOINT = Endpoint(
+    "POST",
+    "/v1/reread",
+    "Read deliveries again",
+    "Deliveries that came before the mapping of their fields (`[aliases]` of the settings) was right are "
+    "read again with that of the running receiver, oldest first. What they say now is added as new facts, "
+    "which supersede what was read before; a delivery that says the same is left as it is, so to ask twice "
+    "changes nothing more. Tasks are folded anew within seconds. With `dry_run` it is only said what would "
+    "change. " + _KIND_ABOUT,
+    _SCOPE,
+    RereadDone,
+    reread,
+    body=RereadBody,
+)

@@ -1,0 +1,132 @@
+"""Hooks that could not be read and tasks that could not be folded: a list of them, and a retry of all."""
+
+from typing import Annotated
+
+from pydantic import BaseModel, Field
+from sqlalchemy import Connection
+
+from receiver.domain.facts import Event
+from receiver.http.endpoint import Asked, Call, Endpoint
+from receiver.http.paging import Order, read_page
+from receiver.http.params import Account, PageQuery
+from receiver.http.schemas import Account as AccountName
+from receiver.http.schemas import NextCursor, Ref
+from receiver.http.values import Moment
+from receiver.inbox import set_aside
+from receiver.inbox.set_aside import KINDS, LISTED, Kind
+from receiver.ledger import dirty
+
+_ORDER: Order = (LISTED.c.since, LISTED.c.kind, LISTED.c.id, LISTED.c.owner)
+
+_SCOPE = "subscribe"
+"""Scope of the retry. It already allows the other action that repeats failed work, the replay of outcomes.
+`numbers` and `mint` change nothing in the receiver.
+"""
+
+
+class SetAsideQuery(PageQuery):
+    """Filters of the list."""
+
+    account: Account = None
+    kind: Kind | None = Field(
+        None,
+        description="Only hooks that could not be read (`hook`), or only tasks that could not be folded "
+        "(`task`).",
+        examples=["hook"],
+    )
+
+
+class SetAside(BaseModel):
+    """A hook that could not be read, or a task that could not be folded. Its content is not shown."""
+
+    kind: Kind = Field(examples=["hook"])
+    id: str = Field(
+        description="Of a hook: its delivery id, or a name for a batch of hooks that cannot be told apart. "
+        "Of a task: its `ref`, or `#` and the vendor's id.",
+        examples=["019ca8d1e5f0a1b2c3d4e5f60718293a"],
+    )
+    account: AccountName | None = Field(description="null for a batch of hooks that cannot be told apart.")
+    event: Event | None = Field(description="Of a hook.", examples=["after"])
+    ref: Ref | None
+    since: Moment = Field(
+        description="When the hook came; of a task: when the first of its hooks came that are not folded yet."
+    )
+    hooks: int | None = Field(
+        description="Number of hooks: 1, or more for a batch of hooks. null for a task.", examples=[1]
+    )
+    failures: int = Field(description="Number of failed attempts.", examples=[3])
+    retry_at: Moment | None = Field(description="When it is tried again; null: now.")
+    problem: str | None = Field(
+        description="The last error, and the function and line of the receiver that raised it.",
+        examples=["ValueError in read_hook, line 80"],
+    )
+
+
+class SetAsidePage(BaseModel):
+    """A page of hooks and tasks that are set aside, newest first, and the totals of all that match."""
+
+    set_aside: list[SetAside]
+    totals: dict[Kind, Annotated[int, Field(examples=[1])]] = Field(
+        description="Number of hooks and of tasks that match, on all pages."
+    )
+    next_cursor: NextCursor | None = Field(
+        description="Ask for the next page with it; null: this is the last."
+    )
+
+
+class RetriedNow(BaseModel):
+    """How many hooks and tasks are tried again now."""
+
+    hooks: int = Field(examples=[3])
+    tasks: int = Field(examples=[1])
+
+
+async def list_set_aside(call: Call[SetAsideQuery, None]) -> SetAsidePage:
+    """Return a page of the hooks and tasks that are set aside. Raises InputError for a bad cursor."""
+    return await call.parts.store.read(lambda connection: _read(connection, call.query))
+
+
+async def retry_set_aside(call: Call[Asked, None]) -> RetriedNow:
+    """Make all hooks and tasks that are set aside due now. A running receiver looks every few seconds."""
+    store = call.parts.store
+    counts = await store.read(set_aside.counts)
+    await set_aside.retry_all(store)
+    await store.write(dirty.retry_all)
+    return RetriedNow(hooks=counts.hooks, tasks=counts.tasks)
+
+
+def _read(connection: Connection, asked: SetAsideQuery) -> SetAsidePage:
+    query = set_aside.listed(asked.account, asked.kind)
+    rows, following = read_page(connection, query, _ORDER, asked)
+    counted = connection.execute(set_aside.totals(asked.account, asked.kind))
+    return SetAsidePage(
+        set_aside=[SetAside.model_validate({**row, "retry_at": row["retry_at"] or None}) for row in rows],
+        totals=dict.fromkeys(KINDS, 0) | dict(counted.all()),
+        next_cursor=following,
+    )
+
+
+SET_ASIDE_ENDPOINTS = (
+    Endpoint(
+        "GET",
+        "/v1/set-aside",
+        "List hooks and tasks that are set aside",
+        "Hooks that could not be read, and tasks that could not be folded, because of a fault of the "
+        "receiver; newest first. They are kept and tried again automatically: after a minute, then after "
+        "pauses that double up to 6 hours, and at each start of the receiver.",
+        "read",
+        SetAsidePage,
+        list_set_aside,
+        SetAsideQuery,
+    ),
+    Endpoint(
+        "POST",
+        "/v1/set-aside/retry",
+        "Retry hooks and tasks that are set aside",
+        "All of them are tried again now, of every account. A running receiver begins within seconds. Those "
+        "that fail again stay in the list.",
+        _SCOPE,
+        RetriedNow,
+        retry_set_aside,
+    ),
+)

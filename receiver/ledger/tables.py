@@ -1,0 +1,101 @@
+"""Tables of the ledger: deliveries, facts, dirty tasks and links."""
+
+from typing import Any
+
+from sqlalchemy import (
+    JSON,
+    Column,
+    Index,
+    LargeBinary,
+    Text,
+    and_,
+    text,
+)
+from sqlmodel import Field, SQLModel
+
+from receiver.storage.tables import NEVER_TWICE, SEQ, count_column, table, where_not_null
+
+_UNPLACED = and_(Column("problem").isnot(None), Column("ref").is_(None))
+
+
+class DeliveryRow(SQLModel, table=True):
+    """One authentic HTTP request that reached a hook, as it came but for its path, which holds the token."""
+
+    __tablename__ = "delivery"
+    id: str = Field(primary_key=True)
+    account: str
+    event: str
+    ref: str | None = None
+    received_at: float = Field(index=True)
+    method: str
+    query: str
+    headers: list[Any] = Field(sa_column=Column(JSON, nullable=False))
+    body: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
+    peer: str | None = None
+    problem: str | None = None
+
+    __table_args__ = (
+        where_not_null("delivery_by_problem", "problem"),
+        # Those of fixed URLs that have a problem: among them are all that name no task.
+        Index(
+            "delivery_unplaced",
+            *("account", "event", "received_at"),
+            sqlite_where=_UNPLACED,
+            postgresql_where=_UNPLACED,
+        ),
+    )
+
+
+class FactRow(SQLModel, table=True):
+    """The ledger: append-only. `said`: what was said, as JSON (see `receiver.domain.facts`)."""
+
+    __tablename__ = "fact"
+    seq: int | None = Field(default=None, sa_column=Column(SEQ, primary_key=True))
+    id: str = Field(unique=True)
+    account: str
+    ref: str | None = None
+    task_id: str | None = None
+    kind: str
+    at: float
+    said: str = Field(sa_column=Column(Text, nullable=False))
+
+    # Partial, so that SQLite cannot answer "of this task id, and without a ref" by reading all without a ref.
+    __table_args__ = (
+        where_not_null("fact_by_ref", "account", "ref"),
+        where_not_null("fact_by_task_id", "account", "task_id"),
+        NEVER_TWICE,
+    )
+
+
+class DirtyTaskRow(SQLModel, table=True):
+    """A task about which there are facts that its timeline does not hold yet. `name`: as `task.key`, but for
+    a task id that is linked to a ref. `since`: when the first of them came. One that could not be folded has
+    `failures` and a `problem`, and is tried again at `retry_at`.
+    """
+
+    __tablename__ = "dirty_task"
+    account: str = Field(primary_key=True)
+    name: str = Field(primary_key=True)
+    since: float
+    failures: int = count_column()
+    retry_at: float = Field(default=0.0, sa_column_kwargs={"server_default": text("0")})
+    problem: str | None = None
+
+    __table_args__ = (Index("dirty_task_by_turn", "retry_at", "since"),)
+
+
+class LinkRow(SQLModel, table=True):
+    """Which ref a vendor's task id belongs to, as soon as one fact has named both."""
+
+    __tablename__ = "link"
+    account: str = Field(primary_key=True)
+    task_id: str = Field(primary_key=True)
+    ref: str
+
+    __table_args__ = (Index("link_by_ref", "account", "ref"),)
+
+
+DELIVERY, FACT, LINK = table(DeliveryRow), table(FactRow), table(LinkRow)
+
+
+DIRTY_TASK = table(DirtyTaskRow)

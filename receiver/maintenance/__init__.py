@@ -1,0 +1,1 @@
+"""The schema and its upgrades, backups, retention, and gauges read from tables."""

@@ -1,0 +1,177 @@
+"""The metrics of one process, as catalogue.py declares them; known label sets begin at 0."""
+
+import platform
+from importlib.metadata import version
+
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    GCCollector,
+    Histogram,
+    Info,
+    ProcessCollector,
+    disable_created_metrics,
+)
+from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+from receiver.observability.fast_histogram import Tally
+from receiver.observability.metric_definitions import (
+    CATALOGUE,
+    DELIVERY_OUTCOMES,
+    FINISH_RESULTS,
+    PIPELINE_STAGES,
+    PREFIX,
+    Declared,
+)
+from receiver.observability.traces import Traces
+
+_QUEUE_LIMIT = 50
+
+
+class Metrics:
+    """One process's metrics in a registry of their own. `traces`: where spans go; None: nowhere."""
+
+    def __init__(self, traces: Traces | None = None) -> None:
+        self.traces = traces
+        disable_created_metrics()  # type: ignore[no-untyped-call]
+        self.registry = CollectorRegistry()
+        ProcessCollector(registry=self.registry)
+        GCCollector(registry=self.registry)
+        self._queues: set[str] = set()
+        self._intake()
+        self._lifecycle()
+        self._reconcile()
+        self._deliver()
+        self._itself()
+
+    def queue_label(self, queue_id: str | None) -> str:
+        """The queue's id while there are few queues, `other` beyond; `unknown` where there is none."""
+        if queue_id is None:
+            return "unknown"
+        if queue_id not in self._queues and len(self._queues) < _QUEUE_LIMIT:
+            self._queues.add(queue_id)
+        return queue_id if queue_id in self._queues else "other"
+
+    def intake_answered(self, event: str, outcome: str) -> None:
+        """Count an answer to a hook; on the hot path, hence without a look-up of labels."""
+        self._answered[event, outcome].inc()
+
+    def expect_queue(self, label: str) -> None:
+        """Its counters begin at 0, or the first increase would not be seen."""
+        self.tasks_opened.labels(label)
+        self.time_to_connect.labels(label)
+        for result in FINISH_RESULTS:
+            self.tasks_finished.labels(label, result)
+
+    def expect_subscription(self, subscription: str) -> None:
+        """Its counters begin at 0, or the first increase would not be seen."""
+        self.delivery_duration.labels(subscription)
+        self.delivery_end_to_end.series(subscription)
+        for outcome in DELIVERY_OUTCOMES:
+            self.delivery_attempts.labels(subscription, outcome)
+
+    def _intake(self) -> None:
+        self.intake_requests = self._counter("intake_requests")
+        known = CATALOGUE["intake_requests"].label_sets()
+        self._answered = {labels: self.intake_requests.labels(*labels) for labels in known}
+        self.intake_refused = self._counter("intake_refused")
+        self.intake_duration = self._tally("intake_request_duration_seconds").series()
+        self.hooks_in_flight = 0
+        self._gauge("intake_in_flight_requests").set_function(lambda: self.hooks_in_flight)
+        self.connections = 0
+        self._gauge("intake_connections").set_function(lambda: self.connections)
+        self.connections_closed = self._counter("intake_connections_closed")
+        self.hooks_read = self._counter("hooks_read")
+        self.intake_batch_size = self._histogram("intake_batch_size")
+        self.intake_wait = self._histogram("intake_wait_seconds")
+        self.intake_commit = self._histogram("intake_commit_seconds")
+        self.intake_payload = self._tally("intake_payload_bytes").series()
+        lag = self._tally("pipeline_lag_seconds")
+        self.durable_lag, self.reconciled_lag, self.delivered_lag = map(lag.series, PIPELINE_STAGES)
+        self.fold_failures = self._counter("fold_failures")
+
+    def _lifecycle(self) -> None:
+        self.tasks_opened = self._counter("tasks_opened")
+        self.tasks_finished = self._counter("tasks_finished")
+        self.task_attempts = self._histogram("task_attempts")
+        self.time_to_connect = self._histogram("task_time_to_connect_seconds")
+        self.anomalies = self._counter("anomalies")
+
+    def _reconcile(self) -> None:
+        self.sweeps = self._counter("reconcile_sweeps")
+        self.broken_records = self._counter("scheduler_broken_records")
+        self.drift = self._counter("drift")
+        self.lost_hooks = self._counter("lost_hooks")
+        self.expected_hooks = self._counter("expected_hooks")
+        self.last_sweep = self._gauge("reconcile_last_success_timestamp_seconds")
+        self.api_requests = self._counter("scheduler_api_requests")
+        self.api_duration = self._histogram("scheduler_api_request_duration_seconds")
+        self.api_quota = self._gauge("scheduler_api_quota_remaining")
+        self.api_clock = self._gauge("scheduler_clock_offset_seconds")
+
+    def _deliver(self) -> None:
+        self.delivery_attempts = self._counter("delivery_attempts")
+        self.delivery_duration = self._histogram("delivery_duration_seconds")
+        self.delivery_end_to_end = self._tally("delivery_end_to_end_seconds")
+
+    def _itself(self) -> None:
+        declared = CATALOGUE["build"]
+        build = Info(f"{PREFIX}{declared.name}", declared.about, registry=self.registry)
+        build.info({"version": version("receiver"), "python": platform.python_version()})
+        self.store_log = self._gauge("store_log_bytes")
+        self.worker_restarts = self._counter("worker_restarts")
+        self.lease_held = self._gauge("lease_held")
+        self.snapshot_failures = self._counter("snapshot_failures")
+        self.retention_deleted = self._counter("retention_deleted")
+        self.loop_lag = self._gauge("event_loop_lag_seconds")
+
+    def _counter(self, name: str) -> Counter:
+        declared = CATALOGUE[name]
+        counter = Counter(f"{PREFIX}{name}", declared.about, declared.labels, registry=self.registry)
+        for labels in declared.label_sets():
+            counter.labels(*labels)
+        return counter
+
+    def _gauge(self, name: str) -> Gauge:
+        declared = CATALOGUE[name]
+        return Gauge(f"{PREFIX}{name}", declared.about, declared.labels, registry=self.registry)
+
+    def _histogram(self, name: str) -> Histogram:
+        declared = CATALOGUE[name]
+        histogram = Histogram(
+            f"{PREFIX}{name}",
+            declared.about,
+            declared.labels,
+            buckets=declared.bounds,
+            registry=self.registry,
+        )
+        for labels in declared.label_sets():
+            histogram.labels(*labels)
+        return histogram
+
+    def _tally(self, name: str) -> Tally:
+        declared = CATALOGUE[name]
+        share = self.traces.share if self.traces else 1.0
+        tally = Tally(f"{PREFIX}{name}", declared.about, declared.bounds, "".join(declared.labels), share)
+        self.registry.register(tally)
+        return tally
+
+
+def family(declared: Declared) -> GaugeMetricFamily:
+    """An empty family of a gauge, for whoever computes all of it at once."""
+    return GaugeMetricFamily(f"{PREFIX}{declared.name}", declared.about, labels=declared.labels)
+
+
+class SnapshotCollector(Collector):
+    """Yields metrics that somebody else computed: a scrape runs no SQL. `families` is replaced as a whole."""
+
+    def __init__(self) -> None:
+        self.families: tuple[Metric, ...] = ()
+
+    def describe(self) -> list[Metric]:
+        return []
+
+    def collect(self) -> tuple[Metric, ...]:
+        return self.families

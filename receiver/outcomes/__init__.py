@@ -1,0 +1,1 @@
+"""What CRMs are told: events, outbox, subscriptions, formats, sender, feed and endpoints."""

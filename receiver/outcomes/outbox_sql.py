@@ -1,0 +1,123 @@
+"""The statements that write what is told of tasks, and for whom, in the transaction that folds them."""
+
+from collections import defaultdict
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any, NamedTuple
+
+import orjson
+from sqlalchemy import Connection, select
+
+from receiver.outcomes.events import Outcome, Told
+from receiver.outcomes.subscription_filter import Wish
+from receiver.outcomes.tables import MESSAGE, OUTCOME, SUBSCRIPTION
+from receiver.storage.bulk import run, write, write_values
+
+
+class Subscriber(NamedTuple):
+    """A subscription that is to be told."""
+
+    id: str
+    wish: Wish
+
+
+class Addressed(NamedTuple):
+    """An outcome for a subscription. `body_seq`: whose content is sent; `due_at`: when, at the latest."""
+
+    subscription: str
+    outcome: Outcome
+    seq: int
+    body_seq: int
+    state: str
+    due_at: float
+    made_at: float
+
+
+def told(connection: Connection, account: str, keys: Collection[str]) -> dict[str, list[Told]]:
+    """Key → what was told of the task; the content only where later news are compared with it."""
+    # The content of the others is not read, since it is the most of a row.
+    content = "CASE WHEN type IN ('task.finished', 'task.reconciled') THEN data END"
+    query = f"SELECT key, type, number, {content} FROM outcome WHERE account = ? AND key IN ?"  # noqa: S608 - our own words
+    found: dict[str, list[Told]] = defaultdict(list)
+    for key, event, number, data in run(connection, query, account, list(keys)):
+        found[key].append(Told(event, number, orjson.loads(data) if data else {}))
+    return found
+
+
+def adopt(connection: Connection, account: str, refs: Mapping[str, str]) -> None:
+    """What was told under a preliminary key belongs to the task with the ref that has become known."""
+    for key, ref in refs.items():
+        run(connection, "UPDATE outcome SET key = ? WHERE account = ? AND key = ?", ref, account, key)
+        run(connection, "UPDATE message SET key = ? WHERE account = ? AND key = ?", ref, account, key)
+
+
+_OUTCOME = ("id", "account", "key", "queue_id", "type", "number", "result", "at", "told_at", "data")
+
+
+def add_outcomes(connection: Connection, outcomes: Sequence[tuple[Outcome, float]]) -> None:
+    """Keep what is told, in the order given, each with the time at which it is."""
+    contents: dict[int, str] = {}  # events of one task mostly say the same
+    rows = []
+    for each, told_at in outcomes:
+        data = each.data
+        content = contents.get(id(data)) or contents.setdefault(id(data), orjson.dumps(data).decode())
+        about = each.id, each.account, each.key, data["queue_id"], each.type, each.number, data["result"]
+        rows.append((*about, each.at, told_at, content))
+    write_values(connection, OUTCOME, "once", _OUTCOME, rows)
+
+
+def seqs_of(connection: Connection, outcomes: Sequence[tuple[Outcome, float]]) -> dict[str, int]:
+    """Id → seq."""
+    query = "SELECT id, seq FROM outcome WHERE id IN ?"
+    return dict(map(tuple, run(connection, query, [each.id for each, _ in outcomes])))
+
+
+def subscribers(connection: Connection) -> list[Subscriber]:
+    """Whom to tell: a paused subscription, too, is told once it goes on."""
+    columns = (SUBSCRIPTION.c[name] for name in ("id", "filter", "certainty", "max_wait_s"))
+    query = select(*columns).where(SUBSCRIPTION.c.state != "disabled").order_by(SUBSCRIPTION.c.id)
+    return [
+        Subscriber(row.id, wish_of(row.filter, row.certainty, row.max_wait_s))
+        for row in connection.execute(query)
+    ]
+
+
+def wish_of(filters: Mapping[str, Any], certainty: Any, max_wait_s: float) -> Wish:
+    """A subscription's columns as a wish."""
+    values = {name: tuple(filters.get(name, ())) for name in ("accounts", "queues", "types", "results")}
+    return Wish(**values, certainty=certainty, max_wait_s=max_wait_s)
+
+
+def add_messages(connection: Connection, messages: Sequence[Addressed]) -> None:
+    """Put these into the outbox."""
+    rows = [
+        {
+            "subscription": each.subscription,
+            "outcome_seq": each.seq,
+            "body_seq": each.body_seq,
+            "replay": 0,
+            "account": each.outcome.account,
+            "key": each.outcome.key,
+            "state": each.state,
+            "due_at": each.due_at,
+            "made_at": each.made_at,
+            "attempts": 0,
+        }
+        for each in messages
+    ]
+    write(connection, MESSAGE, "once", rows)
+
+
+def held(connection: Connection, account: str, keys: Collection[str]) -> list[tuple[int, str, str, str]]:
+    """Messages that wait for a proof: seq, subscription, key, the event's type."""
+    query = (
+        "SELECT message.seq, subscription, message.key, outcome.type FROM message "
+        "JOIN outcome ON outcome.seq = message.outcome_seq "
+        "WHERE message.account = ? AND message.key IN ? AND message.state = 'held'"
+    )
+    return [tuple(row) for row in run(connection, query, account, list(keys))]
+
+
+def release(connection: Connection, seqs: Sequence[int], state: str, body_seq: int, at: float) -> None:
+    """The proof is there: these are sent with its content, or dropped."""
+    query = "UPDATE message SET state = ?, body_seq = ?, due_at = ? WHERE seq IN ? AND state = 'held'"
+    run(connection, query, state, body_seq, at, list(seqs))

@@ -1,0 +1,1 @@
+"""Settings: one model of all sections, read from TOML, the environment and secret files."""

@@ -1,1 +1,0 @@
-"""The store: tables, statements, transactions. The only SQL that writes."""

@@ -1,0 +1,47 @@
+"""Findings: lost hooks, drift, anomalies."""
+
+from collections.abc import Awaitable, Callable
+
+from sqlalchemy import Connection
+
+from receiver.domain.facts import EVENTS
+from receiver.domain.timeline import ANOMALY_KINDS, DRIFT_KINDS, Category
+from receiver.http.endpoint import Call
+from receiver.http.paging import read_page
+from receiver.tasks import queries
+from receiver.tasks.params import FindingQuery, LostHookQuery
+from receiver.tasks.schemas import Finding, FindingPage
+
+KINDS: dict[Category, tuple[str, ...]] = {
+    "lost_hook": EVENTS,
+    "suspected_hook": EVENTS,
+    "drift": DRIFT_KINDS,
+    "anomaly": ANOMALY_KINDS,
+}
+
+
+def list_findings(category: Category) -> Callable[[Call[FindingQuery, None]], Awaitable[FindingPage]]:
+    """The endpoint of one category."""
+
+    async def handle(call: Call[FindingQuery, None]) -> FindingPage:
+        return await call.parts.store.read(
+            lambda connection: _read(connection, category, call.query), "heavy"
+        )
+
+    return handle
+
+
+async def list_lost_hooks(call: Call[LostHookQuery, None]) -> FindingPage:
+    """Lost hooks, or those that are only suspected to be lost."""
+    category: Category = "suspected_hook" if call.query.suspected else "lost_hook"
+    return await call.parts.store.read(lambda connection: _read(connection, category, call.query))
+
+
+def _read(connection: Connection, category: Category, asked: FindingQuery) -> FindingPage:
+    query = queries.findings(category, asked)
+    rows, following = read_page(connection, query, queries.FINDINGS_ORDER, asked)
+    counted = connection.execute(queries.finding_totals(category, asked))
+    totals = dict.fromkeys(KINDS[category], 0) | dict(counted.all())
+    return FindingPage(
+        findings=[Finding.model_validate(row) for row in rows], totals=totals, next_cursor=following
+    )

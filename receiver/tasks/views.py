@@ -1,0 +1,97 @@
+"""From what the store and the fold give to what is answered. `numbers`: phone numbers are shown in full."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import Any
+
+from receiver.domain import timeline as folded
+from receiver.domain.expected_hooks import missing_hooks
+from receiver.domain.facts import (
+    ARRIVAL,
+    EVENTS,
+    CallSaid,
+    Fact,
+    HookContent,
+    SettledSaid,
+    WithdrawnSaid,
+    pack,
+)
+from receiver.domain.masking import mask_number, mask_text, mask_tree
+from receiver.domain.moments import iso
+from receiver.domain.readings import place_of
+from receiver.domain.task_facts import MOST_FACTS
+from receiver.http.values import Json
+from receiver.tasks.rows import finding_rows, task_row
+from receiver.tasks.schemas import Finding, HookCount, PhoneCall, Said, Task, Timeline
+
+_MASKS = {"a_number": mask_number, "b_number": mask_number, "name": mask_text, "finish_comment": mask_text}
+
+
+def task_view(row: Mapping[str, Any], numbers: bool) -> Task:
+    """A row of `task`."""
+    values = {name: row[name] for name in Task.model_fields if name in row}
+    if not numbers:
+        values |= {name: mask(values[name]) for name, mask in _MASKS.items() if values[name]}
+    counts = ("expected", "arrived", "duplicates", "lost")
+    suspected = _suspected(row)
+    hooks = {
+        event: HookCount(
+            **{name: row[name].get(event, 0) for name in counts}, suspected=suspected.get(event, 0)
+        )
+        for event in EVENTS
+    }
+    lost = sum(row["lost"].values())
+    return Task(**values, hooks=hooks, lost_hooks=lost, suspected_hooks=sum(suspected.values()))
+
+
+def _suspected(row: Mapping[str, Any]) -> dict[str, int]:
+    """Of a settled task what is missing is lost or only suspected to be."""
+    missing = missing_hooks(row["expected"], row["arrived"]) if row["settled"] else {}
+    return {event: count - row["lost"].get(event, 0) for event, count in missing.items()}
+
+
+def timeline_view(timeline: folded.Timeline, facts: list[Fact], numbers: bool) -> Timeline:
+    """A task with all the facts it was folded from: of a crowded one the first."""
+    heard = sorted(facts, key=ARRIVAL)[:MOST_FACTS]
+    return Timeline(
+        task=task_view(task_row(timeline), numbers),
+        facts=[_said_view(fact, timeline.flags.get(fact.id, ()), numbers) for fact in heard],
+        findings=[Finding(**row) for row in finding_rows(timeline)],
+        calls=[_call_view(call, numbers) for call in timeline.calls],
+    )
+
+
+def _said_view(fact: Fact, flags: tuple[str, ...], numbers: bool) -> Said:
+    hook = fact.said if isinstance(fact.said, HookContent | WithdrawnSaid) else None
+    place = place_of(fact.id) if hook else None
+    settled = isinstance(fact.said, SettledSaid)
+    return Said.model_validate(
+        {
+            "at": fact.at,
+            "source": "hook" if hook else "receiver" if settled else "api",
+            "kind": fact.kind,
+            "event": hook.event if hook else None,
+            "delivery_id": place.delivery if place else None,
+            "said": _content(fact, numbers),
+            "flags": flags,
+        }
+    )
+
+
+def _content(fact: Fact, numbers: bool) -> Json:
+    """What was said, its moments written as all others are."""
+    said = json.loads(pack(fact.said))
+    moments = {name: iso(at) for name, at in said.items() if name.endswith("_at")}
+    shown: Json = (said if numbers else mask_tree(said)) | moments
+    return shown
+
+
+def _call_view(call: CallSaid, numbers: bool) -> PhoneCall:
+    said = asdict(call)
+    return PhoneCall.model_validate(said if numbers else said | mask_tree(_free(said)))
+
+
+def _free(said: Mapping[str, Any]) -> dict[str, Any]:
+    """The parts of a call's record that may hold anything."""
+    return {name: said[name] for name in ("legs", "extra", "hangup_cause", "result")}

@@ -1,0 +1,184 @@
+"""`receiver tasks list` and `show`, `lost-hooks` and `drift`: what /v1 answers, for people and machines."""
+
+import asyncio
+from pathlib import Path
+from shutil import copy
+from typing import Any
+
+import pytest
+
+from tests.cli.shell import Shell
+from tests.http.api_env import A_NUMBER, B_NUMBER, T0, ApiEnv, finished, running_rig
+
+LONG_REF = "5f1d8a0c9be64a7e8f20b1c3d4e5f607"
+SAME = {
+    "/v1/tasks": ("tasks", "list"),
+    "/v1/tasks?limit=2": ("tasks", "list", "--limit", "2"),
+    "/v1/tasks?account=second": ("tasks", "list", "--account", "second"),
+    "/v1/tasks?queue_id=18": ("tasks", "list", "--queue", "18"),
+    "/v1/tasks?state=finished": ("tasks", "list", "--state", "finished"),
+    "/v1/tasks?finish_result=failed": ("tasks", "list", "--result", "failed"),
+    "/v1/tasks?lost=true": ("tasks", "list", "--lost"),
+    "/v1/tasks?lost=false": ("tasks", "list", "--complete"),
+    f"/v1/tasks?since={T0 + 1000:.0f}": ("tasks", "list", "--since", f"{T0 + 1000:.0f}"),
+    "/v1/tasks/main/o-1/timeline": ("tasks", "show", "main", "o-1"),
+    "/v1/tasks/main/9o-1/timeline": ("tasks", "show", "main", "9o-1"),
+    f"/v1/tasks/main/o-1/timeline?as_of={T0 + 40:.0f}": (
+        "tasks",
+        "show",
+        "main",
+        "o-1",
+        "--as-of",
+        f"{T0 + 40:.0f}",
+    ),
+    "/v1/lost-hooks": ("lost-hooks",),
+    "/v1/lost-hooks?kind=after&queue_id=17": ("lost-hooks", "--event", "after", "--queue", "17"),
+    "/v1/lost-hooks?account=second": ("lost-hooks", "--account", "second"),
+    "/v1/drift": ("drift",),
+    "/v1/drift?kind=result&limit=1": ("drift", "--kind", "result", "--limit", "1"),
+    "/v1/drift?kind=gone": ("drift", "--kind", "gone"),
+}
+
+
+async def _fill(api_env: ApiEnv) -> None:
+    await api_env.settled_without_after("o-1")
+    await api_env.settled_without_after(LONG_REF, T0 + 2000, queue_id="18", name="a name " * 8)
+    await api_env.hook("o-2", "before", T0 + 3000)
+    await api_env.hook("o-2", "after", T0 + 3060, result="success")
+    wrong = finished(finish_result="failed", start_at=T0 + 3000, try_count=1)
+    await api_env.said("o-2", T0 + 3070, wrong, task_id="92")
+    await api_env.hook("s-1", "before", T0 + 3500, account="second")
+
+
+@pytest.fixture(scope="module")
+def kept(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A store with some tasks, to be copied."""
+    folder = tmp_path_factory.mktemp("kept")
+
+    async def fill() -> None:
+        async with running_rig(folder) as api_env:
+            await _fill(api_env)
+
+    asyncio.run(fill())
+    return folder / "receiver.db"
+
+
+@pytest.fixture
+def filled(shell: Shell, kept: Path) -> Shell:
+    copy(kept, shell.store)
+    return shell
+
+
+async def _answer(folder: Path, path: str, *scopes: str) -> Any:
+    async with running_rig(folder) as api_env:
+        response = await api_env.ask(path, *scopes)
+        assert response.status_code == 200, response.text
+        return response.json()
+
+
+@pytest.mark.parametrize("path", SAME)
+def test_the_json_of_a_command_is_what_the_api_answers(path: str, filled: Shell) -> None:
+    assert filled.ask(*SAME[path]) == asyncio.run(_answer(filled.folder, path))
+
+
+def test_there_is_something_to_compare(filled: Shell) -> None:
+    assert [task["key"] for task in filled.ask("tasks", "list")["tasks"]] == ["s-1", "o-2", LONG_REF, "o-1"]
+    assert [each["kind"] for each in filled.ask("lost-hooks")["findings"]] == ["after", "after"]
+    assert [each["kind"] for each in filled.ask("drift")["findings"]] == ["result"]
+    assert len(filled.ask("tasks", "show", "main", "o-1")["facts"]) == 4
+
+
+HEADS = {
+    ("tasks", "list"): "account task id state attempts by lost heard",
+    ("lost-hooks",): "account key queue_id kind count at detail",
+    ("drift",): "account key queue_id kind count at detail",
+}
+
+
+@pytest.mark.parametrize("command", HEADS)
+def test_a_table_has_its_header_in_one_line_of_80_columns(command: tuple[str, ...], filled: Shell) -> None:
+    said = filled.run(*command)
+    assert " ".join(said.out.splitlines()[2].split()) == HEADS[command]
+    assert said.widest <= 80
+    assert (said.status, said.err) == (0, "")
+
+
+def test_a_task_of_the_table_says_how_it_is_known(filled: Shell) -> None:
+    proven = filled.run("tasks", "list", "--queue", "17").out
+    told = filled.run("tasks", "list", "--account", "second").out
+    assert "main o-1 9o-1 success ≥1/3 API 1 03-01 09:31:30" in " ".join(proven.split())
+    assert "second s-1 – executed ≥1 hooks 0 03-01 10:28:20" in " ".join(told.split())
+
+
+def test_totals_stand_below_findings(filled: Shell) -> None:
+    assert filled.run("lost-hooks").out.endswith("In all: 0 before, 0 before_again, 0 success, 2 after\n")
+    assert filled.run("drift").out.endswith("In all: 1 result, 0 cdr, 0 attempts, 0 gone, 0 silent\n")
+
+
+def test_the_timeline_of_a_task_is_shown_fact_by_fact(filled: Shell) -> None:
+    said = filled.run("tasks", "show", "main", "o-1")
+    lines = [" ".join(line.split()) for line in said.out.splitlines()]
+    titles = [line for line in lines if line in ("Task main/o-1", "Hooks", "Timeline", "Findings")]
+    assert titles == ["Task main/o-1", "Hooks", "Timeline", "Findings"]
+    assert "after 1 0 0 1" in lines
+    assert "03-01 09:30:00 hook before – –" in lines
+    assert said.widest <= 80
+
+
+def test_numbers_are_shown_in_full_only_where_they_are_asked_for(filled: Shell) -> None:
+    show = ("tasks", "show", "main", "o-1")
+    assert B_NUMBER not in filled.run(*show).out + filled.run(*show, "--json").out
+    assert A_NUMBER in filled.run(*show, "--numbers").out
+    path = "/v1/tasks/main/o-1/timeline"
+    assert filled.ask(*show, "--numbers") == asyncio.run(_answer(filled.folder, path, "read", "numbers"))
+
+
+@pytest.mark.parametrize(("command", "items"), [(("tasks", "list"), "tasks"), (("lost-hooks",), "findings")])
+def test_the_hint_below_a_page_leads_through_all_of_them(
+    command: tuple[str, ...], items: str, filled: Shell
+) -> None:
+    keys: list[str] = []
+    cursor: list[str] = []
+    for _ in range(len(filled.ask(*command)[items])):
+        page = (*command, "--limit", "1", *cursor)
+        keys += [item["key"] for item in filled.ask(*page)[items]]
+        hint = filled.run(*page).err.strip()
+        cursor = hint.removeprefix("There are more: ").split()
+    assert keys == [item["key"] for item in filled.ask(*command)[items]]
+    assert cursor == []
+
+
+REFUSED = {
+    ("tasks", "list", "--state", "done"): "Invalid value for '--state': Value error, 'done' is not one of",
+    ("tasks", "list", "--result", "good"): "Invalid value for '--result': Value error, 'good' is not one of",
+    ("tasks", "list", "--since", "yesterday"): "error: --since: ISO 8601, such as",
+    ("tasks", "list", "--queue", ""): "error: --queue: String should have at least 1 character",
+    ("tasks", "list", "--cursor", "?"): "error: --cursor: String should match pattern",
+    ("tasks", "list", "--cursor", "abc"): "error: cursor: ",
+    ("tasks", "list", "--limit", "501"): "Invalid value for '--limit'",
+    ("tasks", "show", "main", "nobody"): "error: the account has no task with this ref or vendor's id",
+    ("tasks", "show", "main", "o-1", "--as-of", "now"): "error: --as-of: ISO 8601, such as",
+    ("tasks", "show", "main", "o-1", "--as-of", "2020-01-01T00:00:00Z"): "error: not heard of by then",
+    ("lost-hooks", "--event", "later"): "Invalid value for '--event': Value error, 'later' is not one of",
+    ("drift", "--kind", "silence"): "Invalid value for '--kind': Value error, 'silence' is not one of",
+}
+
+
+@pytest.mark.parametrize("command", REFUSED)
+def test_what_cannot_be_asked_is_refused_by_the_name_of_the_option(
+    command: tuple[str, ...], filled: Shell
+) -> None:
+    assert REFUSED[command] in filled.refused(*command)
+
+
+def test_what_looks_like_markup_is_shown_as_it_is(shell: Shell) -> None:
+    async def fill() -> None:
+        async with running_rig(shell.folder) as api_env:
+            said = finished(name="[bold]VIP[/nobody]", finish_comment="[/]")
+            await api_env.said("o-1", T0, said, task_id="91")
+
+    asyncio.run(fill())
+    shown = shell.run("tasks", "show", "main", "o-1")
+    assert shown.status == 0
+    assert "[bold]VIP[/nobody]" in shown.out
+    assert "finish_comment [/]" in " ".join(shown.out.split())

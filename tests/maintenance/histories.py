@@ -1,0 +1,80 @@
+"""Histories of migrations that begin as ours does and go on as a test wants."""
+
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
+
+from alembic.migration import MigrationContext
+from alembic.operations import Operations
+from sqlalchemy import Connection, text
+
+from receiver.maintenance import schema
+
+_OURS = schema.MIGRATIONS
+
+ADD = """
+    with op.batch_alter_table("fact") as fact:
+        fact.add_column(sa.Column("origin", sa.String()))
+    op.create_table("note", sa.Column("id", sa.Integer(), primary_key=True))
+"""
+"""A migration that adds a column and a table."""
+
+
+@dataclass
+class History:
+    """A folder of migrations, of which only the first is there at the beginning."""
+
+    folder: Path
+    last: int = 1
+
+    def copy(self, revision: str) -> None:
+        """One more migration: the one of ours."""
+        copy_migration(revision, self.folder)
+        self.last = int(revision)
+
+    def add(self, body: str) -> str:
+        """One more migration, with these lines as its `upgrade`; its revision."""
+        before, self.last = f"{self.last:04}", self.last + 1
+        revision = f"{self.last:04}"
+        lines = ["import sqlalchemy as sa", "from alembic import op", f"revision = {revision!r}"]
+        lines += [f"down_revision = {before!r}", f"def upgrade():\n{body}"]
+        (self.folder / "versions" / f"{revision}_test.py").write_text("\n".join(lines))
+        return revision
+
+
+def begun(folder: Path) -> History:
+    """A history of the first of our migrations."""
+    (folder / "versions").mkdir(parents=True)
+    shutil.copy(_OURS / "env.py", folder)
+    copy_migration(schema.FIRST, folder)
+    return History(folder)
+
+
+def copy_migration(revision: str, folder: Path) -> None:
+    """Put the migration of ours into a folder of migrations."""
+    (file,) = (_OURS / "versions").glob(f"{revision}_*.py")
+    shutil.copy(file, folder / "versions")
+
+
+def add_counts(connection: Connection) -> None:
+    """What revision 0009 does."""
+    with Operations.context(MigrationContext.configure(connection)):
+        import_module("receiver.storage.migrations.versions.0009_counts").upgrade()
+
+
+def take_back_counts(connection: Connection) -> None:
+    """As it was before revision 0009."""
+    connection.execute(text("DROP TABLE task_count"))
+    connection.execute(text("DROP INDEX task_by_oldest"))
+    connection.execute(text("ALTER TABLE task DROP COLUMN crowding"))
+
+
+@contextmanager
+def counting(connection: Connection) -> Iterator[None]:
+    """Lets a fold of today work on an older store."""
+    add_counts(connection)
+    yield
+    take_back_counts(connection)

@@ -1,0 +1,105 @@
+"""Tasks as they come and go, told to a store, and what is left of them."""
+
+from collections import Counter
+from collections.abc import Iterable
+from functools import partial
+from zlib import crc32
+
+from sqlalchemy import func, select
+
+from receiver.domain.facts import (
+    EVENTS,
+    Event,
+    Fact,
+    HookSaid,
+    SettledSaid,
+    TaskSaid,
+    hook_fact,
+    id_time,
+    observation,
+)
+from receiver.domain.fold import fold
+from receiver.ledger import folding
+from receiver.ledger.append import Arrival, add_arrivals
+from receiver.ledger.tables import DELIVERY, DIRTY_TASK, FACT, LINK
+from receiver.maintenance.expiry import Deleted
+from receiver.maintenance.retention import Keep, Pruning
+from receiver.storage.engine import Store
+from receiver.tasks.tables import FINDING, TASK
+from tests.factories import ACCOUNT, About, delivery
+
+DAY = 86_400.0
+NOW = 1_772_357_400.0
+TABLES = {"delivery": DELIVERY, "fact": FACT, "link": LINK, "finding": FINDING, "task": TASK}
+
+
+def days_ago(days: float) -> float:
+    return NOW - days * DAY
+
+
+def arrival(about: About, event: Event, at: float, number: int = 0, account: str = ACCOUNT) -> Arrival:
+    """A hook as the endpoint hands it on; without a ref or an id it is set aside."""
+    name = repr((account, about, event, number)).encode()
+    delivery_id = f"{id_time(at)}{crc32(name):020x}"
+    row = delivery(delivery_id, at, event)._replace(account=account, ref=about[0])
+    if about == (None, None):
+        return Arrival(row._replace(problem="names no task"), None)
+    return Arrival(row, hook_fact(account, delivery_id, at, HookSaid(event), about))
+
+
+def life(ref: str, task_id: str, end: float, account: str = ACCOUNT) -> tuple[list[Arrival], list[Fact]]:
+    """A task that succeeded and was settled at `end`; its `success` hook was lost."""
+    came = [event for event in EVENTS if event != "success"]
+    hooks = [arrival((ref, None), event, end - 100, account=account) for event in came]
+    finished = TaskSaid("finished", queue_id="5", finish_result="success", try_count=2, hooks=EVENTS)
+    said = (end - 50, finished), (end, SettledSaid())
+    return hooks, [observation(account, at, each, (ref, task_id)) for at, each in said]
+
+
+async def tell(
+    store: Store, hooks: Iterable[Arrival] = (), facts: Iterable[Fact] = (), *, folded: bool = True
+) -> None:
+    """Add hooks and record facts; without `folded` the tasks of the hooks stay dirty."""
+    await store.write(partial(add_arrivals, arrivals=list(hooks)))
+    told = list(facts)
+    await store.write(lambda connection: folding.record(connection, told, fold))
+    while folded and (await store.write(partial(folding.fold_some, most=500, now=NOW, fold=fold))).tasks:
+        pass
+
+
+async def live(store: Store, *lives: tuple[list[Arrival], list[Fact]]) -> None:
+    """Tell these lives."""
+    hooks = [hook for hooks, _ in lives for hook in hooks]
+    await tell(store, hooks, [fact for _, facts in lives for fact in facts])
+
+
+async def prune(store: Store, keep: Keep, now: float = NOW) -> Deleted:
+    """All that a pass deletes."""
+    total: Deleted = Counter()
+    async for batch in Pruning(store, keep, now).batches():
+        total += batch.deleted
+    return total
+
+
+def rows(store: Store) -> dict[str, int]:
+    """How many rows there are, by kind."""
+    with store.snapshot() as connection:
+        return {
+            kind: connection.scalar(select(func.count()).select_from(table)) or 0
+            for kind, table in TABLES.items()
+        }
+
+
+def keys(store: Store) -> set[str]:
+    with store.snapshot() as connection:
+        return set(connection.scalars(select(TASK.c.key)))
+
+
+def delivery_ids(store: Store) -> set[str]:
+    with store.snapshot() as connection:
+        return set(connection.scalars(select(DELIVERY.c.id)))
+
+
+def dirty_tasks(store: Store) -> set[str]:
+    with store.snapshot() as connection:
+        return set(connection.scalars(select(DIRTY_TASK.c.name)))

@@ -1,0 +1,80 @@
+"""The schedule of Standard Webhooks, and what answers mean."""
+
+import pytest
+
+from receiver.outcomes.retry_schedule import (
+    ATTEMPTS,
+    DELAYS_S,
+    JITTER,
+    LONGEST_SLOW_S,
+    SLOW_S,
+    judge_answer,
+    next_attempt,
+    read_retry_after,
+)
+
+NOW = 1_700_000_000.0  # Tue, 14 Nov 2023 22:13:20 GMT
+
+
+def test_the_schedule_spans_more_than_three_days() -> None:
+    minute, hour = 60, 3600
+    assert (
+        *(5, 5 * minute, 30 * minute),
+        *(2 * hour, 5 * hour, 10 * hour, 14 * hour, 20 * hour, 24 * hour),
+    ) == DELAYS_S
+    assert sum(DELAYS_S) >= 75 * hour
+    assert ATTEMPTS == 10
+
+
+@pytest.mark.parametrize("luck", [0.0, 0.5, 1.0])
+def test_jitter_is_only_ever_added(luck: float) -> None:
+    for made, delay in enumerate(DELAYS_S, start=1):
+        at = next_attempt(made, NOW, luck)
+        assert at == pytest.approx(NOW + delay * (1 + JITTER * luck))
+    assert next_attempt(ATTEMPTS, NOW, luck) is None
+
+
+@pytest.mark.parametrize(
+    ("status", "kind", "slow_s"),
+    [
+        (200, "delivered", 0),
+        (204, "delivered", 0),
+        (301, "failed", 0),
+        (307, "failed", 0),
+        (400, "failed", 0),
+        (404, "failed", 0),
+        (410, "gone", 0),
+        (429, "failed", SLOW_S),
+        (500, "failed", 0),
+        (502, "failed", SLOW_S),
+        (503, "failed", 0),
+        (504, "failed", SLOW_S),
+    ],
+)
+def test_what_an_answer_means(status: int, kind: str, slow_s: float) -> None:
+    verdict = judge_answer(status, None, NOW)
+    assert (verdict.kind, verdict.slow_s) == (kind, slow_s)
+    assert (verdict.problem is None) == (kind == "delivered")
+
+
+@pytest.mark.parametrize(
+    ("said", "seconds"),
+    [
+        ("7", 7.0),
+        ("0", 1.0),
+        ("Tue, 14 Nov 2023 22:14:20 GMT", 60.0),
+        ("soon", SLOW_S),
+        ("86400", LONGEST_SLOW_S),
+        ("9" * 400, LONGEST_SLOW_S),
+        ("9" * 5000, LONGEST_SLOW_S),
+        (f"Tue, 14 Nov 2023 22:14:20 +{'9' * 20}", SLOW_S),
+    ],
+)
+def test_a_subscriber_may_say_how_long_within_bounds(said: str, seconds: float) -> None:
+    assert judge_answer(429, said, NOW).slow_s == seconds
+    assert judge_answer(503, said, NOW).slow_s == seconds
+
+
+@pytest.mark.parametrize("text", [None, "", "later", "Tue, 99 Nov 2023", "1.5"])
+def test_a_retry_after_that_cannot_be_read(text: str | None) -> None:
+    assert read_retry_after(text, NOW) is None

@@ -1,0 +1,70 @@
+"""Rules of the house about writing, held by reading the code."""
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import receiver
+
+ROOT = Path(receiver.__file__).parent
+STORE, ENGINE = ROOT / "storage", ROOT / "storage" / "engine.py"
+SQL_MODULES = {
+    "analytics/rollup_check.py",
+    "analytics/rollups.py",
+    "http/token_sql.py",
+    "inbox/inbox.py",
+    "inbox/set_aside.py",
+    "ledger/append.py",
+    "ledger/dirty.py",
+    "ledger/rebuild_sql.py",
+    "ledger/reread.py",
+    "maintenance/expiry.py",
+    "maintenance/schema.py",
+    "outcomes/message_sql.py",
+    "outcomes/outbox_sql.py",
+    "outcomes/subscription_sql.py",
+    "reconcile/due_sql.py",
+    "tasks/task_counts.py",
+    "tasks/task_sql.py",
+}
+"""Modules of other rooms that hold their room's SQL."""
+
+WRITES = {"insert", "update", "delete"}
+VERBS = (["INSERT"], ["UPDATE"], ["DELETE"], ["REPLACE"])
+TABLES = {"DELIVERY", "FACT", "LINK", "TASK", "FINDING", "QUEUE", "SWEEP", "API_TOKEN", "table", "sqlite"}
+TABLES |= {"INBOX", "SET_ASIDE", "DIRTY_TASK"}
+
+
+def nodes(path: Path) -> Iterator[ast.AST]:
+    yield from ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+
+
+def writes(node: ast.AST) -> bool:
+    """Whether it is SQL that writes: `insert(TASK)`, `TASK.update()`, `"INSERT INTO …"`."""
+    match node:
+        case ast.Call(func=ast.Name(id=name)) if name in WRITES:
+            return True
+        case ast.Call(func=ast.Attribute(value=ast.Name(id=owner), attr=name)) if name in WRITES:
+            return owner in TABLES | {"sa", "sqlalchemy", "sqlmodel"}
+        case ast.Constant(value=str(text)):
+            words = text.split()
+            return words[:1] in VERBS and bool({"INTO", "SET", "FROM"} & set(words))
+    return False
+
+
+def test_only_the_engine_commits() -> None:
+    guilty = [path for path in ROOT.rglob("*.py") if path != ENGINE and ".commit(" in path.read_text("utf-8")]
+    assert guilty == []
+
+
+def test_only_the_engine_opens_transactions() -> None:
+    """`.begin()` commits at its end, so it is as good as a commit."""
+    guilty = [path for path in ROOT.rglob("*.py") if path != ENGINE and ".begin(" in path.read_text("utf-8")]
+    assert guilty == []
+
+
+def test_only_the_store_and_the_sql_modules_of_rooms_build_statements_that_write() -> None:
+    outside = (path for path in ROOT.rglob("*.py") if STORE not in path.parents)
+    writing = {str(path.relative_to(ROOT)) for path in outside if any(map(writes, nodes(path)))}
+    assert writing == SQL_MODULES
+    assert any(map(writes, nodes(STORE / "leases.py")))

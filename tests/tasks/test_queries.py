@@ -1,0 +1,86 @@
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import ClauseElement, text
+from sqlalchemy.dialects import postgresql, sqlite
+
+from receiver.http import paging, token_sql
+from receiver.http.params import AccountQuery
+from receiver.intake.params import DeliveryQuery
+from receiver.intake.queries import DELIVERIES_ORDER, deliveries, delivery
+from receiver.maintenance.schema import create_tables
+from receiver.storage.engine import Store
+from receiver.tasks import queries
+from receiver.tasks.params import LostHookQuery, TaskQuery
+from tests.http.api_env import T0
+
+_TASKS = TaskQuery.model_validate(
+    {
+        "account": "main",
+        "state": "finished",
+        "finish_result": "failed",
+        "settled": "true",
+        "lost": "true",
+        "since": T0,
+        "until": T0 + 1,
+    }
+)
+_LOST = LostHookQuery(account="main", queue_id="17", kind="after", since=T0)
+_DELIVERIES = DeliveryQuery(account="main", event="after", problem="any", since=T0, until=T0 + 1)
+_ONE = AccountQuery(account="main")
+
+STATEMENTS: dict[str, ClauseElement] = {
+    "tasks": paging.page(queries.tasks(_TASKS), queries.TASKS_ORDER, (T0, "main", "r1"), 50),
+    "task": queries.task("main", "r1"),
+    "findings": paging.page(
+        queries.findings("lost_hook", _LOST), queries.FINDINGS_ORDER, (T0, "main", "r1", "after"), 50
+    ),
+    "totals": queries.finding_totals("lost_hook", _LOST),
+    "deliveries": paging.page(deliveries(_DELIVERIES), DELIVERIES_ORDER, (T0, "019c"), 50),
+    "delivery": delivery("019c"),
+    "queues": queries.queues("main", "17"),
+    "queue states": queries.queue_states("main", "17"),
+    "by state": queries.tasks_by("state", _ONE),
+    "by result": queries.tasks_by_result(_ONE),
+    "expected": queries.expected_hooks(_ONE),
+    "by kind": queries.findings_by_kind(_ONE),
+    "delivery counts": queries.delivery_counts(_ONE),
+    "facts": queries.fact_count(_ONE),
+    "tokens": token_sql.tokens(),
+    "token named": token_sql.token_named("grafana"),
+    "token scopes": token_sql.token_scopes("0" * 64),
+}
+
+
+@pytest.mark.parametrize("dialect", [sqlite.dialect, postgresql.dialect], ids=["sqlite", "postgresql"])
+@pytest.mark.parametrize("name", STATEMENTS)
+def test_every_statement_can_be_written_for_both_databases(name: str, dialect: Callable[[], Any]) -> None:
+    assert str(STATEMENTS[name].compile(dialect=dialect())).startswith("SELECT")
+
+
+@pytest.mark.parametrize(
+    ("statement", "index"),
+    [
+        (paging.page(queries.tasks(TaskQuery()), queries.TASKS_ORDER, (T0, "m", "r"), 50), "task_by_first"),
+        (
+            paging.page(queries.findings("drift", LostHookQuery()), queries.FINDINGS_ORDER, None, 50),
+            "finding_by_category",
+        ),
+        (
+            paging.page(deliveries(DeliveryQuery()), DELIVERIES_ORDER, None, 50),
+            "received_at",
+        ),
+        (STATEMENTS["queue states"], "PRIMARY KEY (account=? AND what=? AND name=?)"),
+        (STATEMENTS["token scopes"], "api_token"),
+    ],
+)
+def test_a_page_costs_no_more_in_a_long_list(tmp_path: Path, statement: ClauseElement, index: str) -> None:
+    store = Store(tmp_path / "receiver.db")
+    create_tables(store)
+    sql = str(statement.compile(dialect=sqlite.dialect(), compile_kwargs={"literal_binds": True}))
+    with store.snapshot() as connection:
+        plan = " / ".join(row.detail for row in connection.execute(text(f"EXPLAIN QUERY PLAN {sql}")))
+    store.close()
+    assert index in plan
