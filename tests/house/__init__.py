@@ -1,0 +1,1 @@
+"""Figures of the package's build: sizes, names, and the functions on its five main ways."""
