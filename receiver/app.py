@@ -26,7 +26,7 @@ from receiver.domain.fields import FieldReader
 from receiver.domain.hooks import HookSigner
 from receiver.errors import StoreUnavailableError
 from receiver.http.access_log import RequestLog
-from receiver.http.context import ApiParts
+from receiver.http.endpoint import ApiContext
 from receiver.http.routes import api_routes
 from receiver.inbox.inbox import StoreInbox
 from receiver.inbox.reader import InboxReader
@@ -296,7 +296,7 @@ def create_app(receiver: Receiver) -> RequestLog:
 
 
 def _routes(receiver: Receiver) -> list[BaseRoute]:
-    parts = ApiParts(
+    context = ApiContext(
         store=receiver.store.for_requests(),
         signer=receiver.signer,
         public_url=receiver.settings.hook_root,
@@ -333,10 +333,10 @@ def _routes(receiver: Receiver) -> list[BaseRoute]:
         Route("/healthz", healthz),
         Route("/readyz", readyz),
         Route("/metrics", metrics),
-        *v1_routes(parts),
+        *v1_routes(context),
     ]
 
 
-def v1_routes(parts: ApiParts) -> list[BaseRoute]:
+def v1_routes(context: ApiContext) -> list[BaseRoute]:
     """Return all routes of /v1."""
-    return [Route(STREAM_PATH, OutcomeStream(parts).__call__), *api_routes(parts, ENDPOINTS)]
+    return [Route(STREAM_PATH, OutcomeStream(context).__call__), *api_routes(context, ENDPOINTS)]

@@ -27,8 +27,7 @@ from receiver.analytics.schemas import (
     ShareValue,
 )
 from receiver.analytics.table_csv import as_csv
-from receiver.http.endpoint import Call
-from receiver.http.media import JSON, chosen
+from receiver.http.endpoint import JSON, Call, choose_media
 
 CSV = "text/csv"
 
@@ -37,8 +36,8 @@ def answer_figure(figure: Figure) -> Callable[[Call[Any, None]], Awaitable[Respo
     """What answers one figure. Raises InputError for what is not counted."""
 
     async def answer(call: Call[Any, None]) -> Response:
-        media = chosen(call.accept, (JSON, CSV))
-        body = await call.parts.store.compute(_figure_body, figure.name, call.query.model_dump(), media)
+        media = choose_media(call.accept, (JSON, CSV))
+        body = await call.context.store.compute(_figure_body, figure.name, call.query.model_dump(), media)
         return Response(body, media_type=media)
 
     return answer
@@ -74,7 +73,7 @@ def scope_question(connection: Connection, asked: ScopeQuery) -> Question:
 
 async def answer_comparison(call: Call[ComparisonQuery, None]) -> ComparisonAnswer:
     """Two periods, queues or accounts side by side. Raises InputError."""
-    return await call.parts.store.compute(_comparison, call.query)
+    return await call.context.store.compute(_comparison, call.query)
 
 
 def _comparison(connection: Connection, asked: ComparisonQuery) -> ComparisonAnswer:

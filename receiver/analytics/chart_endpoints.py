@@ -33,7 +33,7 @@ def draw(media: Media) -> Callable[[Call[ChartQuery, None]], Awaitable[Response]
 
     async def answer(call: Call[ChartQuery, None]) -> Response:
         name = chart_named(call.path["chart"]).name
-        picture = await call.parts.store.compute(_picture, name, call.query, media)
+        picture = await call.context.store.compute(_picture, name, call.query, media)
         return Response(picture, media_type=TYPES[media])
 
     return answer

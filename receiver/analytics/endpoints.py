@@ -4,8 +4,7 @@ from receiver.analytics.answers import CSV, answer_comparison, answer_figure
 from receiver.analytics.measures import FIGURES, Figure
 from receiver.analytics.params import FIGURE_QUERIES, ComparisonQuery
 from receiver.analytics.schemas import ComparisonAnswer, FigureAnswer
-from receiver.http.endpoint import Endpoint
-from receiver.http.media import JSON
+from receiver.http.endpoint import JSON, Endpoint
 
 
 def _endpoint(figure: Figure) -> Endpoint:

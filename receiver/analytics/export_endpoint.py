@@ -13,12 +13,10 @@ from receiver.analytics.export_pages import Wanted, read_position
 from receiver.analytics.exports import FORMATS, Format, Writer, export
 from receiver.analytics.views import RELATIONS, Relation
 from receiver.errors import NotFoundError, ReceiverError
-from receiver.http.context import MOST_EXPORTS, ApiParts
-from receiver.http.endpoint import Asked, Call, Endpoint
-from receiver.http.media import chosen
+from receiver.http.endpoint import MAX_EXPORTS, ApiContext, Call, Endpoint, Params, choose_media
 from receiver.http.params import SINCE, UNTIL, Account
 from receiver.http.problems import RETRY_AFTER_S, problem
-from receiver.http.values import When
+from receiver.http.schemas import When
 
 _log = structlog.get_logger("receiver.api")
 
@@ -30,7 +28,7 @@ _BY_MEDIA = {media: each for each in FORMATS.values() for media in each.media}
 _NAMES = ", ".join(f"`{name}`" for name in RELATIONS)
 
 
-class ExportQuery(Asked):
+class ExportQuery(Params):
     """Which rows, and as what."""
 
     format: Literal["csv", "jsonl", "parquet"] | None = Field(
@@ -64,28 +62,28 @@ class ExportQuery(Asked):
 
 async def export_relation(call: Call[ExportQuery, None]) -> Response:
     """The file, resumable by `after`. Raises NotFoundError, InputError, NotInstalledError."""
-    asked, parts = call.query, call.parts
+    asked, context = call.query, call.context
     relation = RELATIONS.get(call.path["relation"])
     if relation is None:
         raise NotFoundError(f"there is no such relation; there are {', '.join(RELATIONS)}")
-    media = chosen(call.accept, tuple(_BY_MEDIA))
+    media = choose_media(call.accept, tuple(_BY_MEDIA))
     form = FORMATS[asked.format] if asked.format else _BY_MEDIA[media]
     after = read_position(asked.after, relation) if asked.after is not None else ()
     wanted = Wanted(relation, call.numbers, asked.account, asked.since, asked.until, after, asked.limit)
     writer = form.make(relation)
-    if parts.exports.locked():
+    if context.exports.locked():
         headers = {"Retry-After": str(RETRY_AFTER_S)}
-        return problem(503, "unavailable", f"{MOST_EXPORTS} exports are under way already", headers=headers)
-    rest = _data(parts, wanted, writer)
+        return problem(503, "unavailable", f"{MAX_EXPORTS} exports are under way already", headers=headers)
+    rest = _data(context, wanted, writer)
     # A store that cannot be read now shows before the answer has begun, when it can still be another.
     first = await anext(rest, b"")
     return _File(first, rest, relation, form, media if media in form.media else form.media[0])
 
 
-async def _data(parts: ApiParts, wanted: Wanted, writer: Writer) -> AsyncGenerator[bytes, None]:
-    async with parts.exports, aclosing(export(parts.store, wanted, writer, parts.clock.now())) as made:
+async def _data(context: ApiContext, wanted: Wanted, writer: Writer) -> AsyncGenerator[bytes, None]:
+    async with context.exports, aclosing(export(context.store, wanted, writer, context.clock.now())) as made:
         async for part in made:
-            if parts.closing.is_set():
+            if context.closing.is_set():
                 raise ReceiverError("the receiver is stopping")
             if part.data:
                 yield part.data

@@ -6,9 +6,9 @@ from pydantic import BeforeValidator, Field, StringConstraints, WithJsonSchema, 
 
 from receiver.analytics.measures import FIGURES, Figure
 from receiver.analytics.query import SLICES, Dimension
-from receiver.http.endpoint import Asked
+from receiver.http.endpoint import Params
 from receiver.http.params import Account, QueueId
-from receiver.http.values import Word
+from receiver.http.schemas import Word
 
 _LONG, _SHORT = "(0[13578]|1[02])-(0[1-9]|[12][0-9]|3[01])", "(0[469]|11)-(0[1-9]|[12][0-9]|30)"
 _DAY = f"20[0-9]{{2}}-({_LONG}|{_SHORT}|02-(0[1-9]|1[0-9]|2[0-8]))"
@@ -26,7 +26,7 @@ Zone = Annotated[str, StringConstraints(min_length=1, max_length=60)]
 _SINCE, _UNTIL = "2026-03-01", "2026-03-31"
 
 
-class ScopeQuery(Asked):
+class ScopeQuery(Params):
     """Of which tasks."""
 
     zone: Zone | None = Field(

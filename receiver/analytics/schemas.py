@@ -4,8 +4,7 @@ from typing import Literal
 
 from pydantic import BaseModel, Field
 
-from receiver.http.schemas import Account, QueueId
-from receiver.http.values import Moment
+from receiver.http.schemas import Account, Moment, QueueId
 
 
 class ShareValue(BaseModel):

@@ -10,8 +10,7 @@ import httpx2
 
 from receiver.cli.output import STDERR, STDOUT, print_json, print_table, short_moment
 from receiver.errors import InputError
-from receiver.http.token_sql import remove_token
-from receiver.http.tokens import create_token
+from receiver.http.tokens import create_token, remove_token
 from receiver.maintenance.schema import create_tables
 from receiver.runtime.clock import WallClock
 from receiver.settings.settings import Settings

@@ -10,8 +10,7 @@ from pydantic import BaseModel, ValidationError
 from receiver.domain.fields import FieldReader
 from receiver.domain.hooks import HookSigner
 from receiver.errors import InputError
-from receiver.http.context import ApiParts
-from receiver.http.endpoint import Asked, Call
+from receiver.http.endpoint import ApiContext, Call, Params
 from receiver.http.problems import input_error
 from receiver.maintenance.schema import create_tables
 from receiver.runtime.clock import WallClock
@@ -22,17 +21,17 @@ _OPTIONS = {"queue_id": "queue"}
 """Fields that are asked for by an option of another name."""
 
 Answer = TypeVar("Answer", bound=BaseModel)
-Query = TypeVar("Query", bound=Asked)
+Query = TypeVar("Query", bound=Params)
 
 
 def ask(
     handler: Callable[[Call[Any, Any]], Awaitable[Answer]],
-    query: Asked,
+    query: Params,
     path: Mapping[str, str],
     config: Path | None,
     *,
     numbers: bool = False,
-    body: Asked | None = None,
+    body: Params | None = None,
 ) -> Answer:
     """The handler's answer. Raises what the handler raises."""
     settings = load_settings(config)
@@ -41,11 +40,11 @@ def ask(
     clock = WallClock(settings.clock_speed, settings.clock_origin)
     signer, accounts = HookSigner(settings.signing_keys), tuple(settings.accounts)
     fields = FieldReader(settings.aliases)
-    parts = ApiParts(store, signer, settings.hook_root, accounts, clock, settings.fold, fields)
+    context = ApiContext(store, signer, settings.hook_root, accounts, clock, settings.fold, fields)
     scopes = frozenset({"read", "subscribe", "numbers"} if numbers else {"read", "subscribe"})
 
     async def call() -> Answer:
-        return await handler(Call(parts, scopes, path, query, body))
+        return await handler(Call(context, scopes, path, query, body))
 
     try:
         return asyncio.run(call())

@@ -17,7 +17,7 @@ from receiver.cli.output import (
     short_moment,
 )
 from receiver.errors import InputError
-from receiver.http.endpoint import Asked
+from receiver.http.endpoint import Params
 from receiver.inbox.set_aside import Kind
 from receiver.intake.set_aside_endpoints import SetAsidePage, SetAsideQuery, list_set_aside, retry_set_aside
 
@@ -46,7 +46,7 @@ def set_aside(
 
 
 def _retry(config: Path | None, *, as_json: bool) -> None:
-    answer = ask(retry_set_aside, Asked(), {}, config)
+    answer = ask(retry_set_aside, Params(), {}, config)
     if as_json:
         print_json(plain(answer))
     elif answer.hooks or answer.tasks:

@@ -21,7 +21,7 @@ from receiver.cli.output import (
     short_moment,
 )
 from receiver.errors import InputError
-from receiver.http.endpoint import Asked
+from receiver.http.endpoint import Params
 from receiver.outcomes import subscription_endpoints as handlers
 from receiver.outcomes.message_endpoints import get_message, list_messages
 from receiver.outcomes.params import (
@@ -38,7 +38,7 @@ Name = Annotated[str, typer.Argument(metavar="ID", help="The subscription's id."
 SecretOption = Annotated[str | None, typer.Option(help="The secret that signs; left out, one is made.")]
 
 
-def _body(shape: type[Asked], values: dict[str, Any]) -> Any:
+def _body(shape: type[Params], values: dict[str, Any]) -> Any:
     """Raises InputError that names the option."""
     try:
         return shape.model_validate(values)
@@ -82,7 +82,7 @@ SetOption = Annotated[
 @subscriptions_app.command("list")
 def list_(config: ConfigOption = None, as_json: JsonOption = False) -> None:
     """All subscriptions, with what waits for each."""
-    answer = plain(ask(handlers.list_subscriptions, Asked(), {}, config))
+    answer = plain(ask(handlers.list_subscriptions, Params(), {}, config))
     if as_json:
         print_json(answer)
         return
@@ -95,7 +95,7 @@ def list_(config: ConfigOption = None, as_json: JsonOption = False) -> None:
 @subscriptions_app.command("show")
 def show(name: Name, config: ConfigOption = None, as_json: JsonOption = False) -> None:
     """One subscription, with what waits for it."""
-    _print_one(ask(handlers.get_subscription, Asked(), {"subscription": name}, config), as_json)
+    _print_one(ask(handlers.get_subscription, Params(), {"subscription": name}, config), as_json)
 
 
 @subscriptions_app.command("add")
@@ -110,7 +110,7 @@ def add(
 ) -> None:
     """Subscribe a CRM to outcomes told from now on; print its secret, this once."""
     values = {"name": name, "url": url, "secret": secret, **_settings(settings)}
-    answer = ask(handlers.add_subscription, Asked(), {}, config, body=_body(SubscriptionBody, values))
+    answer = ask(handlers.add_subscription, Params(), {}, config, body=_body(SubscriptionBody, values))
     _print_secret(answer, as_json)
 
 
@@ -140,7 +140,7 @@ def resume(name: Name, config: ConfigOption = None, as_json: JsonOption = False)
 @subscriptions_app.command("remove")
 def remove(name: Name, config: ConfigOption = None) -> None:
     """Take it away, with all its messages."""
-    ask(handlers.remove_subscription, Asked(), {"subscription": name}, config)
+    ask(handlers.remove_subscription, Params(), {"subscription": name}, config)
     STDOUT.print(f"'{name}' is removed.", markup=False)
 
 
@@ -156,13 +156,13 @@ def rotate(
 ) -> None:
     """A new secret; print it, this once."""
     body = _body(RotateBody, {"secret": secret, "overlap_s": overlap})
-    _print_secret(ask(handlers.rotate_secret, Asked(), {"subscription": name}, config, body=body), as_json)
+    _print_secret(ask(handlers.rotate_secret, Params(), {"subscription": name}, config, body=body), as_json)
 
 
 @subscriptions_app.command("test")
 def send_test(name: Name, config: ConfigOption = None, as_json: JsonOption = False) -> None:
     """Have a running receiver send it an event that says only that it arrives."""
-    answer = plain(ask(handlers.send_test, Asked(), {"subscription": name}, config))
+    answer = plain(ask(handlers.send_test, Params(), {"subscription": name}, config))
     if as_json:
         print_json(answer)
     else:
@@ -193,7 +193,7 @@ def replay(
     values = {"since": since, "until": until, "dead": dead, "events": event or [], "dry_run": dry_run}
     given = {name: value for name, value in values.items() if value is not None}
     body = _body(ReplayBody, given | _settings(settings))
-    answer = plain(ask(handlers.replay, Asked(), {"subscription": name}, config, body=body))
+    answer = plain(ask(handlers.replay, Params(), {"subscription": name}, config, body=body))
     if as_json:
         print_json(answer)
         return
@@ -238,7 +238,7 @@ def message(
     as_json: JsonOption = False,
 ) -> None:
     """Every attempt to deliver one message."""
-    answer = plain(ask(get_message, Asked(), {"message": str(seq)}, config))
+    answer = plain(ask(get_message, Params(), {"message": str(seq)}, config))
     if as_json:
         print_json(answer)
         return
@@ -251,7 +251,9 @@ def message(
 
 def _change(name: str, values: dict[str, Any], config: Path | None, as_json: bool) -> None:
     body = _body(SubscriptionChange, values)
-    _print_one(ask(handlers.change_subscription, Asked(), {"subscription": name}, config, body=body), as_json)
+    _print_one(
+        ask(handlers.change_subscription, Params(), {"subscription": name}, config, body=body), as_json
+    )
 
 
 def _print_one(answer: BaseModel, as_json: bool) -> None:

@@ -27,7 +27,7 @@ from receiver.cli.output import (
 )
 from receiver.cli.taskfile import FIELDS, read_tasks
 from receiver.cli.urls import require_account
-from receiver.http.values import State
+from receiver.http.schemas import State
 from receiver.settings.settings import load_settings
 from receiver.tasks.params import AsOfQuery, TaskQuery
 from receiver.tasks.schemas import Task

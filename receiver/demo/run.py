@@ -22,8 +22,7 @@ from receiver.demo.crm import TOLERANCE_S, SampleCrm
 from receiver.demo.crm import serving as serving_crm
 from receiver.demo.plan import ACCOUNTS
 from receiver.errors import ReceiverError
-from receiver.http.context import ApiParts
-from receiver.http.endpoint import Asked, Call
+from receiver.http.endpoint import ApiContext, Call, Params
 from receiver.inbox.inbox import measure
 from receiver.ledger import dirty
 from receiver.ledger.tables import DELIVERY
@@ -155,9 +154,9 @@ def _crm(options: DemoOptions, clock: WallClock) -> SampleCrm:
 async def _subscribe(receiver: Receiver, secret: str, url: str) -> None:
     """What `receiver subscriptions add` does."""
     clock, names = receiver.world.clock, tuple(receiver.settings.accounts)
-    parts = ApiParts(receiver.store, receiver.signer, receiver.settings.hook_root, names, clock)
+    context = ApiContext(receiver.store, receiver.signer, receiver.settings.hook_root, names, clock)
     body = SubscriptionBody(name="sample CRM", url=url, secret=secret, concurrency=8)
-    await add_subscription(Call(parts, frozenset(), {}, Asked(), body))
+    await add_subscription(Call(context, frozenset(), {}, Params(), body))
 
 
 def _cancel_at_signals() -> None:

@@ -10,13 +10,11 @@ from starlette.responses import Response, StreamingResponse
 from starlette.types import Receive, Scope, Send
 
 from receiver.errors import InputError, ReceiverError
-from receiver.http.context import ApiParts
-from receiver.http.endpoint import Asked, Call, Endpoint
-from receiver.http.media import JSON
+from receiver.http.endpoint import JSON, ApiContext, Call, Endpoint, Params
 from receiver.http.problems import answer_to, input_error, problem
 from receiver.http.tokens import authenticate
 
-Query = TypeVar("Query", bound=Asked)
+Query = TypeVar("Query", bound=Params)
 
 _MAX_BODY = 16_384
 _CHALLENGE = {"WWW-Authenticate": "Bearer"}
@@ -26,8 +24,8 @@ _NO_TOKEN = "send a token that is not revoked: Authorization: Bearer rcv_…"  #
 class Resource:
     """All endpoints of one path, as an ASGI application."""
 
-    def __init__(self, parts: ApiParts, endpoints: Sequence[Endpoint]) -> None:
-        self._parts = parts
+    def __init__(self, context: ApiContext, endpoints: Sequence[Endpoint]) -> None:
+        self._context = context
         self._by_method = {endpoint.method: endpoint for endpoint in endpoints}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -40,12 +38,12 @@ class Resource:
             allowed = ", ".join(self._by_method)
             return problem(405, "wrong_method", f"use {allowed}", headers={"Allow": allowed})
         try:
-            scopes = await scopes_of(self._parts, request)
+            scopes = await scopes_of(self._context, request)
             if scopes is None:
                 return problem(401, "unauthorized", _NO_TOKEN, headers=_CHALLENGE)
             if endpoint.scope not in scopes:
                 return problem(403, "forbidden", f"this needs a token with the scope {endpoint.scope!r}")
-            answer = await endpoint.handler(await _call(self._parts, scopes, endpoint, request))
+            answer = await endpoint.handler(await _call(self._context, scopes, endpoint, request))
         except ReceiverError as error:
             return answer_to(error)
         if not isinstance(answer, Response):
@@ -63,23 +61,23 @@ async def _without_body(answer: Response) -> Response:
     return head
 
 
-async def scopes_of(parts: ApiParts, request: Request) -> frozenset[str] | None:
+async def scopes_of(context: ApiContext, request: Request) -> frozenset[str] | None:
     """What the caller's token allows; None where it is not accepted, or missing where one is needed."""
     header = request.headers.get("authorization")
     if header is None:
-        return frozenset({"read"}) if parts.open else None
+        return frozenset({"read"}) if context.open else None
     scheme, _, token = header.partition(" ")
     if scheme.lower() != "bearer":
         return None
-    return await parts.store.read(lambda connection: authenticate(connection, token.strip()))
+    return await context.store.read(lambda connection: authenticate(connection, token.strip()))
 
 
 async def _call(
-    parts: ApiParts, scopes: frozenset[str], endpoint: Endpoint, request: Request
+    context: ApiContext, scopes: frozenset[str], endpoint: Endpoint, request: Request
 ) -> Call[Any, Any]:
     query = read_query(endpoint.query, request)
     body = _read_body(endpoint.body, await _body(request)) if endpoint.body else None
-    return Call(parts, scopes, request.path_params, query, body, request.headers.get("accept", ""))
+    return Call(context, scopes, request.path_params, query, body, request.headers.get("accept", ""))
 
 
 def read_query(model: type[Query], request: Request) -> Query:
@@ -94,7 +92,7 @@ def read_query(model: type[Query], request: Request) -> Query:
         raise input_error(error, model) from None
 
 
-def _read_body(model: type[Asked], raw: bytes) -> Asked:
+def _read_body(model: type[Params], raw: bytes) -> Params:
     try:
         return model.model_validate_json(raw)
     except ValidationError as error:

@@ -6,8 +6,8 @@ from collections.abc import Iterable
 from html import escape
 from importlib.resources import files
 
-from receiver.http.media import JSON
-from receiver.http.values import Json
+from receiver.http.endpoint import JSON
+from receiver.http.schemas import Json
 
 
 def page(document: Json) -> str:

@@ -1,30 +1,61 @@
-"""An endpoint as data, and one call of it."""
+"""An endpoint as data, one call of it, and what handlers work with."""
 
-from collections.abc import Awaitable, Callable, Mapping
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
 from pydantic import BaseModel, ConfigDict
 from starlette.responses import Response
 
-from receiver.http.context import ApiParts
-from receiver.http.media import JSON
+from receiver.domain.fields import FieldReader
+from receiver.domain.fold import Fold, fold
+from receiver.domain.hooks import HookSigner
+from receiver.inbox.refused import RefusalLog
+from receiver.runtime.clock import Clock
+from receiver.storage.engine import Store
+
+JSON = "application/json"
+
+MAX_EXPORTS = 8
+"""Exports that run at the same time."""
 
 Query = TypeVar("Query")
 Body = TypeVar("Body")
 
 
-class Asked(BaseModel):
-    """The parameters or the body of a request; what it does not name is refused."""
+class Params(BaseModel):
+    """The query parameters or the body of a request; unknown names are refused."""
 
     model_config = ConfigDict(extra="forbid")
 
 
 @dataclass(frozen=True, slots=True)
-class Call(Generic[Query, Body]):
-    """One call: what was asked, checked, and what its token allows. `accept`: the header of that name."""
+class ApiContext:
+    """What handlers use. `public_url`: where hooks are received; `fold`: folds one task; `fields`: reads
+    payloads by the mapping in the settings; `open`: whether the scope `read` needs no token; `closing`: set
+    when the server stops, so that streams end; `exports`: held by each running export; `refusals`: requests
+    that this process refused on the hook listener.
+    """
 
-    parts: ApiParts
+    store: Store
+    signer: HookSigner
+    public_url: str
+    accounts: tuple[str, ...]
+    clock: Clock
+    fold: Fold = fold
+    fields: FieldReader = field(default_factory=FieldReader)
+    open: bool = False
+    closing: asyncio.Event = field(default_factory=asyncio.Event)
+    refusals: RefusalLog = field(default_factory=RefusalLog)
+    exports: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(MAX_EXPORTS))
+
+
+@dataclass(frozen=True, slots=True)
+class Call(Generic[Query, Body]):
+    """One call of an endpoint: validated parameters, and the scopes of the token. `accept`: that header."""
+
+    context: ApiContext
     scopes: frozenset[str]
     path: Mapping[str, str]
     query: Query
@@ -39,12 +70,11 @@ class Call(Generic[Query, Body]):
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """From this both the route and its documentation are made. `response`: the shape of the JSON answer, or
-    where there is none what the answer is; `body` is None where none is read. `media`: the types of answers,
-    first the one given to who asks for none; `problems`: statuses that only some endpoints answer with;
-    `choices`: path parameter → its only values.
+    """An endpoint of the API: its route and its documentation are made from this.
 
-    An answer that is no JSON the handler makes itself.
+    `response`: schema of the JSON answer, or a description of an answer that is not JSON, which the handler
+    builds itself; `body`: None if no body is read; `media`: media types of the answer, the default first;
+    `problems`: statuses that only some endpoints answer with; `choices`: path parameter → allowed values.
     """
 
     method: str
@@ -54,8 +84,30 @@ class Endpoint:
     scope: str
     response: type[BaseModel] | str
     handler: Callable[[Call[Any, Any]], Awaitable[BaseModel | Response]]
-    query: type[Asked] = Asked
-    body: type[Asked] | None = None
+    query: type[Params] = Params
+    body: type[Params] | None = None
     media: tuple[str, ...] = (JSON,)
     problems: tuple[str, ...] = ()
     choices: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+
+
+def choose_media(accept: str, offered: Sequence[str]) -> str:
+    """Return the offered media type that the Accept header prefers; the first one if it accepts none."""
+    ranges = dict(filter(None, map(_media_range, accept.split(","))))
+    return max(offered, key=lambda media: _quality(ranges, media))
+
+
+def _media_range(part: str) -> tuple[str, float] | None:
+    """Return a media range and its quality; None if it cannot be read."""
+    name, *parameters = (word.strip().lower() for word in part.split(";"))
+    quality = next((word[2:] for word in parameters if word.startswith("q=")), "1")
+    try:
+        return (name, float(quality)) if name else None
+    except ValueError:
+        return None
+
+
+def _quality(ranges: Mapping[str, float], media: str) -> float:
+    """Return the quality of the narrowest range that contains the media type, or 0."""
+    around = (media, f"{media.partition('/')[0]}/*", "*/*")
+    return next((ranges[name] for name in around if name in ranges), 0.0)

@@ -1,19 +1,17 @@
 """The OpenAPI document, made from the table of endpoints."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from importlib.metadata import version
+from typing import Any
 
 from pydantic import BaseModel
 from pydantic.json_schema import JsonSchemaMode, models_json_schema
 
-from receiver.http.endpoint import Endpoint
-from receiver.http.examples import example_of
-from receiver.http.media import JSON
+from receiver.http.endpoint import JSON, Endpoint
 from receiver.http.problems import RETRY_AFTER_S
-from receiver.http.schemas import ProblemAnswer
+from receiver.http.schemas import Json, ProblemAnswer
 from receiver.http.tokens import SCOPES
-from receiver.http.values import Json
 
 _REFS = "#/components/schemas/{model}"
 
@@ -165,7 +163,7 @@ def _answer(endpoint: Endpoint, schemas: dict[str, Json]) -> Json:
 
 def _json(model: type[BaseModel], schemas: dict[str, Json]) -> Json:
     schema = {"$ref": _REFS.format(model=model.__name__)}
-    return {"content": {JSON: {"schema": schema, "example": example_of(schema, schemas)}}}
+    return {"content": {JSON: {"schema": schema, "example": _example_of(schema, schemas)}}}
 
 
 def _path_parameter(name: str, choices: Sequence[str]) -> Json:
@@ -212,3 +210,20 @@ def _problem(status: str) -> Json:
 
 def _first_line(model: type[BaseModel]) -> str:
     return (model.__doc__ or "").strip().splitlines()[0]
+
+
+def _example_of(schema: Json, schemas: Mapping[str, Json]) -> Any:
+    """Return the schema's example, or one made from its properties, or that of its first alternative."""
+    if "examples" in schema:
+        return schema["examples"][0]
+    if "$ref" in schema or "anyOf" in schema:
+        name = schema.get("$ref", "").rpartition("/")[2]
+        return _example_of(schemas[name] if name else schema["anyOf"][0], schemas)
+    if "properties" in schema:
+        return {name: _example_of(inner, schemas) for name, inner in schema["properties"].items()}
+    if schema.get("type") == "array":
+        return [_example_of(schema["items"], schemas)]
+    if "additionalProperties" in schema:
+        names = schema.get("propertyNames", {}).get("enum", ["name"])
+        return {name: _example_of(schema["additionalProperties"], schemas) for name in names}
+    return schema.get("enum", [schema.get("const", schema.get("default"))])[0]

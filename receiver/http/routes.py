@@ -7,10 +7,9 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 
-from receiver.http.context import ApiParts
 from receiver.http.dispatch import Resource
 from receiver.http.docs_page import page
-from receiver.http.endpoint import Endpoint
+from receiver.http.endpoint import ApiContext, Endpoint
 from receiver.http.openapi import openapi
 from receiver.http.problems import problem
 
@@ -20,7 +19,7 @@ _PAGE_POLICY = {
 }
 
 
-def api_routes(parts: ApiParts, endpoints: Sequence[Endpoint]) -> list[BaseRoute]:
+def api_routes(context: ApiContext, endpoints: Sequence[Endpoint]) -> list[BaseRoute]:
     """Return the routes of these endpoints, of their OpenAPI document and of its page."""
     document = openapi(endpoints)
     html = page(document)
@@ -36,7 +35,7 @@ def api_routes(parts: ApiParts, endpoints: Sequence[Endpoint]) -> list[BaseRoute
 
     by_path = groupby(endpoints, key=lambda endpoint: endpoint.path)
     return [
-        *(Route(path, Resource(parts, list(methods))) for path, methods in by_path),
+        *(Route(path, Resource(context, list(methods))) for path, methods in by_path),
         Route("/openapi.json", show_document),
         Route("/docs", show_page),
         Route("/v1/{rest:path}", not_found, methods=["GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]),

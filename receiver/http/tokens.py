@@ -1,15 +1,17 @@
-"""API tokens: what a reader of /v1 shows to be let in. Only a token's hash is kept."""
+"""API tokens: how callers of /v1 authenticate. Only the hash of a token is stored."""
 
 import hashlib
 import re
 import secrets
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, Select, delete, insert, select, update
+from sqlmodel import Field, SQLModel
 
 from receiver.errors import InputError, NotFoundError
-from receiver.http.token_sql import add_token, end_token, token_named, token_scopes, tokens
+from receiver.storage.tables import table
 
 SCOPES = {
     "read": "read everything but phone numbers and raw deliveries",
@@ -21,9 +23,23 @@ SCOPES = {
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.@-]{0,63}")
 
 
+class ApiTokenRow(SQLModel, table=True):
+    """An API token: only its hash is stored."""
+
+    __tablename__ = "api_token"
+    name: str = Field(primary_key=True)
+    hash: str = Field(unique=True)
+    scopes: str
+    created_at: float
+    revoked_at: float | None = None
+
+
+API_TOKEN = table(ApiTokenRow)
+
+
 @dataclass(frozen=True, slots=True)
 class TokenInfo:
-    """What is kept of a token. Times are epoch seconds, UTC."""
+    """A token without its secret. Times are epoch seconds."""
 
     name: str
     scopes: frozenset[str]
@@ -32,7 +48,7 @@ class TokenInfo:
 
 
 def create_token(connection: Connection, name: str, scopes: Iterable[str], now: float) -> str:
-    """The new token, shown this once. Raises InputError where name or scopes cannot be used."""
+    """Store a new token and return it, for the only time. Raises InputError for a bad name or scope."""
     wanted = frozenset(scopes)
     if not _NAME.fullmatch(name):
         raise InputError("name", "1 to 64 letters, digits, '_', '.', '@' or '-'")
@@ -42,19 +58,25 @@ def create_token(connection: Connection, name: str, scopes: Iterable[str], now: 
         raise InputError("name", "taken by another token, revoked or not; choose a new one")
     token = f"rcv_{secrets.token_urlsafe(32)}"
     row = {"name": name, "hash": _hash(token), "scopes": " ".join(sorted(wanted)), "created_at": now}
-    add_token(connection, row)
+    connection.execute(insert(API_TOKEN).values(**row))
     return token
 
 
 def revoke_token(connection: Connection, name: str, now: float) -> None:
-    """From now on the token is not accepted. Raises NotFoundError."""
+    """Accept the token no more; one that was revoked before keeps its time. Raises NotFoundError."""
     if connection.scalar(token_named(name)) is None:
         raise NotFoundError("no token has this name")
-    end_token(connection, name, now)
+    is_valid = API_TOKEN.c.name == name, API_TOKEN.c.revoked_at.is_(None)
+    connection.execute(update(API_TOKEN).where(*is_valid).values(revoked_at=now))
+
+
+def remove_token(connection: Connection, name: str) -> None:
+    """Delete the token, as if it had never been."""
+    connection.execute(delete(API_TOKEN).where(API_TOKEN.c.name == name))
 
 
 def list_tokens(connection: Connection) -> list[TokenInfo]:
-    """All tokens, revoked ones too, by name."""
+    """Return all tokens by name, revoked ones too."""
     return [
         TokenInfo(row.name, frozenset(row.scopes.split()), row.created_at, row.revoked_at)
         for row in connection.execute(tokens())
@@ -62,9 +84,24 @@ def list_tokens(connection: Connection) -> list[TokenInfo]:
 
 
 def authenticate(connection: Connection, bearer: str) -> frozenset[str] | None:
-    """The token's scopes; None for one that is not ours or was revoked."""
+    """Return the scopes of a token; None if it is unknown or revoked."""
     scopes: str | None = connection.scalar(token_scopes(_hash(bearer)))
     return frozenset(scopes.split()) if scopes is not None else None
+
+
+def tokens() -> Select[Any]:
+    """Select all tokens."""
+    return select(API_TOKEN).order_by(API_TOKEN.c.name)
+
+
+def token_named(name: str) -> Select[Any]:
+    """Select the name of a token, if it exists."""
+    return select(API_TOKEN.c.name).where(API_TOKEN.c.name == name)
+
+
+def token_scopes(token_hash: str) -> Select[Any]:
+    """Select the scopes of a token that is not revoked."""
+    return select(API_TOKEN.c.scopes).where(API_TOKEN.c.hash == token_hash, API_TOKEN.c.revoked_at.is_(None))
 
 
 def _hash(token: str) -> str:

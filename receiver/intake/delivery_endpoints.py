@@ -6,7 +6,7 @@ from typing import Any
 from sqlalchemy import Connection
 
 from receiver.errors import NotFoundError
-from receiver.http.endpoint import Asked, Call
+from receiver.http.endpoint import Call, Params
 from receiver.http.paging import read_page
 from receiver.intake import queries as intake_queries
 from receiver.intake.params import DeliveryQuery
@@ -22,13 +22,13 @@ async def list_deliveries(call: Call[DeliveryQuery, None]) -> DeliveryPage:
         deliveries = [Delivery.model_validate(row) for row in rows]
         return DeliveryPage(deliveries=deliveries, next_cursor=following)
 
-    return await call.parts.store.read(read)
+    return await call.context.store.read(read)
 
 
-async def get_delivery(call: Call[Asked, None]) -> WholeDelivery:
+async def get_delivery(call: Call[Params, None]) -> WholeDelivery:
     """One delivery whole. Raises NotFoundError."""
     query = intake_queries.delivery(call.path["id"])
-    row = await call.parts.store.read(lambda connection: connection.execute(query).first())
+    row = await call.context.store.read(lambda connection: connection.execute(query).first())
     if row is None:
         raise NotFoundError("there is no such delivery: they are listed in /v1/deliveries")
     return _whole(row._asdict())

@@ -6,10 +6,9 @@ from pydantic import Field, StringConstraints
 
 from receiver.domain.facts import Event
 from receiver.domain.hooks import REF
-from receiver.http.endpoint import Asked
+from receiver.http.endpoint import Params
 from receiver.http.params import SINCE, UNTIL, Account, PageQuery
-from receiver.http.schemas import EXAMPLE_REF
-from receiver.http.values import When, Word
+from receiver.http.schemas import EXAMPLE_REF, When, Word
 
 Problem = Annotated[
     Word | None,
@@ -33,7 +32,7 @@ class DeliveryQuery(PageQuery):
     until: When | None = Field(None, description="Received before this moment.", examples=[UNTIL])
 
 
-class MintBody(Asked):
+class MintBody(Params):
     """For which task URLs are wanted."""
 
     account: Word = Field(description="One of the receiver's accounts.", examples=["main"])

@@ -9,8 +9,7 @@ from sqlalchemy import (
     true,
 )
 
-from receiver.http.filters import between, equal
-from receiver.http.paging import Order
+from receiver.http.paging import Order, between, equal
 from receiver.intake.params import DeliveryQuery
 from receiver.ledger.tables import DELIVERY, FACT
 from receiver.tasks.queries import of_any_account

@@ -7,7 +7,7 @@ from receiver.domain.hooks import Part
 from receiver.http.endpoint import Call, Endpoint
 from receiver.http.params import AccountQuery
 from receiver.http.schemas import Account as AccountName
-from receiver.http.values import Moment
+from receiver.http.schemas import Moment
 from receiver.inbox.refused import PROBLEMS, RefusedRequests
 
 
@@ -34,7 +34,7 @@ class RefusedList(BaseModel):
 
 async def list_refused(call: Call[AccountQuery, None]) -> RefusedList:
     """The latest refused requests of one account, or all."""
-    return RefusedList(refused=[_shown(each) for each in call.parts.refusals.latest(call.query.account)])
+    return RefusedList(refused=[_shown(each) for each in call.context.refusals.latest(call.query.account)])
 
 
 def _shown(requests: RefusedRequests) -> RefusedHooks:

@@ -7,12 +7,11 @@ from contextlib import aclosing
 from pydantic import BaseModel, Field
 
 from receiver.domain.facts import Event, Fact, HookContent
-from receiver.http.cursor import decode, encode
-from receiver.http.endpoint import Asked, Call, Endpoint
+from receiver.http.endpoint import Call, Endpoint, Params
+from receiver.http.paging import decode_cursor, encode_cursor
 from receiver.http.params import SINCE, UNTIL, Account, Cursor
 from receiver.http.schemas import Account as AccountName
-from receiver.http.schemas import NextCursor
-from receiver.http.values import Moment, When
+from receiver.http.schemas import Moment, NextCursor, When
 from receiver.inbox.reread import START, Outcome, Position, Rereading, Selection
 from receiver.intake.params import Problem
 from receiver.ledger.reread import Change, ChangeKind
@@ -30,7 +29,7 @@ _KIND_ABOUT = (
 )
 
 
-class RereadBody(Asked):
+class RereadBody(Params):
     """Which deliveries, and how many of them at once."""
 
     account: Account = None
@@ -95,22 +94,22 @@ class RereadDone(BaseModel):
     )
 
 
-async def reread(call: Call[Asked, RereadBody]) -> RereadDone:
+async def reread(call: Call[Params, RereadBody]) -> RereadDone:
     """Read some deliveries again, or only say what that would change. Raises InputError for a bad cursor."""
-    asked, parts = call.body, call.parts
-    selection = Selection(asked.account, asked.since, asked.until, asked.problem)
-    rereading = Rereading(parts.store, parts.fields, parts.clock, is_dry=asked.dry_run)
+    body, context = call.body, call.context
+    selection = Selection(body.account, body.since, body.until, body.problem)
+    rereading = Rereading(context.store, context.fields, context.clock, is_dry=body.dry_run)
     tally = RereadTally(_SHOWN)
-    async with aclosing(rereading.parts(selection, _position(asked.cursor), asked.limit)) as outcomes:
+    async with aclosing(rereading.parts(selection, _position(body.cursor), body.limit)) as outcomes:
         async for outcome in outcomes:
             tally.add(outcome)
-    return tally.answer(dry_run=asked.dry_run)
+    return tally.answer(dry_run=body.dry_run)
 
 
 def _position(cursor: str | None) -> Position:
     if cursor is None:
         return START
-    at, delivery = decode(cursor, (float, str))
+    at, delivery = decode_cursor(cursor, (float, str))
     return float(at), str(delivery)
 
 
@@ -151,7 +150,7 @@ class RereadTally:
             failed=self.failed,
             counts=[RereadCount.model_validate(dict(zip(names, row, strict=True))) for row in rows],
             changes=self._changes,
-            next_cursor=encode(self._last) if self._last else None,
+            next_cursor=encode_cursor(self._last) if self._last else None,
         )
 
 

@@ -5,8 +5,7 @@ from typing import Literal
 from pydantic import BaseModel, Field
 
 from receiver.domain.facts import Event
-from receiver.http.schemas import EXAMPLE_REF, Account, NextCursor, Ref
-from receiver.http.values import Moment
+from receiver.http.schemas import EXAMPLE_REF, Account, Moment, NextCursor, Ref
 
 
 class Delivery(BaseModel):

@@ -6,12 +6,11 @@ from pydantic import BaseModel, Field
 from sqlalchemy import Connection
 
 from receiver.domain.facts import Event
-from receiver.http.endpoint import Asked, Call, Endpoint
+from receiver.http.endpoint import Call, Endpoint, Params
 from receiver.http.paging import Order, read_page
 from receiver.http.params import Account, PageQuery
 from receiver.http.schemas import Account as AccountName
-from receiver.http.schemas import NextCursor, Ref
-from receiver.http.values import Moment
+from receiver.http.schemas import Moment, NextCursor, Ref
 from receiver.inbox import set_aside
 from receiver.inbox.set_aside import KINDS, LISTED, Kind
 from receiver.ledger import dirty
@@ -83,12 +82,12 @@ class RetriedNow(BaseModel):
 
 async def list_set_aside(call: Call[SetAsideQuery, None]) -> SetAsidePage:
     """Return a page of the hooks and tasks that are set aside. Raises InputError for a bad cursor."""
-    return await call.parts.store.read(lambda connection: _read(connection, call.query))
+    return await call.context.store.read(lambda connection: _read(connection, call.query))
 
 
-async def retry_set_aside(call: Call[Asked, None]) -> RetriedNow:
+async def retry_set_aside(call: Call[Params, None]) -> RetriedNow:
     """Make all hooks and tasks that are set aside due now. A running receiver looks every few seconds."""
-    store = call.parts.store
+    store = call.context.store
     counts = await store.read(set_aside.counts)
     await set_aside.retry_all(store)
     await store.write(dirty.retry_all)

@@ -24,7 +24,7 @@ from sqlalchemy import (
 from receiver.analytics import tables as analytics_tables
 from receiver.analytics.views import drop_views, make_views
 from receiver.errors import SchemaError
-from receiver.http import token_sql
+from receiver.http import tokens
 from receiver.inbox import tables as inbox_tables
 from receiver.ledger import tables as ledger_tables
 from receiver.outcomes import tables as outcomes_tables
@@ -43,7 +43,7 @@ TABLE_MODULES = (
     operator_events,
     outcomes_tables,
     tasks_tables,
-    token_sql,
+    tokens,
 )
 """Modules that define tables. The schema is complete once they are imported, as they are here."""
 

@@ -7,8 +7,8 @@ import orjson
 from sqlalchemy import Connection, Row, Select, func, select
 
 from receiver.domain.masking import mask_number, mask_text
-from receiver.http.endpoint import Asked, Call
-from receiver.http.values import Json
+from receiver.http.endpoint import Call, Params
+from receiver.http.schemas import Json
 from receiver.outcomes import event_types
 from receiver.outcomes.events import EVENT_TYPES, SCHEMA_VERSION
 from receiver.outcomes.params import OutcomeQuery
@@ -30,10 +30,10 @@ async def read_outcomes(call: Call[OutcomeQuery, None]) -> OutcomeFeed:
         cursor = some[-1].seq if more else max(asked.after, last_seq(connection))
         return OutcomeFeed(outcomes=[view(row, call.numbers) for row in some], cursor=cursor, more=more)
 
-    return await call.parts.store.read(read)
+    return await call.context.store.read(read)
 
 
-async def list_event_types(_call: Call[Asked, None]) -> EventTypeList:
+async def list_event_types(_call: Call[Params, None]) -> EventTypeList:
     """What can be told, with schema and example."""
     infos = [
         EventTypeInfo(

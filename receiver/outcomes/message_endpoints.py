@@ -5,9 +5,9 @@ from typing import Any
 from sqlalchemy import Connection, Select, select
 
 from receiver.errors import NotFoundError
-from receiver.http.endpoint import Asked, Call
+from receiver.http.endpoint import Call, Params
 from receiver.http.paging import read_page
-from receiver.http.values import seq_of
+from receiver.http.schemas import read_seq
 from receiver.outcomes.params import MessageQuery, OperatorEventQuery
 from receiver.outcomes.schemas import (
     Message,
@@ -34,21 +34,21 @@ async def list_messages(call: Call[MessageQuery, None]) -> MessagePage:
         rows, following = read_page(connection, query, _MESSAGES_ORDER, call.query)
         return MessagePage(messages=[Message.model_validate(row) for row in rows], next_cursor=following)
 
-    return await call.parts.store.read(read)
+    return await call.context.store.read(read)
 
 
-async def get_message(call: Call[Asked, None]) -> WholeMessage:
+async def get_message(call: Call[Params, None]) -> WholeMessage:
     """One message with the attempts to deliver it. Raises NotFoundError."""
 
     def read(connection: Connection) -> WholeMessage:
-        row = connection.execute(_messages().where(MESSAGE.c.seq == seq_of(call.path["message"]))).first()
+        row = connection.execute(_messages().where(MESSAGE.c.seq == read_seq(call.path["message"]))).first()
         if row is None:
             raise NotFoundError("there is no such message: /v1/subscriptions/{id}/messages lists them")
         attempts = select(POSTING).where(POSTING.c.message_seq == row.seq).order_by(POSTING.c.seq)
         postings = [Posting.model_validate(each._asdict()) for each in connection.execute(attempts)]
         return WholeMessage(message=Message.model_validate(row._asdict()), postings=postings)
 
-    return await call.parts.store.read(read)
+    return await call.context.store.read(read)
 
 
 async def list_operator_events(call: Call[OperatorEventQuery, None]) -> OperatorEventPage:
@@ -63,7 +63,7 @@ async def list_operator_events(call: Call[OperatorEventQuery, None]) -> Operator
             events=[OperatorEvent.model_validate(row) for row in rows], next_cursor=following
         )
 
-    return await call.parts.store.read(read)
+    return await call.context.store.read(read)
 
 
 def _messages() -> Select[Any]:

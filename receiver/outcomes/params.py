@@ -5,9 +5,9 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, StringConstraints
 
 from receiver.domain.results import CallResult
-from receiver.http.endpoint import Asked
+from receiver.http.endpoint import Params
 from receiver.http.params import Account, PageQuery, QueueId
-from receiver.http.values import Flag, When, Word
+from receiver.http.schemas import Flag, When, Word
 from receiver.outcomes.events import EventType
 from receiver.outcomes.subscription_filter import Certainty, Format
 
@@ -16,7 +16,7 @@ Secret = Annotated[str, StringConstraints(max_length=200, pattern=r"^whs(ec|k)_[
 _SINCE, _UNTIL = "2026-03-01T00:00:00Z", "2026-04-01T00:00:00Z"
 
 
-class Filter(Asked):
+class Filter(Params):
     """Which outcomes are wished for. No values: all."""
 
     accounts: list[Word] = Field([], max_length=100, description="Of these accounts.", examples=[["main"]])
@@ -25,7 +25,7 @@ class Filter(Asked):
     results: list[CallResult] = Field([], description="With these results.", examples=[["connected"]])
 
 
-class SubscriptionBody(Asked):
+class SubscriptionBody(Params):
     """A new subscription."""
 
     name: Word = Field(description="For people.", examples=["sales CRM"])
@@ -54,7 +54,7 @@ class SubscriptionBody(Asked):
     concurrency: int = Field(4, ge=1, le=100, description="Deliveries at once at most.", examples=[4])
 
 
-class SubscriptionChange(Asked):
+class SubscriptionChange(Params):
     """What is to be different; what is left out stays."""
 
     name: Word | None = Field(None, description="For people.", examples=["sales CRM"])
@@ -74,7 +74,7 @@ class SubscriptionChange(Asked):
     )
 
 
-class RotateBody(Asked):
+class RotateBody(Params):
     """A new secret beside the old ones for a while."""
 
     secret: Secret | None = Field(None, description="The new one; left out, one is made.")
@@ -83,7 +83,7 @@ class RotateBody(Asked):
     )
 
 
-class ReplayBody(Asked):
+class ReplayBody(Params):
     """What is to be sent again, or at last."""
 
     since: When | None = Field(None, description="Told at this moment or later.", examples=[_SINCE])
@@ -102,7 +102,7 @@ class MessageQuery(PageQuery):
     )
 
 
-class OutcomeQuery(Asked):
+class OutcomeQuery(Params):
     """Which outcomes."""
 
     after: int = Field(

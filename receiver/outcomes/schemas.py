@@ -4,8 +4,7 @@ from typing import Literal
 
 from pydantic import BaseModel, Field
 
-from receiver.http.schemas import NextCursor
-from receiver.http.values import Json, Moment
+from receiver.http.schemas import Json, Moment, NextCursor
 from receiver.outcomes.events import EventType
 from receiver.outcomes.params import Filter
 from receiver.outcomes.subscription_filter import Certainty, Format

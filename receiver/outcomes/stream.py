@@ -14,10 +14,10 @@ from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
 from receiver.errors import ReceiverError, StoreUnavailableError
-from receiver.http.context import ApiParts
 from receiver.http.dispatch import read_query, scopes_of
+from receiver.http.endpoint import ApiContext
 from receiver.http.problems import RETRY_AFTER_S, answer_to, problem
-from receiver.http.values import seq_of
+from receiver.http.schemas import read_seq
 from receiver.outcomes import feed
 from receiver.outcomes.params import OutcomeQuery
 
@@ -39,13 +39,13 @@ _HEADERS = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
 class OutcomeStream:
     """Answers `GET /v1/outcomes/stream`."""
 
-    def __init__(self, parts: ApiParts) -> None:
-        self._parts = parts
+    def __init__(self, context: ApiContext) -> None:
+        self._context = context
         self._readers = 0
 
     async def __call__(self, request: Request) -> Response:
         try:
-            scopes = await scopes_of(self._parts, request)
+            scopes = await scopes_of(self._context, request)
             if scopes is None or "read" not in scopes:
                 return problem(401, "unauthorized", "send a token with the scope 'read'")
             asked = read_query(OutcomeQuery, request)
@@ -60,12 +60,12 @@ class OutcomeStream:
 
     async def _beginning(self, request: Request, asked: OutcomeQuery) -> int:
         """Behind what the reader has had, else where it asked to begin, else from now on."""
-        last = seq_of(request.headers.get("last-event-id", ""))
+        last = read_seq(request.headers.get("last-event-id", ""))
         if last is not None:
             return last
         if "after" in request.query_params:
             return asked.after
-        return await self._parts.store.read(feed.last_seq)
+        return await self._context.store.read(feed.last_seq)
 
     async def _events(self, asked: OutcomeQuery, after: int, numbers: bool) -> AsyncIterator[bytes]:
         self._readers += 1
@@ -73,10 +73,10 @@ class OutcomeStream:
         spoken = loop.time()
         try:
             yield b"retry: 3000\n\n"
-            while not self._parts.closing.is_set():
+            while not self._context.closing.is_set():
                 try:
                     look = partial(feed.rows_behind, asked=asked, after=after, most=_BATCH)
-                    rows = await self._parts.store.read(look)
+                    rows = await self._context.store.read(look)
                 except StoreUnavailableError:
                     rows = []
                 for row in rows:
@@ -89,6 +89,6 @@ class OutcomeStream:
                     spoken = loop.time()
                 if len(rows) < _BATCH:
                     with suppress(TimeoutError):
-                        await asyncio.wait_for(self._parts.closing.wait(), _LOOK_S)
+                        await asyncio.wait_for(self._context.closing.wait(), _LOOK_S)
         finally:
             self._readers -= 1

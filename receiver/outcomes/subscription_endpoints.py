@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 from sqlalchemy import Connection, Row, select
 
 from receiver.errors import InputError, NotFoundError
-from receiver.http.endpoint import Asked, Call
+from receiver.http.endpoint import Call, Params
 from receiver.outcomes import signing
 from receiver.outcomes import subscription_sql as store
 from receiver.outcomes.events import Outcome
@@ -37,7 +37,7 @@ _PRIVATE = re.compile(r"token|secret|key|password|headers", re.IGNORECASE)
 _COUNTS = ("pending", "oldest_at", "dead")
 
 
-async def list_subscriptions(call: Call[Asked, None]) -> SubscriptionList:
+async def list_subscriptions(call: Call[Params, None]) -> SubscriptionList:
     """All of them."""
 
     def read(connection: Connection) -> SubscriptionList:
@@ -46,18 +46,18 @@ async def list_subscriptions(call: Call[Asked, None]) -> SubscriptionList:
         whole = "subscribe" in call.scopes
         return SubscriptionList(subscriptions=[_view(row, counts.get(row.id), whole) for row in rows])
 
-    return await call.parts.store.read(read)
+    return await call.context.store.read(read)
 
 
-async def get_subscription(call: Call[Asked, None]) -> Subscription:
+async def get_subscription(call: Call[Params, None]) -> Subscription:
     """One of them. Raises NotFoundError."""
     whole = "subscribe" in call.scopes
-    return await call.parts.store.read(partial(_one, subscription=call.path["subscription"], whole=whole))
+    return await call.context.store.read(partial(_one, subscription=call.path["subscription"], whole=whole))
 
 
-async def add_subscription(call: Call[Asked, SubscriptionBody]) -> NewSubscription:
+async def add_subscription(call: Call[Params, SubscriptionBody]) -> NewSubscription:
     """A new one. Its secret is shown this once. Raises InputError."""
-    body, now = call.body, call.parts.clock.now()
+    body, now = call.body, call.context.clock.now()
     _check_accounts(call, body.filter.accounts)
     secret = body.secret or signing.new_secret()
     signing.check_secret(secret)
@@ -76,12 +76,12 @@ async def add_subscription(call: Call[Asked, SubscriptionBody]) -> NewSubscripti
         store.add(connection, row)
         return _one(connection, row["id"])
 
-    return _with_secret(await call.parts.store.write(write), secret)
+    return _with_secret(await call.context.store.write(write), secret)
 
 
-async def change_subscription(call: Call[Asked, SubscriptionChange]) -> Subscription:
+async def change_subscription(call: Call[Params, SubscriptionChange]) -> Subscription:
     """Change what is given. Raises NotFoundError, InputError."""
-    name, now = call.path["subscription"], call.parts.clock.now()
+    name, now = call.path["subscription"], call.context.clock.now()
     given = call.body.model_dump(exclude_unset=True)
     if not given:
         raise InputError("body", "name at least one thing to change")
@@ -90,7 +90,7 @@ async def change_subscription(call: Call[Asked, SubscriptionChange]) -> Subscrip
         raise InputError(nothing[0], "leave it out, or give it a value")
     _check_accounts(call, given.get("filter", {}).get("accounts", []))
     if "format" in given or "options" in given:
-        row = await call.parts.store.read(partial(store.find, subscription=name))
+        row = await call.context.store.read(partial(store.find, subscription=name))
         if row is None:
             raise _unknown()
         await _check_options(given.get("format", row.format), given.get("options", row.options))
@@ -102,20 +102,20 @@ async def change_subscription(call: Call[Asked, SubscriptionChange]) -> Subscrip
             raise _unknown()
         return _one(connection, name)
 
-    return await call.parts.store.write(write)
+    return await call.context.store.write(write)
 
 
-async def remove_subscription(call: Call[Asked, None]) -> Removed:
+async def remove_subscription(call: Call[Params, None]) -> Removed:
     """Take it away, with all its messages. Raises NotFoundError."""
     name = call.path["subscription"]
-    if not await call.parts.store.write(partial(store.remove, subscription=name)):
+    if not await call.context.store.write(partial(store.remove, subscription=name)):
         raise _unknown()
     return Removed(id=name)
 
 
-async def rotate_secret(call: Call[Asked, RotateBody]) -> NewSubscription:
+async def rotate_secret(call: Call[Params, RotateBody]) -> NewSubscription:
     """A new secret; the old ones sign as well for a while. Raises NotFoundError, InputError."""
-    name, now, body = call.path["subscription"], call.parts.clock.now(), call.body
+    name, now, body = call.path["subscription"], call.context.clock.now(), call.body
     secret = body.secret or signing.new_secret()
     signing.check_secret(secret)
 
@@ -129,12 +129,12 @@ async def rotate_secret(call: Call[Asked, RotateBody]) -> NewSubscription:
         store.change(connection, name, changes)
         return _one(connection, name)
 
-    return _with_secret(await call.parts.store.write(write), secret)
+    return _with_secret(await call.context.store.write(write), secret)
 
 
-async def send_test(call: Call[Asked, None]) -> TestSent:
+async def send_test(call: Call[Params, None]) -> TestSent:
     """Send it an event that says only that it arrives. Raises NotFoundError."""
-    name, now = call.path["subscription"], call.parts.clock.now()
+    name, now = call.path["subscription"], call.context.clock.now()
     data = {"account": "", "queue_id": None, "result": "unknown", "ref": None, "task_id": None}
     event = Outcome(f"evt_{secrets.token_hex(16)}", "", name, store.TEST, 0, now, data)  # type: ignore[arg-type]
 
@@ -143,25 +143,25 @@ async def send_test(call: Call[Asked, None]) -> TestSent:
             raise _unknown()
         return store.send_test(connection, name, event, now)
 
-    return TestSent(event=event.id, message=await call.parts.store.write(write))
+    return TestSent(event=event.id, message=await call.context.store.write(write))
 
 
-async def replay(call: Call[Asked, ReplayBody]) -> ReplayDone:
+async def replay(call: Call[Params, ReplayBody]) -> ReplayDone:
     """Send again what was told, or say what would be sent. Raises NotFoundError, InputError."""
-    body, now = call.body, call.parts.clock.now()
+    body, now = call.body, call.context.clock.now()
     if not (body.dead or body.events or body.since is not None or body.until is not None):
         raise InputError("body", "say what: dead, events, since or until; filter narrows it")
-    row = await call.parts.store.read(partial(store.find, subscription=call.path["subscription"]))
+    row = await call.context.store.read(partial(store.find, subscription=call.path["subscription"]))
     if row is None:
         raise _unknown()
     wish = wish_of(row.filter, row.certainty, row.max_wait_s)
     only = wish_of(body.filter.model_dump(), "events", 0.0)
     ask = store.Replay(row.id, wish, body.since, body.until, body.dead, tuple(body.events), only)
-    by_type = await call.parts.store.read(partial(_by_type, ask=ask))
+    by_type = await call.context.store.read(partial(_by_type, ask=ask))
     after, some = 0, 0 if body.dry_run else 1
     while some:
         again = partial(store.replay, ask=ask, now=now, after=after, most=_REPLAYED_AT_ONCE)
-        after, some = await call.parts.store.write(again)
+        after, some = await call.context.store.write(again)
     return ReplayDone(sent=sum(by_type.values()), dry_run=body.dry_run, by_type=by_type)
 
 
@@ -202,9 +202,9 @@ def _until(secret: Mapping[str, Any], end: float) -> dict[str, Any]:
 
 
 def _check_accounts(call: Call[Any, Any], accounts: list[str]) -> None:
-    unknown = sorted(set(accounts) - set(call.parts.accounts))
+    unknown = sorted(set(accounts) - set(call.context.accounts))
     if unknown:
-        known = ", ".join(sorted(call.parts.accounts))
+        known = ", ".join(sorted(call.context.accounts))
         raise InputError("filter.accounts", f"'{unknown[0]}' is not known; known accounts: {known}")
 
 

@@ -24,7 +24,7 @@ def list_findings(category: Category) -> Callable[[Call[FindingQuery, None]], Aw
     """The endpoint of one category."""
 
     async def handle(call: Call[FindingQuery, None]) -> FindingPage:
-        return await call.parts.store.read(
+        return await call.context.store.read(
             lambda connection: _read(connection, category, call.query), "heavy"
         )
 
@@ -34,7 +34,7 @@ def list_findings(category: Category) -> Callable[[Call[FindingQuery, None]], Aw
 async def list_lost_hooks(call: Call[LostHookQuery, None]) -> FindingPage:
     """Lost hooks, or those that are only suspected to be lost."""
     category: Category = "suspected_hook" if call.query.suspected else "lost_hook"
-    return await call.parts.store.read(lambda connection: _read(connection, category, call.query))
+    return await call.context.store.read(lambda connection: _read(connection, category, call.query))
 
 
 def _read(connection: Connection, category: Category, asked: FindingQuery) -> FindingPage:

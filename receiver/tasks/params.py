@@ -5,13 +5,12 @@ from typing import Literal
 from pydantic import Field
 
 from receiver.domain.facts import Event
-from receiver.http.endpoint import Asked
+from receiver.http.endpoint import Params
 from receiver.http.params import SINCE, UNTIL, Account, PageQuery, QueueId
-from receiver.http.schemas import EXAMPLE_REF
-from receiver.http.values import Confidence, Flag, State, When, Word
+from receiver.http.schemas import EXAMPLE_REF, Confidence, Flag, State, When, Word
 
 
-class AsOfQuery(Asked):
+class AsOfQuery(Params):
     """A moment of the past, or now."""
 
     as_of: When | None = Field(

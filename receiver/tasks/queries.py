@@ -17,8 +17,7 @@ from sqlalchemy import (
 )
 
 from receiver.domain.facts import EVENTS
-from receiver.http.filters import Where, between, equal
-from receiver.http.paging import Order
+from receiver.http.paging import Order, Where, between, equal
 from receiver.http.params import AccountQuery
 from receiver.ledger.tables import DELIVERY, FACT
 from receiver.tasks.params import FindingQuery, TaskQuery

@@ -5,7 +5,7 @@ from collections import defaultdict
 from sqlalchemy import Connection
 
 from receiver.errors import NotFoundError
-from receiver.http.endpoint import Asked, Call
+from receiver.http.endpoint import Call, Params
 from receiver.http.params import AccountQuery
 from receiver.tasks import queries
 from receiver.tasks.schemas import Queue, QueueList
@@ -13,14 +13,14 @@ from receiver.tasks.schemas import Queue, QueueList
 
 async def list_queues(call: Call[AccountQuery, None]) -> QueueList:
     """All queues."""
-    queues = await call.parts.store.read(lambda connection: _read(connection, call.query.account), "heavy")
+    queues = await call.context.store.read(lambda connection: _read(connection, call.query.account), "heavy")
     return QueueList(queues=queues)
 
 
-async def get_queue(call: Call[Asked, None]) -> Queue:
+async def get_queue(call: Call[Params, None]) -> Queue:
     """One queue. Raises NotFoundError."""
     account, queue_id = call.path["account"], call.path["queue_id"]
-    found = await call.parts.store.read(lambda connection: _read(connection, account, queue_id))
+    found = await call.context.store.read(lambda connection: _read(connection, account, queue_id))
     if not found:
         raise NotFoundError("the account has no such queue: they are listed in /v1/queues")
     return found[0]

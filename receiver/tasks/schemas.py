@@ -9,14 +9,18 @@ from receiver.http.schemas import (
     EXAMPLE_CALL,
     Account,
     CallId,
+    Confidence,
     Count,
+    Json,
+    Moment,
     NextCursor,
     Number,
     QueueId,
     Ref,
+    Result,
     Seconds,
+    State,
 )
-from receiver.http.values import Confidence, Json, Moment, Result, State
 
 Flag = Literal["duplicate", "late", "unreadable", "superseded"]
 

@@ -14,7 +14,7 @@ from receiver.tasks.schemas import DeliveryCount, Summary
 
 async def summarise(call: Call[AccountQuery, None]) -> Summary:
     """The counts of one account, or of all."""
-    return await call.parts.store.read(lambda connection: _read(connection, call.query), "heavy")
+    return await call.context.store.read(lambda connection: _read(connection, call.query), "heavy")
 
 
 def _read(connection: Connection, asked: AccountQuery) -> Summary:

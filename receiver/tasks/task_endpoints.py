@@ -23,7 +23,7 @@ async def list_tasks(call: Call[TaskQuery, None]) -> TaskPage:
         rows, following = read_page(connection, queries.tasks(asked), queries.TASKS_ORDER, asked)
         return TaskPage(tasks=[task_view(row, call.numbers) for row in rows], next_cursor=following)
 
-    return await call.parts.store.read(read)
+    return await call.context.store.read(read)
 
 
 async def get_task(call: Call[AsOfQuery, None]) -> Task:
@@ -31,14 +31,14 @@ async def get_task(call: Call[AsOfQuery, None]) -> Task:
 
     def read(connection: Connection) -> Task:
         if call.query.as_of is not None:
-            return task_view(task_row(call.parts.fold(_heard(connection, call))), call.numbers)
+            return task_view(task_row(call.context.fold(_heard(connection, call))), call.numbers)
         key = _key(connection, call.path["account"], call.path["key"])
         row = connection.execute(queries.task(call.path["account"], key)).first()
         if row is None:
             raise _unknown()
         return task_view(row._asdict(), call.numbers)
 
-    return await call.parts.store.read(read)
+    return await call.context.store.read(read)
 
 
 async def get_timeline(call: Call[AsOfQuery, None]) -> Timeline:
@@ -46,9 +46,9 @@ async def get_timeline(call: Call[AsOfQuery, None]) -> Timeline:
 
     def read(connection: Connection) -> Timeline:
         facts = _heard(connection, call)
-        return timeline_view(call.parts.fold(facts), facts, call.numbers)
+        return timeline_view(call.context.fold(facts), facts, call.numbers)
 
-    return await call.parts.store.read(read)
+    return await call.context.store.read(read)
 
 
 def _heard(connection: Connection, call: Call[AsOfQuery, None]) -> list[Fact]:

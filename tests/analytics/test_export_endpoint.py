@@ -9,7 +9,7 @@ import pytest
 from receiver.analytics import export_pages, exports
 from receiver.analytics.views import RELATIONS, TASKS
 from receiver.errors import StoreUnavailableError
-from receiver.http.context import MOST_EXPORTS
+from receiver.http.endpoint import MAX_EXPORTS
 from tests.analytics import odd
 from tests.analytics.odd import read_csv, read_jsonl
 from tests.http.api_env import ApiEnv, running_rig
@@ -121,15 +121,15 @@ async def test_without_pyarrow_parquet_is_not_there(api_env: ApiEnv, monkeypatch
 
 
 async def test_so_many_at_once_and_no_more(api_env: ApiEnv) -> None:
-    for _ in range(MOST_EXPORTS):
-        await api_env.parts.exports.acquire()
+    for _ in range(MAX_EXPORTS):
+        await api_env.context.exports.acquire()
     answer = await api_env.ask("/v1/export/tasks")
     assert (answer.status_code, answer.headers["retry-after"]) == (503, "5")
-    api_env.parts.exports.release()
+    api_env.context.exports.release()
     # Each gives its place back, be it read to the end, refused, or asked for its head alone.
     for path, method in (("tasks", "GET"), ("tasks", "HEAD"), ("tasks?after=x", "GET"), ("hooks", "GET")):
         assert (await api_env.ask(f"/v1/export/{path}", method=method)).status_code in (200, 400)
-    assert not api_env.parts.exports.locked()
+    assert not api_env.context.exports.locked()
 
 
 async def test_the_head_alone_is_the_same_without_the_rows(api_env: ApiEnv) -> None:
@@ -146,4 +146,4 @@ async def test_a_store_that_cannot_be_read_at_the_beginning_is_503(
 
     monkeypatch.setattr(exports, "next_chunk", fail)
     assert (await api_env.refused("/v1/export/tasks", 503))["code"] == "unavailable"
-    assert not api_env.parts.exports.locked()
+    assert not api_env.context.exports.locked()

@@ -134,10 +134,10 @@ def run(folder: Path, tasks: int, kills: int, seed: int) -> Outcome:
 
 def _subscribe(config: Path, crm: Crm) -> None:
     from receiver.cli.local_api import ask
-    from receiver.http.endpoint import Asked
+    from receiver.http.endpoint import Params
 
     body = SubscriptionBody(name="crm", url=crm.url, secret=crm.secret, concurrency=8)
-    ask(subscription_endpoints.add_subscription, Asked(), {}, config, body=body)
+    ask(subscription_endpoints.add_subscription, Params(), {}, config, body=body)
 
 
 def _send_hooks(served: Served, tasks: int) -> None:

@@ -25,7 +25,7 @@ from receiver.domain.facts import (
     queue_fact,
 )
 from receiver.domain.hooks import HookKey, HookSigner
-from receiver.http.context import ApiParts
+from receiver.http.endpoint import ApiContext
 from receiver.http.tokens import create_token
 from receiver.inbox.unplaced import NAMES_NO_TASK
 from receiver.ledger.append import Arrival, Delivery
@@ -69,7 +69,7 @@ class ApiEnv:
     """What a test tells and asks."""
 
     ledger_env: LedgerEnv
-    parts: ApiParts
+    context: ApiContext
     client: httpx2.AsyncClient
     tokens: dict[str, str] = field(default_factory=dict)
     heard: int = 0
@@ -177,8 +177,8 @@ class ApiEnv:
         return error
 
 
-def api_app(parts: ApiParts) -> Starlette:
-    return Starlette(routes=v1_routes(parts))
+def api_app(context: ApiContext) -> Starlette:
+    return Starlette(routes=v1_routes(context))
 
 
 @asynccontextmanager
@@ -199,7 +199,7 @@ async def open_api_env(target: str, **changes: Any) -> AsyncIterator[ApiEnv]:
             "accounts": ("main", "second"),
             "clock": WallClock(),
         }
-        parts = ApiParts(**given | changes)
-        transport = httpx2.ASGITransport(app=api_app(parts))
+        context = ApiContext(**given | changes)
+        transport = httpx2.ASGITransport(app=api_app(context))
         async with httpx2.AsyncClient(transport=transport, base_url="http://receiver.test") as client:
-            yield ApiEnv(ledger_env, parts, client)
+            yield ApiEnv(ledger_env, context, client)

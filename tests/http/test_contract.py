@@ -11,8 +11,7 @@ import schemathesis
 from hypothesis import HealthCheck, given, settings
 
 from receiver.app import ENDPOINTS
-from receiver.http.context import ApiParts
-from receiver.http.endpoint import Endpoint
+from receiver.http.endpoint import ApiContext, Endpoint
 from receiver.runtime.clock import WallClock
 from receiver.storage.engine import Store
 from tests.http.api_env import SCOPES, SIGNER, T0, api_app, running_rig
@@ -45,8 +44,8 @@ def documented(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Documented]
     folder = tmp_path_factory.mktemp("contract")
     token = asyncio.run(fill(folder))
     store = Store(folder / "receiver.db")
-    parts = ApiParts(store, SIGNER, "https://hooks.example", ("main", "second"), WallClock())
-    yield Documented(schemathesis.openapi.from_asgi("/openapi.json", api_app(parts)), token)
+    context = ApiContext(store, SIGNER, "https://hooks.example", ("main", "second"), WallClock())
+    yield Documented(schemathesis.openapi.from_asgi("/openapi.json", api_app(context)), token)
     store.close()
 
 

@@ -59,7 +59,7 @@ def test_every_operation_has_a_name_of_its_own() -> None:
 
 @pytest.mark.anyio
 async def test_every_route_is_in_the_document_and_every_documented_one_exists(api_env: ApiEnv) -> None:
-    routes = {route.path for route in v1_routes(api_env.parts) if isinstance(route, Route)}
+    routes = {route.path for route in v1_routes(api_env.context) if isinstance(route, Route)}
     # OpenAPI has no words for a stream: that of outcomes is told of beside the feed.
     apart = {"/openapi.json", "/docs", "/v1/{rest:path}", "/v1/outcomes/stream"}
     assert routes - apart == set(DOCUMENT["paths"])

@@ -12,8 +12,7 @@ from starlette.routing import Route
 from receiver.errors import NotInstalledError
 from receiver.http.dispatch import Resource
 from receiver.http.docs_page import page
-from receiver.http.endpoint import Asked, Call, Endpoint
-from receiver.http.media import chosen
+from receiver.http.endpoint import Call, Endpoint, Params, choose_media
 from receiver.http.openapi import openapi
 from receiver.tasks.schemas import Summary
 from tests.http.api_env import ApiEnv
@@ -38,7 +37,7 @@ OFFERED = ("application/json", "text/csv", "image/svg+xml")
     ],
 )
 def test_the_type_that_is_liked_best_is_chosen(accept: str, wanted: str) -> None:
-    assert chosen(accept, OFFERED) == wanted
+    assert choose_media(accept, OFFERED) == wanted
 
 
 class Bodies:
@@ -47,10 +46,10 @@ class Bodies:
     def __init__(self) -> None:
         self.made = 0
 
-    async def handle(self, call: Call[Asked, None]) -> Response:
-        if chosen(call.accept, OFFERED) == "image/svg+xml":
+    async def handle(self, call: Call[Params, None]) -> Response:
+        if choose_media(call.accept, OFFERED) == "image/svg+xml":
             raise NotInstalledError("charts need matplotlib: pip install 'receiver[analytics]'")
-        return StreamingResponse(self.stream(), media_type=chosen(call.accept, OFFERED))
+        return StreamingResponse(self.stream(), media_type=choose_media(call.accept, OFFERED))
 
     async def stream(self) -> AsyncIterator[bytes]:
         self.made += 1
@@ -70,7 +69,7 @@ async def test_a_handler_may_answer_by_itself_and_nothing_is_made_for_who_wants_
     api_env: ApiEnv,
 ) -> None:
     bodies = Bodies()
-    route = Route("/v1/figures", Resource(api_env.parts, [endpoint(bodies, Summary, *OFFERED)]))
+    route = Route("/v1/figures", Resource(api_env.context, [endpoint(bodies, Summary, *OFFERED)]))
     transport = httpx2.ASGITransport(app=Starlette(routes=[route]))
     headers = {"Authorization": f"Bearer {await api_env.token('read')}", "Accept": "text/csv"}
     async with httpx2.AsyncClient(

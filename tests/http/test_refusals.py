@@ -6,7 +6,7 @@ import pytest
 from sqlalchemy import text
 
 from receiver.errors import InputError
-from receiver.http.cursor import decode, encode
+from receiver.http.paging import decode_cursor, encode_cursor
 from receiver.http.params import MAX_LIMIT
 from tests.http.api_env import T0, ApiEnv
 
@@ -80,9 +80,9 @@ async def test_a_cursor_that_was_never_given_out_is_refused(api_env: ApiEnv, cur
 
 def test_a_cursor_is_the_position_it_was_made_of() -> None:
     position = (T0 + 0.1 + 0.2, "", "#имя")
-    assert decode(encode(position), (float, str, str)) == position
+    assert decode_cursor(encode_cursor(position), (float, str, str)) == position
     with pytest.raises(InputError):
-        decode(encode(position), (float, str, str, str))
+        decode_cursor(encode_cursor(position), (float, str, str, str))
 
 
 async def test_an_unknown_path_is_answered_in_json(api_env: ApiEnv) -> None:

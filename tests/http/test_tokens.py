@@ -4,8 +4,7 @@ import pytest
 from sqlalchemy import select
 
 from receiver.errors import InputError, NotFoundError
-from receiver.http.token_sql import API_TOKEN
-from receiver.http.tokens import authenticate, create_token, list_tokens, revoke_token
+from receiver.http.tokens import API_TOKEN, authenticate, create_token, list_tokens, revoke_token
 from tests.http.api_env import T0, ApiEnv, running_rig
 
 pytestmark = pytest.mark.anyio

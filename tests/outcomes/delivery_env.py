@@ -10,8 +10,7 @@ from typing import Any
 from sqlalchemy import insert, update
 
 from receiver.domain.hooks import HookKey, HookSigner
-from receiver.http.context import ApiParts
-from receiver.http.endpoint import Asked, Call
+from receiver.http.endpoint import ApiContext, Call, Params
 from receiver.outcomes.guard import GuardedTransport, read_networks
 from receiver.outcomes.sender import Sender
 from receiver.outcomes.signing import new_secret
@@ -61,12 +60,12 @@ class DeliveryEnv:
         query = update(SUBSCRIPTION).where(SUBSCRIPTION.c.id == name).values(**changes)
         await self.ledger_env.store.write(lambda connection: connection.execute(query))
 
-    async def ask(self, handler: Any, body: Asked | None = None, query: Asked | None = None) -> Any:
+    async def ask(self, handler: Any, body: Params | None = None, query: Params | None = None) -> Any:
         """What /v1 and the commands answer, for the subscription `crm`. Raises what the handler raises."""
         signer = HookSigner((HookKey("k1", "k" * 40),))
-        parts = ApiParts(self.ledger_env.store, signer, "", (), self.clock)
+        context = ApiContext(self.ledger_env.store, signer, "", (), self.clock)
         path = {"subscription": "crm"}
-        return await handler(Call(parts, frozenset({"read"}), path, query or Asked(), body))
+        return await handler(Call(context, frozenset({"read"}), path, query or Params(), body))
 
     @asynccontextmanager
     async def delivering(self) -> AsyncIterator[Sender]:

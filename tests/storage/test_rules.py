@@ -11,7 +11,7 @@ STORE, ENGINE = ROOT / "storage", ROOT / "storage" / "engine.py"
 SQL_MODULES = {
     "analytics/rollup_check.py",
     "analytics/rollups.py",
-    "http/token_sql.py",
+    "http/tokens.py",
     "inbox/inbox.py",
     "inbox/set_aside.py",
     "ledger/append.py",

@@ -6,7 +6,7 @@ import pytest
 from sqlalchemy import ClauseElement, text
 from sqlalchemy.dialects import postgresql, sqlite
 
-from receiver.http import paging, token_sql
+from receiver.http import paging, tokens
 from receiver.http.params import AccountQuery
 from receiver.intake.params import DeliveryQuery
 from receiver.intake.queries import DELIVERIES_ORDER, deliveries, delivery
@@ -48,9 +48,9 @@ STATEMENTS: dict[str, ClauseElement] = {
     "by kind": queries.findings_by_kind(_ONE),
     "delivery counts": queries.delivery_counts(_ONE),
     "facts": queries.fact_count(_ONE),
-    "tokens": token_sql.tokens(),
-    "token named": token_sql.token_named("grafana"),
-    "token scopes": token_sql.token_scopes("0" * 64),
+    "tokens": tokens.tokens(),
+    "token named": tokens.token_named("grafana"),
+    "token scopes": tokens.token_scopes("0" * 64),
 }
 
 
