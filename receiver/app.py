@@ -49,7 +49,7 @@ from receiver.outcomes.sender import Sender
 from receiver.outcomes.stream import PATH as STREAM_PATH
 from receiver.outcomes.stream import OutcomeStream
 from receiver.reconcile.calls import CallReconciler
-from receiver.reconcile.context import Desk
+from receiver.reconcile.context import AccountContext
 from receiver.reconcile.policy import Policy
 from receiver.reconcile.worker import TaskReconciler
 from receiver.runtime.clock import Clock
@@ -124,7 +124,7 @@ class Receiver:
         self.store.when_unavailable(self.intake.queue.reject)
         self.closing = asyncio.Event()
         self.clients = {name: self._client(name, account) for name, account in settings.accounts.items()}
-        self.desks = {name: self._desk(name, account) for name, account in settings.accounts.items()}
+        self.contexts = {name: self._context(name, account) for name, account in settings.accounts.items()}
 
     @asynccontextmanager
     async def recording(self) -> AsyncIterator[None]:
@@ -170,8 +170,8 @@ class Receiver:
         """Lease → the workers that run in one receiver at a time, while it holds the lease."""
         leased: dict[str, list[Worker]] = {}
         if self.settings.reconcile.enabled:
-            for name, desk in self.desks.items():
-                leased[f"reconcile:{name}"] = [TaskReconciler(desk), CallReconciler(desk)]
+            for name, context in self.contexts.items():
+                leased[f"reconcile:{name}"] = [TaskReconciler(context), CallReconciler(context)]
         if self.settings.delivery.enabled:
             leased["delivery"] = [self._sender()]
         keep = retention_rules(self.settings.retention)
@@ -209,8 +209,8 @@ class Receiver:
         if self.metrics.traces:
             note_request(self.metrics.traces, operation, outcome, seconds, self.world.clock.now())
 
-    def _desk(self, name: str, account: AccountSettings) -> Desk:
-        return Desk(
+    def _context(self, name: str, account: AccountSettings) -> AccountContext:
+        return AccountContext(
             account=name,
             client=self.clients[name],
             ledger=self.ledger,

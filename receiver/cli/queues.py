@@ -58,8 +58,8 @@ def create(
 
 async def _create(settings: Settings, account: str, new: NewQueue) -> QueueRecord:
     receiver = Receiver(settings, machine_world(settings))
-    desk = receiver.desks[account]
+    context = receiver.contexts[account]
     async with receiver.recording():
-        record = await desk.client.create_queue(new)
-        await desk.record([queue_fact(account, desk.clock.now(), queue_said(record))])
+        record = await context.client.create_queue(new)
+        await context.record([queue_fact(account, context.clock.now(), queue_said(record))])
     return record

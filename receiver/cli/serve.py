@@ -46,9 +46,9 @@ async def _reconcile(settings: Settings) -> list[dict[str, Any]]:
     receiver = Receiver(settings, server.machine_world(settings))
     results = []
     async with receiver.recording():
-        for account, desk in receiver.desks.items():
-            for part, worker in (("tasks", TaskReconciler(desk)), ("calls", CallReconciler(desk))):
-                before = desk.client.calls
+        for account, context in receiver.contexts.items():
+            for part, worker in (("tasks", TaskReconciler(context)), ("calls", CallReconciler(context))):
+                before = context.client.calls
                 report = await worker.once(everything=True)
                 results.append(
                     {
@@ -59,7 +59,7 @@ async def _reconcile(settings: Settings) -> list[dict[str, Any]]:
                         "asked": report.asked,
                         "gone": report.gone,
                         "settled": report.settled,
-                        "api_calls": desk.client.calls - before,
+                        "api_calls": context.client.calls - before,
                         "failed": report.failed,
                     }
                 )

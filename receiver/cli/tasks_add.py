@@ -11,7 +11,7 @@ from receiver.app import Receiver
 from receiver.cli.output import STDERR
 from receiver.domain.hooks import our_hook
 from receiver.errors import AmbiguousCreateError, SchedulerError
-from receiver.reconcile.context import Desk
+from receiver.reconcile.context import AccountContext
 from receiver.reconcile.creation import create_tasks, with_urls
 from receiver.scheduler.wire import NewTask
 from receiver.server import machine_world
@@ -39,17 +39,19 @@ async def add_tasks(
 ) -> Added:
     """Create what is not there yet. Raises SchedulerError only where nothing was created."""
     receiver = Receiver(settings, machine_world(settings))
-    desk = receiver.desks[account]
+    context = receiver.contexts[account]
     async with receiver.recording():
-        there = await _existing(desk, queue_id, {ref for ref, _ in tasks})
+        there = await _existing(context, queue_id, {ref for ref, _ in tasks})
         added = Added([(ref, there[ref], False) for ref, _ in tasks if ref in there])
         missing = [
-            (ref, with_urls(desk, settings.hook_root, ref, task)) for ref, task in tasks if ref not in there
+            (ref, with_urls(context, settings.hook_root, ref, task))
+            for ref, task in tasks
+            if ref not in there
         ]
         chunks = [missing[start : start + _CHUNK] for start in range(0, len(missing), _CHUNK)]
         for chunk in track(chunks, "creating tasks", console=STDERR, disable=len(chunks) < 2):
             try:
-                records = await create_tasks(desk, queue_id, [task for _, task in chunk])
+                records = await create_tasks(context, queue_id, [task for _, task in chunk])
             except AmbiguousCreateError as error:
                 added.problem, added.in_doubt = str(error), [ref for ref, _ in chunk]
                 break
@@ -60,13 +62,15 @@ async def add_tasks(
     return added
 
 
-async def _existing(desk: Desk, queue_id: str, refs: Set[str]) -> dict[str, str | None]:
+async def _existing(context: AccountContext, queue_id: str, refs: Set[str]) -> dict[str, str | None]:
     """Ref → task id, for those of the refs whose tasks we have heard of or the queue shows: it may hide
     finished ones.
     """
-    found = await desk.store.read(partial(_heard_of, account=desk.account, refs=refs))
-    async for record in desk.client.iter_tasks(queue_id):
-        paths = [path for url in record.urls.values() if (path := our_hook(url)) and desk.signer.verify(path)]
+    found = await context.store.read(partial(_heard_of, account=context.account, refs=refs))
+    async for record in context.client.iter_tasks(queue_id):
+        paths = [
+            path for url in record.urls.values() if (path := our_hook(url)) and context.signer.verify(path)
+        ]
         found.update((path.ref, record.id) for path in paths if path.ref and path.ref in refs)
     return found
 

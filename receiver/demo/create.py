@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Sequence
 from receiver.app import Receiver
 from receiver.demo.plan import PlannedTask, plan_tasks
 from receiver.errors import AmbiguousCreateError, NotFoundError, QuotaExhaustedError, SchedulerError
-from receiver.reconcile.context import Desk
+from receiver.reconcile.context import AccountContext
 from receiver.reconcile.creation import create_tasks, with_urls
 from receiver.scheduler.wire import NewQueue, TaskRecord
 
@@ -22,53 +22,55 @@ async def create_all(receiver: Receiver, url: str, count: int, seed: int) -> Asy
     for planned in plan_tasks(count, seed):
         by_queue[planned.account, planned.queue].append(planned)
     for (account, name), tasks in by_queue.items():
-        desk = receiver.desks[account]
-        queue_id = await _queue(desk, name)
+        context = receiver.contexts[account]
+        queue_id = await _queue(context, name)
         for start in range(0, len(tasks), _CHUNK):
-            yield await _create_chunk(desk, queue_id, url, tasks[start : start + _CHUNK])
+            yield await _create_chunk(context, queue_id, url, tasks[start : start + _CHUNK])
 
 
-async def _queue(desk: Desk, name: str) -> str:
+async def _queue(context: AccountContext, name: str) -> str:
     """The id of the queue of that name. A lost answer may have made it: so look before creating."""
     for _ in range(_TRIES):
         try:
-            known = {queue.name: queue.id for queue in await desk.client.list_queues()}
+            known = {queue.name: queue.id for queue in await context.client.list_queues()}
             if name in known:
                 return known[name]
             new = NewQueue(name=name, status="on", concurrent_task_limit=_QUEUE_LIMIT)
-            return (await desk.client.create_queue(new)).id
+            return (await context.client.create_queue(new)).id
         except SchedulerError as error:
-            await _wait(desk, error)
+            await _wait(context, error)
     raise NotFoundError(f"queue {name}: the scheduler did not create it")
 
 
-async def _create_chunk(desk: Desk, queue_id: str, url: str, chunk: Sequence[PlannedTask]) -> int:
-    wanted = [with_urls(desk, url, planned.ref, planned.task) for planned in chunk]
+async def _create_chunk(
+    context: AccountContext, queue_id: str, url: str, chunk: Sequence[PlannedTask]
+) -> int:
+    wanted = [with_urls(context, url, planned.ref, planned.task) for planned in chunk]
     for _ in range(_TRIES):
         try:
-            records = await create_tasks(desk, queue_id, wanted)
+            records = await create_tasks(context, queue_id, wanted)
         except AmbiguousCreateError:
             return 0  # some may exist: a sweep finds those, and to ask again could dial a person twice
         except SchedulerError as error:
-            await _wait(desk, error)
+            await _wait(context, error)
         else:
-            await _delete(desk, queue_id, chunk, records)
+            await _delete(context, queue_id, chunk, records)
             return len(records)
     return 0
 
 
 async def _delete(
-    desk: Desk, queue_id: str, chunk: Sequence[PlannedTask], records: Sequence[TaskRecord]
+    context: AccountContext, queue_id: str, chunk: Sequence[PlannedTask], records: Sequence[TaskRecord]
 ) -> None:
     for planned, record in zip(chunk, records, strict=True):
         if not planned.delete:
             continue
         try:
-            await desk.client.delete_task(queue_id, record.id)
+            await context.client.delete_task(queue_id, record.id)
         except SchedulerError as error:
-            await _wait(desk, error)
+            await _wait(context, error)
 
 
-async def _wait(desk: Desk, error: SchedulerError) -> None:
-    reset = error.reset_at - desk.clock.now() if isinstance(error, QuotaExhaustedError) else 0.0
-    await desk.clock.sleep(max(_AGAIN_S, reset))
+async def _wait(context: AccountContext, error: SchedulerError) -> None:
+    reset = error.reset_at - context.clock.now() if isinstance(error, QuotaExhaustedError) else 0.0
+    await context.clock.sleep(max(_AGAIN_S, reset))

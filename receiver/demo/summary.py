@@ -30,7 +30,7 @@ async def summarize(demo: Demonstration, seconds: float) -> dict[str, Any]:
     await _all_arrived(demo, told)
     accounts = {number: name for name, number in ACCOUNTS.items()}
     comparison = compare(truth, tasks, accounts)
-    calls = {name: desk.client.calls for name, desk in demo.receiver.desks.items()}
+    calls = {name: context.client.calls for name, context in demo.receiver.contexts.items()}
     return {
         "tasks": len(truth["tasks"]),
         "seed": demo.options.seed,

@@ -19,8 +19,8 @@ from receiver.errors import (
 from receiver.observability.logs import Seldom
 from receiver.observability.trace_ids import TaskName
 from receiver.observability.traces import working_on
-from receiver.reconcile.context import Desk, about, is_nameable
-from receiver.reconcile.due_tasks import Agenda, Horizon
+from receiver.reconcile.context import AccountContext, about, is_nameable
+from receiver.reconcile.due_tasks import DueTasks, Horizon
 from receiver.reconcile.facts_from_api import call_missing, call_seen
 from receiver.reconcile.loop import Report, passes
 from receiver.scheduler.wire import CallRecord
@@ -45,27 +45,27 @@ class CallReconciler:
     refused it. `_refused`: calls given up in a row because they were refused.
     """
 
-    def __init__(self, desk: Desk) -> None:
-        self.name = f"reconcile-calls:{desk.account}"
+    def __init__(self, context: AccountContext) -> None:
+        self.name = f"reconcile-calls:{context.account}"
         self._stop = asyncio.Event()
-        self._desk = desk
-        self._agenda = Agenda(desk)
+        self._context = context
+        self._due_tasks = DueTasks(context)
         self._in_vain: Counter[tuple[str, str]] = Counter()
         self._refused = 0
 
     async def run(self, stop: asyncio.Event) -> None:
         """Pass after pass until `stop`."""
         self._stop = stop
-        await passes(self._desk, self.once, stop)
+        await passes(self._context, self.once, stop)
 
     async def once(self, everything: bool = False) -> Report:
         """One pass over the first calls that are wanting; with `everything` over all of them."""
         report = Report()
-        now = self._desk.clock.now()
-        horizon: Horizon = {"call": self._desk.policy.horizon(now, everything)["call"]}
-        rows = await (self._agenda.behind("", horizon) if everything else self._agenda.first(horizon))
-        while await self._ask(report, rows) and everything and len(rows) == self._agenda.batch:
-            rows = await self._agenda.behind(rows[-1].key, horizon)
+        now = self._context.clock.now()
+        horizon: Horizon = {"call": self._context.policy.horizon(now, everything)["call"]}
+        rows = await (self._due_tasks.behind("", horizon) if everything else self._due_tasks.first(horizon))
+        while await self._ask(report, rows) and everything and len(rows) == self._due_tasks.batch:
+            rows = await self._due_tasks.behind(rows[-1].key, horizon)
         return report
 
     async def _ask(self, report: Report, due: Sequence[Row[Any]]) -> bool:
@@ -76,21 +76,21 @@ class CallReconciler:
             if self._stop.is_set():
                 break
             try:
-                self._desk.spend()
+                self._context.require_quota()
                 tried.append(row)
                 await self._fetch(row)
             except SchedulerError as error:
                 report.fail(row.queue_id or "?", error)
                 break
         report.asked += len(tried)
-        await self._agenda.note(tried)
+        await self._due_tasks.note(tried)
         return not report.failed and not self._stop.is_set()
 
     async def _fetch(self, row: Row[Any]) -> None:
         """Ask for the records of the task's calls that have not been heard of by now. A call that cannot be
         answered for keeps no other of the task from its turn.
         """
-        facts = (await self._desk.facts_of([row.key])).get(row.key)
+        facts = (await self._context.facts_of([row.key])).get(row.key)
         failure: SchedulerUnreachableError | None = None
         for call in fold(facts).wanting if facts else ():
             try:
@@ -104,13 +104,13 @@ class CallReconciler:
         record, is_known = await self._answer(row, call, call_key(call) or call)
         if not is_known:
             return
-        account, now = self._desk.account, self._desk.clock.now()
+        account, now = self._context.account, self._context.clock.now()
         fact = (
             call_seen(account, now, record, about(row))
             if record
             else call_missing(account, now, call_key(call) or call, about(row))
         )
-        await self._desk.record([fact])
+        await self._context.record([fact])
 
     async def _answer(self, row: Row[Any], call: str, key: str) -> tuple[CallRecord | None, bool]:
         """The call's record, or None; and whether that is final. Raises SchedulerError where the API does not
@@ -118,16 +118,16 @@ class CallReconciler:
         """
         if not is_nameable(call):
             return None, True
-        self._desk.spend()
+        self._context.require_quota()
         try:
-            with working_on(TaskName(self._desk.account, *about(row))):
-                record = await self._desk.client.get_call(call)
+            with working_on(TaskName(self._context.account, *about(row))):
+                record = await self._context.client.get_call(call)
         except SchedulerNotFoundError:
             return None, self._is_given_up((row.key, key), _CALL_ASKS)
         except SchedulerRefusedError as error:
             return None, self._is_refused((row.key, key), error)
         except SchedulerUnreachableError as error:
-            if row.asks < _CALL_ASKS or self._desk.clock.now() - row.due_at < _LONG_S:
+            if row.asks < _CALL_ASKS or self._context.clock.now() - row.due_at < _LONG_S:
                 raise
             self._tell("call history does not answer for a day; the task's legs stay unknown", error)
             return None, True
@@ -152,4 +152,4 @@ class CallReconciler:
         return True
 
     def _tell(self, event: str, error: SchedulerError) -> None:
-        _seldom.warning(event, account=self._desk.account, problem=str(error))
+        _seldom.warning(event, account=self._context.account, problem=str(error))

@@ -28,7 +28,7 @@ _NAME = re.compile(r"[A-Za-z0-9_.:@-]{1,128}")
 
 
 @dataclass(frozen=True, slots=True)
-class Desk:
+class AccountContext:
     """One account's client, the door to the ledger, and the rules."""
 
     account: str
@@ -40,7 +40,7 @@ class Desk:
     policy: Policy
     metrics: Metrics
 
-    def spend(self) -> None:
+    def require_quota(self) -> None:
         """Before each call: raises QuotaExhaustedError where the quota, or our share of it, is used up."""
         quota = self.client.quota
         quota.check()

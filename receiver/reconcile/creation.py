@@ -3,25 +3,25 @@
 from collections.abc import Sequence
 
 from receiver.domain.hooks import mint_urls
-from receiver.reconcile.context import Desk
+from receiver.reconcile.context import AccountContext
 from receiver.scheduler.wire import NewTask, TaskRecord
 
 
-def with_urls(desk: Desk, public_url: str, ref: str, task: NewTask) -> NewTask:
+def with_urls(context: AccountContext, public_url: str, ref: str, task: NewTask) -> NewTask:
     """The task with the four hook URLs of `ref`. Raises InputError where the ref cannot travel in a URL."""
-    urls = mint_urls(desk.signer, public_url, desk.account, ref)
+    urls = mint_urls(context.signer, public_url, context.account, ref)
     return task.model_copy(update={name: url for name, url in urls.items() if name != "ref"})
 
 
-async def create_tasks(desk: Desk, queue_id: str, tasks: Sequence[NewTask]) -> list[TaskRecord]:
+async def create_tasks(context: AccountContext, queue_id: str, tasks: Sequence[NewTask]) -> list[TaskRecord]:
     """Create the tasks and record what the scheduler answered, in the order given. Raises SchedulerError."""
-    asked_at = desk.clock.now()
-    created = await desk.client.create_tasks(queue_id, tasks)
+    asked_at = context.clock.now()
+    created = await context.client.create_tasks(queue_id, tasks)
     records = [
         record if record.has_urls else _with_its_urls(record, task)
         for record, task in zip(created, tasks, strict=True)
     ]
-    await desk.record_tasks(queue_id, asked_at, records)
+    await context.record_tasks(queue_id, asked_at, records)
     return records
 
 

@@ -8,7 +8,7 @@ from sqlalchemy import ColumnElement, Row, Select
 
 from receiver.domain.timeline import Purpose
 from receiver.reconcile import due_sql
-from receiver.reconcile.context import Desk
+from receiver.reconcile.context import AccountContext
 from receiver.reconcile.due_sql import Delay
 
 Horizon = Mapping[Purpose, float]
@@ -18,12 +18,12 @@ _COUNTED = 100
 """So many times a batch are counted where the batch does not hold all that is due."""
 
 
-class Agenda:
+class DueTasks:
     """Reads what is due in batches, however much there is. It remembers nothing: the store does."""
 
-    def __init__(self, desk: Desk) -> None:
-        self._desk = desk
-        self.batch = desk.policy.batch
+    def __init__(self, context: AccountContext) -> None:
+        self._context = context
+        self.batch = context.policy.batch
 
     async def first(self, horizon: Horizon, *where: ColumnElement[bool]) -> list[Row[Any]]:
         """The first tasks of each purpose whose time has come: the least asked first, so that a question that
@@ -34,11 +34,11 @@ class Agenda:
 
     async def behind(self, key: str, horizon: Horizon) -> list[Row[Any]]:
         """The next tasks behind this key: from one batch to the next, each task is met once."""
-        return await self._read([due_sql.tasks_behind(self._desk.account, key, horizon, self.batch)])
+        return await self._read([due_sql.tasks_behind(self._context.account, key, horizon, self.batch)])
 
     async def calls_to_settle(self, until: float) -> list[Row[Any]]:
         """The first tasks that ended before this moment and still wait for the record of a call."""
-        return await self._read([due_sql.calls_to_settle(self._desk.account, until, self.batch)])
+        return await self._read([due_sql.calls_to_settle(self._context.account, until, self.batch)])
 
     async def count(self, horizon: Horizon, *where: ColumnElement[bool]) -> Counter[str | None]:
         """Queue id → how many tasks are due in it, at least."""
@@ -50,15 +50,15 @@ class Agenda:
 
     async def running(self, task_ids: Collection[str]) -> Sequence[Row[Any]]:
         """Those of these tasks of which the API has not said that they ended."""
-        return await self._desk.store.read(
-            lambda connection: due_sql.running_tasks(connection, self._desk.account, task_ids)
+        return await self._context.store.read(
+            lambda connection: due_sql.running_tasks(connection, self._context.account, task_ids)
         )
 
     async def note(self, asked: Iterable[Row[Any]], put_off: Iterable[tuple[Row[Any], float]] = ()) -> None:
         """What was due and was asked about is asked about again later, twice as much later each time; what is
         put off, not before that time. Where something new is known of a task by now, nothing is changed.
         """
-        desk, policy, now = self._desk, self._desk.policy, self._desk.clock.now()
+        context, policy, now = self._context, self._context.policy, self._context.clock.now()
         delays = [
             Delay(row, max(row.ask_at, policy.ask_again_at(row.due_for, row.asks, now)), row.asks + 1)
             for row in asked
@@ -69,15 +69,15 @@ class Agenda:
             for row, until in put_off
         ]
         if delays:
-            await desk.store.write(lambda connection: due_sql.delay(connection, desk.account, delays))
+            await context.store.write(lambda connection: due_sql.delay(connection, context.account, delays))
 
     def _due(
         self, horizon: Horizon, most: int, where: Sequence[ColumnElement[bool]]
     ) -> Iterable[Select[Any]]:
         for purpose, at in horizon.items():
-            yield due_sql.due_tasks(self._desk.account, purpose, at, most).where(*where)
+            yield due_sql.due_tasks(self._context.account, purpose, at, most).where(*where)
 
     async def _read(self, queries: Iterable[Select[Any]]) -> list[Row[Any]]:
-        return await self._desk.store.read(
+        return await self._context.store.read(
             lambda connection: [row for query in queries for row in connection.execute(query)]
         )

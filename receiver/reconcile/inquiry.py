@@ -15,8 +15,8 @@ from receiver.observability.logs import Seldom
 from receiver.observability.trace_ids import TaskName
 from receiver.observability.traces import working_on
 from receiver.reconcile.absence import Absences
-from receiver.reconcile.context import Desk, about, is_nameable
-from receiver.reconcile.due_tasks import Agenda
+from receiver.reconcile.context import AccountContext, about, is_nameable
+from receiver.reconcile.due_tasks import DueTasks
 from receiver.reconcile.facts_from_api import task_gone
 from receiver.reconcile.loop import Report
 from receiver.reconcile.queues import QueueWatch
@@ -41,7 +41,7 @@ class Inquiry:
     do not have a task of unknown place. `absences`: the tasks that were denied of late, by key.
     """
 
-    desk: Desk
+    context: AccountContext
     queues: QueueWatch
     sweeper: Sweeper
     unlinked: Unlinked
@@ -86,7 +86,7 @@ class Inquiry:
                 await self._note_absent(row)
         await self._end_unlisted([row for row in due if not row.task_id])
         put_off = [each for key, each in self.put_off.items() if key not in self.tried]
-        await Agenda(self.desk).note(self.tried.values(), put_off)
+        await DueTasks(self.context).note(self.tried.values(), put_off)
         for noted in (self.tried, self.put_off, self.denied):
             noted.clear()
 
@@ -96,11 +96,11 @@ class Inquiry:
         """Tasks without an id can only be found by their URLs, but not over and over again."""
         if queue_id in self.stale or max(len(named), self.due.get(queue_id, 0)) > self._pages(queue_id):
             return True
-        return bool(nameless) and self.desk.clock.now() >= self._search_opens_at(queue_id)
+        return bool(nameless) and self.context.clock.now() >= self._search_opens_at(queue_id)
 
     def _pages(self, queue_id: str) -> int:
         sweep = self.sweeps.get(queue_id)
-        return 1 + math.ceil((sweep.tasks if sweep else 0) / self.desk.client.account.per_page)
+        return 1 + math.ceil((sweep.tasks if sweep else 0) / self.context.client.account.per_page)
 
     def _search_opens_at(self, queue_id: str) -> float:
         """From when on the queue may be read only in search of tasks without an id."""
@@ -132,7 +132,7 @@ class Inquiry:
                 if failures:
                     return
                 try:
-                    self.desk.spend()
+                    self.context.require_quota()
                     self.tried[row.key] = row
                     self.report.asked += 1
                     await self._ask_one(queue_id, row)
@@ -146,10 +146,10 @@ class Inquiry:
 
     async def _ask_one(self, queue_id: str, row: Row[Any]) -> None:
         """A 404 makes the task gone if this is where it was; of an id that a hook claimed it says nothing."""
-        desk, asked_at = self.desk, self.desk.clock.now()
+        context, asked_at = self.context, self.context.clock.now()
         try:
-            with working_on(TaskName(desk.account, *about(row))):
-                record = await desk.client.get_task(queue_id, _name(row))
+            with working_on(TaskName(context.account, *about(row))):
+                record = await context.client.get_task(queue_id, _name(row))
         except SchedulerNotFoundError:
             if row.queue_id != queue_id:
                 self.denied[row.key] += 1
@@ -158,25 +158,25 @@ class Inquiry:
             return
         except SchedulerRefusedError as error:
             # Asked again later, like any question in vain; it must not keep the others from their turn.
-            _seldom.warning("the scheduler refuses a task", account=desk.account, problem=str(error))
+            _seldom.warning("the scheduler refuses a task", account=context.account, problem=str(error))
             return
         self.absences.end(row.key)
-        await desk.record_tasks(queue_id, asked_at, [record])
+        await context.record_tasks(queue_id, asked_at, [record])
 
     async def _ask_unlinked(self, queue_id: str) -> None:
         """For the URLs of tasks that the list showed without: they may be those that are looked for."""
-        desk = self.desk
+        context = self.context
         for task_id in await self.unlinked.next(queue_id):
-            desk.spend()
+            context.require_quota()
             self.report.asked += 1
-            asked_at = desk.clock.now()
+            asked_at = context.clock.now()
             try:
-                record = await desk.client.get_task(queue_id, task_id)
+                record = await context.client.get_task(queue_id, task_id)
             except (SchedulerNotFoundError, SchedulerRefusedError):
                 self.unlinked.answered(task_id, None)
                 continue
             self.unlinked.answered(task_id, record)
-            await desk.record_tasks(queue_id, asked_at, [record])
+            await context.record_tasks(queue_id, asked_at, [record])
 
     async def _end_unlisted(self, nameless: Sequence[Row[Any]]) -> None:
         """A task that was deleted before its id was learnt is missing in the lists."""
@@ -197,7 +197,7 @@ class Inquiry:
 
     async def _note_gone(self, row: Row[Any]) -> None:
         self.report.gone += 1
-        await self.desk.record([task_gone(self.desk.account, self.desk.clock.now(), about(row))])
+        await self.context.record([task_gone(self.context.account, self.context.clock.now(), about(row))])
 
 
 def _name(row: Row[Any]) -> str:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 import structlog
 
 from receiver.errors import QuotaExhaustedError, SchedulerError
-from receiver.reconcile.context import Desk
+from receiver.reconcile.context import AccountContext
 from receiver.runtime.workers import pause
 
 _log = structlog.get_logger("receiver.reconcile")
@@ -31,20 +31,20 @@ class Report:
             self.blocked_until = error.reset_at
 
 
-async def passes(desk: Desk, once: Callable[[], Awaitable[Report]], stop: asyncio.Event) -> None:
+async def passes(context: AccountContext, once: Callable[[], Awaitable[Report]], stop: asyncio.Event) -> None:
     """Pass after pass, with growing pauses while they fail; none before a quota is renewed."""
     failures = 0
     while not stop.is_set():
         report = await once()
-        if desk.client.quota.remaining is not None:
-            desk.metrics.api_quota.labels(desk.account).set(desk.client.quota.remaining)
-        if desk.client.clock_offset is not None:
-            desk.metrics.api_clock.labels(desk.account).set(desk.client.clock_offset)
+        if context.client.quota.remaining is not None:
+            context.metrics.api_quota.labels(context.account).set(context.client.quota.remaining)
+        if context.client.clock_offset is not None:
+            context.metrics.api_clock.labels(context.account).set(context.client.clock_offset)
         failures = failures + 1 if report.failed else 0
-        wait = desk.policy.after_trouble(failures)
+        wait = context.policy.after_trouble(failures)
         if report.failed:
-            wait = max(wait, report.blocked_until - desk.clock.now())
+            wait = max(wait, report.blocked_until - context.clock.now())
             _log.warning(
-                "reconciliation incomplete", account=desk.account, failed=report.failed, again_in_s=wait
+                "reconciliation incomplete", account=context.account, failed=report.failed, again_in_s=wait
             )
-        await pause(desk.clock, wait, stop)
+        await pause(context.clock, wait, stop)

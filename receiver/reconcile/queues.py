@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from receiver.domain.facts import QueueSaid, queue_fact
-from receiver.reconcile.context import Desk
+from receiver.reconcile.context import AccountContext
 from receiver.reconcile.facts_from_api import queue_said
 from receiver.reconcile.sweep import note_broken
 
@@ -11,19 +11,19 @@ from receiver.reconcile.sweep import note_broken
 class QueueWatch:
     """Keeps what is known of the queues up to date."""
 
-    def __init__(self, desk: Desk) -> None:
-        self._desk = desk
+    def __init__(self, context: AccountContext) -> None:
+        self._context = context
         self._looked_at = 0.0
 
     async def look(self, everything: bool) -> None:
         """Record queues that are new or changed, every now and then. Raises SchedulerError."""
-        now = self._desk.clock.now()
-        if not everything and 0 <= now - self._looked_at < self._desk.policy.sweep_every:
+        now = self._context.clock.now()
+        if not everything and 0 <= now - self._looked_at < self._context.policy.sweep_every:
             return
-        self._desk.spend()
-        records = await self._desk.client.list_queues()
-        if broken := self._desk.client.broken_queues:
-            note_broken(self._desk, broken)
+        self._context.require_quota()
+        records = await self._context.client.list_queues()
+        if broken := self._context.client.broken_queues:
+            note_broken(self._context, broken)
         known = await self.known()
         for said in map(queue_said, records):
             if known.get(said.queue_id) != said:
@@ -39,7 +39,7 @@ class QueueWatch:
     async def known(self) -> dict[str, QueueSaid]:
         """Queue id → the last that was said of it."""
         names = ("queue_id", "status", "name", "comment", "concurrent_task_limit", "created_at")
-        rows = await self._desk.queues()
+        rows = await self._context.queues()
         return {
             queue_id: QueueSaid(**{name: getattr(row, name) for name in names})
             for queue_id, row in rows.items()
@@ -47,9 +47,9 @@ class QueueWatch:
 
     async def stale(self, everything: bool) -> list[str]:
         """Queues that were not read through for too long, or whose reading broke off; the stalest first."""
-        sweeps = await self._desk.sweeps()
-        now = self._desk.clock.now()
-        fresh_since = now - self._desk.policy.sweep_every
+        sweeps = await self._context.sweeps()
+        now = self._context.clock.now()
+        fresh_since = now - self._context.policy.sweep_every
 
         def read_at(queue_id: str) -> float:
             sweep = sweeps.get(queue_id)
@@ -61,4 +61,4 @@ class QueueWatch:
         return sorted(stale, key=lambda queue_id: (read_at(queue_id), queue_id))
 
     async def _note(self, said: QueueSaid) -> None:
-        await self._desk.record([queue_fact(self._desk.account, self._desk.clock.now(), said)])
+        await self._context.record([queue_fact(self._context.account, self._context.clock.now(), said)])

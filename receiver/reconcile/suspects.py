@@ -12,7 +12,7 @@ import structlog
 from sqlalchemy import Connection, Row, select, tuple_
 
 from receiver.inbox.unplaced import Unplaced, unplaced
-from receiver.reconcile.context import Desk, about
+from receiver.reconcile.context import AccountContext, about
 from receiver.reconcile.facts_from_api import task_settled
 from receiver.tasks.tables import FINDING, TASK
 
@@ -39,8 +39,8 @@ _START: _Position = (-1.0, "", "")
 class Suspects:
     """Of one account."""
 
-    def __init__(self, desk: Desk) -> None:
-        self._desk = desk
+    def __init__(self, context: AccountContext) -> None:
+        self._context = context
         self._seen = Unplaced()
         self._looked_at = self._looked_closely_at = self._told_at = float("-inf")
 
@@ -57,7 +57,7 @@ class Suspects:
         """End suspicions for which there is no reason any more; of how many missing hooks. It looks now and
         then, and at the tasks mostly if something has been placed or deleted since.
         """
-        now = self._desk.clock.now()
+        now = self._context.clock.now()
         if 0 <= now - self._looked_at < _LOOK_EVERY_S:
             return 0
         there = await self._read()
@@ -70,26 +70,28 @@ class Suspects:
 
     async def _end(self, there: Unplaced) -> int:
         ended, after = 0, _START
-        while rows := await self._desk.store.read(partial(_suspected, self._desk.account, after)):
+        while rows := await self._context.store.read(partial(_suspected, self._context.account, after)):
             certain = [row for row in rows if row.kind not in _events(row, there)]
             await self._record(certain, there)
             ended += sum(row.count_of_hooks for row in certain)
             after = rows[-1].at, rows[-1].key, rows[-1].kind
         if ended:
-            _log.info("missing hooks are no longer only suspected", account=self._desk.account, hooks=ended)
+            _log.info(
+                "missing hooks are no longer only suspected", account=self._context.account, hooks=ended
+            )
         return ended
 
     async def _record(self, rows: Sequence[Row[Any]], there: Unplaced) -> None:
-        now = self._desk.clock.now()
-        await self._desk.record(
-            [task_settled(self._desk.account, now, about(row), _events(row, there)) for row in rows]
+        now = self._context.clock.now()
+        await self._context.record(
+            [task_settled(self._context.account, now, about(row), _events(row, there)) for row in rows]
         )
 
     async def _read(self) -> Unplaced:
-        return await self._desk.store.read(partial(unplaced, account=self._desk.account))
+        return await self._context.store.read(partial(unplaced, account=self._context.account))
 
     def _tell(self, tasks: int, there: Unplaced) -> None:
-        now = self._desk.clock.now()
+        now = self._context.clock.now()
         if 0 <= now - self._told_at < _TELL_EVERY_S:
             return
         self._told_at = now
@@ -97,7 +99,7 @@ class Suspects:
             "hooks are missing, but perhaps not lost: deliveries of the account name no task or are set "
             "aside; see `receiver capture` and `receiver set-aside`, mend [aliases], then run "
             "`receiver reread`",
-            account=self._desk.account,
+            account=self._context.account,
             tasks=tasks,
             name_no_task=sorted(there.deliveries),
             set_aside=sorted(there.set_aside),

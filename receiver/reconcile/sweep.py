@@ -11,8 +11,8 @@ from sqlalchemy import Row
 from receiver.errors import SchedulerError, SchedulerNotFoundError, SchedulerUnreachableError
 from receiver.observability.logs import Seldom
 from receiver.reconcile.absence import Absences
-from receiver.reconcile.context import Desk
-from receiver.reconcile.due_tasks import Agenda
+from receiver.reconcile.context import AccountContext
+from receiver.reconcile.due_tasks import DueTasks
 from receiver.reconcile.unlinked import Unlinked
 from receiver.scheduler.listing import Reading
 
@@ -49,11 +49,11 @@ class _Seen:
 class Sweeper:
     """Sweeps one account's queues. A broken sweep leaves its page in the store and what it saw in memory."""
 
-    def __init__(self, desk: Desk, unlinked: Unlinked) -> None:
-        self._desk = desk
+    def __init__(self, context: AccountContext, unlinked: Unlinked) -> None:
+        self._context = context
         self._unlinked = unlinked
-        self._agenda = Agenda(desk)
-        self._absences = Absences(desk.clock)
+        self._due_tasks = DueTasks(context)
+        self._absences = Absences(context.clock)
         self._seen: dict[str, _Seen] = {}
         self._complete: dict[str, deque[float]] = {}
 
@@ -64,14 +64,14 @@ class Sweeper:
         After a restart the ids seen before it are not known, so the answer may lack some; absence is only
         proven by asking for the task itself.
         """
-        desk = self._desk
-        known = (await desk.sweeps()).get(queue_id)
+        context = self._context
+        known = (await context.sweeps()).get(queue_id)
         page = known.next_page if known else 1
         seen = self._begun(queue_id, page)
         row = {
-            "account": desk.account,
+            "account": context.account,
             "queue_id": queue_id,
-            "started_at": known.started_at if known and page > 1 else desk.clock.now(),
+            "started_at": known.started_at if known and page > 1 else context.clock.now(),
             "completed_at": known.completed_at if known else None,
             "error": None,
         }
@@ -84,11 +84,11 @@ class Sweeper:
                 return None
             raise SchedulerNotFoundError(f"{error}; asked again before it is believed") from None
         except _BrokenOffError as broken:
-            desk.metrics.sweeps.labels("failed").inc()
+            context.metrics.sweeps.labels("failed").inc()
             row |= {"next_page": broken.page, "error": str(broken.cause)}
-            await desk.save_sweep(row | {"tasks": seen_before + len(seen.ids)})
+            await context.save_sweep(row | {"tasks": seen_before + len(seen.ids)})
             raise broken.cause from None
-        row |= {"next_page": 1, "completed_at": desk.clock.now(), "tasks": seen_before + len(seen.ids)}
+        row |= {"next_page": 1, "completed_at": context.clock.now(), "tasks": seen_before + len(seen.ids)}
         await self._end(row, seen)
         return self._seen.pop(queue_id).ids
 
@@ -113,15 +113,15 @@ class Sweeper:
 
     async def _end(self, row: dict[str, Any], seen: _Seen) -> None:
         """Every page was read, if not every record."""
-        desk, queue_id = self._desk, row["queue_id"]
-        desk.metrics.sweeps.labels("partial" if seen.broken else "complete").inc()
+        context, queue_id = self._context, row["queue_id"]
+        context.metrics.sweeps.labels("partial" if seen.broken else "complete").inc()
         if seen.broken:
             row["error"] = f"complete but for {len(seen.broken)}"
         self._unlinked.listed(queue_id, seen.bare)
         if seen.proves_absence:
             self._note_complete(queue_id, row["started_at"])
-        await desk.save_sweep(row)
-        _log.debug("queue swept", account=desk.account, queue=queue_id, tasks=len(seen.ids))
+        await context.save_sweep(row)
+        _log.debug("queue swept", account=context.account, queue=queue_id, tasks=len(seen.ids))
 
     def _note_complete(self, queue_id: str, started_at: float) -> None:
         begins = self._complete.setdefault(queue_id, deque(maxlen=_SWEEPS))
@@ -153,27 +153,27 @@ class Sweeper:
 
     async def _read_page(self, queue_id: str, page: int, seen: _Seen) -> set[str]:
         """Record the tasks of one page; their ids. Those that were due are asked about by that."""
-        desk = self._desk
-        desk.spend()
-        asked_at = desk.clock.now()
-        salvaged = await desk.client.list_tasks_page(queue_id, page)
+        context = self._context
+        context.require_quota()
+        asked_at = context.clock.now()
+        salvaged = await context.client.list_tasks_page(queue_id, page)
         if salvaged.broken:
-            note_broken(desk, salvaged.broken, queue=queue_id, page=page)
+            note_broken(context, salvaged.broken, queue=queue_id, page=page)
             seen.broken += salvaged.broken
         found = {record.id for record in salvaged.records}
-        shown: Iterable[Row[Any]] = await self._agenda.running(found)
-        await desk.record_tasks(queue_id, asked_at, salvaged.records)
-        await self._agenda.note(shown)
+        shown: Iterable[Row[Any]] = await self._due_tasks.running(found)
+        await context.record_tasks(queue_id, asked_at, salvaged.records)
+        await self._due_tasks.note(shown)
         seen.bare += [record.id for record in salvaged.records if not record.has_urls]
         return found
 
 
-def note_broken(desk: Desk, names: tuple[str, ...], **where: Any) -> None:
+def note_broken(context: AccountContext, names: tuple[str, ...], **where: Any) -> None:
     """Records of a list were passed over, since they could not be read: count and name them."""
-    desk.metrics.broken_records.labels("queue" if not where else "task").inc(len(names))
+    context.metrics.broken_records.labels("queue" if not where else "task").inc(len(names))
     _seldom.warning(
         "records of the scheduler's list cannot be read and were passed over; ask the scheduler's support",
-        account=desk.account,
+        account=context.account,
         records=names[:_SHOWN],
         count=len(names),
         **where,

@@ -5,7 +5,7 @@ show more than a list, so each is asked for by itself, once, while tasks of ours
 from collections.abc import Iterable
 
 from receiver.ledger import fact_sql
-from receiver.reconcile.context import Desk
+from receiver.reconcile.context import AccountContext
 from receiver.scheduler.wire import TaskRecord
 
 _AT_A_PASS = 20
@@ -18,8 +18,8 @@ class Unlinked:
     that were asked for. What a restart forgets is asked once more.
     """
 
-    def __init__(self, desk: Desk) -> None:
-        self._desk = desk
+    def __init__(self, context: AccountContext) -> None:
+        self._context = context
         self._listed: dict[str, dict[str, None]] = {}
         self._asked: set[str] = set()
         self._bare = 0
@@ -35,8 +35,8 @@ class Unlinked:
         if self._bare >= _IN_VAIN and not self._shows_urls:
             return []
         new = [each for each in self._listed.get(queue_id, ()) if each not in self._asked]
-        linked = await self._desk.store.read(
-            lambda connection: fact_sql.find_links(connection, self._desk.account, new)
+        linked = await self._context.store.read(
+            lambda connection: fact_sql.find_links(connection, self._context.account, new)
         )
         return [each for each in new if each not in linked][:_AT_A_PASS]
 

@@ -9,9 +9,9 @@ from sqlalchemy import Row
 
 from receiver.errors import QuotaExhaustedError, SchedulerAuthError, SchedulerError, SchedulerUnreachableError
 from receiver.reconcile.absence import LASTS_S, Absences
-from receiver.reconcile.context import Desk, is_proven
+from receiver.reconcile.context import AccountContext, is_proven
 from receiver.reconcile.due_sql import in_queue, not_in
-from receiver.reconcile.due_tasks import Agenda, Horizon
+from receiver.reconcile.due_tasks import DueTasks, Horizon
 from receiver.reconcile.inquiry import Inquiry
 from receiver.reconcile.loop import Report, passes
 from receiver.reconcile.queues import QueueWatch
@@ -34,21 +34,21 @@ _NO_ANSWER = (SchedulerUnreachableError, SchedulerAuthError)
 class TaskReconciler:
     """Asks about tasks that are due, soonest first, and reads every queue through now and then."""
 
-    def __init__(self, desk: Desk) -> None:
-        self.name = f"reconcile-tasks:{desk.account}"
-        self._desk = desk
-        self._agenda = Agenda(desk)
-        self._queues = QueueWatch(desk)
-        self._unlinked = Unlinked(desk)
-        self._sweeper = Sweeper(desk, self._unlinked)
-        self._absences = Absences(desk.clock)
-        self._suspects = Suspects(desk)
+    def __init__(self, context: AccountContext) -> None:
+        self.name = f"reconcile-tasks:{context.account}"
+        self._context = context
+        self._due_tasks = DueTasks(context)
+        self._queues = QueueWatch(context)
+        self._unlinked = Unlinked(context)
+        self._sweeper = Sweeper(context, self._unlinked)
+        self._absences = Absences(context.clock)
+        self._suspects = Suspects(context)
         self._troubled: dict[str, float] = {}
         self._settled_at = 0.0
 
     async def run(self, stop: asyncio.Event) -> None:
         """Pass after pass until `stop`."""
-        await passes(self._desk, self.once, stop)
+        await passes(self._context, self.once, stop)
 
     async def once(self, everything: bool = False) -> Report:
         """One pass over the first tasks that are due; with `everything` over all that is not settled, due or
@@ -62,19 +62,19 @@ class TaskReconciler:
         except QuotaExhaustedError as error:
             report.fail("quota", error)
         if not report.failed:
-            self._desk.metrics.last_sweep.labels(self._desk.account).set(self._desk.clock.now())
+            self._context.metrics.last_sweep.labels(self._context.account).set(self._context.clock.now())
         return report
 
     async def _make_sure(self, report: Report) -> None:
         """One 404 is not believed, and there may be no further pass. First of a queue, then of its tasks."""
         for _ in range(2):
             if self._absences.are_pending or self._sweeper.absences_are_pending:
-                await self._desk.clock.sleep(LASTS_S)
+                await self._context.clock.sleep(LASTS_S)
                 report.failed.clear()
                 await self._pass(report, everything=True)
 
     async def _pass(self, report: Report, everything: bool) -> None:
-        horizon = self._desk.policy.horizon(self._desk.clock.now(), everything)
+        horizon = self._context.policy.horizon(self._context.clock.now(), everything)
         waiting: Horizon = {purpose: horizon[purpose] for purpose in ("find", "progress", "confirm")}
         report.settled += await self._settle(horizon["settle"])
         await self._suspects.end()
@@ -85,13 +85,13 @@ class TaskReconciler:
         except SchedulerError as error:
             report.fail("queues", error)
         inquiry = Inquiry(
-            self._desk,
+            self._context,
             self._queues,
             self._sweeper,
             self._unlinked,
             report,
             self._absences,
-            sweeps=await self._desk.sweeps(),
+            sweeps=await self._context.sweeps(),
             stale=await self._queues.stale(everything),
         )
         if everything:
@@ -101,10 +101,10 @@ class TaskReconciler:
 
     async def _settle(self, until: float) -> int:
         """All that ended before this moment: nobody has to be asked. How many they were."""
-        settled = await self._settle_all(lambda: self._agenda.first({"settle": until}))
-        if not 0 <= self._desk.clock.now() - self._settled_at < _CALLS_SETTLE_S:
-            self._settled_at = self._desk.clock.now()
-            settled += await self._settle_all(lambda: self._agenda.calls_to_settle(until))
+        settled = await self._settle_all(lambda: self._due_tasks.first({"settle": until}))
+        if not 0 <= self._context.clock.now() - self._settled_at < _CALLS_SETTLE_S:
+            self._settled_at = self._context.clock.now()
+            settled += await self._settle_all(lambda: self._due_tasks.calls_to_settle(until))
         return settled
 
     async def _settle_all(self, read: Callable[[], Awaitable[list[Row[Any]]]]) -> int:
@@ -114,25 +114,25 @@ class TaskReconciler:
             for start in range(0, len(rows), _SETTLED_AT_ONCE):
                 await self._suspects.settle(rows[start : start + _SETTLED_AT_ONCE])
             settled += len(rows)
-            if len(rows) < self._agenda.batch:
+            if len(rows) < self._due_tasks.batch:
                 return settled
 
     async def _ask_all(self, inquiry: Inquiry, horizon: Horizon) -> None:
         """About every task within the horizon, batch after batch."""
-        rows = await self._agenda.behind("", horizon)
-        while await self._ask(inquiry, rows) and len(rows) == self._agenda.batch:
-            rows = await self._agenda.behind(rows[-1].key, horizon)
+        rows = await self._due_tasks.behind("", horizon)
+        while await self._ask(inquiry, rows) and len(rows) == self._due_tasks.batch:
+            rows = await self._due_tasks.behind(rows[-1].key, horizon)
 
     async def _ask_first(self, inquiry: Inquiry, horizon: Horizon) -> None:
         """About one batch. Of the queues in trouble only one has its turn, beside all others: otherwise their
         tasks, which stay due, could fill every batch.
         """
         troubled = sorted(self._troubled, key=self._troubled.__getitem__)
-        rows = await self._agenda.first(horizon, not_in(troubled))
-        if len(rows) >= self._agenda.batch:
-            inquiry.due = await self._agenda.count(horizon, not_in(troubled))
+        rows = await self._due_tasks.first(horizon, not_in(troubled))
+        if len(rows) >= self._due_tasks.batch:
+            inquiry.due = await self._due_tasks.count(horizon, not_in(troubled))
         for queue_id in troubled:
-            if more := await self._agenda.first(horizon, in_queue(queue_id)):
+            if more := await self._due_tasks.first(horizon, in_queue(queue_id)):
                 rows += more
                 break
         await self._ask(inquiry, rows)
@@ -173,7 +173,7 @@ class TaskReconciler:
                 return False
             except SchedulerError as error:
                 inquiry.report.fail(queue_id, error)
-                self._troubled[queue_id] = self._desk.clock.now()
+                self._troubled[queue_id] = self._context.clock.now()
                 silent = silent + 1 if isinstance(error, _NO_ANSWER) else 0
                 if silent == _DOWN:
                     return False

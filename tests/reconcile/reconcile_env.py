@@ -20,7 +20,7 @@ from receiver.ledger.tables import FACT
 from receiver.maintenance.schema import create_tables
 from receiver.observability.metrics import Metrics
 from receiver.reconcile.calls import CallReconciler
-from receiver.reconcile.context import Desk
+from receiver.reconcile.context import AccountContext
 from receiver.reconcile.creation import create_tasks, with_urls
 from receiver.reconcile.loop import Report
 from receiver.reconcile.policy import Policy
@@ -53,7 +53,7 @@ class ReconcileEnv:
     wired: Wired
     clock: SimulatedClock
     hooks: httpx2.AsyncClient
-    desks: dict[str, Desk]
+    contexts: dict[str, AccountContext]
     emulator: Emulator | None = None
     tasks: TaskReconciler = field(init=False)
     calls: CallReconciler = field(init=False)
@@ -63,21 +63,25 @@ class ReconcileEnv:
 
     def restart(self) -> None:
         """Forget all that the workers had in memory."""
-        self.tasks, self.calls = TaskReconciler(self.desk), CallReconciler(self.desk)
+        self.tasks, self.calls = TaskReconciler(self.context), CallReconciler(self.context)
 
     @property
-    def desk(self) -> Desk:
-        return self.desks["north"]
+    def context(self) -> AccountContext:
+        return self.contexts["north"]
 
     async def pass_after(self, seconds: float) -> Report:
         """One pass over the tasks, so much later."""
         await self.clock.sleep(seconds)
         return await self.tasks.once()
 
-    async def work(self, seconds: float, *desks: Desk) -> None:
+    async def work(self, seconds: float, *contexts: AccountContext) -> None:
         """Let the workers go on by themselves for so long."""
         stop = asyncio.Event()
-        workers = [kind(desk) for desk in desks or (self.desk,) for kind in (TaskReconciler, CallReconciler)]
+        workers = [
+            kind(context)
+            for context in contexts or (self.context,)
+            for kind in (TaskReconciler, CallReconciler)
+        ]
         async with asyncio.TaskGroup() as group:
             for worker in workers:
                 group.create_task(worker.run(stop))
@@ -102,16 +106,16 @@ class ReconcileEnv:
     async def queue(self, name: str = "queue", account: str = "north", **fields: Any) -> str:
         """The id of a new queue that is on."""
         new = NewQueue(name=name, status="on", concurrent_task_limit=100, **fields)
-        return (await self.desks[account].client.create_queue(new)).id
+        return (await self.contexts[account].client.create_queue(new)).id
 
     async def create(
         self, queue_id: str, *refs: str, account: str = "north", **fields: Any
     ) -> list[TaskRecord]:
         """New tasks, known to the receiver; by default they start in an hour."""
         wish = {"a_number": "101", "b_number": "79990000001", "start_time_utc": 3600} | fields
-        desk = self.desks[account]
-        tasks = [with_urls(desk, PUBLIC, ref, NewTask(**wish)) for ref in refs]
-        return await create_tasks(desk, queue_id, tasks)
+        context = self.contexts[account]
+        tasks = [with_urls(context, PUBLIC, ref, NewTask(**wish)) for ref in refs]
+        return await create_tasks(context, queue_id, tasks)
 
     def rows(self, table: Table) -> list[dict[str, Any]]:
         with self.store.snapshot() as connection:
@@ -160,14 +164,16 @@ async def reconcile_env(
     wired = Wired(store, clock, access)
     ledger, metrics = wired.ledger, wired.metrics
     transport = httpx2.ASGITransport(scheduler)
-    desks = {
-        name: Desk(name, _client(name, clock, transport), ledger, store, SIGNER, clock, policy, metrics)
+    contexts = {
+        name: AccountContext(
+            name, _client(name, clock, transport), ledger, store, SIGNER, clock, policy, metrics
+        )
         for name in NUMBERS
     }
     try:
         with peeking_rarely():
             async with wired.running(), httpx2.AsyncClient(transport=wired.transport()) as hooks:
-                yield ReconcileEnv(store, metrics, wired, clock, hooks, desks)
+                yield ReconcileEnv(store, metrics, wired, clock, hooks, contexts)
     finally:
         store.close()
 

@@ -137,16 +137,16 @@ def test_two_tasks_of_one_ref_are_told_apart_and_reported(tmp_path: Path) -> Non
 def test_two_accounts_do_not_mix(tmp_path: Path) -> None:
     async def story() -> None:
         async with emulated(tmp_path, answer_rate=1.0) as it:
-            queues = {name: await it.queue(account=name) for name in it.desks}
+            queues = {name: await it.queue(account=name) for name in it.contexts}
             for name, queue in queues.items():
                 await it.create(queue, "same", account=name, start_time_utc=60)
             await it.create(queues["north"], "only", start_time_utc=60)
-            await it.work(3600, *it.desks.values())
-            for name in it.desks:
+            await it.work(3600, *it.contexts.values())
+            for name in it.contexts:
                 assert it.task("same", name)["queue_id"] == queues[name]
                 assert it.task("same", name)["settled"]
                 assert it.task("same", name)["lost"] == {}
-            ids = {it.task("same", name)["task_id"] for name in it.desks} | {it.task("only")["task_id"]}
+            ids = {it.task("same", name)["task_id"] for name in it.contexts} | {it.task("only")["task_id"]}
             assert len(ids) == 3
             assert [
                 row for row in it.facts("task") if row["ref"] == "only" and row["account"] != "north"

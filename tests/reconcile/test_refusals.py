@@ -230,7 +230,7 @@ def test_one_command_waits_until_it_can_believe_a_404(tmp_path: Path) -> None:
             await it.tasks.once()
             scheduler.queues["5"].clear()
             del scheduler.queues["6"]
-            report = await TaskReconciler(it.desk).once(everything=True)
+            report = await TaskReconciler(it.context).once(everything=True)
             assert (report.failed, report.gone) == ({}, 1)
             assert it.task()["gone"]
             assert it.queue_states() == {"5": "on", "6": "gone"}
@@ -247,7 +247,7 @@ def test_one_command_asks_again_although_its_pass_ended_long_after_the_404(tmp_p
             await it.tasks.once()
             scheduler.queues["5"].clear()
             scheduler.slow = 29.0
-            report = await TaskReconciler(it.desk).once(everything=True)
+            report = await TaskReconciler(it.context).once(everything=True)
             assert (report.failed, report.gone) == ({}, 1)
 
     run(story())

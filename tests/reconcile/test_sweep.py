@@ -78,7 +78,7 @@ def test_a_list_without_an_end_is_given_up_and_begun_anew(
             scheduler.is_endless = True
             await it.clock.sleep(1000)
             with pytest.raises(SchedulerUnreachableError):
-                await Sweeper(it.desk, Unlinked(it.desk)).sweep("5")
+                await Sweeper(it.context, Unlinked(it.context)).sweep("5")
             assert scheduler.count()["list"] == 1 + 20
             assert it.sweep()["next_page"] == 1
             assert it.sweep()["completed_at"] < it.clock.now() - 900
@@ -216,9 +216,9 @@ def test_a_new_worker_sweeps_only_what_is_stale(tmp_path: Path) -> None:
         async with reconcile_env(tmp_path, scheduler.app) as it:
             await it.tasks.once()
             await it.clock.sleep(100)
-            assert (await TaskReconciler(it.desk).once()).swept == 0
+            assert (await TaskReconciler(it.context).once()).swept == 0
             await it.clock.sleep(900)
-            assert (await TaskReconciler(it.desk).once()).swept == 1
+            assert (await TaskReconciler(it.context).once()).swept == 1
 
     run(story())
 

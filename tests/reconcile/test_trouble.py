@@ -38,7 +38,7 @@ def test_a_quota_that_is_used_up_by_others_is_waited_for(tmp_path: Path) -> None
         async with emulated(tmp_path, replace(POLICY, quota_share=1.0), quota=30) as it:
             queue = await it.queue()
             while it.requests("read_queue") < 29:
-                await it.desk.client.get_queue(queue)
+                await it.context.client.get_queue(queue)
             await it.clock.sleep(60)
             with capture_logs() as logs:
                 await it.work(HOUR - 180)
@@ -56,7 +56,7 @@ def test_a_block_shorter_than_the_hour_is_waited_for_no_longer_than_it_lasts(tmp
         async with emulated(tmp_path) as it:
             await it.queue()
             assert (await it.tasks.once()).failed == {}
-            until = it.desk.client.quota.block({"x-ratelimit-reset": "20"}).reset_at
+            until = it.context.client.quota.block({"x-ratelimit-reset": "20"}).reset_at
             report = await it.tasks.once(everything=True)
             assert list(report.failed) == ["quota"]
             assert report.blocked_until == until == pytest.approx(it.clock.now() + 20, abs=1)

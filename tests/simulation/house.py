@@ -15,7 +15,7 @@ from receiver.maintenance.schema import create_tables
 from receiver.observability.metrics import Metrics
 from receiver.outcomes.sender import Sender
 from receiver.reconcile.calls import CallReconciler
-from receiver.reconcile.context import Desk
+from receiver.reconcile.context import AccountContext
 from receiver.reconcile.policy import Policy
 from receiver.reconcile.worker import TaskReconciler
 from receiver.runtime.clock import Clock
@@ -73,7 +73,7 @@ class House:
 
     store: Store
     hooks: HookTransport
-    desks: dict[str, Desk]
+    contexts: dict[str, AccountContext]
     metrics: Metrics
     workers: list[asyncio.Task[None]] = field(default_factory=list)
     jobs: list[asyncio.Task[Any]] = field(default_factory=list)
@@ -88,14 +88,18 @@ class House:
         wired = Wired(store, outside.clock, access, outside.rng)
         metrics = wired.metrics
         clients = {name: client_of(name, outside.clock, outside.rng, outside.transport) for name in NUMBERS}
-        desks = {
-            name: Desk(name, client, wired.ledger, store, SIGNER, outside.clock, outside.policy, metrics)
+        contexts = {
+            name: AccountContext(
+                name, client, wired.ledger, store, SIGNER, outside.clock, outside.policy, metrics
+            )
             for name, client in clients.items()
         }
-        house = cls(store, wired.transport(), desks, metrics)
+        house = cls(store, wired.transport(), contexts, metrics)
         workers: list[Worker] = wired.workers
         workers.append(Sender(store, outside.crm, outside.clock, outside.rng, metrics))
-        workers += [kind(desk) for desk in desks.values() for kind in (TaskReconciler, CallReconciler)]
+        workers += [
+            kind(context) for context in contexts.values() for kind in (TaskReconciler, CallReconciler)
+        ]
         house.workers = [asyncio.create_task(each.run(asyncio.Event()), name=each.name) for each in workers]
         return house
 

@@ -104,7 +104,7 @@ class Integrator:
         house = self.house() if self.rng.random() < 0.5 else None
         if house is None:
             return await self.client.create_tasks(queue_id, tasks)
-        return await house.do(create_tasks(house.desks[self.account], queue_id, tasks))
+        return await house.do(create_tasks(house.contexts[self.account], queue_id, tasks))
 
     async def _rest(self, queue_id: str) -> None:
         """Switch the queue off for some minutes."""
