@@ -10,8 +10,8 @@ from typing import Any
 from pydantic import ValidationError
 
 from receiver.domain.hooks import REF, new_ref
+from receiver.domain.masking import mask_message
 from receiver.errors import InputError
-from receiver.scheduler.mask import masked
 from receiver.scheduler.wire import NewTask
 
 FIELDS = (
@@ -75,7 +75,7 @@ def _task(number: int, row: dict[str, Any]) -> tuple[str, NewTask]:
     unknown = [name for name in row if name not in FIELDS]
     if unknown:  # without a header line, the names are somebody's numbers
         raise InputError(
-            f"row {number}", f"unknown field '{masked(unknown[0])}'; known are {', '.join(FIELDS)}"
+            f"row {number}", f"unknown field '{mask_message(unknown[0])}'; known are {', '.join(FIELDS)}"
         )
     ref = str(row.get("ref") or new_ref())
     if not REF.fullmatch(ref):

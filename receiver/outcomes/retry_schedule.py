@@ -1,10 +1,9 @@
 """When a message is tried again, and what an answer to it means: Standard Webhooks 1.0.0."""
 
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from typing import Literal
 
 from receiver.domain.frozen_record import shape
+from receiver.domain.moments import read_retry_after
 
 DELAYS_S = (5.0, 300.0, 1_800.0, 7_200.0, 18_000.0, 36_000.0, 50_400.0, 72_000.0, 86_400.0)
 """Seconds from each failed attempt to the next: 5 s, 5 min, 30 min, 2 h, 5 h, 10 h, 14 h, 20 h, 24 h."""
@@ -53,20 +52,6 @@ def judge_answer(status: int, retry_after: str | None, now: float) -> Verdict:
         asked = read_retry_after(retry_after, now)
         slow_s = min(max(SLOW_S if asked is None else asked, 1.0), LONGEST_SLOW_S)
     return Verdict("failed", f"answered {status}", slow_s)
-
-
-def read_retry_after(text: str | None, now: float) -> float | None:
-    """Seconds of a Retry-After header, which holds seconds or a date; None where it holds neither."""
-    if not text:
-        return None
-    if text.isascii() and text.isdigit():
-        return float(text)
-    try:
-        moment = parsedate_to_datetime(text)
-    except (ValueError, OverflowError):
-        return None
-    aware = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-    return max(0.0, (aware - datetime.fromtimestamp(now, UTC)).total_seconds())
 
 
 def failing_since(since: float | None, last: float | None, now: float) -> float:

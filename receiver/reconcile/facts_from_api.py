@@ -14,8 +14,8 @@ from receiver.domain.facts import (
     observation,
 )
 from receiver.domain.hooks import HookSigner, our_hook
+from receiver.domain.moments import read_moment
 from receiver.domain.storable import storable, storable_tree
-from receiver.scheduler.values import utc_epoch
 from receiver.scheduler.wire import CallRecord, QueueRecord, TaskRecord
 
 _Said = TypeVar("_Said", TaskSaid, CallSaid, QueueSaid)
@@ -74,9 +74,9 @@ def call_seen(account: str, at: float, record: CallRecord, about: tuple[str | No
         result=record.result,
         hangup_cause=record.hangup_cause,
         hangup_disposition=record.hangup_disposition,
-        init_at=utc_epoch(record.init_time_gmt),
-        bridged_at=utc_epoch(record.bridged_time_gmt),
-        hangup_at=utc_epoch(record.hangup_time_gmt),
+        init_at=read_moment(record.init_time_gmt),
+        bridged_at=read_moment(record.bridged_time_gmt),
+        hangup_at=read_moment(record.hangup_time_gmt),
         duration=record.duration,
         bridged_duration=record.bridged_duration,
         legs=tuple(leg.model_dump(exclude_none=True) for leg in record.cdr),

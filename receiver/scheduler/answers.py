@@ -8,9 +8,9 @@ from typing import Any, Generic, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
+from receiver.domain.masking import mask_message
 from receiver.errors import SchedulerError, SchedulerNotFoundError, SchedulerRefusedError
 from receiver.scheduler.faults import BusyError, InDoubtError, RedirectedError, UnauthorizedError
-from receiver.scheduler.mask import masked
 from receiver.scheduler.wire import CallRecord
 
 TASKS = ("tasks", "task", "results", "items")
@@ -61,7 +61,7 @@ def refusal(answer: Answer, secrets: tuple[str, ...] = ()) -> SchedulerError | N
     """The error that an answer is (a quota 429 apart), or None for a success. A page for people is none."""
     if answer.ok:
         return answer.unexpected() if _is_page(answer) else None
-    text = f"{answer.operation}: {answer.status} {masked(_field(answer, 'message'), secrets)}".rstrip()
+    text = f"{answer.operation}: {answer.status} {mask_message(_field(answer, 'message'), secrets)}".rstrip()
     if answer.status in _MEANT:
         return _MEANT[answer.status](text)
     if 400 <= answer.status < 500:

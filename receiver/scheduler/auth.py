@@ -2,6 +2,7 @@
 
 import asyncio
 
+from receiver.domain.masking import mask_message
 from receiver.errors import (
     SchedulerAuthError,
     SchedulerError,
@@ -13,7 +14,6 @@ from receiver.scheduler.account import SchedulerAccount
 from receiver.scheduler.answers import Answer, is_quota, refusal
 from receiver.scheduler.exchange import Exchange, Request
 from receiver.scheduler.faults import InDoubtError, RedirectedError
-from receiver.scheduler.mask import masked
 from receiver.scheduler.quota import Quota
 from receiver.scheduler.values import number_of
 
@@ -126,7 +126,7 @@ class TokenSource:
         if isinstance(problem, RedirectedError):
             raise problem
         if isinstance(problem, SchedulerRefusedError) or answer.status in {401, 404}:
-            reason = masked(_reason(answer), self.secrets)
+            reason = mask_message(_reason(answer), self.secrets)
             raise SchedulerAuthError(f"token: {answer.status} {reason}".rstrip())
         if problem is not None:
             raise problem

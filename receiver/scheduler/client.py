@@ -8,6 +8,7 @@ from typing import Self
 
 import httpx2
 
+from receiver.domain.masking import has_phone
 from receiver.errors import AmbiguousCreateError
 from receiver.runtime.clock import Clock
 from receiver.scheduler.account import SchedulerAccount
@@ -16,7 +17,6 @@ from receiver.scheduler.creation import TaskCreator
 from receiver.scheduler.exchange import Exchange, Observer, Request
 from receiver.scheduler.faults import InDoubtError
 from receiver.scheduler.listing import Kind, Listing
-from receiver.scheduler.mask import has_phone
 from receiver.scheduler.quota import Quota
 from receiver.scheduler.session import Session
 from receiver.scheduler.wire import CallRecord, NewQueue, NewTask, QueueChange, QueueRecord, TaskRecord

@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 
-from receiver.scheduler.mask import has_phone
+from receiver.domain.masking import has_phone
 from receiver.scheduler.values import url_key
 from receiver.scheduler.wire import NewTask, TaskRecord
 

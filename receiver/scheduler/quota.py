@@ -1,11 +1,11 @@
 """The account's hourly quota as its answers tell it; all the account's applications share it."""
 
 from collections.abc import Mapping
-from email.utils import parsedate_to_datetime
 
+from receiver.domain.moments import EPOCH_FLOOR, read_retry_after
 from receiver.errors import QuotaExhaustedError
 from receiver.runtime.clock import Clock
-from receiver.scheduler.values import EPOCH_FLOOR, number_of
+from receiver.scheduler.values import number_of
 
 DEFAULT_BLOCK = 60.0
 LONGEST_WINDOW = 3600.0
@@ -47,7 +47,7 @@ class Quota:
     def block(self, headers: Mapping[str, str]) -> QuotaExhaustedError:
         """A quota 429 came: nothing succeeds before the reset. Returns the error to raise."""
         now = self._clock.now()
-        moments = (self._reset(headers), self._retry_after(headers))
+        moments = (self._reset(headers), self._moment(read_retry_after(headers.get("retry-after"), now)))
         until = max((m for m in moments if m is not None), default=now + DEFAULT_BLOCK)
         self.blocked_until = max(until, now + 1.0, self.blocked_until or 0.0)
         return self._exhausted(self.blocked_until)
@@ -74,16 +74,6 @@ class Quota:
 
     def _reset(self, headers: Mapping[str, str]) -> float | None:
         return self._moment(number_of(headers.get("x-ratelimit-reset")))
-
-    def _retry_after(self, headers: Mapping[str, str]) -> float | None:
-        text = headers.get("retry-after", "")
-        number = number_of(text)
-        if number is None:
-            try:
-                number = parsedate_to_datetime(text).timestamp()
-            except (ValueError, OverflowError):
-                return None
-        return self._moment(number)
 
     def _moment(self, number: float | None) -> float | None:
         """Seconds from now, or an epoch, as a moment that an hourly quota can have."""

@@ -2,9 +2,9 @@
 
 import random
 from collections.abc import Callable
-from email.utils import parsedate_to_datetime
 from typing import TypeVar
 
+from receiver.domain.moments import read_http_date
 from receiver.errors import (
     SchedulerAuthError,
     SchedulerNotFoundError,
@@ -57,13 +57,10 @@ class Session:
         return await self._once(request, read, doubted)
 
     def _see_date(self, stamp: str | None) -> None:
-        """The Date of an answer is its second's beginning: on average half a second more has passed."""
-        try:
-            theirs = parsedate_to_datetime(stamp).timestamp() + 0.5 if stamp else None
-        except (ValueError, OverflowError):
-            return
+        theirs = read_http_date(stamp)
         if theirs is not None:
-            self.clock_offset = theirs - self.clock.now()
+            # The date is the beginning of its second: half a second more has passed on average.
+            self.clock_offset = theirs + 0.5 - self.clock.now()
 
     async def _once(self, request: Request, read: Callable[[Answer], T], doubted: bool) -> T:
         try:

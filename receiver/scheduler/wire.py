@@ -7,18 +7,8 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator
 
 from receiver.domain.fields import call_key
-from receiver.scheduler.values import (
-    EPOCH_CEILING,
-    EPOCH_FLOOR,
-    id_of,
-    number_of,
-    start_epoch,
-    text_of,
-    utc_epoch,
-    utc_text,
-    whole_of,
-    word_of,
-)
+from receiver.domain.moments import EPOCH_CEILING, EPOCH_FLOOR, read_moment, utc_text
+from receiver.scheduler.values import id_of, number_of, start_epoch, text_of, whole_of, word_of
 
 EVENTS = ("before", "before_again", "success", "after")
 Id = Annotated[str, BeforeValidator(id_of)]
@@ -76,7 +66,7 @@ class QueueRecord(_Shape):
 
     @property
     def created_at(self) -> float | None:
-        return utc_epoch(self.create_date_utc)
+        return read_moment(self.create_date_utc)
 
 
 class TaskRecord(_HookUrls):
@@ -99,7 +89,7 @@ class TaskRecord(_HookUrls):
 
     @property
     def created_at(self) -> float | None:
-        return utc_epoch(self.create_date_utc)
+        return read_moment(self.create_date_utc)
 
     @property
     def starts_at(self) -> float | None:
@@ -136,7 +126,7 @@ def _legs(value: object) -> list[object]:
 
 
 class CallRecord(_Shape):
-    """A call of the history. Durations in seconds; times as sent, UTC: read them with `utc_epoch`."""
+    """A call of the history. Durations in seconds; times as sent, UTC: read them with `read_moment`."""
 
     call_uuid: Id
     flow: Text = None

@@ -1,6 +1,6 @@
 import pytest
 
-from receiver.domain.masking import mask_number, mask_text, mask_tree
+from receiver.domain.masking import has_phone, mask_message, mask_number, mask_text, mask_tree
 
 
 @pytest.mark.parametrize(
@@ -54,3 +54,28 @@ def test_names_decide_what_is_a_number_and_what_is_not() -> None:
         "caller_id": "791•••67",
         "legs": [{"to_username": "791•••67"}, None],
     }
+
+
+@pytest.mark.parametrize(
+    "number", ["79001234567", "+7 900 123-45-67", "8 (900) 123 45 67", "7.900.123.4567", "123-4567"]
+)
+def test_phone_numbers_are_masked_in_any_spelling(number: str) -> None:
+    assert mask_message(f"bad number {number}!") == "bad number ***!"
+    assert has_phone(f"call {number}")
+
+
+def test_tokens_secrets_and_urls_are_masked() -> None:
+    text = mask_message(
+        "Bearer abc at https://hooks.test/m/1 with s3cret, ZmFrZS10b2tlbi1mb3ItdGVzdHM", ["s3cret"]
+    )
+    assert text == "*** at *** with ***, ***"
+
+
+def test_a_plain_message_stays_readable_on_one_short_line() -> None:
+    assert mask_message("Record not found\n(id 12)") == "Record not found (id 12)"
+    assert len(mask_message("очень длинно " * 100)) == 200
+
+
+def test_a_minted_name_is_no_phone_number() -> None:
+    assert not has_phone("ref-0042")
+    assert not has_phone("k1234567890x")

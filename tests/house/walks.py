@@ -103,7 +103,7 @@ async def _sweep(walk: Walk, folder: Path) -> None:
         queue = await env.queue()
         await env.create(queue, *(f"r{number}" for number in range(5)))
         for is_watched in (False, True):
-            await env.clock.sleep(2 * env.desk.policy.sweep_every)
+            await env.clock.sleep(2 * env.context.policy.sweep_every)
             with walk.recording() if is_watched else contextlib.nullcontext():
                 report = await env.tasks.once()
             assert report.failed == {}, report

@@ -2,6 +2,7 @@
 
 import pytest
 
+from receiver.domain.moments import read_retry_after
 from receiver.outcomes.retry_schedule import (
     ATTEMPTS,
     DELAYS_S,
@@ -10,7 +11,6 @@ from receiver.outcomes.retry_schedule import (
     SLOW_S,
     judge_answer,
     next_attempt,
-    read_retry_after,
 )
 
 NOW = 1_700_000_000.0  # Tue, 14 Nov 2023 22:13:20 GMT

@@ -8,9 +8,9 @@ import httpx2
 import pytest
 from starlette.responses import Response
 
+from receiver.domain.moments import utc_text
 from receiver.errors import AmbiguousCreateError
 from receiver.scheduler.client import SchedulerClient
-from receiver.scheduler.values import utc_text
 from tests.scheduler.parts import (
     ACCOUNT,
     CREATE,

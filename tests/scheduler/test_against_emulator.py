@@ -12,6 +12,7 @@ import httpx2
 import pytest
 
 from receiver.domain.fields import call_key
+from receiver.domain.moments import read_moment, utc_text
 from receiver.emulator.config import EmulatorConfig
 from receiver.emulator.emulator import Emulator, create_emulator
 from receiver.emulator.faults import PROFILES, Faults
@@ -27,7 +28,6 @@ from receiver.errors import (
 from receiver.runtime.clock import WallClock
 from receiver.scheduler.account import SchedulerAccount
 from receiver.scheduler.client import SchedulerClient
-from receiver.scheduler.values import utc_epoch, utc_text
 from receiver.scheduler.wire import NewQueue, NewTask, QueueChange, TaskRecord
 from tests.scheduler.parts import new_task
 
@@ -125,7 +125,7 @@ async def test_a_finished_task_leads_to_its_call() -> None:
         calls = await asyncio.gather(*(w.client.get_call(task.cdr or "") for task in tasks))
         assert [call.key for call in calls] == [call_key(task.cdr) for task in tasks]
         for call in calls:
-            begun, ended = utc_epoch(call.init_time_gmt), utc_epoch(call.hangup_time_gmt)
+            begun, ended = read_moment(call.init_time_gmt), read_moment(call.hangup_time_gmt)
             assert call.result == "bridged"
             assert len(call.cdr) == 2
             assert begun is not None

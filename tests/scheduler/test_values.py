@@ -1,6 +1,7 @@
 import pytest
 
-from receiver.scheduler.values import number_of, start_epoch, url_key, utc_epoch, utc_text, whole_of
+from receiver.domain.moments import read_moment, utc_text
+from receiver.scheduler.values import number_of, start_epoch, url_key, whole_of
 
 
 @pytest.mark.parametrize(
@@ -17,7 +18,7 @@ from receiver.scheduler.values import number_of, start_epoch, url_key, utc_epoch
     ],
 )
 def test_a_time_without_a_zone_is_utc(text: str | None, epoch: float | None) -> None:
-    assert utc_epoch(text) == epoch
+    assert read_moment(text) == epoch
 
 
 @pytest.mark.parametrize(
@@ -46,7 +47,7 @@ def test_seconds_after_an_unknown_creation_are_unknown() -> None:
 
 def test_an_epoch_survives_its_text() -> None:
     assert utc_text(1_700_000_000.9) == "2023-11-14 22:13:20"
-    assert utc_epoch(utc_text(1_700_000_000)) == 1_700_000_000
+    assert read_moment(utc_text(1_700_000_000)) == 1_700_000_000
 
 
 @pytest.mark.parametrize("value", ["nan", "inf", "", "many", None, True, [], "1e999", 10**400])
