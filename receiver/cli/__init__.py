@@ -128,14 +128,12 @@ def _print_version(wanted: bool) -> None:
 
 @app.callback()
 def _options(
-    version: Annotated[  # noqa: ARG001 -- its callback has the value
+    version: Annotated[
         bool,
         typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and exit."),
     ] = False,
 ) -> None:
-    from receiver.observability.logs import configure_logs  # noqa: PLC0415 -- slow to import, and help needs no logs
-
-    configure_logs("console", "warning")
+    """Options of every command."""
 
 
 def main() -> None:

@@ -1,11 +1,19 @@
 """Commands whose modules are imported when they run, so that help and version are quick."""
 
+import sys
 from collections.abc import Mapping
 from importlib import import_module
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import typer
 from typer.core import TyperCommand, TyperGroup
+
+
+def configure_cli_logs() -> None:
+    """Log warnings and errors to standard error. Commands that never log skip it: it imports structlog."""
+    from receiver.observability.logs import configure_logs  # noqa: PLC0415
+
+    configure_logs("console", "warning")
 
 
 class LazyCommand(NamedTuple):
@@ -18,6 +26,8 @@ class LazyCommand(NamedTuple):
     def load(self, name: str) -> Any:
         """Return the command itself."""
         found = getattr(import_module(self.module), self.attribute)
+        if "structlog" in sys.modules:
+            configure_cli_logs()
         if isinstance(found, typer.Typer):
             return typer.main.get_group(found)
         alone = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
@@ -26,20 +36,20 @@ class LazyCommand(NamedTuple):
 
 
 class LazyGroup(TyperGroup):
-    """A group that lists commands without importing them. Subclasses set `lazy`: name → command."""
+    """A group with commands that are listed without being imported. Subclasses set `lazy`: name → command."""
 
-    lazy: Mapping[str, LazyCommand] = {}
+    lazy: ClassVar[Mapping[str, LazyCommand]] = {}
 
-    def list_commands(self, ctx: Any) -> list[str]:  # noqa: ARG002 -- typer's signature
-        return list(self.lazy)
+    def list_commands(self, ctx: Any) -> list[str]:
+        return [*super().list_commands(ctx), *self.lazy]
 
-    def get_command(self, ctx: Any, cmd_name: str) -> Any:  # noqa: ARG002
-        """Return a stand-in, which has a name and a help text and cannot run."""
-        found = self.lazy.get(cmd_name)
-        return found and TyperCommand(cmd_name, help=found.help)
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        """Return the command, or for a lazy one a stub with its name and help text."""
+        lazy = self.lazy.get(cmd_name)
+        return TyperCommand(cmd_name, help=lazy.help) if lazy else super().get_command(ctx, cmd_name)
 
     def resolve_command(self, ctx: Any, args: list[str]) -> tuple[str | None, Any, list[str]]:
         """Return the command that the arguments name, imported now."""
-        name, stub, rest = super().resolve_command(ctx, args)
-        # While a shell completes, a name may be unknown.
-        return name, stub and self.lazy[args[0]].load(args[0]), rest
+        name, command, rest = super().resolve_command(ctx, args)
+        lazy = self.lazy.get(args[0])
+        return name, lazy.load(args[0]) if lazy else command, rest

@@ -1,12 +1,13 @@
 """Commands that read ask what /v1 asks: the same handlers, on the same store, without HTTP."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
+from receiver.domain.facts import Fact
 from receiver.domain.fields import FieldReader
 from receiver.domain.hooks import HookSigner
 from receiver.errors import InputError
@@ -16,6 +17,9 @@ from receiver.maintenance.schema import create_tables
 from receiver.runtime.clock import WallClock
 from receiver.settings.settings import load_settings
 from receiver.storage.engine import Store
+
+if TYPE_CHECKING:
+    from receiver.domain.timeline import Timeline
 
 _OPTIONS = {"queue_id": "queue"}
 """Fields that are asked for by an option of another name."""
@@ -40,7 +44,11 @@ def ask(
     clock = WallClock(settings.clock_speed, settings.clock_origin)
     signer, accounts = HookSigner(settings.signing_keys), tuple(settings.accounts)
     fields = FieldReader(settings.aliases)
-    context = ApiContext(store, signer, settings.hook_root, accounts, clock, settings.fold, fields)
+
+    def fold(facts: Iterable[Fact]) -> "Timeline":
+        return settings.fold(facts)  # its import is slow, and most answers need no fold
+
+    context = ApiContext(store, signer, settings.hook_root, accounts, clock, fold, fields)
     scopes = frozenset({"read", "subscribe", "numbers"} if numbers else {"read", "subscribe"})
 
     async def call() -> Answer:

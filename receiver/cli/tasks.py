@@ -1,11 +1,10 @@
-"""`receiver tasks`: what is known of tasks, and creating them."""
+"""`receiver tasks list` and `show`."""
 
-import asyncio
-from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 import typer
 
+from receiver.cli.lazy import LazyCommand, LazyGroup
 from receiver.cli.local_api import ask, plain, query_of
 from receiver.cli.options import (
     AccountOption,
@@ -16,24 +15,30 @@ from receiver.cli.options import (
     SinceOption,
 )
 from receiver.cli.output import (
-    STDERR,
     ConfigOption,
     JsonOption,
-    print_error,
     print_json,
     print_table,
     say_next,
     short_moment,
 )
-from receiver.cli.taskfile import FIELDS, read_tasks
-from receiver.cli.urls import require_account
 from receiver.http.schemas import State
-from receiver.settings.settings import load_settings
 from receiver.tasks.params import AsOfQuery, TaskQuery
 from receiver.tasks.schemas import Task
 from receiver.tasks.task_endpoints import get_timeline, list_tasks
 
-tasks_app = typer.Typer(no_args_is_help=True, help="Callback tasks: list, show, create.")
+
+class _TaskCommands(LazyGroup):
+    lazy: ClassVar = {
+        "add": LazyCommand(
+            "receiver.cli.tasks_add",
+            "add",
+            "Create tasks from a CSV or JSON file, with minted hook URLs. Tasks that exist are skipped.",
+        )
+    }
+
+
+tasks_app = typer.Typer(cls=_TaskCommands, no_args_is_help=True, help="Callback tasks: list, show, create.")
 
 
 @tasks_app.command("list")
@@ -125,43 +130,3 @@ def show(
 def _brief(said: dict[str, Any]) -> str:
     shown = ("status", "result", "finish_result", "cdr", "call", "finish_comment", "hangup_cause")
     return ", ".join(f"{name} {said[name]}" for name in shown if said.get(name))
-
-
-@tasks_app.command(
-    "add", help=f"Create tasks from a CSV or JSON file, with minted hook URLs. Fields: {', '.join(FIELDS)}."
-)
-def add(
-    file: Annotated[
-        Path, typer.Argument(help="CSV with a header line, or a JSON array of objects.", exists=True)
-    ],
-    *,
-    account: Annotated[str, typer.Option(help="The account whose tasks they will be.")],
-    queue: Annotated[str, typer.Option("--queue", help="The queue's id at the scheduler.")],
-    config: ConfigOption = None,
-    as_json: JsonOption = False,
-) -> None:
-    """Give each row a `ref` of your own, and the same file can be run again: what exists is skipped."""
-    from receiver.cli.tasks_add import add_tasks  # noqa: PLC0415 -- imports the whole receiver
-
-    settings = load_settings(config)
-    require_account(settings, account)
-    tasks = read_tasks(file)
-    added = asyncio.run(add_tasks(settings, account, queue, tasks))
-    rows = [{"ref": ref, "task_id": task_id, "created": created} for ref, task_id, created in added.tasks]
-    if as_json:
-        print_json({"tasks": rows, "in_doubt": added.in_doubt, "problem": added.problem})
-    else:
-        said = {True: "created", False: "was there"}
-        print_table(
-            "Tasks",
-            ("ref", "id", ""),
-            [(row["ref"], row["task_id"], said[bool(row["created"])]) for row in rows],
-        )
-    if added.problem:
-        print_error(added.problem)
-        if added.in_doubt:
-            STDERR.print(
-                f"Not known to exist: {', '.join(added.in_doubt)}. Run the same file again later.",
-                highlight=False,
-            )
-        raise typer.Exit(1)

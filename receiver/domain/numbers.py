@@ -1,9 +1,9 @@
 """Phone numbers, as people and other systems write them."""
 
 import re
-from functools import lru_cache
-
-import phonenumbers
+from functools import cache, lru_cache
+from importlib import import_module
+from typing import Any
 
 REGION = "RU"
 """Numbers without their country's code are of this country, where the account's settings name no other."""
@@ -13,9 +13,15 @@ _ABROAD = re.compile(r"[\s().-]*0[\s().-]*0(?=[\s().-]*[1-9])")
 """
 
 
+@cache
+def _library() -> Any:
+    """Return phonenumbers, imported on first use: it is slow to import, and most commands need no numbers."""
+    return import_module("phonenumbers")
+
+
 def is_region(name: str) -> bool:
     """Whether it is the code of a country, such as DE."""
-    return name in phonenumbers.SUPPORTED_REGIONS
+    return bool(name in _library().SUPPORTED_REGIONS)
 
 
 @lru_cache(maxsize=4096)
@@ -25,6 +31,7 @@ def e164(number: str | None, region: str = REGION) -> str | None:
     """
     if not number:
         return None
+    phonenumbers = _library()
     try:
         parsed = phonenumbers.parse(
             _ABROAD.sub("+", number, count=1) if _ABROAD.match(number) else number, region
@@ -33,15 +40,16 @@ def e164(number: str | None, region: str = REGION) -> str | None:
         return None
     if not phonenumbers.is_possible_number(parsed):
         return None
-    return phonenumbers.format_number(parsed, phonenumbers.PhoneNumberFormat.E164)
+    return str(phonenumbers.format_number(parsed, phonenumbers.PhoneNumberFormat.E164))
 
 
 def national(number: str) -> str | None:
     """The digits behind the country's code of a number with a plus; None for any other."""
     if not number.startswith("+"):
         return None
+    phonenumbers = _library()
     try:
-        return phonenumbers.national_significant_number(phonenumbers.parse(number))
+        return str(phonenumbers.national_significant_number(phonenumbers.parse(number)))
     except phonenumbers.NumberParseException:
         return None
 

@@ -1,17 +1,15 @@
 """An endpoint as data, one call of it, and what handlers work with."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from pydantic import BaseModel, ConfigDict
-from starlette.responses import Response
 
+from receiver.domain.facts import Fact
 from receiver.domain.fields import FieldReader
-from receiver.domain.fold import Fold, fold
 from receiver.domain.hooks import HookSigner
-from receiver.inbox.refused import RefusalLog
 from receiver.runtime.clock import Clock
 from receiver.storage.engine import Store
 
@@ -20,6 +18,13 @@ JSON = "application/json"
 MAX_EXPORTS = 8
 """Exports that run at the same time."""
 
+if TYPE_CHECKING:
+    from starlette.responses import Response
+
+    from receiver.domain.fold import Fold
+    from receiver.domain.timeline import Timeline
+    from receiver.inbox.refused import RefusalLog
+
 Query = TypeVar("Query")
 Body = TypeVar("Body")
 
@@ -27,7 +32,14 @@ Body = TypeVar("Body")
 class Params(BaseModel):
     """The query parameters or the body of a request; unknown names are refused."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", defer_build=True)
+
+
+def _fold(facts: Iterable[Fact]) -> "Timeline":
+    """Fold with default settings. Imported when needed: commands that print lists fold nothing."""
+    from receiver.domain.fold import fold  # noqa: PLC0415
+
+    return fold(facts)
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +47,7 @@ class ApiContext:
     """What handlers use. `public_url`: where hooks are received; `fold`: folds one task; `fields`: reads
     payloads by the mapping in the settings; `open`: whether the scope `read` needs no token; `closing`: set
     when the server stops, so that streams end; `exports`: held by each running export; `refusals`: requests
-    that this process refused on the hook listener.
+    that this process refused on the hook listener, if it has one.
     """
 
     store: Store
@@ -43,11 +55,11 @@ class ApiContext:
     public_url: str
     accounts: tuple[str, ...]
     clock: Clock
-    fold: Fold = fold
+    fold: "Fold" = _fold
     fields: FieldReader = field(default_factory=FieldReader)
     open: bool = False
     closing: asyncio.Event = field(default_factory=asyncio.Event)
-    refusals: RefusalLog = field(default_factory=RefusalLog)
+    refusals: "RefusalLog | None" = None
     exports: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(MAX_EXPORTS))
 
 
@@ -83,7 +95,7 @@ class Endpoint:
     description: str
     scope: str
     response: type[BaseModel] | str
-    handler: Callable[[Call[Any, Any]], Awaitable[BaseModel | Response]]
+    handler: Callable[[Call[Any, Any]], "Awaitable[BaseModel | Response]"]
     query: type[Params] = Params
     body: type[Params] | None = None
     media: tuple[str, ...] = (JSON,)

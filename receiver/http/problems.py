@@ -1,11 +1,10 @@
 """Errors as answers."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
-from starlette.responses import JSONResponse, Response
 
 from receiver.errors import (
     InputError,
@@ -18,6 +17,9 @@ from receiver.errors import (
     TooManyReadsError,
 )
 from receiver.http.schemas import Problem, ProblemAnswer
+
+if TYPE_CHECKING:
+    from starlette.responses import Response
 
 RETRY_AFTER_S = 5
 
@@ -43,7 +45,7 @@ _OWN_WORDS = {
 """Instead of the error's text, where that speaks to operators."""
 
 
-def answer_to(error: ReceiverError) -> Response:
+def answer_to(error: ReceiverError) -> "Response":
     """The answer to a request that raised this."""
     status, code = next(STATUS[kind] for kind in type(error).__mro__ if kind in STATUS)
     field = error.field if isinstance(error, InputError) else None
@@ -58,8 +60,10 @@ def problem(
     *,
     field: str | None = None,
     headers: Mapping[str, str] | None = None,
-) -> Response:
+) -> "Response":
     """An error answer. `message` says what to do next."""
+    from starlette.responses import JSONResponse  # noqa: PLC0415 -- commands answer nothing over HTTP
+
     answer = ProblemAnswer(error=Problem(code=code, message=message, field=field))
     return JSONResponse(answer.model_dump(), status, {"Cache-Control": "no-store", **(headers or {})})
 

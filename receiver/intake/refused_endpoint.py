@@ -34,7 +34,9 @@ class RefusedList(BaseModel):
 
 async def list_refused(call: Call[AccountQuery, None]) -> RefusedList:
     """The latest refused requests of one account, or all."""
-    return RefusedList(refused=[_shown(each) for each in call.context.refusals.latest(call.query.account)])
+    refusals = call.context.refusals
+    found = refusals.latest(call.query.account) if refusals else []
+    return RefusedList(refused=[_shown(requests) for requests in found])
 
 
 def _shown(requests: RefusedRequests) -> RefusedHooks:

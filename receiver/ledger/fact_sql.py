@@ -2,10 +2,10 @@
 
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Sequence
+from importlib import import_module
 from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, Table
-from sqlalchemy.dialects import postgresql, sqlite
 
 from receiver.domain.facts import ARRIVAL, Fact
 from receiver.domain.task_facts import MOST_READ
@@ -13,7 +13,7 @@ from receiver.ledger.fact_rows import fact_row, read_fact
 from receiver.ledger.tables import FACT, LINK
 from receiver.ledger.task_names import BY_REF, BY_TASK_ID, in_order
 from receiver.storage import locks
-from receiver.storage.bulk import is_postgres, run
+from receiver.storage.bulk import run
 
 
 class Subject(NamedTuple):
@@ -153,5 +153,5 @@ _FACT = ", ".join(each.name for each in FACT_COLUMNS)
 
 
 def insert_into(connection: Connection, table: Table) -> Any:
-    """An INSERT that can say ON CONFLICT, which both databases do, each under its own name."""
-    return (postgresql if is_postgres(connection) else sqlite).insert(table)
+    """Return the dialect's own INSERT, which has ON CONFLICT. Only the dialect in use is imported."""
+    return import_module(f"sqlalchemy.dialects.{connection.dialect.name}").insert(table)

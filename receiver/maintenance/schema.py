@@ -5,6 +5,7 @@ half-way leaves nothing, on SQLite and on PostgreSQL.
 """
 
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
 from typing import Any, Literal
 
@@ -21,31 +22,24 @@ from sqlalchemy import (
     select,
 )
 
-from receiver.analytics import tables as analytics_tables
 from receiver.analytics.views import drop_views, make_views
 from receiver.errors import SchemaError
-from receiver.http import tokens
-from receiver.inbox import tables as inbox_tables
-from receiver.ledger import tables as ledger_tables
-from receiver.outcomes import tables as outcomes_tables
-from receiver.storage import leases, migrations, operator_events
+from receiver.storage import migrations
 from receiver.storage.engine import Store
 from receiver.storage.tables import METADATA
-from receiver.tasks import tables as tasks_tables
 
 MIGRATIONS = Path(migrations.__path__[0])
 
-TABLE_MODULES = (
-    analytics_tables,
-    inbox_tables,
-    leases,
-    ledger_tables,
-    operator_events,
-    outcomes_tables,
-    tasks_tables,
-    tokens,
+_TABLE_MODULES = (
+    "analytics.tables",
+    "http.tokens",
+    "inbox.tables",
+    "ledger.tables",
+    "outcomes.tables",
+    "storage.leases",
+    "storage.operator_events",
+    "tasks.tables",
 )
-"""Modules that define tables. The schema is complete once they are imported, as they are here."""
 
 FIRST = "0001"
 """The schema of 0.1.0, which wrote down no revision."""
@@ -77,6 +71,13 @@ class Standing:
     problem: str | None = None
 
 
+def complete_metadata() -> MetaData:
+    """Return the metadata with all tables. Their modules are imported here: most commands need only a few."""
+    for module in _TABLE_MODULES:
+        import_module(f"receiver.{module}")
+    return METADATA
+
+
 def head() -> str:
     """The revision that this version needs."""
     return _revisions()[-1]
@@ -106,7 +107,7 @@ def examine(connection: Connection) -> Standing:
 
 def _examine_unversioned(connection: Connection) -> Standing:
     there = set(inspect(connection).get_table_names())
-    if not there & (_FIRST_TABLES | METADATA.tables.keys()):
+    if not there & (_FIRST_TABLES | complete_metadata().tables.keys()):
         return Standing("empty")
     if there >= _FIRST_TABLES:
         return Standing("older", None, _outdated(f"was made by receiver 0.1.0 (revision {FIRST})"))
@@ -131,7 +132,7 @@ def prepare(connection: Connection) -> None:
     if standing.problem:
         raise SchemaError(standing.problem)
     if standing.verdict == "empty":
-        METADATA.create_all(connection)
+        complete_metadata().create_all(connection)
         make_views(connection)
         _stamp(connection, head())
 

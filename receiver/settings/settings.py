@@ -11,7 +11,7 @@ from difflib import get_close_matches
 from functools import partial
 from itertools import takewhile
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import pydantic_settings
 from pydantic import Field, HttpUrl, ValidationError, field_validator
@@ -24,10 +24,8 @@ from pydantic_settings import (
 )
 
 from receiver.domain.fields import DEFAULT_ALIASES
-from receiver.domain.fold import Fold, fold
 from receiver.domain.hooks import ACCOUNT, HookKey
 from receiver.domain.numbers import REGION
-from receiver.domain.results import Reasons
 from receiver.errors import SettingsError
 from receiver.settings.models import (
     AccountSettings,
@@ -52,6 +50,9 @@ from receiver.settings.secret_files import (
     setting_of,
 )
 from receiver.storage.postgres import is_url
+
+if TYPE_CHECKING:
+    from receiver.domain.fold import Fold
 
 _CONFIG = PREFIX + "CONFIG"
 
@@ -145,13 +146,19 @@ class Settings(BaseSettings):
         return DEFAULT_ALIASES | aliases
 
     @property
-    def fold(self) -> Fold:
-        """What folds one task, by these settings and those of its account."""
+    def fold(self) -> "Fold":
+        """The fold of one task, with its account's reasons and region; imported when needed."""
+        from receiver.domain.fold import fold  # noqa: PLC0415
+        from receiver.domain.results import Reasons  # noqa: PLC0415
+
         by_region = {
-            each.region: Reasons(self.analytics.reasons, each.region) for each in self.accounts.values()
+            account.region: Reasons(self.analytics.reasons, account.region)
+            for account in self.accounts.values()
         }
         of_accounts = {
-            name: by_region[each.region] for name, each in self.accounts.items() if each.region != REGION
+            name: by_region[account.region]
+            for name, account in self.accounts.items()
+            if account.region != REGION
         }
         failing_early = frozenset(
             name for name, account in self.accounts.items() if not account.failed_uses_all_attempts

@@ -5,8 +5,7 @@ from functools import lru_cache
 from typing import Any, Literal
 
 import orjson
-from sqlalchemy import JSON, ColumnElement, Connection, Table, any_, literal, text
-from sqlalchemy.dialects import postgresql
+from sqlalchemy import ARRAY, JSON, ColumnElement, Connection, Table, any_, literal, text
 
 from receiver.storage.connections import drivers_errors
 
@@ -30,7 +29,7 @@ def among(connection: Connection, what: ColumnElement[Any], values: Iterable[Any
     """Whether a column has one of these values: one parameter, however many they are."""
     wanted = list(values)
     if is_postgres(connection):
-        return what == any_(literal(wanted, postgresql.ARRAY(what.type)))
+        return what == any_(literal(wanted, ARRAY(what.type)))
     return what.in_(_LISTED.bindparams(listed=orjson.dumps(wanted).decode()))
 
 

@@ -4,17 +4,14 @@ they would take turns with what answers hooks and sends outcomes.
 
 import os
 from collections.abc import Callable
+from functools import cache
 from typing import Any
 
-import structlog
 from anyio import BrokenWorkerProcess, CapacityLimiter, Semaphore, fail_after
 from anyio.to_process import run_sync
 
 from receiver.errors import StoreUnavailableError, TimeLimitError, TooManyReadsError
-from receiver.observability.logs import Seldom
 from receiver.storage.lanes import LaneRules
-
-_seldom = Seldom(structlog.get_logger("receiver.store"))
 
 _CORES = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
@@ -24,6 +21,16 @@ COMPUTING = LaneRules(min(max(_CORES - 1, 1), 2), limit_s=30.0, most_waiting=16)
 _NICENESS = 19
 _GRACE_S = 5.0
 """Seconds beyond the limit after which a process that goes on computing is killed."""
+
+
+@cache
+def _seldom() -> Any:
+    """Return the log of broken processes, imported when needed: most commands log nothing."""
+    import structlog  # noqa: PLC0415
+
+    from receiver.observability.logs import Seldom  # noqa: PLC0415
+
+    return Seldom(structlog.get_logger("receiver.store"))
 
 
 class LaneProcesses:
@@ -56,7 +63,7 @@ class LaneProcesses:
             raise TimeLimitError(f"the read took longer than {limit_s:.0f} s") from None
         except BrokenWorkerProcess as error:
             text = "the process of a heavy read ended early: see whether the machine has enough memory"
-            _seldom.warning(text, problem=repr(error.__cause__))
+            _seldom().warning(text, problem=repr(error.__cause__))
             raise StoreUnavailableError(text) from None
         finally:
             self._taken -= 1

@@ -12,9 +12,8 @@ from sqlalchemy import Dialect, Index
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.schema import CreateIndex, CreateTable
 
-from receiver.maintenance.schema import create_tables
+from receiver.maintenance.schema import complete_metadata, create_tables
 from receiver.storage.engine import Store
-from receiver.storage.tables import METADATA
 from receiver.tasks import task_counts
 from receiver.tasks.tables import TASK
 from tests.bench import year
@@ -88,7 +87,10 @@ def on_postgres(postgres: Postgres, folder: Path, tasks: int, say: Say) -> str:
 
 def _name(dialect: year.Dialect, tasks: int) -> str:
     """It tells the schema and the way of filling from others."""
-    tables = [str(CreateTable(each).compile(dialect=sqlite.dialect())) for each in METADATA.sorted_tables]
+    tables = [
+        str(CreateTable(table).compile(dialect=sqlite.dialect()))
+        for table in complete_metadata().sorted_tables
+    ]
     written = [*year.statements(dialect, tasks)][-2:]
     shape = hashlib.sha256(repr([tables, _indexes(sqlite.dialect()), written]).encode())
     return f"year_{tasks}_{shape.hexdigest()[:12]}"

@@ -4,8 +4,17 @@ from collections.abc import Iterator
 from typing import Any
 
 from receiver.cli import COMMANDS
+from receiver.cli.lazy import LazyCommand
 
-TOP: dict[str, Any] = {name: command.load(name) for name, command in COMMANDS.items()}
+
+def _loaded(name: str, command: LazyCommand) -> Any:
+    group = command.load(name)
+    for inner, lazy in getattr(group, "lazy", {}).items():
+        group.add_command(lazy.load(inner), inner)
+    return group
+
+
+TOP: dict[str, Any] = {name: _loaded(name, command) for name, command in COMMANDS.items()}
 """Name → command or group of commands."""
 
 

@@ -56,6 +56,23 @@ def test_the_version_is_printed(shell: Shell) -> None:
 
 @pytest.mark.parametrize("given", [["--help"], ["--version"]])
 def test_help_and_version_import_nothing_that_is_slow(given: list[str]) -> None:
+    loaded = {name.partition(".")[0] for name in _loaded(given)}
+    assert not loaded & {"sqlalchemy", "sqlmodel", "pydantic", "starlette", "structlog", "httpx2", "asyncio"}
+
+
+@pytest.mark.parametrize("given", [["tasks", "list"], ["queues", "list"], ["lost-hooks"], ["drift"]])
+def test_a_list_imports_only_what_it_reads(given: list[str], shell: Shell) -> None:
+    shell.run("tokens", "list")  # the store is made
+    loaded = _loaded(given)
+    rooms = {name.split(".")[1] for name in loaded if name.startswith("receiver.")}
+    packages = {name.partition(".")[0] for name in loaded}
+    assert not rooms & {"app", "server", "intake", "outcomes", "reconcile", "scheduler"}
+    assert not packages & {"structlog", "phonenumbers", "starlette", "httpx2", "alembic", "psycopg"}
+    assert not loaded & {"receiver.domain.fold", "receiver.analytics.tables"}
+
+
+def _loaded(given: list[str]) -> set[str]:
+    """The modules that a process has imported after this command."""
     program = (
         "import sys\n"
         "from receiver.cli import main\n"
@@ -64,8 +81,7 @@ def test_help_and_version_import_nothing_that_is_slow(given: list[str]) -> None:
         "finally:\n    print(*sys.modules, file=sys.stderr)\n"
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
-    loaded = {name.partition(".")[0] for name in done.stderr.split()}
-    assert not loaded & {"sqlalchemy", "sqlmodel", "pydantic", "starlette", "structlog", "httpx2", "asyncio"}
+    return set(done.stderr.split())
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from receiver.cli.taskfile import FIELDS, read_tasks
+from receiver.cli.tasks_add import FIELDS, read_tasks
 from tests.cli.shell import Shell
 
 NUMBER = "+79161234567"

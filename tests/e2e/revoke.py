@@ -18,8 +18,7 @@ import httpx2
 from sqlalchemy import Connection, create_engine, text
 from sqlalchemy.pool import NullPool
 
-from receiver.maintenance import schema  # noqa: F401 - imports all tables
-from receiver.storage.tables import METADATA
+from receiver.maintenance.schema import complete_metadata
 from tests.e2e.alone import hook_url, write_settings
 from tests.e2e.load import Account, Load, account
 from tests.e2e.processes import Served
@@ -29,7 +28,7 @@ from tests.postgres import prepared_database, running_server
 
 ROLE = "receiver_app"
 
-TABLES = tuple(sorted(METADATA.tables))
+TABLES = tuple(sorted(complete_metadata().tables))
 
 _PATIENCE_S = 60.0
 _EVERY_S = 0.05

@@ -27,6 +27,7 @@ from receiver.domain.facts import (
 from receiver.domain.hooks import HookKey, HookSigner
 from receiver.http.endpoint import ApiContext
 from receiver.http.tokens import create_token
+from receiver.inbox.refused import RefusalLog
 from receiver.inbox.unplaced import NAMES_NO_TASK
 from receiver.ledger.append import Arrival, Delivery
 from receiver.ledger.ledger import Ledger
@@ -198,6 +199,7 @@ async def open_api_env(target: str, **changes: Any) -> AsyncIterator[ApiEnv]:
             "public_url": "https://hooks.example",
             "accounts": ("main", "second"),
             "clock": WallClock(),
+            "refusals": RefusalLog(),
         }
         context = ApiContext(**given | changes)
         transport = httpx2.ASGITransport(app=api_app(context))

@@ -10,6 +10,7 @@ pytestmark = pytest.mark.anyio
 
 async def test_the_latest_come_first_and_nothing_of_what_was_sent_is_shown(api_env: ApiEnv) -> None:
     refusals = api_env.context.refusals
+    assert refusals is not None
     for at in (T0, T0 + 1):
         refusals.note(Refused("mac", "main", "after", "192.0.2.1"), at)
     refusals.note(Refused("path", peer=None), T0 + 2)

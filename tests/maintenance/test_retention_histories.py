@@ -13,8 +13,8 @@ from receiver.ledger import fact_sql
 from receiver.ledger.append import Arrival
 from receiver.ledger.rebuild import verify
 from receiver.maintenance.retention import Keep
+from receiver.maintenance.schema import complete_metadata
 from receiver.storage.engine import Store
-from receiver.storage.tables import METADATA
 from receiver.tasks.tables import TASK
 from tests.domain.strategies import facts_of_one_task
 from tests.factories import ACCOUNT, START, delivery
@@ -72,7 +72,7 @@ def test_a_pruned_ledger_bears_out_what_is_left(
 
     async def story() -> None:
         with store.transaction() as connection:
-            for table in METADATA.sorted_tables:
+            for table in complete_metadata().sorted_tables:
                 connection.execute(delete(table))
         await tell(store, as_arrivals(told[:folded]), [fact for fact in told[:folded] if fact.kind != "hook"])
         assert verify(store).differences == []

@@ -14,7 +14,6 @@ from receiver.maintenance import schema
 from receiver.outcomes.tables import MESSAGE, OUTCOME, POSTING
 from receiver.storage.engine import Store
 from receiver.storage.operator_events import OPERATOR_EVENT
-from receiver.storage.tables import METADATA
 from tests.maintenance.histories import begun
 
 ROWS: dict[Table, dict[str, Any]] = {
@@ -75,7 +74,7 @@ def test_the_number_of_a_deleted_row_is_not_given_again(table: Table, store: Sto
 def test_every_table_that_numbers_its_rows_is_looked_at() -> None:
     numbered = {
         table
-        for table in METADATA.sorted_tables
+        for table in schema.complete_metadata().sorted_tables
         if len(table.primary_key) == 1 and next(iter(table.primary_key)).name in ("seq", "number")
     }
     assert numbered == set(ROWS)
