@@ -44,10 +44,9 @@ from receiver.maintenance.table_gauges import SnapshotWorker
 from receiver.observability.metrics import Metrics
 from receiver.observability.traces import Traces
 from receiver.outcomes.endpoints import OUTBOUND_ENDPOINTS
+from receiver.outcomes.feed import STREAM_PATH, OutcomeStream
 from receiver.outcomes.guard import GuardedTransport, read_networks
 from receiver.outcomes.sender import Sender
-from receiver.outcomes.stream import PATH as STREAM_PATH
-from receiver.outcomes.stream import OutcomeStream
 from receiver.reconcile.calls import CallReconciler
 from receiver.reconcile.context import AccountContext
 from receiver.reconcile.policy import Policy

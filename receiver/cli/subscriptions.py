@@ -26,11 +26,12 @@ from receiver.outcomes import subscription_endpoints as handlers
 from receiver.outcomes.message_endpoints import get_message, list_messages
 from receiver.outcomes.params import (
     MessageQuery,
-    ReplayBody,
+    ResendBody,
     RotateBody,
     SubscriptionBody,
     SubscriptionChange,
 )
+from receiver.outcomes.subscription import SubscriptionFilter, SubscriptionOptions
 
 subscriptions_app = typer.Typer(no_args_is_help=True, help="Who is told of outcomes, and what became of it.")
 
@@ -67,14 +68,18 @@ def _settings(pairs: list[str] | None) -> dict[str, Any]:
     return values
 
 
+_FILTERS = [f"filter.{name}" for name in SubscriptionFilter.model_fields]
+_OPTIONS = [
+    name for name in SubscriptionOptions.model_fields if name not in ("name", "url", "filter", "options")
+]
+
 SetOption = Annotated[
     list[str] | None,
     typer.Option(
         "--set",
         metavar="NAME=VALUE",
-        help="Repeatable: format, certainty, order, max_wait_s, rate, concurrency, filter.accounts, "
-        "filter.queues, filter.types, filter.results, options.…; "
-        "lists as JSON: filter.types='[\"task.finished\"]'.",
+        help=f"Set an option; repeatable: {', '.join((*_OPTIONS, *_FILTERS))}, options.NAME of the format. "
+        "Write lists as JSON: filter.types='[\"task.finished\"]'.",
     ),
 ]
 
@@ -180,7 +185,9 @@ def replay(
     settings: Annotated[
         list[str] | None,
         typer.Option(
-            "--set", metavar="NAME=VALUE", help="Only these: filter.types, filter.results, …, as JSON."
+            "--set",
+            metavar="NAME=VALUE",
+            help=f"Filter outcomes; repeatable: {', '.join(_FILTERS)}, as JSON.",
         ),
     ] = None,
     dead: Annotated[bool, typer.Option("--dead", help="Only its dead letters.")] = False,
@@ -192,8 +199,8 @@ def replay(
     """Send outcomes again, or at last."""
     values = {"since": since, "until": until, "dead": dead, "events": event or [], "dry_run": dry_run}
     given = {name: value for name, value in values.items() if value is not None}
-    body = _body(ReplayBody, given | _settings(settings))
-    answer = plain(ask(handlers.replay, Params(), {"subscription": name}, config, body=body))
+    body = _body(ResendBody, given | _settings(settings))
+    answer = plain(ask(handlers.resend, Params(), {"subscription": name}, config, body=body))
     if as_json:
         print_json(answer)
         return

@@ -31,7 +31,7 @@ from receiver.domain.task_facts import MOST_READ
 from receiver.inbox.unplaced import FIRST_FACT_IDS, NAMES_NO_TASK, is_of_no_task
 from receiver.ledger import fact_sql, task_names
 from receiver.ledger.tables import DELIVERY, DIRTY_TASK, FACT, LINK
-from receiver.outcomes.tables import MESSAGE, OPEN, OUTCOME, POSTING
+from receiver.outcomes.tables import DELIVERY_ATTEMPT, MESSAGE, OPEN, OUTCOME
 from receiver.storage import locks
 from receiver.storage.bulk import among, run
 from receiver.tasks import task_sql
@@ -220,7 +220,11 @@ def _belongings(
         ("fact", FACT, among(connection, FACT.c.seq, [row.seq for row in rows])),
         ("link", LINK, named(LINK, "ref")),
         ("finding", FINDING, named(FINDING, "key")),
-        ("posting", POSTING, POSTING.c.message_seq.in_(select(MESSAGE.c.seq).where(named(MESSAGE, "key")))),
+        (
+            "posting",
+            DELIVERY_ATTEMPT,
+            DELIVERY_ATTEMPT.c.message_seq.in_(select(MESSAGE.c.seq).where(named(MESSAGE, "key"))),
+        ),
         ("message", MESSAGE, named(MESSAGE, "key")),
         ("outcome", OUTCOME, named(OUTCOME, "key")),
         ("attempt", ATTEMPT, named(ATTEMPT, "key")),

@@ -16,7 +16,7 @@ from receiver.ledger import dirty
 from receiver.ledger.tables import DIRTY_TASK
 from receiver.observability.metric_definitions import CATALOGUE
 from receiver.observability.metrics import Metrics, SnapshotCollector, family
-from receiver.outcomes.subscription_sql import STATES, outbox
+from receiver.outcomes.subscription_sql import STATES, with_counts
 from receiver.runtime.clock import Clock
 from receiver.runtime.workers import pause
 from receiver.storage.engine import Store
@@ -107,11 +107,11 @@ class SnapshotWorker:
 def _of_outbox(rows: Sequence[Row[Any]], now: float) -> Mapping[str, Counts]:
     """What waits for each subscription, and how each stands."""
     return {
-        "delivery_pending": {(row.id,): row.pending or 0 for row in rows},
+        "delivery_pending": {(row.id,): row.pending for row in rows},
         "delivery_oldest_pending_age_seconds": {
             (row.id,): max(0.0, now - row.oldest_at) if row.oldest_at else 0.0 for row in rows
         },
-        "delivery_dead_letters": {(row.id,): row.dead or 0 for row in rows},
+        "delivery_dead_letters": {(row.id,): row.dead for row in rows},
         "subscription_state": {
             (row.id, state): float(row.state == state) for row in rows for state in STATES
         },
@@ -140,7 +140,7 @@ def count_tables(connection: Connection) -> Counted:
         due={(stage,): at for stage, at in due.items() if at is not None},
         findings=findings,
         queues=connection.scalars(select(QUEUE.c.queue_id)).all(),
-        outbox=connection.execute(outbox()).all(),
+        outbox=connection.execute(with_counts()).all(),
     )
 
 

@@ -1,29 +1,34 @@
-"""The endpoints of what goes out: outcomes, subscriptions, messages."""
+"""The endpoints of outcomes, subscriptions and messages."""
 
 from receiver.http.endpoint import Endpoint
-from receiver.outcomes.feed import list_event_types, read_outcomes
-from receiver.outcomes.message_endpoints import get_message, list_messages, list_operator_events
+from receiver.outcomes.feed import read_outcomes
+from receiver.outcomes.message_endpoints import (
+    get_message,
+    list_event_types,
+    list_messages,
+    list_operator_events,
+)
 from receiver.outcomes.params import (
     MessageQuery,
     OperatorEventQuery,
     OutcomeQuery,
-    ReplayBody,
+    ResendBody,
     RotateBody,
     SubscriptionBody,
     SubscriptionChange,
 )
 from receiver.outcomes.schemas import (
+    DeletedSubscription,
     EventTypeList,
+    MessageDetails,
     MessagePage,
-    NewSubscription,
     OperatorEventPage,
     OutcomeFeed,
-    Removed,
-    ReplayDone,
-    Subscription,
+    ResendResult,
+    SubscriptionDetails,
     SubscriptionList,
+    SubscriptionWithSecret,
     TestSent,
-    WholeMessage,
 )
 from receiver.outcomes.subscription_endpoints import (
     add_subscription,
@@ -31,19 +36,19 @@ from receiver.outcomes.subscription_endpoints import (
     get_subscription,
     list_subscriptions,
     remove_subscription,
-    replay,
+    resend,
     rotate_secret,
     send_test,
 )
 
-_ONE = "/v1/subscriptions/{subscription}"
+_SUBSCRIPTION = "/v1/subscriptions/{subscription}"
 
 OUTBOUND_ENDPOINTS = (
     Endpoint(
         "GET",
         "/v1/event-types",
         "List event types",
-        "What is told of tasks: each type with its JSON Schema and an example.",
+        "The types of outcome events, each with its JSON Schema and an example.",
         "read",
         EventTypeList,
         list_event_types,
@@ -52,9 +57,9 @@ OUTBOUND_ENDPOINTS = (
         "GET",
         "/v1/outcomes",
         "Read the feed of outcomes",
-        "In the order in which they were told. Ask again with `after` set to the answer's `cursor`: none is "
-        "missed, and none comes twice. `/v1/outcomes/stream` gives the same as server-sent events, from now "
-        "on or from behind `Last-Event-ID`. Phone numbers are masked without the scope `numbers`.",
+        "Outcomes in the order of their publication. Pass the answer's `cursor` as `after` to get those that "
+        "follow: you get each outcome once. `/v1/outcomes/stream` sends the same as server-sent events, from "
+        "now on or after `Last-Event-ID`. Phone numbers are masked without the scope `numbers`.",
         "read",
         OutcomeFeed,
         read_outcomes,
@@ -64,7 +69,7 @@ OUTBOUND_ENDPOINTS = (
         "GET",
         "/v1/subscriptions",
         "List subscriptions",
-        "All of them, with what waits for each.",
+        "All subscriptions, with the number of messages that are not delivered yet.",
         "read",
         SubscriptionList,
         list_subscriptions,
@@ -73,77 +78,77 @@ OUTBOUND_ENDPOINTS = (
         "POST",
         "/v1/subscriptions",
         "Subscribe",
-        "Outcomes told from now on are posted to the URL, signed as Standard Webhooks 1.0.0 has it. The "
-        "secret is shown this once.",
+        "Outcomes that are published from now on are posted to the URL, signed by Standard Webhooks 1.0.0. "
+        "Only this answer shows the secret.",
         "subscribe",
-        NewSubscription,
+        SubscriptionWithSecret,
         add_subscription,
         body=SubscriptionBody,
     ),
     Endpoint(
         "GET",
-        _ONE,
-        "Look one subscription up",
-        "As in the list.",
+        _SUBSCRIPTION,
+        "Get a subscription",
+        "One subscription, as in the list.",
         "read",
-        Subscription,
+        SubscriptionDetails,
         get_subscription,
     ),
     Endpoint(
         "PATCH",
-        _ONE,
+        _SUBSCRIPTION,
         "Change, pause or resume a subscription",
-        "What is left out stays. While it is paused its messages are kept; one that was disabled goes on "
-        "with `state` `active`, and a replay brings what it has missed.",
+        "An option that is left out stays as it is. Messages of a paused subscription wait. The `state` "
+        "`active` resumes a disabled subscription too; resend the outcomes that it has missed.",
         "subscribe",
-        Subscription,
+        SubscriptionDetails,
         change_subscription,
         body=SubscriptionChange,
     ),
     Endpoint(
         "DELETE",
-        _ONE,
-        "End a subscription",
-        "It is taken away with all its messages; outcomes stay in the feed.",
+        _SUBSCRIPTION,
+        "Delete a subscription",
+        "Deletes the subscription and its messages. Outcomes stay in the feed.",
         "subscribe",
-        Removed,
+        DeletedSubscription,
         remove_subscription,
     ),
     Endpoint(
         "POST",
-        f"{_ONE}/rotate",
+        f"{_SUBSCRIPTION}/rotate",
         "Rotate the secret",
         "Deliveries are signed with the new secret and, for a while, with the old ones as well.",
         "subscribe",
-        NewSubscription,
+        SubscriptionWithSecret,
         rotate_secret,
         body=RotateBody,
     ),
     Endpoint(
         "POST",
-        f"{_ONE}/test",
+        f"{_SUBSCRIPTION}/test",
         "Send a test event",
-        "An event of the type `receiver.test`, which says only that it arrives; it is in no feed.",
+        "Sends an event of the type `receiver.test` without a task. It is in no feed.",
         "subscribe",
         TestSent,
         send_test,
     ),
     Endpoint(
         "POST",
-        f"{_ONE}/replay",
-        "Send outcomes again",
-        "Those of a time, of some ids, or its dead letters; with `dry_run` it is only said what would be "
-        "sent. A replayed event has the `webhook-id` that it always had, and is sent whatever became of it.",
+        f"{_SUBSCRIPTION}/replay",
+        "Resend outcomes",
+        "Sends published outcomes again: those of a period, those with some ids, or dead letters, whether "
+        "they were delivered or not. The `webhook-id` stays the same. With `dry_run` they are only counted.",
         "subscribe",
-        ReplayDone,
-        replay,
-        body=ReplayBody,
+        ResendResult,
+        resend,
+        body=ResendBody,
     ),
     Endpoint(
         "GET",
-        f"{_ONE}/messages",
-        "List a subscription's messages",
-        "What became of each outcome, newest first; `state` `dead`: the dead letters.",
+        f"{_SUBSCRIPTION}/messages",
+        "List messages of a subscription",
+        "One message for each outcome, newest first. The `state` `dead` lists dead letters.",
         "read",
         MessagePage,
         list_messages,
@@ -152,17 +157,17 @@ OUTBOUND_ENDPOINTS = (
     Endpoint(
         "GET",
         "/v1/messages/{message}",
-        "See every attempt to deliver a message",
-        "With the status, the time it took, and how the answer began.",
+        "Get a message",
+        "A message with every attempt to deliver it: status, duration, and beginning of the response.",
         "read",
-        WholeMessage,
+        MessageDetails,
         get_message,
     ),
     Endpoint(
         "GET",
         "/v1/operator-events",
         "List operator events",
-        "What the operator should know, newest first: a subscription that was disabled, and why.",
+        "Events that the operator should know about, newest first, such as a disabled subscription.",
         "read",
         OperatorEventPage,
         list_operator_events,

@@ -1,70 +1,139 @@
-"""The feed: outcomes in the order in which they were told, for CRMs that pull."""
+"""The feed of outcomes in the order of their publication: page by page, and as server-sent events.
 
-from collections.abc import Sequence
+A stream reads its next batch only after the client has taken the last one, so that a slow client holds one
+batch in memory and delays no other.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from contextlib import suppress
+from functools import partial
 from typing import Any
 
 import orjson
-from sqlalchemy import Connection, Row, Select, func, select
+from sqlalchemy import Connection, Row, func, select
+from starlette.requests import Request
+from starlette.responses import Response, StreamingResponse
 
 from receiver.domain.masking import mask_number, mask_text
-from receiver.http.endpoint import Call, Params
-from receiver.http.schemas import Json
-from receiver.outcomes import event_types
-from receiver.outcomes.events import EVENT_TYPES, SCHEMA_VERSION
+from receiver.errors import ReceiverError, StoreUnavailableError
+from receiver.http.dispatch import read_query, scopes_of
+from receiver.http.endpoint import ApiContext, Call
+from receiver.http.problems import RETRY_AFTER_S, answer_to, problem
+from receiver.http.schemas import Json, read_seq
+from receiver.outcomes.events import SCHEMA_VERSION
 from receiver.outcomes.params import OutcomeQuery
-from receiver.outcomes.schemas import EventTypeInfo, EventTypeList, Outcome, OutcomeFeed
-from receiver.outcomes.subscription_sql import TEST
+from receiver.outcomes.resend_sql import TEST
+from receiver.outcomes.schemas import OutcomeEvent, OutcomeFeed
 from receiver.outcomes.tables import OUTCOME
+
+STREAM_PATH = "/v1/outcomes/stream"
+
+_BATCH = 100
+"""Events that a stream reads at once."""
+
+_POLL_S = 0.5
+"""Seconds between two looks for new events."""
+
+_HEARTBEAT_S = 15.0
+"""Seconds of silence after which a comment is sent, so that proxies do not close the connection."""
+
+_MAX_STREAMS = 200
+
+_HEADERS = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
 
 
 async def read_outcomes(call: Call[OutcomeQuery, None]) -> OutcomeFeed:
-    """The outcomes behind a cursor. Whoever asks again with the new one misses none, and gets none twice."""
+    """Return the outcomes after a cursor. A client that passes on each new cursor gets each event once."""
 
     def read(connection: Connection) -> OutcomeFeed:
-        asked = call.query
-        if asked.latest:
+        query = call.query
+        if query.latest:
             return OutcomeFeed(outcomes=[], cursor=last_seq(connection), more=False)
-        rows = connection.execute(feed(asked, asked.after, asked.limit + 1)).all()
-        some, more = rows[: asked.limit], len(rows) > asked.limit
-        # Without a page that is full, all up to the last commit has been looked at, whatever was asked for.
-        cursor = some[-1].seq if more else max(asked.after, last_seq(connection))
-        return OutcomeFeed(outcomes=[view(row, call.numbers) for row in some], cursor=cursor, more=more)
+        rows = read_feed(connection, query, query.after, query.limit + 1)
+        page, more = rows[: query.limit], len(rows) > query.limit
+        # A page that is not full has seen all events up to the last commit, whatever the filter.
+        cursor = page[-1].seq if more else max(query.after, last_seq(connection))
+        return OutcomeFeed(outcomes=[view(row, call.numbers) for row in page], cursor=cursor, more=more)
 
     return await call.context.store.read(read)
 
 
-async def list_event_types(_call: Call[Params, None]) -> EventTypeList:
-    """What can be told, with schema and example."""
-    infos = [
-        EventTypeInfo(
-            type=each,
-            about=event_types.ABOUT[each],
-            schema_version=SCHEMA_VERSION,
-            json_schema=event_types.schema(each),
-            example=event_types.example(each),
-        )
-        for each in EVENT_TYPES
-    ]
-    return EventTypeList(event_types=infos)
+class OutcomeStream:
+    """Serves `GET /v1/outcomes/stream`."""
+
+    def __init__(self, context: ApiContext) -> None:
+        self._context = context
+        self._open = 0
+
+    async def __call__(self, request: Request) -> Response:
+        try:
+            scopes = await scopes_of(self._context, request)
+            if scopes is None or "read" not in scopes:
+                return problem(401, "unauthorized", "send a token with the scope 'read'")
+            query = read_query(OutcomeQuery, request)
+            after = await self._start(request, query)
+        except ReceiverError as error:
+            return answer_to(error)
+        if self._open >= _MAX_STREAMS:
+            headers = {"Retry-After": str(RETRY_AFTER_S)}
+            return problem(503, "unavailable", f"{_MAX_STREAMS} streams are open already", headers=headers)
+        events = self._events(query, after, "numbers" in scopes)
+        return StreamingResponse(events, media_type="text/event-stream", headers=_HEADERS)
+
+    async def _start(self, request: Request, query: OutcomeQuery) -> int:
+        """Return the seq after `Last-Event-ID`, else after `after`, else after the newest event."""
+        last = read_seq(request.headers.get("last-event-id", ""))
+        if last is not None:
+            return last
+        if "after" in request.query_params:
+            return query.after
+        return await self._context.store.read(last_seq)
+
+    async def _events(self, query: OutcomeQuery, after: int, numbers: bool) -> AsyncIterator[bytes]:
+        self._open += 1
+        loop = asyncio.get_running_loop()
+        sent_at = loop.time()
+        try:
+            yield b"retry: 3000\n\n"
+            while not self._context.closing.is_set():
+                try:
+                    batch = partial(read_feed, query=query, after=after, limit=_BATCH)
+                    rows = await self._context.store.read(batch)
+                except StoreUnavailableError:
+                    rows = []
+                for row in rows:
+                    after = row.seq
+                    event = orjson.dumps(view(row, numbers).model_dump(mode="json"))
+                    yield b"id: %d\nevent: %s\ndata: %s\n\n" % (after, row.type.encode(), event)
+                    sent_at = loop.time()
+                if loop.time() - sent_at > _HEARTBEAT_S:
+                    yield b": still here\n\n"
+                    sent_at = loop.time()
+                if len(rows) < _BATCH:
+                    with suppress(TimeoutError):
+                        await asyncio.wait_for(self._context.closing.wait(), _POLL_S)
+        finally:
+            self._open -= 1
 
 
-def feed(asked: OutcomeQuery, after: int, most: int) -> Select[Any]:
-    """The outcomes behind `after` that were asked for."""
-    query = select(OUTCOME).where(OUTCOME.c.seq > after, OUTCOME.c.type != TEST)
-    wanted = {"account": asked.account, "queue_id": asked.queue_id, "type": asked.type}
-    wheres = [OUTCOME.c[name] == value for name, value in wanted.items() if value is not None]
-    return query.where(*wheres).order_by(OUTCOME.c.seq).limit(most)
+def read_feed(connection: Connection, query: OutcomeQuery, after: int, limit: int) -> Sequence[Row[Any]]:
+    """Return the rows after a seq that the query asks for."""
+    values = {"account": query.account, "queue_id": query.queue_id, "type": query.type}
+    conditions = [OUTCOME.c[name] == value for name, value in values.items() if value is not None]
+    feed = select(OUTCOME).where(OUTCOME.c.seq > after, OUTCOME.c.type != TEST, *conditions)
+    return connection.execute(feed.order_by(OUTCOME.c.seq).limit(limit)).all()
 
 
 def last_seq(connection: Connection) -> int:
-    """The end of the feed."""
+    """Return the seq of the newest event, 0 without any."""
     return connection.scalar(select(func.max(OUTCOME.c.seq))) or 0
 
 
-def view(row: Row[Any], numbers: bool) -> Outcome:
-    """An outcome as it is delivered, without numbers for those who need not know them."""
+def view(row: Row[Any], numbers: bool) -> OutcomeEvent:
+    """Return the event of a row; without `numbers`, phone numbers are masked."""
     data = orjson.loads(row.data)
-    return Outcome(
+    return OutcomeEvent(
         id=row.id,
         type=row.type,
         schema_version=SCHEMA_VERSION,
@@ -74,23 +143,18 @@ def view(row: Row[Any], numbers: bool) -> Outcome:
 
 
 def masked(data: Json) -> Json:
-    """Both numbers masked, and what looks like one in the vendor's free texts."""
+    """Return the data with both numbers masked, and digits in the vendor's free texts."""
     shown = dict(data)
     for name in ("a_number", "b_number"):
         if shown.get(name):
-            shown[name] = {kind: each and mask_number(each) for kind, each in shown[name].items()}
+            shown[name] = {form: text and mask_number(text) for form, text in shown[name].items()}
     for name in ("raw_result", "name"):
         if shown.get(name):
             shown[name] = mask_text(shown[name])
     if shown.get("changes"):
-        shown["changes"] = {name: _masked_change(each) for name, each in shown["changes"].items()}
+        shown["changes"] = {name: _masked_change(change) for name, change in shown["changes"].items()}
     return shown
 
 
 def _masked_change(change: Json) -> Json:
-    return {when: mask_text(value) if isinstance(value, str) else value for when, value in change.items()}
-
-
-def rows_behind(connection: Connection, asked: OutcomeQuery, after: int, most: int) -> Sequence[Row[Any]]:
-    """The next rows of the feed."""
-    return connection.execute(feed(asked, after, most)).all()
+    return {name: mask_text(value) if isinstance(value, str) else value for name, value in change.items()}

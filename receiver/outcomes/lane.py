@@ -1,81 +1,67 @@
-"""A subscription's lane: how much may be under way to it. One that hangs or fails is in nobody's way."""
+"""The lane of a subscription: which of its messages are sent next. A slow or failing lane delays no other."""
 
 from collections import deque
 
-from receiver.outcomes.message_sql import Claimed, Mood
-from receiver.outcomes.outbound import Subscription
-from receiver.outcomes.retry_schedule import failing_since
-from receiver.outcomes.subscription_filter import Wish
+from receiver.outcomes.claim_sql import ClaimedMessage, SubscriptionHealth
+from receiver.outcomes.retry_schedule import DISABLE_AFTER_S, AttemptResult, failing_since
+from receiver.outcomes.subscription import Subscription
 
 _FAILURES = 5
-"""After so many in a row the lane is broken: it rests, then tries one new message and one that was tried."""
+"""Failures in a row after which the lane rests, and then tries one new message and one retry."""
 
 _FIRST_REST_S, _LONGEST_REST_S = 1.0, 60.0
-_FOR_RETRIES = 0.5
-"""Messages that were tried before get this part of the slots at most, so that they do not hold up news,
-and are not held up by them for ever either.
+
+_RETRY_SHARE = 0.5
+"""Largest part of the slots for retries, so that retries and new messages do not delay each other for ever.
 """
 
 _AHEAD_S = 20.0
-"""What the rate lets go in this time may be claimed ahead: a claim must not lapse while its message waits."""
+"""Seconds of its rate that a lane claims ahead: a claim must not end while its message waits."""
 
 _SOON_S = 0.2
-"""A message whose turn comes later waits here: it may still be given back, as the receiver stops or the
-subscription is paused.
-"""
+"""Seconds before its turn at which a message leaves the lane. Until then its claim can be released."""
 
 
 class Lane:
-    """What is claimed for one subscription, and what is under way. Times: epoch seconds. `over`: why the
-    subscription is to be disabled.
+    """The claimed messages of a subscription. `waiting`: not sent yet. `under_way`: seq → message that is
+    being sent. Times: epoch seconds.
     """
 
-    subscription: Subscription
-    wish: Wish
-
-    def __init__(
-        self,
-        failing_since: float | None = None,
-        failed_at: float | None = None,
-        slow_until: float | None = None,
-    ) -> None:
-        self.waiting: deque[Claimed] = deque()
-        self.under_way: dict[int, Claimed] = {}
-        self.failing_since = failing_since
-        self.failed_at = failed_at
-        self.slow_until = slow_until
-        self.over: str | None = None
+    def __init__(self, subscription: Subscription, health: SubscriptionHealth) -> None:
+        self.subscription = subscription
+        self.health = health
+        self.waiting: deque[ClaimedMessage] = deque()
+        self.under_way: dict[int, ClaimedMessage] = {}
         self._failures = 0
         self._rest_until = 0.0
         self._next_at = 0.0
 
     def room(self, now: float) -> tuple[int, int]:
-        """How many more may be claimed: never tried, and tried before."""
+        """Return how many new messages and how many retries may be claimed."""
         if self.rests(now):
             return 0, 0
-        most = self._most()
-        held = [*self.waiting, *self.under_way.values()]
-        again = sum(message.attempts > 0 for message in held)
-        return max(0, most - len(held)), max(0, max(1, int(most * _FOR_RETRIES)) - again)
+        capacity = self._capacity()
+        claimed = [*self.waiting, *self.under_way.values()]
+        retries = sum(message.attempts > 0 for message in claimed)
+        return max(0, capacity - len(claimed)), max(0, max(1, int(capacity * _RETRY_SHARE)) - retries)
 
-    def _most(self) -> int:
-        """How many it may hold: as many again wait as there are slots, so that none is idle until the next
-        claim, though no more than the rate lets go while they are claimed.
+    def _capacity(self) -> int:
+        """Return how many messages may be claimed at once: two for each slot, so that no slot idles until the
+        next claim, but not more than the rate lets go while they are claimed.
         """
         if self._failures >= _FAILURES:
             return 1
-        most = 2 * self.subscription.concurrency
-        return min(most, max(1, int(self.subscription.rate * _AHEAD_S))) if self.subscription.rate else most
+        capacity, rate = 2 * self.subscription.concurrency, self.subscription.rate
+        return min(capacity, max(1, int(rate * _AHEAD_S))) if rate else capacity
 
     def rests(self, now: float) -> bool:
-        """Whether it is left alone for now."""
-        return self.over is not None or now < max(self._rest_until, self.slow_until or 0.0)
+        """Return whether nothing is sent now."""
+        return self.health.reason is not None or now < max(self._rest_until, self.health.slow_until or 0.0)
 
-    def next(self, now: float) -> tuple[Claimed, float] | None:
-        """The next message, and in how many seconds its turn comes by the rate. None: no message, no slot, or
+    def next(self, now: float) -> tuple[ClaimedMessage, float] | None:
+        """Take the next message, with the seconds until its turn by the rate. None: no message, no slot, or
         no turn soon.
         """
-        # What was claimed before it began to rest is not sent either.
         if not self.waiting or self.rests(now) or len(self.under_way) >= self.subscription.concurrency:
             return None
         turn = max(now, self._next_at)
@@ -87,20 +73,23 @@ class Lane:
         self.under_way[message.seq] = message
         return message, turn - now
 
-    def note(self, delivered: bool, at: float, slow_s: float) -> None:
-        """An attempt has ended."""
-        if delivered:
-            self._failures, self._rest_until, self.failing_since = 0, 0.0, None
-            return
-        self._failures += 1
-        self.failing_since = failing_since(self.failing_since, self.failed_at, at)
-        self.failed_at = at
-        if slow_s:
-            self.slow_until = max(self.slow_until or 0.0, at + slow_s)
-        if self._failures >= _FAILURES:
-            rest = min(_FIRST_REST_S * 2.0 ** (self._failures - _FAILURES), _LONGEST_REST_S)
-            self._rest_until = at + rest
+    def succeeded(self) -> None:
+        """Note that a message was delivered."""
+        self._failures, self._rest_until = 0, 0.0
+        self.health = self.health._replace(failing_since=None)
 
-    def mood(self) -> Mood:
-        """How the subscription stands, to be written down."""
-        return Mood(self.subscription.id, self.failing_since, self.failed_at, self.slow_until, self.over)
+    def failed(self, result: AttemptResult, now: float) -> None:
+        """Note a failed attempt: the lane may rest, pause, or be disabled."""
+        self._failures += 1
+        if self._failures >= _FAILURES:
+            rest_s = min(_FIRST_REST_S * 2.0 ** (self._failures - _FAILURES), _LONGEST_REST_S)
+            self._rest_until = now + rest_s
+        since = failing_since(self.health.failing_since, self.health.failed_at, now)
+        self.health = self.health._replace(failing_since=since, failed_at=now)
+        if result.pause_s:
+            slow_until = max(self.health.slow_until or 0.0, now + result.pause_s)
+            self.health = self.health._replace(slow_until=slow_until)
+        if result.kind == "gone":
+            self.health = self.health._replace(reason=result.problem)
+        elif now - since >= DISABLE_AFTER_S:
+            self.health = self.health._replace(reason="nothing could be delivered for 5 days")

@@ -1,4 +1,4 @@
-"""Messages: what became of each outcome for each subscription; and what the operator should know."""
+"""Handlers of the endpoints of messages, event types and operator events."""
 
 from typing import Any
 
@@ -8,16 +8,20 @@ from receiver.errors import NotFoundError
 from receiver.http.endpoint import Call, Params
 from receiver.http.paging import read_page
 from receiver.http.schemas import read_seq
+from receiver.outcomes import event_types
+from receiver.outcomes.events import EVENT_TYPES, SCHEMA_VERSION
 from receiver.outcomes.params import MessageQuery, OperatorEventQuery
 from receiver.outcomes.schemas import (
+    DeliveryAttempt,
+    EventTypeInfo,
+    EventTypeList,
     Message,
+    MessageDetails,
     MessagePage,
     OperatorEvent,
     OperatorEventPage,
-    Posting,
-    WholeMessage,
 )
-from receiver.outcomes.tables import MESSAGE, OUTCOME, POSTING
+from receiver.outcomes.tables import DELIVERY_ATTEMPT, MESSAGE, OUTCOME
 from receiver.storage.operator_events import OPERATOR_EVENT
 
 _MESSAGES_ORDER = (MESSAGE.c.made_at, MESSAGE.c.seq)
@@ -25,42 +29,65 @@ _EVENTS_ORDER = (OPERATOR_EVENT.c.at, OPERATOR_EVENT.c.seq)
 
 
 async def list_messages(call: Call[MessageQuery, None]) -> MessagePage:
-    """A page of a subscription's messages."""
+    """Return a page of a subscription's messages."""
 
     def read(connection: Connection) -> MessagePage:
         query = _messages().where(MESSAGE.c.subscription == call.path["subscription"])
         if call.query.state:
             query = query.where(MESSAGE.c.state == call.query.state)
-        rows, following = read_page(connection, query, _MESSAGES_ORDER, call.query)
-        return MessagePage(messages=[Message.model_validate(row) for row in rows], next_cursor=following)
+        rows, cursor = read_page(connection, query, _MESSAGES_ORDER, call.query)
+        return MessagePage(messages=[Message.model_validate(row) for row in rows], next_cursor=cursor)
 
     return await call.context.store.read(read)
 
 
-async def get_message(call: Call[Params, None]) -> WholeMessage:
-    """One message with the attempts to deliver it. Raises NotFoundError."""
+async def get_message(call: Call[Params, None]) -> MessageDetails:
+    """Return a message and the attempts to deliver it. Raises NotFoundError."""
 
-    def read(connection: Connection) -> WholeMessage:
+    def read(connection: Connection) -> MessageDetails:
         row = connection.execute(_messages().where(MESSAGE.c.seq == read_seq(call.path["message"]))).first()
         if row is None:
             raise NotFoundError("there is no such message: /v1/subscriptions/{id}/messages lists them")
-        attempts = select(POSTING).where(POSTING.c.message_seq == row.seq).order_by(POSTING.c.seq)
-        postings = [Posting.model_validate(each._asdict()) for each in connection.execute(attempts)]
-        return WholeMessage(message=Message.model_validate(row._asdict()), postings=postings)
+        attempts = (
+            select(DELIVERY_ATTEMPT)
+            .where(DELIVERY_ATTEMPT.c.message_seq == row.seq)
+            .order_by(DELIVERY_ATTEMPT.c.seq)
+        )
+        return MessageDetails(
+            message=Message.model_validate(row._asdict()),
+            postings=[
+                DeliveryAttempt.model_validate(attempt._asdict()) for attempt in connection.execute(attempts)
+            ],
+        )
 
     return await call.context.store.read(read)
 
 
+async def list_event_types(_call: Call[Params, None]) -> EventTypeList:
+    """Return all types of outcome events, with schema and example."""
+    infos = [
+        EventTypeInfo(
+            type=event,
+            about=event_types.ABOUT[event],
+            schema_version=SCHEMA_VERSION,
+            json_schema=event_types.schema(event),
+            example=event_types.example(event),
+        )
+        for event in EVENT_TYPES
+    ]
+    return EventTypeList(event_types=infos)
+
+
 async def list_operator_events(call: Call[OperatorEventQuery, None]) -> OperatorEventPage:
-    """A page of operator events."""
+    """Return a page of operator events."""
 
     def read(connection: Connection) -> OperatorEventPage:
         query = select(OPERATOR_EVENT)
         if call.query.kind:
             query = query.where(OPERATOR_EVENT.c.kind == call.query.kind)
-        rows, following = read_page(connection, query, _EVENTS_ORDER, call.query)
+        rows, cursor = read_page(connection, query, _EVENTS_ORDER, call.query)
         return OperatorEventPage(
-            events=[OperatorEvent.model_validate(row) for row in rows], next_cursor=following
+            events=[OperatorEvent.model_validate(row) for row in rows], next_cursor=cursor
         )
 
     return await call.context.store.read(read)

@@ -1,56 +1,21 @@
-"""What is handed to a format: the event, for whom, and the way to send it."""
+"""The event that a format gets, the requests that it makes of it, and the responses.
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+A format is a generator: it yields each request, is resumed with the response, and returns the last one. The
+caller sends the requests, so that a format does no input or output of its own.
+"""
+
+from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any
 
-from receiver.outcomes import subscription_filter
-
-
-@dataclass(frozen=True, slots=True)
-class Subscription:
-    """Where and how outcomes are sent. `secrets`: those that sign now, the newest first; `options`: of the
-    format. `rate`: deliveries per second, None: as many as there are.
-    """
-
-    id: str
-    url: str
-    secrets: Sequence[str]
-    format: subscription_filter.Format = "standard"
-    options: Mapping[str, Any] = field(default_factory=dict)
-    is_ordered: bool = True
-    rate: float | None = None
-    concurrency: int = 4
-
-
-def read_subscription(row: Any, now: float) -> Subscription:
-    """A row of `subscription` as the sender takes it."""
-    return Subscription(
-        id=row.id,
-        url=row.url,
-        secrets=[each["secret"] for each in row.secrets if each["until"] is None or each["until"] > now],
-        format=row.format,
-        options=row.options,
-        is_ordered=row.order == "task",
-        rate=row.rate,
-        concurrency=row.concurrency,
-    )
-
-
-Keep = Callable[[Mapping[str, Any]], Awaitable[None]]
-"""Returns once it is on disk. Raises StoreUnavailableError."""
-
-
-async def _keep_nothing(_kept: Mapping[str, Any]) -> None:
-    """For formats that send a single request."""
+from receiver.outcomes.subscription import Subscription
 
 
 @dataclass(frozen=True, slots=True)
-class Letter:
-    """One event to be sent. `at`: what it is about; `sent_at`: of this attempt; epoch seconds, UTC. `data`:
-    see `receiver.outcomes.events.describe`. `attempt`: 1 for the first. `traceparent`: the header by which a
-    subscriber's own trace joins the task's. `is_replay`: somebody wants it to be sent again. `kept`: what the
-    format has kept in earlier attempts; `keep`: keeps something from now on, in a transaction of its own.
+class OutboundEvent:
+    """An event to be delivered. `at`: time of the event; `sent_at`: start of this attempt; epoch seconds,
+    UTC. `data`: see `receiver.outcomes.events.describe`. `is_resent`: it may have been delivered before.
+    `progress`: saved by the format in earlier attempts.
     """
 
     id: str
@@ -59,27 +24,29 @@ class Letter:
     data: Mapping[str, Any]
     subscription: Subscription
     sent_at: float
-    attempt: int = 1
-    traceparent: str | None = None
-    is_replay: bool = False
-    kept: Mapping[str, Any] = field(default_factory=dict)
-    keep: Keep = _keep_nothing
+    is_resent: bool = False
+    progress: Mapping[str, Any] = field(default_factory=dict)
+
+    def option(self, name: str, default: Any = None) -> Any:
+        """Return an option of the subscription's format."""
+        return self.subscription.options.get(name, default)
 
 
 @dataclass(frozen=True, slots=True)
-class Posted:
-    """One HTTP request."""
+class HttpRequest:
+    """A request. `progress`: saved with the message before the request is sent, for a later attempt."""
 
     url: str
     body: bytes
     headers: Mapping[str, str]
     method: str = "POST"
+    progress: Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
-    """What came back. `text`: its beginning. `problem`: why it is none that is good, though its status says
-    so; `is_done`: it is good, though its status does not say so.
+class HttpResponse:
+    """A response. `text`: its beginning. `problem`: why it is a failure in spite of its status. `is_done`: it
+    is a success in spite of its status.
     """
 
     status: int
@@ -93,23 +60,28 @@ class Answer:
         return self.is_done or (200 <= self.status < 300 and self.problem is None)
 
 
-Post = Callable[[Posted], Awaitable[Answer]]
-"""Sends a request. Raises httpx2.HTTPError, or TimeoutError, where there is no answer."""
+Exchange = Generator[HttpRequest, HttpResponse, HttpResponse | None]
+"""The requests of a format. It returns None if its vendor is not interested in the event."""
+
+Steps = Generator[HttpRequest, HttpResponse, HttpResponse]
+"""A part of an exchange, which always returns a response."""
+
+Format = Callable[[OutboundEvent], Exchange]
+"""Raises FormatError if the subscription's options do not fit, UnsendableError if no options would."""
 
 
-class Format(Protocol):
-    """A way to tell an event."""
-
-    async def send(self, letter: Letter, post: Post) -> Answer | None:
-        """The subscriber's answer; None where this event is nothing for it. Raises what `post` and the
-        letter's `keep` raise, FormatError where the subscription's options make no sense of this event, and
-        UnsendableError where no options would.
-        """
+def advance(exchange: Exchange, response: HttpResponse | None) -> HttpRequest | HttpResponse | None:
+    """Resume an exchange with a response (None: start it). Return the next request, or what it returns."""
+    try:
+        return exchange.send(response)  # type: ignore[arg-type]  # a generator starts with None
+    except StopIteration as end:
+        result: HttpResponse | None = end.value
+        return result
 
 
 class FormatError(Exception):
-    """The event cannot be put into the subscription's format. The text says which option to mend."""
+    """The event cannot be put into the subscription's format. The text names the option to correct."""
 
 
 class UnsendableError(FormatError):
-    """This event can never be put into the subscription's format, however often it is tried."""
+    """The event can never be put into the subscription's format."""

@@ -9,7 +9,7 @@ from receiver.domain.timeline import Timeline
 from receiver.outcomes import outbox_sql
 from receiver.outcomes.events import Outcome, news
 from receiver.outcomes.outbox_sql import Addressed
-from receiver.outcomes.subscription_filter import Wish, accepts, waits_for_proof, wants
+from receiver.outcomes.subscription import Subscription
 
 PROOF = "task.reconciled"
 
@@ -32,12 +32,12 @@ def tell(
         return
     seqs = outbox_sql.seqs_of(connection, fresh)
     proofs = {each.key: (seqs[each.id], each, at) for each, at in fresh if each.type == PROOF}
-    _release(connection, account, proofs, {each.id: each.wish for each in subscribers})
+    _release(connection, account, proofs, {each.id: each for each in subscribers})
     messages = [
         _address(subscriber, each, at, seqs, proofs)
         for each, at in fresh
         for subscriber in subscribers
-        if wants(subscriber.wish, each)
+        if subscriber.wants(each)
     ]
     outbox_sql.add_messages(connection, messages)
 
@@ -47,27 +47,29 @@ Proofs = Mapping[str, tuple[int, Outcome, float]]
 
 
 def _address(
-    subscriber: outbox_sql.Subscriber, outcome: Outcome, at: float, seqs: Mapping[str, int], proofs: Proofs
+    subscriber: Subscription, outcome: Outcome, at: float, seqs: Mapping[str, int], proofs: Proofs
 ) -> Addressed:
-    seq, wish = seqs[outcome.id], subscriber.wish
+    seq = seqs[outcome.id]
     body_seq, state, due_at = seq, "waiting", at
-    if waits_for_proof(wish, outcome.type):
+    if subscriber.holds(outcome.type):
         if proof := proofs.get(outcome.key):
             body_seq = proof[0]
-            state = "waiting" if accepts(wish, outcome.type, proof[1].data) else "dropped"
+            state = "waiting" if subscriber.filter.accepts_result(outcome.type, proof[1].data) else "dropped"
         else:
-            state, due_at = "held", at + wish.max_wait_s
+            state, due_at = "held", at + subscriber.max_wait_s
     return Addressed(subscriber.id, outcome, seq, body_seq, state, due_at, at)
 
 
-def _release(connection: Connection, account: str, proofs: Proofs, wishes: Mapping[str, Wish]) -> None:
+def _release(
+    connection: Connection, account: str, proofs: Proofs, subscribers: Mapping[str, Subscription]
+) -> None:
     """What was held for these proofs is sent now, with what they say."""
     if not proofs:
         return
     going: dict[tuple[str, str], list[int]] = defaultdict(list)
     for seq, subscription, key, event in outbox_sql.held(connection, account, list(proofs)):
-        wish = wishes.get(subscription)
-        fits = wish is not None and accepts(wish, event, proofs[key][1].data)
+        subscriber = subscribers.get(subscription)
+        fits = subscriber is not None and subscriber.filter.accepts_result(event, proofs[key][1].data)
         going[key, "waiting" if fits else "dropped"].append(seq)
     for (key, state), seqs in going.items():
         body_seq, _, at = proofs[key]

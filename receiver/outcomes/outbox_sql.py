@@ -2,22 +2,15 @@
 
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import orjson
 from sqlalchemy import Connection, select
 
 from receiver.outcomes.events import Outcome, Told
-from receiver.outcomes.subscription_filter import Wish
+from receiver.outcomes.subscription import Subscription
 from receiver.outcomes.tables import MESSAGE, OUTCOME, SUBSCRIPTION
 from receiver.storage.bulk import run, write, write_values
-
-
-class Subscriber(NamedTuple):
-    """A subscription that is to be told."""
-
-    id: str
-    wish: Wish
 
 
 class Addressed(NamedTuple):
@@ -71,20 +64,10 @@ def seqs_of(connection: Connection, outcomes: Sequence[tuple[Outcome, float]]) -
     return dict(map(tuple, run(connection, query, [each.id for each, _ in outcomes])))
 
 
-def subscribers(connection: Connection) -> list[Subscriber]:
-    """Whom to tell: a paused subscription, too, is told once it goes on."""
-    columns = (SUBSCRIPTION.c[name] for name in ("id", "filter", "certainty", "max_wait_s"))
-    query = select(*columns).where(SUBSCRIPTION.c.state != "disabled").order_by(SUBSCRIPTION.c.id)
-    return [
-        Subscriber(row.id, wish_of(row.filter, row.certainty, row.max_wait_s))
-        for row in connection.execute(query)
-    ]
-
-
-def wish_of(filters: Mapping[str, Any], certainty: Any, max_wait_s: float) -> Wish:
-    """A subscription's columns as a wish."""
-    values = {name: tuple(filters.get(name, ())) for name in ("accounts", "queues", "types", "results")}
-    return Wish(**values, certainty=certainty, max_wait_s=max_wait_s)
+def subscribers(connection: Connection) -> list[Subscription]:
+    """Return the subscriptions that are not disabled, by id. Messages for paused ones wait."""
+    query = select(SUBSCRIPTION).where(SUBSCRIPTION.c.state != "disabled").order_by(SUBSCRIPTION.c.id)
+    return [Subscription.from_row(row) for row in connection.execute(query)]
 
 
 def add_messages(connection: Connection, messages: Sequence[Addressed]) -> None:

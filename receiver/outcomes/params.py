@@ -1,118 +1,97 @@
-"""What can be asked of subscriptions, messages and outcomes."""
+"""Parameters and bodies of requests about subscriptions, messages and outcomes."""
 
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, StringConstraints
+from pydantic import Field, StringConstraints, create_model
+from pydantic.fields import FieldInfo
 
-from receiver.domain.results import CallResult
 from receiver.http.endpoint import Params
-from receiver.http.params import Account, PageQuery, QueueId
+from receiver.http.params import SINCE, UNTIL, Account, PageQuery, QueueId
 from receiver.http.schemas import Flag, When, Word
 from receiver.outcomes.events import EventType
-from receiver.outcomes.subscription_filter import Certainty, Format
+from receiver.outcomes.subscription import SubscriptionFilter, SubscriptionOptions
 
-Url = Annotated[str, StringConstraints(min_length=10, max_length=2000, pattern=r"^https?://[^\s/]+\S*$")]
 Secret = Annotated[str, StringConstraints(max_length=200, pattern=r"^whs(ec|k)_[A-Za-z0-9+/=]+$")]
-_SINCE, _UNTIL = "2026-03-01T00:00:00Z", "2026-04-01T00:00:00Z"
+MessageState = Literal["waiting", "held", "delivered", "dead", "dropped", "replayed"]
 
 
-class Filter(Params):
-    """Which outcomes are wished for. No values: all."""
-
-    accounts: list[Word] = Field([], max_length=100, description="Of these accounts.", examples=[["main"]])
-    queues: list[Word] = Field([], max_length=1000, description="Of these queues.", examples=[["17"]])
-    types: list[EventType] = Field([], description="Of these types.", examples=[["task.finished"]])
-    results: list[CallResult] = Field([], description="With these results.", examples=[["connected"]])
-
-
-class SubscriptionBody(Params):
+class SubscriptionBody(SubscriptionOptions, Params):
     """A new subscription."""
 
-    name: Word = Field(description="For people.", examples=["sales CRM"])
-    url: Url = Field(
-        description="Where outcomes are posted to.", examples=["https://crm.example/hooks/calls"]
+    secret: Secret | None = Field(
+        None, description="Secret that signs deliveries; left out, a new one is generated."
     )
-    secret: Secret | None = Field(None, description="Signs deliveries; left out, a new one is made.")
-    filter: Filter = Field(default_factory=Filter, description="Which outcomes.")
-    format: Format = Field("standard", description="How they are put.")
-    options: dict[str, Any] = Field(
-        default_factory=dict, description="Of the format; see the README.", examples=[{}]
-    )
-    order: Literal["task", "none"] = Field(
-        "task", description="`task`: each task's events one after the other, as they happened."
-    )
-    certainty: Certainty = Field(
-        "events",
-        description="`events`: as soon as known; `reconciled`: ends only once the API has confirmed them.",
-    )
-    max_wait_s: float = Field(
-        900.0, ge=1, le=604_800, description="So long a confirmation is waited for at most.", examples=[900.0]
-    )
-    rate: float | None = Field(
-        None, gt=0, le=10_000, description="Deliveries per second at most.", examples=[50.0]
-    )
-    concurrency: int = Field(4, ge=1, le=100, description="Deliveries at once at most.", examples=[4])
 
 
-class SubscriptionChange(Params):
-    """What is to be different; what is left out stays."""
+def _optional(option: FieldInfo) -> Any:
+    """Return the type of an option that may be left out; it has no default."""
+    field = Field(default_factory=lambda: None, description=option.description, examples=option.examples)
+    parts = (option.annotation, *option.metadata, field)
+    return Annotated[parts]
 
-    name: Word | None = Field(None, description="For people.", examples=["sales CRM"])
-    url: Url | None = Field(None, description="Where to.", examples=["https://crm.example/hooks/calls"])
-    filter: Filter | None = Field(None, description="Which outcomes, from now on.")
-    format: Format | None = Field(None, description="How they are put.", examples=["standard"])
-    options: dict[str, Any] | None = Field(None, description="Of the format.", examples=[{}])
-    order: Literal["task", "none"] | None = Field(None, description="Order.", examples=["task"])
-    certainty: Certainty | None = Field(None, description="When they are sure enough.", examples=["events"])
-    max_wait_s: float | None = Field(None, ge=1, le=604_800, description="Longest wait.", examples=[900.0])
-    rate: float | None = Field(None, gt=0, le=10_000, description="Deliveries per second.", examples=[50.0])
-    concurrency: int | None = Field(None, ge=1, le=100, description="Deliveries at once.", examples=[4])
-    state: Literal["active", "paused"] | None = Field(
-        None,
-        description="`paused`: kept waiting; `active`: goes on, also one that was disabled.",
-        examples=["paused"],
-    )
+
+_STATE = Field(
+    default_factory=lambda: None,
+    description="`paused`: messages wait; `active`: delivery goes on, even after `disabled`.",
+    examples=["paused"],
+)
+_CHANGES: dict[str, Any] = {
+    **{name: _optional(option) for name, option in SubscriptionOptions.model_fields.items()},
+    "state": (Literal["active", "paused"], _STATE),
+}
+SubscriptionChange: type[Params] = create_model(
+    "SubscriptionChange",
+    __base__=Params,
+    __doc__="Options to change. An option that is left out stays as it is.",
+    **_CHANGES,
+)
 
 
 class RotateBody(Params):
-    """A new secret beside the old ones for a while."""
+    """A new secret, and how long the old ones are valid beside it."""
 
-    secret: Secret | None = Field(None, description="The new one; left out, one is made.")
+    secret: Secret | None = Field(None, description="The new secret; left out, one is generated.")
     overlap_s: float = Field(
-        86_400.0, ge=0, le=2_592_000, description="So long the old ones sign as well.", examples=[86_400.0]
+        86_400.0,
+        ge=0,
+        le=2_592_000,
+        description="Seconds for which the old secrets sign as well.",
+        examples=[86_400.0],
     )
 
 
-class ReplayBody(Params):
-    """What is to be sent again, or at last."""
+class ResendBody(Params):
+    """Which outcomes are sent again."""
 
-    since: When | None = Field(None, description="Told at this moment or later.", examples=[_SINCE])
-    until: When | None = Field(None, description="Told before this moment.", examples=[_UNTIL])
-    dead: bool = Field(False, description="Only what became a dead letter.", examples=[True])
-    events: list[Word] = Field([], max_length=1000, description="Only these, by their ids.", examples=[[]])
-    filter: Filter = Field(default_factory=Filter, description="Only these of them.")
-    dry_run: bool = Field(False, description="Only say what would be sent.", examples=[True])
+    since: When | None = Field(None, description="Published at this time or later.", examples=[SINCE])
+    until: When | None = Field(None, description="Published before this time.", examples=[UNTIL])
+    dead: bool = Field(False, description="Only dead letters.", examples=[True])
+    events: list[Word] = Field([], max_length=1000, description="Only events with these ids.", examples=[[]])
+    filter: SubscriptionFilter = Field(
+        default_factory=SubscriptionFilter, description="Only events that this filter accepts as well."
+    )
+    dry_run: bool = Field(False, description="Send nothing; only count.", examples=[True])
 
 
 class MessageQuery(PageQuery):
-    """Which of a subscription's messages."""
+    """Which messages of a subscription."""
 
-    state: Literal["waiting", "held", "delivered", "dead", "dropped", "replayed"] | None = Field(
-        None, description="Only those in this state.", examples=["dead"]
-    )
+    state: MessageState | None = Field(None, description="Only messages in this state.", examples=["dead"])
 
 
 class OutcomeQuery(Params):
     """Which outcomes."""
 
     after: int = Field(
-        0, ge=0, le=2**62, description="Those behind this `cursor`; 0: from the first.", examples=[0]
+        0, ge=0, le=2**62, description="Only outcomes after this `cursor`; 0: from the first.", examples=[0]
     )
-    limit: int = Field(100, ge=1, le=1000, description="At most so many.", examples=[100])
+    limit: int = Field(100, ge=1, le=1000, description="Maximum number of outcomes.", examples=[100])
     account: Account = None
     queue_id: QueueId = None
     type: EventType | None = Field(None, description="Only this type.", examples=["task.finished"])
-    latest: Flag | None = Field(None, description="Only the end of the feed: where to begin from now on.")
+    latest: Flag | None = Field(
+        None, description="Return no outcomes, but the cursor after which new ones follow."
+    )
 
 
 class OperatorEventQuery(PageQuery):

@@ -1,9 +1,10 @@
-"""When a message is tried again, and what an answer to it means: Standard Webhooks 1.0.0."""
+"""When a message is sent again, and what a response to it means: Standard Webhooks 1.0.0."""
 
 from typing import Literal
 
 from receiver.domain.frozen_record import shape
 from receiver.domain.moments import read_retry_after
+from receiver.outcomes.outbound import HttpResponse
 
 DELAYS_S = (5.0, 300.0, 1_800.0, 7_200.0, 18_000.0, 36_000.0, 50_400.0, 72_000.0, 86_400.0)
 """Seconds from each failed attempt to the next: 5 s, 5 min, 30 min, 2 h, 5 h, 10 h, 14 h, 20 h, 24 h."""
@@ -11,61 +12,65 @@ DELAYS_S = (5.0, 300.0, 1_800.0, 7_200.0, 18_000.0, 36_000.0, 50_400.0, 72_000.0
 ATTEMPTS = len(DELAYS_S) + 1
 
 JITTER = 0.2
-"""At most so much of a delay is added to it; nothing is ever taken away."""
+"""Largest part of a delay that is added to it at random. A delay is never shortened."""
 
 DISABLE_AFTER_S = 5 * 86_400.0
-"""A subscription to which nothing was delivered for so long, and something failed, is disabled."""
+"""Seconds of failures in a row after which a subscription is disabled."""
 
 _IN_A_ROW_S = 2 * 86_400.0
-"""Failures further apart than that are not in a row: no delay is as long, so nothing was tried in between."""
+"""Failures that are further apart, in seconds, are not in a row: no delay is as long."""
 
 SLOW_S, LONGEST_SLOW_S = 30.0, 3_600.0
-"""The pause after an answer that says "too much", and the longest that a subscriber may ask for."""
+"""Seconds of the pause after a response that asks for one, by default and at most."""
 
-_TOO_MUCH = (429, 502, 504)
-
-Kind = Literal["delivered", "failed", "gone", "never"]
-"""`never`: no attempt can be more successful."""
+_OVERLOADED = (429, 502, 504)
 
 
 @shape(frozen=True, slots=True)
-class Verdict:
-    """What came of one attempt. `problem`: for people, None if delivered. `slow_s`: leave the whole
-    subscription alone for so many seconds.
+class AttemptResult:
+    """The result of an attempt. `kind`: `dropped` if the subscriber is not interested, `unsendable` if no
+    attempt can succeed, `gone` if the subscriber wants no more events. `problem`: text for people, None if
+    delivered. `pause_s`: seconds for which nothing is sent to the subscription. `response`: None if none
+    arrived.
     """
 
-    kind: Kind
+    kind: Literal["delivered", "dropped", "failed", "gone", "unsendable"]
     problem: str | None = None
-    slow_s: float = 0.0
+    pause_s: float = 0.0
+    response: HttpResponse | None = None
 
 
-def judge_answer(status: int, retry_after: str | None, now: float) -> Verdict:
-    """What an answer means. `retry_after`: the header; `now`: epoch seconds."""
-    if 200 <= status < 300:
-        return Verdict("delivered")
+def judge(response: HttpResponse, now: float) -> AttemptResult:
+    """Return what a response means. `now`: epoch seconds."""
+    status = response.status
+    if response.is_good:
+        return AttemptResult("delivered", response=response)
+    if response.problem:
+        return AttemptResult("failed", f"answered {status}: {response.problem}", response=response)
     if status == 410:
-        return Verdict("gone", "410: the subscriber wants no more")
+        return AttemptResult("gone", "410: the subscriber wants no more events", response=response)
     if 300 <= status < 400:
-        return Verdict("failed", f"{status}: redirects are not followed; set the URL that it leads to")
-    slow_s = 0.0
-    if status in _TOO_MUCH or (status == 503 and retry_after):
-        asked = read_retry_after(retry_after, now)
-        slow_s = min(max(SLOW_S if asked is None else asked, 1.0), LONGEST_SLOW_S)
-    return Verdict("failed", f"answered {status}", slow_s)
+        problem = f"{status}: redirects are not followed; set the URL that it leads to"
+        return AttemptResult("failed", problem, response=response)
+    pause_s = 0.0
+    if status in _OVERLOADED or (status == 503 and response.retry_after):
+        wanted = read_retry_after(response.retry_after, now)
+        pause_s = min(max(SLOW_S if wanted is None else wanted, 1.0), LONGEST_SLOW_S)
+    return AttemptResult("failed", f"answered {status}", pause_s, response)
 
 
 def failing_since(since: float | None, last: float | None, now: float) -> float:
-    """Since when a subscription has failed in a row, with a failure now. `since`, `last`: the first failure
-    and the last one before, None where there was none.
+    """Return the first failure in a row that ends now. `since`, `last`: first and last failure before, if
+    any.
     """
     if since is None or last is None or now - last > _IN_A_ROW_S:
         return now
     return since
 
 
-def next_attempt(attempts: int, now: float, luck: float) -> float | None:
-    """When to try again after so many failed attempts; None: no more. `luck`: evenly from 0 to 1."""
+def next_attempt(attempts: int, now: float, jitter: float) -> float | None:
+    """Return the time of the next attempt after some failed ones, None after the last. `jitter`: 0 to 1."""
     if attempts >= ATTEMPTS:
         return None
     delay = DELAYS_S[attempts - 1]
-    return now + delay * (1 + JITTER * luck)
+    return now + delay * (1 + JITTER * jitter)

@@ -1,55 +1,52 @@
-"""The sender: claim what is due, post it, settle what came of it. Crash anywhere: each message is sent at
-least once, always with the same id, and of a task never before the one that precedes it.
+"""The sender delivers messages: it claims those that are due, posts them, and settles them. After a crash at
+any point each message is sent at least once, with the same id, and in the order of its task.
 """
 
 import asyncio
 import time
-from collections.abc import Mapping
+from collections.abc import Collection
 from contextlib import suppress
 from functools import partial
 from importlib.metadata import version
 from random import Random
-from typing import Any
 
 import httpx2
 import structlog
 
 from receiver.errors import StoreUnavailableError
 from receiver.observability.metrics import Metrics
-from receiver.observability.traces import working_on
-from receiver.outcomes import message_sql
-from receiver.outcomes.attempt import TIMEOUT_S, Attempt, Poster
+from receiver.outcomes import claim_sql, subscription_sql, tracing
+from receiver.outcomes.claim_sql import ClaimedMessage, ClaimRequest, Settlement, SubscriptionHealth
+from receiver.outcomes.http_delivery import TIMEOUT_S, HttpDelivery
 from receiver.outcomes.lane import Lane
-from receiver.outcomes.message_sql import Claim, Claimed, Settled
-from receiver.outcomes.outbound import Letter, read_subscription
-from receiver.outcomes.outbox_sql import wish_of
-from receiver.outcomes.retry_schedule import DISABLE_AFTER_S, Verdict, next_attempt
-from receiver.outcomes.subscription_filter import accepts
-from receiver.outcomes.tracing import about, header, span
+from receiver.outcomes.retry_schedule import AttemptResult, next_attempt
+from receiver.outcomes.subscription import Subscription
 from receiver.runtime.clock import Clock
 from receiver.storage.engine import Store
 
 _log = structlog.get_logger("receiver.delivery")
 
 _CLAIM_S = 3 * TIMEOUT_S
-"""So long a claimed message is nobody else's: it may wait for one that takes all its time."""
+"""Seconds of a claim: the message may wait for an attempt that takes its whole time."""
 
 _HEADERS = {"user-agent": f"receiver/{version('receiver')}", "accept-encoding": "identity"}
 
-_ANSWER = 1_000
-"""Characters of an answer that are kept."""
-
-_LOOK_S, _REFRESH_S = 0.1, 1.0
-"""How often to look for what has become due, and to read the subscriptions anew."""
+_POLL_S, _REFRESH_S = 0.1, 1.0
+"""Seconds between two looks for due messages, and between two reads of the subscriptions."""
 
 _QUIET = 9.0
-"""The pause after a look in vain, in times of what it took: it is long where very many messages wait behind
-retries.
+"""Pause after a look that found nothing due, as a multiple of its duration: a look takes long if very many
+messages wait behind retries.
 """
+
+_FINAL = {"delivered": "delivered", "dropped": "dropped", "unsendable": "dead"}
+"""Result of an attempt → final state of its message."""
 
 
 class Sender:
-    """Delivers messages until it is stopped; then ends what is under way and gives back the rest."""
+    """A worker that delivers messages until it is stopped. Then it finishes the attempts under way and
+    releases its other claims.
+    """
 
     name = "delivery"
 
@@ -62,233 +59,178 @@ class Sender:
         self._rng = rng
         self._metrics = metrics
         self._lanes: dict[str, Lane] = {}
-        self._refreshed = float("-inf")
-        self._is_new = True
-        self._quiet_until = 0.0
-        self._results: list[Settled] = []
-        self._in_hand: dict[int, float] = {}
+        self._claimed: dict[int, ClaimedMessage] = {}
+        self._settlements: list[Settlement] = []
         self._under_way: set[asyncio.Task[None]] = set()
         self._changed = asyncio.Event()
+        self._has_released = False
+        self._refreshed_at = float("-inf")
+        self._quiet_until = 0.0
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Claim, post and settle until `stop`."""
-        self._is_new = True  # another one may have been at it since
-        self._refreshed = float("-inf")
-        self._lanes.clear()  # a run that failed has left its slots taken
-        self._in_hand = {each.message.seq: self._in_hand[each.message.seq] for each in self._results}
+        """Deliver until `stop`. Settlements that an earlier run could not store are stored first."""
+        self._has_released = False  # another sender may have run since
+        self._refreshed_at = float("-inf")
+        self._lanes.clear()
+        self._claimed = {settlement.message.seq: settlement.message for settlement in self._settlements}
         stopping = asyncio.create_task(stop.wait())
         stopping.add_done_callback(lambda _: self._changed.set())
         async with httpx2.AsyncClient(
             transport=self._transport, timeout=None, trust_env=False, headers=_HEADERS
         ) as client:
-            poster = Poster(client, self._clock)
+            http = HttpDelivery(client, self._clock, self._store, self._metrics.traces)
             try:
                 while not stop.is_set():
-                    await self._pass(poster)
+                    await self._pass(http)
                     with suppress(TimeoutError):
-                        await asyncio.wait_for(self._changed.wait(), _LOOK_S)
-                await self._finish()
+                        await asyncio.wait_for(self._changed.wait(), _POLL_S)
+                await self._release(self._lanes.values())
+                if self._under_way:
+                    await asyncio.wait(set(self._under_way))
+                await self._settle()
             finally:
                 stopping.cancel()
                 for task in self._under_way:
                     task.cancel()
 
-    async def _pass(self, poster: Poster) -> None:
-        """One round. A store in trouble leaves all as it is, until the next."""
+    async def _pass(self, http: HttpDelivery) -> None:
+        """Settle, claim, and start attempts. If the store is unavailable, the next pass tries again."""
         self._changed.clear()
         try:
             await self._settle()
-            if self._is_new:
-                await self._store.write(message_sql.give_back_all)
-                self._is_new = False
-            await self._refresh()
-            await self._give_back_of_those_that_rest()
+            if not self._has_released:
+                await self._store.write(claim_sql.release_all)
+                self._has_released = True
+            await self._refresh_lanes()
             await self._claim()
         except StoreUnavailableError as error:
             _log.warning("delivery waits for the store", problem=str(error))
             await asyncio.sleep(_REFRESH_S)
         for lane in self._lanes.values():
             while turn := lane.next(self._clock.now()):
-                task = asyncio.create_task(self._work(poster, lane, turn))
+                task = asyncio.create_task(self._deliver(http, lane, turn))
                 self._under_way.add(task)
                 task.add_done_callback(self._under_way.discard)
 
-    async def _finish(self) -> None:
-        """What is under way ends first; what was only claimed is left to whoever comes next."""
-        for lane in self._lanes.values():
-            await self._give_back(lane)
-        if self._under_way:
-            await asyncio.wait(set(self._under_way))
-        await self._settle()
-
-    async def _refresh(self) -> None:
+    async def _refresh_lanes(self) -> None:
+        """Read the subscriptions; release the claims of lanes that have ended or rest."""
         now = self._clock.now()
-        if 0 <= now - self._refreshed < _REFRESH_S:
+        idle = [lane for lane in self._lanes.values() if lane.rests(now)]
+        if not 0 <= now - self._refreshed_at < _REFRESH_S:
+            rows = {row.id: row for row in await self._store.read(subscription_sql.active)}
+            self._refreshed_at = now
+            for name, row in rows.items():
+                subscription = Subscription.from_row(row)
+                if name in self._lanes:
+                    self._lanes[name].subscription = subscription
+                else:
+                    health = SubscriptionHealth(name, row.failing_since, row.failed_at, row.slow_until)
+                    self._lanes[name] = Lane(subscription, health)
+            idle += [self._lanes.pop(name) for name in self._lanes.keys() - rows.keys()]
+        await self._release(idle)
+
+    async def _release(self, lanes: Collection[Lane]) -> None:
+        """Release the claims of messages that wait in these lanes."""
+        messages = [message for lane in lanes for message in lane.waiting]
+        if not messages:
             return
-        rows = {
-            row.id: row for row in await self._store.read(message_sql.subscriptions) if row.state == "active"
-        }
-        self._refreshed = now
-        for name, row in rows.items():
-            lane = self._lanes.get(name)
-            if lane is None:
-                lane = self._lanes[name] = Lane(row.failing_since, row.failed_at, row.slow_until)
-            lane.subscription = read_subscription(row, now)
-            lane.wish = wish_of(row.filter, row.certainty, row.max_wait_s)
-        for name in self._lanes.keys() - rows.keys():
-            await self._give_back(self._lanes.pop(name))
-
-    async def _give_back_of_those_that_rest(self) -> None:
-        now = self._clock.now()
-        for lane in self._lanes.values():
-            if lane.rests(now):
-                await self._give_back(lane)
-
-    async def _give_back(self, lane: Lane) -> None:
-        if lane.waiting:
-            claims = [self._claimed(message) for message in lane.waiting]
+        for lane in lanes:
             lane.waiting.clear()
-            for each in claims:
-                del self._in_hand[each.seq]
-            await self._store.write(partial(message_sql.give_back, claims=claims))
-
-    def _claimed(self, message: Claimed) -> Claimed:
-        """The message as it was claimed last."""
-        return message._replace(until=self._in_hand[message.seq])
+        for message in messages:
+            del self._claimed[message.seq]
+        await self._store.write(partial(claim_sql.release, messages=messages))
 
     async def _claim(self) -> None:
-        """Fill the lanes that have room, where something is due."""
+        """Claim messages for lanes that have room."""
         now, began = self._clock.now(), asyncio.get_running_loop().time()
         if began < self._quiet_until:
             return
-        rooms = {name: lane.room(now) for name, lane in self._lanes.items()}
-        wanting = [
-            Claim(name, *room, now, now + _CLAIM_S, self._lanes[name].subscription.is_ordered)
-            for name, room in rooms.items()
-            if any(room)
+        requests = [
+            ClaimRequest(name, *room, now, now + _CLAIM_S, lane.subscription.order == "task")
+            for name, lane in self._lanes.items()
+            if any(room := lane.room(now))
         ]
-        asks = await self._store.read(partial(message_sql.with_due, asks=wanting)) if wanting else []
-        if not asks:
+        due = await self._store.read(partial(claim_sql.due, requests=requests)) if requests else []
+        if not due:
             ended = asyncio.get_running_loop().time()
             self._quiet_until = ended + _QUIET * (ended - began)
             return
-        for claimed in await self._store.write(partial(message_sql.claim_all, asks=asks)):
-            # One that waits for a low rate, or for the end of its attempt, outlasts its claim.
-            if claimed.seq not in self._in_hand:
-                self._lanes[claimed.subscription].waiting.append(claimed)
-            self._in_hand[claimed.seq] = claimed.until
+        for message in await self._store.write(partial(claim_sql.claim, requests=due)):
+            if held := self._claimed.get(message.seq):
+                # Its claim ended while it waited for a low rate, or for the end of its attempt.
+                held.claimed_until = message.claimed_until
+            else:
+                self._claimed[message.seq] = message
+                self._lanes[message.subscription].waiting.append(message)
 
-    async def _work(self, poster: Poster, lane: Lane, turn: tuple[Claimed, float] | None) -> None:
-        """Send this message and then, in the same slot, what waits behind it."""
+    async def _deliver(
+        self, http: HttpDelivery, lane: Lane, turn: tuple[ClaimedMessage, float] | None
+    ) -> None:
+        """Deliver a message and then, in the same slot, the messages that wait behind it."""
         while turn:
             message, wait_s = turn
             if wait_s > 0:
                 await self._clock.sleep(wait_s)
             at, began = self._clock.now(), time.perf_counter()
-            attempt = await self._attempt(poster, lane, message, at)
-            self._note(lane, message, attempt, at, time.perf_counter() - began)
+            result = await http.attempt(message, lane.subscription, at)
+            took_s = time.perf_counter() - began
+            del lane.under_way[message.seq]
+            state, due_at = self._new_state(lane, message, result)
+            settlement = Settlement(message, state, due_at, at, round(took_s, 4), result)
+            self._observe(settlement)
+            self._settlements.append(settlement)
             self._changed.set()
             turn = lane.next(self._clock.now())
 
-    async def _attempt(self, poster: Poster, lane: Lane, message: Claimed, at: float) -> Attempt:
-        # It was held for a proof that did not come in time: only now can be said whether it is wished for.
-        if message.state == "held" and not accepts(lane.wish, message.type, message.data):
-            return Attempt(None, None)
-        letter = Letter(
-            message.id,
-            message.type,
-            message.at,
-            message.data,
-            lane.subscription,
-            at,
-            message.attempts + 1,
-            header(message, at, self._metrics.traces),
-            is_replay=message.replay > 0,
-            kept=message.kept,
-            keep=partial(self._keep, message),
-        )
-        with working_on(about(message)):
-            return await poster.attempt(letter)
-
-    async def _keep(self, message: Claimed, kept: Mapping[str, Any]) -> None:
-        """Keep what the format needs in a later attempt. Raises StoreUnavailableError."""
-        work = partial(message_sql.keep, claimed=self._claimed(message), kept=kept)
-        if not await self._store.write(work):
-            raise StoreUnavailableError("another sender has claimed the message")
-
-    def _note(self, lane: Lane, message: Claimed, attempt: Attempt, at: float, took_s: float) -> None:
-        """What the attempt makes of its message, and of the lane."""
-        del lane.under_way[message.seq]
-        verdict, answer = attempt.verdict, attempt.answer
-        state, due_at = "delivered", message.due_at
-        if verdict is None:
-            state = "dropped"
-        elif verdict.kind == "never":
-            state = "dead"
-        elif verdict.kind != "delivered":
-            state, due_at = self._note_failure(lane, message, verdict)
-        else:
-            lane.note(True, at, 0.0)
-            self._count_delivered(message, at + took_s)
-        outcome = state if state in ("delivered", "dropped", "dead") else "failed"
-        self._metrics.delivery_attempts.labels(lane.subscription.id, outcome).inc()
-        if verdict is not None:
-            self._metrics.delivery_duration.labels(lane.subscription.id).observe(took_s)
-        if self._metrics.traces and verdict is not None:
-            self._metrics.traces.add(span(message, attempt, outcome, at, took_s))
-        self._results.append(
-            Settled(
-                message,
-                state,
-                due_at,
-                at,
-                round(took_s, 4),
-                answer.status if answer else None,
-                answer.text[:_ANSWER] if answer else None,
-                verdict.problem if verdict else None,
-            )
-        )
-
-    def _note_failure(self, lane: Lane, message: Claimed, verdict: Verdict) -> tuple[str, float]:
-        """The message's state after an attempt that failed, and when it is due again."""
-        # From now, not from when it began: one that answered late must not be asked again at once.
+    def _new_state(self, lane: Lane, message: ClaimedMessage, result: AttemptResult) -> tuple[str, float]:
+        """Return the state of a message after an attempt, and when it is due."""
+        if result.kind == "delivered":
+            lane.succeeded()
+        if result.kind in _FINAL:
+            return _FINAL[result.kind], message.due_at
+        # From the end of the attempt: a subscriber that answers late must not get the next one at once.
         now = self._clock.now()
-        lane.note(False, now, verdict.slow_s)
-        if verdict.kind == "gone":
-            lane.over = verdict.problem
-        elif lane.failing_since is not None and now - lane.failing_since >= DISABLE_AFTER_S:
-            lane.over = "nothing could be delivered for 5 days"
-        again = next_attempt(message.attempts + 1, now, self._rng.random())
-        return (
-            ("dead", message.due_at) if again is None else (message.state, max(again, lane.slow_until or 0))
-        )
+        lane.failed(result, now)
+        retry_at = next_attempt(message.attempts + 1, now, self._rng.random())
+        if retry_at is None:
+            return "dead", message.due_at
+        return message.state, max(retry_at, lane.health.slow_until or 0.0)
 
-    def _count_delivered(self, message: Claimed, at: float) -> None:
-        lag = max(0.0, at - message.made_at)
-        end_to_end = self._metrics.delivery_end_to_end.series(message.subscription)
-        for series in (self._metrics.delivered_lag, end_to_end):
-            series.observe(lag, about(message), at)
+    def _observe(self, settlement: Settlement) -> None:
+        """Record metrics and the span of an attempt."""
+        message, took_s, metrics = settlement.message, settlement.took_s, self._metrics
+        outcome = settlement.state if settlement.state in _FINAL.values() else "failed"
+        metrics.delivery_attempts.labels(message.subscription, outcome).inc()
+        if outcome == "dropped":
+            return
+        metrics.delivery_duration.labels(message.subscription).observe(took_s)
+        if metrics.traces:
+            metrics.traces.add(tracing.span(settlement, outcome))
+        if outcome == "delivered":
+            ended_at = settlement.at + took_s
+            lag_s = max(0.0, ended_at - message.made_at)
+            for series in (
+                metrics.delivered_lag,
+                metrics.delivery_end_to_end.series(message.subscription),
+            ):
+                series.observe(lag_s, tracing.task_of(message), ended_at)
 
     async def _settle(self) -> None:
-        """Write down what has come of attempts since the last time."""
-        if not self._results:
+        """Store what became of attempts since the last time."""
+        if not self._settlements:
             return
-        # In order of their rows, as all who write them.
-        results, self._results = sorted(self._results, key=lambda each: each.message.seq), []
-        claimed = [each._replace(message=self._claimed(each.message)) for each in results]
-        names = {each.message.subscription for each in results}
-        moods = [lane.mood() for name, lane in self._lanes.items() if name in names]
+        # All writers of messages lock their rows in this order.
+        settlements = sorted(self._settlements, key=lambda settlement: settlement.message.seq)
+        self._settlements = []
+        names = {settlement.message.subscription for settlement in settlements}
+        health = [lane.health for name, lane in self._lanes.items() if name in names]
         try:
-            taken = await self._store.write(partial(message_sql.settle, results=claimed, moods=moods))
+            lost = await self._store.write(partial(claim_sql.settle, settlements=settlements, health=health))
         except StoreUnavailableError:
-            self._results[:0] = results
+            self._settlements[:0] = settlements
             raise
-        for each in results:
-            del self._in_hand[each.message.seq]
-        if taken:
-            _log.warning(
-                "another sender has claimed messages meanwhile and sends them again", count=len(taken)
-            )
-        for mood in moods:
-            if mood.reason:  # if it is resumed it begins anew
-                del self._lanes[mood.subscription]
+        for settlement in settlements:
+            del self._claimed[settlement.message.seq]
+        if lost:
+            _log.warning("another sender has claimed messages and sends them again", count=len(lost))
+        await self._release([self._lanes.pop(name) for name, *_, reason in health if reason])

@@ -1,24 +1,25 @@
-"""The tables of what goes out: outcomes that were told, who subscribes to them, and how each was delivered.
+"""The tables of outcomes, subscriptions, messages and delivery attempts. Times: epoch seconds, UTC.
 
-`outcome` and `message` are written in the transaction that folds the task (transactional outbox). They are no
-derived tables: what was told cannot be told otherwise later. Times: epoch seconds, UTC.
+`outcome` and `message` are the transactional outbox: they are written in the transaction that folds the task.
+They are not derived from the ledger, since a published event cannot be changed.
 """
 
 from typing import Any
 
-from sqlalchemy import JSON, BigInteger, Column, Index, Integer, Text
+from sqlalchemy import JSON, Boolean, Column, Float, Index, Integer, String, Text
 from sqlmodel import Field, SQLModel
 
-from receiver.storage.tables import NEVER_TWICE, table
+from receiver.outcomes.subscription import SubscriptionOptions
+from receiver.storage.tables import NEVER_TWICE, SEQ, table
 
 OPEN = ("waiting", "held")
-
+"""States of messages that are still to be delivered."""
 
 UNSETTLED = (*OPEN, "dead")
-"""States of messages that are still to be delivered, and of those that somebody should look at."""
+"""States of messages that are still to be delivered or need a person's attention."""
 
-
-SEQ = BigInteger().with_variant(Integer, "sqlite")
+_TYPES = {"string": String, "number": Float, "integer": Integer, "boolean": Boolean}
+"""JSON Schema type → column type; other values are stored as JSON."""
 
 
 def _seq() -> Any:
@@ -29,16 +30,25 @@ def _json() -> Any:
     return Field(sa_column=Column(JSON, nullable=False))
 
 
+def _option_columns() -> list[Column[Any]]:
+    """Return a column for each subscription option."""
+    columns = []
+    for name, schema in SubscriptionOptions.model_json_schema()["properties"].items():
+        kinds = [kind.get("type") for kind in schema.get("anyOf", [schema])]
+        columns.append(Column(name, _TYPES.get(kinds[0], JSON), nullable="null" in kinds))
+    return columns
+
+
 def _where_in(name: str, states: tuple[str, ...], *columns: str) -> Index:
-    """An index of the messages in these states, which are few."""
+    """Return an index of the messages in these states, which are few."""
     is_one = Column("state").in_(states)
     return Index(name, *columns, sqlite_where=is_one, postgresql_where=is_one)
 
 
 class OutcomeRow(SQLModel, table=True):
-    """One outcome event, as it was told. `seq` grows in the order of the commits: tasks are folded under one
-    lock, so a reader that goes on behind the last seq it has seen skips none. `data`: JSON, see
-    `receiver.outcomes.events.describe`.
+    """A published outcome event. `seq` grows in the order of commits, since tasks are folded under one lock:
+    a reader that continues after the last seq that it has read misses no event. `told_at`: time of
+    publication. `data`: JSON, see `receiver.outcomes.events.describe`.
     """
 
     __tablename__ = "outcome"
@@ -62,25 +72,15 @@ class OutcomeRow(SQLModel, table=True):
 
 
 class SubscriptionRow(SQLModel, table=True):
-    """A CRM's wish for outcomes. `secrets`: those that sign, the newest first, each with the time at which it
-    stops doing so (null: never). `filter`: name → accepted values, without a name: all. `state`: active,
-    paused, or disabled, `reason` says why. `failing_since`, `failed_at`: the first and the last of
-    the failures in a row.
+    """A subscription, with a column for each of its options. `secrets`: signing secrets, newest first, each
+    with the time at which it expires (null: never). `state`: active, paused or disabled. `reason`: why it is
+    disabled. `failing_since`, `failed_at`: first and last failure in a row. `slow_until`: end of a pause that
+    the subscriber asked for.
     """
 
     __tablename__ = "subscription"
     id: str = Field(primary_key=True)
-    name: str
-    url: str
     secrets: list[Any] = _json()
-    filter: dict[str, Any] = _json()
-    format: str
-    options: dict[str, Any] = _json()
-    order: str
-    certainty: str
-    max_wait_s: float
-    rate: float | None = None
-    concurrency: int
     state: str
     reason: str | None = None
     failing_since: float | None = None
@@ -89,13 +89,15 @@ class SubscriptionRow(SQLModel, table=True):
     created_at: float
     updated_at: float
 
+    __table_args__ = tuple(_option_columns())
+
 
 class MessageRow(SQLModel, table=True):
-    """One outcome for one subscription. `state`: `held` until it is proven or `due_at`, `waiting`,
-    `delivered`, `dead` after the last attempt, `dropped` by its format or with its subscription.
-    `outcome_seq`: the event; `body_seq`: the one whose content is sent, a later proof of it where that was
-    waited for. `claimed_until`: some sender is at it. `replay`: 0, or the number of the replay. `kept`: JSON,
-    what its format keeps from one attempt to the next.
+    """An outcome for a subscription. `state`: `held` until the API confirms it or `due_at`, `waiting`,
+    `delivered`, `dead` after the last attempt, `dropped` by filter or format, or `replayed` if a dead letter
+    was resent. `outcome_seq`: the event. `body_seq`: the event whose content is sent, which may be a later
+    confirmation. `claimed_until`: end of a sender's claim. `replay`: 0, or the number of the resend. `kept`:
+    JSON, the progress of its format over several attempts.
     """
 
     __tablename__ = "message"
@@ -125,9 +127,9 @@ class MessageRow(SQLModel, table=True):
     )
 
 
-class PostingRow(SQLModel, table=True):
-    """One attempt to deliver a message. `status`: of the answer, null where there was none; `answer`: its
-    beginning; `problem`: why it is not delivered by that, null where it is.
+class DeliveryAttemptRow(SQLModel, table=True):
+    """An attempt to deliver a message. `status`, `answer`: status and beginning of the response, null without
+    one. `problem`: why the attempt failed, null if it delivered.
     """
 
     __tablename__ = "posting"
@@ -143,7 +145,5 @@ class PostingRow(SQLModel, table=True):
     __table_args__ = (NEVER_TWICE,)
 
 
-OUTCOME, SUBSCRIPTION, MESSAGE = table(OutcomeRow), table(SubscriptionRow), table(MessageRow)
-
-
-POSTING = table(PostingRow)
+OUTCOME, SUBSCRIPTION = table(OutcomeRow), table(SubscriptionRow)
+MESSAGE, DELIVERY_ATTEMPT = table(MessageRow), table(DeliveryAttemptRow)

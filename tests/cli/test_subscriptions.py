@@ -93,7 +93,7 @@ def test_a_replay_says_first_what_it_would_send(shell: Shell) -> None:
         (("add", "x", URL, "--set", "certainty"), "NAME=VALUE"),
         (("add", "x", URL, "--secret", "whsec_AAAA"), "24 to 64 bytes"),
         (("show", "sub_none"), "no such subscription"),
-        (("replay", "sub_none"), "say what"),
+        (("replay", "sub_none"), "give at least one"),
         (("message", "7"), "no such message"),
     ],
 )

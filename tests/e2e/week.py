@@ -19,8 +19,8 @@ from typing import Any
 
 from receiver.domain.facts import Fact
 from receiver.outcomes.feed import read_outcomes
-from receiver.outcomes.params import OutcomeQuery, ReplayBody, SubscriptionChange
-from receiver.outcomes.subscription_endpoints import change_subscription, replay
+from receiver.outcomes.params import OutcomeQuery, ResendBody, SubscriptionChange
+from receiver.outcomes.subscription_endpoints import change_subscription, resend
 from tests.e2e.report import parser_of, tell
 from tests.factories import finished, hook, settled
 from tests.outcomes.delivery_env import DeliveryEnv, SteppedClock, open_delivery_env
@@ -130,14 +130,16 @@ class Week:
         how many requests it made.
         """
         self.crm.answering = ok
-        await self.delivery_env.ask(change_subscription, SubscriptionChange(state="active"))
+        await self.delivery_env.ask(
+            change_subscription, SubscriptionChange.model_validate({"state": "active"})
+        )
         self.clock.time += 2.0
         span = {"since": self.began, "until": self.clock.time}
         before = len(self.crm.received)
-        said = await self.delivery_env.ask(replay, ReplayBody.model_validate({**span, "dry_run": True}))
+        said = await self.delivery_env.ask(resend, ResendBody.model_validate({**span, "dry_run": True}))
         await asyncio.sleep(_LOOKS_S)
         sent = len(self.crm.received) - before
-        await self.delivery_env.ask(replay, ReplayBody.model_validate(span))
+        await self.delivery_env.ask(resend, ResendBody.model_validate(span))
         await self.delivery_env.until("delivered", said.sent, 30)
         return said.sent, sent
 
@@ -175,7 +177,7 @@ async def run(store: Path, tasks: int, seed: int) -> Result:
         crm.answering = always(500)
         async with delivery_env.delivering():
             await week.fail(facts)
-            failed, dead = delivery_env.postings(), delivery_env.messages()
+            failed, dead = delivery_env.attempts(), delivery_env.messages()
             event, refused = delivery_env.operator_events(), list(crm.received)
             said, sent = await week.mend()
         came = crm.received[len(refused) :]

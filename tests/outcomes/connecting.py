@@ -1,16 +1,17 @@
 """One message to a stand-in of a CRM, sent as often as a test wants."""
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
 import httpx2
 import orjson
 
+from receiver.outcomes.claim_sql import ClaimedMessage
 from receiver.outcomes.event_types import example
 from receiver.outcomes.formats import FORMATS
-from receiver.outcomes.outbound import Answer, Letter, Posted, Subscription
-from receiver.outcomes.subscription_filter import Format
+from receiver.outcomes.outbound import HttpRequest, HttpResponse, OutboundEvent, advance
+from receiver.outcomes.subscription import FormatName, Subscription
 from tests.outcomes.vendors import AmoCrmStand, Bitrix24Stand, HubSpotStand, Stand
 
 AT = 1_772_357_600.0
@@ -26,30 +27,51 @@ TOKENS = {
     "amocrm": {"token": "a-long-lived-token"},
     "hubspot": {"token": "a-private-app"},
 }
-NAMES: tuple[Format, ...] = ("bitrix24", "amocrm", "hubspot")
+NAMES: tuple[FormatName, ...] = ("bitrix24", "amocrm", "hubspot")
 
 
 class Message:
-    """One message, as it is sent again and again: what its format keeps is there in the next attempt."""
+    """One message, sent again and again: the progress that its format saves is there in the next attempt."""
 
-    def __init__(self, name: Format, event: str = "evt_1", /, **changes: Any) -> None:
+    def __init__(self, name: FormatName, event: str = "evt_1", /, **changes: Any) -> None:
         options = TOKENS[name] | changes.pop("options", {})
         data = {**example("task.finished")["data"], "talk_s": 64.0, **changes}
-        to = Subscription("s", URLS[name], [], name, options)
-        self.kept: dict[str, Any] = {}
-        self.letter = Letter(event, "task.finished", AT, data, to, AT, keep=self._keep)
+        self.subscription = Subscription(id="s", name="s", url=URLS[name], format=name, options=options)
+        self.claimed = ClaimedMessage(
+            *(1, "s", "waiting", 0, AT, AT), event, "task.finished", AT, data, claimed_until=AT
+        )
 
-    async def _keep(self, kept: Mapping[str, Any]) -> None:
-        self.kept = orjson.loads(orjson.dumps(kept))
+    @property
+    def event(self) -> OutboundEvent:
+        message, progress = self.claimed, self.claimed.progress
+        return OutboundEvent(
+            message.id, message.type, AT, message.data, self.subscription, AT, progress=progress
+        )
 
-    async def send(self, vendor: Stand, **changes: Any) -> Answer:
-        letter = replace(self.letter, kept=self.kept, **changes)
-        answer = await FORMATS[letter.subscription.format].send(letter, vendor)
-        assert answer
-        return answer
+    async def send(self, vendor: Stand, **changes: Any) -> HttpResponse:
+        response = await converse(replace(self.event, **changes), vendor, self._save)
+        assert response
+        return response
+
+    def _save(self, progress: Mapping[str, Any]) -> None:
+        self.claimed.progress = orjson.loads(orjson.dumps(progress))
 
 
-def stand_of(name: Format) -> Any:
+async def converse(
+    event: OutboundEvent,
+    vendor: Callable[[HttpRequest], Awaitable[HttpResponse]],
+    save: Callable[[Mapping[str, Any]], None] = lambda progress: None,
+) -> HttpResponse | None:
+    """Lead the exchange of an event's format with a vendor."""
+    exchange, response = FORMATS[event.subscription.format](event), None
+    while isinstance(step := advance(exchange, response), HttpRequest):
+        if step.progress is not None:
+            save(step.progress)
+        response = await vendor(step)
+    return step
+
+
+def stand_of(name: FormatName) -> Any:
     if name == "bitrix24":
         return Bitrix24Stand()
     return AmoCrmStand(NUMBER) if name == "amocrm" else HubSpotStand({"31": {"phone": NUMBER}})
@@ -61,10 +83,10 @@ LOST = httpx2.ReadTimeout("the answer was lost")
 class Asked:
     """Keeps what is asked, and answers that all is well."""
 
-    def __init__(self, answer: Answer) -> None:
-        self.posted: list[Posted] = []
-        self.answer = answer
+    def __init__(self, response: HttpResponse) -> None:
+        self.requests: list[HttpRequest] = []
+        self.response = response
 
-    async def __call__(self, posted: Posted) -> Answer:
-        self.posted.append(posted)
-        return self.answer
+    async def __call__(self, request: HttpRequest) -> HttpResponse:
+        self.requests.append(request)
+        return self.response

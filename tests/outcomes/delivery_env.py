@@ -14,7 +14,7 @@ from receiver.http.endpoint import ApiContext, Call, Params
 from receiver.outcomes.guard import GuardedTransport, read_networks
 from receiver.outcomes.sender import Sender
 from receiver.outcomes.signing import new_secret
-from receiver.outcomes.tables import MESSAGE, OUTCOME, POSTING, SUBSCRIPTION
+from receiver.outcomes.tables import DELIVERY_ATTEMPT, MESSAGE, OUTCOME, SUBSCRIPTION
 from receiver.runtime.clock import Clock, WallClock
 from receiver.storage.operator_events import OPERATOR_EVENT
 from tests.factories import subscription
@@ -91,8 +91,8 @@ class DeliveryEnv:
     def outcomes(self) -> list[dict[str, Any]]:
         return self.ledger_env.rows(OUTCOME)
 
-    def postings(self) -> list[dict[str, Any]]:
-        return self.ledger_env.rows(POSTING)
+    def attempts(self) -> list[dict[str, Any]]:
+        return self.ledger_env.rows(DELIVERY_ATTEMPT)
 
     def subscription(self, name: str = "crm") -> dict[str, Any]:
         return next(row for row in self.ledger_env.rows(SUBSCRIPTION) if row["id"] == name)
@@ -103,7 +103,7 @@ class DeliveryEnv:
     async def tried(self, times: int) -> None:
         """Wait until so many attempts are written down."""
         async with asyncio.timeout(10):
-            while len(self.postings()) < times:
+            while len(self.attempts()) < times:
                 await asyncio.sleep(0.02)
 
     async def until(self, state: str, number: int, seconds: float = 10.0) -> None:

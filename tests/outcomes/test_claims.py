@@ -34,7 +34,7 @@ async def test_an_attempt_takes_at_most_20_seconds_of_the_receivers_clock(
         await live(delivery_env, "r1")
         await crm.until(1)
         await asyncio.sleep(1)
-    assert delivery_env.postings()[0]["problem"] == "no answer within 20 s"
+    assert delivery_env.attempts()[0]["problem"] == "no answer within 20 s"
 
 
 async def test_what_waits_for_a_low_rate_is_not_sent_twice(

@@ -7,10 +7,9 @@ import httpx2
 import pytest
 
 from receiver.domain.results import CALL_RESULTS
-from receiver.outcomes.formats import FORMATS
-from receiver.outcomes.outbound import Answer, FormatError, UnsendableError
-from receiver.outcomes.subscription_filter import Format
-from tests.outcomes.connecting import LOST, NAMES, RECORD, Asked, Message, stand_of
+from receiver.outcomes.outbound import FormatError, HttpResponse, UnsendableError
+from receiver.outcomes.subscription import FormatName
+from tests.outcomes.connecting import LOST, NAMES, RECORD, Asked, Message, converse, stand_of
 from tests.outcomes.vendors import told
 
 pytestmark = pytest.mark.anyio
@@ -20,7 +19,7 @@ LAST = {"bitrix24": "finish.json", "amocrm": "calls", "hubspot": "calls"}
 
 
 @pytest.mark.parametrize("name", NAMES)
-async def test_a_repeat_after_a_lost_answer_makes_no_second_call(name: Format) -> None:
+async def test_a_repeat_after_a_lost_answer_makes_no_second_call(name: FormatName) -> None:
     vendor, message = stand_of(name), Message(name)
     vendor.next[LAST[name]] = LOST
     with pytest.raises(httpx2.ReadTimeout):
@@ -30,10 +29,10 @@ async def test_a_repeat_after_a_lost_answer_makes_no_second_call(name: Format) -
 
 
 @pytest.mark.parametrize("name", NAMES)
-async def test_a_repeat_after_an_error_makes_the_call(name: Format) -> None:
+async def test_a_repeat_after_an_error_makes_the_call(name: FormatName) -> None:
     vendor, message = stand_of(name), Message(name)
     answer = vendor.answer
-    vendor.answer = lambda path, posted: Answer(503) if path == LAST[name] else answer(path, posted)
+    vendor.answer = lambda path, request: HttpResponse(503) if path == LAST[name] else answer(path, request)
     assert (await message.send(vendor)).status == 503
     vendor.answer = answer
     assert (await message.send(vendor)).is_good
@@ -41,7 +40,7 @@ async def test_a_repeat_after_an_error_makes_the_call(name: Format) -> None:
 
 
 @pytest.mark.parametrize("name", NAMES)
-async def test_two_calls_of_one_customer_are_two(name: Format) -> None:
+async def test_two_calls_of_one_customer_are_two(name: FormatName) -> None:
     vendor = stand_of(name)
     vendor.next[LAST[name]] = LOST
     first, second = Message(name), Message(name, "evt_2")
@@ -61,7 +60,7 @@ async def test_two_calls_of_one_customer_are_two(name: Format) -> None:
         {"options": {"customer": "a"}, "a_number": None},
     ],
 )
-async def test_a_call_without_a_number_can_never_be_told(name: Format, data: dict[str, Any]) -> None:
+async def test_a_call_without_a_number_can_never_be_told(name: FormatName, data: dict[str, Any]) -> None:
     vendor = stand_of(name)
     with pytest.raises(UnsendableError, match="number"):
         await Message(name, **data).send(vendor)
@@ -69,7 +68,7 @@ async def test_a_call_without_a_number_can_never_be_told(name: Format, data: dic
 
 
 @pytest.mark.parametrize("name", NAMES)
-async def test_the_call_began_when_its_attempt_did(name: Format) -> None:
+async def test_the_call_began_when_its_attempt_did(name: FormatName) -> None:
     vendor = stand_of(name)
     await Message(name, attempt_started_at="2026-03-01T09:31:02.000Z").send(vendor)
     (call,) = vendor.calls
@@ -78,7 +77,7 @@ async def test_the_call_began_when_its_attempt_did(name: Format) -> None:
 
 
 @pytest.mark.parametrize("name", NAMES)
-async def test_the_recording_comes_with_the_call_where_there_is_one(name: Format) -> None:
+async def test_the_recording_comes_with_the_call_where_there_is_one(name: FormatName) -> None:
     vendor = stand_of(name)
     options = {"record_url": RECORD}
     await Message(name, record="a/b 1", options=options).send(vendor)
@@ -93,17 +92,16 @@ async def test_the_recording_comes_with_the_call_where_there_is_one(name: Format
 
 @pytest.mark.parametrize("result", CALL_RESULTS)
 @pytest.mark.parametrize("name", NAMES)
-async def test_every_result_has_a_word_at_every_vendor(name: Format, result: str) -> None:
+async def test_every_result_has_a_word_at_every_vendor(name: FormatName, result: str) -> None:
     vendor = stand_of(name)
     assert (await Message(name, result=result, talk_s=None, connected_at=None).send(vendor)).is_good
     assert len(vendor.calls) == 1
 
 
 @pytest.mark.parametrize("name", NAMES)
-async def test_connectors_tell_only_how_a_call_ended(name: Format) -> None:
+async def test_connectors_tell_only_how_a_call_ended(name: FormatName) -> None:
     for event in ("task.started", "task.attempt_started", "task.connected", "task.reconciled", "task.gone"):
-        letter = replace(Message(name).letter, type=event)
-        assert await FORMATS[name].send(letter, stand_of(name)) is None
+        assert await converse(replace(Message(name).event, type=event), stand_of(name)) is None
 
 
 @pytest.mark.parametrize(
@@ -117,19 +115,18 @@ async def test_connectors_tell_only_how_a_call_ended(name: Format) -> None:
         ("amocrm", {"results": "all"}, "options.results"),
     ],
 )
-async def test_what_is_missing_is_named(name: Format, options: dict[str, Any], needed: str) -> None:
+async def test_what_is_missing_is_named(name: FormatName, options: dict[str, Any], needed: str) -> None:
     with pytest.raises(FormatError, match=needed) as caught:
         await Message(name, options=options, extension_id=None).send(stand_of(name))
     assert not isinstance(caught.value, UnsendableError), "whoever changes the option can have it sent"
 
 
 @pytest.mark.parametrize("name", NAMES)
-async def test_a_test_event_writes_no_call_into_the_crm(name: Format) -> None:
+async def test_a_test_event_writes_no_call_into_the_crm(name: FormatName) -> None:
     asked = Asked(told({"result": {"isExisting": True, "isAvailable": True}}))
     empty = {"account": "", "queue_id": None, "result": "unknown", "ref": None, "task_id": None}
-    letter = replace(Message(name).letter, type="receiver.test", data=empty)
-    answer = await FORMATS[name].send(letter, asked)
-    assert answer
-    assert answer.is_good
-    (posted,) = asked.posted
-    assert posted.method == "GET" or posted.url.endswith("/method.get.json")
+    response = await converse(replace(Message(name).event, type="receiver.test", data=empty), asked)
+    assert response
+    assert response.is_good
+    (request,) = asked.requests
+    assert request.method == "GET" or request.url.endswith("/method.get.json")

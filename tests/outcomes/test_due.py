@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from receiver.outcomes import message_sql
-from receiver.outcomes.message_sql import Claim
+from receiver.outcomes import claim_sql
+from receiver.outcomes.claim_sql import ClaimRequest
 from tests.factories import START
 from tests.outcomes.delivery_env import DeliveryEnv
 from tests.outcomes.subscriber import Subscriber, always
@@ -21,11 +21,11 @@ LATER = START + 9e9
 async def due(delivery_env: DeliveryEnv, first: int = 8, again: int = 4, **more: Any) -> tuple[bool, int]:
     """Whether there is something to claim, and how much there is then."""
     now = delivery_env.clock.now()
-    ask = Claim("crm", first, again, now, now + 60, **more)
-    found = await delivery_env.ledger_env.store.read(lambda connection: message_sql.has_due(connection, ask))
-    return found, len(
-        await delivery_env.ledger_env.store.write(lambda connection: message_sql.claim(connection, ask))
-    )
+    requests = [ClaimRequest("crm", first, again, now, now + 60, **more)]
+    store = delivery_env.ledger_env.store
+    due = await store.read(lambda connection: claim_sql.due(connection, requests))
+    claimed = await store.write(lambda connection: claim_sql.claim(connection, requests))
+    return bool(due), len(claimed)
 
 
 async def test_messages_behind_a_retry_are_not_due(delivery_env: DeliveryEnv, crm: Subscriber) -> None:

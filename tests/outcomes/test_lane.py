@@ -1,26 +1,28 @@
 """What a subscription's lane lets go, and when."""
 
+from typing import Any
+
+from receiver.outcomes.claim_sql import ClaimedMessage, SubscriptionHealth
 from receiver.outcomes.lane import Lane
-from receiver.outcomes.message_sql import Claimed
-from receiver.outcomes.outbound import Subscription
+from receiver.outcomes.retry_schedule import AttemptResult
+from receiver.outcomes.subscription import Subscription
 
 NOW = 1_000_000.0
 DAY = 86_400.0
 
 
-def lane(**how: float) -> Lane:
-    it = Lane()
-    it.subscription = Subscription("crm", "http://crm.example/", ["whsec_"], **how)  # type: ignore[arg-type]
-    return it
+def lane(**options: Any) -> Lane:
+    subscription = Subscription(id="crm", name="crm", url="http://crm.example/", **options)
+    return Lane(subscription, SubscriptionHealth("crm"))
 
 
-def message(seq: int, attempts: int = 0) -> Claimed:
-    return Claimed(seq, "crm", "waiting", attempts, NOW, NOW, f"evt_{seq}", "task.finished", NOW, {})
+def message(seq: int, attempts: int = 0) -> ClaimedMessage:
+    return ClaimedMessage(seq, "crm", "waiting", attempts, NOW, NOW, f"evt_{seq}", "task.finished", NOW, {})
 
 
 def fail(it: Lane, times: int, at: float = NOW) -> None:
     for _ in range(times):
-        it.note(False, at, 0.0)
+        it.failed(AttemptResult("failed"), at)
 
 
 def test_news_that_never_end_do_not_starve_retries() -> None:
@@ -61,23 +63,23 @@ def test_a_broken_lane_rests_ever_longer_then_tries_one_of_each_kind() -> None:
     fail(it, 20)
     assert it.rests(NOW + 59)
     assert it.room(NOW + 60) == (1, 1)
-    it.note(True, NOW + 60, 0.0)
+    it.succeeded()
     assert it.room(NOW + 60) == (16, 8)
 
 
 def test_it_fails_since_the_first_failure_in_a_row() -> None:
     it = lane()
     fail(it, 1, NOW)
-    it.note(True, NOW + 5, 0.0)
+    it.succeeded()
     fail(it, 1, NOW + 6 * DAY)
     fail(it, 1, NOW + 7 * DAY)
-    assert it.mood().failing_since == NOW + 6 * DAY
+    assert it.health.failing_since == NOW + 6 * DAY
 
 
 def test_a_failure_long_after_the_last_begins_a_new_row() -> None:
     it = lane()
     for day in (0, 1, 2):
         fail(it, 1, NOW + day * DAY)
-    assert it.mood().failing_since == NOW
+    assert it.health.failing_since == NOW
     fail(it, 1, NOW + 30 * DAY)
-    assert it.mood().failing_since == NOW + 30 * DAY
+    assert it.health.failing_since == NOW + 30 * DAY

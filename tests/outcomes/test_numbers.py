@@ -1,15 +1,18 @@
 """The feed's cursor and the outbox after rows are deleted, claimed by others, or taken away."""
 
 import time
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from sqlalchemy import Connection
 
 from receiver.maintenance.retention import Keep
-from receiver.outcomes import feed, message_sql
-from receiver.outcomes.message_sql import Claim, Claimed, Settled
+from receiver.outcomes import claim_sql, feed
+from receiver.outcomes.claim_sql import ClaimedMessage, ClaimRequest, Settlement
+from receiver.outcomes.outbound import HttpResponse
 from receiver.outcomes.params import OutcomeQuery
+from receiver.outcomes.retry_schedule import AttemptResult
 from receiver.outcomes.subscription_endpoints import remove_subscription
 from receiver.runtime.clock import WallClock
 from tests.factories import START
@@ -42,22 +45,23 @@ async def test_the_cursor_skips_nothing_that_is_told_after_the_newest_was_delete
     assert await read_feed(delivery_env, cursor) == (["r3"] * 5, cursor + 5)
 
 
-def claim(connection: Connection, until: float) -> Claimed:
-    (claimed,) = message_sql.claim(connection, Claim("crm", 1, 1, NOW, until))
+def claim(connection: Connection, until: float) -> ClaimedMessage:
+    (claimed,) = claim_sql.claim(connection, [ClaimRequest("crm", 1, 1, NOW, until)])
     return claimed
 
 
-def delivered(message: Claimed) -> Settled:
-    return Settled(message, "delivered", message.due_at, NOW, 0.1, 204, "", None)
+def delivered(message: ClaimedMessage) -> Settlement:
+    result = AttemptResult("delivered", response=HttpResponse(204))
+    return Settlement(message, "delivered", message.due_at, NOW, 0.1, result)
 
 
-async def settle(delivery_env: DeliveryEnv, *results: Settled) -> list[Settled]:
+async def settle(delivery_env: DeliveryEnv, *results: Settlement) -> list[Settlement]:
     return await delivery_env.ledger_env.store.write(
-        lambda connection: message_sql.settle(connection, results, [])
+        lambda connection: claim_sql.settle(connection, results, [])
     )
 
 
-async def claimed_by_two(delivery_env: DeliveryEnv) -> tuple[Claimed, Claimed]:
+async def claimed_by_two(delivery_env: DeliveryEnv) -> tuple[ClaimedMessage, ClaimedMessage]:
     """The same message, claimed by one sender and then, since that claim was over, by another."""
     await delivery_env.subscribe("http://crm.example/", filter={"types": ["task.finished"]})
     await live(delivery_env, "r1")
@@ -76,22 +80,22 @@ async def test_an_attempt_settles_no_message_that_another_sender_has_claimed(
     assert delivery_env.states() == ["waiting"]
     assert await settle(delivery_env, delivered(second)) == []
     assert delivery_env.states() == ["delivered"]
-    assert [row["message_seq"] for row in delivery_env.postings()] == [first.seq] * 2, "both were made"
+    assert [row["message_seq"] for row in delivery_env.attempts()] == [first.seq] * 2, "both were made"
 
 
 async def test_an_attempt_settles_no_message_of_another_subscription(delivery_env: DeliveryEnv) -> None:
     _, second = await claimed_by_two(delivery_env)
-    assert await settle(delivery_env, delivered(second._replace(subscription="other"))) == []
+    assert await settle(delivery_env, delivered(replace(second, subscription="other"))) == []
     assert delivery_env.states() == ["waiting"]
-    assert delivery_env.postings() == []
+    assert delivery_env.attempts() == []
 
 
 async def test_what_another_sender_has_claimed_is_not_given_back(delivery_env: DeliveryEnv) -> None:
     first, second = await claimed_by_two(delivery_env)
     store = delivery_env.ledger_env.store
-    await store.write(lambda connection: message_sql.give_back(connection, [first]))
-    assert [row["claimed_until"] for row in delivery_env.messages()] == [second.until]
-    await store.write(lambda connection: message_sql.give_back(connection, [second]))
+    await store.write(lambda connection: claim_sql.release(connection, [first]))
+    assert [row["claimed_until"] for row in delivery_env.messages()] == [second.claimed_until]
+    await store.write(lambda connection: claim_sql.release(connection, [second]))
     assert [row["claimed_until"] for row in delivery_env.messages()] == [None]
 
 
@@ -101,11 +105,13 @@ async def test_what_a_format_keeps_is_there_in_the_next_attempt_and_kept_by_who_
     first, second = await claimed_by_two(delivery_env)
     store = delivery_env.ledger_env.store
     kept: dict[str, Any] = {"call_id": "externalCall.1"}
-    assert not await store.write(lambda connection: message_sql.keep(connection, first, {"call_id": "other"}))
-    assert await store.write(lambda connection: message_sql.keep(connection, second, kept))
+    assert not await store.write(
+        lambda connection: claim_sql.save_progress(connection, first, {"call_id": "other"})
+    )
+    assert await store.write(lambda connection: claim_sql.save_progress(connection, second, kept))
     await settle(delivery_env, delivered(second)._replace(state="waiting", due_at=NOW))
     third = await store.write(lambda connection: claim(connection, NOW + 90))
-    assert (third.kept, third.attempts) == (kept, 1)
+    assert (third.progress, third.attempts) == (kept, 1)
 
 
 async def test_an_attempt_under_way_as_its_subscription_is_removed_settles_no_message_of_the_next(
@@ -126,7 +132,7 @@ async def test_an_attempt_under_way_as_its_subscription_is_removed_settles_no_me
     async with delivery_env.delivering():
         await delivery_env.tried(1)
     assert [(row["key"], row["state"]) for row in delivery_env.messages()] == [("r2", "waiting")]
-    assert all(row["status"] is None for row in delivery_env.postings())
+    assert all(row["status"] is None for row in delivery_env.attempts())
 
 
 async def test_an_attempt_is_settled_though_its_claim_ended_and_was_renewed(
@@ -151,7 +157,7 @@ async def test_a_message_that_can_never_be_made_is_a_dead_letter_at_once_and_har
         await delivery_env.until("dead", 1)
         await delivery_env.until("delivered", 1)
     (dead,) = delivery_env.messages(state="dead")
-    (posting,) = [row for row in delivery_env.postings() if row["message_seq"] == dead["seq"]]
+    (posting,) = [row for row in delivery_env.attempts() if row["message_seq"] == dead["seq"]]
     assert (posting["number"], posting["status"]) == (1, None)
     assert "number" in posting["problem"]
     assert delivery_env.subscription("amo")["failing_since"] is None

@@ -3,13 +3,14 @@
 import pytest
 
 from receiver.domain.moments import read_retry_after
+from receiver.outcomes.outbound import HttpResponse
 from receiver.outcomes.retry_schedule import (
     ATTEMPTS,
     DELAYS_S,
     JITTER,
     LONGEST_SLOW_S,
     SLOW_S,
-    judge_answer,
+    judge,
     next_attempt,
 )
 
@@ -26,16 +27,16 @@ def test_the_schedule_spans_more_than_three_days() -> None:
     assert ATTEMPTS == 10
 
 
-@pytest.mark.parametrize("luck", [0.0, 0.5, 1.0])
-def test_jitter_is_only_ever_added(luck: float) -> None:
+@pytest.mark.parametrize("jitter", [0.0, 0.5, 1.0])
+def test_jitter_is_only_ever_added(jitter: float) -> None:
     for made, delay in enumerate(DELAYS_S, start=1):
-        at = next_attempt(made, NOW, luck)
-        assert at == pytest.approx(NOW + delay * (1 + JITTER * luck))
-    assert next_attempt(ATTEMPTS, NOW, luck) is None
+        at = next_attempt(made, NOW, jitter)
+        assert at == pytest.approx(NOW + delay * (1 + JITTER * jitter))
+    assert next_attempt(ATTEMPTS, NOW, jitter) is None
 
 
 @pytest.mark.parametrize(
-    ("status", "kind", "slow_s"),
+    ("status", "kind", "pause_s"),
     [
         (200, "delivered", 0),
         (204, "delivered", 0),
@@ -51,10 +52,10 @@ def test_jitter_is_only_ever_added(luck: float) -> None:
         (504, "failed", SLOW_S),
     ],
 )
-def test_what_an_answer_means(status: int, kind: str, slow_s: float) -> None:
-    verdict = judge_answer(status, None, NOW)
-    assert (verdict.kind, verdict.slow_s) == (kind, slow_s)
-    assert (verdict.problem is None) == (kind == "delivered")
+def test_what_an_answer_means(status: int, kind: str, pause_s: float) -> None:
+    result = judge(HttpResponse(status), NOW)
+    assert (result.kind, result.pause_s) == (kind, pause_s)
+    assert (result.problem is None) == (kind == "delivered")
 
 
 @pytest.mark.parametrize(
@@ -71,8 +72,8 @@ def test_what_an_answer_means(status: int, kind: str, slow_s: float) -> None:
     ],
 )
 def test_a_subscriber_may_say_how_long_within_bounds(said: str, seconds: float) -> None:
-    assert judge_answer(429, said, NOW).slow_s == seconds
-    assert judge_answer(503, said, NOW).slow_s == seconds
+    assert judge(HttpResponse(429, retry_after=said), NOW).pause_s == seconds
+    assert judge(HttpResponse(503, retry_after=said), NOW).pause_s == seconds
 
 
 @pytest.mark.parametrize("text", [None, "", "later", "Tue, 99 Nov 2023", "1.5"])

@@ -49,8 +49,8 @@ async def test_each_event_is_delivered_once_signed_and_in_order(
             *("task.started", "task.attempt_started"),
             *("task.connected", "task.finished", "task.reconciled"),
         ]
-    assert [row["number"] for row in delivery_env.postings()] == [1] * 15
-    assert {row["status"] for row in delivery_env.postings()} == {204}
+    assert [row["number"] for row in delivery_env.attempts()] == [1] * 15
+    assert {row["status"] for row in delivery_env.attempts()} == {204}
     assert (
         delivery_env.ledger_env.sample("delivery_attempts_total", subscription="crm", outcome="delivered")
         == 15
@@ -104,7 +104,7 @@ async def test_a_failure_is_tried_again_with_the_same_id_and_holds_back_what_fol
         first, again, *rest = [each.id for each in crm.received if each.event["data"]["ref"] == ref]
         assert first == again
         assert len({first, *rest}) == 5
-    failed = delivery_env.postings()[0]
+    failed = delivery_env.attempts()[0]
     assert (failed["status"], failed["answer"], failed["problem"]) == (500, "as told", "answered 500")
 
 
@@ -120,7 +120,7 @@ async def test_the_pause_begins_when_the_attempt_has_failed(
     await live(delivery_env, "r1")
     async with delivery_env.delivering():
         await delivery_env.tried(1)
-    assert delivery_env.messages()[0]["due_at"] >= delivery_env.postings()[0]["at"] + 0.5 + DELAYS_S[0]
+    assert delivery_env.messages()[0]["due_at"] >= delivery_env.attempts()[0]["at"] + 0.5 + DELAYS_S[0]
 
 
 async def test_a_subscriber_that_hangs_delays_no_other(delivery_env: DeliveryEnv, crm: Subscriber) -> None:
@@ -233,7 +233,7 @@ async def test_a_redirect_is_not_followed(delivery_env: DeliveryEnv, crm: Subscr
         await crm.until(1)
         await asyncio.sleep(0.3)
     assert len(crm.received) == 1
-    assert "redirects are not followed" in delivery_env.postings()[0]["problem"]
+    assert "redirects are not followed" in delivery_env.attempts()[0]["problem"]
 
 
 async def test_a_forbidden_address_is_a_failed_attempt_that_says_why(delivery_env: DeliveryEnv) -> None:
@@ -241,7 +241,7 @@ async def test_a_forbidden_address_is_a_failed_attempt_that_says_why(delivery_en
     async with delivery_env.delivering():
         await live(delivery_env, "r1")
         await delivery_env.tried(1)
-    assert "a private address" in delivery_env.postings()[0]["problem"]
+    assert "a private address" in delivery_env.attempts()[0]["problem"]
 
 
 async def test_paused_waits_and_goes_on_with_all_of_it(delivery_env: DeliveryEnv, crm: Subscriber) -> None:
@@ -321,6 +321,6 @@ async def test_an_answer_without_end_is_read_in_part_and_kept_in_smaller_part(
     async with delivery_env.delivering():
         await live(delivery_env, "r1")
         async with asyncio.timeout(5):
-            while not delivery_env.postings():
+            while not delivery_env.attempts():
                 await asyncio.sleep(0.02)
-    assert delivery_env.postings()[0]["answer"] == "x" * 1_000
+    assert delivery_env.attempts()[0]["answer"] == "x" * 1_000

@@ -1,19 +1,19 @@
 """What each vendor alone documents, and what the sender makes of its answers."""
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator
 from dataclasses import replace
 from typing import Any
 
 import httpx2
 import pytest
 
-from receiver.errors import StoreUnavailableError
-from receiver.outcomes.attempt import Attempt, Poster
-from receiver.outcomes.formats import FORMATS
-from receiver.outcomes.outbound import Answer, Posted
-from receiver.outcomes.subscription_filter import Format
+from receiver.outcomes.http_delivery import HttpDelivery
+from receiver.outcomes.outbound import HttpRequest, HttpResponse
+from receiver.outcomes.retry_schedule import AttemptResult
+from receiver.outcomes.subscription import FormatName
 from receiver.runtime.clock import WallClock
-from tests.outcomes.connecting import LOST, NUMBER, RECORD, Asked, Message
+from receiver.storage.engine import Store
+from tests.outcomes.connecting import AT, LOST, NUMBER, RECORD, Asked, Message, converse
 from tests.outcomes.vendors import AmoCrmStand, Bitrix24Stand, HubSpotStand, refuse, told
 
 pytestmark = pytest.mark.anyio
@@ -21,9 +21,9 @@ pytestmark = pytest.mark.anyio
 
 async def test_bitrix24_a_test_tells_that_the_webhook_lacks_the_right() -> None:
     asked = Asked(told({"result": {"isExisting": True, "isAvailable": False}}))
-    answer = await FORMATS["bitrix24"].send(replace(Message("bitrix24").letter, type="receiver.test"), asked)
-    assert answer
-    assert "telephony" in (answer.problem or "")
+    response = await converse(replace(Message("bitrix24").event, type="receiver.test"), asked)
+    assert response
+    assert "telephony" in (response.problem or "")
 
 
 async def test_bitrix24_registers_and_finishes() -> None:
@@ -44,7 +44,11 @@ async def test_bitrix24_the_type_is_a_setting() -> None:
 async def test_bitrix24_a_repeat_finishes_the_same_call_however_late() -> None:
     portal, message = Bitrix24Stand(), Message("bitrix24")
     answer = portal.answer
-    portal.answer = lambda path, posted: Answer(500) if path == "finish.json" else answer(path, posted)  # type: ignore[method-assign]
+
+    def fail(path: str, request: HttpRequest) -> HttpResponse:
+        return HttpResponse(500) if path == "finish.json" else answer(path, request)
+
+    portal.answer = fail  # type: ignore[method-assign]
     await message.send(portal)
     portal.answer = answer  # type: ignore[method-assign]
     portal.clock += 7_200
@@ -78,7 +82,7 @@ async def test_bitrix24_a_recording_that_was_not_attached_is_attached_to_the_sam
 )
 async def test_bitrix24_an_error_in_a_good_answer_is_the_problem_of_the_attempt(path: str, text: str) -> None:
     portal, message = Bitrix24Stand(), Message("bitrix24")
-    portal.next[path] = Answer(200, text)
+    portal.next[path] = HttpResponse(200, text)
     answer = await message.send(portal)
     assert (answer.status, answer.text, answer.is_good) == (200, text, False)
     assert "telephony.externalCall" in (answer.problem or "")
@@ -86,7 +90,7 @@ async def test_bitrix24_an_error_in_a_good_answer_is_the_problem_of_the_attempt(
 
 async def test_bitrix24_too_many_requests_slow_it_down() -> None:
     portal, message = Bitrix24Stand(), Message("bitrix24")
-    portal.next["register.json"] = Answer(503, '{"error":"QUERY_LIMIT_EXCEEDED"}')
+    portal.next["register.json"] = HttpResponse(503, '{"error":"QUERY_LIMIT_EXCEEDED"}')
     assert (await message.send(portal)).retry_after == "2"
 
 
@@ -102,7 +106,7 @@ async def test_amocrm_a_number_that_no_card_has(choice: dict[str, str], is_good:
 )
 async def test_amocrm_an_error_in_a_good_answer_is_the_problem_of_the_attempt(text: str) -> None:
     account = AmoCrmStand(NUMBER)
-    account.next["calls"] = Answer(200, text)
+    account.next["calls"] = HttpResponse(200, text)
     answer = await Message("amocrm").send(account)
     assert (answer.status, answer.is_good) == (200, False)
     assert answer.problem
@@ -139,7 +143,7 @@ async def test_hubspot_the_call_belongs_to_the_contact_with_the_number(propertie
     assert portal.associated == ["31"]
 
 
-async def test_hubspot_our_event_id_is_looked_for_before_a_repeat_and_a_replay_only() -> None:
+async def test_hubspot_our_event_id_is_looked_for_before_a_repeat_and_a_resend_only() -> None:
     portal, message = HubSpotStand(), Message("hubspot")
     portal.next["calls"] = LOST
     with pytest.raises(httpx2.ReadTimeout):
@@ -147,8 +151,8 @@ async def test_hubspot_our_event_id_is_looked_for_before_a_repeat_and_a_replay_o
     assert portal.asked == ["contacts/search", "calls"]
     assert (await message.send(portal)).is_good
     assert portal.asked[2:] == ["calls/search"]
-    replay = Message("hubspot")
-    assert (await replay.send(portal, is_replay=True)).is_good
+    resent = Message("hubspot")
+    assert (await resent.send(portal, is_resent=True)).is_good
     assert portal.asked[3:] == ["calls/search"]
     assert len(portal.calls) == 1
 
@@ -157,7 +161,7 @@ async def test_hubspot_our_event_id_is_looked_for_before_a_repeat_and_a_replay_o
 @pytest.mark.parametrize("text", ['{"status":"error","message":"x"}', "{}", "<html>", '{"results":null}'])
 async def test_hubspot_an_error_in_a_good_answer_is_the_problem_of_the_attempt(path: str, text: str) -> None:
     portal, message = HubSpotStand(), Message("hubspot")
-    portal.next[path] = Answer(200, text)
+    portal.next[path] = HttpResponse(200, text)
     answer = await message.send(portal)
     assert (answer.status, answer.is_good) == (200, False)
     assert answer.problem
@@ -171,50 +175,48 @@ class _Text(httpx2.AsyncByteStream):
         yield self._text.encode()
 
 
-async def attempt(name: Format, *answers: Answer, **changes: Any) -> Attempt:
+async def attempt(store: Store, name: FormatName, *responses: HttpResponse, **changes: Any) -> AttemptResult:
     """What the sender makes of it."""
-    left = list(answers)
+    left, message = list(responses), Message(name, **changes)
 
-    async def answer(_request: httpx2.Request) -> httpx2.Response:
+    async def respond(_request: httpx2.Request) -> httpx2.Response:
         found = left.pop(0)
         return httpx2.Response(found.status, stream=_Text(found.text))
 
-    async with httpx2.AsyncClient(transport=httpx2.MockTransport(answer)) as client:
-        return await Poster(client, WallClock()).attempt(Message(name, **changes).letter)
+    async with httpx2.AsyncClient(transport=httpx2.MockTransport(respond)) as client:
+        delivery = HttpDelivery(client, WallClock(), store)
+        return await delivery.attempt(message.claimed, message.subscription, AT)
 
 
-async def test_what_a_good_answer_says_is_wrong_stands_in_the_attempt_with_its_status() -> None:
-    made = await attempt("bitrix24", Answer(200, '{"error":"ERROR_CORE","error_description":"Unknown TYPE"}'))
-    assert made.answer
-    assert made.verdict
-    assert (made.answer.status, "Unknown TYPE" in made.answer.text) == (200, True)
-    assert (made.verdict.kind, made.verdict.problem) == (
+async def test_what_a_good_answer_says_is_wrong_stands_in_the_attempt_with_its_status(store: Store) -> None:
+    error = HttpResponse(200, '{"error":"ERROR_CORE","error_description":"Unknown TYPE"}')
+    made = await attempt(store, "bitrix24", error)
+    assert made.response
+    assert (made.response.status, "Unknown TYPE" in made.response.text) == (200, True)
+    assert (made.kind, made.problem) == (
         "failed",
         "answered 200: telephony.externalCall.register: ERROR_CORE",
     )
 
 
-async def test_what_can_never_be_sent_is_tried_once() -> None:
-    made = await attempt("hubspot", b_number=None)
-    assert made.answer is None
-    assert made.verdict
-    assert made.verdict.kind == "never"
+async def test_what_can_never_be_sent_is_tried_once(store: Store) -> None:
+    made = await attempt(store, "hubspot", b_number=None)
+    assert made.response is None
+    assert made.kind == "unsendable"
 
 
-async def test_a_call_is_not_finished_where_its_id_cannot_be_kept() -> None:
+async def test_a_call_is_not_finished_where_its_id_cannot_be_saved(store: Store) -> None:
+    """The store has no such claim any more."""
     portal, message = Bitrix24Stand(), Message("bitrix24")
 
-    async def keep(_kept: Mapping[str, Any]) -> None:
-        raise StoreUnavailableError("the store is away")
-
-    async def answer(request: httpx2.Request) -> httpx2.Response:
-        found = await portal(Posted(str(request.url), request.content, dict(request.headers)))
+    async def respond(request: httpx2.Request) -> httpx2.Response:
+        found = await portal(HttpRequest(str(request.url), request.content, dict(request.headers)))
         return httpx2.Response(found.status, stream=_Text(found.text))
 
-    async with httpx2.AsyncClient(transport=httpx2.MockTransport(answer)) as client:
-        made = await Poster(client, WallClock()).attempt(replace(message.letter, keep=keep))
-    assert made.verdict
-    assert (made.verdict.kind, "the store is away" in (made.verdict.problem or "")) == ("failed", True)
+    async with httpx2.AsyncClient(transport=httpx2.MockTransport(respond)) as client:
+        delivery = HttpDelivery(client, WallClock(), store)
+        made = await delivery.attempt(message.claimed, message.subscription, AT)
+    assert (made.kind, "another sender has claimed the message" in (made.problem or "")) == ("failed", True)
     assert portal.asked == ["register.json"]
     assert (await message.send(portal)).is_good
     assert len(portal.calls) == 1

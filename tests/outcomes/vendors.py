@@ -5,19 +5,19 @@ from typing import Any
 
 import orjson
 
-from receiver.outcomes.outbound import Answer, Posted
+from receiver.outcomes.outbound import HttpRequest, HttpResponse
 
 _ISO = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)")
 
 Call = dict[str, Any]
 
 
-def refuse(problem: str, status: int = 400) -> Answer:
-    return Answer(status, orjson.dumps({"error": problem, "error_description": problem}).decode())
+def refuse(problem: str, status: int = 400) -> HttpResponse:
+    return HttpResponse(status, orjson.dumps({"error": problem, "error_description": problem}).decode())
 
 
-def told(answer: Any, status: int = 200) -> Answer:
-    return Answer(status, orjson.dumps(answer).decode())
+def told(answer: Any, status: int = 200) -> HttpResponse:
+    return HttpResponse(status, orjson.dumps(answer).decode())
 
 
 class Stand:
@@ -27,19 +27,19 @@ class Stand:
 
     def __init__(self) -> None:
         self.asked: list[str] = []
-        self.next: dict[str, Answer | Exception] = {}
+        self.next: dict[str, HttpResponse | Exception] = {}
 
-    async def __call__(self, posted: Posted) -> Answer:
-        assert posted.url.startswith(self.url)
-        path = posted.url.removeprefix(self.url)
+    async def __call__(self, request: HttpRequest) -> HttpResponse:
+        assert request.url.startswith(self.url)
+        path = request.url.removeprefix(self.url)
         self.asked.append(path)
-        answer = self.answer(path, posted)
+        answer = self.answer(path, request)
         instead = self.next.pop(path, answer)
         if isinstance(instead, Exception):
             raise instead
         return instead
 
-    def answer(self, path: str, posted: Posted) -> Answer:
+    def answer(self, path: str, request: HttpRequest) -> HttpResponse:
         raise NotImplementedError
 
 
@@ -59,9 +59,9 @@ class Bitrix24Stand(Stand):
     def calls(self) -> list[Call]:
         return list(self.finished.values())
 
-    def answer(self, path: str, posted: Posted) -> Answer:
-        assert posted.headers["content-type"] == "application/json"
-        body = orjson.loads(posted.body)
+    def answer(self, path: str, request: HttpRequest) -> HttpResponse:
+        assert request.headers["content-type"] == "application/json"
+        body = orjson.loads(request.body)
         methods = {
             "register.json": self._register,
             "finish.json": self._finish,
@@ -69,7 +69,7 @@ class Bitrix24Stand(Stand):
         }
         return methods[path](body)
 
-    def _register(self, body: Call) -> Answer:
+    def _register(self, body: Call) -> HttpResponse:
         if not (body.get("USER_ID") or body.get("USER_PHONE_INNER")):
             return refuse("USER_ID or USER_PHONE_INNER should be set")
         if not body.get("PHONE_NUMBER") or body.get("TYPE") not in (1, 2, 3, 4, 5):
@@ -83,7 +83,7 @@ class Bitrix24Stand(Stand):
         self.registered[call_id] = (self.clock, body)
         return told({"result": {"CALL_ID": call_id}})
 
-    def _finish(self, body: Call) -> Answer:
+    def _finish(self, body: Call) -> HttpResponse:
         _, call = self.registered.get(body.get("CALL_ID", ""), (0.0, {}))
         if not call:
             return refuse("Call is not found (call should be registered prior to finishing)")
@@ -95,7 +95,7 @@ class Bitrix24Stand(Stand):
         self.finished[body["CALL_ID"]] = {**call, **body}
         return told({"result": {"CALL_ID": body["CALL_ID"], "CRM_ACTIVITY_ID": 7943}})
 
-    def _attach(self, body: Call) -> Answer:
+    def _attach(self, body: Call) -> HttpResponse:
         call = self.finished.get(body["CALL_ID"])
         if call is None:
             return refuse("Call is not found in the statistic table. It looks like it is not finished yet.")
@@ -119,13 +119,13 @@ class AmoCrmStand(Stand):
     def calls(self) -> list[Call]:
         return list(self.kept.values())
 
-    def answer(self, path: str, posted: Posted) -> Answer:
-        if posted.headers.get("authorization") != "Bearer a-long-lived-token":
+    def answer(self, path: str, request: HttpRequest) -> HttpResponse:
+        if request.headers.get("authorization") != "Bearer a-long-lived-token":
             return refuse("Unauthorized", 401)
-        if (path, posted.method) == ("account", "GET"):
+        if (path, request.method) == ("account", "GET"):
             return told({"id": 1})
-        assert (path, posted.method) == ("calls", "POST")
-        (call,) = orjson.loads(posted.body)
+        assert (path, request.method) == ("calls", "POST")
+        (call,) = orjson.loads(request.body)
         fits = (
             call["direction"] in ("inbound", "outbound")
             and type(call["duration"]) is int
@@ -169,12 +169,12 @@ class HubSpotStand(Stand):
         self.calls: list[Call] = []
         self.associated: list[str] = []
 
-    def answer(self, path: str, posted: Posted) -> Answer:
-        if posted.headers.get("authorization") != "Bearer a-private-app":
+    def answer(self, path: str, request: HttpRequest) -> HttpResponse:
+        if request.headers.get("authorization") != "Bearer a-private-app":
             return refuse("Unauthorized", 401)
-        if posted.method == "GET":
+        if request.method == "GET":
             return told({"results": []})
-        body = orjson.loads(posted.body)
+        body = orjson.loads(request.body)
         if path == "calls":
             return self._create(body)
         kept: dict[Any, Any] = dict(enumerate(self.calls)) if path == "calls/search" else self.contacts
@@ -188,7 +188,7 @@ class HubSpotStand(Stand):
         ]
         return told({"total": len(found), "results": found[: body["limit"]]})
 
-    def _create(self, body: dict[str, Any]) -> Answer:
+    def _create(self, body: dict[str, Any]) -> HttpResponse:
         properties = body["properties"]
         fits = (
             set(properties) <= set(self.KNOWN)

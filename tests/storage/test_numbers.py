@@ -11,7 +11,7 @@ from sqlalchemy import Connection, Table, delete, func, insert, select, text
 from receiver.inbox.tables import INBOX
 from receiver.ledger.tables import FACT
 from receiver.maintenance import schema
-from receiver.outcomes.tables import MESSAGE, OUTCOME, POSTING
+from receiver.outcomes.tables import DELIVERY_ATTEMPT, MESSAGE, OUTCOME
 from receiver.storage.engine import Store
 from receiver.storage.operator_events import OPERATOR_EVENT
 from tests.maintenance.histories import begun
@@ -42,7 +42,7 @@ ROWS: dict[Table, dict[str, Any]] = {
         "made_at": 1.0,
         "attempts": 1,
     },
-    POSTING: {"message_seq": 1, "number": 1, "at": 1.0, "took_s": 0.1},
+    DELIVERY_ATTEMPT: {"message_seq": 1, "number": 1, "at": 1.0, "took_s": 0.1},
     OPERATOR_EVENT: {"kind": "k", "subject": "s", "detail": "d", "at": 1.0},
 }
 """A row of each table with numbers that leave the database."""

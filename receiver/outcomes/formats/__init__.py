@@ -1,19 +1,20 @@
-"""The formats, by the name under which a subscription asks for one."""
+"""The formats, by the name that a subscription gives."""
 
-from receiver.outcomes import subscription_filter
-from receiver.outcomes.formats.amocrm import AmoCrm
-from receiver.outcomes.formats.bitrix24 import Bitrix24
-from receiver.outcomes.formats.cloudevents import CloudEvents
-from receiver.outcomes.formats.hubspot import HubSpot
-from receiver.outcomes.formats.standard import Standard
-from receiver.outcomes.formats.template import FromTemplate
+from receiver.outcomes.formats.amocrm import amocrm
+from receiver.outcomes.formats.bitrix24 import bitrix24
+from receiver.outcomes.formats.hubspot import hubspot
+from receiver.outcomes.formats.signed import cloudevents, standard, template
 from receiver.outcomes.outbound import Format
+from receiver.outcomes.subscription import FormatName
 
-FORMATS: dict[subscription_filter.Format, Format] = {
-    "standard": Standard(),
-    "cloudevents": CloudEvents(),
-    "template": FromTemplate(),
-    "bitrix24": Bitrix24(),
-    "amocrm": AmoCrm(),
-    "hubspot": HubSpot(),
+FORMATS: dict[FormatName, Format] = {
+    "standard": standard,
+    "cloudevents": cloudevents,
+    "template": template,
+    "bitrix24": bitrix24,
+    "amocrm": amocrm,
+    "hubspot": hubspot,
 }
+
+CPU_BOUND: frozenset[FormatName] = frozenset({"template"})
+"""Formats that run in a thread, since they would delay the answers to hooks in the event loop."""

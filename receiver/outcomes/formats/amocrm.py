@@ -1,4 +1,4 @@
-"""`amocrm`: a call is added to the card that has its number, `POST /api/v4/calls`."""
+"""`amocrm`: adds a call to the card with its number, `POST /api/v4/calls`."""
 
 from dataclasses import replace
 from datetime import datetime
@@ -7,8 +7,8 @@ from typing import Any
 import orjson
 
 from receiver.outcomes.formats import calls
-from receiver.outcomes.formats.calls import bearer, document, mapped, option
-from receiver.outcomes.outbound import Answer, Letter, Post, Posted
+from receiver.outcomes.formats.calls import bearer, document, mapped
+from receiver.outcomes.outbound import Exchange, HttpRequest, OutboundEvent
 
 _STATUS = {
     "connected": 4,
@@ -23,62 +23,59 @@ _STATUS = {
 }
 _SOURCE = "receiver"
 _NO_SUCH_CONTACT = 263
+_NO_CARD = "no card has the number"
 
 
-class AmoCrm:
-    """The URL is the account's, `https://NAME.amocrm.ru`. Options: `token` (long-lived), `customer` (a or b),
-    `source`, `responsible` (a user's id), `record_url`, `results`; `unknown_contact`: `skip` (the default) or
-    `retry` where no card has the number, since amoCRM then keeps nothing.
+def amocrm(event: OutboundEvent) -> Exchange:
+    """Add the call to the card with its number. The URL is that of the account, `https://NAME.amocrm.ru`.
+    Options: `token` (long-lived), `customer` (a or b), `source`, `responsible` (id of a user), `record_url`,
+    `results`; `unknown_contact`: `skip` (default) or `retry` if no card has the number, since amoCRM stores
+    nothing then.
     """
-
-    async def send(self, letter: Letter, post: Post) -> Answer | None:
-        if letter.type not in calls.ENDS:
-            return None
-        root = f"{letter.subscription.url.rstrip('/')}/api/v4"
-        if letter.type == calls.TEST:
-            return await post(Posted(f"{root}/account", b"", bearer(letter), "GET"))
-        answer = await post(Posted(f"{root}/calls", orjson.dumps([_call(letter)]), bearer(letter)))
-        if answer.status not in (200, 400):
-            return answer
-        problem = _problem(document(answer))
-        if problem == _NO_CARD and option(letter, "unknown_contact", "skip") == "skip":
-            return replace(answer, is_done=True)
-        return replace(answer, problem=problem)
+    if event.type not in calls.ENDS:
+        return None
+    root = f"{event.subscription.url.rstrip('/')}/api/v4"
+    if event.type == calls.TEST:
+        return (yield HttpRequest(f"{root}/account", b"", bearer(event), "GET"))
+    response = yield HttpRequest(f"{root}/calls", orjson.dumps([_call(event)]), bearer(event))
+    if response.status not in (200, 400):
+        return response
+    problem = _problem(document(response))
+    if problem == _NO_CARD and event.option("unknown_contact", "skip") == "skip":
+        return replace(response, is_done=True)
+    return replace(response, problem=problem)
 
 
-def _call(letter: Letter) -> dict[str, object]:
+def _call(event: OutboundEvent) -> dict[str, object]:
     call: dict[str, object] = {
         "direction": "outbound",
-        "uniq": letter.id,
-        "duration": calls.seconds(letter, "talk_s"),
-        "source": option(letter, "source", _SOURCE),
-        "phone": calls.customer_number(letter),
-        "call_status": mapped(letter, _STATUS),
-        "call_result": letter.data.get("raw_result") or letter.data["result"],
-        "created_at": _began_at(letter),
+        "uniq": event.id,
+        "duration": calls.seconds(event, "talk_s"),
+        "source": event.option("source", _SOURCE),
+        "phone": calls.customer_number(event),
+        "call_status": mapped(event, _STATUS),
+        "call_result": event.data.get("raw_result") or event.data["result"],
+        "created_at": _began_at(event),
     }
-    if link := calls.recording_url(letter):
+    if link := calls.recording_url(event):
         call["link"] = link
-    if responsible := option(letter, "responsible"):
+    if responsible := event.option("responsible"):
         call |= {"responsible_user_id": responsible, "created_by": responsible}
     return call
 
 
-def _began_at(letter: Letter) -> int:
-    began = calls.began_at(letter)
-    return round(datetime.fromisoformat(began).timestamp() if began else letter.at)
+def _began_at(event: OutboundEvent) -> int:
+    began = calls.began_at(event)
+    return round(datetime.fromisoformat(began).timestamp() if began else event.at)
 
 
-_NO_CARD = "no card has the number"
-
-
-def _problem(told: dict[str, Any]) -> str | None:
-    """amoCRM answers 200 or 400 with a list of errors where it keeps no call."""
-    errors = told.get("errors")
-    if errors == [] or (errors is None and "_embedded" in told):
+def _problem(answer: dict[str, Any]) -> str | None:
+    """Return the problem of an answer: one that stores no call has the status 200 or 400 and lists errors."""
+    errors = answer.get("errors")
+    if errors == [] or (errors is None and "_embedded" in answer):
         return None
     if not isinstance(errors, list):
-        return "says neither that the call is kept nor why not"
-    if all(isinstance(each, dict) and each.get("status") == _NO_SUCH_CONTACT for each in errors):
+        return "the answer neither confirms the call nor lists errors"
+    if all(isinstance(error, dict) and error.get("status") == _NO_SUCH_CONTACT for error in errors):
         return _NO_CARD
-    return "the call is not kept, see `errors` of the answer"
+    return "amoCRM did not store the call, see `errors` of the answer"

@@ -1,0 +1,240 @@
+"""SQL of the sender: claim messages, save their progress, settle them."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+import orjson
+from sqlalchemy import Connection, Row, bindparam, or_, update
+
+from receiver.outcomes.retry_schedule import AttemptResult
+from receiver.outcomes.subscription_sql import change, disable
+from receiver.outcomes.tables import DELIVERY_ATTEMPT, MESSAGE, OPEN
+from receiver.storage.bulk import is_postgres, run, write
+
+_MAX_ANSWER = 1_000
+"""Characters of a response that are stored."""
+
+_DUE = (
+    "subscription = ? AND state IN ('waiting', 'held') AND due_at <= ? "
+    "AND (claimed_until IS NULL OR claimed_until <= ?)"
+)
+_IS_FIRST = (
+    "AND NOT EXISTS (SELECT 1 FROM message AS earlier WHERE earlier.account = message.account "
+    "AND earlier.key = message.key AND earlier.subscription = message.subscription "
+    "AND earlier.seq < message.seq AND earlier.state IN ('waiting', 'held'))"
+)
+"""The message is the first open one of its task."""
+
+
+class ClaimRequest(NamedTuple):
+    """How many messages of a subscription to claim: `new` ones without an attempt, and `retries`. Times:
+    epoch seconds. `is_ordered`: of each task only the first open message.
+    """
+
+    subscription: str
+    new: int
+    retries: int
+    now: float
+    until: float
+    is_ordered: bool = True
+
+
+@dataclass(slots=True)
+class ClaimedMessage:
+    """A message to be sent. `id`: of the event, the same in every attempt and resend. `data`: content of the
+    event. `attempts`: number of attempts so far. `claimed_until`: end of the claim, which also identifies it.
+    `progress`: saved by its format. `replay`: 0, or the number of the resend.
+    """
+
+    seq: int
+    subscription: str
+    state: str
+    attempts: int
+    due_at: float
+    made_at: float
+    id: str
+    type: str
+    at: float
+    data: dict[str, Any]
+    claimed_until: float = 0.0
+    progress: Mapping[str, Any] = field(default_factory=dict)
+    replay: int = 0
+
+
+class Settlement(NamedTuple):
+    """The new state of a message after an attempt that began at `at`: delivered, dead, dropped, or open until
+    the next attempt at `due_at`.
+    """
+
+    message: ClaimedMessage
+    state: str
+    due_at: float
+    at: float
+    took_s: float
+    result: AttemptResult
+
+
+class SubscriptionHealth(NamedTuple):
+    """The health of a subscription. `reason`: why it must be disabled, if it must."""
+
+    subscription: str
+    failing_since: float | None = None
+    failed_at: float | None = None
+    slow_until: float | None = None
+    reason: str | None = None
+
+
+def due(connection: Connection, requests: Iterable[ClaimRequest]) -> list[ClaimRequest]:
+    """Return the requests that `claim` would satisfy. A read, since mostly nothing is due."""
+    return [request for request in requests if _claimable(connection, request, limit=1)]
+
+
+def claim(connection: Connection, requests: Iterable[ClaimRequest]) -> list[ClaimedMessage]:
+    """Claim messages that are due, those due first, until `until` of their request."""
+    return [message for request in requests for message in _claim(connection, request)]
+
+
+def _claim(connection: Connection, request: ClaimRequest) -> list[ClaimedMessage]:
+    seqs = _claimable(connection, request)
+    if not seqs:
+        return []
+    # A sender that has lost its lease may claim at the same moment; the first one wins.
+    query = (
+        "UPDATE message SET claimed_until = ? "
+        "WHERE seq IN ? AND (claimed_until IS NULL OR claimed_until <= ?) RETURNING seq"
+    )
+    return _read(connection, list(run(connection, query, request.until, seqs, request.now).scalars()))
+
+
+def _claimable(connection: Connection, request: ClaimRequest, limit: int | None = None) -> list[int]:
+    seqs: list[int] = []
+    order = f"{_IS_FIRST if request.is_ordered else ''} ORDER BY due_at, seq LIMIT ?"
+    for attempts, room in (("= 0", request.new), ("> 0", request.retries)):
+        if room > 0:
+            query = f"SELECT seq FROM message WHERE {_DUE} AND attempts {attempts} {order}"  # noqa: S608 - our own words
+            values = (request.subscription, request.now, request.now, limit or room)
+            seqs += run(connection, query, *values).scalars()
+    return seqs
+
+
+def _read(connection: Connection, seqs: Sequence[int]) -> list[ClaimedMessage]:
+    query = (
+        "SELECT message.seq, subscription, state, attempts, due_at, made_at, event.id, event.type, event.at, "
+        "body.data, claimed_until, kept, replay FROM message "
+        "JOIN outcome AS event ON event.seq = outcome_seq "
+        "JOIN outcome AS body ON body.seq = body_seq WHERE message.seq IN ? ORDER BY message.seq"
+    )
+    messages = []
+    for row in run(connection, query, list(seqs)).mappings():
+        columns = dict(row)
+        kept = columns.pop("kept")
+        columns |= {"data": orjson.loads(row["data"]), "progress": orjson.loads(kept) if kept else {}}
+        messages.append(ClaimedMessage(**columns))
+    return messages
+
+
+_OWNED = "seq = ? AND subscription = ? AND claimed_until = ?"
+"""The claim is still ours: a later claim of the same message ends at another time."""
+
+
+def release(connection: Connection, messages: Iterable[ClaimedMessage]) -> None:
+    """Give up the claims on messages that were not sent."""
+    for message in messages:
+        query = f"UPDATE message SET claimed_until = NULL WHERE {_OWNED}"  # noqa: S608 - our own words
+        run(connection, query, message.seq, message.subscription, message.claimed_until)
+
+
+def release_all(connection: Connection) -> None:
+    """Give up all claims, which are those of a sender that has ended: only one runs at a time."""
+    claimed = MESSAGE.c.state.in_(OPEN), MESSAGE.c.claimed_until.isnot(None)
+    connection.execute(update(MESSAGE).where(*claimed).values(claimed_until=None))
+
+
+def save_progress(connection: Connection, message: ClaimedMessage, progress: Mapping[str, Any]) -> bool:
+    """Save the progress of a message's format. Return False if the claim is lost."""
+    query = f"UPDATE message SET kept = ? WHERE {_OWNED}"  # noqa: S608 - our own words
+    text = orjson.dumps(progress).decode()
+    changed = run(connection, query, text, message.seq, message.subscription, message.claimed_until)
+    return bool(changed.rowcount)
+
+
+def settle(
+    connection: Connection, settlements: Sequence[Settlement], health: Iterable[SubscriptionHealth]
+) -> list[Settlement]:
+    """Store attempts, the new states of their messages, and the health of subscriptions. Return settlements
+    of messages that another sender has claimed meanwhile: these messages stay as they are.
+    """
+    rows = _lock(connection, [settlement.message.seq for settlement in settlements])
+    stored = [settlement for settlement in settlements if _key(settlement) in rows]
+    open_ones = [settlement for settlement in stored if rows[_key(settlement)].state in OPEN]
+    owned: list[Settlement] = []
+    lost: list[Settlement] = []
+    for settlement in open_ones:
+        is_owned = rows[_key(settlement)].claimed_until == settlement.message.claimed_until
+        (owned if is_owned else lost).append(settlement)
+    if owned:
+        connection.execute(_SETTLE, [_new_state(settlement) for settlement in owned])
+    attempts = [_attempt(settlement) for settlement in stored if settlement.state != "dropped"]
+    write(connection, DELIVERY_ATTEMPT, "add", attempts)
+    for subscription, failing_since, failed_at, slow_until, reason in health:
+        times = {"failing_since": failing_since, "failed_at": failed_at, "slow_until": slow_until}
+        change(connection, subscription, times)
+        if reason:
+            disable(connection, subscription, reason, max(settlement.at for settlement in settlements))
+    return lost
+
+
+def _key(settlement: Settlement) -> tuple[int, str]:
+    return settlement.message.seq, settlement.message.subscription
+
+
+def _lock(connection: Connection, seqs: list[int]) -> dict[tuple[int, str], Row[Any]]:
+    """Lock these messages and return their rows by seq and subscription."""
+    locked = " ORDER BY seq FOR UPDATE" if is_postgres(connection) else ""
+    query = f"SELECT seq, subscription, state, claimed_until FROM message WHERE seq IN ?{locked}"  # noqa: S608 - our own words
+    return {(row.seq, row.subscription): row for row in run(connection, query, seqs)}
+
+
+_SETTLE = (
+    update(MESSAGE)
+    .where(
+        MESSAGE.c.seq == bindparam("of_seq"),
+        MESSAGE.c.subscription == bindparam("of_subscription"),
+        MESSAGE.c.claimed_until == bindparam("of_claim"),
+        or_(*(MESSAGE.c.state == state for state in OPEN)),
+    )
+    .values(
+        state=bindparam("new_state"),
+        due_at=bindparam("next_due_at"),
+        attempts=bindparam("number"),
+        claimed_until=None,
+        settled_at=bindparam("when_settled"),
+    )
+)
+
+
+def _new_state(settlement: Settlement) -> dict[str, Any]:
+    message = settlement.message
+    return {
+        "of_seq": message.seq,
+        "of_subscription": message.subscription,
+        "of_claim": message.claimed_until,
+        "new_state": settlement.state,
+        "next_due_at": settlement.due_at,
+        "number": message.attempts + 1,
+        "when_settled": None if settlement.state in OPEN else settlement.at + settlement.took_s,
+    }
+
+
+def _attempt(settlement: Settlement) -> dict[str, Any]:
+    response = settlement.result.response
+    return {
+        "message_seq": settlement.message.seq,
+        "number": settlement.message.attempts + 1,
+        "at": settlement.at,
+        "took_s": settlement.took_s,
+        "status": response.status if response else None,
+        "answer": response.text[:_MAX_ANSWER] if response else None,
+        "problem": settlement.result.problem,
+    }

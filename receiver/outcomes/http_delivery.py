@@ -1,0 +1,137 @@
+"""One attempt to deliver a message over HTTP."""
+
+import asyncio
+from collections.abc import Mapping
+from functools import partial
+from typing import Any
+
+import httpx2
+import structlog
+
+from receiver.errors import StoreUnavailableError
+from receiver.observability.traces import Traces, working_on
+from receiver.outcomes import claim_sql, tracing
+from receiver.outcomes.claim_sql import ClaimedMessage
+from receiver.outcomes.formats import CPU_BOUND, FORMATS
+from receiver.outcomes.guard import ForbiddenAddressError
+from receiver.outcomes.outbound import (
+    FormatError,
+    HttpRequest,
+    HttpResponse,
+    OutboundEvent,
+    UnsendableError,
+    advance,
+)
+from receiver.outcomes.retry_schedule import AttemptResult, judge
+from receiver.outcomes.subscription import FormatName, Subscription
+from receiver.runtime.clock import Clock
+from receiver.storage.engine import Store
+
+_log = structlog.get_logger("receiver.delivery")
+
+TIMEOUT_S = 20.0
+"""Seconds after which an attempt has failed."""
+
+_MAX_READ = 65_536
+"""Bytes of a response that are read, so that the connection can be used again."""
+
+
+class HttpDelivery:
+    """Makes attempts over one HTTP client."""
+
+    def __init__(
+        self, client: httpx2.AsyncClient, clock: Clock, store: Store, traces: Traces | None = None
+    ) -> None:
+        self._client = client
+        self._clock = clock
+        self._store = store
+        self._traces = traces
+
+    async def attempt(self, message: ClaimedMessage, subscription: Subscription, at: float) -> AttemptResult:
+        """Make an attempt that begins at this time. Every error is a failed attempt; none is raised."""
+        # The API did not confirm a held message in time, so its result was not checked before.
+        if message.state == "held" and not subscription.filter.accepts_result(message.type, message.data):
+            return AttemptResult("dropped")
+        with working_on(tracing.task_of(message)):
+            try:
+                async with asyncio.timeout(self._clock.real(TIMEOUT_S)):
+                    response = await self._exchange(message, subscription, at)
+            except Exception as error:
+                return _failure(message, subscription.format, error)
+        return judge(response, self._clock.now()) if response else AttemptResult("dropped")
+
+    async def _exchange(
+        self, message: ClaimedMessage, subscription: Subscription, at: float
+    ) -> HttpResponse | None:
+        """Send the requests that the format makes of the message, and return its last response."""
+        event = OutboundEvent(
+            message.id,
+            message.type,
+            message.at,
+            message.data,
+            subscription,
+            at,
+            message.replay > 0,
+            message.progress,
+        )
+        headers = {"traceparent": tracing.header(message, at, self._traces)}
+        exchange, response = FORMATS[subscription.format](event), None
+        while True:
+            if subscription.format in CPU_BOUND:
+                step = await asyncio.to_thread(advance, exchange, response)
+            else:
+                step = advance(exchange, response)
+            if not isinstance(step, HttpRequest):
+                return step
+            if step.progress is not None and step.progress != message.progress:
+                await self._save_progress(message, step.progress)
+            response = await self._send(step, headers)
+
+    async def _save_progress(self, message: ClaimedMessage, progress: Mapping[str, Any]) -> None:
+        """Save what a later attempt must know of the request that is sent next."""
+        if not await self._store.write(partial(claim_sql.save_progress, message=message, progress=progress)):
+            raise StoreUnavailableError("another sender has claimed the message")
+
+    async def _send(self, request: HttpRequest, headers: dict[str, str]) -> HttpResponse:
+        built = self._client.build_request(
+            request.method, request.url, content=request.body, headers={**headers, **request.headers}
+        )
+        response = await self._client.send(built, stream=True)
+        try:
+            body = bytearray()
+            # Not decompressed: a small response may become a very large one.
+            async for chunk in response.aiter_raw():
+                body += chunk
+                if len(body) > _MAX_READ:
+                    break
+        finally:
+            await response.aclose()
+        text = body[:_MAX_READ].decode(errors="replace").replace("\0", "\ufffd")
+        return HttpResponse(response.status_code, text, response.headers.get("retry-after"))
+
+
+def _failure(message: ClaimedMessage, format_: FormatName, error: Exception) -> AttemptResult:
+    match error:
+        case TimeoutError():
+            return AttemptResult("failed", f"no answer within {TIMEOUT_S:.0f} s")
+        case httpx2.HTTPError():
+            return AttemptResult("failed", _problem(error))
+        case UnsendableError():
+            return AttemptResult("unsendable", f"format {format_}: {error}")
+        case FormatError():
+            return AttemptResult("failed", f"format {format_}: {error}")
+        case StoreUnavailableError():
+            return AttemptResult("failed", f"the progress of the format could not be saved: {error}")
+    # A fault of our own: the message is tried again, and no other message is delayed.
+    _log.error("a message could not be built", message=message.id, format=format_, exc_info=error)
+    return AttemptResult("failed", f"the message could not be built: {type(error).__name__}")
+
+
+def _problem(error: httpx2.HTTPError) -> str:
+    """Return a text without the URL, which may hold a secret of the subscriber."""
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, ForbiddenAddressError):
+            return str(cause)
+        cause = cause.__cause__ or cause.__context__
+    return f"no answer: {type(error).__name__}"

@@ -1,0 +1,130 @@
+"""Subscriptions: the options that a subscriber chooses, and the events that they select."""
+
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+
+from receiver.domain.results import CallResult
+from receiver.http.schemas import Word
+from receiver.outcomes.events import EventType, Outcome
+
+FormatName = Literal["standard", "cloudevents", "template", "bitrix24", "amocrm", "hubspot"]
+Certainty = Literal["events", "reconciled"]
+Url = Annotated[str, StringConstraints(min_length=10, max_length=2000, pattern=r"^https?://[^\s/]+\S*$")]
+
+_UNPROVEN = ("task.connected", "task.finished")
+"""Types of events that the API may still correct."""
+
+
+class SubscriptionFilter(BaseModel):
+    """Which outcomes are delivered. An empty list accepts every value."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    accounts: list[Word] = Field([], max_length=100, description="Accounts.", examples=[["main"]])
+    queues: list[Word] = Field([], max_length=1000, description="Queues, by id.", examples=[["17"]])
+    types: list[EventType] = Field([], description="Types of events.", examples=[["task.finished"]])
+    results: list[CallResult] = Field([], description="Results of calls.", examples=[["connected"]])
+
+    def accepted(self) -> dict[str, Sequence[str]]:
+        """Return the accepted values by column of the table `outcome`, without columns that accept all."""
+        columns: dict[str, Sequence[str]] = {
+            "account": self.accounts,
+            "queue_id": self.queues,
+            "type": self.types,
+            "result": self.results,
+        }
+        return {column: values for column, values in columns.items() if values}
+
+    def accepts_task(self, outcome: Outcome) -> bool:
+        """Return whether account, queue and type are accepted."""
+        return (
+            _is_among(outcome.account, self.accounts)
+            and _is_among(outcome.data["queue_id"], self.queues)
+            and _is_among(outcome.type, self.types)
+        )
+
+    def accepts_result(self, event: str, data: Mapping[str, Any]) -> bool:
+        """Return whether the result is accepted; no connection that was disproved is."""
+        if event == "task.connected" and data["result"] != "connected":
+            return False
+        return _is_among(data["result"], self.results)
+
+
+def _is_among(value: str | None, accepted: Sequence[str]) -> bool:
+    return not accepted or value in accepted
+
+
+class SubscriptionOptions(BaseModel):
+    """The options of a subscription.
+
+    A field added here is at once a field of the bodies of POST and PATCH and of the answer, a column of the
+    table, a `--set` of the commands, and an attribute of the `Subscription` that the outbox, the sender and
+    the formats get. What remains is the code that obeys it, and a migration that adds the column. A field
+    added to `SubscriptionFilter` needs its line in `accepted` and in `accepts_task` or `accepts_result`.
+    """
+
+    name: Word = Field(description="Name shown to people.", examples=["sales CRM"])
+    url: Url = Field(
+        description="URL that outcomes are posted to.", examples=["https://crm.example/hooks/calls"]
+    )
+    filter: SubscriptionFilter = Field(
+        default_factory=SubscriptionFilter, description="Which outcomes are delivered."
+    )
+    format: FormatName = Field("standard", description="Format of the request.", examples=["standard"])
+    options: dict[str, Any] = Field(
+        default_factory=dict, description="Options of the format; see the README.", examples=[{}]
+    )
+    order: Literal["task", "none"] = Field(
+        "task", description="`task`: the events of a task one after the other, as they happened."
+    )
+    certainty: Certainty = Field(
+        "events",
+        description="`events`: deliver at once; `reconciled`: deliver ends once the API has confirmed them.",
+    )
+    max_wait_s: float = Field(
+        900.0,
+        ge=1,
+        le=604_800,
+        description="Longest wait for the API to confirm, in seconds.",
+        examples=[900.0],
+    )
+    rate: float | None = Field(
+        None, gt=0, le=10_000, description="Maximum deliveries per second; null: no limit.", examples=[50.0]
+    )
+    concurrency: int = Field(4, ge=1, le=100, description="Maximum deliveries at once.", examples=[4])
+
+    def wants(self, outcome: Outcome) -> bool:
+        """Return whether the event is for this subscription. The result of a held event is checked later."""
+        return self.filter.accepts_task(outcome) and (
+            self.holds(outcome.type) or self.filter.accepts_result(outcome.type, outcome.data)
+        )
+
+    def holds(self, event: str) -> bool:
+        """Return whether events of this type are held until the API has confirmed them."""
+        return self.certainty == "reconciled" and event in _UNPROVEN
+
+
+class Subscription(SubscriptionOptions):
+    """A stored subscription. `secrets`: as in `SubscriptionRow`."""
+
+    id: str
+    secrets: list[dict[str, Any]] = Field(default_factory=list)
+
+    @classmethod
+    def from_row(cls, row: Any) -> "Subscription":
+        """Return the subscription of a row of the table `subscription`."""
+        return cls.model_construct(id=row.id, secrets=row.secrets, **stored_options(row))
+
+    def signing_secrets(self, now: float) -> tuple[str, ...]:
+        """Return the secrets that sign at this time, newest first."""
+        return tuple(
+            secret["secret"] for secret in self.secrets if secret["until"] is None or secret["until"] > now
+        )
+
+
+def stored_options(row: Any) -> dict[str, Any]:
+    """Return the options of a row. They are not validated, since another version may have stored them."""
+    options = {name: getattr(row, name) for name in SubscriptionOptions.model_fields}
+    return options | {"filter": SubscriptionFilter.model_construct(**row.filter)}
