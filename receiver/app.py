@@ -55,7 +55,6 @@ from receiver.runtime.clock import Clock
 from receiver.runtime.workers import Supervisor, Worker
 from receiver.scheduler.account import SchedulerAccount
 from receiver.scheduler.client import SchedulerClient
-from receiver.scheduler.tracing import note_request
 from receiver.settings.models import AccountSettings, ListenerSettings, RetentionSettings, TracesSettings
 from receiver.settings.settings import Settings
 from receiver.storage.engine import Store
@@ -198,15 +197,9 @@ class Receiver:
             scheduler_account(name, account),
             clock=self.world.clock,
             rng=self.world.rng,
+            metrics=self.metrics,
             transport=self.world.transport,
-            observer=self._observe,
         )
-
-    def _observe(self, operation: str, outcome: str, seconds: float) -> None:
-        self.metrics.api_requests.labels(operation, outcome).inc()
-        self.metrics.api_duration.labels(operation).observe(seconds)
-        if self.metrics.traces:
-            note_request(self.metrics.traces, operation, outcome, seconds, self.world.clock.now())
 
     def _context(self, name: str, account: AccountSettings) -> AccountContext:
         return AccountContext(

@@ -19,6 +19,7 @@ from receiver.cli.compatibility import fits_dashboards, fits_rules, fits_scrape
 from receiver.cli.output import ConfigOption, JsonOption, print_json, print_table
 from receiver.errors import NotInstalledError, SchedulerError, SchemaError, StoreUnavailableError
 from receiver.maintenance.schema import create_tables
+from receiver.observability.metrics import Metrics
 from receiver.scheduler.client import SchedulerClient
 from receiver.server import machine_world
 from receiver.settings.models import AccountSettings, TracesSettings
@@ -181,7 +182,9 @@ async def _traces(settings: TracesSettings) -> AsyncIterator[Check]:
 
 async def _account(name: str, account: AccountSettings, world: World) -> AsyncIterator[Check]:
     subject = f"account {name}"
-    async with SchedulerClient(scheduler_account(name, account), clock=world.clock, rng=world.rng) as client:
+    async with SchedulerClient(
+        scheduler_account(name, account), clock=world.clock, rng=world.rng, metrics=Metrics()
+    ) as client:
         try:
             queues = await client.list_queues()
         except SchedulerError as error:

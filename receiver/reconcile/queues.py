@@ -21,11 +21,11 @@ class QueueWatch:
         if not everything and 0 <= now - self._looked_at < self._context.policy.sweep_every:
             return
         self._context.require_quota()
-        records = await self._context.client.list_queues()
-        if broken := self._context.client.broken_queues:
+        pages = [page async for page in self._context.client.queues.pages()]
+        if broken := tuple(name for page in pages for name in page.broken):
             note_broken(self._context, broken)
         known = await self.known()
-        for said in map(queue_said, records):
+        for said in (queue_said(record) for page in pages for record in page.records):
             if known.get(said.queue_id) != said:
                 await self._note(said)
         self._looked_at = now

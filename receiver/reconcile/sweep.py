@@ -156,7 +156,7 @@ class Sweeper:
         context = self._context
         context.require_quota()
         asked_at = context.clock.now()
-        salvaged = await context.client.list_tasks_page(queue_id, page)
+        salvaged = await context.client.tasks.page(page, queue_id=queue_id)
         if salvaged.broken:
             note_broken(context, salvaged.broken, queue=queue_id, page=page)
             seen.broken += salvaged.broken

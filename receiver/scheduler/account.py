@@ -1,18 +1,26 @@
-"""One account at one scheduler: where it is, how to log in, and what is unknown about it as settings."""
+"""One account at one scheduler: its address, its paths, its credentials, and the limits of a request."""
 
 from dataclasses import dataclass, field
-from urllib.parse import quote, urlsplit
+from urllib.parse import urlsplit
 
-from receiver.errors import InputError, SettingsError
+from receiver.errors import SettingsError
+
+QUEUES_PATH = "task_scheduler/"
+QUEUE_PATH = "task_scheduler/{queue_id}"
+TASKS_PATH = "task_scheduler/{queue_id}/{task_segment}/"
+TASK_PATH = "task_scheduler/{queue_id}/{task_segment}/{task_id}"
+CREATE_PATH = "task_scheduler/{queue_id}/{create_segment}/"
+CALL_PATH = "call_history/{call_uuid}"
+"""Paths of the API below the account's client. Lists and creations end in a slash."""
 
 
 @dataclass(frozen=True, slots=True)
 class SchedulerAccount:
     """`client_id` is the account's number in paths (`@me` may work), not the application's `oauth_client_id`.
 
-    Times in seconds. `token_url` defaults to `/oauth/token` at the root of the host.
-    `lists_finished`: the lists are known to show finished tasks; while that is not known, a task that
-    is not listed may have finished. `quickest_call`: no callback is over sooner than that after its start.
+    Times in seconds. `token_url` defaults to `/oauth/token` at the root of the host. `lists_finished`: lists
+    are known to show finished tasks; otherwise a task that is not listed may have finished. `quickest_call`:
+    least seconds from the start of a callback to its end.
     """
 
     name: str
@@ -42,34 +50,3 @@ class SchedulerAccount:
     def token_endpoint(self) -> str:
         root = urlsplit(self.base_url)
         return self.token_url or f"{root.scheme}://{root.netloc}/oauth/token"
-
-    @property
-    def queues_url(self) -> str:
-        return f"{self._client}/task_scheduler/"
-
-    def queue_url(self, queue_id: str | int) -> str:
-        return self.queues_url + _segment("queue_id", queue_id)
-
-    def tasks_url(self, queue_id: str | int) -> str:
-        return f"{self.queue_url(queue_id)}/{self.task_segment}/"
-
-    def task_url(self, queue_id: str | int, task_id: str | int) -> str:
-        return self.tasks_url(queue_id) + _segment("task_id", task_id)
-
-    def create_url(self, queue_id: str | int) -> str:
-        return f"{self.queue_url(queue_id)}/{self.create_segment}/"
-
-    def call_url(self, uuid: str) -> str:
-        return f"{self._client}/call_history/{_segment('call_uuid', uuid)}"
-
-    @property
-    def _client(self) -> str:
-        return f"{self.base_url.rstrip('/')}/client/{_segment('client_id', self.client_id)}"
-
-
-def _segment(name: str, value: str | int) -> str:
-    """One path segment. An empty id would turn the call for one object into a call for all of them."""
-    text = str(value)
-    if text in {"", ".", ".."}:
-        raise InputError(name, "must not be empty")
-    return quote(text, safe="@")

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from receiver.errors import AmbiguousCreateError, SchedulerError
+from receiver.scheduler.account import CREATE_PATH
 from receiver.scheduler.answers import TASKS, Answer, records
 from receiver.scheduler.exchange import Request
 from receiver.scheduler.faults import InDoubtError
@@ -12,10 +13,10 @@ from receiver.scheduler.matching import Marks, found, in_order, marks_of, may_be
 from receiver.scheduler.session import Session
 from receiver.scheduler.wire import NewTask, TaskRecord
 
-ROUNDS = 3
-"""At most so many sendings of a task."""
-LOOKS = (1.0, 2.0)
-"""Seconds before each look at the list: the creation may be under way, and pages may shift under a reader."""
+_ROUNDS = 3
+"""Most times that a task is sent."""
+_LOOK_PAUSES_S = (1.0, 2.0)
+"""Pauses before each look at the list: the creation may be under way, and pages may shift meanwhile."""
 
 
 @dataclass(slots=True)
@@ -87,7 +88,7 @@ class TaskCreator:
         return [work.created[index] for index in range(len(tasks))]
 
     async def _chunk(self, work: _Work, indexes: Sequence[int]) -> None:
-        for _ in range(ROUNDS):
+        for _ in range(_ROUNDS):
             missing = work.missing(indexes)
             sent_at = self._clock.now()
             sent, answered = missing, await self._send(work, missing)
@@ -107,10 +108,10 @@ class TaskCreator:
     async def _send(self, work: _Work, indexes: Sequence[int]) -> list[TaskRecord] | None:
         """The tasks that the scheduler's yes holds, taken as far as they can be told apart; None: no yes."""
         payloads = [work.tasks[i].payload(pause_as_text=self._account.pause_as_text) for i in indexes]
-        url = self._account.create_url(work.queue_id)
-        request = Request("create_tasks", "POST", url, json={"tasks": payloads})
+        ids = {"queue_id": work.queue_id}
+        request = Request("create_tasks", "POST", CREATE_PATH, _read_created, ids, json={"tasks": payloads})
         try:
-            listed = await self._session.call(request, _answered)
+            listed = await self._session.call(request)
         except InDoubtError:
             return None
         work.take(indexes, listed)
@@ -122,7 +123,7 @@ class TaskCreator:
         if not any(work.marks[index] for index in indexes):
             return False
         absent, moment = True, sent_at
-        for pause in LOOKS:
+        for pause in _LOOK_PAUSES_S:
             await self._clock.sleep(pause)
             look = await self._look(work.queue_id)
             work.take(indexes, look.listed)
@@ -139,7 +140,7 @@ class TaskCreator:
     async def _look(self, queue_id: str | int) -> _Look:
         began = self._clock.now()
         reading = Reading()
-        pages = [page async for page in self._listing.pages(self._account.tasks_url(queue_id), reading)]
+        pages = [page.records async for page in self._listing.pages(reading, queue_id=queue_id)]
         shows_finished = bool(pages) and all(any(task.is_finished for task in page) for page in pages)
         listed = [task for page in pages for task in page]
         newest = self._newest.get(str(queue_id))
@@ -158,7 +159,7 @@ class TaskCreator:
         return look.proves_absence and shown and bool(work.marks[index])
 
 
-def _answered(answer: Answer) -> list[TaskRecord]:
+def _read_created(answer: Answer) -> list[TaskRecord]:
     """The tasks in a create answer, whose shape is unknown; none where it holds none."""
     try:
         return records(answer, TaskRecord, TASKS)

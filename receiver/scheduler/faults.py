@@ -1,4 +1,4 @@
-"""Finer kinds of the tree's errors, which only this package tells apart, and the word for each."""
+"""Finer kinds of scheduler errors, for this package only, and the metric label of each."""
 
 from receiver.errors import (
     QuotaExhaustedError,
@@ -11,7 +11,7 @@ from receiver.errors import (
 
 
 class InDoubtError(SchedulerUnreachableError):
-    """The request was sent and no usable answer came: it may have been acted on."""
+    """The request was sent and no usable answer came: the server may have acted on it."""
 
 
 class TimedOutError(InDoubtError):
@@ -19,7 +19,7 @@ class TimedOutError(InDoubtError):
 
 
 class BusyError(SchedulerUnreachableError):
-    """The 429 of call history that is not the quota: another history call is under way."""
+    """The 429 of call history that is not the quota: another history call is running."""
 
 
 class RedirectedError(SchedulerRefusedError):
@@ -46,5 +46,5 @@ _OUTCOMES: tuple[tuple[type[SchedulerError], str], ...] = (
 
 
 def outcome_of(error: BaseException) -> str:
-    """The observer's word for a request that ended so."""
+    """Return the metric label of a request that failed with this error."""
     return next((word for kind, word in _OUTCOMES if isinstance(error, kind)), "error")

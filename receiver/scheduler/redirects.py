@@ -1,4 +1,4 @@
-"""Where requests really go: redirects within one host are followed once, and remembered."""
+"""Redirects within one host: followed once, and remembered."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -7,8 +7,8 @@ from urllib.parse import SplitResult, urljoin, urlsplit
 from receiver.errors import SchedulerError, SchedulerRefusedError
 from receiver.scheduler.faults import InDoubtError, RedirectedError
 
-_MOST_MOVES = 64
-"""Remembered moves per account; the oldest is forgotten first."""
+_MAX_MOVES = 64
+"""Remembered moves of an account; the oldest is forgotten first."""
 
 _KEEPS_METHOD = (307, 308)
 _PORTS: Mapping[str, int] = {"http": 80, "https": 443}
@@ -16,15 +16,16 @@ _PORTS: Mapping[str, int] = {"http": 80, "https": 443}
 
 @dataclass(slots=True)
 class Redirects:
-    """What an account's redirects have taught. `_slashes`: operation → whether its path ends in a slash.
-    `_moves`: beginning of a URL → what it is now.
+    """What an account's redirects have shown. `_slashes`: operation → whether its path ends in a slash.
+    `_moves`: beginning of a URL → its replacement. `are_known`: whether either holds anything.
     """
 
+    are_known: bool = False
     _slashes: dict[str, bool] = field(default_factory=dict)
     _moves: dict[str, str] = field(default_factory=dict)
 
     def applied(self, operation: str, url: str) -> str:
-        """The URL as earlier redirects would change it."""
+        """Return the URL as earlier redirects would change it."""
         for old, new in self._moves.items():
             if url == old or url.startswith(old + "/"):
                 url = new + url.removeprefix(old)
@@ -32,58 +33,53 @@ class Redirects:
         return url if ends_in_slash is None else url.rstrip("/") + "/" * ends_in_slash
 
     def target(self, method: str, url: str, error: RedirectedError) -> str | None:
-        """The URL to send the same request to; None where it must not be sent there."""
+        """Return the URL to send the same request to, or None if it must not be sent there."""
         try:
-            there = urlsplit(urljoin(url, error.location))
-            here = urlsplit(url)
-            if not _is_same_host(here, there):
+            source, target = urlsplit(url), urlsplit(urljoin(url, error.location))
+            if not _is_same_host(source, target):
                 return None
         except ValueError:
             return None
-        is_slash = there.path.rstrip("/") == here.path.rstrip("/")
+        is_slash = target.path.rstrip("/") == source.path.rstrip("/")
         if method != "GET" and error.status not in _KEEPS_METHOD and (error.status == 303 or not is_slash):
             return None  # the answer to a change may lead to what the change has made
-        return there._replace(query=here.query, fragment="").geturl()
+        return target._replace(query=source.query, fragment="").geturl()
 
     def learn(self, operation: str, url: str, target: str) -> None:
-        """`target` has answered for `url`."""
+        """Remember that `target` has answered for `url`."""
+        self.are_known = True
         if url.rstrip("/") == target.rstrip("/"):
             self._slashes[operation] = target.endswith("/")
             return
-        old, new = _beginnings(url, target)
-        self._moves.pop(old, None)
-        self._moves[old] = new
-        while len(self._moves) > _MOST_MOVES:
+        old, new = url.split("/"), target.split("/")
+        # The first three segments are the scheme and the host. Equal ends are not part of the move.
+        while min(len(old), len(new)) > 3 and old[-1] == new[-1]:
+            old.pop()
+            new.pop()
+        self._moves.pop("/".join(old), None)
+        self._moves["/".join(old)] = "/".join(new)
+        while len(self._moves) > _MAX_MOVES:
             del self._moves[next(iter(self._moves))]
 
     def forget(self) -> None:
-        """The server may have changed its mind: ask as if nothing had been learnt."""
+        """Forget all redirects: the server may have changed them."""
+        self.are_known = False
         self._slashes.clear()
         self._moves.clear()
 
 
 def not_followed(method: str, error: RedirectedError) -> SchedulerError:
-    """What a redirect comes to that leads nowhere. A change may have been acted on."""
+    """Return the error of a redirect that is not followed. The server may have acted on a change."""
     if method == "GET" or error.status in _KEEPS_METHOD:
         return SchedulerRefusedError(str(error), error.status)
     return InDoubtError(str(error))
 
 
-def _is_same_host(here: SplitResult, there: SplitResult) -> bool:
-    """The token goes to no other host or port, and to none without TLS if it had TLS."""
-    if not there.hostname or there.hostname != here.hostname or there.username or there.password:
+def _is_same_host(source: SplitResult, target: SplitResult) -> bool:
+    """Return whether the token may go there: the same host and port, and TLS if it had TLS."""
+    if not target.hostname or target.hostname != source.hostname or target.username or target.password:
         return False
-    ports = [each.port or _PORTS.get(each.scheme) for each in (here, there)]
-    if there.scheme == here.scheme:
+    ports = [url.port or _PORTS.get(url.scheme) for url in (source, target)]
+    if target.scheme == source.scheme:
         return ports[0] == ports[1]
-    return (here.scheme, there.scheme) == ("http", "https") and ports == [80, 443]
-
-
-def _beginnings(url: str, target: str) -> tuple[str, str]:
-    """What is left of both without the segments that they share at their ends."""
-    old, new = url.split("/"), target.split("/")
-    # The first three are the scheme and the host.
-    while min(len(old), len(new)) > 3 and old[-1] == new[-1]:
-        old.pop()
-        new.pop()
-    return "/".join(old), "/".join(new)
+    return (source.scheme, target.scheme) == ("http", "https") and ports == [80, 443]

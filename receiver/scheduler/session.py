@@ -1,92 +1,182 @@
-"""A request carried through: token, quota, retries."""
+"""A request carried through: OAuth token, renewals, retries."""
 
+import asyncio
 import random
-from collections.abc import Callable
+from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import TypeVar
 
-from receiver.domain.moments import read_http_date
 from receiver.errors import (
     SchedulerAuthError,
+    SchedulerError,
     SchedulerNotFoundError,
     SchedulerRefusedError,
     SchedulerUnreachableError,
 )
 from receiver.runtime.clock import Clock
-from receiver.scheduler.account import SchedulerAccount
-from receiver.scheduler.answers import Answer, is_quota, refusal
-from receiver.scheduler.auth import TokenSource
+from receiver.scheduler.answers import TOKEN, Answer
 from receiver.scheduler.exchange import Exchange, Request
 from receiver.scheduler.faults import InDoubtError, UnauthorizedError
-from receiver.scheduler.quota import Quota
-from receiver.scheduler.retry import DEFAULT_POLICY, POLICIES, REPEATABLE
+from receiver.scheduler.values import number_of
 
 T = TypeVar("T")
 
+_REPEATABLE = frozenset({"GET", "PUT", "DELETE"})
+"""Methods that are sent again although the server may have acted on the first request."""
+
+_DEFAULT_LIFE_S = 3600.0
+_MIN_LIFE_S = 1.0
+"""Shorter lives of tokens are not believed: a 401 shows when the token is used up."""
+
+_HOLD_OFF_S, _MAX_HOLD_OFF_S = 60.0, 3600.0
+"""Pauses before refused credentials are tried again, and at most between renewals that do not cure a 403."""
+
+
+@dataclass(frozen=True, slots=True)
+class RetryPolicy:
+    """At most `attempts` requests; pauses grow from `first` to `most` seconds, with full jitter."""
+
+    attempts: int = 4
+    first: float = 0.5
+    most: float = 10.0
+
+    def pauses(self, rng: random.Random) -> Iterator[float]:
+        """Yield the seconds to wait before each further attempt."""
+        for n in range(self.attempts - 1):
+            yield rng.uniform(0.0, min(self.most, self.first * 2**n))
+
+
+_DEFAULT_POLICY = RetryPolicy()
+_POLICIES = {"get_call": RetryPolicy(attempts=7, first=1.0, most=5.0)}
+"""Operations with a policy of their own: call history is often busy, briefly."""
+
+
+class TokenSource:
+    """The account's OAuth token. Concurrent callers share one renewal, and its failure."""
+
+    def __init__(self, exchange: Exchange, clock: Clock) -> None:
+        self._exchange = exchange
+        self._clock = clock
+        self._lock = asyncio.Lock()
+        self._token: str | None = None
+        self._renew_at = 0.0
+        self._held_until = 0.0
+        self._round = 0
+        self._failure: SchedulerError | None = None
+        self._worked: str | None = None
+        self._vain_until = 0.0
+        self._vain_pause = _HOLD_OFF_S
+
+    async def token(self) -> str:
+        """Return a token that should be accepted.
+
+        Raises SchedulerAuthError, SchedulerUnreachableError or QuotaExhaustedError.
+        """
+        if self._token is not None and self._clock.now() < self._renew_at:
+            return self._token
+        return await self.renew(self._token)
+
+    async def renew(self, stale: str | None) -> str:
+        """Return a token other than the stale one. Callers that arrive during a renewal share its result."""
+        joined = self._round
+        async with self._lock:
+            if self._token is not None and self._token != stale:
+                return self._token
+            if self._failure is not None and self._round != joined:
+                raise self._failure
+            self._failure = None
+            try:
+                return await self._fetch()
+            except SchedulerError as error:
+                self._failure = error
+                raise
+            finally:
+                self._round += 1
+
+    def note_success(self, token: str) -> None:
+        """Note that a request with this token was not refused."""
+        self._worked = token
+
+    def may_have_expired(self, token: str) -> bool:
+        """Return whether a 403 may mean an expired token.
+
+        That is so if there is another token by now, or if this one has worked and no renewal was in vain a
+        short time ago.
+        """
+        return token != self._token or (token == self._worked and self._clock.now() >= self._vain_until)
+
+    def note_renewal(self, helped: bool) -> None:
+        """Note whether another token cured a 403. Renewals that do not help become rare."""
+        self._vain_pause = _HOLD_OFF_S if helped else min(2 * self._vain_pause, _MAX_HOLD_OFF_S)
+        self._vain_until = 0.0 if helped else self._clock.now() + self._vain_pause
+
+    def hold(self) -> None:
+        """Ask for no other token for a while: the credentials or a fresh token were refused."""
+        self._held_until = self._clock.now() + _HOLD_OFF_S
+
+    async def _fetch(self) -> str:
+        if self._clock.now() < self._held_until:
+            raise SchedulerAuthError("token: the credentials were refused a moment ago")
+        account = self._exchange.account
+        form = {
+            "grant_type": "client_credentials",
+            "client_id": account.oauth_client_id,
+            "client_secret": account.oauth_client_secret,
+        }
+        try:
+            token, life = await self._exchange.send(
+                Request(TOKEN, "POST", account.token_endpoint, _read_token, form=form), None
+            )
+        except (SchedulerAuthError, SchedulerRefusedError) as error:
+            self.hold()
+            raise SchedulerAuthError(str(error)) from None
+        except InDoubtError as error:
+            # Only the token is in doubt: the request that needs it was not sent.
+            raise SchedulerUnreachableError(str(error)) from None
+        self._token = token
+        self._renew_at = self._clock.now() + life - min(60.0, life * 0.1)
+        return token
+
 
 class Session:
-    """All requests of one account go through its one session."""
+    """Carries all requests of one account through."""
 
-    def __init__(
-        self, account: SchedulerAccount, exchange: Exchange, clock: Clock, rng: random.Random
-    ) -> None:
-        self.account = account
+    def __init__(self, exchange: Exchange, clock: Clock, rng: random.Random) -> None:
+        self.account = exchange.account
         self.clock = clock
-        self.quota = Quota(clock)
-        self.clock_offset: float | None = None
         self._exchange = exchange
         self._rng = rng
-        self._tokens = TokenSource(account, exchange, self.quota, clock)
+        self._tokens = TokenSource(exchange, clock)
 
-    async def call(self, request: Request, read: Callable[[Answer], T]) -> T:
-        """What `read` makes of the answer, after retries as the policy says.
+    async def call(self, request: Request[T]) -> T:
+        """Send the request and return its result, after retries as the policy says.
 
-        A request that surely was not acted on may always be sent again; one in doubt only if its method
-        is repeatable, else InDoubtError comes through. A repeated DELETE that finds nothing left is done.
+        A request that was surely not acted on may always be sent again; one in doubt only if its method is
+        repeatable, otherwise InDoubtError is raised. A repeated DELETE that finds nothing has succeeded.
         """
-        doubted = False
-        policy = POLICIES.get(request.operation, DEFAULT_POLICY)
-        for pause in policy.pauses(self._rng):
+        is_in_doubt = False
+        pauses = _POLICIES.get(request.operation, _DEFAULT_POLICY).pauses(self._rng)
+        while True:
             try:
-                return await self._once(request, read, doubted)
+                return await self._authorized(request)
+            except SchedulerNotFoundError:
+                if is_in_doubt and request.method == "DELETE":
+                    return request.read(Answer(request.operation, 204, {}, b""))
+                raise
             except SchedulerUnreachableError as error:
-                if isinstance(error, InDoubtError):
-                    doubted = True
-                    if request.method not in REPEATABLE:
-                        raise
+                is_in_doubt = is_in_doubt or isinstance(error, InDoubtError)
+                pause = next(pauses, None)
+                if pause is None or (isinstance(error, InDoubtError) and request.method not in _REPEATABLE):
+                    raise
             await self.clock.sleep(pause)
-        return await self._once(request, read, doubted)
 
-    def _see_date(self, stamp: str | None) -> None:
-        theirs = read_http_date(stamp)
-        if theirs is not None:
-            # The date is the beginning of its second: half a second more has passed on average.
-            self.clock_offset = theirs + 0.5 - self.clock.now()
-
-    async def _once(self, request: Request, read: Callable[[Answer], T], doubted: bool) -> T:
-        try:
-            return await self._authorized(request, read)
-        except SchedulerNotFoundError:
-            if doubted and request.method == "DELETE":
-                return read(Answer(request.operation, 204, {}, b""))
-            raise
-
-    async def _authorized(self, request: Request, read: Callable[[Answer], T]) -> T:
-        def judged(answer: Answer) -> T:
-            self.quota.see(answer.headers)
-            self._see_date(answer.headers.get("date"))
-            if is_quota(answer):
-                raise self.quota.block(answer.headers)
-            problem = refusal(answer, self._tokens.secrets)
-            if problem is not None:
-                raise problem
-            return read(answer)
-
-        self.quota.check()
+    async def _authorized(self, request: Request[T]) -> T:
+        """Send the request with a token, and once more with another one if the token may have expired."""
+        self._exchange.quota.check()
         token = await self._tokens.token()
-        self.quota.check()
         is_forbidden = False
         try:
-            return await self._sent(request, token, judged)
+            return await self._send(request, token)
         except UnauthorizedError:
             pass
         except SchedulerRefusedError as error:
@@ -96,7 +186,7 @@ class Session:
         token = await self._tokens.renew(token)
         helped = not is_forbidden
         try:
-            result = await self._sent(request, token, judged)
+            result = await self._send(request, token)
             helped = True
         except UnauthorizedError as error:
             self._tokens.hold()
@@ -109,11 +199,21 @@ class Session:
                 self._tokens.note_renewal(helped)
         return result
 
-    async def _sent(self, request: Request, token: str, judged: Callable[[Answer], T]) -> T:
+    async def _send(self, request: Request[T], token: str) -> T:
         try:
-            result = await self._exchange.send(request, token, judged)
+            result = await self._exchange.send(request, token)
         except SchedulerNotFoundError:
-            self._tokens.worked(token)
+            self._tokens.note_success(token)
             raise
-        self._tokens.worked(token)
+        self._tokens.note_success(token)
         return result
+
+
+def _read_token(answer: Answer) -> tuple[str, float]:
+    """Return the token and its life in seconds."""
+    body = answer.json()
+    token = body.get("access_token") if isinstance(body, dict) else None
+    if not isinstance(token, str) or not token.isascii() or not token.isprintable() or not token:
+        raise answer.unexpected()
+    life = number_of(body.get("expires_in"))
+    return token, life if life is not None and life >= _MIN_LIFE_S else _DEFAULT_LIFE_S

@@ -166,7 +166,7 @@ async def reconcile_env(
     transport = httpx2.ASGITransport(scheduler)
     contexts = {
         name: AccountContext(
-            name, _client(name, clock, transport), ledger, store, SIGNER, clock, policy, metrics
+            name, _client(name, clock, metrics, transport), ledger, store, SIGNER, clock, policy, metrics
         )
         for name in NUMBERS
     }
@@ -206,7 +206,9 @@ async def emulated(folder: Path, policy: Policy = POLICY, **settings: Any) -> As
         await executing
 
 
-def _client(name: str, clock: SimulatedClock, transport: httpx2.AsyncBaseTransport) -> SchedulerClient:
+def _client(
+    name: str, clock: SimulatedClock, metrics: Metrics, transport: httpx2.AsyncBaseTransport
+) -> SchedulerClient:
     account = SchedulerAccount(
         name=name,
         base_url="http://scheduler.test/api/ver1.0",
@@ -214,4 +216,4 @@ def _client(name: str, clock: SimulatedClock, transport: httpx2.AsyncBaseTranspo
         oauth_client_id=f"app-{name}",
         oauth_client_secret=f"secret-{name}",
     )
-    return SchedulerClient(account, clock=clock, rng=Random(name), transport=transport)
+    return SchedulerClient(account, clock=clock, rng=Random(name), metrics=metrics, transport=transport)

@@ -4,8 +4,9 @@ from collections.abc import AsyncIterator
 import httpx2
 import pytest
 
+from receiver.observability.metrics import Metrics
 from receiver.scheduler.client import SchedulerClient
-from tests.scheduler.parts import ACCOUNT, Script, SteppedClock, Told
+from tests.scheduler.parts import ACCOUNT, Script, SteppedClock
 
 
 @pytest.fixture
@@ -24,15 +25,15 @@ def script() -> Script:
 
 
 @pytest.fixture
-def told() -> Told:
-    return Told()
+def metrics() -> Metrics:
+    return Metrics()
 
 
 @pytest.fixture
-async def client(script: Script, clock: SteppedClock, told: Told) -> AsyncIterator[SchedulerClient]:
+async def client(script: Script, clock: SteppedClock, metrics: Metrics) -> AsyncIterator[SchedulerClient]:
     """A client of the scripted scheduler, in process."""
     transport = httpx2.ASGITransport(app=script.app)
     async with SchedulerClient(
-        ACCOUNT, clock=clock, rng=random.Random(1), transport=transport, observer=told
+        ACCOUNT, clock=clock, rng=random.Random(1), transport=transport, metrics=metrics
     ) as client:
         yield client

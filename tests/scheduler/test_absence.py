@@ -10,6 +10,7 @@ from starlette.responses import Response
 
 from receiver.domain.moments import utc_text
 from receiver.errors import AmbiguousCreateError
+from receiver.observability.metrics import Metrics
 from receiver.scheduler.client import SchedulerClient
 from tests.scheduler.parts import (
     ACCOUNT,
@@ -93,7 +94,9 @@ async def test_the_account_may_be_known_to_list_finished_tasks(
     script.on("POST", CREATE, slow(clock), store.create)
     account = replace(ACCOUNT, lists_finished=True)
     transport = httpx2.ASGITransport(app=script.app)
-    async with SchedulerClient(account, clock=clock, rng=random.Random(1), transport=transport) as client:
+    async with SchedulerClient(
+        account, clock=clock, rng=random.Random(1), metrics=Metrics(), transport=transport
+    ) as client:
         assert len(await client.create_tasks(7, THREE)) == 3
 
 

@@ -3,7 +3,22 @@ from dataclasses import replace
 import pytest
 
 from receiver.errors import InputError, SettingsError
+from receiver.scheduler.account import (
+    CALL_PATH,
+    CREATE_PATH,
+    QUEUE_PATH,
+    QUEUES_PATH,
+    TASK_PATH,
+    TASKS_PATH,
+    SchedulerAccount,
+)
+from receiver.scheduler.answers import Answer
+from receiver.scheduler.exchange import Request
 from tests.scheduler.parts import ACCOUNT, SECRET
+
+
+def url(path: str, account: SchedulerAccount = ACCOUNT, **ids: str | int) -> str:
+    return Request("operation", "GET", path, Answer.json, ids).url(account)
 
 
 def test_no_repr_shows_the_secret() -> None:
@@ -17,30 +32,30 @@ def test_the_token_comes_from_the_root_of_the_host() -> None:
 
 def test_lists_and_creations_end_in_a_slash_and_single_objects_do_not() -> None:
     root = "http://scheduler.test/api/ver1.0/client/@me"
-    assert ACCOUNT.queues_url == f"{root}/task_scheduler/"
-    assert ACCOUNT.queue_url(7) == f"{root}/task_scheduler/7"
-    assert ACCOUNT.tasks_url(7) == f"{root}/task_scheduler/7/task/"
-    assert ACCOUNT.create_url(7) == f"{root}/task_scheduler/7/tasks/"
-    assert ACCOUNT.task_url(7, 8) == f"{root}/task_scheduler/7/task/8"
-    assert ACCOUNT.call_url("u-1") == f"{root}/call_history/u-1"
+    assert url(QUEUES_PATH) == f"{root}/task_scheduler/"
+    assert url(QUEUE_PATH, queue_id=7) == f"{root}/task_scheduler/7"
+    assert url(TASKS_PATH, queue_id=7) == f"{root}/task_scheduler/7/task/"
+    assert url(CREATE_PATH, queue_id=7) == f"{root}/task_scheduler/7/tasks/"
+    assert url(TASK_PATH, queue_id=7, task_id=8) == f"{root}/task_scheduler/7/task/8"
+    assert url(CALL_PATH, call_uuid="u-1") == f"{root}/call_history/u-1"
 
 
 def test_the_segments_are_settings() -> None:
     account = replace(ACCOUNT, task_segment="t", create_segment="c")
-    assert account.tasks_url(7).endswith("/7/t/")
-    assert account.create_url(7).endswith("/7/c/")
+    assert url(TASKS_PATH, account, queue_id=7).endswith("/7/t/")
+    assert url(CREATE_PATH, account, queue_id=7).endswith("/7/c/")
 
 
 def test_an_id_cannot_leave_its_segment() -> None:
-    assert ACCOUNT.queue_url("a/../b?c").endswith("/task_scheduler/a%2F..%2Fb%3Fc")
+    assert url(QUEUE_PATH, queue_id="a/../b?c").endswith("/task_scheduler/a%2F..%2Fb%3Fc")
 
 
 @pytest.mark.parametrize("empty", ["", ".", ".."])
 def test_an_empty_id_never_addresses_the_whole_list(empty: str) -> None:
     with pytest.raises(InputError):
-        ACCOUNT.queue_url(empty)
+        url(QUEUE_PATH, queue_id=empty)
     with pytest.raises(InputError):
-        ACCOUNT.task_url(7, empty)
+        url(TASK_PATH, queue_id=7, task_id=empty)
 
 
 def test_a_base_url_without_a_scheme_names_the_setting() -> None:

@@ -25,6 +25,7 @@ from receiver.errors import (
     SchedulerRefusedError,
     SchedulerUnreachableError,
 )
+from receiver.observability.metrics import Metrics
 from receiver.runtime.clock import WallClock
 from receiver.scheduler.account import SchedulerAccount
 from receiver.scheduler.client import SchedulerClient
@@ -52,7 +53,9 @@ class World:
         hooks = httpx2.MockTransport(lambda _: httpx2.Response(204))
         self.emulator: Emulator = create_emulator(config, clock=self.clock, hook_transport=hooks)
         transport = httpx2.ASGITransport(app=self.emulator.app)
-        self.client = SchedulerClient(ACCOUNT, clock=self.clock, rng=random.Random(1), transport=transport)
+        self.client = SchedulerClient(
+            ACCOUNT, clock=self.clock, rng=random.Random(1), metrics=Metrics(), transport=transport
+        )
 
     async def queue(self, status: str = "on") -> str:
         queue = NewQueue.model_validate({"name": "q", "status": status, "concurrent_task_limit": 50})

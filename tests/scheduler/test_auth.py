@@ -6,11 +6,22 @@ import pytest
 from starlette.responses import Response
 
 from receiver.errors import QuotaExhaustedError, SchedulerAuthError, SchedulerUnreachableError
-from receiver.scheduler.auth import TokenSource
+from receiver.observability.metrics import Metrics
 from receiver.scheduler.client import SchedulerClient
 from receiver.scheduler.exchange import Exchange
-from receiver.scheduler.quota import Quota
-from tests.scheduler.parts import ACCOUNT, QUEUE, SECRET, TOKEN, Script, Seen, SteppedClock, Told, lost, reply
+from receiver.scheduler.session import TokenSource
+from tests.scheduler.parts import (
+    ACCOUNT,
+    QUEUE,
+    SECRET,
+    TOKEN,
+    Script,
+    Seen,
+    SteppedClock,
+    lost,
+    outcomes,
+    reply,
+)
 
 pytestmark = pytest.mark.anyio
 
@@ -46,15 +57,15 @@ async def test_a_token_is_renewed_before_it_expires(
 
 
 async def test_concurrent_callers_share_one_renewal_of_a_revoked_token(
-    client: SchedulerClient, script: Script, told: Told
+    client: SchedulerClient, script: Script, metrics: Metrics
 ) -> None:
     script.on("GET", QUEUE, accept("token-1"))
     await client.get_queue(7)
     script.on("GET", QUEUE, accept("token-2"))
     await asyncio.gather(*(client.get_queue(7) for _ in range(10)))
     assert script.tokens == 2
-    assert told.of("get_queue").count("ok") == 11
-    assert told.of("get_queue").count("unauthorized") == 10
+    assert outcomes(metrics, "get_queue")["ok"] == 11
+    assert outcomes(metrics, "get_queue")["unauthorized"] == 10
 
 
 async def test_a_fresh_token_that_is_refused_is_not_renewed_again_and_again(
@@ -101,8 +112,8 @@ async def test_a_lost_token_answer_is_asked_for_again(client: SchedulerClient, s
 
 async def test_callers_share_a_failed_renewal_too(script: Script, clock: SteppedClock) -> None:
     script.on("POST", TOKEN, lost())
-    exchange = Exchange(ACCOUNT, clock, httpx2.ASGITransport(app=script.app))
-    tokens = TokenSource(ACCOUNT, exchange, Quota(clock), clock)
+    exchange = Exchange(ACCOUNT, clock, Metrics(), httpx2.ASGITransport(app=script.app))
+    tokens = TokenSource(exchange, clock)
     results = await asyncio.gather(*(tokens.token() for _ in range(5)), return_exceptions=True)
     assert all(isinstance(result, SchedulerUnreachableError) for result in results)
     assert exchange.calls == 1

@@ -16,8 +16,9 @@ from receiver.errors import (
     SchedulerRefusedError,
     SchedulerUnreachableError,
 )
+from receiver.observability.metrics import Metrics
 from receiver.scheduler.client import SchedulerClient
-from receiver.scheduler.retry import RetryPolicy
+from receiver.scheduler.session import RetryPolicy
 from receiver.scheduler.wire import NewQueue, QueueChange
 from tests.scheduler.parts import (
     ACCOUNT,
@@ -28,9 +29,9 @@ from tests.scheduler.parts import (
     Script,
     Seen,
     SteppedClock,
-    Told,
     lost,
     new_task,
+    outcomes,
     reply,
     unsent,
 )
@@ -89,12 +90,12 @@ async def test_a_call_without_its_uuid_is_the_one_asked_for(client: SchedulerCli
     [(404, SchedulerNotFoundError), (400, SchedulerRefusedError), (403, SchedulerRefusedError)],
 )
 async def test_a_4xx_is_not_retried(
-    client: SchedulerClient, script: Script, told: Told, status: int, error: type[Exception]
+    client: SchedulerClient, script: Script, metrics: Metrics, status: int, error: type[Exception]
 ) -> None:
     script.on("GET", QUEUE, reply({"message": "no: 79001234567"}, status))
     with pytest.raises(error, match=rf"get_queue: {status} no: \*\*\*"):
         await client.get_queue(7)
-    assert told.of("get_queue") == ["not_found" if status == 404 else "refused"]
+    assert outcomes(metrics, "get_queue") == {"not_found" if status == 404 else "refused": 1}
 
 
 @pytest.mark.parametrize("fault", [lost(), reply({}, 502), reply(None, 302), reply([]), reply("text")])
@@ -108,12 +109,12 @@ async def test_a_read_survives_faults(
 
 @pytest.mark.parametrize("fault", [lost(), reply({}, 500), reply({"id": None}), Response("<html>")])
 async def test_retries_end_and_name_the_operation(
-    client: SchedulerClient, script: Script, told: Told, fault: Response | Exception
+    client: SchedulerClient, script: Script, metrics: Metrics, fault: Response | Exception
 ) -> None:
     script.on("GET", QUEUE, fault)
     with pytest.raises(SchedulerUnreachableError, match="get_queue"):
         await client.get_queue(7)
-    assert told.of("get_queue") == ["error"] * 4
+    assert outcomes(metrics, "get_queue") == {"error": 4}
 
 
 async def test_a_delete_whose_retry_finds_nothing_is_done(client: SchedulerClient, script: Script) -> None:
@@ -186,19 +187,21 @@ async def test_history_calls_go_one_at_a_time(script: Script, clock: SteppedCloc
 
     script.on("GET", CALL, reply({"result": "busy"}))
     transport = httpx2.ASGITransport(app=app)
-    async with SchedulerClient(ACCOUNT, clock=clock, rng=random.Random(1), transport=transport) as client:
+    async with SchedulerClient(
+        ACCOUNT, clock=clock, rng=random.Random(1), metrics=Metrics(), transport=transport
+    ) as client:
         await asyncio.gather(*(client.get_call("u-1") for _ in range(5)))
     assert len(script.asked("GET", CALL)) == 5
     assert most == 1
 
 
 async def test_a_busy_history_is_no_quota_and_asked_again(
-    client: SchedulerClient, script: Script, told: Told
+    client: SchedulerClient, script: Script, metrics: Metrics
 ) -> None:
     busy = reply(STATS_BUSY, 429)
     script.on("GET", CALL, busy, busy, reply({"call_uuid": "u-1"}))
     assert (await client.get_call("u-1")).call_uuid == "u-1"
-    assert told.of("get_call") == ["busy", "busy", "ok"]
+    assert outcomes(metrics, "get_call") == {"busy": 2, "ok": 1}
     assert client.quota.blocked_until is None
 
 
@@ -213,7 +216,9 @@ async def test_an_answer_beyond_the_bound_is_not_read(script: Script, clock: Ste
     script.on("GET", QUEUE, reply({"id": 7, "name": "x" * 5000}))
     account = replace(ACCOUNT, max_answer_bytes=1000)
     transport = httpx2.ASGITransport(app=script.app)
-    async with SchedulerClient(account, clock=clock, rng=random.Random(1), transport=transport) as client:
+    async with SchedulerClient(
+        account, clock=clock, rng=random.Random(1), metrics=Metrics(), transport=transport
+    ) as client:
         with pytest.raises(SchedulerUnreachableError, match="too large"):
             await client.get_queue(7)
 
@@ -242,7 +247,7 @@ def test_pauses_grow_with_full_jitter_up_to_a_bound() -> None:
 
 
 async def test_a_clock_that_is_put_back_meanwhile_makes_no_request_take_less_than_no_time(
-    client: SchedulerClient, script: Script, clock: SteppedClock, told: Told
+    client: SchedulerClient, script: Script, clock: SteppedClock, metrics: Metrics
 ) -> None:
     def put_back(_seen: Seen) -> Response:
         clock.time -= 10
@@ -250,4 +255,4 @@ async def test_a_clock_that_is_put_back_meanwhile_makes_no_request_take_less_tha
 
     script.on("GET", QUEUES, put_back)
     assert await client.list_queues() == []
-    assert told.of("list_queues") == ["ok"]
+    assert outcomes(metrics, "list_queues") == {"ok": 1}

@@ -15,6 +15,7 @@ from receiver.errors import (
     SchedulerRefusedError,
     SchedulerUnreachableError,
 )
+from receiver.observability.metrics import Metrics
 from receiver.scheduler.account import SchedulerAccount
 from receiver.scheduler.client import SchedulerClient
 from receiver.scheduler.wire import NewTask, TaskRecord
@@ -47,7 +48,9 @@ async def create_with(
     account: SchedulerAccount, script: Script, clock: SteppedClock, tasks: list[NewTask]
 ) -> list[TaskRecord]:
     transport = httpx2.ASGITransport(app=script.app)
-    async with SchedulerClient(account, clock=clock, rng=random.Random(1), transport=transport) as client:
+    async with SchedulerClient(
+        account, clock=clock, rng=random.Random(1), metrics=Metrics(), transport=transport
+    ) as client:
         return await client.create_tasks(7, tasks)
 
 

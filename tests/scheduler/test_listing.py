@@ -27,7 +27,7 @@ async def test_a_page_is_an_array_or_an_envelope(
 ) -> None:
     body = [{"id": 1}, {"id": "2"}]
     script.on("GET", TASKS, reply(body if wrap is None else {"page": 3, wrap: body}))
-    assert [task.id for task in (await client.list_tasks_page(7, 3)).records] == ["1", "2"]
+    assert [task.id for task in (await client.tasks.page(3, queue_id=7)).records] == ["1", "2"]
     assert script.asked("GET", TASKS)[0].query == {"page": "3", "per_page": "100"}
 
 

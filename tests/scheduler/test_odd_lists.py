@@ -57,9 +57,9 @@ async def test_a_404_behind_a_short_page_is_believed_at_once(client: SchedulerCl
     script.on("GET", TASKS, reply(full), reply([]))
     await ids(client)
     script.on("GET", TASKS, reply(short), NOT_FOUND)
-    await client.list_tasks_page(7, 1)
+    await client.tasks.page(1, queue_id=7)
     with pytest.raises(SchedulerNotFoundError):
-        await client.list_tasks_page(7, 2)
+        await client.tasks.page(2, queue_id=7)
     assert len(script.asked("GET", TASKS)) == 4
 
 
@@ -83,7 +83,7 @@ async def test_one_broken_record_does_not_spoil_a_page(
     client: SchedulerClient, script: Script, broken: object
 ) -> None:
     script.on("GET", TASKS, reply([{"id": 1}, broken, {"id": 2}]))
-    page = await client.list_tasks_page(7, 1)
+    page = await client.tasks.page(1, queue_id=7)
     assert ([task.id for task in page.records], len(page.broken)) == (["1", "2"], 1)
 
 
@@ -93,20 +93,21 @@ async def test_one_broken_queue_does_not_spoil_the_list(
 ) -> None:
     script.on("GET", QUEUES, reply([broken, {"id": 7, "status": "On"}]))
     (queue,) = await client.list_queues()
-    assert (queue.id, queue.is_on, len(client.broken_queues)) == ("7", True, 1)
+    (page,) = [page async for page in client.queues.pages()]
+    assert (queue.id, queue.is_on, len(page.broken)) == ("7", True, 1)
 
 
 async def test_a_broken_record_is_named_by_its_id_or_its_place(
     client: SchedulerClient, script: Script
 ) -> None:
     script.on("GET", TASKS, reply([{"id": 1}, {"id": "7" * 129}, [], {"id": "a b"}]))
-    assert (await client.list_tasks_page(7, 1)).broken == ("#2", "#3", "#4")
+    assert (await client.tasks.page(1, queue_id=7)).broken == ("#2", "#3", "#4")
 
 
 async def test_a_page_of_broken_records_alone_is_a_fault(client: SchedulerClient, script: Script) -> None:
     script.on("GET", TASKS, reply([{"name": "a"}, 5]))
     with pytest.raises(SchedulerUnreachableError):
-        await client.list_tasks_page(7, 1)
+        await client.tasks.page(1, queue_id=7)
 
 
 @pytest.mark.parametrize("broken", BROKEN)

@@ -4,7 +4,7 @@ from email.utils import format_datetime
 import pytest
 
 from receiver.errors import QuotaExhaustedError
-from receiver.scheduler.quota import Quota
+from receiver.scheduler.exchange import Quota
 from tests.scheduler.parts import NOW, SteppedClock
 
 

@@ -4,9 +4,10 @@ import pytest
 from starlette.responses import RedirectResponse, Response
 
 from receiver.errors import AmbiguousCreateError, SchedulerNotFoundError, SchedulerRefusedError
+from receiver.observability.metrics import Metrics
 from receiver.scheduler.client import SchedulerClient
 from receiver.scheduler.wire import NewQueue
-from tests.scheduler.parts import CREATE, QUEUE, QUEUES, TOKEN, Script, Store, Told, lost, new_task, reply
+from tests.scheduler.parts import CREATE, QUEUE, QUEUES, TOKEN, Script, Store, lost, new_task, outcomes, reply
 
 pytestmark = pytest.mark.anyio
 SLASHED = f"{QUEUE}/"
@@ -59,12 +60,12 @@ async def test_a_path_that_has_moved_is_remembered_for_all_below_it(
     ],
 )
 async def test_a_redirect_to_another_host_is_a_refusal_and_takes_no_token_along(
-    client: SchedulerClient, script: Script, told: Told, where: str
+    client: SchedulerClient, script: Script, metrics: Metrics, where: str
 ) -> None:
     script.on("GET", QUEUE, Response(status_code=302, headers={"Location": where}))
     with pytest.raises(SchedulerRefusedError, match="base_url"):
         await client.get_queue(7)
-    assert told.of("get_queue") == ["redirected"]
+    assert outcomes(metrics, "get_queue") == {"redirected": 1}
 
 
 async def test_a_chain_of_redirects_is_followed_once(client: SchedulerClient, script: Script) -> None:

@@ -12,10 +12,11 @@ from typing import cast
 import pytest
 
 from receiver.errors import AmbiguousCreateError, SchedulerUnreachableError
+from receiver.observability.metrics import Metrics
 from receiver.runtime.clock import WallClock
 from receiver.scheduler.account import SchedulerAccount
 from receiver.scheduler.client import SchedulerClient
-from tests.scheduler.parts import ACCOUNT, Told, new_task
+from tests.scheduler.parts import ACCOUNT, new_task, outcomes
 
 pytestmark = pytest.mark.anyio
 Serve = Callable[[asyncio.StreamWriter], Awaitable[None]]
@@ -56,41 +57,41 @@ async def serving(serve: Serve) -> AsyncIterator[SchedulerAccount]:
         await asyncio.gather(*handlers)
 
 
-def connected(account: SchedulerAccount, told: Told, speed: float = 20) -> SchedulerClient:
-    return SchedulerClient(account, clock=WallClock(speed), rng=random.Random(1), observer=told)
+def connected(account: SchedulerAccount, metrics: Metrics, speed: float = 20) -> SchedulerClient:
+    return SchedulerClient(account, clock=WallClock(speed), rng=random.Random(1), metrics=metrics)
 
 
-async def test_a_packed_answer_is_read(told: Told) -> None:
+async def test_a_packed_answer_is_read(metrics: Metrics) -> None:
     async def serve(writer: asyncio.StreamWriter) -> None:
         writer.write(message({"id": 7, "name": "очередь"}))
 
-    async with serving(serve) as account, connected(replace(account, timeout=60), told, 1) as client:
+    async with serving(serve) as account, connected(replace(account, timeout=60), metrics, 1) as client:
         assert (await client.get_queue(7)).name == "очередь"
-    assert told == [("token", "ok"), ("get_queue", "ok")]
+    assert outcomes(metrics, "token") == outcomes(metrics, "get_queue") == {"ok": 1}
 
 
-async def test_a_server_that_drips_is_timed_out(told: Told) -> None:
+async def test_a_server_that_drips_is_timed_out(metrics: Metrics) -> None:
     async def serve(writer: asyncio.StreamWriter) -> None:
         writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n")
         for _n in range(30):
             writer.write(b" ")
             await asyncio.sleep(0.02)
 
-    async with serving(serve) as account, connected(replace(account, timeout=4), told) as client:
+    async with serving(serve) as account, connected(replace(account, timeout=4), metrics) as client:
         with pytest.raises(SchedulerUnreachableError, match="in time"):
             await client.get_queue(7)
-    assert told.of("get_queue") == ["timeout"] * 4
+    assert outcomes(metrics, "get_queue") == {"timeout": 4}
 
 
 async def test_a_connection_that_breaks_in_a_creation_leaves_doubt_and_one_in_connecting_does_not(
-    told: Told,
+    metrics: Metrics,
 ) -> None:
     async def serve(writer: asyncio.StreamWriter) -> None:
         writer.write(b"HTTP/1.1 200")
 
-    async with serving(serve) as account, connected(replace(account, timeout=60), told) as client:
+    async with serving(serve) as account, connected(replace(account, timeout=60), metrics) as client:
         with pytest.raises(AmbiguousCreateError):
             await client.create_tasks(7, [new_task(1)])
-    async with connected(replace(account, timeout=60), told) as client:
+    async with connected(replace(account, timeout=60), metrics) as client:
         with pytest.raises(SchedulerUnreachableError, match="no connection"):
             await client.create_tasks(7, [new_task(1)])

@@ -42,8 +42,10 @@ POLICY = Policy(
 )
 
 
-def client_of(name: str, clock: Clock, rng: Random, transport: httpx2.AsyncBaseTransport) -> SchedulerClient:
-    """A client of one account at the emulator."""
+def client_of(
+    name: str, clock: Clock, rng: Random, metrics: Metrics, transport: httpx2.AsyncBaseTransport
+) -> SchedulerClient:
+    """Return a client of one account at the emulator."""
     account = SchedulerAccount(
         name=name,
         base_url=API,
@@ -51,7 +53,7 @@ def client_of(name: str, clock: Clock, rng: Random, transport: httpx2.AsyncBaseT
         oauth_client_id=f"app-{name}",
         oauth_client_secret=f"secret-{name}",
     )
-    return SchedulerClient(account, clock=clock, rng=rng, transport=transport)
+    return SchedulerClient(account, clock=clock, rng=rng, metrics=metrics, transport=transport)
 
 
 @dataclass
@@ -87,7 +89,9 @@ class House:
         access = Access(SIGNER, dict.fromkeys(NUMBERS, FixedAccess()))
         wired = Wired(store, outside.clock, access, outside.rng)
         metrics = wired.metrics
-        clients = {name: client_of(name, outside.clock, outside.rng, outside.transport) for name in NUMBERS}
+        clients = {
+            name: client_of(name, outside.clock, outside.rng, metrics, outside.transport) for name in NUMBERS
+        }
         contexts = {
             name: AccountContext(
                 name, client, wired.ledger, store, SIGNER, outside.clock, outside.policy, metrics

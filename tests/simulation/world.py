@@ -22,6 +22,7 @@ from receiver.inbox.tables import INBOX
 from receiver.ledger.rebuild import Difference, verify
 from receiver.ledger.tables import DELIVERY, FACT
 from receiver.maintenance.schema import create_tables
+from receiver.observability.metrics import Metrics
 from receiver.outcomes import sender
 from receiver.outcomes.tables import MESSAGE, OPEN, OUTCOME
 from receiver.storage.engine import Store
@@ -209,7 +210,8 @@ class _World:
         async with asyncio.TaskGroup() as group:
             for number, name in enumerate(NUMBERS):
                 rng = self._rng(f"{name} creates")
-                integrator = Integrator(name, client_of(name, self.clock, rng, wire), lambda: self.house, rng)
+                client = client_of(name, self.clock, rng, Metrics(), wire)
+                integrator = Integrator(name, client, lambda: self.house, rng)
                 group.create_task(integrator.work(planned[number :: len(NUMBERS)]))
 
     async def _crash(self, outside: Outside) -> None:
