@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from dashboards.limits import Objective
-from receiver.observability.metric_definitions import CATALOGUE, PREFIX
+from receiver.observability.metric_definitions import METRICS, PREFIX
 
 ANYWHERE = ("job", "instance")
 """Labels that a scrape gives to every time series."""
@@ -27,7 +27,7 @@ FOREIGN: Mapping[str, tuple[str, ...]] = {
 """Time series of a scrape of ours that the catalogue does not declare → their labels."""
 
 LABELS: Mapping[str, tuple[str, ...]] = {
-    **{sample: each.labels for each in CATALOGUE.values() for sample in each.samples},
+    **{sample: each.labels for each in METRICS.values() for sample in each.samples},
     **FOREIGN,
 }
 
@@ -92,7 +92,7 @@ def highest(name: str, *by: str, **only: str) -> str:
 
 def in_tables(name: str, *by: str, **only: str) -> str:
     """Of a gauge that counts what the tables hold: receivers that share a store all say the same."""
-    return _by("sum", by, highest(name, "job", *CATALOGUE[name].labels, **only))
+    return _by("sum", by, highest(name, "job", *METRICS[name].labels, **only))
 
 
 def quantile(share: float, name: str, *by: str, **only: str) -> str:

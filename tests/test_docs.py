@@ -12,12 +12,12 @@ from receiver.domain.transitions import TABLE
 from receiver.inbox.batch import VERSION, RawHook
 from receiver.intake import answer
 from receiver.observability.metric_definitions import (
-    CATALOGUE,
     CLOSING_REASONS,
     INTAKE_OUTCOMES,
+    METRICS,
     READ_OUTCOMES,
     SET_ASIDE_KINDS,
-    Declared,
+    MetricDefinition,
 )
 from receiver.settings.models import AccountSettings, HookKeySettings
 from receiver.settings.settings import Settings
@@ -46,10 +46,10 @@ def test_every_setting_has_a_row(name: str) -> None:
     assert f"| `{name}` |" in README
 
 
-@pytest.mark.parametrize("metric", CATALOGUE.values(), ids=list(CATALOGUE))
-def test_every_metric_has_a_row(metric: Declared) -> None:
+@pytest.mark.parametrize("metric", METRICS.values(), ids=list(METRICS))
+def test_every_metric_has_a_row(metric: MetricDefinition) -> None:
     by = f" by {', '.join(metric.labels)}" if metric.labels else ""
-    assert f"| `{metric.exposed}`{by} | {metric.about} |\n" in README
+    assert f"| `{metric.exposed}`{by} | {metric.help} |\n" in README
 
 
 @pytest.mark.parametrize("name", commands())

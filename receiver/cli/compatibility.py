@@ -13,7 +13,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from receiver.cli.checks import Check
 from receiver.cli.scraping import fits_prometheus
-from receiver.observability.metric_definitions import CATALOGUE, PREFIX
+from receiver.observability.metric_definitions import METRICS, PREFIX
 
 _TIMEOUT_S = 10.0
 _NAME = re.compile(rf"(?<![\w:]){PREFIX}\w+(?![\w:])")
@@ -22,7 +22,7 @@ _NAME = re.compile(rf"(?<![\w:]){PREFIX}\w+(?![\w:])")
 _TITLE = re.compile(r"^\s*(?:- )?(?:name|record|alert): .*$", re.MULTILINE)
 """A line of rules that is no part of an expression."""
 
-_SAMPLES = {sample for declared in CATALOGUE.values() for sample in declared.samples}
+_SAMPLES = {sample for declared in METRICS.values() for sample in declared.samples}
 
 
 def fits_scrape(url: str) -> Iterator[Check]:
@@ -51,7 +51,7 @@ def fits_scrape(url: str) -> Iterator[Check]:
         return
     yield _same_version(subject, families.values())
     there = {name.removesuffix("_total").removesuffix("_info") for name in families}
-    missing = [each.exposed for each in CATALOGUE.values() if f"{PREFIX}{each.name}" not in there]
+    missing = [each.exposed for each in METRICS.values() if f"{PREFIX}{each.name}" not in there]
     if missing:
         yield Check(subject, "failed", f"lacks {', '.join(missing)}")
 

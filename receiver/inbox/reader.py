@@ -18,12 +18,12 @@ from receiver.errors import StoreUnavailableError
 from receiver.inbox import set_aside
 from receiver.inbox.inbox import Batch, Inbox
 from receiver.inbox.reading import Reading, Unread, read_batches, unread
-from receiver.inbox.tracing import Fate, hook_span
 from receiver.ledger.append import Arrival, Delivery, add_arrivals, known_deliveries
 from receiver.ledger.backlog import Background, Backlog
 from receiver.ledger.postponed import TOGETHER, Postponed
 from receiver.ledger.problems import where_from
 from receiver.ledger.throttle import BatchSize
+from receiver.observability.spans import SpanResult, hook_span
 from receiver.observability.trace_ids import trace_id
 from receiver.storage.engine import translated
 
@@ -181,16 +181,16 @@ class InboxReader:
         self._trace(arrivals)
 
     def _trace(self, arrivals: Sequence[Arrival]) -> None:
-        """A span from a hook's arrival until it is in the ledger, for those that are about a task."""
+        """Add a span for each hook of a known task, from its arrival until now."""
         traces = self._metrics.traces
         if traces is None:
             return
         now = self._clock.now()
         for delivery, fact, _ in arrivals:
-            if fact is not None and traces.keeps(fact):
-                # No hook that was answered otherwise gets into the inbox.
-                fate = Fate("unreadable" if delivery.problem else "read", HTTPStatus.OK)
-                traces.add(hook_span(fact, delivery, now, fate))
+            if fact is not None and traces.includes(fact):
+                # Only hooks that were answered with 200 get into the inbox.
+                result = SpanResult("unreadable" if delivery.problem else "read", HTTPStatus.OK)
+                traces.add(hook_span(fact, delivery, now, result))
 
 
 @dataclass(slots=True)

@@ -11,7 +11,6 @@ from receiver.domain.hooks import HookPath, Part, parse_hook_path, without_paste
 from receiver.errors import StoreUnavailableError
 from receiver.inbox.batch import RawHook
 from receiver.inbox.refused import Refused
-from receiver.inbox.tracing import Fate, hook_span
 from receiver.intake.answer import (
     HEALTHY,
     INTERNAL_ERROR,
@@ -22,6 +21,7 @@ from receiver.intake.answer import (
     Answer,
 )
 from receiver.intake.intake import Intake
+from receiver.observability.spans import SpanResult, hook_span
 
 _log = structlog.get_logger("receiver.intake")
 
@@ -183,9 +183,9 @@ class HookRequest:
             _log.error("hook not recorded", request_id=self.id, exc_info=problem)
             answer = INTERNAL_ERROR
         traces, hook = self._intake.metrics.traces, self._subject()
-        if traces and hook and traces.keeps(hook):
-            fate = Fate("unavailable", answer.status, type(problem).__name__)
-            traces.add(hook_span(hook, hook, self._intake.clock.now(), fate))
+        if traces and hook and traces.includes(hook):
+            result = SpanResult("unavailable", answer.status, type(problem).__name__)
+            traces.add(hook_span(hook, hook, self._intake.clock.now(), result))
         return answer
 
     def _authenticate(self) -> Answer | None:

@@ -7,9 +7,9 @@ import structlog
 
 from receiver.domain.timeline import Timeline
 from receiver.ledger.folding import Change
-from receiver.ledger.tracing import task_span
 from receiver.observability.logs import Seldom
 from receiver.observability.metrics import Metrics
+from receiver.observability.spans import task_span
 from receiver.tasks.task_sql import Known
 
 _log = structlog.get_logger("receiver.ledger")

@@ -1,4 +1,4 @@
-"""A histogram for the hot path: prometheus_client's own locks and checks cost more than what they count."""
+"""A histogram for the hot path, without the locks and checks of prometheus_client."""
 
 from bisect import bisect_left
 from collections.abc import Iterator, Sequence
@@ -8,35 +8,36 @@ from prometheus_client.core import HistogramMetricFamily, Metric
 from prometheus_client.registry import Collector
 from prometheus_client.samples import Exemplar
 
-from receiver.observability.trace_ids import About, is_sampled, trace_id
+from receiver.observability.trace_ids import TaskIdentity, is_sampled, trace_id
 
-Latest = tuple[float, About, float]
-"""A value, the task it was observed of, and when: epoch seconds."""
+Observation = tuple[float, TaskIdentity, float]
+"""A value, its task, and its time in epoch seconds."""
 
 
 class Series:
-    """The observations under one set of labels. `bounds`: the upper ends of the buckets, ascending."""
+    """The observations under one label value. `bounds`: upper ends of the buckets, ascending."""
 
     __slots__ = ("_bounds", "_counts", "_latest", "_sum")
 
     def __init__(self, bounds: Sequence[float]) -> None:
         self._bounds = bounds
         self._counts = [0] * (len(bounds) + 1)
-        self._latest: list[Latest | None] = [None] * (len(bounds) + 1)
+        self._latest: list[Observation | None] = [None] * (len(bounds) + 1)
         self._sum = 0.0
 
-    def observe(self, value: float, about: About | None = None, at: float = 0.0) -> None:
-        """Count it. `about`: the task, `at`: when, for the exemplar of its bucket. Only ever in one thread,
-        that of the event loop: hence without a lock.
+    def observe(self, value: float, task: TaskIdentity | None = None, at: float = 0.0) -> None:
+        """Count a value. `task`, `at` (epoch seconds): for the exemplar of its bucket.
+
+        Call it in the event loop's thread only: there is no lock.
         """
         bucket = bisect_left(self._bounds, value)
         self._counts[bucket] += 1
         self._sum += value
-        if about is not None:
-            self._latest[bucket] = (value, about, at)
+        if task is not None:
+            self._latest[bucket] = (value, task, at)
 
     def add_to(self, family: HistogramMetricFamily, labels: Sequence[str], share: float) -> None:
-        """What was observed, as a scrape shows it. `share`: of the traces, those that exemplars may name."""
+        """Add the buckets to a scrape. `share`: the sampled part of the traces, which exemplars may name."""
         names = [*(f"{float(bound)}" for bound in self._bounds), "+Inf"]
         exemplars = [latest and _exemplar(latest, share) for latest in self._latest]
         buckets = [
@@ -46,10 +47,8 @@ class Series:
         family.add_metric(labels, buckets, self._sum)
 
 
-class Tally(Collector):
-    """A histogram, with a series for each value of its one label or, if it has none, a single one. `share`:
-    of the traces, those that are kept somewhere: exemplars name no others.
-    """
+class FastHistogram(Collector):
+    """A histogram with one label or none. `share`: sampled part of the traces; exemplars name no others."""
 
     def __init__(
         self, name: str, text: str, bounds: Sequence[float], label: str = "", share: float = 1.0
@@ -59,7 +58,7 @@ class Tally(Collector):
         self._series: dict[str, Series] = {}
 
     def series(self, value: str = "") -> Series:
-        """The series of this value of the label."""
+        """Return the series of a label value."""
         return self._series.setdefault(value, Series(self._bounds))
 
     def describe(self) -> Iterator[Metric]:
@@ -67,13 +66,13 @@ class Tally(Collector):
 
     def collect(self) -> Iterator[Metric]:
         family = HistogramMetricFamily(self._name, self._text, labels=self._labels)
-        # A scrape runs in a thread of its own, while a new series may be added.
+        # A scrape runs in another thread; a series may be added meanwhile.
         for value, series in list(self._series.items()):
             series.add_to(family, [value] * len(self._labels), self._share)
         yield family
 
 
-def _exemplar(latest: Latest, share: float) -> Exemplar | None:
-    value, about, at = latest
-    trace = trace_id(about)
+def _exemplar(latest: Observation, share: float) -> Exemplar | None:
+    value, task, at = latest
+    trace = trace_id(task)
     return Exemplar({"trace_id": trace}, value, at) if is_sampled(trace, share) else None

@@ -1,10 +1,11 @@
-"""Every metric of the receiver, declared here and nowhere else: metrics.py keeps them, dashboards, rules and
-`receiver check` are held against this list. Labels are bounded: no task id, number or URL is ever one, and
-queues beyond the first 50 are `other`.
+"""Definitions of all metrics. Dashboards, alert rules, the manual and `receiver check` follow this list.
+
+Labels are bounded: task ids, numbers and URLs are never labels, and queues after the first 50 are `other`.
 """
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from itertools import product
 from typing import Literal
 
@@ -24,11 +25,11 @@ RETENTION_KINDS = (
     *("delivery", "set_aside", "task", "fact", "finding", "link"),
     *("outcome", "message", "posting"),
 )
-"""What is deleted when it is too old; `set_aside`: deliveries that name no task."""
+"""Kinds of rows that retention deletes; `set_aside`: deliveries that name no task."""
 
 PIPELINE_STAGES = ("durable", "reconciled", "delivered")
 WAITS = ("read", "fold", "find", "progress", "confirm", "call", "settle")
-"""What hooks (`read`) and tasks wait for; `fold`: there are facts that their timelines do not hold yet."""
+"""Stages that hooks (`read`) and tasks wait for; `fold`: new facts are not in the timeline yet."""
 
 FINISH_RESULTS = ("success", "failed", "unknown")
 DELIVERY_OUTCOMES = ("delivered", "failed", "dead", "dropped")
@@ -41,257 +42,222 @@ _LAG_SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1, 5, 15, 60, 300, 900, 360
 
 
 @dataclass(frozen=True, slots=True)
-class Declared:
-    """A metric. `name`: without the prefix, and of a counter without `_total`; `bounds`: upper ends of the
-    buckets of a histogram; `known`: for each label its values, where all of them are known: these label sets
-    begin at 0.
+class MetricDefinition:
+    """A metric. `name`: without the prefix and without a counter's `_total`; `bounds`: upper ends of a
+    histogram's buckets; `known`: the values of each label, if all are known; these label sets begin at 0.
     """
 
-    name: str
     kind: Kind
-    about: str
+    name: str
+    help: str
     labels: tuple[str, ...] = ()
     bounds: tuple[float, ...] = ()
     known: tuple[tuple[str, ...], ...] = ()
 
     @property
     def exposed(self) -> str:
-        """Its name as a scrape has it."""
+        """Return the name in a scrape."""
         suffix = {"counter": "_total", "info": "_info"}.get(self.kind, "")
         return f"{PREFIX}{self.name}{suffix}"
 
     @property
     def samples(self) -> tuple[str, ...]:
-        """The names of its time series."""
+        """Return the names of its time series."""
         if self.kind == "histogram":
             return tuple(f"{self.exposed}_{part}" for part in ("bucket", "sum", "count"))
         return (self.exposed,)
 
     def label_sets(self) -> Iterator[tuple[str, ...]]:
-        """Those that are known from the beginning."""
+        """Return the known label sets."""
         return product(*self.known) if self.known else iter(())
 
 
-def _intake() -> Iterator[Declared]:
-    yield Declared(
+_counter = partial(MetricDefinition, "counter")
+_gauge = partial(MetricDefinition, "gauge")
+_histogram = partial(MetricDefinition, "histogram")
+
+_INTAKE = (
+    _counter(
         "intake_requests",
-        "counter",
-        "Requests on the hook listener: `recorded`: on disk; `refused`: not authentic, or ended early; "
-        "`malformed`: not valid HTTP; `unavailable`: could not be stored.",
+        "Requests on the hook listener by outcome. `recorded`: on disk; `refused`: not authentic, or "
+        "incomplete; `malformed`: not valid HTTP; `unavailable`: the store did not accept it.",
         ("event", "outcome"),
         known=((*EVENTS, "unknown"), INTAKE_OUTCOMES),
-    )
-    about = "Refused and malformed requests, by what of them did not fit; see `receiver capture --refused`."
-    yield Declared("intake_refused", "counter", about, ("part",), known=(PARTS,))
-    yield Declared(
+    ),
+    _counter(
+        "intake_refused",
+        "Refused and malformed requests by the invalid part. See `receiver capture --refused`.",
+        ("part",),
+        known=(PARTS,),
+    ),
+    _histogram(
         "intake_request_duration_seconds",
-        "histogram",
-        "From the first byte of a request to its answer, requests that are not refused.",
+        "Time from the first byte of a request to its answer. Refused requests do not count.",
         bounds=_SECONDS,
-    )
-    yield Declared("intake_in_flight_requests", "gauge", "Hook requests being served now.")
-    yield Declared("intake_connections", "gauge", "Open connections to the hook listener.")
-    yield Declared(
+    ),
+    _gauge("intake_in_flight_requests", "Hook requests in progress."),
+    _gauge("intake_connections", "Open connections to the hook listener."),
+    _counter(
         "intake_connections_closed",
-        "counter",
-        "Connections that the hook listener closed by itself. `limit`: to make room for a new one; "
-        "`head_timeout`, `body_timeout`: a request came too slowly; `idle_timeout`: nothing came; "
-        "`unread_timeout`: answers were not read.",
+        "Connections that the hook listener closed by reason. `limit`: to make room for a new connection; "
+        "`head_timeout`, `body_timeout`: the request was too slow; `idle_timeout`: no request; "
+        "`unread_timeout`: the client did not read its answers.",
         ("reason",),
         known=(CLOSING_REASONS,),
-    )
-    yield Declared(
-        "intake_batch_size",
-        "histogram",
-        "Hooks committed together.",
-        bounds=(1, 2, 5, 10, 20, 50, 100, 200, 500),
-    )
-    yield Declared(
+    ),
+    _histogram("intake_batch_size", "Hooks per commit.", bounds=(1, 2, 5, 10, 20, 50, 100, 200, 500)),
+    _histogram(
         "intake_wait_seconds",
-        "histogram",
-        "How long the first of a batch waited for its commit to begin.",
+        "Time from the first hook of a batch to the start of its commit.",
         bounds=_SECONDS,
-    )
-    yield Declared("intake_commit_seconds", "histogram", "Duration of commits.", bounds=_SECONDS)
-    yield Declared(
-        "intake_payload_bytes",
-        "histogram",
-        "Size of hook bodies.",
-        bounds=(0, 256, 512, 1024, 4096, 16384, 65536, 262144),
-    )
+    ),
+    _histogram("intake_commit_seconds", "Duration of commits.", bounds=_SECONDS),
+    _histogram(
+        "intake_payload_bytes", "Size of hook bodies.", bounds=(0, 256, 512, 1024, 4096, 16384, 65536, 262144)
+    ),
+)
 
-
-def _pipeline() -> Iterator[Declared]:
-    yield Declared(
+_PIPELINE = (
+    _histogram(
         "pipeline_lag_seconds",
-        "histogram",
-        "From a hook's arrival until it is durable; from a task's end until the API has confirmed it; "
-        "from the fact that made a message until it is delivered.",
+        "Latency by stage. `durable`: from a hook's arrival to its commit; `reconciled`: from a task's end "
+        "to its confirmation by the API; `delivered`: from the fact behind a message to its delivery.",
         ("stage",),
         _LAG_SECONDS,
         (PIPELINE_STAGES,),
-    )
-    yield Declared(
+    ),
+    _counter(
         "hooks_read",
-        "counter",
-        "Hooks taken out of the inbox: `read`; `unreadable`: the task is known, the content could not be "
-        "read; `set_aside`: names no task, or could not be read because of a fault of ours; `doubled`: "
-        "was in the ledger already.",
+        "Hooks read from the inbox by outcome. `read`: recorded as a fact; `unreadable`: known task, "
+        "unreadable content; `set_aside`: names no task, or failed by an internal error; `doubled`: "
+        "already in the ledger.",
         ("event", "outcome"),
         known=((*EVENTS, "unknown"), READ_OUTCOMES),
-    )
-    yield Declared("inbox_bytes", "gauge", "Bytes of hooks in the inbox, which are not read yet.")
-    yield Declared(
+    ),
+    _gauge("inbox_bytes", "Bytes of unread hooks in the inbox."),
+    _gauge(
         "set_aside",
-        "gauge",
-        "Hooks that could not be read and tasks that could not be folded because of a fault of ours; they "
-        "are tried again automatically.",
+        "Hooks that could not be read and tasks that could not be folded. They are retried automatically.",
         ("kind",),
         known=(SET_ASIDE_KINDS,),
-    )
-    yield Declared(
+    ),
+    _gauge(
         "pipeline_backlog",
-        "gauge",
-        "Hooks that wait to be read, and tasks that wait, by what they wait for.",
+        "Waiting hooks (`read`) and tasks by the stage that they wait for.",
         ("stage",),
         known=(WAITS,),
-    )
-    yield Declared(
+    ),
+    _gauge(
         "pipeline_oldest_pending_age_seconds",
-        "gauge",
-        "How long the longest wait is overdue; of `read` and `fold` its age.",
+        "Longest overdue time by stage; for `read` and `fold` the longest waiting time.",
         ("stage",),
         known=(WAITS,),
-    )
-    yield Declared("fold_failures", "counter", "Failed attempts to fold a task; the task is set aside.")
-    yield Declared(
-        "anomalies", "counter", "Facts that did not fit, by kind.", ("kind",), known=(ANOMALY_KINDS,)
-    )
-    yield Declared("findings", "gauge", "Findings that stand, by category and kind.", ("category", "kind"))
+    ),
+    _counter("fold_failures", "Failed attempts to fold a task, which is then set aside."),
+    _counter(
+        "anomalies", "Facts that contradict a task's timeline by kind.", ("kind",), known=(ANOMALY_KINDS,)
+    ),
+    _gauge("findings", "Current findings by category and kind.", ("category", "kind")),
+)
 
-
-def _lifecycle() -> Iterator[Declared]:
-    yield Declared("tasks", "gauge", "Tasks by queue and state.", ("queue", "state"))
-    yield Declared(
-        "tasks_opened", "counter", "Tasks that have begun, by their first hook or by the API.", ("queue",)
-    )
-    yield Declared(
-        "tasks_finished", "counter", "Tasks whose end the API has confirmed.", ("queue", "finish_result")
-    )
-    yield Declared(
+_LIFECYCLE = (
+    _gauge("tasks", "Tasks by queue and state.", ("queue", "state")),
+    _counter("tasks_opened", "Tasks that have begun, by a first hook or by the API.", ("queue",)),
+    _counter("tasks_finished", "Tasks whose end the API has confirmed.", ("queue", "finish_result")),
+    _histogram(
         "task_attempts",
-        "histogram",
         "Attempts per finished task.",
         ("finish_result",),
         (1, 2, 3, 4, 5, 7, 10, 20, 50),
         (FINISH_RESULTS,),
-    )
-    yield Declared(
+    ),
+    _histogram(
         "task_time_to_connect_seconds",
-        "histogram",
-        "From a task's planned start to its first bridge, settled tasks.",
+        "Time from the planned start of a settled task to its first connection.",
         ("queue",),
         _CONNECT_SECONDS,
-    )
+    ),
+)
 
-
-def _reconcile() -> Iterator[Declared]:
-    yield Declared(
+_RECONCILE = (
+    _counter(
         "reconcile_sweeps",
-        "counter",
-        "Queues read through, by outcome; `partial`: but for records that could not be read.",
+        "Sweeps of queues by outcome. `partial`: some records could not be read.",
         ("outcome",),
         known=(("complete", "partial", "failed"),),
-    )
-    about = "Records of the scheduler's lists that could not be read and were passed over."
-    yield Declared("scheduler_broken_records", "counter", about, ("kind",), known=(("task", "queue"),))
-    yield Declared(
-        "drift",
-        "counter",
-        "Disagreements between hooks and API in settled tasks.",
+    ),
+    _counter(
+        "scheduler_broken_records",
+        "Unreadable records in the scheduler's lists, which were skipped.",
         ("kind",),
-        known=(DRIFT_KINDS,),
-    )
-    yield Declared(
-        "lost_hooks", "counter", "Hooks that had to come and did not.", ("event",), known=(EVENTS,)
-    )
-    about = "Hooks that had to come, settled tasks; none that is suspected to be lost."
-    yield Declared("expected_hooks", "counter", about, ("event",), known=(EVENTS,))
-    yield Declared("reconcile_oldest_due_age_seconds", "gauge", "Age of the longest wait for the API.")
-    yield Declared(
+        known=(("task", "queue"),),
+    ),
+    _counter(
+        "drift", "Disagreements between hooks and API in settled tasks.", ("kind",), known=(DRIFT_KINDS,)
+    ),
+    _counter("lost_hooks", "Expected hooks that did not arrive.", ("event",), known=(EVENTS,)),
+    _counter(
+        "expected_hooks",
+        "Expected hooks of settled tasks, without those that are only suspected to be lost.",
+        ("event",),
+        known=(EVENTS,),
+    ),
+    _gauge("reconcile_oldest_due_age_seconds", "Longest overdue time of a question to the API."),
+    _gauge(
         "reconcile_last_success_timestamp_seconds",
-        "gauge",
-        "When a pass of reconciliation last ended without failure.",
+        "Time of the last pass of reconciliation without failure.",
         ("account",),
-    )
-    yield Declared(
-        "scheduler_api_requests",
-        "counter",
-        "Requests to the scheduler's API.",
-        ("operation", "outcome"),
-    )
-    yield Declared(
+    ),
+    _counter("scheduler_api_requests", "Requests to the scheduler's API.", ("operation", "outcome")),
+    _histogram(
         "scheduler_api_request_duration_seconds",
-        "histogram",
-        "Duration of API requests.",
+        "Duration of requests to the scheduler's API.",
         ("operation",),
         _SECONDS,
-    )
-    yield Declared("scheduler_api_quota_remaining", "gauge", "Calls left in this hour.", ("account",))
-    yield Declared(
+    ),
+    _gauge("scheduler_api_quota_remaining", "Remaining API requests of this hour.", ("account",)),
+    _gauge(
         "scheduler_clock_offset_seconds",
-        "gauge",
-        "How far the scheduler's clock is ahead of ours, by the Date of its answers.",
+        "Seconds that the scheduler's clock is ahead of ours, by the Date of its answers.",
         ("account",),
-    )
+    ),
+)
 
-
-def _deliver() -> Iterator[Declared]:
-    by = ("subscription",)
-    yield Declared(
+_DELIVERY = (
+    _counter(
         "delivery_attempts",
-        "counter",
-        "Attempts to deliver a message, by what came of them; `dropped`: none was made.",
-        (*by, "outcome"),
-    )
-    yield Declared(
-        "delivery_duration_seconds", "histogram", "Duration of attempts to deliver.", by, _DELIVERY_SECONDS
-    )
-    yield Declared(
+        "Attempts to deliver a message by outcome. `dropped`: the message was not sent.",
+        ("subscription", "outcome"),
+    ),
+    _histogram(
+        "delivery_duration_seconds", "Duration of attempts to deliver.", ("subscription",), _DELIVERY_SECONDS
+    ),
+    _histogram(
         "delivery_end_to_end_seconds",
-        "histogram",
-        "From the fact that made a message to its delivery.",
-        by,
+        "Time from the fact behind a message to its delivery.",
+        ("subscription",),
         _END_TO_END_SECONDS,
-    )
-    yield Declared("delivery_pending", "gauge", "Messages to be delivered.", by)
-    yield Declared("delivery_oldest_pending_age_seconds", "gauge", "Age of the oldest of them.", by)
-    yield Declared("delivery_dead_letters", "gauge", "Dead letters.", by)
-    yield Declared("subscription_state", "gauge", "1 for the state it is in.", (*by, "state"))
+    ),
+    _gauge("delivery_pending", "Undelivered messages.", ("subscription",)),
+    _gauge(
+        "delivery_oldest_pending_age_seconds", "Age of the oldest undelivered message.", ("subscription",)
+    ),
+    _gauge("delivery_dead_letters", "Dead letters.", ("subscription",)),
+    _gauge("subscription_state", "1 for the current state, 0 for others.", ("subscription", "state")),
+)
 
+_PROCESS = (
+    MetricDefinition("info", "build", "Version of the receiver.", ("version", "python")),
+    _gauge("store_log_bytes", "Size of SQLite's write-ahead log; 0 on PostgreSQL."),
+    _counter("worker_restarts", "Restarts of workers after a failure.", ("worker",)),
+    _gauge("lease_held", "1 if this receiver holds the lease, else 0.", ("lease",)),
+    _gauge("snapshot_last_success_timestamp_seconds", "Time of the last count of the tables."),
+    _counter("snapshot_failures", "Failed counts of the tables."),
+    _counter("retention_deleted", "Rows deleted by retention.", ("kind",), known=(RETENTION_KINDS,)),
+    _gauge("event_loop_lag_seconds", "Longest delay of the event loop in the last 15 seconds."),
+)
 
-def _itself() -> Iterator[Declared]:
-    yield Declared("build", "info", "Version of the receiver.", ("version", "python"))
-    yield Declared("store_log_bytes", "gauge", "Size of SQLite's write-ahead log; 0 on PostgreSQL.")
-    yield Declared("worker_restarts", "counter", "Workers started again after a failure.", ("worker",))
-    yield Declared("lease_held", "gauge", "Whether this receiver holds the lease.", ("lease",))
-    yield Declared(
-        "snapshot_last_success_timestamp_seconds", "gauge", "When what the tables hold was last counted."
-    )
-    yield Declared("snapshot_failures", "counter", "Refreshes of the scraped snapshot that failed.")
-    yield Declared(
-        "retention_deleted", "counter", "Rows deleted as too old.", ("kind",), known=(RETENTION_KINDS,)
-    )
-    yield Declared(
-        "event_loop_lag_seconds",
-        "gauge",
-        "How much later than asked the event loop woke us, the worst of the last 15 seconds.",
-    )
-
-
-CATALOGUE: Mapping[str, Declared] = {
-    each.name: each
-    for area in (_intake, _pipeline, _lifecycle, _reconcile, _deliver, _itself)
-    for each in area()
+METRICS: Mapping[str, MetricDefinition] = {
+    metric.name: metric for metric in (*_INTAKE, *_PIPELINE, *_LIFECYCLE, *_RECONCILE, *_DELIVERY, *_PROCESS)
 }
-"""Name → the metric, in the order of the way through the house."""
+"""Name → metric, in the order of a hook's way."""

@@ -1,4 +1,4 @@
-"""The metrics of one process, as catalogue.py declares them; known label sets begin at 0."""
+"""The metrics of one process, by their definitions; known label sets begin at 0."""
 
 import platform
 from importlib.metadata import version
@@ -16,14 +16,14 @@ from prometheus_client import (
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from receiver.observability.fast_histogram import Tally
+from receiver.observability.fast_histogram import FastHistogram
 from receiver.observability.metric_definitions import (
-    CATALOGUE,
     DELIVERY_OUTCOMES,
     FINISH_RESULTS,
+    METRICS,
     PIPELINE_STAGES,
     PREFIX,
-    Declared,
+    MetricDefinition,
 )
 from receiver.observability.traces import Traces
 
@@ -31,7 +31,7 @@ _QUEUE_LIMIT = 50
 
 
 class Metrics:
-    """One process's metrics in a registry of their own. `traces`: where spans go; None: nowhere."""
+    """The metrics of one process, in a registry of their own. `traces`: None if no spans are exported."""
 
     def __init__(self, traces: Traces | None = None) -> None:
         self.traces = traces
@@ -47,7 +47,7 @@ class Metrics:
         self._itself()
 
     def queue_label(self, queue_id: str | None) -> str:
-        """The queue's id while there are few queues, `other` beyond; `unknown` where there is none."""
+        """Return the queue's id for the first 50 queues, `other` for more; `unknown` for None."""
         if queue_id is None:
             return "unknown"
         if queue_id not in self._queues and len(self._queues) < _QUEUE_LIMIT:
@@ -55,18 +55,18 @@ class Metrics:
         return queue_id if queue_id in self._queues else "other"
 
     def intake_answered(self, event: str, outcome: str) -> None:
-        """Count an answer to a hook; on the hot path, hence without a look-up of labels."""
+        """Count an answer to a hook, without a look-up of labels: this is the hot path."""
         self._answered[event, outcome].inc()
 
     def expect_queue(self, label: str) -> None:
-        """Its counters begin at 0, or the first increase would not be seen."""
+        """Start the queue's counters at 0, so that the first increase is seen."""
         self.tasks_opened.labels(label)
         self.time_to_connect.labels(label)
         for result in FINISH_RESULTS:
             self.tasks_finished.labels(label, result)
 
     def expect_subscription(self, subscription: str) -> None:
-        """Its counters begin at 0, or the first increase would not be seen."""
+        """Start its counters at 0, so that the first increase is seen."""
         self.delivery_duration.labels(subscription)
         self.delivery_end_to_end.series(subscription)
         for outcome in DELIVERY_OUTCOMES:
@@ -74,10 +74,10 @@ class Metrics:
 
     def _intake(self) -> None:
         self.intake_requests = self._counter("intake_requests")
-        known = CATALOGUE["intake_requests"].label_sets()
+        known = METRICS["intake_requests"].label_sets()
         self._answered = {labels: self.intake_requests.labels(*labels) for labels in known}
         self.intake_refused = self._counter("intake_refused")
-        self.intake_duration = self._tally("intake_request_duration_seconds").series()
+        self.intake_duration = self._fast_histogram("intake_request_duration_seconds").series()
         self.hooks_in_flight = 0
         self._gauge("intake_in_flight_requests").set_function(lambda: self.hooks_in_flight)
         self.connections = 0
@@ -87,8 +87,8 @@ class Metrics:
         self.intake_batch_size = self._histogram("intake_batch_size")
         self.intake_wait = self._histogram("intake_wait_seconds")
         self.intake_commit = self._histogram("intake_commit_seconds")
-        self.intake_payload = self._tally("intake_payload_bytes").series()
-        lag = self._tally("pipeline_lag_seconds")
+        self.intake_payload = self._fast_histogram("intake_payload_bytes").series()
+        lag = self._fast_histogram("pipeline_lag_seconds")
         self.durable_lag, self.reconciled_lag, self.delivered_lag = map(lag.series, PIPELINE_STAGES)
         self.fold_failures = self._counter("fold_failures")
 
@@ -114,11 +114,11 @@ class Metrics:
     def _deliver(self) -> None:
         self.delivery_attempts = self._counter("delivery_attempts")
         self.delivery_duration = self._histogram("delivery_duration_seconds")
-        self.delivery_end_to_end = self._tally("delivery_end_to_end_seconds")
+        self.delivery_end_to_end = self._fast_histogram("delivery_end_to_end_seconds")
 
     def _itself(self) -> None:
-        declared = CATALOGUE["build"]
-        build = Info(f"{PREFIX}{declared.name}", declared.about, registry=self.registry)
+        metric = METRICS["build"]
+        build = Info(f"{PREFIX}{metric.name}", metric.help, registry=self.registry)
         build.info({"version": version("receiver"), "python": platform.python_version()})
         self.store_log = self._gauge("store_log_bytes")
         self.worker_restarts = self._counter("worker_restarts")
@@ -128,44 +128,45 @@ class Metrics:
         self.loop_lag = self._gauge("event_loop_lag_seconds")
 
     def _counter(self, name: str) -> Counter:
-        declared = CATALOGUE[name]
-        counter = Counter(f"{PREFIX}{name}", declared.about, declared.labels, registry=self.registry)
-        for labels in declared.label_sets():
+        metric = METRICS[name]
+        counter = Counter(f"{PREFIX}{name}", metric.help, metric.labels, registry=self.registry)
+        for labels in metric.label_sets():
             counter.labels(*labels)
         return counter
 
     def _gauge(self, name: str) -> Gauge:
-        declared = CATALOGUE[name]
-        return Gauge(f"{PREFIX}{name}", declared.about, declared.labels, registry=self.registry)
+        metric = METRICS[name]
+        return Gauge(f"{PREFIX}{name}", metric.help, metric.labels, registry=self.registry)
 
     def _histogram(self, name: str) -> Histogram:
-        declared = CATALOGUE[name]
+        metric = METRICS[name]
         histogram = Histogram(
             f"{PREFIX}{name}",
-            declared.about,
-            declared.labels,
-            buckets=declared.bounds,
+            metric.help,
+            metric.labels,
+            buckets=metric.bounds,
             registry=self.registry,
         )
-        for labels in declared.label_sets():
+        for labels in metric.label_sets():
             histogram.labels(*labels)
         return histogram
 
-    def _tally(self, name: str) -> Tally:
-        declared = CATALOGUE[name]
+    def _fast_histogram(self, name: str) -> FastHistogram:
+        metric = METRICS[name]
         share = self.traces.share if self.traces else 1.0
-        tally = Tally(f"{PREFIX}{name}", declared.about, declared.bounds, "".join(declared.labels), share)
-        self.registry.register(tally)
-        return tally
+        label = "".join(metric.labels)
+        histogram = FastHistogram(f"{PREFIX}{name}", metric.help, metric.bounds, label, share)
+        self.registry.register(histogram)
+        return histogram
 
 
-def family(declared: Declared) -> GaugeMetricFamily:
-    """An empty family of a gauge, for whoever computes all of it at once."""
-    return GaugeMetricFamily(f"{PREFIX}{declared.name}", declared.about, labels=declared.labels)
+def family(metric: MetricDefinition) -> GaugeMetricFamily:
+    """Return an empty family of a gauge."""
+    return GaugeMetricFamily(f"{PREFIX}{metric.name}", metric.help, labels=metric.labels)
 
 
 class SnapshotCollector(Collector):
-    """Yields metrics that somebody else computed: a scrape runs no SQL. `families` is replaced as a whole."""
+    """Yields the last snapshot of the tables, so that a scrape runs no SQL. Replace `families` as a whole."""
 
     def __init__(self) -> None:
         self.families: tuple[Metric, ...] = ()

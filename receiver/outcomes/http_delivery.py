@@ -9,8 +9,9 @@ import httpx2
 import structlog
 
 from receiver.errors import StoreUnavailableError
-from receiver.observability.traces import Traces, working_on
-from receiver.outcomes import claim_sql, tracing
+from receiver.observability.spans import current_task, delivery_header, message_task
+from receiver.observability.traces import Traces
+from receiver.outcomes import claim_sql
 from receiver.outcomes.claim_sql import ClaimedMessage
 from receiver.outcomes.formats import CPU_BOUND, FORMATS
 from receiver.outcomes.guard import ForbiddenAddressError
@@ -52,7 +53,7 @@ class HttpDelivery:
         # The API did not confirm a held message in time, so its result was not checked before.
         if message.state == "held" and not subscription.filter.accepts_result(message.type, message.data):
             return AttemptResult("dropped")
-        with working_on(tracing.task_of(message)):
+        with current_task(message_task(message)):
             try:
                 async with asyncio.timeout(self._clock.real(TIMEOUT_S)):
                     response = await self._exchange(message, subscription, at)
@@ -74,7 +75,8 @@ class HttpDelivery:
             message.replay > 0,
             message.progress,
         )
-        headers = {"traceparent": tracing.header(message, at, self._traces)}
+        is_sampled = self._traces is not None and self._traces.includes(message_task(message))
+        headers = {"traceparent": delivery_header(message, at, is_sampled)}
         exchange, response = FORMATS[subscription.format](event), None
         while True:
             if subscription.format in CPU_BOUND:

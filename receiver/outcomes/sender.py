@@ -14,8 +14,9 @@ import httpx2
 import structlog
 
 from receiver.errors import StoreUnavailableError
+from receiver.observability import spans
 from receiver.observability.metrics import Metrics
-from receiver.outcomes import claim_sql, subscription_sql, tracing
+from receiver.outcomes import claim_sql, subscription_sql
 from receiver.outcomes.claim_sql import ClaimedMessage, ClaimRequest, Settlement, SubscriptionHealth
 from receiver.outcomes.http_delivery import TIMEOUT_S, HttpDelivery
 from receiver.outcomes.lane import Lane
@@ -205,7 +206,9 @@ class Sender:
             return
         metrics.delivery_duration.labels(message.subscription).observe(took_s)
         if metrics.traces:
-            metrics.traces.add(tracing.span(settlement, outcome))
+            response, problem = settlement.result.response, settlement.result.problem
+            result = spans.SpanResult(outcome, response.status if response else None, problem)
+            metrics.traces.add(spans.delivery_span(message, settlement.at, took_s, result))
         if outcome == "delivered":
             ended_at = settlement.at + took_s
             lag_s = max(0.0, ended_at - message.made_at)
@@ -213,7 +216,7 @@ class Sender:
                 metrics.delivered_lag,
                 metrics.delivery_end_to_end.series(message.subscription),
             ):
-                series.observe(lag_s, tracing.task_of(message), ended_at)
+                series.observe(lag_s, spans.message_task(message), ended_at)
 
     async def _settle(self) -> None:
         """Store what became of attempts since the last time."""

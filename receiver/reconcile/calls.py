@@ -17,8 +17,8 @@ from receiver.errors import (
     SchedulerUnreachableError,
 )
 from receiver.observability.logs import Seldom
+from receiver.observability.spans import current_task
 from receiver.observability.trace_ids import TaskName
-from receiver.observability.traces import working_on
 from receiver.reconcile.context import AccountContext, about, is_nameable
 from receiver.reconcile.due_tasks import DueTasks, Horizon
 from receiver.reconcile.facts_from_api import call_missing, call_seen
@@ -120,7 +120,7 @@ class CallReconciler:
             return None, True
         self._context.require_quota()
         try:
-            with working_on(TaskName(self._context.account, *about(row))):
+            with current_task(TaskName(self._context.account, *about(row))):
                 record = await self._context.client.get_call(call)
         except SchedulerNotFoundError:
             return None, self._is_given_up((row.key, key), _CALL_ASKS)

@@ -12,8 +12,8 @@ from sqlalchemy import Row
 
 from receiver.errors import SchedulerError, SchedulerNotFoundError, SchedulerRefusedError
 from receiver.observability.logs import Seldom
+from receiver.observability.spans import current_task
 from receiver.observability.trace_ids import TaskName
-from receiver.observability.traces import working_on
 from receiver.reconcile.absence import Absences
 from receiver.reconcile.context import AccountContext, about, is_nameable
 from receiver.reconcile.due_tasks import DueTasks
@@ -148,7 +148,7 @@ class Inquiry:
         """A 404 makes the task gone if this is where it was; of an id that a hook claimed it says nothing."""
         context, asked_at = self.context, self.context.clock.now()
         try:
-            with working_on(TaskName(context.account, *about(row))):
+            with current_task(TaskName(context.account, *about(row))):
                 record = await context.client.get_task(queue_id, _name(row))
         except SchedulerNotFoundError:
             if row.queue_id != queue_id:

@@ -16,8 +16,7 @@ from receiver.errors import (
     SchedulerUnreachableError,
 )
 from receiver.observability.metrics import Metrics
-from receiver.observability.trace_ids import span_id
-from receiver.observability.traces import Span, Traces, subject
+from receiver.observability.spans import request_span
 from receiver.runtime.clock import Clock
 from receiver.scheduler.account import SchedulerAccount
 from receiver.scheduler.answers import Answer, is_quota, refusal
@@ -33,7 +32,6 @@ _NOT_SENT = (
     httpx2.UnsupportedProtocol,
     httpx2.InvalidURL,
 )
-_EXPECTED_OUTCOMES = ("ok", "not_found")
 _DEFAULT_BLOCK_S = 60.0
 _MAX_WINDOW_S = 3600.0
 """The quota is hourly; a header that says more is wrong and must not stop us for longer."""
@@ -211,8 +209,8 @@ class Exchange:
             ended = max(began, self._clock.now())
             self._metrics.api_requests.labels(request.operation, outcome).inc()
             self._metrics.api_duration.labels(request.operation).observe(ended - began)
-            if self._metrics.traces:
-                _trace(self._metrics.traces, request.operation, outcome, began, ended)
+            if self._metrics.traces and (span := request_span(request.operation, outcome, began, ended)):
+                self._metrics.traces.add(span)
 
     def _learn(self, headers: Mapping[str, str]) -> None:
         self.quota.see(headers)
@@ -252,13 +250,3 @@ class Exchange:
             raise TimedOutError(f"{operation}: no answer in time ({type(error).__name__})") from None
         except httpx2.RequestError as error:
             raise InDoubtError(f"{operation}: no usable answer ({type(error).__name__})") from None
-
-
-def _trace(traces: Traces, operation: str, outcome: str, began: float, ended: float) -> None:
-    """Add a span for the request to the trace of the task that it is about, if any."""
-    if about := subject():
-        attributes = {"callback.operation": operation, "callback.outcome": outcome}
-        problem = None if outcome in _EXPECTED_OUTCOMES else outcome
-        span = span_id(about.account, about.ref, about.task_id, operation, ended)
-        name = f"scheduler {operation}"
-        traces.add(Span(about, span, name, "client", began, ended, attributes, problem))

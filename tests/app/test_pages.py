@@ -15,7 +15,7 @@ from starlette.routing import Route
 
 from receiver import app
 from receiver.http.access_log import RequestLog
-from receiver.observability.metric_definitions import CATALOGUE
+from receiver.observability.metric_definitions import METRICS
 from tests.app.serving import Serving, serving
 
 pytestmark = pytest.mark.anyio
@@ -66,7 +66,7 @@ async def test_a_scrape_has_every_metric_of_the_catalogue(service: Serving) -> N
     await service.until(SNAPSHOT)
     text = (await service.http.get("/metrics")).text
     helped = set(re.findall(r"^# HELP callback_(\S+) ", text, re.MULTILINE))
-    assert {each.exposed for each in CATALOGUE.values()} == {f"callback_{name}" for name in helped}
+    assert {each.exposed for each in METRICS.values()} == {f"callback_{name}" for name in helped}
 
 
 async def test_known_label_sets_begin_at_zero(service: Serving) -> None:

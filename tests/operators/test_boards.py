@@ -15,7 +15,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from dashboards.__main__ import BOARDS, FOLDER, main, stale
 from dashboards.query import ANYWHERE, FOREIGN, VARIABLES
-from receiver.observability.metric_definitions import CATALOGUE
+from receiver.observability.metric_definitions import METRICS
 from receiver.observability.metrics import Metrics
 from tests.operators.panels import FILES, expressions, panels, read
 
@@ -186,9 +186,9 @@ def test_whoever_counts_ends_says_how_cohorts_differ() -> None:
 def test_every_metric_is_shown_and_none_is_foreign() -> None:
     asked = {name for each in expressions() for name in re.findall(r"\b(\w+)\{", each.raw)}
     asked -= {name for name in asked if name.startswith("ratio_rate")}
-    shown = {each.name for each in CATALOGUE.values() if asked & set(each.samples)}
-    assert set(CATALOGUE) - shown == set()
-    declared = {sample for each in CATALOGUE.values() for sample in each.samples}
+    shown = {each.name for each in METRICS.values() if asked & set(each.samples)}
+    assert set(METRICS) - shown == set()
+    declared = {sample for each in METRICS.values() for sample in each.samples}
     assert asked - declared - {"ALERTS", "reconcile"} == set(FOREIGN)
 
 
@@ -204,7 +204,7 @@ def test_foreign_metrics_are_scraped_with_these_labels() -> None:
 
 
 def test_values_of_variables_are_looked_up_where_they_are() -> None:
-    labels = {sample: each.labels for each in CATALOGUE.values() for sample in each.samples}
+    labels = {sample: each.labels for each in METRICS.values() for sample in each.samples}
     seen = set()
     for file in FILES:
         for variable in read(file)["templating"]["list"]:

@@ -11,7 +11,7 @@ import yaml
 from promql_parser import AggregateExpr, Call, Expr, MatrixSelector, ParenExpr, VectorSelector
 
 from dashboards.query import ANYWHERE, LABELS, VARIABLES
-from receiver.observability.metric_definitions import CATALOGUE
+from receiver.observability.metric_definitions import METRICS
 from receiver.observability.metrics import Metrics
 from tests.operators.debian import Tools
 from tests.operators.panels import FILES, Expression, expressions
@@ -19,7 +19,7 @@ from tests.operators.panels import FILES, Expression, expressions
 COUNTED = ("_total", "_bucket", "_count", "_sum")
 GROWING = {"rate", "increase"}
 
-OF_TABLES = {each.exposed for each in CATALOGUE.values() if each.kind == "gauge"} - {
+OF_TABLES = {each.exposed for each in METRICS.values() if each.kind == "gauge"} - {
     family.name for family in Metrics().registry.collect()
 }
 """Gauges that no process has of its own."""

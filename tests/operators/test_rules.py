@@ -9,14 +9,14 @@ from prometheus_client import generate_latest
 
 from receiver.maintenance.schema import create_tables
 from receiver.maintenance.table_gauges import SnapshotWorker
-from receiver.observability.metric_definitions import CATALOGUE, Declared
+from receiver.observability.metric_definitions import METRICS, MetricDefinition
 from receiver.observability.metrics import Metrics
 from receiver.runtime.clock import WallClock
 from receiver.storage.engine import Store
 from tests.operators.debian import Tools
 from tests.operators.rulebook import BOARDS, CASES, CONFIG, RULE_FILES, Asked, asked, grouped, read, rules
 
-SAMPLES = {name: declared for declared in CATALOGUE.values() for name in declared.samples}
+SAMPLES = {name: declared for declared in METRICS.values() for name in declared.samples}
 TARGET = {"job", "instance"}
 RECORDED = {rule["record"] for rule in rules("record")}
 NOT_OURS = {"up", "process_start_time_seconds"}
@@ -84,7 +84,7 @@ def test_rules_ask_for_nothing_that_is_not_declared(rule: dict[str, Any]) -> Non
             assert each.name in RECORDED | NOT_OURS
 
 
-def _is_declared(asked: Asked, declared: Declared) -> None:
+def _is_declared(asked: Asked, declared: MetricDefinition) -> None:
     known = dict(zip(declared.labels, declared.known, strict=False))
     if asked.name.endswith("_bucket"):
         known["le"] = tuple(f"{float(bound)}" for bound in declared.bounds)

@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from receiver.observability.metric_definitions import CATALOGUE
+from receiver.observability.metric_definitions import METRICS
 from tests.cli.commands import TOP
 from tests.operators.rulebook import CONFIG, rules
 from tests.test_docs import settings
@@ -35,7 +35,7 @@ def test_links_lead_to_entries() -> None:
 
 
 def test_every_metric_is_declared() -> None:
-    declared = {name for each in CATALOGUE.values() for name in (each.exposed, *each.samples)}
+    declared = {name for each in METRICS.values() for name in (each.exposed, *each.samples)}
     assert set(re.findall(r"callback_\w+", RUNBOOK)) <= declared
 
 
