@@ -1,7 +1,8 @@
-"""Outcome events: what a subscriber is told of a task, and when there is something new to tell.
+"""Outcome events: what is published about a task, and when.
 
-A fold says what is so now, whatever came in which order; here it is compared with what has been told already.
-Each event is told once, but for `task.reconciled`, which is told again whenever the proven outcome changes.
+The fold gives the present state of a task, whatever the order of its facts. It is compared with the events
+published before. Each event is published once, except `task.reconciled`, which is published again whenever
+the confirmed outcome changes.
 """
 
 import hashlib
@@ -27,18 +28,18 @@ EventType = Literal[
 EVENT_TYPES: tuple[EventType, ...] = get_args(EventType)
 
 SCHEMA_VERSION = 1
-"""Grows when a field is taken away or comes to mean something else; new fields may come at any time."""
+"""Grows when a field is removed or changes its meaning. New fields may be added at any time."""
 
-_MOST_TEXT = 1_000
-"""Characters of a free text of the vendor's: an event stays below 20 kB."""
+_MAX_TEXT = 1_000
+"""Characters of a free text of the vendor, so that an event stays below 20 kB."""
 
-_WHEN_PROVEN = ("result", "raw_result", "failed_leg", "attempts", "cdr", "final", "talk_s", "gone")
-"""What a proven outcome is about: a change of one of these is told again."""
+_CONFIRMED = ("result", "raw_result", "failed_leg", "attempts", "cdr", "final", "talk_s", "gone")
+"""Fields that `task.reconciled` confirms. A change of one of them is published again."""
 
 
 @shape(frozen=True, slots=True)
-class Told:
-    """An event that was told. `number`: the attempt of `task.attempt_started`, the revision of
+class PublishedEvent:
+    """An event that was published. `number`: attempt of `task.attempt_started`, revision of
     `task.reconciled`, else 0.
     """
 
@@ -49,7 +50,7 @@ class Told:
 
 @shape(frozen=True, slots=True)
 class Outcome:
-    """An event to be told. `at`: epoch seconds of what it is about; `data`: see `describe`."""
+    """An event to be published. `at`: epoch seconds of what happened; `data`: see `describe`."""
 
     id: str
     account: str
@@ -60,81 +61,81 @@ class Outcome:
     data: Mapping[str, Any]
 
 
-def news(timeline: Timeline, told: Iterable[Told]) -> list[Outcome]:
-    """What is so and has not been told, in the order in which it is to be told."""
-    before: dict[str, list[Told]] = {}
-    for each in told:
-        before.setdefault(each.type, []).append(each)
-    if not _is_something_new(timeline, before):
+Published = Mapping[str, Sequence[PublishedEvent]]
+"""Type → the task's published events of that type."""
+
+
+def new_events(timeline: Timeline, published: Iterable[PublishedEvent]) -> list[Outcome]:
+    """Return the events that are not published yet, in order."""
+    before: dict[str, list[PublishedEvent]] = {}
+    for event in published:
+        before.setdefault(event.type, []).append(event)
+    if not _has_news(timeline, before):
         return []
     data = describe(timeline)
-    return [*_of_the_way(timeline, before, data), *_of_the_end(timeline, before, data)]
+    return [*_progress(timeline, before, data), *_end(timeline, before, data)]
 
 
-Before = Mapping[str, Sequence[Told]]
+def _last_attempt(before: Published) -> int:
+    return max((event.number for event in before.get("task.attempt_started", ())), default=0)
 
 
-def _is_something_new(timeline: Timeline, before: Before) -> bool:
-    """Whether to look closer; to describe a task costs more than to look."""
-    last = max((each.number for each in before.get("task.attempt_started", ())), default=0)
-    is_over = bool(before.get("task.finished"))
+def _has_news(timeline: Timeline, before: Published) -> bool:
+    """Return whether there may be a new event. This check is cheaper than `describe`."""
+    is_over, attempts = bool(before.get("task.finished")), timeline.attempts.low
     return (
-        (timeline.attempts.low > last and not is_over and not before.get("task.connected"))
-        or (timeline.attempts.low > 0 and not before.get("task.started"))
+        (attempts > _last_attempt(before) and not is_over and not before.get("task.connected"))
+        or (attempts > 0 and not before.get("task.started"))
         or (timeline.finish_result == "success" and not before.get("task.connected"))
         or (timeline.state == "finished" and not is_over)
         or (timeline.gone and not before.get("task.gone"))
-        or is_proven(timeline)
+        or _is_confirmed(timeline)
     )
 
 
-def _of_the_way(timeline: Timeline, before: Before, data: Mapping[str, Any]) -> Iterator[Outcome]:
-    begun = timeline.attempts.low
-    if begun and not before.get("task.started"):
+def _progress(timeline: Timeline, before: Published, data: Mapping[str, Any]) -> Iterator[Outcome]:
+    attempts = timeline.attempts.low
+    if attempts and not before.get("task.started"):
         yield _outcome(timeline, "task.started", 0, timeline.last_at, data)
-    # After the end, how many attempts there were is told with the proof.
+    # After the end, the number of attempts is published with `task.reconciled`.
     if not before.get("task.finished") and not before.get("task.connected"):
-        last = max((each.number for each in before.get("task.attempt_started", ())), default=0)
-        for number in range(last + 1, begun + 1):
+        for number in range(_last_attempt(before) + 1, attempts + 1):
             detail = {**data, "attempts": number, "attempts_exact": True, "attempts_most": number}
-            detail["attempt_started_at"] = _moment(timeline.made[number - 1].started_at)
+            detail["attempt_started_at"] = _iso(timeline.made[number - 1].started_at)
             yield _outcome(timeline, "task.attempt_started", number, timeline.last_at, detail)
     if timeline.finish_result == "success" and not before.get("task.connected"):
         yield _outcome(timeline, "task.connected", 0, timeline.connected_at or timeline.last_at, data)
 
 
-def _of_the_end(timeline: Timeline, before: Before, data: Mapping[str, Any]) -> Iterator[Outcome]:
-    ended = timeline.finished_at or timeline.last_at
+def _end(timeline: Timeline, before: Published, data: Mapping[str, Any]) -> Iterator[Outcome]:
     if timeline.state == "finished" and not before.get("task.finished"):
-        yield _outcome(timeline, "task.finished", 0, ended, data)
+        yield _outcome(timeline, "task.finished", 0, timeline.finished_at or timeline.last_at, data)
     if timeline.gone and not before.get("task.gone"):
         yield _outcome(timeline, "task.gone", 0, timeline.last_at, data)
-    if is_proven(timeline):
-        yield from _of_the_proof(timeline, before, data)
+    if _is_confirmed(timeline):
+        yield from _confirmation(timeline, before, data)
 
 
-def is_proven(timeline: Timeline) -> bool:
-    """Whether the API has said all that it has to say of the task's end, call history included."""
-    over = timeline.state == "finished" and timeline.confidence == "reconciled"
-    return over and (not timeline.wanting or timeline.settled)
+def _is_confirmed(timeline: Timeline) -> bool:
+    """Return whether the API has confirmed the task's end, call history included."""
+    is_over = timeline.state == "finished" and timeline.confidence == "reconciled"
+    return is_over and (not timeline.wanting or timeline.settled)
 
 
-def _of_the_proof(timeline: Timeline, before: Before, data: Mapping[str, Any]) -> Iterator[Outcome]:
-    proofs = before.get("task.reconciled", ())
-    latest = max(proofs, key=lambda each: each.number, default=None)
+def _confirmation(timeline: Timeline, before: Published, data: Mapping[str, Any]) -> Iterator[Outcome]:
+    latest = max(before.get("task.reconciled", ()), key=lambda event: event.number, default=None)
     if latest and not _changes(latest.data, data):
         return
-    reference = latest.data if latest else next((each.data for each in before.get("task.finished", ())), data)
-    changes = _changes(reference, data)
-    number = latest.number + 1 if latest else 0
+    ends = before.get("task.finished")
+    changes = _changes(latest.data if latest else ends[0].data if ends else data, data)
     detail = {**data, "verdict": "corrected" if changes else "confirmed", "changes": changes}
-    yield _outcome(timeline, "task.reconciled", number, timeline.last_at, detail)
+    yield _outcome(timeline, "task.reconciled", latest.number + 1 if latest else 0, timeline.last_at, detail)
 
 
 def _changes(was: Mapping[str, Any], now: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
-    """Name → what was told and what is so, of what a proven outcome is about."""
+    """Return, by field, the published and the present value of confirmed fields that differ."""
     return {
-        name: {"was": was.get(name), "is": now[name]} for name in _WHEN_PROVEN if was.get(name) != now[name]
+        name: {"was": was.get(name), "is": now[name]} for name in _CONFIRMED if was.get(name) != now[name]
     }
 
 
@@ -142,20 +143,13 @@ def _outcome(
     timeline: Timeline, event: EventType, number: int, at: float, data: Mapping[str, Any]
 ) -> Outcome:
     name = orjson.dumps([timeline.account, timeline.key, event, number])
-    return Outcome(
-        # The time comes first, so that ids sort by it and lie side by side in the index.
-        f"evt_{id_time(timeline.last_at)}{hashlib.sha256(name).hexdigest()[:20]}",
-        timeline.account,
-        timeline.key,
-        event,
-        number,
-        at,
-        data,
-    )
+    # Ids begin with the time, so that neighbors in time are neighbors in the index.
+    event_id = f"evt_{id_time(timeline.last_at)}{hashlib.sha256(name).hexdigest()[:20]}"
+    return Outcome(event_id, timeline.account, timeline.key, event, number, at, data)
 
 
 def describe(timeline: Timeline) -> dict[str, Any]:
-    """An outcome as it is published: JSON values, times in ISO 8601 (UTC), durations in seconds."""
+    """Return the content of an event: JSON values, times in ISO 8601 (UTC), durations in seconds."""
     plan, call, verdict = timeline.plan, timeline.last_call, timeline.verdict
     is_over = timeline.state == "finished"
     record = next((leg["record_uuid"] for leg in call.legs if leg.get("record_uuid")), None) if call else None
@@ -179,29 +173,28 @@ def describe(timeline: Timeline) -> dict[str, Any]:
         "b_number": _number(timeline.b_number, timeline.region),
         "extension_id": plan.extension_id if plan else None,
         "cdr": timeline.cdr,
-        "calls": [*(each.call for each in timeline.calls), *timeline.wanting],
+        "calls": [*(call.call for call in timeline.calls), *timeline.wanting],
         "record": record,
         "ring_s": _ring(call),
         "talk_s": call.bridged_duration if call else None,
         "total_s": call.duration if call else None,
         "hangup_cause": call.hangup_cause if call else None,
         "hangup_party": call.hangup_disposition if call else None,
-        "planned_at": _moment(timeline.planned_at),
-        "first_at": _moment(timeline.first_at),
-        "attempt_started_at": _moment(timeline.made[-1].started_at if timeline.made else None),
-        "connected_at": _moment(timeline.connected_at),
-        "finished_at": _moment(timeline.finished_at),
+        "planned_at": _iso(timeline.planned_at),
+        "first_at": _iso(timeline.first_at),
+        "attempt_started_at": _iso(timeline.made[-1].started_at if timeline.made else None),
+        "connected_at": _iso(timeline.connected_at),
+        "finished_at": _iso(timeline.finished_at),
         "confidence": timeline.confidence,
     }
 
 
-def _moment(at: float | None) -> str | None:
-    """As `iso` puts it, where there is one."""
+def _iso(at: float | None) -> str | None:
     return None if at is None else iso(at)
 
 
 def _text(text: str | None) -> str | None:
-    return text[:_MOST_TEXT] if text else text
+    return text[:_MAX_TEXT] if text else text
 
 
 def _number(number: str | None, region: str) -> dict[str, str | None] | None:
@@ -209,7 +202,7 @@ def _number(number: str | None, region: str) -> dict[str, str | None] | None:
 
 
 def _ring(call: CallSaid | None) -> float | None:
-    """Seconds until the two were connected, or until it was given up."""
+    """Return the seconds until both sides were connected, or until the call ended."""
     if call is None or call.duration is None:
         return None
     if call.bridged_at is not None and call.init_at is not None:

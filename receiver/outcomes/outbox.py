@@ -7,7 +7,7 @@ from sqlalchemy import Connection
 
 from receiver.domain.timeline import Timeline
 from receiver.outcomes import outbox_sql
-from receiver.outcomes.events import Outcome, news
+from receiver.outcomes.events import Outcome, new_events
 from receiver.outcomes.outbox_sql import Addressed
 from receiver.outcomes.subscription import Subscription
 
@@ -23,7 +23,9 @@ def tell(
     """
     outbox_sql.adopt(connection, account, adopted)
     before = outbox_sql.told(connection, account, [each.key for each in timelines])
-    fresh = [(each, line.last_at) for line in timelines for each in news(line, before.get(line.key, ()))]
+    fresh = [
+        (each, line.last_at) for line in timelines for each in new_events(line, before.get(line.key, ()))
+    ]
     if not fresh:
         return
     outbox_sql.add_outcomes(connection, fresh)

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import orjson
 from sqlalchemy import Connection, select
 
-from receiver.outcomes.events import Outcome, Told
+from receiver.outcomes.events import Outcome, PublishedEvent
 from receiver.outcomes.subscription import Subscription
 from receiver.outcomes.tables import MESSAGE, OUTCOME, SUBSCRIPTION
 from receiver.storage.bulk import run, write, write_values
@@ -25,14 +25,14 @@ class Addressed(NamedTuple):
     made_at: float
 
 
-def told(connection: Connection, account: str, keys: Collection[str]) -> dict[str, list[Told]]:
+def told(connection: Connection, account: str, keys: Collection[str]) -> dict[str, list[PublishedEvent]]:
     """Key → what was told of the task; the content only where later news are compared with it."""
     # The content of the others is not read, since it is the most of a row.
     content = "CASE WHEN type IN ('task.finished', 'task.reconciled') THEN data END"
     query = f"SELECT key, type, number, {content} FROM outcome WHERE account = ? AND key IN ?"  # noqa: S608 - our own words
-    found: dict[str, list[Told]] = defaultdict(list)
+    found: dict[str, list[PublishedEvent]] = defaultdict(list)
     for key, event, number, data in run(connection, query, account, list(keys)):
-        found[key].append(Told(event, number, orjson.loads(data) if data else {}))
+        found[key].append(PublishedEvent(event, number, orjson.loads(data) if data else {}))
     return found
 
 

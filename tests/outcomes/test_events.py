@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from receiver.domain.facts import Fact
 from receiver.domain.fold import fold
-from receiver.outcomes.events import EVENT_TYPES, Outcome, Told, describe, news
+from receiver.outcomes.events import EVENT_TYPES, Outcome, PublishedEvent, describe, new_events
 from tests.factories import ACCOUNT, START, called, finished, gone, hook, seen, settled
 
 CALL = "0fa377bc-7c1e-4a55-9d1a-3f0f6a1b2c3d"
@@ -19,13 +19,13 @@ def tell(facts: Sequence[Fact]) -> list[Outcome]:
     """What is told as these facts come one by one."""
     told: list[Outcome] = []
     for number in range(1, len(facts) + 1):
-        told += news(fold(facts[:number]), remembered(told))
+        told += new_events(fold(facts[:number]), remembered(told))
     return told
 
 
-def remembered(told: Iterable[Outcome]) -> list[Told]:
+def remembered(told: Iterable[Outcome]) -> list[PublishedEvent]:
     """As the store gives it back."""
-    return [Told(each.type, each.number, orjson.loads(orjson.dumps(each.data))) for each in told]
+    return [PublishedEvent(each.type, each.number, orjson.loads(orjson.dumps(each.data))) for each in told]
 
 
 def names(told: Iterable[Outcome]) -> list[str]:
