@@ -58,7 +58,7 @@ from receiver.scheduler.client import SchedulerClient
 from receiver.settings.models import AccountSettings, ListenerSettings, RetentionSettings, TracesSettings
 from receiver.settings.settings import Settings
 from receiver.storage.engine import Store
-from receiver.storage.lease_keeper import LeaseKeeper, Terms
+from receiver.storage.lease_keeper import LeaseConfig, LeaseKeeper
 from receiver.storage.postgres import is_url
 from receiver.tasks.endpoints import TASK_ENDPOINTS
 
@@ -180,9 +180,9 @@ class Receiver:
     def _keepers(self) -> list[Worker]:
         """The one keeper of leases, where there is work for it."""
         name = f"{socket.gethostname()}:{os.getpid()}:{self.world.rng.getrandbits(32):08x}"
-        terms = Terms(name, self.settings.lease_s, is_alone=not is_url(self.settings.store))
+        config = LeaseConfig(name, self.settings.lease_s, is_alone=not is_url(self.settings.store))
         work = self._leased()
-        return [LeaseKeeper(work, terms, self.store, self.world.clock, self.metrics)] if work else []
+        return [LeaseKeeper(work, config, self.store, self.world.clock, self.metrics)] if work else []
 
     def _supervise(self, workers: list[Worker]) -> Supervisor:
         return Supervisor(workers, self.world.clock, self.metrics, self.settings.stop_deadline_s)

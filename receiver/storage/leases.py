@@ -1,17 +1,19 @@
-"""The statements that write leases: a receiver's turn, in which it says all it has to say of them at once."""
+"""Leases in the store: their tables, the renewal of a receiver, and the share of each receiver."""
 
+from collections import Counter
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
 from typing import NamedTuple
 
 from sqlalchemy import JSON, Column, Connection, and_, delete, func, not_, or_, select, text
 from sqlmodel import Field, SQLModel
 
 from receiver.storage.bulk import among, is_postgres, write
-from receiver.storage.lease_table import Board, to_take
 from receiver.storage.tables import table
 
 
 class LeaseRow(SQLModel, table=True):
-    """Work that one receiver at a time does: `holder`, until `expires_at`. Without a row it is free."""
+    """Work that only one receiver does: `holder`, until `expires_at`. A lease without a row is free."""
 
     __tablename__ = "lease"
     name: str = Field(primary_key=True)
@@ -20,7 +22,7 @@ class LeaseRow(SQLModel, table=True):
 
 
 class PresenceRow(SQLModel, table=True):
-    """A receiver, which counts as alive until `expires_at`, and the leases that it could hold."""
+    """A receiver that counts as alive until `expires_at`, and the leases for which it is eligible."""
 
     __tablename__ = "presence"
     receiver: str = Field(primary_key=True)
@@ -31,68 +33,115 @@ class PresenceRow(SQLModel, table=True):
 LEASE, PRESENCE = table(LeaseRow), table(PresenceRow)
 
 _LEASING = int.from_bytes(b"leases", "big")
-"""The number of the advisory lock under which receivers take their turns; the same in every version."""
+"""Number of the advisory lock of a renewal. It must be the same in every version."""
 
 _DATABASE_NOW = text("SELECT CAST(extract(epoch FROM clock_timestamp()) AS float8)")
 
 
-class Ask(NamedTuple):
-    """What a receiver has to say. `could`: all leases that it could hold; none: it is about to stop.
-    `holds`: those under which it works now. `life`: seconds. `now`: counts where the database has no clock.
-    `is_alone`: whoever else is said to live is dead.
+class LeaseRenewal(NamedTuple):
+    """A receiver's request. `eligible`: leases that it could hold; empty while it stops. `held`: leases under
+    which it works. `lease_s`: duration in seconds. `now`: used if the database has no clock. `is_alone`:
+    other holders are stale; discard their leases.
     """
 
     receiver: str
-    could: tuple[str, ...]
-    holds: tuple[str, ...]
-    life: float
+    eligible: tuple[str, ...]
+    held: tuple[str, ...]
+    lease_s: float
     now: float
     is_alone: bool = False
 
 
-def take_turn(connection: Connection, ask: Ask) -> Board:
-    """Announce the receiver, renew what it holds, free what it does not, take its share of what is free; how
-    leases stand then.
+@dataclass(frozen=True, slots=True)
+class LeaseTable:
+    """All leases at one time. `holders`: lease → receiver, unless free; `eligible`: living receiver → leases
+    that it could hold.
     """
-    _lock(connection)
-    # Not read before the lock was had: while we wait for it, another may renew what seemed to be over.
-    now = connection.scalar(_DATABASE_NOW) if is_postgres(connection) else ask.now
-    if ask.is_alone:
-        _forget_others(connection, ask.receiver)
-    _drop(connection, ask, now)
-    until = now + ask.life
-    if ask.could:
-        present = {"receiver": ask.receiver, "leases": ask.could, "expires_at": until}
+
+    holders: Mapping[str, str]
+    eligible: Mapping[str, Collection[str]]
+
+    def held_by(self, receiver: str) -> set[str]:
+        return {lease for lease, holder in self.holders.items() if holder == receiver}
+
+    def rivals(self, lease: str, receiver: str) -> list[str]:
+        """Return the other receivers that are eligible for a lease."""
+        return sorted(
+            other for other, leases in self.eligible.items() if lease in leases and other != receiver
+        )
+
+
+def renew(connection: Connection, renewal: LeaseRenewal) -> LeaseTable:
+    """Announce a receiver, renew its leases, free those that it no longer holds, and take its share of the
+    free ones. Return the leases after that.
+    """
+    receiver = renewal.receiver
+    if is_postgres(connection):  # SQLite has one writer anyway
+        connection.execute(select(func.pg_advisory_xact_lock(_LEASING)))
+        # Read the clock after the lock: while we wait, another receiver may renew an expired lease.
+        now = connection.scalar(_DATABASE_NOW)
+    else:
+        now = renewal.now
+    if renewal.is_alone:
+        connection.execute(delete(LEASE).where(LEASE.c.holder != receiver))
+        connection.execute(delete(PRESENCE).where(PRESENCE.c.receiver != receiver))
+    _drop(connection, renewal, now)
+    expires_at = now + renewal.lease_s
+    if renewal.eligible:
+        present = {"receiver": receiver, "leases": renewal.eligible, "expires_at": expires_at}
         write(connection, PRESENCE, "put", [present])
-    board = _read(connection)
-    taken = dict.fromkeys(to_take(board, ask.receiver), ask.receiver)
-    mine = sorted(board.held_by(ask.receiver) | taken.keys())
-    rows = [{"name": name, "holder": ask.receiver, "expires_at": until} for name in mine]
+    leases = _read(connection)
+    taken = dict.fromkeys(to_take(leases, receiver), receiver)
+    held = sorted(leases.held_by(receiver) | taken.keys())
+    rows = [{"name": name, "holder": receiver, "expires_at": expires_at} for name in held]
     write(connection, LEASE, "put", rows)
-    return Board({**board.holders, **taken}, board.able)
+    return LeaseTable({**leases.holders, **taken}, leases.eligible)
 
 
-def _forget_others(connection: Connection, receiver: str) -> None:
-    connection.execute(delete(LEASE).where(LEASE.c.holder != receiver))
-    connection.execute(delete(PRESENCE).where(PRESENCE.c.receiver != receiver))
-
-
-def _drop(connection: Connection, ask: Ask, now: float) -> None:
-    """Take away what is over, and what the receiver does not hold any more."""
-    left = and_(LEASE.c.holder == ask.receiver, not_(among(connection, LEASE.c.name, ask.holds)))
-    connection.execute(delete(LEASE).where(or_(LEASE.c.expires_at <= now, left)))
+def _drop(connection: Connection, renewal: LeaseRenewal, now: float) -> None:
+    """Delete expired rows, and the leases that the receiver no longer holds."""
+    receiver = renewal.receiver
+    released = and_(LEASE.c.holder == receiver, not_(among(connection, LEASE.c.name, renewal.held)))
+    connection.execute(delete(LEASE).where(or_(LEASE.c.expires_at <= now, released)))
     connection.execute(delete(PRESENCE).where(PRESENCE.c.expires_at <= now))
-    if not ask.could:
-        connection.execute(delete(PRESENCE).where(PRESENCE.c.receiver == ask.receiver))
+    if not renewal.eligible:
+        connection.execute(delete(PRESENCE).where(PRESENCE.c.receiver == receiver))
 
 
-def _read(connection: Connection) -> Board:
+def _read(connection: Connection) -> LeaseTable:
     holders = connection.execute(select(LEASE.c.name, LEASE.c.holder))
     present = connection.execute(select(PRESENCE.c.receiver, PRESENCE.c.leases))
-    return Board(dict(holders.all()), dict(present.all()))
+    return LeaseTable(dict(holders.all()), dict(present.all()))
 
 
-def _lock(connection: Connection) -> None:
-    """One turn at a time, of all receivers. SQLite has one writer anyway."""
-    if is_postgres(connection):
-        connection.execute(select(func.pg_advisory_xact_lock(_LEASING)))
+def to_take(leases: LeaseTable, receiver: str) -> list[str]:
+    """Return the free leases that the receiver should take: no other eligible receiver holds fewer."""
+    load, taken = Counter(leases.holders.values()), []
+    for lease in sorted(set(leases.eligible.get(receiver, ())) - leases.holders.keys()):
+        if all(load[receiver] <= load[rival] for rival in leases.rivals(lease, receiver)):
+            load[receiver] += 1
+            taken.append(lease)
+    return taken
+
+
+def to_release(leases: LeaseTable, receiver: str, ending: Collection[str]) -> list[str]:
+    """Return the leases that the receiver should release: another eligible receiver has at least two fewer.
+
+    `ending`: leases that are being released; they come first. A free lease counts for the receiver that will
+    take it; otherwise more would be released before that receiver's next renewal.
+    """
+    load = Counter(leases.holders.values())
+    for lease in sorted(set().union(*leases.eligible.values()) - leases.holders.keys()):
+        load[_least_loaded(load, leases.rivals(lease, receiver)) or receiver] += 1
+    released = []
+    for lease in sorted(leases.held_by(receiver), key=lambda lease: (lease not in ending, lease)):
+        rival = _least_loaded(load, leases.rivals(lease, receiver))
+        if rival and load[receiver] - load[rival] >= 2:
+            load.update({rival: 1, receiver: -1})
+            released.append(lease)
+    return released
+
+
+def _least_loaded(load: Counter[str], receivers: Collection[str]) -> str | None:
+    """Return the first of the receivers that hold the fewest leases."""
+    return min(receivers, key=lambda receiver: load[receiver], default=None)

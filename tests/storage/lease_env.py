@@ -9,7 +9,7 @@ from receiver.observability.metrics import Metrics
 from receiver.runtime.clock import Clock
 from receiver.runtime.workers import Worker
 from receiver.storage.engine import Store
-from receiver.storage.lease_keeper import LeaseKeeper, Terms
+from receiver.storage.lease_keeper import LeaseConfig, LeaseKeeper
 
 LIFE = 15.0
 
@@ -114,7 +114,7 @@ class Yard:
             lease: [Probe(lease, receiver, self.watch, drain)] for lease in leases
         }
         metrics, stop = Metrics(), asyncio.Event()
-        keeper = LeaseKeeper(work, Terms(receiver, self.life, is_alone), store, self.clock, metrics)
+        keeper = LeaseKeeper(work, LeaseConfig(receiver, self.life, is_alone), store, self.clock, metrics)
         kept = Kept(leases, metrics, stop, asyncio.create_task(keeper.run(stop)))
         self.kept.append(kept)
         return kept

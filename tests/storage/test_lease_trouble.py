@@ -15,7 +15,7 @@ from receiver.maintenance.schema import create_tables
 from receiver.observability.metrics import Metrics
 from receiver.runtime.workers import Supervisor, Worker
 from receiver.storage.engine import Result, Store
-from receiver.storage.lease_keeper import LeaseKeeper, Terms
+from receiver.storage.lease_keeper import LeaseConfig, LeaseKeeper
 from tests.simulation.loop import SimulatedClock, run
 from tests.storage.lease_env import LIFE, Probe, Watch, Yard, at_once, open_yard
 
@@ -255,7 +255,7 @@ def test_what_another_has_taken_all_the_same_is_left_to_it_at_the_next_turn(tmp_
 def test_a_stop_ends_while_the_store_hangs(tmp_path: Path) -> None:
     async def script(scene: Scene) -> None:
         work: dict[str, list[Worker]] = {"a": [Probe("a", "x", watch := Watch(), at_once)]}
-        keeper = LeaseKeeper(work, Terms("x", LIFE, False), scene.troubled, scene.clock, Metrics())
+        keeper = LeaseKeeper(work, LeaseConfig("x", LIFE, False), scene.troubled, scene.clock, Metrics())
         async with Supervisor([keeper], scene.clock, Metrics(), deadline=5.0):
             await watch.until(x="a")
             scene.troubled.before = hang

@@ -13,19 +13,18 @@ from sqlalchemy import Table, select, update
 from receiver.errors import StoreUnavailableError
 from receiver.maintenance.schema import create_tables
 from receiver.storage.engine import Store
-from receiver.storage.lease_table import Board
-from receiver.storage.leases import LEASE, PRESENCE, Ask, take_turn
+from receiver.storage.leases import LEASE, PRESENCE, LeaseRenewal, LeaseTable, renew
 from receiver.storage.postgres import is_url
 from tests.postgres import prepared_database
 
 ALL = ("a", "b")
 
 
-def turn(store: Store, receiver: str, **given: Any) -> Board:
-    usual: dict[str, Any] = {"could": ALL, "holds": (), "life": 60.0, "now": time.time()}
-    ask = Ask(receiver, **usual | given)
+def turn(store: Store, receiver: str, **given: Any) -> LeaseTable:
+    usual: dict[str, Any] = {"eligible": ALL, "held": (), "lease_s": 60.0, "now": time.time()}
+    renewal = LeaseRenewal(receiver, **usual | given)
     with store.transaction() as connection:
-        return take_turn(connection, ask)
+        return renew(connection, renewal)
 
 
 def pass_time(store: Store, seconds: float) -> None:
@@ -50,47 +49,47 @@ def test_what_is_free_is_taken_at_once(store: Store) -> None:
 
 def test_what_is_held_is_not_taken(store: Store) -> None:
     turn(store, "x")
-    assert turn(store, "y") == Board({"a": "x", "b": "x"}, {"x": list(ALL), "y": list(ALL)})
+    assert turn(store, "y") == LeaseTable({"a": "x", "b": "x"}, {"x": list(ALL), "y": list(ALL)})
 
 
 def test_a_lease_is_held_for_a_life_from_its_last_renewal_on(store: Store) -> None:
     turn(store, "x")
     pass_time(store, 50)
-    turn(store, "x", holds=ALL)
+    turn(store, "x", held=ALL)
     pass_time(store, 50)
-    assert turn(store, "y", could=("a",)).holders == {"a": "x", "b": "x"}
+    assert turn(store, "y", eligible=("a",)).holders == {"a": "x", "b": "x"}
 
 
 def test_what_was_not_renewed_is_taken_over(store: Store) -> None:
     turn(store, "x")
     pass_time(store, 61)
-    assert turn(store, "y") == Board({"a": "y", "b": "y"}, {"y": list(ALL)})
-    assert turn(store, "x", holds=ALL).held_by("x") == set(), "it comes back too late"
+    assert turn(store, "y") == LeaseTable({"a": "y", "b": "y"}, {"y": list(ALL)})
+    assert turn(store, "x", held=ALL).held_by("x") == set(), "it comes back too late"
 
 
 def test_who_comes_back_before_anybody_took_over_goes_on(store: Store) -> None:
     turn(store, "x")
     pass_time(store, 61)
-    assert turn(store, "x", holds=ALL).held_by("x") == set(ALL)
+    assert turn(store, "x", held=ALL).held_by("x") == set(ALL)
 
 
 def test_what_is_not_held_any_more_is_free_for_others_at_once(store: Store) -> None:
-    turn(store, "x", could=("a", "b", "c", "d"))
-    assert turn(store, "y", could=("c", "d")).held_by("y") == set()
-    assert turn(store, "x", holds=("a", "b")).held_by("x") == {"a", "b"}
-    assert turn(store, "y", could=("c", "d")).held_by("y") == {"c", "d"}
+    turn(store, "x", eligible=("a", "b", "c", "d"))
+    assert turn(store, "y", eligible=("c", "d")).held_by("y") == set()
+    assert turn(store, "x", held=("a", "b")).held_by("x") == {"a", "b"}
+    assert turn(store, "y", eligible=("c", "d")).held_by("y") == {"c", "d"}
 
 
 def test_who_stops_takes_nothing_and_leaves_nothing(store: Store) -> None:
     turn(store, "x")
-    assert turn(store, "x", could=(), holds=("a",)) == Board({"a": "x"}, {})
-    assert turn(store, "x", could=()) == Board({}, {})
+    assert turn(store, "x", eligible=(), held=("a",)) == LeaseTable({"a": "x"}, {})
+    assert turn(store, "x", eligible=()) == LeaseTable({}, {})
     assert rows(store, LEASE) == rows(store, PRESENCE) == []
 
 
 def test_who_is_alone_does_not_wait_for_a_dead_one(store: Store) -> None:
     turn(store, "x")
-    assert turn(store, "y", is_alone=True) == Board({"a": "y", "b": "y"}, {"y": list(ALL)})
+    assert turn(store, "y", is_alone=True) == LeaseTable({"a": "y", "b": "y"}, {"y": list(ALL)})
 
 
 def test_postgresql_tells_the_time_itself(store_target: str) -> None:
@@ -123,7 +122,7 @@ def test_turns_at_the_same_time_leave_each_lease_with_one(stores: list[Store]) -
         held = []
         for leases in rounds:
             together.wait(20)
-            held.append(turn(stores[number], str(number), could=leases).held_by(str(number)))
+            held.append(turn(stores[number], str(number), eligible=leases).held_by(str(number)))
         return held
 
     with ThreadPoolExecutor(len(stores)) as pool:
@@ -135,11 +134,11 @@ def test_turns_at_the_same_time_leave_each_lease_with_one(stores: list[Store]) -
 def test_a_receiver_that_freezes_in_its_turn_does_not_hold_the_others_up(postgres: str) -> None:
     target = prepared_database(postgres)
     with closing(Store(target, patience=0.3)) as frozen, closing(Store(target, patience=5.0)) as other:
-        boards: list[Board] = []
+        boards: list[LeaseTable] = []
 
         def freeze() -> None:
             with frozen.transaction() as connection:
-                take_turn(connection, Ask("x", ALL, (), 60.0, 0.0))
+                renew(connection, LeaseRenewal("x", ALL, (), 60.0, 0.0))
                 boards.append(turn(other, "y"))
 
         with pytest.raises(StoreUnavailableError):
