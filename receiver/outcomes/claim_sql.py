@@ -165,17 +165,13 @@ def settle(
     """Store attempts, the new states of their messages, and the health of subscriptions. Return settlements
     of messages that another sender has claimed meanwhile: these messages stay as they are.
     """
-    rows = _lock(connection, [settlement.message.seq for settlement in settlements])
-    stored = [settlement for settlement in settlements if _key(settlement) in rows]
-    open_ones = [settlement for settlement in stored if rows[_key(settlement)].state in OPEN]
-    owned: list[Settlement] = []
-    lost: list[Settlement] = []
-    for settlement in open_ones:
-        is_owned = rows[_key(settlement)].claimed_until == settlement.message.claimed_until
-        (owned if is_owned else lost).append(settlement)
+    stored = _lock(connection, settlements)
+    still_open = [(settlement, row) for settlement, row in stored if row.state in OPEN]
+    owned = [entry for entry, row in still_open if row.claimed_until == entry.message.claimed_until]
+    lost = [entry for entry, row in still_open if row.claimed_until != entry.message.claimed_until]
     if owned:
         connection.execute(_SETTLE, [_new_state(settlement) for settlement in owned])
-    attempts = [_attempt(settlement) for settlement in stored if settlement.state != "dropped"]
+    attempts = [_attempt(settlement) for settlement, _ in stored if settlement.state != "dropped"]
     write(connection, DELIVERY_ATTEMPT, "add", attempts)
     for subscription, failing_since, failed_at, slow_until, reason in health:
         times = {"failing_since": failing_since, "failed_at": failed_at, "slow_until": slow_until}
@@ -185,15 +181,14 @@ def settle(
     return lost
 
 
-def _key(settlement: Settlement) -> tuple[int, str]:
-    return settlement.message.seq, settlement.message.subscription
-
-
-def _lock(connection: Connection, seqs: list[int]) -> dict[tuple[int, str], Row[Any]]:
-    """Lock these messages and return their rows by seq and subscription."""
+def _lock(connection: Connection, settlements: Sequence[Settlement]) -> list[tuple[Settlement, Row[Any]]]:
+    """Lock messages. Return the settlements of messages that exist, with their rows."""
     locked = " ORDER BY seq FOR UPDATE" if is_postgres(connection) else ""
     query = f"SELECT seq, subscription, state, claimed_until FROM message WHERE seq IN ?{locked}"  # noqa: S608 - our own words
-    return {(row.seq, row.subscription): row for row in run(connection, query, seqs)}
+    seqs = [settlement.message.seq for settlement in settlements]
+    rows = {(row.seq, row.subscription): row for row in run(connection, query, seqs)}
+    ids = [(settlement.message.seq, settlement.message.subscription) for settlement in settlements]
+    return [(settlement, rows[id_]) for settlement, id_ in zip(settlements, ids, strict=True) if id_ in rows]
 
 
 _SETTLE = (

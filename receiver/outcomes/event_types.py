@@ -1,4 +1,4 @@
-"""The published types of outcome events: what each is about, its JSON Schema, an example."""
+"""The types of outcome events: a description, a JSON Schema and an example of each."""
 
 from typing import Any
 
@@ -9,10 +9,10 @@ ABOUT: dict[EventType, str] = {
     "task.started": "The first attempt has begun.",
     "task.attempt_started": "An attempt has begun; `attempts` says which.",
     "task.connected": "Both sides were connected.",
-    "task.finished": "The task has ended, as far as is known by now.",
-    "task.reconciled": "The API has confirmed or corrected how the task ended; `changes` says what was told "
-    "otherwise. Told again where that changes later.",
-    "task.gone": "The scheduler no longer knows the task: it was deleted.",
+    "task.finished": "The task has ended, as far as is known.",
+    "task.reconciled": "The API has confirmed or corrected how the task ended; `changes` lists the "
+    "corrections. Published again if the outcome changes later.",
+    "task.gone": "The scheduler does not have the task any more: it was deleted.",
 }
 
 _TEXT: dict[str, Any] = {"type": ["string", "null"]}
@@ -28,24 +28,24 @@ _DATA: dict[str, dict[str, Any]] = {
     "account": {"type": "string"},
     "queue_id": _TEXT,
     "task_id": {**_TEXT, "description": "The vendor's id."},
-    "ref": {**_TEXT, "description": "Our own name of the task."},
+    "ref": {**_TEXT, "description": "Our own id of the task."},
     "name": _TEXT,
     "state": {"type": "string"},
-    "final": {"type": "boolean", "description": "Nothing more will happen to the task."},
+    "final": {"type": "boolean", "description": "Whether nothing more will happen to the task."},
     "gone": {"type": "boolean"},
     "result": {"type": "string", "enum": list(CALL_RESULTS)},
-    "raw_result": {**_TEXT, "description": "The vendor's word that decided the result."},
+    "raw_result": {**_TEXT, "description": "The vendor's word from which the result was read."},
     "failed_leg": {"type": ["string", "null"], "enum": ["a", "b", "unknown", None]},
-    "attempts": {"type": "integer", "minimum": 0, "description": "At least so many were made."},
+    "attempts": {"type": "integer", "minimum": 0, "description": "Minimum number of attempts."},
     "attempts_exact": {"type": "boolean"},
     "attempts_most": {"type": ["integer", "null"]},
-    "try_count": {"type": ["integer", "null"], "description": "Attempts that the plan allows."},
+    "try_count": {"type": ["integer", "null"], "description": "Maximum number of attempts by the plan."},
     "a_number": _NUMBER,
     "b_number": _NUMBER,
     "extension_id": _TEXT,
-    "cdr": {**_TEXT, "description": "The uuid of the latest call."},
+    "cdr": {**_TEXT, "description": "UUID of the latest call."},
     "calls": {"type": "array", "items": {"type": "string"}},
-    "record": {**_TEXT, "description": "The uuid of the recording."},
+    "record": {**_TEXT, "description": "UUID of the recording."},
     "ring_s": _SECONDS,
     "talk_s": _SECONDS,
     "total_s": _SECONDS,
@@ -53,7 +53,7 @@ _DATA: dict[str, dict[str, Any]] = {
     "hangup_party": _TEXT,
     "planned_at": _MOMENT,
     "first_at": _MOMENT,
-    "attempt_started_at": {**_MOMENT, "description": "When the last attempt began, if anybody has told."},
+    "attempt_started_at": {**_MOMENT, "description": "Start of the last attempt, if known."},
     "connected_at": _MOMENT,
     "finished_at": _MOMENT,
     "confidence": {"type": "string", "enum": ["events", "reconciled"]},
@@ -64,7 +64,7 @@ _PROOF: dict[str, dict[str, Any]] = {
     "changes": {
         "type": "object",
         "additionalProperties": {"type": "object", "required": ["was", "is"]},
-        "description": "Name → what was told and what is so.",
+        "description": "Field → the value published before, and the present one.",
     },
 }
 
@@ -106,7 +106,7 @@ _EXAMPLE: dict[str, Any] = {
 
 
 def schema(event: EventType) -> dict[str, Any]:
-    """JSON Schema (2020-12) of the whole event. Fields may be added; those that are named stay."""
+    """Return the JSON Schema (2020-12) of a whole event. Later versions may add fields; these ones stay."""
     data = {**_DATA, **(_PROOF if event == "task.reconciled" else {})}
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
@@ -115,7 +115,7 @@ def schema(event: EventType) -> dict[str, Any]:
         "type": "object",
         "required": ["id", "type", "schema_version", "timestamp", "data"],
         "properties": {
-            "id": {"type": "string", "description": "The same in each delivery of the event."},
+            "id": {"type": "string", "description": "The same in every delivery of the event."},
             "type": {"const": event},
             "schema_version": {"const": SCHEMA_VERSION},
             "timestamp": {"type": "string", "format": "date-time"},
@@ -125,7 +125,7 @@ def schema(event: EventType) -> dict[str, Any]:
 
 
 def example(event: EventType) -> dict[str, Any]:
-    """One that could have been told."""
+    """Return an example of an event."""
     data = dict(_EXAMPLE)
     if event == "task.reconciled":
         data |= {"verdict": "corrected", "changes": {"talk_s": {"was": None, "is": 64.0}}}

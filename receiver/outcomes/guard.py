@@ -1,4 +1,4 @@
-"""No requests to where a subscriber has no business: addresses are checked when connecting, as resolved."""
+"""Requests go to public addresses only: each resolved address is checked before it is connected to."""
 
 import asyncio
 import socket
@@ -59,52 +59,54 @@ _KINDS: Mapping[str, str | None] = {
     "fec0::/10": "a site-local address",
     "ff00::/8": "a multicast address",
 }
-"""Network → the kind of its addresses, None: global unicast, which may be asked. The smallest network that
-holds an address decides. By the registries of IANA for special-purpose addresses; `ipaddress` knows them as
-well, but each version of Python another edition of them.
+"""Network → kind of its addresses; None: global unicast, which is allowed. The smallest network that contains
+an address decides. The networks are those of IANA's special-purpose address registries. They are not taken
+from `ipaddress`, because each version of Python has other ones.
 """
 
 _STANDS_FOR_IPV4 = (IPv6Network("::ffff:0:0/96"), IPv6Network("64:ff9b::/96"))
-"""IPv4-mapped addresses, and those by which NAT64 reaches IPv4 from a network without it."""
+"""IPv4-mapped addresses, and NAT64 addresses, which reach IPv4 hosts from a network without IPv4."""
 
 _BY_SIZE = sorted(
     ((ip_network(text), kind) for text, kind in _KINDS.items()),
-    key=lambda each: each[0].prefixlen,
+    key=lambda entry: entry[0].prefixlen,
     reverse=True,
 )
 
 _IDLE = 200
-"""Connections that are kept for the next message, of all subscribers."""
+"""Idle connections to all subscribers that stay open."""
 
 
 class ForbiddenAddressError(httpcore2.ConnectError):
-    """The URL leads to an address that must not be asked. The text says which kind, and what to do."""
+    """The URL leads to an address that is not allowed. The text names its kind and the setting that allows
+    it.
+    """
 
 
 def read_networks(texts: Iterable[str]) -> tuple[Network, ...]:
-    """Networks in CIDR notation. Raises ValueError."""
+    """Return networks in CIDR notation. Raises ValueError."""
     return tuple(ip_network(text, strict=False) for text in texts)
 
 
 def why_forbidden(address: str, allowed: tuple[Network, ...] = ()) -> str | None:
-    """What kind of address it is, if it must not be asked; None where it may."""
+    """Return the kind of an address that is not allowed, else None."""
     given = ip_address(address.partition("%")[0])
     judged = _within(given)
-    if any(each in network for each in (given, judged) for network in allowed):
+    if any(known in network for known in (given, judged) for network in allowed):
         return None
     return next(kind for network, kind in _BY_SIZE if judged in network)
 
 
 def _within(address: Address) -> Address:
-    """The IPv4 address that an IPv6 address stands for; any other address as it is."""
+    """Return the IPv4 address that an IPv6 address stands for, or else the address itself."""
     if any(address in network for network in _STANDS_FOR_IPV4):
         return IPv4Address(int(address) & 0xFFFF_FFFF)
     return address
 
 
 class GuardedBackend(httpcore2.AsyncNetworkBackend):
-    """Connects to addresses that are allowed only: to the very address that was checked, so that a name which
-    resolves otherwise a moment later gains nothing.
+    """Connects only to allowed addresses. The address that was checked is the one that is connected to, so
+    that a name cannot resolve to another one in between.
     """
 
     def __init__(self, allowed: tuple[Network, ...]) -> None:
@@ -119,7 +121,7 @@ class GuardedBackend(httpcore2.AsyncNetworkBackend):
         local_address: str | None = None,
         socket_options: Iterable[httpcore2.SOCKET_OPTION] | None = None,
     ) -> httpcore2.AsyncNetworkStream:
-        """Raises ForbiddenAddressError where the host has no address that may be asked."""
+        """Raises ForbiddenAddressError if the host has no allowed address."""
         loop = asyncio.get_running_loop()
         try:
             async with asyncio.timeout(timeout):
@@ -129,9 +131,9 @@ class GuardedBackend(httpcore2.AsyncNetworkBackend):
         except OSError:
             raise httpcore2.ConnectError("the host's name does not resolve") from None
         problem: Exception | None = None
-        for address in dict.fromkeys(str(each[4][0]) for each in found):
+        for address in dict.fromkeys(str(entry[4][0]) for entry in found):
             if kind := why_forbidden(address, self._allowed):
-                text = f"the URL leads to {kind}; only `delivery.allowed_networks` lets it be asked"
+                text = f"the URL leads to {kind}; the setting `delivery.allowed_networks` can allow it"
                 problem = problem or ForbiddenAddressError(text)
                 continue
             try:
@@ -142,26 +144,26 @@ class GuardedBackend(httpcore2.AsyncNetworkBackend):
 
     async def connect_unix_socket(
         self,
-        path: str,  # noqa: ARG002 - nobody may
+        path: str,  # noqa: ARG002 - refused
         timeout: float | None = None,  # noqa: ARG002
         socket_options: Iterable[httpcore2.SOCKET_OPTION] | None = None,  # noqa: ARG002
     ) -> httpcore2.AsyncNetworkStream:
-        raise ForbiddenAddressError("a socket of this machine; set an http or https URL")
+        raise ForbiddenAddressError("the URL leads to a Unix socket; use an http or https URL")
 
     async def sleep(self, seconds: float) -> None:
         await asyncio.sleep(seconds)
 
 
 class GuardedTransport(httpx2.AsyncHTTPTransport):
-    """HTTP to allowed addresses only, with TLS verified, through no proxy."""
+    """HTTP to allowed addresses only, with verified TLS and without a proxy."""
 
     def __init__(self, allowed: tuple[Network, ...], verify: ssl.SSLContext | None = None) -> None:
         context = verify or httpx2.create_ssl_context()
         super().__init__(verify=context, trust_env=False)
-        # The one way to hand in a backend: httpx2 itself has no parameter for it.
+        # httpx2 has no parameter for a backend.
         self._pool = httpcore2.AsyncConnectionPool(
             ssl_context=context,
-            # Lanes bound how many there are; here one that hangs must not keep others from connecting.
+            # Lanes limit connections; here a subscriber that hangs must not delay the others.
             max_connections=None,
             max_keepalive_connections=_IDLE,
             keepalive_expiry=30.0,

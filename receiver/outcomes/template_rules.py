@@ -1,5 +1,6 @@
-"""What a body template may say, looked at before it is compiled. It loops over lists of the event only, and
-within a loop over lists of the loop's variable only: its work follows from its length and the event's.
+"""Rules for body templates, which are checked before a template is compiled. A loop goes over a list of the
+event, and an inner loop over a list of the outer loop's variable. This limits the work of a template by its
+length and the length of the event.
 """
 
 from collections.abc import Iterator, Sequence
@@ -22,7 +23,7 @@ FILTERS = frozenset(
 
 _METHODS = ("get", "items", "keys", "values")
 
-_MOST_DEPTH = 50
+_MAX_DEPTH = 50
 """Levels of nested tags, brackets and operators."""
 
 _ALLOWED: tuple[type[nodes.Node], ...] = (
@@ -52,14 +53,14 @@ LOOPS = (
 
 @dataclass
 class _Scope:
-    """The names that are known here. `loop`: those that the innermost loop sets; None outside of loops."""
+    """The defined names. `loop`: those that the innermost loop sets; None outside of loops."""
 
     names: set[str] = field(default_factory=lambda: {"event"})
     loop: frozenset[str] | None = None
 
 
 def check(template: nodes.Template) -> None:
-    """Raises InputError, which names the line and what to write instead."""
+    """Check a template. Raises InputError, which names the line and what to write instead."""
     _check(template, _Scope(), 0)
 
 
@@ -68,8 +69,8 @@ def refused(line: int, problem: str) -> InputError:
 
 
 def _check(node: nodes.Node, scope: _Scope, depth: int) -> None:
-    if depth > _MOST_DEPTH:
-        raise refused(node.lineno, f"more than {_MOST_DEPTH} levels within each other: write it in steps")
+    if depth > _MAX_DEPTH:
+        raise refused(node.lineno, f"nested more than {_MAX_DEPTH} levels deep: write it in steps")
     if not isinstance(node, _ALLOWED):
         name = type(node).__name__.lower()
         raise refused(node.lineno, f"'{name}' cannot be used: only for, if, set, filters and operators")
@@ -85,21 +86,21 @@ def _check(node: nodes.Node, scope: _Scope, depth: int) -> None:
 
 def _check_one(node: nodes.Node, scope: _Scope) -> None:
     if isinstance(node, nodes.Name) and node.ctx == "load" and node.name not in scope.names:
-        raise refused(node.lineno, f"'{node.name}' is not known: a template knows `event` and what it sets")
-    if isinstance(node, nodes.Getattr) and node.attr.startswith("_"):
-        raise refused(node.lineno, f"'{node.attr}' is no part of an event")
-    if isinstance(node, nodes.Call) and not _is_method(node.node):
         raise refused(
-            node.lineno, f"nothing can be called but {', '.join(f'.{name}()' for name in _METHODS)}"
+            node.lineno, f"'{node.name}' is not defined: use `event` or a variable that the template sets"
         )
+    if isinstance(node, nodes.Getattr) and node.attr.startswith("_"):
+        raise refused(node.lineno, f"an event has no '{node.attr}'")
+    if isinstance(node, nodes.Call) and not _is_method(node.node):
+        raise refused(node.lineno, f"only {', '.join(f'.{name}()' for name in _METHODS)} can be called")
     if isinstance(node, nodes.Filter) and node.name not in FILTERS:
         raise refused(
-            node.lineno, f"the filter '{node.name}' cannot be used; there are {', '.join(sorted(FILTERS))}"
+            node.lineno, f"the filter '{node.name}' cannot be used; use one of {', '.join(sorted(FILTERS))}"
         )
     if isinstance(node, nodes.Assign):
         _targets(node.target)
         if isinstance(node.node, _CONTAINERS) or any(map(node.node.find, _CONTAINERS)):
-            raise refused(node.lineno, "set takes no lists or objects: write them where they are used")
+            raise refused(node.lineno, "set cannot take lists or objects: write them where they are used")
 
 
 def _is_method(node: nodes.Node) -> bool:
@@ -126,7 +127,7 @@ def _parts(node: nodes.For) -> Iterator[nodes.Node]:
 
 
 def _root(node: nodes.Node | None) -> str | None:
-    """The variable of which this is a part, if it is one."""
+    """Return the variable that this expression is a part of, if any."""
     while not isinstance(node, nodes.Name):
         if isinstance(node, nodes.Getattr | nodes.Getitem | nodes.Filter) or (
             isinstance(node, nodes.Call) and _is_method(node.node)
@@ -138,9 +139,9 @@ def _root(node: nodes.Node | None) -> str | None:
 
 
 def _targets(node: nodes.Node) -> Sequence[str]:
-    """The names that a loop or `set` sets."""
+    """Return the names that a loop or `set` defines."""
     parts = node.items if isinstance(node, nodes.Tuple) else [node]
-    names = [each.name for each in parts if isinstance(each, nodes.Name)]
+    names = [part.name for part in parts if isinstance(part, nodes.Name)]
     if len(names) < len(parts) or any(name in ("event", "loop") or name.startswith("_") for name in names):
-        raise refused(node.lineno, "name the variable otherwise: not `event`, `loop`, or with a _ in front")
+        raise refused(node.lineno, "choose another name: not `event` or `loop`, and without a leading _")
     return names

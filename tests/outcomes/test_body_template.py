@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from receiver.errors import InputError
-from receiver.outcomes.body_template import MOST_BODY, check_options, render
+from receiver.outcomes.body_template import MAX_BODY, check_options, render
 from receiver.outcomes.event_types import ABOUT, example
 
 EVENT: dict[str, Any] = example("task.finished")
@@ -80,12 +80,12 @@ REFUSED = {
     "a method that pads": ("{{ event.id.ljust(999999999) }}", "called"),
     "a method that formats": ("{{ '{:>999999999}'.format(1) }}", "called"),
     "a filter by an attribute": ("{{ event|attr('__class__') }}", "filter 'attr'"),
-    "a list that is kept": ("{% set x = [event, event] %}", "set takes no lists"),
-    "an event that is set": ("{% set event = 1 %}", "otherwise"),
+    "a list that is kept": ("{% set x = [event, event] %}", "set cannot take lists"),
+    "an event that is set": ("{% set event = 1 %}", "choose another name"),
     "a nesting without end": ("{{ " + "(" * 3000 + "1" + ")" * 3000 + " }}", "deep|levels"),
     "operators without end": ("{{ 1" + " + 1" * 3000 + " }}", "deep|levels"),
     "a tag that does not end": ("{% for", "line 1"),
-    "an unknown name": ("{{ evnt.id }}", "'evnt' is not known"),
+    "an unknown name": ("{{ evnt.id }}", "'evnt' is not defined"),
     "nothing": ("", "1 to"),
     "too long": ("x" * 20_001, "1 to"),
     "no text": (7, "1 to"),
@@ -133,7 +133,7 @@ def test_a_template_that_makes_too_much_of_an_event_ends_soon(kind: str) -> None
 
 
 def test_a_body_has_at_most_64_kib() -> None:
-    assert len(render("{{ event.data.long }}", data(long="x" * (MOST_BODY - 100)))) == MOST_BODY - 100
+    assert len(render("{{ event.data.long }}", data(long="x" * (MAX_BODY - 100)))) == MAX_BODY - 100
     with pytest.raises(InputError, match="65536 bytes"):
         render("{{ event.data.long }}{{ event.data.long }}", data(long="x" * 40_000))
     with pytest.raises(InputError, match="65536 bytes"):
