@@ -13,7 +13,7 @@ from sqlalchemy import (
 )
 from sqlmodel import Field, SQLModel
 
-from receiver.storage.tables import NEVER_TWICE, SEQ, count_column, table, where_not_null
+from receiver.storage.tables import NEVER_TWICE, SEQ, count_column, partial_index, table, where_not_null
 
 _UNPLACED = and_(Column("problem").isnot(None), Column("ref").is_(None))
 
@@ -37,12 +37,7 @@ class DeliveryRow(SQLModel, table=True):
     __table_args__ = (
         where_not_null("delivery_by_problem", "problem"),
         # Those of fixed URLs that have a problem: among them are all that name no task.
-        Index(
-            "delivery_unplaced",
-            *("account", "event", "received_at"),
-            sqlite_where=_UNPLACED,
-            postgresql_where=_UNPLACED,
-        ),
+        partial_index("delivery_unplaced", "account", "event", "received_at", where=_UNPLACED),
     )
 
 

@@ -26,7 +26,7 @@ from receiver.analytics.views import drop_views, make_views
 from receiver.errors import SchemaError
 from receiver.storage import migrations
 from receiver.storage.engine import Store
-from receiver.storage.tables import METADATA
+from receiver.storage.tables import METADATA, complete_indexes
 
 MIGRATIONS = Path(migrations.__path__[0])
 
@@ -75,6 +75,7 @@ def complete_metadata() -> MetaData:
     """Return the metadata with all tables. Their modules are imported here: most commands need only a few."""
     for module in _TABLE_MODULES:
         import_module(f"receiver.{module}")
+    complete_indexes()
     return METADATA
 
 

@@ -10,7 +10,7 @@ from sqlalchemy import JSON, Boolean, Column, Float, Index, Integer, String, Tex
 from sqlmodel import Field, SQLModel
 
 from receiver.outcomes.subscription import SubscriptionOptions
-from receiver.storage.tables import NEVER_TWICE, SEQ, table
+from receiver.storage.tables import NEVER_TWICE, SEQ, partial_index, table
 
 OPEN = ("waiting", "held")
 """States of messages that are still to be delivered."""
@@ -42,7 +42,7 @@ def _option_columns() -> list[Column[Any]]:
 def _where_in(name: str, states: tuple[str, ...], *columns: str) -> Index:
     """Return an index of the messages in these states, which are few."""
     is_one = Column("state").in_(states)
-    return Index(name, *columns, sqlite_where=is_one, postgresql_where=is_one)
+    return partial_index(name, *columns, where=is_one)
 
 
 class OutcomeRow(SQLModel, table=True):

@@ -8,6 +8,7 @@ from typing import Any
 from sqlalchemy import (
     BigInteger,
     Column,
+    ColumnElement,
     Index,
     Integer,
     Table,
@@ -25,10 +26,24 @@ that row is deleted; PostgreSQL never does.
 """
 
 
+_WHERE = "where"
+
+
+def partial_index(name: str, *columns: str, where: ColumnElement[bool]) -> Index:
+    """Return an index of the rows that fulfil a condition, which `complete_indexes` adds."""
+    return Index(name, *columns, info={_WHERE: where})
+
+
+def complete_indexes() -> None:
+    """Add the conditions of partial indexes: before tables are created, since it imports both dialects."""
+    for index in (index for table in METADATA.tables.values() for index in table.indexes):
+        if (where := index.info.get(_WHERE)) is not None:
+            index.dialect_kwargs.update(sqlite_where=where, postgresql_where=where)
+
+
 def where_not_null(name: str, *columns: str) -> Index:
     """An index of the rows where the last of the columns is there."""
-    there = Column(columns[-1]).isnot(None)
-    return Index(name, *columns, sqlite_where=there, postgresql_where=there)
+    return partial_index(name, *columns, where=Column(columns[-1]).isnot(None))
 
 
 def count_column() -> Any:

@@ -16,7 +16,7 @@ from sqlalchemy import (
 )
 from sqlmodel import Field, SQLModel
 
-from receiver.storage.tables import count_column, table, where_not_null
+from receiver.storage.tables import count_column, partial_index, table, where_not_null
 
 
 class AttemptRow(SQLModel, table=True):
@@ -65,13 +65,13 @@ _WHILE_DUE = {"kept_while": ("due_at", "due_for")}
 def _where_null(name: str, column: str, *columns: str) -> Index:
     """An index of the rows where a column is not there, which are few."""
     lacks = Column(column).is_(None)
-    return Index(name, *columns, sqlite_where=lacks, postgresql_where=lacks)
+    return partial_index(name, *columns, where=lacks)
 
 
 def _asked_in_vain(name: str, *columns: str) -> Index:
     """An index of the tasks that are to be asked about later than they were due, which are few."""
     is_later: Any = Column("ask_at") > Column("due_at")
-    return Index(name, *columns, sqlite_where=is_later, postgresql_where=is_later)
+    return partial_index(name, *columns, where=is_later)
 
 
 class TaskRow(SQLModel, table=True):
