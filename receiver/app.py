@@ -119,7 +119,7 @@ class Receiver:
             throttle,
             Outside(self.metrics, world.clock, world.rng),
         )
-        self.store.when_unavailable(self.intake.queue.reject)
+        self.store.when_unavailable(self.intake.reject)
         self.closing = asyncio.Event()
         self.clients = {name: self._client(name, account) for name, account in settings.accounts.items()}
         self.contexts = {name: self._context(name, account) for name, account in settings.accounts.items()}

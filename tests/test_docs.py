@@ -9,7 +9,7 @@ from receiver.app import ENDPOINTS
 from receiver.domain.facts import EVENTS
 from receiver.domain.timeline import ANOMALY_KINDS, DRIFT_KINDS
 from receiver.domain.transitions import TABLE
-from receiver.inbox.batch import VERSION, RawHook
+from receiver.inbox.inbox import VERSION, RawHook
 from receiver.intake import answer
 from receiver.observability.metric_definitions import (
     CLOSING_REASONS,
@@ -77,7 +77,7 @@ def test_every_kind_of_thing_is_named(word: str) -> None:
     assert f"`{word}`" in README
 
 
-ANSWERS = {each.status for each in vars(answer).values() if isinstance(each, answer.Answer)}
+ANSWERS = {each.status for each in vars(answer).values() if isinstance(each, answer.HookAnswer)}
 
 
 @pytest.mark.parametrize("status", sorted(ANSWERS))

@@ -9,8 +9,6 @@ import time
 from typing import Literal, get_args
 from urllib.parse import quote, unquote
 
-from itsdangerous import Signer
-
 from receiver.domain.facts import EVENTS, Event
 from receiver.domain.frozen_record import shape
 from receiver.errors import InputError
@@ -21,7 +19,7 @@ ACCOUNT = re.compile(r"[a-z0-9][a-z0-9_-]{0,31}")
 Part = Literal[
     "path", "account", "event", "key", "mac", "secret", "address", "method", "head", "body", "http"
 ]
-"""A part of a hook request that may not fit."""
+"""A part of a hook request that can be wrong."""
 
 PARTS: tuple[Part, ...] = get_args(Part)
 
@@ -33,7 +31,7 @@ _BEHIND = "\"'<>"
 
 @shape(frozen=True, slots=True)
 class HookKey:
-    """A named signing key. The first of several signs, all of them verify."""
+    """A named signing key. The first of several keys signs, all of them verify."""
 
     name: str
     secret: str
@@ -41,7 +39,9 @@ class HookKey:
 
 @shape(frozen=True, slots=True)
 class HookPath:
-    """What a hook URL's path says, not yet believed: `proof` is a token (minted) or a secret (fixed)."""
+    """The parts of a hook URL's path, not authenticated. `proof`: the token of a minted URL, or the secret of
+    a fixed one.
+    """
 
     account: str
     event: Event
@@ -50,58 +50,44 @@ class HookPath:
 
 
 class HookSigner:
-    """Mints and checks hook tokens: `{key name}.{MAC}`."""
+    """Mints and checks hook tokens: `{key name}.{MAC}`, an HMAC-SHA256 in URL-safe base64."""
 
     def __init__(self, keys: tuple[HookKey, ...]) -> None:
         self._signing = keys[0].name
-        # A signer derives its key anew for each signature, and `hmac.digest` fetches its algorithm anew: that
-        # takes longer than all else that a hook's authentication needs.
-        self._keys = {key.name: _Mac(_signer(key.secret).derive_key()) for key in keys}
+        # Copied for each token: to set up the key anew takes longer than the rest of the authentication.
+        self._macs = {key.name: hmac.new(_derived(key.secret), digestmod="sha256") for key in keys}
 
     def token(self, account: str, event: Event, ref: str) -> str:
-        return f"{self._signing}.{self._mac(self._signing, account, event, ref).decode()}"
+        """Return the token that is signed with the first key."""
+        return f"{self._signing}.{self._sign(self._signing, account, event, ref).decode()}"
 
     def verify(self, path: HookPath) -> bool:
-        """Whether the path's token was minted by us for just this account, event and ref."""
+        """Return whether the path's token is ours, for exactly this account, event and ref."""
         name, _, mac = (path.proof or "").partition(".")
-        if path.ref is None or name not in self._keys:
+        if path.ref is None or name not in self._macs:
             return False
-        return hmac.compare_digest(self._mac(name, path.account, path.event, path.ref), mac.encode())
+        return hmac.compare_digest(self._sign(name, path.account, path.event, path.ref), mac.encode())
 
     def knows_key(self, path: HookPath) -> bool:
-        """Whether the path's token names one of our keys, or none at all."""
+        """Return whether the path's token names one of our keys, or no key at all."""
         name, has_mac, _ = (path.proof or "").partition(".")
-        return name in self._keys or not has_mac
+        return name in self._macs or not has_mac
 
-    def _mac(self, key: str, account: str, event: str, ref: str) -> bytes:
-        # "/" can stand in none of the three, so no two triples sign the same bytes.
-        said = f"{account}/{event}/{ref}".encode()
-        return base64.urlsafe_b64encode(self._keys[key].digest(said)).rstrip(b"=")
-
-
-class _Mac:
-    """HMAC-SHA256 (RFC 2104) with the two pads of the key hashed beforehand."""
-
-    def __init__(self, key: bytes) -> None:
-        block = (key if len(key) <= 64 else hashlib.sha256(key).digest()).ljust(64, b"\0")
-        self._inner = hashlib.sha256(bytes(byte ^ 0x36 for byte in block))
-        self._outer = hashlib.sha256(bytes(byte ^ 0x5C for byte in block))
-
-    def digest(self, message: bytes) -> bytes:
-        inner, outer = self._inner.copy(), self._outer.copy()
-        inner.update(message)
-        outer.update(inner.digest())
-        return outer.digest()
+    def _sign(self, key: str, account: str, event: str, ref: str) -> bytes:
+        mac = self._macs[key].copy()
+        # None of the three contains "/", so that no two triples have the same text.
+        mac.update(f"{account}/{event}/{ref}".encode())
+        return base64.urlsafe_b64encode(mac.digest()).rstrip(b"=")
 
 
-def _signer(secret: str) -> Signer:
-    return Signer(secret, salt="receiver.hook", digest_method=hashlib.sha256)
+def _derived(secret: str) -> bytes:
+    """Return the key of a secret. URLs in PBXs depend on it: it never changes."""
+    return hashlib.sha256(b"receiver.hook" + b"signer" + secret.encode()).digest()
 
 
 def mint_urls(signer: HookSigner, public_url: str, account: str, ref: str) -> dict[str, str]:
-    """`ref` and the four URLs of one task, ready to go into the scheduler's task.
-
-    Raises InputError where the ref could not travel in a URL.
+    """Return `ref` and the four URLs of a task, named as in the scheduler's API. Raises InputError if the ref
+    cannot stand in a URL.
     """
     if not REF.fullmatch(ref):
         raise InputError("ref", "1 to 64 letters, digits, '_' or '-'")
@@ -112,9 +98,8 @@ def mint_urls(signer: HookSigner, public_url: str, account: str, ref: str) -> di
 
 
 def fixed_urls(public_url: str, account: str, secret: str | None) -> dict[str, str]:
-    """The four fixed URLs of an account; without a secret those that its addresses may use.
-
-    Raises InputError where the secret could not travel in a URL.
+    """Return the four fixed URLs of an account; without a secret, those for its addresses. Raises InputError
+    if the secret cannot stand in a URL.
     """
     base = f"{public_url.rstrip('/')}/hooks/{account}"
     tail = "" if secret is None else f"/{quote(secret, safe='')}"
@@ -125,16 +110,16 @@ def fixed_urls(public_url: str, account: str, secret: str | None) -> dict[str, s
 
 
 def new_ref(at: float | None = None) -> str:
-    """A ref nobody has used, in hex: the epoch milliseconds of `at`, or else of now, then 80 random bits.
+    """Return a new ref in hex: the epoch milliseconds of `at`, by default of now, then 80 random bits.
 
-    The time comes first so that refs of the same hour lie side by side in every index: the pages that the
-    ledger reads and writes stay few, however large it grows. No secret: its beginning can be guessed.
+    The time comes first, so that refs of the same hour are neighbors in every index: the ledger reads and
+    writes few pages, however large it is. A ref is no secret: its beginning can be guessed.
     """
     return f"{int((time.time() if at is None else at) * 1000):012x}{secrets.token_hex(10)}"
 
 
 def parse_hook_path(path: str) -> HookPath | None:
-    """The parts of `/hooks/{account}/{event}[/{ref}/{token} | /{secret}]`; None for any other path."""
+    """Parse `/hooks/{account}/{event}[/{ref}/{token} | /{secret}]`; return None for any other path."""
     parts = path.removesuffix("/").split("/")
     if not 4 <= len(parts) <= 6 or parts[0] or parts[1] != "hooks" or "" in parts[2:]:
         return None
@@ -147,14 +132,16 @@ def parse_hook_path(path: str) -> HookPath | None:
 
 
 def without_pasted(text: str) -> str:
-    """A path or a secret without what is pasted along with it: white space and characters that nobody sees,
-    and quotation marks and angle brackets behind it. What was escaped twice is read.
+    """Return a path or a secret without what people paste with it: white space, invisible characters, and
+    quotation marks and angle brackets at its end. Percent-escapes are decoded.
     """
     return "".join(unquote(text).translate(_INVISIBLE).split()).rstrip(_BEHIND)
 
 
 def our_hook(url: str | None) -> HookPath | None:
-    """What an echoed `url_*` says if its path is one of ours, whatever host or prefix stands before it."""
+    """Return the parts of a `url_*` that the scheduler echoes, whatever its host or prefix; None if it is not
+    ours.
+    """
     if not url:
         return None
     path = without_pasted(re.split(r"[?#]", url, maxsplit=1)[0])

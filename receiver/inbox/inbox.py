@@ -1,4 +1,22 @@
-"""Batches of raw hooks on disk, from their acknowledgement until the ledger has them."""
+"""Batches of raw hooks on disk, from their acknowledgement until the ledger has them.
+
+A batch is one MessagePack document, which a program in another language can read as well. It is an array: the
+version (1), then an array of hooks. A hook is an array, in this order:
+
+    id           text     of the delivery: 12 hex digits of arrival in milliseconds, then 20 random ones
+    account      text     from the URL's path
+    event        text     from the URL's path: before, before_again, success or after
+    ref          text     our reference from the URL's path, or nil
+    received_at  float    epoch seconds, UTC
+    method       text     GET, POST or PUT
+    query        binary   of the target, after fields that a naive sender appended to the path with an `&`
+    headers      array    of [name in lower case, value], both binary; without cookies and credentials
+    body         binary   up to `max_body_bytes`
+    is_cut       boolean  whether the body was longer than that
+    peer         text     address of the sender, or nil
+
+A later version may add fields at the end of a hook: readers ignore fields that they do not know.
+"""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Collection, Sequence
@@ -6,20 +24,67 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from functools import partial
 from typing import NamedTuple, Protocol, TypeVar
 
+import msgspec
 from sqlalchemy import Connection, func, select
 
-from receiver.errors import StoreUnavailableError
-from receiver.inbox.batch import RawHook, encode_batch
+from receiver.errors import BatchError, StoreUnavailableError
 from receiver.inbox.tables import INBOX
 from receiver.storage.bulk import is_postgres, run
 from receiver.storage.engine import Claim, Store
 
 Result = TypeVar("Result")
 
+VERSION = 1
+
+
+class RawHook(msgspec.Struct, array_like=True, frozen=True, gc=False):
+    """An authentic hook as it came, with the fields of the table above."""
+
+    id: str
+    account: str
+    event: str
+    ref: str | None
+    received_at: float
+    method: str
+    query: bytes
+    headers: tuple[tuple[bytes, bytes], ...]
+    body: bytes
+    is_cut: bool = False
+    peer: str | None = None
+
+    @property
+    def task_id(self) -> None:
+        """None: the vendor's id is known once the payload is read."""
+
+
+class _Document(msgspec.Struct, array_like=True, frozen=True, gc=False):
+    version: int
+    hooks: list[RawHook]
+
+
+_encoder = msgspec.msgpack.Encoder()
+_decoder = msgspec.msgpack.Decoder(_Document)
+
+
+def encode_batch(hooks: Sequence[RawHook]) -> bytes:
+    """Return the document of these hooks."""
+    return _encoder.encode(_Document(VERSION, list(hooks)))
+
+
+def decode_batch(document: bytes) -> list[RawHook]:
+    """Return the hooks of a document. Raises BatchError if it is not one, or of another version."""
+    try:
+        batch = _decoder.decode(document)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise BatchError(f"no batch of hooks: {type(error).__name__}") from None
+    if batch.version != VERSION:
+        raise BatchError(f"a batch of version {batch.version}, and this receiver reads {VERSION}")
+    return batch.hooks
+
 
 class Batch(NamedTuple):
     """A batch in the inbox. `number`: never given out twice; `at`: when its first hook came; `size`: hooks;
-    `document`: see `receiver.inbox.batch`.
+    `document`: see `receiver.inbox.inbox`.
     """
 
     number: int

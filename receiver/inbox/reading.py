@@ -10,10 +10,9 @@ import orjson
 from receiver.domain.facts import Event, Fact, HookSaid, hook_fact
 from receiver.domain.fields import FieldReader, HookFields
 from receiver.domain.storable import storable
-from receiver.inbox.batch import RawHook, decode_batch, encode_batch
 from receiver.inbox.events_of import NamedEvent, several_events
 from receiver.inbox.form_text import decode
-from receiver.inbox.inbox import Batch
+from receiver.inbox.inbox import Batch, RawHook, decode_batch, encode_batch
 from receiver.inbox.payload import read_payload
 from receiver.inbox.unplaced import NAMES_NO_TASK
 from receiver.ledger.append import Arrival, Delivery

@@ -16,7 +16,7 @@ from sqlalchemy import ColumnElement, Connection, Row, Select, select, tuple_
 
 from receiver.domain.fields import FieldReader
 from receiver.errors import StoreUnavailableError
-from receiver.inbox.batch import RawHook
+from receiver.inbox.inbox import RawHook
 from receiver.inbox.reading import read_hook
 from receiver.ledger.problems import TOO_LARGE, where_from
 from receiver.ledger.reread import Change, Reread, add_readings, compare, hooks_of

@@ -12,7 +12,7 @@ from receiver.storage.tables import NEVER_TWICE, SEQ, table
 
 
 class InboxRow(SQLModel, table=True):
-    """A batch of hooks that are on disk and not read yet (see `receiver.inbox.batch`). `at`: when the first
+    """A batch of hooks that are on disk and not read yet (see `receiver.inbox.inbox`). `at`: when the first
     of them came; `count`: hooks; `size`: bytes of `batch`. Numbers are never given out twice.
     """
 

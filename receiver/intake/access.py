@@ -1,18 +1,24 @@
-"""Who may use a hook URL: whoever holds a minted token, an account's fixed secret, or a listed address."""
+"""Authentication of hooks: by a minted token, an account's fixed secret, or a listed address."""
 
+import re
 import secrets
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
+from typing import NamedTuple
+from urllib.parse import unquote
 
 from receiver.domain.facts import EVENTS
-from receiver.domain.hooks import HookPath, HookSigner, Part, without_pasted
+from receiver.domain.hooks import HookPath, HookSigner, Part, parse_hook_path, without_pasted
 from receiver.inbox.refused import Refused
 
 _FORWARDED = b"x-forwarded-for"
 
 _SECRET_LENGTH = 16
-"""Characters that a secret has at least, also without what may be pasted along with it."""
+"""Minimum characters of a secret, without quotation marks and white space that were pasted with it."""
+
+_ORIGIN = re.compile(rb"https?://[^/?#]*", re.IGNORECASE)
+"""What precedes the path if a sender writes the whole URL into the request line."""
 
 _Networks = tuple[IPv4Network | IPv6Network, ...]
 _Address = IPv4Address | IPv6Address
@@ -20,14 +26,27 @@ _Address = IPv4Address | IPv6Address
 
 @dataclass(frozen=True, slots=True)
 class FixedAccess:
-    """How an account's fixed hook URLs are opened. With neither secret nor addresses they stay shut."""
+    """Who may use an account's fixed hook URLs. Without a secret and addresses nobody may."""
 
     secret: str | None = None
     addresses: tuple[str, ...] = ()
 
 
+class Target(NamedTuple):
+    """The target of a request. `path`: None unless it is that of a hook URL; `query`: with fields that a
+    naive sender appended to the path; `peer`: the sender's address; `refused`: None if the request is
+    authentic; `is_health`: whether it is that of the health check.
+    """
+
+    path: HookPath | None
+    query: bytes
+    peer: str | None
+    refused: Refused | None = None
+    is_health: bool = False
+
+
 class Access:
-    """Decides whether a hook request is authentic."""
+    """Decides whether a request is authentic."""
 
     def __init__(
         self, signer: HookSigner, fixed: Mapping[str, FixedAccess], trusted_proxies: Iterable[str] = ()
@@ -37,8 +56,37 @@ class Access:
         self._addresses = {account: _networks(access.addresses) for account, access in fixed.items()}
         self._proxies = _networks(trusted_proxies)
 
+    def read_target(
+        self, target: bytes, headers: Iterable[tuple[bytes, bytes]], connected: str | None
+    ) -> Target:
+        """Return what the target says, and whether the request is authentic. `connected`: the address at the
+        other end of the connection.
+        """
+        if target[:1] != b"/" and (origin := _ORIGIN.match(target)):
+            target = target[origin.end() :]
+        path, _, query = target.partition(b"?")
+        is_health = path == b"/healthz"
+        # A naive sender appends its fields with `&`, or with a second `?`, whatever the URL looks like.
+        path, _, appended = path.partition(b"#")[0].partition(b"&")
+        if appended:
+            query = b"&".join(filter(None, (appended, query)))
+        text = path.decode("latin-1")
+        text = unquote(text) if "%" in text else text
+        peer = self.peer(connected, headers) if self._proxies else connected
+        found = parse_hook_path(text)
+        part = self.refuses(found, peer) if found else "path"
+        if part is None:
+            return Target(found, query, peer)
+        if (pasted := without_pasted(text)) != text:
+            found = parse_hook_path(pasted)
+            if found and self.refuses(found, peer) is None:
+                return Target(found, query, peer)
+        return Target(found, query, peer, self.describe(part, text, peer), is_health)
+
     def refuses(self, path: HookPath, peer: str | None) -> Part | None:
-        """What does not fit of a request to `path` from the address `peer`; None where it is authentic."""
+        """Return the part that is wrong in a request to `path` from the address `peer`; None if it is
+        authentic.
+        """
         if path.account not in self._secrets:
             return "account"
         if path.ref is not None:
@@ -53,7 +101,7 @@ class Access:
         return None if _within(address, self._addresses[path.account]) else "address"
 
     def describe(self, part: Part, path: str, peer: str | None) -> Refused:
-        """What may be told of a refused request. `part`: what did not fit, where the path could be read."""
+        """Return what may be recorded of a refused request. `part`: the part that is wrong."""
         root, account, event, *_ = [*path.strip("/").split("/"), "", "", ""]
         if root != "hooks" or not account:
             return Refused(part, peer=peer)
@@ -64,13 +112,11 @@ class Access:
         return Refused(part, account, event, peer)
 
     def peer(self, connected: str | None, headers: Iterable[tuple[bytes, bytes]]) -> str | None:
-        """Where the request comes from: behind proxies that we trust, the last hop that is not one of them;
-        None where a proxy that we trust does not name it by an address.
+        """Return the sender's address: the last hop that is not a trusted proxy. None if a trusted proxy does
+        not name it by an address.
 
-        The leftmost of X-Forwarded-For is whatever the sender chose to write there.
+        The leftmost hop of X-Forwarded-For cannot be trusted: the sender writes it.
         """
-        if not self._proxies:
-            return connected
         forwarded_for = ",".join([value.decode("latin-1") for name, value in headers if name == _FORWARDED])
         hops = [hop for hop in forwarded_for.split(",") if hop and not hop.isspace()]
         address, name = (_read(connected) if connected else None), connected
@@ -87,7 +133,7 @@ def _networks(texts: Iterable[str]) -> _Networks:
 
 
 def _forms(secret: str | None) -> tuple[bytes, ...]:
-    """A secret as it is set, and as it is without what is pasted along with it."""
+    """Return a secret as it is set, and without white space and quotation marks that were pasted with it."""
     if secret is None:
         return ()
     pasted = without_pasted(secret)
@@ -97,7 +143,9 @@ def _forms(secret: str | None) -> tuple[bytes, ...]:
 
 
 def _bare(hop: str) -> str:
-    """An address without quotation marks, brackets and port: `"[2001:db8::1]:4711"`, `192.0.2.7:4711`."""
+    """Return an address without quotation marks, brackets and port: `"[2001:db8::1]:4711"`,
+    `192.0.2.7:4711`.
+    """
     text = hop.strip(" \t\"'")
     if text.startswith("["):
         return text[1:].partition("]")[0]
@@ -105,7 +153,7 @@ def _bare(hop: str) -> str:
 
 
 def _read(address: str) -> _Address | None:
-    """The address; None for a text that is none."""
+    """Return the address; None if the text is not one."""
     try:
         return ip_address(address)
     except ValueError:

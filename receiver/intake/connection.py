@@ -1,8 +1,8 @@
-"""One connection that brings hooks: bytes become requests, and answers go back in their order."""
+"""A connection that brings hooks: bytes become requests, and answers go back in order."""
 
 import asyncio
 from collections import deque
-from typing import Literal, cast
+from typing import cast
 
 import httptools
 
@@ -13,49 +13,45 @@ from receiver.intake.answer import (
     INTERNAL_ERROR,
     MALFORMED,
     TIMED_OUT,
-    Answer,
+    HookAnswer,
 )
-from receiver.intake.listener import HookListener
-from receiver.intake.parser import RequestParser, head_end
-from receiver.intake.request import HookRequest, RequestHead
-
-Phase = Literal["idle", "head", "body", "answer", "unread"]
-"""What a connection waits for: the next request, the rest of a head or of a body, our answer, or the sender
-to read its answers.
-"""
+from receiver.intake.listener import HookListener, Phase
+from receiver.intake.request import HookRequest, RequestHead, RequestParser
 
 _MOST_UNDER_WAY = 64
-"""Requests of one connection that wait for their answers before no more of it is read."""
+"""Unanswered requests of one connection beyond which no more is read from it."""
 
 _MOST_AT_ONCE = 64
-"""Requests of one connection that are worked through before other connections have their turn."""
+"""Requests of one connection that are handled before other connections have their turn."""
 
 _DISCARDED = 8
-"""Times the limit of bodies: as much of a longer body is read, so that its sender gets to read the answer."""
+"""Longest body that is read, in limits: the excess is dropped, so that its sender reads the answer."""
 
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 
 
 class HookConnection(asyncio.Protocol):
-    """One connection. Its listener closes it when it is idle, slow, or one too many. `since`: when it began
-    to wait for what it waits for, by the loop's clock.
+    """A connection. Its listener closes it when it is idle, slow, or one too many. `since`: when its phase
+    began, by the loop's clock; `peer`: the address at the other end.
     """
 
     def __init__(self, listener: HookListener) -> None:
         self.since = 0.0
+        self.peer: str | None = None
         self._listener = listener
-        self._parser = RequestParser(self._add_body)
+        self._parser = RequestParser()
         self._data = b""
         self._arriving: HookRequest | None = None
         self._under_way: deque[HookRequest] = deque()
-        self._is_over = self._is_paused = self._is_unread = self._wants_continue = False
+        self._is_over = self._is_paused = self._is_unread = False
+        self._is_trusted = self._wants_continue = False
 
     # Called by the event loop
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)
         peer = transport.get_extra_info("peername")
-        self._peer: str | None = peer[0] if peer else None
+        self.peer = peer[0] if peer else None
         self.since = self._listener.now()
         self._listener.opened(self)
 
@@ -71,7 +67,7 @@ class HookConnection(asyncio.Protocol):
         self._work()
 
     def eof_received(self) -> bool:
-        """The sender sends no more, and may still read: what is under way is answered."""
+        """The sender sends no more, and may still read: requests under way are answered."""
         if self._is_over or self.phase == "idle":
             return bool(self._under_way)
         if self._arriving or self._data:
@@ -84,15 +80,15 @@ class HookConnection(asyncio.Protocol):
         self._is_over = True
         self._data = b""
         if self._arriving:
-            self._arriving.end(self._arriving.answer or ENDED_EARLY, self._listener.now())
+            self._arriving.count(self._arriving.answer or ENDED_EARLY, self._listener.now())
             self._arriving = None
-        # What is under way is committed all the same, and counted when it is.
+        # Requests under way are committed all the same, and counted then.
         self._listener.closed(self)
 
     def pause_writing(self) -> None:
         self._is_unread = True
         self.since = self._listener.now()
-        self._read_on(False)
+        self._set_reading(False)
 
     def resume_writing(self) -> None:
         self._is_unread = False
@@ -100,6 +96,11 @@ class HookConnection(asyncio.Protocol):
         self._work()
 
     # Called by the listener
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether a request is arriving or not answered yet."""
+        return bool(self._under_way or self._arriving)
 
     @property
     def phase(self) -> Phase:
@@ -114,7 +115,7 @@ class HookConnection(asyncio.Protocol):
         return "unread" if self._transport.get_write_buffer_size() else "idle"
 
     def time_out(self) -> None:
-        """It has taken too long over what it waits for."""
+        """End the phase that has lasted too long."""
         phase = self.phase
         if phase == "body":
             self._refuse(TIMED_OUT)
@@ -126,7 +127,7 @@ class HookConnection(asyncio.Protocol):
             self.close()
 
     def close(self) -> None:
-        """Answer nothing more, and end the connection once the sender has read its answers."""
+        """Answer no more requests, and end the connection once the sender has read its answers."""
         self._is_over = True
         self.since = self._listener.now()
         self._transport.close()
@@ -139,10 +140,15 @@ class HookConnection(asyncio.Protocol):
     # From bytes to requests
 
     def _work(self) -> None:
-        self._read_on(self._advance())
+        """Handle the bytes that have come, and go on reading if that is what the connection waits for."""
+        is_wanted = self._advance()
+        if is_wanted == self._is_paused:
+            self._set_reading(is_wanted)
 
     def _advance(self) -> bool:
-        """Work through what has come. False where it has to wait for something else than more bytes."""
+        """Handle the bytes that have come. Return False if the connection waits for something else than
+        more.
+        """
         for _ in range(_MOST_AT_ONCE):
             if self._is_over or self._is_unread:
                 return False
@@ -154,7 +160,7 @@ class HookConnection(asyncio.Protocol):
             try:
                 self._data = self._read_body(self._data) if self._arriving else self._read_head(self._data)
             except httptools.HttpParserError:
-                self._listener.note_malformed(self._peer, self._data)
+                self._listener.note_malformed(self.peer, self._data)
                 self._refuse(MALFORMED)
             except Exception as error:
                 self._listener.note_fault(error)
@@ -164,82 +170,83 @@ class HookConnection(asyncio.Protocol):
         asyncio.get_running_loop().call_soon(self._work)
         return False
 
-    def _read_on(self, wanted: bool) -> None:
-        """Have the transport read or not."""
-        if wanted == self._is_paused and not self._transport.is_closing():
-            self._is_paused = not wanted
-            if wanted:
+    def _set_reading(self, is_wanted: bool) -> None:
+        """Let the transport read or not."""
+        if not self._transport.is_closing():
+            self._is_paused = not is_wanted
+            if is_wanted:
                 self._transport.resume_reading()
             else:
                 self._transport.pause_reading()
 
     def _read_head(self, data: bytes) -> bytes:
-        """Hand a whole head to the parser; what is left of the data."""
+        """Begin a request if its head has come whole. Return the rest of the data."""
         if data[0] in b"\r\n":
             return data.lstrip(b"\r\n")
-        end = head_end(data)
-        # Without the empty line that ends it.
+        end = data.find(b"\r\n\r\n") + 4
+        if end < 4:
+            if data.count(b"\n") != data.count(b"\r\n"):
+                # A bare line feed is the end of a line for some parsers and not for others.
+                raise httptools.HttpParserError("bare line feed")
+            end = 0
+        # Without the empty line at its end.
         if (end - 4 if end else len(data)) > self._listener.limits.max_head_bytes:
             self._refuse(HEAD_TOO_LARGE)
             return b""
         if not end:
             return data
-        self._parser.feed_head(data[:end])
-        self._begin(end)
+        head = self._parser.read_head(data[:end])
+        request = self._arriving = HookRequest(self._listener.intake, self, head)
+        if request.answer is None and not self._is_trusted:
+            self._is_trusted = True
+            self._listener.trust(self)
+        if self._parser.is_complete:
+            self._complete(request)
+        elif head.is_chunked and request.answer is not None:
+            # The chunks of a stranger are not worth the work of finding their end.
+            self._complete_last(request)
+        else:
+            self.since = self._listener.now()
+            if head.wants_continue:
+                self._wants_continue = True
+                self._invite_body()
         return b"" if self._is_over else data[end:]
 
-    def _begin(self, size: int) -> None:
-        """A head has come whole: authenticate it, and take in its body if there is one."""
-        parser = self._parser
-        head = RequestHead(parser.method, parser.target, parser.headers, size, self._peer, self.since)
-        parser.forget()
-        request = self._arriving = HookRequest(self._listener.intake, self, head)
-        request.keeps_alive = parser.keeps_alive
-        if request.answer is None:
-            self._listener.busy(self)
-        elif parser.is_chunked:
-            # A stranger's chunks are not worth the work of finding their end.
-            request.keeps_alive = False
-            self._complete(request)
-            return
+    def _read_body(self, data: bytes) -> bytes:
+        """Add the part of the body that has come. Return the rest of the data."""
+        parser, request = self._parser, cast(HookRequest, self._arriving)
+        data = parser.read_body(data)
+        for piece in parser.pieces:
+            request.add_body(piece)
+        parser.pieces.clear()
         if parser.is_complete:
             self._complete(request)
-            return
-        self._wants_continue = parser.wants_continue
-        self.since = self._listener.now()
-        self._invite_body()
-
-    def _read_body(self, data: bytes) -> bytes:
-        """Hand the body to the parser as far as it has come; what is left of the data."""
-        data = self._parser.feed_body(data)
-        if request := self._arriving:
-            if self._parser.is_complete:
-                self._complete(request)
-            elif request.size > self._listener.intake.rules.max_body * _DISCARDED:
-                # The rest is not read, so nothing can follow.
-                request.keeps_alive = False
-                self._complete(request)
+        elif request.sent > self._listener.intake.rules.max_body * _DISCARDED:
+            # The rest is not read, so nothing can follow.
+            self._complete_last(request)
         return b"" if self._is_over else data
 
-    def _add_body(self, piece: bytes) -> None:
-        if self._arriving:
-            self._arriving.add_body(piece)
-
     def _complete(self, request: HookRequest) -> None:
-        """The request has come whole: submit it, and answer it in its turn."""
+        """Submit a request that has come whole, and answer it in its turn."""
         self._arriving = None
-        self.since = self._listener.now()  # what follows begins to come now, if it has not later
+        self.since = self._listener.now()  # the next one begins to come now, if not later
         self._under_way.append(request)
         if not request.keeps_alive:
             self._is_over = True
         if request.answer is None:
             request.submit()
-        self._send_answers()
+        if request.answer is not None:
+            self._send_answers()
+
+    def _complete_last(self, request: HookRequest) -> None:
+        """Complete a request of which the rest is not read: it is the connection's last one."""
+        request.keeps_alive = False
+        self._complete(request)
 
     # From answers to bytes
 
     def flush(self) -> None:
-        """A request is settled: send the answers whose turn it is, and go on with what has come meanwhile."""
+        """Send the answers that are next, and handle the bytes that have come meanwhile."""
         self._send_answers()
         if self._data or self._is_paused:
             self._work()
@@ -248,17 +255,14 @@ class HookConnection(asyncio.Protocol):
         under_way, listener = self._under_way, self._listener
         if not under_way or under_way[0].answer is None:
             return
-        now, written = listener.now(), list[bytes]()
-        is_last = False
+        now, written, is_last = listener.now(), list[bytes](), False
         while under_way and (answer := under_way[0].answer) is not None:
             request = under_way.popleft()
-            is_last = not request.keeps_alive or (
-                listener.is_draining and not under_way and not self._arriving
-            )
+            is_last = not request.keeps_alive or (listener.is_draining and not self.is_busy)
             tail = listener.closing_tail if is_last else listener.tail
-            body = answer.body if request.has_body else b""
+            body = b"" if request.head.method == "HEAD" else answer.body
             written.append(b"".join((answer.head, request.id.encode(), tail, body)))
-            request.end(answer, now)
+            request.count(answer, now)
         if not self._transport.is_closing():
             self._transport.write(written[0] if len(written) == 1 else b"".join(written))
         if is_last:
@@ -270,29 +274,27 @@ class HookConnection(asyncio.Protocol):
             self._invite_body()
 
     def _invite_body(self) -> None:
-        """Answer a sender that asks before it sends the body, in its turn."""
+        """Answer a sender that waits for an invitation to send the body, in its turn."""
         if not self._wants_continue or self._under_way or self._arriving is None:
             return
         self._wants_continue = False
         if self._arriving.answer is None:
             self._transport.write(_CONTINUE)
         else:
-            self._arriving.keeps_alive = False
-            self._complete(self._arriving)
+            self._complete_last(self._arriving)
 
-    def _refuse(self, answer: Answer) -> None:
-        """Answer the request that is arriving, or what was to become one; it is the connection's last."""
+    def _refuse(self, answer: HookAnswer) -> None:
+        """Answer the request that is arriving, or that could not be parsed; it is the connection's last."""
         request, self._arriving = self._arriving, None
         if request is None:
-            head = RequestHead("", b"", [], 0, self._peer, self.since)
-            request = HookRequest(self._listener.intake, self, head, answer)
+            request = HookRequest(self._listener.intake, self, RequestHead(), answer)
         request.answer = request.answer or answer
         self._under_way.append(request)
         self._end_behind_answers()
         self._send_answers()
 
     def _end_behind_answers(self) -> None:
-        """Read no more, and close the connection once everything under way is answered."""
+        """Read no more, and close the connection once all requests are answered."""
         self._is_over = True
         self._data = b""
         self._under_way[-1].keeps_alive = False

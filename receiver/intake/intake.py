@@ -1,7 +1,7 @@
 """The intake: authentic hooks wait in a queue, are committed to the inbox together, and are then answered."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
 from random import Random
@@ -10,23 +10,24 @@ from typing import Protocol
 import structlog
 
 from receiver.errors import StoreError, StoreUnavailableError
-from receiver.inbox.batch import RawHook
-from receiver.inbox.inbox import Inbox
+from receiver.inbox.inbox import Inbox, RawHook
 from receiver.inbox.refused import RefusalLog, Refused
 from receiver.intake.access import Access
 from receiver.ledger.backlog import Backlog
-from receiver.ledger.commit_queue import CommitQueue, Submission, settle
+from receiver.ledger.commit_queue import TOO_LATE, CommitQueue, Submission
 from receiver.ledger.throttle import Throttle
 from receiver.observability.logs import Seldom
 from receiver.observability.metrics import Metrics
 from receiver.runtime.clock import Clock
 
-_log = structlog.get_logger("receiver.intake")
+log = structlog.get_logger("receiver.intake")
+
+_STOPPING = "the receiver is stopping"
 
 
 @dataclass(frozen=True, slots=True)
 class IntakeRules:
-    """Who may send hooks. `max_body`: bytes of a body that are kept."""
+    """Who may send hooks. `max_body`: bytes of a body that are stored."""
 
     access: Access
     max_body: int
@@ -34,7 +35,7 @@ class IntakeRules:
 
 @dataclass(frozen=True, slots=True)
 class Outside:
-    """What is handed to the intake from outside."""
+    """What the intake gets from outside."""
 
     metrics: Metrics
     clock: Clock
@@ -42,14 +43,17 @@ class Outside:
 
 
 class HookSubmission(Submission, Protocol):
-    """A request that waits for its commit. `hook`: None for one that only tries whether that works."""
+    """A request that waits for its commit."""
 
-    @property
-    def hook(self) -> RawHook | None: ...
+    def hook(self) -> RawHook | None:
+        """Return the hook to store; None for a probe."""
+
+    def settle(self, problem: Exception | None) -> None:
+        """Answer the request: its hook is on disk, or is not because of `problem`."""
 
 
 class Intake:
-    """Commits hooks to the inbox. `unread`: the backlog of who reads them."""
+    """Commits hooks to the inbox and answers them. `unread`: the backlog of the inbox's reader."""
 
     name = "intake"
 
@@ -61,12 +65,12 @@ class Intake:
         self._inbox = inbox
         self._unread = unread
         self._throttle = throttle
-        self._seldom = Seldom(_log)
+        self._seldom = Seldom(log)
         self.refusals = RefusalLog()
         self.queue: CommitQueue[HookSubmission] = CommitQueue(in_halves=inbox.is_remote)
 
     def submit(self, request: HookSubmission) -> None:
-        """Let it wait for its commit, after which it is settled. Raises StoreUnavailableError."""
+        """Queue a request for the next commit. Raises StoreUnavailableError."""
         try:
             self._inbox.require_room()
             self.queue.add(request)
@@ -75,54 +79,65 @@ class Intake:
             raise
 
     def note_refused(self, refused: Refused, at: float) -> None:
-        """Count a request that was refused at `at`, and keep what may be told of it."""
+        """Count and remember a request that was refused at `at`."""
         self.metrics.intake_refused.labels(refused.part).inc()
         self.refusals.note(refused, at)
 
     async def probe(self) -> None:
-        """Returns once an empty batch is on disk. Raises StoreUnavailableError where no hook would be."""
+        """Return once an empty batch is on disk. Raises StoreUnavailableError if hooks cannot be stored
+        now.
+        """
         probe = _Probe()
         self.submit(probe)
         await probe.settled
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Commit what waits until `stop` is set and nothing does."""
-        async with aclosing(self.queue.batches(stop, self._inbox.turn)) as batches:
-            async for batch in batches:
-                await self._commit(batch)
+        """Commit and answer requests until `stop` is set and none waits."""
+        try:
+            async with aclosing(self.queue.batches(stop, self._inbox.turn)) as batches:
+                async for batch, late in batches:
+                    _settle(late, StoreUnavailableError(TOO_LATE))
+                    if batch:
+                        await self._commit(batch)
+        finally:
+            self.reject(StoreUnavailableError(_STOPPING))
+
+    def reject(self, problem: StoreUnavailableError) -> None:
+        """Answer all waiting requests that they cannot be stored."""
+        _settle(self.queue.take_all(), problem)
 
     async def _commit(self, batch: Sequence[HookSubmission]) -> None:
-        """Commit a batch, and let it be settled as soon as the next one is on its way to the store."""
-        began = _now()
+        """Commit a batch, and answer it as soon as the next batch is on its way to the store."""
+        loop = asyncio.get_running_loop()
+        began = loop.time()
         problem: Exception | None = None
         try:
-            hooks = [request.hook for request in batch if request.hook is not None]
+            hooks = [hook for request in batch if (hook := request.hook()) is not None]
             await self._inbox.append(hooks, hooks[0].received_at if hooks else self.clock.now())
         except asyncio.CancelledError:
-            settle(batch, StoreUnavailableError("the receiver is stopping"))
+            _settle(batch, StoreUnavailableError(_STOPPING))
             raise
         except StoreError as error:
-            # A batch is a document of ours: if the store does not take it, no hook is at fault.
-            _log.error("store unavailable", rejected=len(batch), problem=str(error))
+            # The batch is a document of ours: if the store does not take it, no hook is at fault.
+            log.error("store unavailable", rejected=len(batch), problem=str(error))
             self.queue.note_failure()
             problem = StoreUnavailableError(str(error))
         except Exception as error:
             problem = error
         else:
             self.queue.note_commit()
-            self._throttle.note_commit(_now() - began)
+            self._throttle.note_commit(loop.time() - began)
             self._unread.grow()
-        # Not here and now, so that the next commit is under way meanwhile.
-        asyncio.get_running_loop().call_soon(settle, batch, problem)
+        # In the next turn of the loop, so that the next commit is under way meanwhile.
+        loop.call_soon(_settle, batch, problem)
         self.metrics.intake_batch_size.observe(len(batch))
         self.metrics.intake_wait.observe(began - batch[0].since)
-        self.metrics.intake_commit.observe(_now() - began)
+        self.metrics.intake_commit.observe(loop.time() - began)
 
 
 class _Probe:
-    """A submission without a hook."""
+    """A submission without a hook. `settled`: done once it is committed."""
 
-    hook = None
     size = 0
 
     def __init__(self) -> None:
@@ -130,14 +145,18 @@ class _Probe:
         self.since = loop.time()
         self.settled: asyncio.Future[None] = loop.create_future()
 
+    def hook(self) -> None:
+        return None
+
     def settle(self, problem: Exception | None) -> None:
         if self.settled.done():
-            return  # the caller has gone
+            return  # the caller has left
         if problem is None:
             self.settled.set_result(None)
         else:
             self.settled.set_exception(problem)
 
 
-def _now() -> float:
-    return asyncio.get_running_loop().time()
+def _settle(requests: Iterable[HookSubmission], problem: Exception | None) -> None:
+    for request in requests:
+        request.settle(problem)

@@ -1,4 +1,4 @@
-"""The hook listener: the connections that bring hooks, their number, their deadlines, and their end."""
+"""The hook listener: the number of connections, their deadlines, and the graceful stop."""
 
 import asyncio
 import os
@@ -8,7 +8,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from email.utils import formatdate
-from typing import Protocol
+from typing import Literal, Protocol
 
 import structlog
 
@@ -19,26 +19,32 @@ from receiver.observability.logs import Seldom
 _log = structlog.get_logger("receiver.intake")
 
 _TICK_S = 0.5
-"""Seconds between two looks at the connections' deadlines."""
+"""Interval in seconds at which deadlines of connections are checked."""
 
 _FEW = 4
-"""Divisor of the connection limit. At the limit, connections without an authentic request make room before
-those of senders, unless they are no more than this share: a new sender is unknown at first as well.
+"""Divisor of the connection limit. At the limit, connections without an authentic request are closed before
+idle ones of senders, unless they are fewer than this share: a new sender is a stranger at first, too.
 """
 
 _GRACE_S = 0.1
-"""Seconds that a new connection has to bring a request before it can be closed to make room."""
+"""Seconds for which a new connection is not closed to make room."""
 
 _SPARE_FILES = 64
-"""Open files left for the store, the API and deliveries."""
+"""Open files reserved for the store, the API and deliveries."""
 
 _SHOWN_PATH = re.compile(rb"[A-Z]+ +((?:/[!-%\'-.0->@-~]{0,40}){1,3})")
-"""The beginning of a path, which holds no secret."""
+"""The beginning of a path, which contains no secret."""
+
+
+Phase = Literal["idle", "head", "body", "answer", "unread"]
+"""What a connection waits for: the next request, the rest of a head or of a body, our answer, or the sender
+to read its answers.
+"""
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Seconds, bytes, connections. See `ListenerSettings`."""
+    """Limits in seconds, bytes and connections. See `ListenerSettings`."""
 
     max_connections: int
     max_head_bytes: int
@@ -48,29 +54,31 @@ class Limits:
 
 
 class Connection(Protocol):
-    """What the listener knows of a connection. See `HookConnection`."""
+    """A connection as the listener sees it. See `HookConnection`."""
 
     since: float
 
     @property
-    def phase(self) -> str: ...
+    def is_busy(self) -> bool: ...
+    @property
+    def phase(self) -> Phase: ...
     def time_out(self) -> None: ...
     def close(self) -> None: ...
     def drop(self) -> None: ...
 
 
 class Acceptor(Protocol):
-    """What brings connections until it is closed."""
+    """Accepts connections until it is closed."""
 
     async def close(self) -> None: ...
 
 
 Accept = Callable[[Callable[[], asyncio.Protocol], Callable[[], int]], Acceptor]
-"""Begins to accept connections; given what makes the protocol of one, and how many there is room for."""
+"""Starts to accept connections. Arguments: the factory of protocols, and the number of free places."""
 
 
 class HookListener:
-    """Takes connections in while it runs."""
+    """Accepts connections while it runs, and closes them at their deadlines and at the limit."""
 
     def __init__(self, intake: Intake, limits: Limits) -> None:
         self.intake = intake
@@ -86,9 +94,9 @@ class HookListener:
         }
         self._connections: set[Connection] = set()
         self._idle: dict[Connection, None] = {}
-        """Those that have brought authentic requests and have none under way, the longest idle one first."""
+        """Connections of senders, the longest idle one first; busy ones are skipped."""
         self._strangers: dict[Connection, None] = {}
-        """Those that have brought no authentic request, the oldest first."""
+        """Connections without an authentic request so far, the oldest first."""
         self._seldom = Seldom(_log)
         self._loop = asyncio.get_running_loop()
         self.now = self._loop.time
@@ -96,13 +104,15 @@ class HookListener:
         self._write_tails()
 
     def start(self, accept: Accept, connect: Callable[["HookListener"], asyncio.Protocol]) -> None:
-        """Take connections in from now on. `connect`: makes a connection of this listener."""
+        """Start to accept connections. `connect`: makes the protocol of one."""
         self._most = min(self.limits.max_connections, _files_allowed(self.limits.max_connections))
         self._acceptor = accept(lambda: connect(self), self.room)
         self._ticking = asyncio.create_task(self._tick(), name="listener")
 
     async def drain(self, deadline_s: float) -> None:
-        """Take no more connections; answer what is under way, and close what is left after the deadline."""
+        """Accept no more connections, answer the requests under way, and close the rest after the
+        deadline.
+        """
         self.is_draining = True
         await self._acceptor.close()
         for connection in list(self._connections):
@@ -118,7 +128,7 @@ class HookListener:
         self._ticking.cancel()
 
     def room(self) -> int:
-        """How many more connections there is room for, or can be made."""
+        """Return the number of connections that can be accepted, also by closing another one."""
         if len(self._connections) < self._most:
             return self._most - len(self._connections)
         self._note_full()
@@ -130,7 +140,7 @@ class HookListener:
     # Called by connections
 
     def opened(self, connection: Connection) -> None:
-        """A connection begins; beyond the limit another one is closed for it."""
+        """Add a new connection; beyond the limit another one is closed."""
         self._connections.add(connection)
         self._strangers[connection] = None
         self.intake.metrics.connections = len(self._connections)
@@ -138,19 +148,18 @@ class HookListener:
             self._note_full()
             self._close_one("limit", victim)
 
-    def busy(self, connection: Connection) -> None:
-        """It has brought an authentic request."""
+    def trust(self, connection: Connection) -> None:
+        """The connection has brought an authentic request."""
         self._strangers.pop(connection, None)
-        self._idle.pop(connection, None)
 
     def idle(self, connection: Connection) -> None:
-        """All its requests are answered."""
+        """All requests of the connection are answered."""
         if connection in self._connections and connection not in self._strangers:
             self._idle.pop(connection, None)
             self._idle[connection] = None
 
     def closed(self, connection: Connection) -> None:
-        """It has ended."""
+        """Remove a connection that has ended."""
         self._connections.discard(connection)
         self._strangers.pop(connection, None)
         self._idle.pop(connection, None)
@@ -158,13 +167,13 @@ class HookListener:
         self._gone.set()
 
     def note_malformed(self, peer: str | None, data: bytes) -> None:
-        """What came is no HTTP. Of its path only the beginning is logged, since a token may follow."""
+        """Log that bytes are not HTTP. Only the beginning of the path is logged, since a token may follow."""
         shown = _SHOWN_PATH.match(data)
         path = mask_text(shown[1].decode("ascii", "replace")) + "/…" if shown else "(no path)"
         self._seldom.warning("a request cannot be parsed and is refused", peer=peer, path=path)
 
     def note_fault(self, error: Exception) -> None:
-        """A fault of ours."""
+        """Log an error of the receiver itself."""
         _log.error("a request was not handled", exc_info=error)
 
     async def _tick(self) -> None:
@@ -179,10 +188,12 @@ class HookListener:
                     connection.time_out()
 
     def _next_victim(self) -> Connection | None:
-        """The connection that makes room for another one: the oldest that has brought no authentic request,
-        or where there are few of those, the one that is idle for longest. None where all are at work.
+        """Return the connection to close for a new one: the oldest stranger, or if there are few of them, the
+        longest idle connection of a sender. None if all are busy.
         """
         are_few = len(self._strangers) <= self._most // _FEW
+        while self._idle and (first := next(iter(self._idle))).is_busy:
+            del self._idle[first]  # it is added again when it is idle
         return next(iter(self._idle if are_few and self._idle else self._strangers), None)
 
     def _note_full(self) -> None:
@@ -202,14 +213,14 @@ class HookListener:
         self.intake.metrics.connections_closed.labels(reason).inc()
 
     def _write_tails(self) -> None:
-        """The end of each answer's headers, with the date."""
+        """Prepare the end of each answer's headers, with the date."""
         date = f"\r\ndate: {formatdate(usegmt=True)}".encode()
         self.tail = date + b"\r\n\r\n"
         self.closing_tail = date + b"\r\nconnection: close\r\n\r\n"
 
 
 def _files_allowed(wanted: int) -> int:
-    """Connections for which the system lets this process open files; its soft limit is raised first."""
+    """Return how many connections the limit of open files allows; the soft limit is raised first."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if soft != resource.RLIM_INFINITY:
         most = 2**20 if hard == resource.RLIM_INFINITY else hard

@@ -1,14 +1,13 @@
 """Group commit: submissions wait in a queue and are committed together.
 
-There is no delay timer: while one batch commits, the next gathers. A loop of the caller takes the batches and
-settles what was in them:
+There is no delay timer: while one batch commits, the next one gathers. The owner of a queue takes batches,
+commits them, and settles their items:
 
-    async for batch in queue.batches(stop, turn):
-        settle(batch, await commit(batch))
+    async for batch, late in queue.batches(stop, turn): ...
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator
 from itertools import takewhile
 from typing import Generic, Protocol, TypeVar
 
@@ -23,10 +22,13 @@ MAX_BATCH_BYTES = 8 * 2**20
 """Submissions, and their bytes, in one transaction."""
 
 _WHOLE = 32
-"""Submissions that are not worth to be halved."""
+"""Submissions that are committed together even if another process commits them."""
 
 MAX_WAIT_S = 10.0
-"""Seconds after which a submission that still waits is rejected: its sender has given up, or soon will."""
+"""Seconds after which a waiting submission is too late: its sender has given up, or soon will."""
+
+TOO_LATE = "the store is too slow: the wait for a commit was given up"
+"""Text of the error with which a late submission is rejected."""
 
 _FIRST_BACKOFF_S, _LONGEST_BACKOFF_S = 0.05, 2.0
 """Seconds for which nothing is admitted after a second failure in a row; doubled with each further one."""
@@ -35,20 +37,16 @@ _FIRST_BACKOFF_S, _LONGEST_BACKOFF_S = 0.05, 2.0
 class Submission(Protocol):
     """Something that waits for its commit. `size`: bytes, roughly; `since`: by the loop's clock."""
 
-    @property
-    def size(self) -> int: ...
-    @property
-    def since(self) -> float: ...
-    def settle(self, problem: Exception | None) -> None:
-        """Called once: it is on disk, or it is not because of `problem`."""
+    size: int
+    since: float
 
 
 Item = TypeVar("Item", bound=Submission)
 
 
 class CommitQueue(Generic[Item]):
-    """Submissions in order of arrival, bounded in number and bytes. `in_halves`: where many wait, half of
-    them are one batch, so that there is something to answer and to take in while another process commits.
+    """Submissions in order of arrival, bounded in number and bytes. `in_halves`: take only half of many
+    submissions, so that there is work to do while another process commits.
     """
 
     def __init__(self, *, in_halves: bool = False) -> None:
@@ -63,7 +61,7 @@ class CommitQueue(Generic[Item]):
         return len(self._waiting)
 
     def add(self, item: Item) -> None:
-        """Let it wait. Raises StoreUnavailableError where too much waits already, or the store fails."""
+        """Queue a submission. Raises StoreUnavailableError if too many wait, or the store keeps failing."""
         if self._closed_until and _now() < self._closed_until:
             raise StoreUnavailableError("the store has failed time and again; try later")
         if len(self._waiting) >= MAX_WAITING or self._bytes > MAX_WAITING_BYTES:
@@ -73,9 +71,12 @@ class CommitQueue(Generic[Item]):
         self._waiting.append(item)
         self._bytes += item.size
 
-    async def batches(self, stop: asyncio.Event, turn: asyncio.Lock) -> AsyncGenerator[list[Item]]:
-        """Yield batches until `stop` is set and nothing waits. `turn` is held while a batch is out: who
-        commits has to wait for others anyway, and what waits in the queue can still be rejected.
+    async def batches(
+        self, stop: asyncio.Event, turn: asyncio.Lock
+    ) -> AsyncGenerator[tuple[list[Item], list[Item]], None]:
+        """Yield the next batch and the items that are too late, until `stop` is set and the queue is empty.
+        `turn` is held while a batch is out: items that would only wait for other writers can still be
+        rejected.
         """
         stopping = asyncio.ensure_future(stop.wait())
         stopping.add_done_callback(lambda _: self._wake.set())
@@ -83,58 +84,45 @@ class CommitQueue(Generic[Item]):
             while self._waiting or not stop.is_set():
                 if self._waiting:
                     async with turn:
-                        if batch := self._next_batch():
-                            yield batch
+                        if self._waiting:
+                            yield self._next_batch()
                 else:
                     self._wake.clear()
                     await self._wake.wait()
         finally:
             stopping.cancel()
-            self.reject(StoreUnavailableError("the receiver is stopping"))
 
-    def _next_batch(self) -> list[Item]:
-        """Take the next batch. What has waited too long is rejected; who left is committed all the same."""
-        latest = _now() - MAX_WAIT_S
-        late = sum(1 for _ in takewhile(lambda item: item.since < latest, self._waiting))
-        if late:
-            text = "the store is too slow: the wait for a commit was given up"
-            settle(self._pop(late), StoreUnavailableError(text))
-        return self._pop(self._batch_length())
+    def _next_batch(self) -> tuple[list[Item], list[Item]]:
+        waiting, latest = self._waiting, _now() - MAX_WAIT_S
+        late = sum(1 for _ in takewhile(lambda item: item.since < latest, waiting))
+        count = min(len(waiting) - late, MAX_BATCH)
+        if self._in_halves:
+            count = max(min(count, _WHOLE), count // 2)
+        size, end = 0, late
+        for end in range(late, late + count):
+            size += waiting[end].size
+            if size > MAX_BATCH_BYTES and end > late:
+                break
+        else:
+            end = late + count
+        self._bytes -= sum(item.size for item in waiting[:end])
+        self._waiting = waiting[end:]
+        return waiting[late:end], waiting[:late]
 
-    def reject(self, problem: Exception) -> None:
-        """Settle everything that waits as failed."""
-        settle(self._pop(len(self._waiting)), problem)
+    def take_all(self) -> list[Item]:
+        """Take everything that waits, to be rejected."""
+        taken, self._waiting, self._bytes = self._waiting, [], 0
+        return taken
 
     def note_commit(self) -> None:
         """The store has committed a batch."""
         self._failures = 0
 
     def note_failure(self) -> None:
-        """The store has failed: after the second time in a row nothing is admitted for a while."""
+        """The store has failed: after a second failure in a row no submission is admitted for a while."""
         pause = min(_FIRST_BACKOFF_S * 2.0**self._failures, _LONGEST_BACKOFF_S)
         self._closed_until = _now() + pause if self._failures else 0.0
         self._failures = min(self._failures + 1, 10)
-
-    def _batch_length(self) -> int:
-        size, most = 0, min(len(self._waiting), MAX_BATCH)
-        if self._in_halves:
-            most = max(min(most, _WHOLE), most // 2)
-        for number, item in enumerate(self._waiting[:most]):
-            size += item.size
-            if size > MAX_BATCH_BYTES and number:
-                return number
-        return most
-
-    def _pop(self, number: int) -> list[Item]:
-        taken, self._waiting = self._waiting[:number], self._waiting[number:]
-        self._bytes -= sum(item.size for item in taken)
-        return taken
-
-
-def settle(items: Sequence[Submission], problem: Exception | None) -> None:
-    """Settle all of them alike."""
-    for item in items:
-        item.settle(problem)
 
 
 def _now() -> float:

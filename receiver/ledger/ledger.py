@@ -4,7 +4,7 @@ Hooks get into the ledger through the inbox (see `receiver.inbox.reader`) and ar
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import aclosing
 from functools import partial
 
@@ -14,7 +14,7 @@ from receiver.domain.facts import Fact
 from receiver.domain.fold import Fold, fold
 from receiver.errors import StoreUnavailableError
 from receiver.ledger import folding
-from receiver.ledger.commit_queue import MAX_WAIT_S, CommitQueue, settle
+from receiver.ledger.commit_queue import MAX_WAIT_S, TOO_LATE, CommitQueue
 from receiver.ledger.fold_metrics import count
 from receiver.observability.metrics import Metrics
 from receiver.storage.engine import Store
@@ -57,7 +57,7 @@ class Ledger:
         self._fold = fold
         self._metrics = metrics
         self._queue: CommitQueue[_Observation] = CommitQueue()
-        store.when_unavailable(self._queue.reject)
+        store.when_unavailable(self._reject)
 
     async def record(self, facts: Sequence[Fact]) -> None:
         """Returns once the facts are on disk and folded. Raises StoreUnavailableError where it should be
@@ -69,36 +69,45 @@ class Ledger:
 
     async def run(self, stop: asyncio.Event) -> None:
         """Commit what waits until `stop` is set and nothing does."""
-        async with aclosing(self._queue.batches(stop, asyncio.Lock())) as batches:
-            async for batch in batches:
-                await self._commit(batch)
+        try:
+            async with aclosing(self._queue.batches(stop, asyncio.Lock())) as batches:
+                async for batch, late in batches:
+                    _settle(late, StoreUnavailableError(TOO_LATE))
+                    if batch:
+                        await self._commit(batch)
+        finally:
+            self._reject(StoreUnavailableError("the receiver is stopping"))
+
+    def _reject(self, problem: StoreUnavailableError) -> None:
+        """Fail all observations that wait."""
+        _settle(self._queue.take_all(), problem)
 
     async def _commit(self, batch: Sequence[_Observation]) -> None:
         """Commit and settle a batch; where facts are at fault, each observation by itself."""
         try:
             await self._record([fact for each in batch for fact in each.facts])
         except asyncio.CancelledError:
-            settle(batch, StoreUnavailableError("the receiver is stopping"))
+            _settle(batch, StoreUnavailableError("the receiver is stopping"))
             raise
         except StoreUnavailableError as error:
             _log.error("store unavailable", rejected=len(batch), problem=str(error))
             self._queue.note_failure()
-            settle(batch, error)
+            _settle(batch, error)
         except Exception as error:
             await self._commit_each(batch, error)
         else:
             self._queue.note_commit()
-            settle(batch, None)
+            _settle(batch, None)
 
     async def _commit_each(self, batch: Sequence[_Observation], error: Exception) -> None:
         if len(batch) == 1:
-            settle(batch, error)
+            _settle(batch, error)
             return
         for number, each in enumerate(batch):
             try:
                 await self._commit([each])
             except asyncio.CancelledError:
-                settle(batch[number:], StoreUnavailableError("the receiver is stopping"))
+                _settle(batch[number:], StoreUnavailableError("the receiver is stopping"))
                 raise
 
     async def _record(self, facts: Sequence[Fact]) -> None:
@@ -110,3 +119,8 @@ class Ledger:
             await asyncio.sleep(OTHER_FOLDS_S)
         for change in changes:
             count(self._metrics, change)
+
+
+def _settle(observations: Iterable[_Observation], problem: Exception | None) -> None:
+    for observation in observations:
+        observation.settle(problem)

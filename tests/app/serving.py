@@ -16,7 +16,7 @@ from sqlalchemy import select
 from receiver.app import Receiver, World
 from receiver.domain.hooks import mint_urls
 from receiver.http.tokens import create_token
-from receiver.inbox.batch import decode_batch
+from receiver.inbox.inbox import decode_batch
 from receiver.ledger.tables import DELIVERY
 from receiver.runtime.clock import WallClock
 from receiver.server import Service, listen

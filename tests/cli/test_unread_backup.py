@@ -7,8 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from receiver.inbox.batch import RawHook
-from receiver.inbox.inbox import StoreInbox
+from receiver.inbox.inbox import RawHook, StoreInbox
 from receiver.maintenance.schema import create_tables
 from receiver.storage.engine import Store
 from tests.cli.shell import Shell

@@ -151,6 +151,25 @@ def test_tokens_do_not_contain_the_secret() -> None:
     assert all(OLD.secret not in url for url in minted().values())
 
 
+MINTED = {
+    "/hooks/main/before/order-4711/k1.UTVR_n0TaZ604da-ltqAv3azKTrFKDXfEFw7U65gSLE": "k" * 40,
+    "/hooks/main/before_again/order-4711/k1.vuyMXuml70yxmZFiy0Org59drdasTlp_KJeyVi9XCFA": "k" * 40,
+    "/hooks/main/success/order-4711/k1.Fsppe8fK5DDEudIj92alFAkjA5gtuP-I8vcnHLoxYuo": "k" * 40,
+    "/hooks/main/after/order-4711/k1.rhlY8hslMWte0mAUNUZLYgg7NuUSevBlO80T8-0IS9s": "k" * 40,
+    "/hooks/main/after/r1/k1.ljskpFUvdWAjZpydACAmH3_s9OAOkrz9tgsBnkh9K0k": "секрет" * 8,
+}
+"""Path of a URL that the first version minted → secret of its key."""
+
+
+@pytest.mark.parametrize("path", MINTED)
+def test_urls_in_pbxs_stay_valid(path: str) -> None:
+    signer = HookSigner((HookKey("k1", MINTED[path]),))
+    found = parse_hook_path(path)
+    assert found is not None
+    assert signer.verify(found)
+    assert signer.token(found.account, found.event, found.ref or "") == found.proof
+
+
 @given(account=REFS, ref=REFS, event=st.sampled_from(EVENTS))
 def test_tokens_are_those_that_itsdangerous_makes(account: str, ref: str, event: Event) -> None:
     """URLs that were minted once must be recognised for ever."""

@@ -14,11 +14,10 @@ from urllib.parse import unquote_to_bytes
 
 import h11
 
-from receiver.inbox.batch import RawHook, decode_batch, encode_batch
-from receiver.inbox.inbox import Inbox
+from receiver.inbox.inbox import Inbox, RawHook, decode_batch, encode_batch
 from receiver.intake.access import Access, FixedAccess
 from receiver.intake.connection import HookConnection
-from receiver.intake.intake import HookSubmission, Intake, IntakeRules, Outside
+from receiver.intake.intake import Intake, IntakeRules, Outside
 from receiver.intake.listener import HookListener, Limits
 from receiver.ledger.backlog import Backlog
 from receiver.ledger.throttle import Throttle
@@ -80,8 +79,8 @@ class Bench:
 
     def settle(self) -> None:
         """Commit what waits."""
-        batch: list[HookSubmission] = self.intake.queue._next_batch()
-        hooks = [request.hook for request in batch if request.hook]
+        batch, _ = self.intake.queue._next_batch()
+        hooks = [hook for request in batch if (hook := request.hook())]
         self.kept += decode_batch(encode_batch(hooks))
         for request in batch:
             request.settle(None)

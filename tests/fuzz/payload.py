@@ -12,7 +12,7 @@ import zlib
 
 from receiver.domain.facts import Fact, HookSaid, pack, unpack
 from receiver.domain.fields import FieldReader
-from receiver.inbox.batch import RawHook
+from receiver.inbox.inbox import RawHook
 from receiver.inbox.payload import read_payload
 from receiver.inbox.reading import read_hook
 from receiver.inbox.unpack import MOST

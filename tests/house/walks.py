@@ -21,7 +21,7 @@ import httpx2
 from receiver.app import Receiver, World, create_app
 from receiver.cli import main
 from receiver.http.tokens import create_token
-from receiver.inbox.batch import RawHook
+from receiver.inbox.inbox import RawHook
 from receiver.intake.acceptor import SocketAcceptor
 from receiver.intake.access import Access
 from receiver.intake.connection import HookConnection

@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import Connection
 
 from receiver.inbox import set_aside
-from receiver.inbox.batch import RawHook, encode_batch
+from receiver.inbox.inbox import RawHook, encode_batch
 from receiver.inbox.reading import Unread, unread
 from receiver.ledger import dirty
 from receiver.ledger.dirty import DirtyTask

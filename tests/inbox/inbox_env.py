@@ -11,8 +11,7 @@ from sqlalchemy import Table, select
 
 from receiver.domain.facts import id_time
 from receiver.domain.fields import DEFAULT_ALIASES, FieldReader
-from receiver.inbox.batch import RawHook
-from receiver.inbox.inbox import StoreInbox
+from receiver.inbox.inbox import RawHook, StoreInbox
 from receiver.inbox.reader import InboxReader
 from receiver.inbox.tables import INBOX, SET_ASIDE
 from receiver.ledger.backlog import Background

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from receiver.errors import BatchError
-from receiver.inbox.batch import VERSION, RawHook, decode_batch, encode_batch
+from receiver.inbox.inbox import VERSION, RawHook, decode_batch, encode_batch
 from tests.inbox.inbox_env import AT, raw_hook, raw_hooks
 
 BYTES = st.binary(max_size=40)

@@ -10,7 +10,7 @@ from sqlalchemy import Connection
 from receiver.domain.fields import FieldReader, HookFields
 from receiver.errors import StoreUnavailableError
 from receiver.inbox import reader
-from receiver.inbox.batch import RawHook, encode_batch
+from receiver.inbox.inbox import RawHook, encode_batch
 from receiver.inbox.tables import INBOX, SET_ASIDE
 from receiver.ledger.append import Arrival, add_arrivals
 from receiver.ledger.tables import DELIVERY, FACT
@@ -193,7 +193,7 @@ async def test_a_batch_that_can_be_decoded_one_day_is_read_and_what_fails_of_it_
 ) -> None:
     hooks = [raw_hook(0, "r0"), odd_hook(1), raw_hook(2, "r2"), raw_hook(3, "r3")]
     with monkeypatch.context() as older:
-        older.setattr("receiver.inbox.batch.VERSION", 0)
+        older.setattr("receiver.inbox.inbox.VERSION", 0)
         await env.append_document(encode_batch(hooks).replace(b"\x92\x00", b"\x92\x01", 1), count=4)
         await env.caught_up()
         assert len(aside(env)) == 1

@@ -12,7 +12,7 @@ from receiver.domain.facts import unpack
 from receiver.domain.fields import DEFAULT_ALIASES, FieldReader
 from receiver.errors import StoreError, StoreUnavailableError
 from receiver.inbox import reread as module
-from receiver.inbox.batch import RawHook
+from receiver.inbox.inbox import RawHook
 from receiver.inbox.reading import read_hook
 from receiver.inbox.reread import Outcome, Rereading, Selection
 from receiver.ledger.rebuild import Comparison, verify

@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import Connection, Row, select
 
 from receiver.inbox import set_aside
-from receiver.inbox.batch import encode_batch
+from receiver.inbox.inbox import encode_batch
 from receiver.inbox.reading import Unread, unread
 from receiver.inbox.tables import SET_ASIDE
 from receiver.maintenance.schema import create_tables

@@ -10,8 +10,7 @@ import pytest
 from sqlalchemy import Connection, text
 
 from receiver.errors import StoreError, StoreUnavailableError
-from receiver.inbox.batch import decode_batch, encode_batch
-from receiver.inbox.inbox import Batch, Level, StoreInbox
+from receiver.inbox.inbox import Batch, Level, StoreInbox, decode_batch, encode_batch
 from receiver.inbox.tables import INBOX
 from receiver.ledger.append import Arrival, add_arrivals
 from receiver.ledger.tables import DELIVERY

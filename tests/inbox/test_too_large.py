@@ -5,7 +5,7 @@ from random import Random
 
 import pytest
 
-from receiver.inbox.batch import decode_batch
+from receiver.inbox.inbox import decode_batch
 from receiver.inbox.tables import INBOX, SET_ASIDE
 from receiver.ledger.tables import DELIVERY, DIRTY_TASK, FACT
 from receiver.tasks.tables import TASK

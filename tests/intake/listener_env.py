@@ -6,8 +6,7 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from random import Random
 
-from receiver.inbox.batch import RawHook
-from receiver.inbox.inbox import Level, Taken
+from receiver.inbox.inbox import Level, RawHook, Taken
 from receiver.inbox.refused import RefusedRequests
 from receiver.intake.access import Access
 from receiver.intake.connection import HookConnection

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import pytest
 
 from receiver.errors import StoreUnavailableError
-from receiver.inbox.batch import RawHook
+from receiver.inbox.inbox import RawHook
 from receiver.intake.connection import _MOST_UNDER_WAY
 from tests.emulator.virtual import VirtualLoop
 from tests.intake.listener_env import FORGED, ListenerEnv, chunked, get, hook, post

@@ -56,7 +56,7 @@ class Wired:
         self.reader = InboxReader(self.inbox, FieldReader(DEFAULT_ALIASES), background, self.folder.backlog)
         rules, outside = IntakeRules(self.access, self.max_body), Outside(self.metrics, self.clock, self.rng)
         self.intake = Intake(rules, self.inbox, self.reader.backlog, throttle, outside)
-        self.store.when_unavailable(self.intake.queue.reject)
+        self.store.when_unavailable(self.intake.reject)
         self.listener = HookListener(self.intake, self.limits)
 
     @property

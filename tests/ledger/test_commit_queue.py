@@ -8,7 +8,7 @@ import pytest
 
 from receiver.errors import StoreUnavailableError
 from receiver.ledger import commit_queue
-from receiver.ledger.commit_queue import CommitQueue, settle
+from receiver.ledger.commit_queue import CommitQueue
 
 pytestmark = pytest.mark.anyio
 
@@ -40,12 +40,26 @@ class Consumer:
         self.batches: list[list[int]] = []
 
     async def run(self) -> None:
-        async with aclosing(self.queue.batches(self.stop, self.turn)) as batches:
-            async for batch in batches:
-                assert self.turn.locked()
-                self.batches.append([item.name for item in batch])
-                await self.go_on.wait()
-                settle(batch, None)
+        try:
+            async with aclosing(self.queue.batches(self.stop, self.turn)) as batches:
+                async for batch, late in batches:
+                    assert self.turn.locked()
+                    settle(late, StoreUnavailableError("too late"))
+                    if not batch:
+                        continue
+                    self.batches.append([item.name for item in batch])
+                    await self.go_on.wait()
+                    settle(batch, None)
+        finally:
+            self.reject(StoreUnavailableError("stopping"))
+
+    def reject(self, problem: Exception) -> None:
+        settle(self.queue.take_all(), problem)
+
+
+def settle(items: list[Item], problem: Exception | None) -> None:
+    for item in items:
+        item.settle(problem)
 
 
 @asynccontextmanager
@@ -192,7 +206,7 @@ async def test_to_reject_settles_all_that_waits_and_makes_room(monkeypatch: pyte
     monkeypatch.setattr(commit_queue, "MAX_WAITING", 3)
     queue, items = filled(3)
     problem = StoreUnavailableError("the store is away")
-    queue.reject(problem)
+    settle(queue.take_all(), problem)
     assert [item.answers for item in items] == [[problem]] * 3
     assert len(queue) == 0
     queue.add(Item(9))
@@ -206,7 +220,7 @@ async def test_a_batch_that_is_out_is_not_rejected() -> None:
     async with consuming(queue, is_slow=True) as consumer:
         await turns()
         queue.add(waiting := Item(1))
-        queue.reject(StoreUnavailableError("the store is away"))
+        consumer.reject(StoreUnavailableError("the store is away"))
         assert waiting.is_rejected
         assert items[0].answers == []
         consumer.go_on.set()
@@ -219,7 +233,7 @@ async def test_what_waits_for_its_turn_can_still_be_rejected() -> None:
         async with consumer.turn:
             await turns()
             assert consumer.batches == []
-            queue.reject(StoreUnavailableError("the store is away"))
+            consumer.reject(StoreUnavailableError("the store is away"))
         await turns()
         assert consumer.batches == []
     assert all(item.is_rejected for item in items)
@@ -284,10 +298,13 @@ async def test_a_consumer_that_fails_rejects_what_waits() -> None:
     stop, turn = asyncio.Event(), asyncio.Lock()
 
     async def fail() -> None:
-        async with aclosing(queue.batches(stop, turn)) as batches:
-            async for _ in batches:
-                queue.add(waiting)
-                raise RuntimeError("a fault of ours")
+        try:
+            async with aclosing(queue.batches(stop, turn)) as batches:
+                async for _ in batches:
+                    queue.add(waiting)
+                    raise RuntimeError("a fault of ours")
+        finally:
+            settle(queue.take_all(), StoreUnavailableError("stopping"))
 
     waiting = Item(1)
     with pytest.raises(RuntimeError):

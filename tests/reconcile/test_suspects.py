@@ -10,7 +10,7 @@ from receiver.domain.facts import unpack
 from receiver.domain.fields import DEFAULT_ALIASES, FieldReader
 from receiver.domain.transitions import STATES
 from receiver.inbox import set_aside
-from receiver.inbox.batch import RawHook
+from receiver.inbox.inbox import RawHook
 from receiver.inbox.reading import unread
 from receiver.inbox.reread import Rereading, Selection
 from receiver.ledger.rebuild import Comparison, verify
