@@ -51,7 +51,7 @@ class HttpDelivery:
     async def attempt(self, message: ClaimedMessage, subscription: Subscription, at: float) -> AttemptResult:
         """Make an attempt that begins at this time. Every error is a failed attempt; none is raised."""
         # The API did not confirm a held message in time, so its result was not checked before.
-        if message.state == "held" and not subscription.filter.accepts_result(message.type, message.data):
+        if message.state == "held" and not subscription.filter.matches_result(message.type, message.data):
             return AttemptResult("dropped")
         with current_task(message_task(message)):
             try:

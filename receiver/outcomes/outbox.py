@@ -39,7 +39,7 @@ def tell(
         _address(subscriber, each, at, seqs, proofs)
         for each, at in fresh
         for subscriber in subscribers
-        if subscriber.wants(each)
+        if subscriber.matches(each)
     ]
     outbox_sql.add_messages(connection, messages)
 
@@ -56,7 +56,7 @@ def _address(
     if subscriber.holds(outcome.type):
         if proof := proofs.get(outcome.key):
             body_seq = proof[0]
-            state = "waiting" if subscriber.filter.accepts_result(outcome.type, proof[1].data) else "dropped"
+            state = "waiting" if subscriber.filter.matches_result(outcome.type, proof[1].data) else "dropped"
         else:
             state, due_at = "held", at + subscriber.max_wait_s
     return Addressed(subscriber.id, outcome, seq, body_seq, state, due_at, at)
@@ -71,7 +71,7 @@ def _release(
     going: dict[tuple[str, str], list[int]] = defaultdict(list)
     for seq, subscription, key, event in outbox_sql.held(connection, account, list(proofs)):
         subscriber = subscribers.get(subscription)
-        fits = subscriber is not None and subscriber.filter.accepts_result(event, proofs[key][1].data)
+        fits = subscriber is not None and subscriber.filter.matches_result(event, proofs[key][1].data)
         going[key, "waiting" if fits else "dropped"].append(seq)
     for (key, state), seqs in going.items():
         body_seq, _, at = proofs[key]

@@ -44,7 +44,9 @@ def resendable(
 
 
 def _accepted(connection: Connection, accepting: SubscriptionFilter) -> list[ColumnElement[bool]]:
-    return [among(connection, OUTCOME.c[name], values) for name, values in accepting.accepted().items()]
+    return [
+        among(connection, OUTCOME.c[name], values) for name, values in accepting.accepted_values().items()
+    ]
 
 
 def resend(

@@ -27,7 +27,7 @@ class SubscriptionFilter(BaseModel):
     types: list[EventType] = Field([], description="Types of events.", examples=[["task.finished"]])
     results: list[CallResult] = Field([], description="Results of calls.", examples=[["connected"]])
 
-    def accepted(self) -> dict[str, Sequence[str]]:
+    def accepted_values(self) -> dict[str, Sequence[str]]:
         """Return the accepted values by column of the table `outcome`, without columns that accept all."""
         columns: dict[str, Sequence[str]] = {
             "account": self.accounts,
@@ -37,7 +37,7 @@ class SubscriptionFilter(BaseModel):
         }
         return {column: values for column, values in columns.items() if values}
 
-    def accepts_task(self, outcome: Outcome) -> bool:
+    def matches_task(self, outcome: Outcome) -> bool:
         """Return whether account, queue and type are accepted."""
         return (
             _is_among(outcome.account, self.accounts)
@@ -45,7 +45,7 @@ class SubscriptionFilter(BaseModel):
             and _is_among(outcome.type, self.types)
         )
 
-    def accepts_result(self, event: str, data: Mapping[str, Any]) -> bool:
+    def matches_result(self, event: str, data: Mapping[str, Any]) -> bool:
         """Return whether the result is accepted; no connection that was disproved is."""
         if event == "task.connected" and data["result"] != "connected":
             return False
@@ -59,10 +59,10 @@ def _is_among(value: str | None, accepted: Sequence[str]) -> bool:
 class SubscriptionOptions(BaseModel):
     """The options of a subscription.
 
-    A field added here is at once a field of the bodies of POST and PATCH and of the answer, a column of the
-    table, a `--set` of the commands, and an attribute of the `Subscription` that the outbox, the sender and
-    the formats get. What remains is the code that obeys it, and a migration that adds the column. A field
-    added to `SubscriptionFilter` needs its line in `accepted` and in `accepts_task` or `accepts_result`.
+    Define a new option here. It is then a field of the bodies of POST and PATCH and of the answer, a column of
+    the table, a name for `--set`, and an attribute of the `Subscription` that the outbox, the sender and the
+    formats get. Add the code that obeys it, and a migration that adds the column. A new filter is a field of
+    `SubscriptionFilter`, a line in `accepted_values`, and a line in `matches_task` or `matches_result`.
     """
 
     name: Word = Field(description="Name shown to people.", examples=["sales CRM"])
@@ -95,10 +95,10 @@ class SubscriptionOptions(BaseModel):
     )
     concurrency: int = Field(4, ge=1, le=100, description="Maximum deliveries at once.", examples=[4])
 
-    def wants(self, outcome: Outcome) -> bool:
+    def matches(self, outcome: Outcome) -> bool:
         """Return whether the event is for this subscription. The result of a held event is checked later."""
-        return self.filter.accepts_task(outcome) and (
-            self.holds(outcome.type) or self.filter.accepts_result(outcome.type, outcome.data)
+        return self.filter.matches_task(outcome) and (
+            self.holds(outcome.type) or self.filter.matches_result(outcome.type, outcome.data)
         )
 
     def holds(self, event: str) -> bool:
