@@ -22,6 +22,7 @@ from receiver.analytics.chart_endpoints import CHART_ENDPOINTS
 from receiver.analytics.endpoints import ANALYTICS_ENDPOINTS
 from receiver.analytics.export_endpoint import EXPORT_ENDPOINT
 from receiver.analytics.rollup_repair import adopt_zone
+from receiver.docs.endpoints import docs_routes
 from receiver.domain.fields import FieldReader
 from receiver.domain.hooks import HookSigner
 from receiver.errors import StoreUnavailableError
@@ -325,6 +326,7 @@ def _routes(receiver: Receiver) -> list[BaseRoute]:
         Route("/healthz", healthz),
         Route("/readyz", readyz),
         Route("/metrics", metrics),
+        *docs_routes(),
         *v1_routes(context),
     ]
 

@@ -29,7 +29,7 @@ def columns(
         raise InputError("relation", f"one of {_NAMES}")
     found = list(RELATIONS.values()) if relation is None else [RELATIONS[relation]]
     if as_json:
-        print_json([_described(each) for each in found])
+        print_json([described(each) for each in found])
         return
     for each in found:
         title = f"{each.name}: {each.about}" + (f"; in SQL: {each.view}" if each.view else "")
@@ -37,7 +37,7 @@ def columns(
         print_table(title, ("column", "type", "meaning"), rows)
 
 
-def _described(relation: Relation) -> dict[str, object]:
+def described(relation: Relation) -> dict[str, object]:
     fields = [
         {"name": field.name, "type": _TYPES.get(field.kind, "text"), "about": field.about}
         for field in relation.fields

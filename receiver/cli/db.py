@@ -24,7 +24,7 @@ _FIT = {"fit": "fits", "empty": "empty: its tables are made by the first command
 _POSTGRESQL = """a PostgreSQL store is copied by PostgreSQL's own tools:
   pg_dump --format=custom --file=FILE DATABASE       a copy of one moment; pg_restore brings it back
   pg_basebackup --pgdata=FOLDER --checkpoint=fast    with WAL archiving: any point in time
-README, "Databases", tells the steps."""
+The manual, "Back up and restore", has the steps."""
 
 
 @db_app.command("current")

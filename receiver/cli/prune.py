@@ -32,7 +32,7 @@ _WORDS = {
 }
 
 _SPACE = {
-    False: "The file keeps its size: what is free in it is filled first. See README, Retention.",
+    False: "The file keeps its size: what is free in it is filled first. See the manual, Delete old data.",
     True: "Autovacuum makes the space usable again; the files keep their size.",
 }
 """What becomes of the space on SQLite, and on PostgreSQL."""

@@ -74,7 +74,7 @@ class SubscriptionOptions(BaseModel):
     )
     format: FormatName = Field("standard", description="Format of the request.", examples=["standard"])
     options: dict[str, Any] = Field(
-        default_factory=dict, description="Options of the format; see the README.", examples=[{}]
+        default_factory=dict, description="Options of the format; see the manual, Formats.", examples=[{}]
     )
     order: Literal["task", "none"] = Field(
         "task", description="`task`: the events of a task one after the other, as they happened."

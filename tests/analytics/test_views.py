@@ -3,7 +3,6 @@
 import re
 from collections.abc import Iterator
 from datetime import UTC, datetime
-from pathlib import Path
 
 import pytest
 from sqlalchemy import Connection, create_engine, inspect, text
@@ -15,9 +14,9 @@ from receiver.storage.bulk import is_postgres
 from receiver.storage.engine import Store
 from tests.analytics.lives import A, B, Lives, at, told
 from tests.analytics.test_exports import milliseconds
+from tests.manual import MANUAL
 from tests.postgres import prepared_database
 
-README = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
 VIEWS = {relation.view: relation for relation in RELATIONS.values() if relation.view}
 NINE = at("2026-03-02 09:00:00.250")
 
@@ -76,12 +75,12 @@ def test_numbers_are_masked_and_moments_are_moments(store: Store) -> None:
 
 
 def recipe() -> list[str]:
-    """The statements that the README gives: those that make the role, and one that it may run."""
-    (block,) = re.findall(r"```sql\n(CREATE ROLE .+?)```", README, re.DOTALL)
+    """The statements that the manual gives: those that make the role, and one that it may run."""
+    (block,) = re.findall(r"```sql\n(CREATE ROLE .+?)```", MANUAL["how-to/analyze"], re.DOTALL)
     return [statement.strip() for statement in block.split(";") if statement.strip()]
 
 
-def test_the_role_of_the_readme_reads_the_views_and_nothing_else(postgres_url: str) -> None:
+def test_the_role_of_the_manual_reads_the_views_and_nothing_else(postgres_url: str) -> None:
     *making, query = recipe()
     engine = create_engine(postgres_url, poolclass=NullPool)
     try:

@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import fields, replace
-from pathlib import Path
 from typing import Any
 
 import httpx2
@@ -15,6 +14,7 @@ from receiver.emulator.faults import FAULTS, PROFILES, Faults
 from receiver.emulator.quirks import QUIRKS, quirks_of
 from tests.emulator.rig import credentials, wish
 from tests.emulator.sockets import HOPELESS, Endpoint, Site, listening, serving, urls
+from tests.manual import MANUAL
 
 QUEUES = "/task_scheduler/"
 NEW = ("late_copy", "odd_sender", "html_page", "not_found", "broken_record", "give_up", "queue_wait")
@@ -177,7 +177,6 @@ def test_without_heavy_faults_nothing_new_happens(name: str) -> None:
     assert all(getattr(PROFILES[name], fault) == 0 for fault in (*NEW, "quirk"))
 
 
-def test_the_readme_lists_all_that_can_be_chosen() -> None:
-    readme = (Path(__file__).parents[2] / "README.md").read_text()
+def test_the_manual_lists_all_that_can_be_chosen() -> None:
     names = [name for sort in CATALOGUE.values() for name in sort]
-    assert [name for name in names if f"`{name}`" not in readme] == []
+    assert [name for name in names if f"`{name}`" not in MANUAL["reference/emulator"]] == []

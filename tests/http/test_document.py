@@ -1,6 +1,4 @@
 import re
-from html.parser import HTMLParser
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -61,7 +59,7 @@ def test_every_operation_has_a_name_of_its_own() -> None:
 async def test_every_route_is_in_the_document_and_every_documented_one_exists(api_env: ApiEnv) -> None:
     routes = {route.path for route in v1_routes(api_env.context) if isinstance(route, Route)}
     # OpenAPI has no words for a stream: that of outcomes is told of beside the feed.
-    apart = {"/openapi.json", "/docs", "/v1/{rest:path}", "/v1/outcomes/stream"}
+    apart = {"/openapi.json", "/v1/{rest:path}", "/v1/outcomes/stream"}
     assert routes - apart == set(DOCUMENT["paths"])
     assert "/v1/outcomes/stream" in DOCUMENT["paths"]["/v1/outcomes"]["get"]["description"]
     served = (await api_env.client.get("/openapi.json")).json()
@@ -69,54 +67,3 @@ async def test_every_route_is_in_the_document_and_every_documented_one_exists(ap
     for path, method, _ in OPERATIONS:
         answer = await api_env.client.request(method.upper(), re.sub(r"{\w+}", "x", path))
         assert answer.status_code == 401, path
-
-
-class Links(HTMLParser):
-    """Anchors, and where links, scripts and images lead."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.ids: set[str] = set()
-        self.targets: set[str] = set()
-        self.tags: set[str] = set()
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.tags.add(tag)
-        for name, value in attrs:
-            if name == "id":
-                self.ids.add(value or "")
-            if name in ("href", "src"):
-                self.targets.add(value or "")
-
-
-@pytest.mark.anyio
-async def test_the_page_shows_every_endpoint_needs_no_script_and_links_to_nothing_that_is_not_there(
-    api_env: ApiEnv,
-) -> None:
-    answer = await api_env.client.get("/docs")
-    assert answer.headers["content-type"].startswith("text/html")
-    links = Links()
-    links.feed(answer.text)
-    assert {operation["operationId"] for _, _, operation in OPERATIONS} <= links.ids
-    assert {target.removeprefix("#") for target in links.targets - {"/openapi.json"}} <= links.ids
-    assert not links.tags & {"script", "link", "img", "iframe"}
-    assert "url(" not in answer.text
-    assert 'name="viewport"' in answer.text
-
-
-@pytest.mark.anyio
-async def test_the_page_shows_each_request_with_its_method(api_env: ApiEnv) -> None:
-    shown = [
-        block.partition("</section>")[0]
-        for block in (await api_env.client.get("/docs")).text.split("<section ")
-    ]
-    requests = {block.partition("'>")[0]: block for block in shown}
-    for _, method, operation in OPERATIONS:
-        block = requests[f"id='{operation['operationId']}"]
-        assert (f"-X {method.upper()}" in block) == (method != "get"), operation["operationId"]
-
-
-def test_the_style_of_the_page_comes_with_the_package() -> None:
-    import receiver.http
-
-    assert (Path(receiver.http.__file__).parent / "page.css").is_file()

@@ -11,10 +11,10 @@ from starlette.routing import Route
 
 from receiver.errors import NotInstalledError
 from receiver.http.dispatch import Resource
-from receiver.http.docs_page import page
 from receiver.http.endpoint import Call, Endpoint, Params, choose_media
 from receiver.http.openapi import openapi
 from receiver.tasks.schemas import Summary
+from reference.api import api_of
 from tests.http.api_env import ApiEnv
 
 OFFERED = ("application/json", "text/csv", "image/svg+xml")
@@ -93,9 +93,9 @@ def test_the_document_and_the_page_tell_of_all_types_and_problems() -> None:
     answers = document["paths"]["/v1/figures"]["get"]["responses"]
     assert list(answers["200"]["content"]) == list(OFFERED)
     assert answers["501"] == {"$ref": "#/components/responses/NotInstalled"}
-    html = page(document)
-    assert "Or <code>text/csv</code>, <code>image/svg+xml</code>." in html
-    assert "not_installed" in html
+    text = api_of(document)
+    assert ", or `text/csv`, `image/svg+xml`." in text
+    assert "not_installed" in text
 
 
 def test_an_answer_without_json_is_described_in_words() -> None:
@@ -103,4 +103,4 @@ def test_an_answer_without_json_is_described_in_words() -> None:
     validate(document)
     answer = document["paths"]["/v1/figures"]["get"]["responses"]["200"]
     assert (answer["description"], list(answer["content"])) == ("The rows.", ["text/csv"])
-    assert "<p><code>text/csv</code>.</p>" in page(document)
+    assert "Answer: `text/csv`." in api_of(document)

@@ -6,10 +6,11 @@ import pytest
 
 from receiver.observability.metric_definitions import METRICS
 from tests.cli.commands import TOP
-from tests.operators.rulebook import CONFIG, rules
+from tests.manual import MANUAL
+from tests.operators.rulebook import rules
 from tests.test_docs import settings
 
-RUNBOOK = (CONFIG / "runbook.md").read_text()
+RUNBOOK = MANUAL["how-to/runbook"]
 ALERTS = {rule["alert"] for rule in rules("alert")}
 ENTRIES = dict(re.findall(r"^## (\w+)\n(.+?)(?=^## |\Z)", RUNBOOK, re.MULTILINE | re.DOTALL))
 QUOTED = [" ".join(each.split()) for each in re.findall(r"`([^`]+)`", RUNBOOK)]

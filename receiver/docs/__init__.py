@@ -1,0 +1,1 @@
+"""The manual: Markdown files in this folder, served under /docs with search."""

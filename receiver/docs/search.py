@@ -1,0 +1,67 @@
+"""Search of the manual: every section is looked through in memory."""
+
+import re
+from dataclasses import dataclass
+from functools import cache
+
+from receiver.docs.manual import Page, Section, load_page, page_names
+
+MAX_HITS = 40
+_MAX_WORDS = 8
+_BEFORE = 80
+_AFTER = 180
+"""Characters of an excerpt before and after the first word that matches."""
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """A section that has all words. `excerpt`: pieces of its text, and whether each is one of the words."""
+
+    url: str
+    page: str
+    section: str
+    excerpt: tuple[tuple[str, bool], ...]
+
+
+def search(query: str) -> list[Hit]:
+    """Return the sections in which all words of the query occur, best first."""
+    words = list(dict.fromkeys(query.lower().split()))[:_MAX_WORDS]
+    if not words:
+        return []
+    scored = [(_score(page, section, text, words), page, section) for page, section, text in _index()]
+    found = sorted((entry for entry in scored if entry[0]), key=lambda entry: -entry[0])
+    return [_hit(page, section, words) for _, page, section in found[:MAX_HITS]]
+
+
+@cache
+def _index() -> tuple[tuple[Page, Section, str], ...]:
+    """Return each section of the manual with the text that is searched."""
+    pages = [load_page(name) for name in page_names()]
+    return tuple(
+        (page, section, f"{page.title} {section.title} {section.text}".lower())
+        for page in pages
+        for section in page.sections
+    )
+
+
+def _score(page: Page, section: Section, text: str, words: list[str]) -> int:
+    """Return how well a section fits; 0 if a word is missing. A word in a heading counts most."""
+    if not all(word in text for word in words):
+        return 0
+    title, heading = page.title.lower(), section.title.lower()
+    return sum(20 * (word in heading) + 10 * (word in title) + min(text.count(word), 9) for word in words)
+
+
+def _hit(page: Page, section: Section, words: list[str]) -> Hit:
+    pattern = re.compile("(" + "|".join(map(re.escape, words)) + ")", re.IGNORECASE)
+    first = pattern.search(section.text)
+    middle = first.start() if first else 0
+    start, end = max(0, middle - _BEFORE), middle + _AFTER
+    shown = ("… " if start else "") + section.text[start:end] + (" …" if end < len(section.text) else "")
+    pieces = ((piece, number % 2 == 1) for number, piece in enumerate(pattern.split(shown)))
+    # The first section of a page is the page itself.
+    is_page = section is page.sections[0]
+    url = page.url if is_page else f"{page.url}#{section.anchor}"
+    return Hit(
+        url, page.title, "" if is_page else section.title, tuple(filter(lambda piece: piece[0], pieces))
+    )
