@@ -19,7 +19,9 @@ def _leaves() -> Iterator[tuple[str, Any]]:
     """Yield each command that can be run, by all its words."""
     for name, lazy in COMMANDS.items():
         command = lazy.load(name)
-        for inner, leaf in getattr(command, "commands", {"": command}).items():
+        members = dict(getattr(command, "commands", {"": command}))
+        members |= {inner: member.load(inner) for inner, member in getattr(command, "lazy", {}).items()}
+        for inner, leaf in members.items():
             yield f"{name} {inner}".strip(), leaf
 
 
