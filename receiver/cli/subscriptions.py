@@ -177,7 +177,7 @@ def send_test(name: Name, config: ConfigOption = None, as_json: JsonOption = Fal
 
 
 @subscriptions_app.command("replay")
-def replay(
+def resend(
     *,
     name: Name,
     since: Annotated[str | None, typer.Option(help="Told at this moment or later.")] = None,
@@ -268,9 +268,9 @@ def _print_one(answer: BaseModel, as_json: bool) -> None:
     if as_json:
         print_json(row)
     else:
-        print_table(
-            "Subscription", ("field", "value"), [[name, _shown(value)] for name, value in row.items()]
-        )
+        id_first = {"id": row["id"], **row}
+        fields = [[name, _shown(value)] for name, value in id_first.items()]
+        print_table("Subscription", ("field", "value"), fields)
 
 
 def _shown(value: object) -> object:

@@ -59,10 +59,10 @@ def _is_among(value: str | None, accepted: Sequence[str]) -> bool:
 class SubscriptionOptions(BaseModel):
     """The options of a subscription.
 
-    Define a new option here. It is then a field of the bodies of POST and PATCH and of the answer, a column of
-    the table, a name for `--set`, and an attribute of the `Subscription` that the outbox, the sender and the
-    formats get. Add the code that obeys it, and a migration that adds the column. A new filter is a field of
-    `SubscriptionFilter`, a line in `accepted_values`, and a line in `matches_task` or `matches_result`.
+    Define a new option here. It is then a field of the bodies of POST and PATCH and of the answer, a column
+    of the table, a name for `--set`, and an attribute of the `Subscription` that the outbox, the sender and
+    the formats get. Add the code that obeys it, and a migration that adds the column. A new filter is a field
+    of `SubscriptionFilter`, a line in `accepted_values`, and a line in `matches_task` or `matches_result`.
     """
 
     name: Word = Field(description="Name shown to people.", examples=["sales CRM"])
