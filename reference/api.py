@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Iterator
-from itertools import groupby
 
 from receiver.app import ENDPOINTS
 from receiver.http.endpoint import JSON
@@ -28,9 +27,11 @@ def api_of(document: Json) -> str:
         for method, path, operation in operations
     )
     parts = ["## All requests\n", table(("request", "scope", "answers"), rows)]
-    for group, members in groupby(operations, key=lambda entry: entry[1].split("/")[2]):
-        parts.append(f"## {group.replace('-', ' ').capitalize()}\n")
-        parts += [_operation(*member) for member in members]
+    # Requests about one thing are not always next to each other.
+    groups = dict.fromkeys(path.split("/")[2] for _, path, _ in operations)
+    for group in groups:
+        parts.append(f"## {group.replace('-', ' ').capitalize().replace('urls', 'URLs')}\n")
+        parts += [_operation(*operation) for operation in operations if operation[1].split("/")[2] == group]
     parts += ["## Problems\n", _problems(document["components"]["responses"], document), "## Schemas\n"]
     parts += [_schema(name, schema) for name, schema in document["components"]["schemas"].items()]
     return "\n".join(parts)

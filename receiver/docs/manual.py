@@ -100,7 +100,24 @@ def _parse(name: str) -> list[Token]:
         for child in token.children or ():
             if child.type == "link_open":
                 child.attrSet("href", _served(name, str(child.attrGet("href"))))
+    _label_cells(tokens)
     return tokens
+
+
+def _label_cells(tokens: Sequence[Token]) -> None:
+    """Give each cell of a table the heading of its column: phones show cells below each other."""
+    headings: list[str] = []
+    column = 0
+    for opening, inline in pairwise(tokens):
+        if opening.type == "table_open":
+            headings = []
+        elif opening.type == "tr_open":
+            column = 0
+        elif opening.type == "th_open":
+            headings.append(_plain(inline))
+        elif opening.type == "td_open":
+            opening.attrSet("data-label", headings[column])
+            column += 1
 
 
 def _anchor(title: str, taken: dict[str, int]) -> str:

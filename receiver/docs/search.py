@@ -56,8 +56,11 @@ def _hit(page: Page, section: Section, words: list[str]) -> Hit:
     pattern = re.compile("(" + "|".join(map(re.escape, words)) + ")", re.IGNORECASE)
     first = pattern.search(section.text)
     middle = first.start() if first else 0
-    start, end = max(0, middle - _BEFORE), middle + _AFTER
-    shown = ("… " if start else "") + section.text[start:end] + (" …" if end < len(section.text) else "")
+    before, after = section.text[:middle], section.text[middle:]
+    # Parts of words at either end are left out.
+    shown = (before if len(before) <= _BEFORE else f"… {before[-_BEFORE:].partition(' ')[2]}") + (
+        after if len(after) <= _AFTER else f"{after[:_AFTER].rpartition(' ')[0]} …"
+    )
     pieces = ((piece, number % 2 == 1) for number, piece in enumerate(pattern.split(shown)))
     # The first section of a page is the page itself.
     is_page = section is page.sections[0]
