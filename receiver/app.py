@@ -21,9 +21,11 @@ from starlette.routing import BaseRoute, Route
 from receiver.analytics.chart_endpoints import CHART_ENDPOINTS
 from receiver.analytics.endpoints import ANALYTICS_ENDPOINTS
 from receiver.analytics.export_endpoint import EXPORT_ENDPOINT
+from receiver.analytics.rollup_projection import Rollups
 from receiver.analytics.rollup_repair import adopt_zone
 from receiver.docs.endpoints import docs_routes
 from receiver.domain.fields import FieldReader
+from receiver.domain.fold import Fold, fold
 from receiver.domain.hooks import HookSigner
 from receiver.errors import StoreUnavailableError
 from receiver.http.access_log import RequestLog
@@ -38,6 +40,8 @@ from receiver.intake.listener import Limits
 from receiver.ledger.backlog import Background
 from receiver.ledger.folder import Folder
 from receiver.ledger.ledger import Ledger
+from receiver.ledger.links import Links
+from receiver.ledger.projector import Projector
 from receiver.ledger.throttle import MANY_WRITERS, ONE_WRITER, Throttle
 from receiver.maintenance.retention import Keep, RetentionWorker
 from receiver.maintenance.schema import create_tables
@@ -47,6 +51,7 @@ from receiver.observability.traces import Traces
 from receiver.outcomes.endpoints import OUTBOUND_ENDPOINTS
 from receiver.outcomes.feed import STREAM_PATH, OutcomeStream
 from receiver.outcomes.guard import GuardedTransport, read_networks
+from receiver.outcomes.outbox import Outbox
 from receiver.outcomes.sender import Sender
 from receiver.reconcile.calls import CallReconciler
 from receiver.reconcile.context import AccountContext
@@ -62,8 +67,12 @@ from receiver.storage.engine import Store
 from receiver.storage.lease_keeper import LeaseConfig, LeaseKeeper
 from receiver.storage.postgres import is_url
 from receiver.tasks.endpoints import TASK_ENDPOINTS
+from receiver.tasks.projections import Attempts, Queues, Tasks, read_stored
 
 _log = structlog.get_logger("receiver.app")
+
+PROJECTIONS = (Links(), Queues(), Tasks(), Attempts(), Rollups(), Outbox())
+"""What follows from a folded task, in this order."""
 
 ENDPOINTS = (
     *TASK_ENDPOINTS,
@@ -106,11 +115,12 @@ class Receiver:
             _log.warning(
                 "days are counted in another zone; `receiver rebuild` counts them in the one that is set"
             )
-        self.ledger = Ledger(self.store, self.metrics, fold=settings.fold)
+        self.projector = create_projector(settings.fold)
+        self.ledger = Ledger(self.store, self.metrics, self.projector)
         throttle = Throttle(time.process_time, MANY_WRITERS if self.store.is_shared else ONE_WRITER)
         background = Background(self.store, self.metrics, throttle, world.clock)
         self.inbox = StoreInbox(self.store, settings.inbox.max_hooks, settings.inbox.max_bytes)
-        self.folder = Folder(background, settings.fold)
+        self.folder = Folder(background, self.projector)
         self.fields = FieldReader(settings.aliases)
         self.reader = InboxReader(self.inbox, self.fields, background, self.folder.backlog)
         self.intake = Intake(
@@ -175,7 +185,9 @@ class Receiver:
             leased["delivery"] = [self._sender()]
         keep = retention_rules(self.settings.retention)
         if keep != Keep():
-            leased["retention"] = [RetentionWorker(self.store, keep, self.world.clock, self.metrics)]
+            leased["retention"] = [
+                RetentionWorker(self.store, self.projector, keep, self.world.clock, self.metrics)
+            ]
         return leased
 
     def _keepers(self) -> list[Worker]:
@@ -213,6 +225,11 @@ class Receiver:
             policy=reconcile_policy(self.settings, account),
             metrics=self.metrics,
         )
+
+
+def create_projector(fold: Fold = fold) -> Projector:
+    """Return the projector with all projections. `fold`: folds the facts of one task."""
+    return Projector(PROJECTIONS, read_stored, fold)
 
 
 def open_traces(settings: TracesSettings) -> Traces | None:

@@ -5,10 +5,10 @@ import pytest
 from hypothesis import HealthCheck, settings
 from xdist.scheduler import LoadScopeScheduling
 
-from tests.fixtures import api_env, crm, delivery_env, ledger_env, store
+from tests.fixtures import api_env, crm, delivery_env, ledger_env, sqlite_store, store
 from tests.postgres import postgres, prepared_database
 
-__all__ = ["api_env", "crm", "delivery_env", "ledger_env", "postgres", "store"]
+__all__ = ["api_env", "crm", "delivery_env", "ledger_env", "postgres", "sqlite_store", "store"]
 
 settings.register_profile("suite", max_examples=100, deadline=None)
 settings.register_profile(

@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Iterator
 from contextlib import closing
+from pathlib import Path
 
 import pytest
 
@@ -18,6 +19,14 @@ from tests.outcomes.subscriber import subscriber as open_subscriber
 def store(store_target: str) -> Iterator[Store]:
     """An empty store, on each of the databases."""
     with closing(Store(store_target)) as store:
+        create_tables(store)
+        yield store
+
+
+@pytest.fixture
+def sqlite_store(tmp_path: Path) -> Iterator[Store]:
+    """An empty store in a file, for what only SQLite has."""
+    with closing(Store(tmp_path / "receiver.db")) as store:
         create_tables(store)
         yield store
 

@@ -15,7 +15,7 @@ from receiver.analytics.measures import FIGURES, Figure
 from receiver.analytics.params import FIGURE_QUERIES, ComparisonQuery, ScopeQuery
 from receiver.analytics.query import Question, read_by, read_period
 from receiver.analytics.report import Report, Value, report
-from receiver.analytics.rollups import standard
+from receiver.analytics.rollups import rollup_calendar
 from receiver.analytics.schemas import (
     AskedAbout,
     Cell,
@@ -59,7 +59,7 @@ def figure_question(connection: Connection, figure: Figure, asked: Any) -> Quest
 
 def scope_question(connection: Connection, asked: ScopeQuery) -> Question:
     """Of which tasks, by their creation. Raises InputError."""
-    calendar = Calendar(asked.zone) if asked.zone else standard(connection).calendar
+    calendar = Calendar(asked.zone) if asked.zone else rollup_calendar(connection).calendar
     since, until = read_period(asked.since, asked.until, calendar)
     return Question(
         basis="created",

@@ -25,11 +25,14 @@ from sqlalchemy.pool import StaticPool
 
 from receiver.analytics.calendar import Calendar
 from receiver.analytics.rollup_parts import COUNTS
-from receiver.analytics.rollups import Deltas, Sums, add_sums, counted_of, key_names
+from receiver.analytics.rollups import COUNTED, Deltas, Sums, add_sums, key_names
 from receiver.analytics.tables import ROLLUP, ROLLUP_DAY
+from receiver.tasks.projections import read_stored
 from receiver.tasks.tables import TASK
 
 TABLES = (ROLLUP, ROLLUP_DAY)
+
+_read_stored = read_stored(COUNTED)
 
 Key = tuple[Any, ...]
 
@@ -71,8 +74,8 @@ def count_again(
     for account, keys in _pages(
         connection, wanted if wanted is not None else select(TASK.c.account, TASK.c.key)
     ):
-        for counted in counted_of(connection, account, keys).values():
-            deltas.add(account, counted)
+        for record in _read_stored(connection, account, keys).values():
+            deltas.change(account, None, record)
         spill(deltas, into)
         done += len(keys)
     spill(deltas, into, all_of_it=True)
@@ -89,7 +92,7 @@ def _pages(connection: Connection, wanted: Select[Any]) -> Iterator[tuple[str, l
         place = rows[-1].account, rows[-1].key
 
 
-def take_away_kept(connection: Connection, into: Connection) -> None:
+def subtract_current(connection: Connection, into: Connection) -> None:
     """Subtract what is kept, but for that of retired tasks: what is left in the scratch tables is wrong."""
     for table in TABLES:
         _take_away(connection, into, select(table).where(table.c.retired.is_(False)), table)
@@ -122,7 +125,7 @@ def _streamed(connection: Connection, rows: Select[Any]) -> Iterator[Sequence[Ro
     return connection.execute(rows.execution_options(yield_per=_BATCH)).mappings().partitions()
 
 
-def left(scratched: Connection, table: Table) -> Iterator[Sums]:
+def discrepancies(scratched: Connection, table: Table) -> Iterator[Sums]:
     """The sums that are not zero, some at a time."""
     rows = scratched.execute(select(table).where(~_is_zero(table)).order_by(*table.primary_key))
     for some in rows.mappings().partitions(_BATCH):
@@ -145,7 +148,7 @@ def drop_zeros(connection: Connection, table: Table, keys: Sequence[Key]) -> Non
         connection.execute(delete(table).where(mine, _is_zero(table)))
 
 
-def kept(connection: Connection, table: Table, key: Key) -> Row[Any] | None:
+def kept_row(connection: Connection, table: Table, key: Key) -> Row[Any] | None:
     """The sums that are kept under this key."""
     columns: list[Column[Any]] = list(table.primary_key)
     return connection.execute(

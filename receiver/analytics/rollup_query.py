@@ -25,7 +25,7 @@ from sqlalchemy import (
 from receiver.analytics.calendar import DAY_S, HOUR_S, date_of
 from receiver.analytics.query import WEEKDAYS, Dimension, Question
 from receiver.analytics.rollup_check import count_again, scratch
-from receiver.analytics.rollups import Deltas, Standard, standard
+from receiver.analytics.rollups import Deltas, RollupCalendar, rollup_calendar
 from receiver.analytics.tables import ROLLUP, ROLLUP_DAY
 from receiver.tasks.tables import TASK
 
@@ -54,7 +54,7 @@ Read = Callable[[Question, Sequence[str]], Answer]
 @contextmanager
 def reading(connection: Connection) -> Iterator[Read]:
     """For several questions about the same tasks, which are counted at most once."""
-    kept = standard(connection)
+    kept = rollup_calendar(connection)
     with ExitStack() as stack:
         counted = cache(lambda scope: stack.enter_context(_counted(connection, scope)))
 
@@ -69,7 +69,7 @@ def reading(connection: Connection) -> Iterator[Read]:
         yield read_one
 
 
-def _table(connection: Connection, question: Question, kept: Standard) -> Table | None:
+def _table(connection: Connection, question: Question, kept: RollupCalendar) -> Table | None:
     """Where the sums are: by days, or by hours; None where neither are those of the question's zone."""
     if not kept.complete:
         return None
@@ -82,7 +82,7 @@ def _table(connection: Connection, question: Question, kept: Standard) -> Table 
 def _counted(connection: Connection, scope: Question) -> Iterator[Connection]:
     """The sums by quarters of hours, counted for this one answer."""
     with scratch() as into:
-        deltas = Deltas(Standard(scope.calendar, 0, True), step=_QUARTER_S)
+        deltas = Deltas(RollupCalendar(scope.calendar, 0, True), step=_QUARTER_S)
         count_again(connection, deltas, into, _tasks_of(scope))
         yield into
 

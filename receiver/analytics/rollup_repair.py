@@ -14,13 +14,20 @@ from receiver.analytics.rollup_check import (
     TABLES,
     count_again,
     count_retired_days,
+    discrepancies,
     drop_zeros,
-    left,
     scratch,
-    take_away_kept,
+    subtract_current,
     zeros,
 )
-from receiver.analytics.rollups import Deltas, Standard, add_sums, is_nothing_counted, set_calendar, standard
+from receiver.analytics.rollups import (
+    Deltas,
+    RollupCalendar,
+    add_sums,
+    is_nothing_counted,
+    rollup_calendar,
+    set_calendar,
+)
 from receiver.errors import StoreError
 from receiver.storage import locks
 from receiver.storage.engine import Store
@@ -38,13 +45,13 @@ def adopt_zone(store: Store, zone: str, now: float) -> bool:
     counted in another one, or a change to this one was broken off: `change_zone` and `recount` mend that.
     """
     with store.snapshot() as connection:
-        kept = standard(connection)
+        kept = rollup_calendar(connection)
         if kept.calendar.name == zone:
             return kept.complete
     with store.transaction() as connection:
         locks.lock_folding(connection)
         if not is_nothing_counted(connection):
-            return standard(connection).calendar.name == zone
+            return rollup_calendar(connection).calendar.name == zone
         set_calendar(connection, zone, phase_of(zone, now), complete=True)
     return True
 
@@ -59,7 +66,7 @@ def change_zone(store: Store, zone: str, now: float) -> None:
     """From now on count days in this zone. Until `recount` has ended the sums are not complete."""
     with store.transaction() as connection:
         locks.lock_folding(connection)
-        if standard(connection).calendar.name != zone:
+        if rollup_calendar(connection).calendar.name != zone:
             set_calendar(connection, zone, phase_of(zone, now), complete=False)
 
 
@@ -69,7 +76,7 @@ def recount(store: Store) -> None:
     """
     with store.transaction() as connection:
         locks.lock_folding(connection)
-        kept = standard(connection)
+        kept = rollup_calendar(connection)
         turn = set_calendar(connection, kept.calendar.name, kept.phase, complete=kept.complete)
     with scratch() as into:
         with store.snapshot() as connection:
@@ -79,22 +86,22 @@ def recount(store: Store) -> None:
             task_counts.add(connection, {key: right - live for key, (live, right) in wrong.items()})
             task_counts.drop_zeros(connection)
         for table in TABLES:
-            for sums in left(into, table):
+            for sums in discrepancies(into, table):
                 with _my_turn(store, turn) as connection:
                     add_sums(connection, table, sums)
     _tidy(store)
     with _my_turn(store, turn) as connection:
-        kept = standard(connection)
+        kept = rollup_calendar(connection)
         if not kept.complete:
             set_calendar(connection, kept.calendar.name, kept.phase, complete=True)
 
 
 def _find(connection: Connection, turn: int, into: Connection) -> None:
     """What is wrong with the sums now."""
-    kept = standard(connection)
+    kept = rollup_calendar(connection)
     _require(kept, turn)
     count_again(connection, Deltas(kept), into)
-    take_away_kept(connection, into)
+    subtract_current(connection, into)
     if not kept.complete:
         count_retired_days(connection, kept.calendar, into)
 
@@ -113,11 +120,11 @@ def _my_turn(store: Store, turn: int) -> Iterator[Connection]:
     """A transaction in which nobody else's turn begins."""
     with store.transaction() as connection:
         locks.lock_folding(connection)
-        _require(standard(connection), turn)
+        _require(rollup_calendar(connection), turn)
         yield connection
 
 
-def _require(kept: Standard, turn: int) -> None:
+def _require(kept: RollupCalendar, turn: int) -> None:
     if kept.turn != turn:
         raise StoreError(
             "another recount, or a change of the zone, has begun since: it ends what this one began"

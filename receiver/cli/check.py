@@ -12,7 +12,7 @@ import httpx2
 import typer
 from rich.text import Text
 
-from receiver.analytics.rollups import count_uncounted, standard
+from receiver.analytics.rollups import count_uncounted, rollup_calendar
 from receiver.app import World, open_traces, scheduler_account
 from receiver.cli.checks import Check, Verdict
 from receiver.cli.compatibility import fits_dashboards, fits_rules, fits_scrape
@@ -109,7 +109,7 @@ def _store(settings: Settings) -> Iterator[Check]:
 def _figures(store: Store, zone: str) -> Check:
     """Whether all tasks are in the analysts' figures, by days of the zone that is set."""
     with store.snapshot() as connection:
-        kept, uncounted = standard(connection), count_uncounted(connection)
+        kept, uncounted = rollup_calendar(connection), count_uncounted(connection)
     problems = [f"{uncounted} tasks are in none"] if uncounted else []
     if kept.calendar.name != zone or not kept.complete:
         problems.append(f"days are counted in {kept.calendar.name}, not in {zone}")

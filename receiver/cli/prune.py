@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from receiver.app import retention_rules
+from receiver.app import create_projector, retention_rules
 from receiver.cli.output import STDERR, STDOUT, ConfigOption, JsonOption, print_json, print_table
 from receiver.maintenance.expiry import Deleted
 from receiver.maintenance.retention import Pruning
@@ -64,7 +64,7 @@ def prune(
 
 def _pruning(store: Store, settings: Settings) -> Pruning:
     now = machine_world(settings).clock.now()
-    return Pruning(store, retention_rules(settings.retention), now)
+    return Pruning(store, create_projector(settings.fold), retention_rules(settings.retention), now)
 
 
 async def _count(store: Store, settings: Settings) -> Deleted:

@@ -8,8 +8,10 @@ from typing import Annotated, Any
 import typer
 
 from receiver.analytics.rollup_repair import change_zone
+from receiver.app import create_projector
 from receiver.cli.output import STDERR, STDOUT, ConfigOption, JsonOption, print_json, print_table
-from receiver.ledger.rebuild import Comparison, Difference, Progress, verify
+from receiver.ledger.projections import Difference
+from receiver.ledger.rebuild import Comparison, Progress, verify
 from receiver.ledger.rebuild import rebuild as replay
 from receiver.maintenance.schema import create_tables
 from receiver.settings.settings import load_settings
@@ -32,14 +34,15 @@ def rebuild(
     Both may run beside `serve`. A rebuild that broke off has left the tables whole: start it again.
     """
     settings = load_settings(config)
-    target, fold = settings.store, settings.fold
+    target = settings.store
+    projector = create_projector(settings.fold)
     with closing(Store(target, None if is_url(target) else _PATIENCE_S)) as store:
         create_tables(store)
         with _progress() as progress:
             if not check_only:
                 change_zone(store, settings.analytics.zone, time())
-            comparison = verify(store, progress, fold) if check_only else None
-            tasks = replay(store, progress, fold) if not check_only else None
+            comparison = verify(store, projector, progress) if check_only else None
+            tasks = replay(store, projector, progress) if not check_only else None
     _report(tasks, comparison, as_json=as_json)
     if comparison and comparison.differences:
         raise typer.Exit(1)

@@ -1,7 +1,7 @@
 """The statements that write the ledger and what is derived from it. All run inside one transaction."""
 
 from collections import Counter, defaultdict
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from importlib import import_module
 from typing import Any, NamedTuple
 
@@ -10,7 +10,7 @@ from sqlalchemy import Connection, Table
 from receiver.domain.facts import ARRIVAL, Fact
 from receiver.domain.task_facts import MOST_READ
 from receiver.ledger.fact_rows import fact_row, read_fact
-from receiver.ledger.tables import FACT, LINK
+from receiver.ledger.tables import FACT
 from receiver.ledger.task_names import BY_REF, BY_TASK_ID, in_order
 from receiver.storage import locks
 from receiver.storage.bulk import run
@@ -37,21 +37,6 @@ def add_facts(connection: Connection, facts: Sequence[Fact]) -> set[str]:
         insert_into(connection, FACT).on_conflict_do_nothing(index_elements=["id"]).returning(FACT.c.id)
     )
     return set(connection.execute(statement, [fact_row(fact) for fact in facts]).scalars())
-
-
-def add_links(connection: Connection, about: Iterable[Subject]) -> None:
-    """Keep which ref a task id belongs to; the first fact that named both decides."""
-    rows = [{"account": a, "task_id": task_id, "ref": ref} for a, ref, task_id in about if ref and task_id]
-    if rows:
-        connection.execute(insert_into(connection, LINK).on_conflict_do_nothing(), rows)
-
-
-def find_links(connection: Connection, account: str, task_ids: Collection[str]) -> dict[str, str]:
-    """Task id → ref, for those that are linked."""
-    if not task_ids:
-        return {}
-    query = "SELECT task_id, ref FROM link WHERE account = ? AND task_id IN ?"
-    return dict(iter(run(connection, query, account, list(task_ids))))
 
 
 def names_of(

@@ -6,23 +6,22 @@ from collections.abc import Mapping
 import structlog
 
 from receiver.domain.timeline import Timeline
-from receiver.ledger.folding import Change
+from receiver.ledger.projector import FoldedTask
 from receiver.observability.logs import Seldom
 from receiver.observability.metrics import Metrics
 from receiver.observability.spans import task_span
-from receiver.tasks.task_sql import Known
 
 _log = structlog.get_logger("receiver.ledger")
 _seldom = Seldom(_log, every_s=3600.0)
 
 
-def count(metrics: Metrics, change: Change) -> None:
-    """Count what the change has made so."""
-    before, after = change.before, change.after
+def count(metrics: Metrics, task: FoldedTask) -> None:
+    """Count what has changed about a task."""
+    before, after = task
     queue = metrics.queue_label(after.queue_id)
-    if _has_begun(after) and not (before and _has_begun(before)):
+    if _has_begun(after.state) and not (before and _has_begun(before["state"])):
         metrics.tasks_opened.labels(queue).inc()
-    if after.confidence == "reconciled" and (before is None or before.confidence != "reconciled"):
+    if after.confidence == "reconciled" and (before is None or before["confidence"] != "reconciled"):
         result = after.finish_result or "unknown"
         metrics.tasks_finished.labels(queue, result).inc()
         metrics.task_attempts.labels(result).observe(after.attempts.low)
@@ -30,25 +29,27 @@ def count(metrics: Metrics, change: Change) -> None:
             metrics.reconciled_lag.observe(max(0.0, after.last_at - after.finished_at), after, after.last_at)
         if metrics.traces:
             metrics.traces.add(task_span(after))
-    if after.crowding and change.is_newly_crowded:
+    if after.crowding and task.is_newly_crowded:
         metrics.anomalies.labels("crowded").inc()
         _log.warning(
             "a task has too many facts: only the first are folded; mint URLs for each task",
             account=after.account,
             task=after.key,
         )
-    if before and before.settled:
+    if before and before["settled"]:
         late = sum(each.count for each in after.findings if each.kind == "late")
-        metrics.anomalies.labels("late").inc(max(0, late - before.late))
-        if sum(after.lost.values()) > before.lost_hooks:
-            _count_no_longer_suspected(metrics, json.loads(before.lost), after)
+        metrics.anomalies.labels("late").inc(max(0, late - before["hooks_late"]))
+        if sum(after.lost.values()) > before["hooks_lost"]:
+            _count_no_longer_suspected(metrics, json.loads(before["lost"]), after)
     elif after.settled:
         _count_settled(metrics, after)
 
 
-def _has_begun(task: Known | Timeline) -> bool:
-    """What is only planned is not opened yet: it may have been created by a command, which nobody scrapes."""
-    return task.state not in ("new", "scheduled", "withdrawn")
+def _has_begun(state: str) -> bool:
+    """Return whether a task counts as opened. A planned one does not: it may have been created by a command,
+    whose metrics nobody scrapes.
+    """
+    return state not in ("new", "scheduled", "withdrawn")
 
 
 def _count_no_longer_suspected(metrics: Metrics, lost_before: Mapping[str, int], after: Timeline) -> None:

@@ -1,22 +1,22 @@
 """Folding: tasks that facts have touched get their timelines, each once for all that is known by then."""
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from functools import partial
 
 import structlog
 from sqlalchemy import Connection
 
-from receiver.domain.fold import Fold, fold
 from receiver.errors import StoreUnavailableError
-from receiver.ledger import dirty, folding
+from receiver.ledger import dirty
 from receiver.ledger.backlog import Background, Backlog
 from receiver.ledger.dirty import DirtyTask
 from receiver.ledger.fold_metrics import count
 from receiver.ledger.ledger import OTHER_FOLDS_S
 from receiver.ledger.postponed import TOGETHER, Postponed
 from receiver.ledger.problems import where_from
+from receiver.ledger.projector import Projector
 from receiver.ledger.throttle import BatchSize
 
 _log = structlog.get_logger("receiver.ledger")
@@ -34,14 +34,14 @@ _IN_VAIN = 3
 
 
 class Folder:
-    """Folds dirty tasks. `fold`: what folds one task."""
+    """Folds dirty tasks."""
 
     name = "folder"
 
-    def __init__(self, background: Background, fold: Fold = fold) -> None:
+    def __init__(self, background: Background, projector: Projector) -> None:
         self._store, self._metrics = background.store, background.metrics
         self._throttle, self._clock = background.throttle, background.clock
-        self._fold = fold
+        self._projector = projector
         self._size = BatchSize(LEAST, MOST)
         self._other_folds = False
         self._failures = 0
@@ -95,7 +95,7 @@ class Folder:
     async def _fold_some(self, most: int) -> bool:
         growth, began, now = self.backlog.growth, _now(), self._clock.now()
         without = self._postponed.now(began)
-        work = partial(folding.fold_some, most=most, now=now, fold=self._fold, without=without)
+        work = partial(self._projector.fold_due, limit=most, now=now, without=without)
         try:
             folded = await self._store.write(work)
         except StoreUnavailableError:
@@ -103,13 +103,13 @@ class Folder:
         except Exception:
             return await self._fold_one_by_one(most)
         self._postponed.forget_past(began)
-        self._size.note(folded.tasks, _now() - began)
-        for change in folded.changes:
-            count(self._metrics, change)
-        self._other_folds = folded.is_taken
-        if folded.tasks < most and not folded.is_taken and not without:
+        self._size.note(folded.dirty, _now() - began)
+        for task in folded.tasks:
+            count(self._metrics, task)
+        self._other_folds = folded.is_busy
+        if folded.dirty < most and not folded.is_busy and not without:
             self.backlog.shrink(growth)
-        return folded.tasks > 0 or not without
+        return folded.dirty > 0 or not without
 
     async def _fold_one_by_one(self, most: int) -> bool:
         """Fold each task in a transaction of its own. One that fails is set aside; one over which the store
@@ -132,16 +132,16 @@ class Folder:
         return True
 
     async def _fold_one(self, task: DirtyTask) -> None:
-        work = partial(folding.fold_these, tasks=[task], fold=self._fold)
+        work = partial(self._projector.fold_tasks, tasks=[task])
         try:
-            changes: Sequence[folding.Change] = await self._store.write(work)
+            folded = await self._store.write(work)
         except StoreUnavailableError:
             raise
         except Exception as error:
             await self._set_aside(task, error)
         else:
-            for change in changes:
-                count(self._metrics, change)
+            for each in folded:
+                count(self._metrics, each)
 
     def _postpone(self, failed: Mapping[DirtyTask, StoreUnavailableError], *, is_only: bool) -> None:
         for task, error in failed.items():

@@ -11,11 +11,10 @@ from functools import partial
 import structlog
 
 from receiver.domain.facts import Fact
-from receiver.domain.fold import Fold, fold
 from receiver.errors import StoreUnavailableError
-from receiver.ledger import folding
 from receiver.ledger.commit_queue import MAX_WAIT_S, TOO_LATE, CommitQueue
 from receiver.ledger.fold_metrics import count
+from receiver.ledger.projector import Projector
 from receiver.observability.metrics import Metrics
 from receiver.storage.engine import Store
 
@@ -48,13 +47,13 @@ class _Observation:
 
 
 class Ledger:
-    """Records observations. `run()` must be running for `record` to return. `fold`: what folds one task."""
+    """Records observations. `run()` must be running for `record` to return."""
 
     name = "ledger"
 
-    def __init__(self, store: Store, metrics: Metrics, fold: Fold = fold) -> None:
+    def __init__(self, store: Store, metrics: Metrics, projector: Projector) -> None:
         self._store = store
-        self._fold = fold
+        self._projector = projector
         self._metrics = metrics
         self._queue: CommitQueue[_Observation] = CommitQueue()
         store.when_unavailable(self._reject)
@@ -112,13 +111,13 @@ class Ledger:
 
     async def _record(self, facts: Sequence[Fact]) -> None:
         until = asyncio.get_running_loop().time() + MAX_WAIT_S
-        work = partial(folding.record, facts=facts, fold=self._fold)
-        while (changes := await self._store.write(work)) is None:
+        work = partial(self._projector.record, facts=facts)
+        while (folded := await self._store.write(work)) is None:
             if asyncio.get_running_loop().time() > until:
                 raise StoreUnavailableError("another receiver has been folding for too long")
             await asyncio.sleep(OTHER_FOLDS_S)
-        for change in changes:
-            count(self._metrics, change)
+        for task in folded:
+            count(self._metrics, task)
 
 
 def _settle(observations: Iterable[_Observation], problem: Exception | None) -> None:

@@ -6,7 +6,7 @@ key; and a task is in an index by when it was heard of first, which is no later 
 
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import (
     ColumnElement,
@@ -24,22 +24,29 @@ from sqlalchemy import (
     tuple_,
 )
 
-from receiver.analytics.rollups import Deltas, counted_of, standard
 from receiver.domain.facts import id_time
 from receiver.domain.readings import place_of
 from receiver.domain.task_facts import MOST_READ
 from receiver.inbox.unplaced import FIRST_FACT_IDS, NAMES_NO_TASK, is_of_no_task
 from receiver.ledger import fact_sql, task_names
-from receiver.ledger.tables import DELIVERY, DIRTY_TASK, FACT, LINK
-from receiver.outcomes.tables import DELIVERY_ATTEMPT, MESSAGE, OPEN, OUTCOME
+from receiver.ledger.projector import Projector
+from receiver.ledger.tables import DELIVERY, DIRTY_TASK, FACT
+from receiver.outcomes.tables import MESSAGE, OPEN
 from receiver.storage import locks
 from receiver.storage.bulk import among, run
-from receiver.tasks import task_sql
-from receiver.tasks.tables import ATTEMPT, FINDING, TASK
-from receiver.tasks.task_counts import TaskCounts
+from receiver.tasks.tables import TASK
 
 Deleted = Counter[str]
 """Kind → rows."""
+
+
+class Expired(NamedTuple):
+    """Tasks of one account of which nothing was heard since `before`, epoch seconds."""
+
+    account: str
+    keys: Sequence[str]
+    before: float
+
 
 # As values, not as joins: each is one look-up in an index, whatever a planner thinks of the number of facts.
 _IS_DIRTY = exists().where(
@@ -96,13 +103,14 @@ def delete_deliveries(connection: Connection, ids: Iterable[str]) -> int:
 
 
 def delete_tasks(
-    connection: Connection, account: str, keys: Collection[str], before: float, most: int
+    connection: Connection, projector: Projector, tasks: Expired, most: int
 ) -> tuple[Deleted, list[str]] | None:
     """Delete those that are still expired, each with all that belongs to it; what was deleted, and the keys
     that are left since together they have more than `most` facts. None where another receiver folds now.
     A crowded task loses its old facts that are not folded, and goes itself once it has no younger ones.
     """
-    # Who folds a task that loses its facts meanwhile would write it anew.
+    account, keys, before = tasks
+    # A fold of a task that loses its facts meanwhile would write it again.
     if not locks.try_lock_folding(connection):
         return None
     query = select(TASK.c.key, TASK.c.crowding).where(TASK.c.account == account, *_is_expired(before))
@@ -113,25 +121,27 @@ def delete_tasks(
             return _delete_hooks(connection, account, surplus), expired
     facts = _facts_of(connection, account, _without_young(connection, account, expired, crowded, before))
     some = _first(facts, most)
-    findings = _retire(connection, account, some)
     deleted = Counter(
         {
-            kind: connection.execute(delete(table).where(where)).rowcount
-            for kind, table, where in _belongings(connection, account, some)
+            table.name: connection.execute(delete(table).where(where)).rowcount
+            for table, where in _of_ledger(connection, some)
         }
     )
-    deleted["finding"] += findings
-    _link_anew(connection, account, some)
+    deleted.update(projector.retire(connection, account, list(some)))
     return deleted, [key for key in facts if key not in some]
 
 
-def count_tasks(connection: Connection, account: str, keys: Collection[str], before: float) -> Deleted:
-    """What `delete_tasks` would delete."""
+def count_tasks(connection: Connection, projector: Projector, tasks: Expired) -> Deleted:
+    """Return what `delete_tasks` would delete."""
+    account, keys, before = tasks
     query = select(TASK.c.key).where(TASK.c.account == account, TASK.c.crowding > 0)
     crowded = connection.scalars(query.where(among(connection, TASK.c.key, keys))).all()
     expired = _without_young(connection, account, keys, crowded, before)
-    counted = _belongings(connection, account, _facts_of(connection, account, expired))
-    deleted = Counter({kind: count(connection, select(table).where(where)) for kind, table, where in counted})
+    facts = _facts_of(connection, account, expired)
+    owned = _of_ledger(connection, facts)
+    for projection in projector.projections:
+        owned += projection.rows_of(connection, account, list(facts))
+    deleted = Counter({table.name: count(connection, select(table).where(where)) for table, where in owned})
     for key in set(crowded).difference(expired):
         surplus = len(_surplus(connection, account, key, before))
         deleted.update(delivery=surplus, fact=surplus)
@@ -205,30 +215,12 @@ def _first(facts: _Facts, most: int) -> _Facts:
     return some
 
 
-def _belongings(
-    connection: Connection, account: str, facts: _Facts
-) -> list[tuple[str, Table, ColumnElement[bool]]]:
-    """Of each kind the table, and which of its rows belong to these tasks."""
-    rows = [row for some in facts.values() for row in some]
-    deliveries = _deliveries_of(rows)
-
-    def named(table: Table, name: str) -> ColumnElement[bool]:
-        return and_(table.c.account == account, among(connection, table.c[name], facts))
-
+def _of_ledger(connection: Connection, facts: _Facts) -> list[tuple[Table, ColumnElement[bool]]]:
+    """Return the ledger's tables with the condition for the rows of these tasks."""
+    rows = [row for of_task in facts.values() for row in of_task]
     return [
-        ("delivery", DELIVERY, among(connection, DELIVERY.c.id, deliveries)),
-        ("fact", FACT, among(connection, FACT.c.seq, [row.seq for row in rows])),
-        ("link", LINK, named(LINK, "ref")),
-        ("finding", FINDING, named(FINDING, "key")),
-        (
-            "posting",
-            DELIVERY_ATTEMPT,
-            DELIVERY_ATTEMPT.c.message_seq.in_(select(MESSAGE.c.seq).where(named(MESSAGE, "key"))),
-        ),
-        ("message", MESSAGE, named(MESSAGE, "key")),
-        ("outcome", OUTCOME, named(OUTCOME, "key")),
-        ("attempt", ATTEMPT, named(ATTEMPT, "key")),
-        ("task", TASK, named(TASK, "key")),
+        (DELIVERY, among(connection, DELIVERY.c.id, _deliveries_of(rows))),
+        (FACT, among(connection, FACT.c.seq, [row.seq for row in rows])),
     ]
 
 
@@ -241,29 +233,3 @@ def _deliveries_of(facts: Iterable[Row[Any]]) -> list[str]:
             # Of one reading a task has events, or the word that it is not meant.
             last[delivery] = max(last.get(delivery, (0, False)), (reading, row.kind != "withdrawn"))
     return [delivery for delivery, (_, is_of_task) in last.items() if is_of_task]
-
-
-def _retire(connection: Connection, account: str, facts: _Facts) -> int:
-    """What these tasks add to the analysts' sums outlives them, apart from what can be counted again. They
-    are counted no more; their findings are deleted, and the number of those is returned.
-    """
-    kept, changes = standard(connection), TaskCounts()
-    less, more = Deltas(kept), Deltas(kept, retired=True)
-    for counted in counted_of(connection, account, list(facts)).values():
-        less.add(account, counted, -1)
-        more.add(account, counted)
-        changes.add_task(account, counted.task, -1)
-    less.write(connection)
-    more.write(connection)
-    findings = task_sql.drop_findings(connection, account, facts, changes)
-    changes.write(connection)
-    return findings
-
-
-def _link_anew(connection: Connection, account: str, gone: _Facts) -> None:
-    """Another ref may have named the same id later: now its fact is the first to do so."""
-    ids = {row.task_id for rows in gone.values() for row in rows if row.task_id}
-    unlinked = ids - fact_sql.find_links(connection, account, ids).keys()
-    left = select(FACT.c.account, FACT.c.ref, FACT.c.task_id).where(FACT.c.account == account)
-    left = left.where(among(connection, FACT.c.task_id, unlinked)).order_by(FACT.c.seq)
-    fact_sql.add_links(connection, [fact_sql.Subject(*row) for row in connection.execute(left)])

@@ -12,8 +12,10 @@ import structlog
 from sqlalchemy import Connection, Row, Select
 
 from receiver.errors import StoreUnavailableError
+from receiver.ledger.projector import Projector
 from receiver.maintenance.expiry import (
     Deleted,
+    Expired,
     count,
     count_tasks,
     delete_deliveries,
@@ -70,8 +72,11 @@ class RetentionWorker:
 
     name = "retention"
 
-    def __init__(self, store: Store, keep: Keep, clock: Clock, metrics: Metrics) -> None:
+    def __init__(
+        self, store: Store, projector: Projector, keep: Keep, clock: Clock, metrics: Metrics
+    ) -> None:
         self._store = store
+        self._projector = projector
         self._keep = keep
         self._clock = clock
         self._metrics = metrics
@@ -86,7 +91,8 @@ class RetentionWorker:
         """One pass. What a store in trouble leaves undone is left to the next."""
         total: Deleted = Counter()
         try:
-            async with aclosing(Pruning(self._store, self._keep, self._clock.now()).batches()) as batches:
+            pruning = Pruning(self._store, self._projector, self._keep, self._clock.now())
+            async with aclosing(pruning.batches()) as batches:
                 async for batch in batches:
                     total += batch.deleted
                     for kind, rows in batch.deleted.items():
@@ -103,8 +109,9 @@ class RetentionWorker:
 class Pruning:
     """One pass over the store. `keep`: no deliveries longer than the tasks that they are of."""
 
-    def __init__(self, store: Store, keep: Keep, now: float) -> None:
+    def __init__(self, store: Store, projector: Projector, keep: Keep, now: float) -> None:
         self._store = store
+        self._projector = projector
         self._keep = keep
         self._now = now
         self._most = MOST_ROWS
@@ -134,9 +141,8 @@ class Pruning:
             counted["set_aside"] = await self._count(expired_set_aside(now - keep.set_aside))
         if keep.tasks is not None:
             async for account, keys in self._expired_tasks(now - keep.tasks):
-                found = await self._store.read(
-                    partial(count_tasks, account=account, keys=keys, before=now - keep.tasks)
-                )
+                tasks = Expired(account, keys, now - keep.tasks)
+                found = await self._store.read(partial(count_tasks, projector=self._projector, tasks=tasks))
                 if keep.deliveries is not None:
                     del found["delivery"]  # they are no younger than their task, so counted already
                 counted += found
@@ -174,8 +180,9 @@ class Pruning:
     async def _delete_tasks(self, account: str, keys: list[str], before: float) -> AsyncIterator[Batch]:
         while keys:
             tried = max(1, self._most // _FACTS_A_TASK)
-            some = partial(delete_tasks, account=account, keys=keys[:tried], before=before)
-            done, rest_s = await self._write(partial(some, most=self._most))
+            tasks = Expired(account, keys[:tried], before)
+            work = partial(delete_tasks, projector=self._projector, tasks=tasks, most=self._most)
+            done, rest_s = await self._write(work)
             if done is None:
                 yield Batch(Counter(), rest_s)
             else:

@@ -1,45 +1,63 @@
-"""What has become of a task is told: the outbox is written in the transaction that folds it."""
+"""The outbox: outcome events and messages, written in the transaction that folds their task."""
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
-from sqlalchemy import Connection
+from sqlalchemy import ColumnElement, Connection, Table, select
 
-from receiver.domain.timeline import Timeline
+from receiver.ledger.projections import Batch, Projection
 from receiver.outcomes import outbox_sql
 from receiver.outcomes.events import Outcome, new_events
 from receiver.outcomes.outbox_sql import Addressed
 from receiver.outcomes.subscription import Subscription
+from receiver.outcomes.tables import DELIVERY_ATTEMPT, MESSAGE, OUTCOME
 
 PROOF = "task.reconciled"
 
 
-def tell(
-    connection: Connection, account: str, timelines: Sequence[Timeline], adopted: Mapping[str, str]
-) -> None:
-    """Keep the outcome events that follow, and a message for each subscription that wishes for them.
+class Outbox(Projection):
+    """The tables `outcome` and `message`. It is never derived: what was published stays as it was."""
 
-    `adopted`: preliminary key → ref, of tasks that were known without one.
-    """
-    outbox_sql.adopt(connection, account, adopted)
-    before = outbox_sql.told(connection, account, [each.key for each in timelines])
-    fresh = [
-        (each, line.last_at) for line in timelines for each in new_events(line, before.get(line.key, ()))
-    ]
-    if not fresh:
-        return
-    outbox_sql.add_outcomes(connection, fresh)
+    tables = (OUTCOME, MESSAGE)
+
+    def apply(self, connection: Connection, batch: Batch) -> None:
+        """Add the outcome events that follow, and a message for each subscription that they match."""
+        outbox_sql.adopt(connection, batch.account, batch.renamed)
+        timelines = [change.timeline for change in batch.changes if change.timeline]
+        if not timelines:
+            return
+        published = outbox_sql.told(connection, batch.account, [timeline.key for timeline in timelines])
+        events = [
+            (event, timeline.last_at)
+            for timeline in timelines
+            for event in new_events(timeline, published.get(timeline.key, ()))
+        ]
+        if events:
+            _enqueue(connection, batch.account, events)
+
+    def rows_of(
+        self, connection: Connection, account: str, keys: Collection[str]
+    ) -> list[tuple[Table, ColumnElement[bool]]]:
+        """Return the attempts to deliver before the messages that they belong to."""
+        outcomes, messages = super().rows_of(connection, account, keys)
+        attempts = DELIVERY_ATTEMPT.c.message_seq.in_(select(MESSAGE.c.seq).where(messages[1]))
+        return [(DELIVERY_ATTEMPT, attempts), messages, outcomes]
+
+
+def _enqueue(connection: Connection, account: str, events: Sequence[tuple[Outcome, float]]) -> None:
+    """Add events, each with its time, and their messages; release messages that were held for a proof."""
+    outbox_sql.add_outcomes(connection, events)
     subscribers = outbox_sql.subscribers(connection)
     if not subscribers:
         return
-    seqs = outbox_sql.seqs_of(connection, fresh)
-    proofs = {each.key: (seqs[each.id], each, at) for each, at in fresh if each.type == PROOF}
-    _release(connection, account, proofs, {each.id: each for each in subscribers})
+    seqs = outbox_sql.seqs_of(connection, events)
+    proofs = {event.key: (seqs[event.id], event, at) for event, at in events if event.type == PROOF}
+    _release(connection, account, proofs, {subscriber.id: subscriber for subscriber in subscribers})
     messages = [
-        _address(subscriber, each, at, seqs, proofs)
-        for each, at in fresh
+        _address(subscriber, event, at, seqs, proofs)
+        for event, at in events
         for subscriber in subscribers
-        if subscriber.matches(each)
+        if subscriber.matches(event)
     ]
     outbox_sql.add_messages(connection, messages)
 

@@ -13,6 +13,7 @@ from receiver.errors import QuotaExhaustedError
 from receiver.ledger import fact_sql
 from receiver.ledger.fact_rows import key_of
 from receiver.ledger.ledger import Ledger
+from receiver.ledger.links import find_links
 from receiver.observability.metrics import Metrics
 from receiver.reconcile import due_sql
 from receiver.reconcile.facts_from_api import is_mute, is_over_since, task_seen
@@ -21,7 +22,7 @@ from receiver.runtime.clock import Clock
 from receiver.scheduler.client import SchedulerClient
 from receiver.scheduler.wire import TaskRecord
 from receiver.storage.engine import Store
-from receiver.tasks import task_sql
+from receiver.tasks.projections import has_tasks
 from receiver.tasks.tables import QUEUE, SWEEP
 
 _NAME = re.compile(r"[A-Za-z0-9_.:@-]{1,128}")
@@ -112,9 +113,9 @@ class AccountContext:
 
 def _of_unknown_tasks(connection: Connection, account: str, seen: Sequence[Fact]) -> set[str]:
     """The ids of those facts whose tasks there are not."""
-    links = fact_sql.find_links(connection, account, {fact.task_id for fact in seen if fact.task_id})
+    links = find_links(connection, account, {fact.task_id for fact in seen if fact.task_id})
     keys = {fact.id: key_of(fact.ref, fact.task_id, links) for fact in seen}
-    known = task_sql.known_tasks(connection, account, set(keys.values()))
+    known = has_tasks(connection, account, set(keys.values()))
     return {fact_id for fact_id, key in keys.items() if key not in known}
 
 

@@ -4,7 +4,7 @@ show more than a list, so each is asked for by itself, once, while tasks of ours
 
 from collections.abc import Iterable
 
-from receiver.ledger import fact_sql
+from receiver.ledger.links import find_links
 from receiver.reconcile.context import AccountContext
 from receiver.scheduler.wire import TaskRecord
 
@@ -36,7 +36,7 @@ class Unlinked:
             return []
         new = [each for each in self._listed.get(queue_id, ()) if each not in self._asked]
         linked = await self._context.store.read(
-            lambda connection: fact_sql.find_links(connection, self._context.account, new)
+            lambda connection: find_links(connection, self._context.account, new)
         )
         return [each for each in new if each not in linked][:_AT_A_PASS]
 

@@ -9,10 +9,11 @@ Rows of `task_count` by `what` they count:
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from sqlalchemy import Connection, func, literal, select
 
+from receiver.domain.task_rows import TaskRows
 from receiver.storage.bulk import run, write_values
 from receiver.tasks.tables import FINDING, TASK, TASK_COUNT
 
@@ -29,15 +30,12 @@ class TaskCounts:
         self._tasks: dict[tuple[str, str | None, str, str | None], int] = defaultdict(int)
         self._findings: dict[Key, int] = defaultdict(int)
 
-    def add_task(self, account: str, task: Mapping[str, Any], sign: int = 1) -> None:
-        """A task with this row is new, or with -1 is no more."""
-        self._tasks[account, task["queue_id"], task["state"], task["due_for"]] += sign
-
-    def change_task(self, account: str, was: Mapping[str, Any] | None, now: Mapping[str, Any]) -> None:
-        """A task has another row than before. None: it had none."""
-        if was is not None:
-            self._tasks[account, was["queue_id"], was["state"], was["due_for"]] -= 1
-        self._tasks[account, now["queue_id"], now["state"], now["due_for"]] += 1
+    def change_task(self, account: str, before: TaskRows | None, after: TaskRows | None) -> None:
+        """Count a task that has changed. None: there was none, or is none now."""
+        for record, number in ((before, -1), (after, 1)):
+            if record:
+                task = record.task
+                self._tasks[account, task["queue_id"], task["state"], task["due_for"]] += number
 
     def add_finding(self, account: str, category: str, kind: str, count: int) -> None:
         """A finding with this count is new, or with a negative one is no more."""

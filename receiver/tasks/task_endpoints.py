@@ -3,14 +3,15 @@
 from sqlalchemy import Connection
 
 from receiver.domain.facts import Fact
+from receiver.domain.task_rows import task_row
 from receiver.errors import NotFoundError
 from receiver.http.endpoint import Call
 from receiver.http.paging import read_page
 from receiver.ledger.fact_rows import key_of
-from receiver.ledger.fact_sql import facts_of, find_links
+from receiver.ledger.fact_sql import facts_of
+from receiver.ledger.links import find_links
 from receiver.tasks import queries
 from receiver.tasks.params import AsOfQuery, TaskQuery
-from receiver.tasks.rows import task_row
 from receiver.tasks.schemas import Task, TaskPage, Timeline
 from receiver.tasks.views import task_view, timeline_view
 

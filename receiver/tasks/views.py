@@ -21,8 +21,8 @@ from receiver.domain.masking import mask_number, mask_text, mask_tree
 from receiver.domain.moments import iso
 from receiver.domain.readings import place_of
 from receiver.domain.task_facts import MOST_FACTS
+from receiver.domain.task_rows import finding_rows, task_row
 from receiver.http.schemas import Json
-from receiver.tasks.rows import finding_rows, task_row
 from receiver.tasks.schemas import Finding, HookCount, PhoneCall, Said, Task, Timeline
 
 _MASKS = {"a_number": mask_number, "b_number": mask_number, "name": mask_text, "finish_comment": mask_text}

@@ -21,10 +21,9 @@ from receiver.domain.facts import (
     hook_fact,
     observation,
 )
-from receiver.domain.fold import fold
-from receiver.ledger import folding
 from receiver.maintenance.schema import create_tables
 from receiver.storage.engine import Store
+from tests.ledger.projecting import PROJECTOR
 
 PAUSE_S, RING_S, TALK_S = 60.0, 10.0, 40.0
 ACCOUNT, A, B = "acme", "+79990000001", "+79990000002"
@@ -120,7 +119,7 @@ def told(target: str, *lives: list[Fact]) -> Iterator[Store]:
     with closing(Store(target)) as store:
         create_tables(store)
         with store.transaction() as connection:
-            folding.record(connection, [fact for life in lives for fact in life], fold)
+            PROJECTOR.record(connection, [fact for life in lives for fact in life])
         yield store
 
 

@@ -21,7 +21,7 @@ from receiver.analytics.rollup_parts import (
 from receiver.domain.facts import EVENTS, Fact
 from receiver.domain.fold import fold
 from receiver.domain.results import CALL_RESULTS
-from receiver.tasks.rows import attempt_rows, new_task_row
+from receiver.domain.task_rows import attempt_rows, task_row
 from tests.domain.strategies import facts_of_one_task
 from tests.factories import START, called, finished, gone, hook, seen, settled
 
@@ -35,7 +35,7 @@ def added(*facts: Fact) -> Added:
     """(basis, at) → (slice, value) → the counts that are not zero."""
     timeline = fold(facts)
     found: Added = {}
-    for basis, at, filed in parts(new_task_row(timeline), attempt_rows(timeline)):
+    for basis, at, filed in parts(task_row(timeline), attempt_rows(timeline)):
         there = found.setdefault((basis, at), {})
         for place, counts in filed.items():
             there[place] = sum_of(there.get(place, {}), {name: n for name, n in counts.items() if n})
@@ -172,14 +172,14 @@ def test_what_had_to_come_counts_once_late_hooks_are_waited_for_no_more() -> Non
 def test_drift_counts_the_task_however_much_there_is() -> None:
     after = hook("after", START + 3, result="success", call="x")
     facts = [after, finished("failed", START + 500, cdr="y")]
-    row = new_task_row(fold(facts))
+    row = task_row(fold(facts))
     assert row["drifts"] >= 2
     assert added(*facts)["created", START + 3]["all", ""]["drifted"] == 1
 
 
 def test_a_row_of_an_older_version_adds_nothing() -> None:
     timeline = fold(a_success())
-    assert list(parts(new_task_row(timeline) | {"created_at": None}, attempt_rows(timeline))) == []
+    assert list(parts(task_row(timeline) | {"created_at": None}, attempt_rows(timeline))) == []
 
 
 def test_numbers_near_zero_have_one_name() -> None:
@@ -259,7 +259,7 @@ def test_two_digits_are_within_five_percent_and_stay_the_same(number: float) -> 
 def test_slices_add_up(facts: list[Fact]) -> None:
     """Whatever a task came to: each of its slices counts it, and its attempts, once."""
     timeline = fold(facts)
-    row, attempts = new_task_row(timeline), attempt_rows(timeline)
+    row, attempts = task_row(timeline), attempt_rows(timeline)
     for basis, _, filed in parts(row, attempts):
         assert all(set(counts) <= set(COUNTS) for counts in filed.values())
         whole = filed["all", ""]

@@ -18,10 +18,10 @@ from receiver.analytics.rollup_repair import adopt_zone
 from receiver.analytics.tables import CALENDAR, ROLLUP, ROLLUP_DAY
 from receiver.domain.facts import Fact, HookSaid
 from receiver.domain.fold import fold
+from receiver.domain.task_rows import attempt_rows
 from receiver.ledger import folder
 from receiver.ledger.append import Arrival
 from receiver.storage.engine import Store
-from receiver.tasks.rows import attempt_rows
 from receiver.tasks.tables import ATTEMPT, FINDING, TASK
 from tests.domain.strategies import facts_of_one_task
 from tests.factories import START, called, delivery, finished, gone, hook, seen, settled

@@ -9,10 +9,10 @@ from receiver.domain.facts import EVENTS, Fact, HookSaid, TaskSaid, hook_fact, o
 from receiver.domain.fields import FieldReader
 from receiver.domain.fold import fold
 from receiver.domain.hooks import HookKey, HookPath, HookSigner, new_ref, parse_hook_path
+from receiver.domain.task_rows import finding_rows, task_row
 from receiver.domain.timeline import Timeline
 from receiver.inbox.payload import read_payload
 from receiver.intake.access import Access, FixedAccess
-from receiver.tasks.rows import finding_rows, task_row
 
 REPEATS = 11
 """Each case is timed so often; the median is printed, since the machine is shared."""

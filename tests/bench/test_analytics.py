@@ -9,8 +9,8 @@ from tempfile import TemporaryDirectory
 import pytest
 from typer.testing import CliRunner
 
-from receiver.analytics.rollup_check import TABLES, count_again, left, scratch, take_away_kept
-from receiver.analytics.rollups import Deltas, standard
+from receiver.analytics.rollup_check import TABLES, count_again, discrepancies, scratch, subtract_current
+from receiver.analytics.rollups import Deltas, rollup_calendar
 from receiver.storage.engine import Store
 from tests.bench import stock
 from tests.bench.__main__ import app
@@ -52,9 +52,9 @@ def filled(request: pytest.FixtureRequest, folder: Path) -> Iterator[Filled]:
 
 def test_a_filled_year_has_the_sums_that_the_product_would_have_kept(filled: Filled) -> None:
     with closing(Store(filled.target)) as store, store.snapshot() as connection, scratch() as into:
-        assert count_again(connection, Deltas(standard(connection)), into) == _FEW
-        take_away_kept(connection, into)
-        assert [sums for table in TABLES for sums in left(into, table)] == []
+        assert count_again(connection, Deltas(rollup_calendar(connection)), into) == _FEW
+        subtract_current(connection, into)
+        assert [sums for table in TABLES for sums in discrepancies(into, table)] == []
 
 
 def test_an_answer_that_is_not_counted_over_the_tasks_fails_the_run(filled: Filled) -> None:

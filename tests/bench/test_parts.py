@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from receiver.ledger.rebuild import Comparison, verify
+from receiver.ledger.rebuild import Comparison
 from receiver.storage.engine import Store
 from tests.bench.figures import Goal, ratios
 from tests.bench.ground import Ground
@@ -14,6 +14,7 @@ from tests.bench.postgres import Postgres
 from tests.bench.profile import own_time, py_spy
 from tests.bench.rounds import Sample
 from tests.bench.traffic import ID_FIELD, Traffic, one_task, requests
+from tests.ledger.projecting import verify
 
 
 @pytest.mark.parametrize("random_refs", [False, True], ids=["refs by time", "refs anywhere"])

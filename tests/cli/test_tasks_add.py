@@ -13,12 +13,12 @@ from receiver.domain.fold import fold
 from receiver.domain.hooks import our_hook
 from receiver.maintenance.schema import create_tables
 from receiver.storage.engine import Store
-from receiver.tasks import task_sql
 from tests.cli.emulation import Emulation, emulation
 from tests.cli.scripted import scripted
 from tests.cli.shell import SECRET, SIGNER, Shell
 from tests.factories import ACCOUNT, seen
 from tests.http.api_env import running_rig
+from tests.ledger.projecting import put_tasks
 from tests.storage.test_query_plans import overheard, plans
 
 NUMBER = "+79161234567"
@@ -162,7 +162,7 @@ def test_only_the_refs_of_the_file_are_read_from_the_store(tmp_path: Path) -> No
         create_tables(store)
         with store.transaction() as connection:
             timelines = [fold([seen("executed", 1.0, about=(f"o-{n}", str(n)))]) for n in range(50)]
-            task_sql.put_tasks(connection, timelines)
+            put_tasks(connection, timelines)
             with overheard(connection) as heard:
                 found = _heard_of(connection, ACCOUNT, {"o-7", "o-8", "new"})
             assert found == {"o-7": "7", "o-8": "8"}

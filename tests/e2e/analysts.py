@@ -27,11 +27,8 @@ from receiver.analytics.report import Report, Value, report
 from receiver.demo.plan import ACCOUNTS
 from receiver.demo.run import DemoOptions, demonstration, run_tasks
 from receiver.domain.facts import CallSaid, Fact, HookSaid, TaskSaid
-from receiver.domain.fold import fold
-from receiver.ledger import folding
 from receiver.ledger.fact_rows import read_fact
 from receiver.ledger.fact_sql import FACT_COLUMNS
-from receiver.ledger.rebuild import verify
 from receiver.ledger.tables import FACT
 from receiver.maintenance.schema import create_tables
 from receiver.observability.logs import configure_logs
@@ -39,6 +36,7 @@ from receiver.storage.engine import Store
 from receiver.tasks.tables import TASK
 from tests.e2e.analysts_sql import Parquet
 from tests.e2e.report import parser_of, tell
+from tests.ledger.projecting import PROJECTOR, verify
 
 ZONES = ("UTC", "Europe/Berlin", "America/New_York", "Asia/Kolkata")
 _YEAR_S = 365 * 86_400
@@ -246,7 +244,7 @@ def _year(folder: Path, seed: int) -> None:
         create_tables(store)
         for start in range(0, len(facts), 500):
             with store.transaction() as connection:
-                folding.record(connection, facts[start : start + 500], fold)
+                PROJECTOR.record(connection, facts[start : start + 500])
 
 
 def run(folder: Path, tasks: int, seed: int) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from receiver.inbox.reader import InboxReader
 from receiver.inbox.tables import INBOX, SET_ASIDE
 from receiver.ledger.backlog import Background
 from receiver.ledger.folder import Folder
-from receiver.ledger.rebuild import Comparison, verify
+from receiver.ledger.rebuild import Comparison
 from receiver.ledger.tables import DELIVERY, DIRTY_TASK, FACT
 from receiver.ledger.throttle import Throttle
 from receiver.maintenance.schema import create_tables
@@ -24,6 +24,7 @@ from receiver.observability.metrics import Metrics
 from receiver.runtime.clock import Clock, WallClock
 from receiver.storage.engine import Store
 from tests.factories import ACCOUNT
+from tests.ledger.projecting import PROJECTOR, verify
 
 AT = 1_772_357_400.0
 
@@ -144,7 +145,7 @@ async def open_inbox(
     store, metrics, clock = Store(target, patience), Metrics(), clock or WallClock()
     create_tables(store)
     background = Background(store, metrics, Throttle(lambda: 0.0), clock)
-    inbox, folder = StoreInbox(store, max_hooks=100_000, max_bytes=2**30), Folder(background)
+    inbox, folder = StoreInbox(store, max_hooks=100_000, max_bytes=2**30), Folder(background, PROJECTOR)
     reader = InboxReader(inbox, FieldReader(DEFAULT_ALIASES), background, folder.backlog)
     env = InboxEnv(target, store, clock, inbox, reader, folder, metrics)
     if not is_idle:

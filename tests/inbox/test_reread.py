@@ -15,13 +15,14 @@ from receiver.inbox import reread as module
 from receiver.inbox.inbox import RawHook
 from receiver.inbox.reading import read_hook
 from receiver.inbox.reread import Outcome, Rereading, Selection
-from receiver.ledger.rebuild import Comparison, verify
+from receiver.ledger.rebuild import Comparison
 from receiver.ledger.reread import add_readings
 from receiver.ledger.tables import DELIVERY, DIRTY_TASK, FACT
 from receiver.storage.engine import Store
 from receiver.tasks.tables import FINDING, TASK
 from tests.factories import ACCOUNT
 from tests.inbox.inbox_env import AT, InboxEnv, open_inbox, raw_hook
+from tests.ledger.projecting import verify
 
 pytestmark = pytest.mark.anyio
 

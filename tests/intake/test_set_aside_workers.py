@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
+from receiver.app import create_projector
 from receiver.domain.facts import Fact
 from receiver.domain.fields import FieldReader, HookFields
 from receiver.domain.fold import fold
@@ -72,7 +73,7 @@ class Reader(FieldReader):
 async def workers(api_env: ApiEnv, reading: Mended, folding: Mended) -> AsyncIterator[InboxReader]:
     """Reader and folder at work."""
     background = Background(api_env.store, Metrics(), Throttle(time.process_time), WallClock())
-    folder = Folder(background, folding.fold)
+    folder = Folder(background, create_projector(folding.fold))
     inbox = StoreInbox(api_env.store, 1000, 1_000_000)
     reader = InboxReader(inbox, Reader(reading), background, folder.backlog)
     stop = asyncio.Event()

@@ -26,6 +26,7 @@ from receiver.runtime.workers import Worker
 from receiver.storage.engine import Store
 from tests.intake.memory import PEER
 from tests.intake.transport import HookTransport
+from tests.ledger.projecting import PROJECTOR
 
 LIMITS = Limits(max_connections=1000, max_head_bytes=32_768, head_s=10.0, body_s=30.0, idle_s=75.0)
 
@@ -50,9 +51,9 @@ class Wired:
     def __post_init__(self) -> None:
         throttle = Throttle(never_busy)
         background = Background(self.store, self.metrics, throttle, self.clock)
-        self.ledger = Ledger(self.store, self.metrics)
+        self.ledger = Ledger(self.store, self.metrics, PROJECTOR)
         self.inbox = StoreInbox(self.store, max_hooks=1_000_000, max_bytes=2**30)
-        self.folder = Folder(background)
+        self.folder = Folder(background, PROJECTOR)
         self.reader = InboxReader(self.inbox, FieldReader(DEFAULT_ALIASES), background, self.folder.backlog)
         rules, outside = IntakeRules(self.access, self.max_body), Outside(self.metrics, self.clock, self.rng)
         self.intake = Intake(rules, self.inbox, self.reader.backlog, throttle, outside)

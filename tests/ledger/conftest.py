@@ -4,19 +4,18 @@ import pytest
 from sqlalchemy import Connection
 
 from receiver.domain.facts import Fact
-from receiver.domain.fold import Fold
-from receiver.ledger import folding
+from receiver.ledger.projector import FoldedTask, Projector
 
 
 @pytest.fixture
 def transactions(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """The number of facts in each transaction in which observations are recorded."""
     sizes: list[int] = []
-    record = folding.record
+    record = Projector.record
 
-    def noted(connection: Connection, facts: Sequence[Fact], fold: Fold) -> list[folding.Change] | None:
+    def noted(projector: Projector, connection: Connection, facts: Sequence[Fact]) -> list[FoldedTask] | None:
         sizes.append(len(facts))
-        return record(connection, facts, fold)
+        return record(projector, connection, facts)
 
-    monkeypatch.setattr(folding, "record", noted)
+    monkeypatch.setattr(Projector, "record", noted)
     return sizes

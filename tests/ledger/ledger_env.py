@@ -15,6 +15,8 @@ from sqlalchemy import Connection, Table, select
 
 from receiver.domain.facts import Fact, unpack
 from receiver.domain.fold import fold
+from receiver.domain.task_rows import finding_rows, task_row
+from receiver.domain.timeline import Timeline
 from receiver.ledger.append import Arrival, Delivery, add_arrivals
 from receiver.ledger.backlog import Background
 from receiver.ledger.folder import Folder
@@ -26,8 +28,8 @@ from receiver.observability.metrics import Metrics
 from receiver.runtime.clock import Clock, WallClock
 from receiver.storage.engine import Store
 from receiver.storage.postgres import is_url
-from receiver.tasks.rows import finding_rows, new_task_row
 from receiver.tasks.tables import FINDING, TASK
+from tests.ledger.projecting import PROJECTOR
 
 Rows = dict[str, list[dict[str, Any]]]
 """Table → its rows in order of the primary key."""
@@ -81,7 +83,7 @@ class LedgerEnv:
         findings = [row for timeline in timelines for row in finding_rows(timeline)]
         names = ("account", "key", "category", "kind")
         return {
-            "task": [new_task_row(timeline) for timeline in timelines],
+            "task": [_new_row(timeline) for timeline in timelines],
             "finding": sorted(findings, key=lambda row: [row[name] for name in names]),
             "link": [{"account": a, "task_id": t, "ref": ref} for (a, t), ref in sorted(links.items())],
         }
@@ -110,6 +112,11 @@ class LedgerEnv:
             yield
 
 
+def _new_row(timeline: Timeline) -> dict[str, Any]:
+    row = task_row(timeline)
+    return row | {"ask_at": row["due_at"], "asks": 0}
+
+
 @contextmanager
 def other_process(target: str) -> Iterator[Connection]:
     """A transaction of somebody else's, in vain at its end."""
@@ -133,8 +140,8 @@ async def open_ledger_env(
     """A ledger and a folder that run, on the store there; `patience` as `Store` has it."""
     store, metrics, stop = Store(target, patience), Metrics(), asyncio.Event()
     create_tables(store)
-    ledger = Ledger(store, metrics)
-    folder = Folder(Background(store, metrics, Throttle(time.process_time), clock or WallClock()))
+    ledger = Ledger(store, metrics, PROJECTOR)
+    folder = Folder(Background(store, metrics, Throttle(time.process_time), clock or WallClock()), PROJECTOR)
     running = asyncio.create_task(_run(ledger, folder, stop))
     ledger_env = LedgerEnv(str(target), store, metrics, ledger, folder, stop, running)
     try:

@@ -14,12 +14,12 @@ from receiver.domain.timeline import CROWDED, FROZEN
 from receiver.ledger import fact_sql
 from receiver.ledger.append import Arrival
 from receiver.ledger.fact_rows import read_fact
-from receiver.ledger.rebuild import rebuild, verify
 from receiver.ledger.tables import DELIVERY, DIRTY_TASK, FACT
 from receiver.storage.operator_events import OPERATOR_EVENT
 from receiver.tasks.tables import FINDING, TASK
 from tests.factories import ACCOUNT, REF, START, About, delivery, hook, seen
 from tests.ledger.ledger_env import LedgerEnv
+from tests.ledger.projecting import rebuild, verify
 
 pytestmark = pytest.mark.anyio
 

@@ -3,19 +3,20 @@ from collections.abc import Iterable
 import pytest
 from sqlalchemy import delete, select
 
-from receiver.domain.facts import Fact, QueueSaid
+from receiver.domain.facts import Fact, QueueSaid, queue_fact
 from receiver.domain.fold import fold
-from receiver.ledger import dirty, fact_sql
+from receiver.ledger import dirty, fact_sql, links
 from receiver.ledger.dirty import DirtyTask
 from receiver.ledger.fact_rows import key_of
 from receiver.ledger.fact_sql import Subject
+from receiver.ledger.projections import Batch
 from receiver.ledger.tables import FACT
 from receiver.storage.bulk import is_postgres
 from receiver.storage.engine import Store
-from receiver.tasks import task_sql
-from receiver.tasks.rows import queue_row
+from receiver.tasks.projections import Queues, has_tasks
 from receiver.tasks.tables import FINDING, QUEUE, TASK
 from tests.factories import ACCOUNT, called, finished, hook, seen, settled
+from tests.ledger.projecting import drop_tasks, put_tasks
 from tests.postgres import prepared_database
 
 
@@ -23,7 +24,7 @@ def record(store: Store, facts: Iterable[Fact]) -> set[str]:
     kept = list(facts)
     with store.transaction() as connection:
         new = fact_sql.add_facts(connection, kept)
-        fact_sql.add_links(connection, [Subject(f.account, f.ref, f.task_id) for f in kept])
+        links.add_links(connection, [Subject(f.account, f.ref, f.task_id) for f in kept])
     return new
 
 
@@ -67,8 +68,8 @@ def test_the_first_fact_that_names_both_links_a_task_id_to_its_ref(store: Store)
     record(store, [seen("executed", 1.0, about=("r1", "7")), seen("delayed", 2.0, about=("r2", "7"))])
     record(store, [seen("scheduled", 0.5, about=("r3", "7"))])
     with store.snapshot() as connection:
-        assert fact_sql.find_links(connection, ACCOUNT, ["7", "8"]) == {"7": "r1"}
-        assert fact_sql.find_links(connection, "another", ["7"]) == {}
+        assert links.find_links(connection, ACCOUNT, ["7", "8"]) == {"7": "r1"}
+        assert links.find_links(connection, "another", ["7"]) == {}
 
 
 def test_facts_are_found_under_the_ref_and_under_every_id_linked_to_it(store: Store) -> None:
@@ -99,14 +100,14 @@ def test_a_task_is_written_over_what_was_there_with_its_findings(store: Store) -
     lossy = fold([finished("failed", 1_100), settled(2_000)])
     healed = fold([hook("before", 1_000.0), hook("before_again", 1_060.0), hook("after", 1_120.0)])
     with store.transaction() as connection:
-        task_sql.put_tasks(connection, [lossy])
+        put_tasks(connection, [lossy])
         assert {row.kind for row in connection.execute(select(FINDING))} == {
             "before",
             "before_again",
             "after",
             "silent",
         }
-        task_sql.put_tasks(connection, [healed])
+        put_tasks(connection, [healed])
         (row,) = connection.execute(select(TASK)).all()
         assert (row.key, row.settled, row.lost, row.attempts) == ("r1", False, {}, 2)
         assert row.try_count is None
@@ -119,11 +120,11 @@ def test_a_task_that_stands_there_just_so_is_not_written_again(store: Store) -> 
     with store.transaction() as connection:
         told = "ctid" if is_postgres(connection) else "total_changes()"
         written = f"SELECT {told} FROM task"
-        task_sql.put_tasks(connection, [task])
+        put_tasks(connection, [task])
         before = connection.exec_driver_sql(written).all()
-        task_sql.put_tasks(connection, [task])
+        put_tasks(connection, [task])
         assert connection.exec_driver_sql(written).all() == before
-        task_sql.put_tasks(connection, [other])
+        put_tasks(connection, [other])
         assert connection.exec_driver_sql(written).all() != before
         assert [row.first_at for row in connection.execute(select(TASK))] == [1_001.0]
 
@@ -134,8 +135,8 @@ def test_dropping_a_task_takes_its_findings_along_and_no_one_elses(store: Store)
         for about in ((None, "7"), (None, "8"))
     ]
     with store.transaction() as connection:
-        task_sql.put_tasks(connection, lossy)
-        task_sql.drop_tasks(connection, ACCOUNT, ["#7", "#9"])
+        put_tasks(connection, lossy)
+        drop_tasks(connection, ACCOUNT, ["#7", "#9"])
         assert {row.key for row in connection.execute(select(TASK))} == {"#8"}
         assert {row.key for row in connection.execute(select(FINDING))} == {"#8"}
 
@@ -145,8 +146,8 @@ def test_of_a_queue_the_latest_word_is_kept_in_either_order(store: Store) -> Non
     for words in ((1.0, early, 2.0, late), (2.0, late, 1.0, early)):
         with store.transaction() as connection:
             connection.execute(delete(QUEUE))
-            task_sql.put_queues(connection, [queue_row(ACCOUNT, words[0], words[1])])
-            task_sql.put_queues(connection, [queue_row(ACCOUNT, words[2], words[3])])
+            for at, said in (words[:2], words[2:]):
+                Queues().apply(connection, Batch(ACCOUNT, [], {}, [queue_fact(ACCOUNT, at, said)]))
             (row,) = connection.execute(select(QUEUE)).all()
             assert (row.status, row.name, row.observed_at) == ("gone", None, 2.0)
 
@@ -175,7 +176,7 @@ def test_no_plan_is_kept_from_the_time_when_a_table_was_empty(postgres: str) -> 
     query = "SELECT sum(generic_plans), sum(custom_plans) FROM pg_prepared_statements"
     with store.transaction() as connection:
         for _ in range(20):
-            task_sql.known_tasks(connection, ACCOUNT, ["r1"])
+            has_tasks(connection, ACCOUNT, ["r1"])
         generic, custom = connection.exec_driver_sql(query).one()
     store.close()
     assert (generic, custom > 5) == (0, True)

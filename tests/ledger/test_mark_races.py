@@ -12,16 +12,16 @@ import pytest
 from sqlalchemy import Connection, select
 
 from receiver.domain.facts import Fact
-from receiver.domain.fold import fold
-from receiver.ledger import folder, folding
+from receiver.ledger import folder
 from receiver.ledger.append import Arrival, add_arrivals
-from receiver.ledger.rebuild import Comparison, verify
+from receiver.ledger.rebuild import Comparison
 from receiver.ledger.tables import DIRTY_TASK
 from receiver.ledger.throttle import Throttle
 from receiver.storage.engine import Store
 from receiver.tasks.tables import TASK
 from tests.factories import delivery, hook
 from tests.ledger.ledger_env import open_ledger_env
+from tests.ledger.projecting import PROJECTOR, verify
 from tests.postgres import prepared_database
 
 BEFORE, AFTER = hook("before", 1.0), hook("after", 2.0)
@@ -59,9 +59,9 @@ def read_in_time(store: Store, *facts: Fact) -> None:
 
 def folded(connection: Connection) -> set[str]:
     """Fold as a folder does; the keys of the tasks that were folded."""
-    done = folding.fold_some(connection, 10, 1_000.0, fold)
-    assert not done.is_taken
-    return {change.after.key for change in done.changes}
+    done = PROJECTOR.fold_due(connection, 10, 1_000.0)
+    assert not done.is_busy
+    return {task.after.key for task in done.tasks}
 
 
 def marks(store: Store) -> set[str]:

@@ -18,12 +18,12 @@ from receiver.domain.facts import Fact, HookSaid
 from receiver.domain.task_facts import Known, sort
 from receiver.ledger import folder
 from receiver.ledger.append import Arrival
-from receiver.ledger.rebuild import verify
 from receiver.ledger.tables import DELIVERY, DIRTY_TASK, FACT
 from receiver.storage import locks
 from tests.domain.strategies import facts_of_one_task
 from tests.factories import delivery, finished, hook, queue
 from tests.ledger.ledger_env import LedgerEnv, open_ledger_env, other_process
+from tests.ledger.projecting import verify
 from tests.postgres import prepared_database
 
 PATIENCE_S = 30.0

@@ -18,8 +18,6 @@ from receiver.domain.facts import (
     id_time,
     observation,
 )
-from receiver.domain.fold import fold
-from receiver.ledger import folding
 from receiver.ledger.append import Arrival, add_arrivals
 from receiver.ledger.tables import DELIVERY, DIRTY_TASK, FACT, LINK
 from receiver.maintenance.expiry import Deleted
@@ -27,6 +25,7 @@ from receiver.maintenance.retention import Keep, Pruning
 from receiver.storage.engine import Store
 from receiver.tasks.tables import FINDING, TASK
 from tests.factories import ACCOUNT, About, delivery
+from tests.ledger.projecting import PROJECTOR
 
 DAY = 86_400.0
 NOW = 1_772_357_400.0
@@ -62,8 +61,8 @@ async def tell(
     """Add hooks and record facts; without `folded` the tasks of the hooks stay dirty."""
     await store.write(partial(add_arrivals, arrivals=list(hooks)))
     told = list(facts)
-    await store.write(lambda connection: folding.record(connection, told, fold))
-    while folded and (await store.write(partial(folding.fold_some, most=500, now=NOW, fold=fold))).tasks:
+    await store.write(lambda connection: PROJECTOR.record(connection, told))
+    while folded and (await store.write(partial(PROJECTOR.fold_due, limit=500, now=NOW))).dirty:
         pass
 
 
@@ -76,7 +75,7 @@ async def live(store: Store, *lives: tuple[list[Arrival], list[Fact]]) -> None:
 async def prune(store: Store, keep: Keep, now: float = NOW) -> Deleted:
     """All that a pass deletes."""
     total: Deleted = Counter()
-    async for batch in Pruning(store, keep, now).batches():
+    async for batch in Pruning(store, PROJECTOR, keep, now).batches():
         total += batch.deleted
     return total
 

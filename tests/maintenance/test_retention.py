@@ -9,7 +9,6 @@ from sqlalchemy import insert, select, update
 from receiver.domain.facts import HookSaid, TaskSaid, hook_fact, observation
 from receiver.ledger import dirty
 from receiver.ledger.dirty import DirtyTask
-from receiver.ledger.rebuild import rebuild, verify
 from receiver.ledger.tables import LINK
 from receiver.maintenance import retention
 from receiver.maintenance.retention import MOST_ROWS, Keep, Pruning
@@ -17,6 +16,7 @@ from receiver.outcomes.tables import MESSAGE, SUBSCRIPTION
 from receiver.storage import locks
 from receiver.storage.engine import Store
 from tests.factories import ACCOUNT, About, delivery, subscription
+from tests.ledger.projecting import PROJECTOR, rebuild, verify
 from tests.maintenance.lives import (
     DAY,
     NOW,
@@ -185,11 +185,11 @@ async def test_a_transaction_is_bounded_and_all_is_deleted_in_the_end(store: Sto
     hooks, facts = life("loud", "999", days_ago(35))
     await tell(store, [*many, *hooks], facts)
     await live(store, *(life(f"r{n}", str(n), days_ago(40)) for n in range(100)))
-    deliveries = Pruning(store, Keep(deliveries=36 * DAY), NOW).batches()
+    deliveries = Pruning(store, PROJECTOR, Keep(deliveries=36 * DAY), NOW).batches()
     sizes = [batch.deleted async for batch in deliveries]
     assert sum(sizes, Counter()) == {"delivery": 2 * MOST_ROWS + 300}
     assert max(each["delivery"] for each in sizes) <= MOST_ROWS
-    sizes = [batch.deleted async for batch in Pruning(store, Keep(tasks=30 * DAY), NOW).batches()]
+    sizes = [batch.deleted async for batch in Pruning(store, PROJECTOR, Keep(tasks=30 * DAY), NOW).batches()]
     assert set(rows(store).values()) == {0}
     large = [each for each in sizes if each["fact"] > MOST_ROWS]
     assert [each["task"] for each in large] == [1], "a task goes whole, and by itself where it is large"
@@ -207,7 +207,7 @@ async def test_counting_deletes_nothing_and_tells_what_would_be_deleted(
     await live(store, *(life(f"r{n}", str(n), days_ago(5 * n)) for n in range(12)))
     await tell(store, [arrival((None, None), "before", days_ago(n), n) for n in range(12)])
     before = rows(store)
-    counted = await Pruning(store, keep, NOW).count()
+    counted = await Pruning(store, PROJECTOR, keep, NOW).count()
     assert rows(store) == before
     assert counted == await prune(store, keep)
     assert (counted == {}) == (keep == Keep())
@@ -226,7 +226,7 @@ async def test_while_another_receiver_folds_no_task_is_deleted(postgres: str) ->
     target = prepared_database(postgres)
     with closing(Store(target)) as store, closing(Store(target)) as other:
         await live(store, life("r1", "1", days_ago(40)))
-        async with aclosing(Pruning(store, Keep(tasks=30 * DAY), NOW).batches()) as batches:
+        async with aclosing(Pruning(store, PROJECTOR, Keep(tasks=30 * DAY), NOW).batches()) as batches:
             with other.transaction() as connection:
                 locks.lock_folding(connection)
                 assert [(await anext(batches)).deleted for _ in range(3)] == [{}, {}, {}]

@@ -4,11 +4,11 @@ import pytest
 
 from receiver.domain.task_facts import MOST_READ
 from receiver.ledger.append import Arrival
-from receiver.ledger.rebuild import verify
 from receiver.maintenance.retention import MOST_ROWS, Keep
 from receiver.storage.engine import Store
 from receiver.tasks import task_counts
 from tests.factories import About
+from tests.ledger.projecting import PROJECTOR, verify
 from tests.maintenance.lives import DAY, NOW, arrival, days_ago, keys, prune, rows, tell
 
 pytestmark = pytest.mark.anyio
@@ -51,7 +51,7 @@ async def test_what_would_go_is_counted_alike(store: Store) -> None:
     await tell(
         store, [*hooks(MANY, 90, ("r1", None)), *hooks(9, 2, ("r1", None)), *hooks(MANY, 90, ("r2", None))]
     )
-    counted = await Pruning(store, KEEP, NOW).count()
+    counted = await Pruning(store, PROJECTOR, KEEP, NOW).count()
     deleted = await prune(store, KEEP)
     assert {kind: counted[kind] for kind in ("task", "fact", "delivery")} == {
         kind: deleted[kind] for kind in ("task", "fact", "delivery")

@@ -11,13 +11,13 @@ from sqlalchemy import delete, select
 from receiver.domain.facts import Fact, HookSaid, hook_fact, id_time
 from receiver.ledger import fact_sql
 from receiver.ledger.append import Arrival
-from receiver.ledger.rebuild import verify
 from receiver.maintenance.retention import Keep
 from receiver.maintenance.schema import complete_metadata
 from receiver.storage.engine import Store
 from receiver.tasks.tables import TASK
 from tests.domain.strategies import facts_of_one_task
 from tests.factories import ACCOUNT, START, delivery
+from tests.ledger.projecting import verify
 from tests.maintenance.lives import delivery_ids, dirty_tasks, prune, tell
 
 TASKS = (("r1", "7", True), ("r2", "70", False), ("r3", "8", True))

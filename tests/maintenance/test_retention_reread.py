@@ -6,15 +6,14 @@ import pytest
 
 from receiver.domain.facts import EVENTS, SettledSaid, TaskSaid, observation
 from receiver.domain.fields import DEFAULT_ALIASES, FieldReader
-from receiver.domain.fold import fold
 from receiver.inbox.reread import Rereading, Selection
-from receiver.ledger import folding
 from receiver.ledger.append import Arrival
-from receiver.ledger.rebuild import Comparison, verify
+from receiver.ledger.rebuild import Comparison
 from receiver.maintenance.retention import Keep
 from receiver.runtime.clock import WallClock
 from receiver.storage.engine import Store
 from tests.factories import ACCOUNT
+from tests.ledger.projecting import PROJECTOR, verify
 from tests.maintenance.lives import DAY, NOW, arrival, days_ago, delivery_ids, keys, prune, rows, tell
 
 pytestmark = pytest.mark.anyio
@@ -31,7 +30,7 @@ def fixed(task_id: str | None, days: float, body: bytes, number: int = 0) -> Arr
 async def read_again(store: Store, fields: FieldReader = RIGHT) -> None:
     async for _ in Rereading(store, fields, WallClock(), is_dry=False).parts(Selection()):
         pass
-    while (await store.write(partial(folding.fold_some, most=500, now=NOW, fold=fold))).tasks:
+    while (await store.write(partial(PROJECTOR.fold_due, limit=500, now=NOW))).dirty:
         pass
 
 

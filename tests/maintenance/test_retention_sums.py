@@ -3,10 +3,10 @@
 import pytest
 
 from receiver.analytics.report import Report
-from receiver.ledger.rebuild import rebuild, verify
 from receiver.maintenance.retention import Keep
 from receiver.storage.engine import Store
 from tests.analytics.lives import Lives, ask
+from tests.ledger.projecting import rebuild, verify
 from tests.ledger.rebuild.sums import added_up, kept
 from tests.maintenance.lives import DAY, days_ago, keys, prune, tell
 

@@ -4,11 +4,11 @@ import asyncio
 
 import pytest
 
-from receiver.ledger.rebuild import verify
 from receiver.maintenance import retention
 from receiver.maintenance.retention import Keep, RetentionWorker
 from receiver.runtime.clock import WallClock
 from tests.ledger.ledger_env import LedgerEnv, open_ledger_env
+from tests.ledger.projecting import PROJECTOR, verify
 from tests.maintenance.lives import DAY, arrival, keys, life, live, rows
 
 pytestmark = pytest.mark.anyio
@@ -18,7 +18,7 @@ LONG_AGO = 1_000_000.0
 
 
 def worker(ledger_env: LedgerEnv, keep: Keep = KEEP) -> RetentionWorker:
-    return RetentionWorker(ledger_env.store, keep, WallClock(), ledger_env.metrics)
+    return RetentionWorker(ledger_env.store, PROJECTOR, keep, WallClock(), ledger_env.metrics)
 
 
 def counted(ledger_env: LedgerEnv) -> dict[str, float]:

@@ -10,15 +10,15 @@ import pytest
 from sqlalchemy import Connection, inspect, select, text
 
 from receiver.domain.facts import Fact
-from receiver.domain.fold import fold
-from receiver.ledger import fact_sql, folding
-from receiver.ledger.rebuild import Comparison, verify
+from receiver.ledger import fact_sql
+from receiver.ledger.rebuild import Comparison
 from receiver.ledger.tables import DIRTY_TASK, FACT
 from receiver.maintenance import schema
 from receiver.storage.engine import Store
 from receiver.tasks.tables import TASK
 from tests.factories import ACCOUNT, finished, hook
 from tests.ledger.ledger_env import open_ledger_env
+from tests.ledger.projecting import PROJECTOR, verify
 from tests.maintenance.histories import begun, counting
 from tests.postgres import fresh_database
 
@@ -63,7 +63,7 @@ def fill(connection: Connection) -> None:
     """As a receiver has left it that was killed between its commit and its fold."""
     fact_sql.add_facts(connection, [*FOLDED])
     with counting(connection):
-        assert folding.record(connection, OBSERVED, fold)
+        assert PROJECTOR.record(connection, OBSERVED)
     for fact in PENDING:
         fact_sql.add_facts(connection, [fact])
         query = select(FACT.c.seq).where(FACT.c.id == fact.id)
@@ -108,7 +108,7 @@ async def test_facts_that_were_not_folded_become_dirty_tasks_and_are_folded(
 
 async def test_a_store_in_which_all_was_folded_has_no_dirty_task(older: Store) -> None:
     with older.transaction() as connection, counting(connection):
-        assert folding.record(connection, OBSERVED, fold)
+        assert PROJECTOR.record(connection, OBSERVED)
     assert upgrade(older) == []
     assert verify(older) == Comparison([], 0)
 

@@ -94,7 +94,7 @@ async def test_outcomes_are_numbered_in_the_order_of_their_commits(ledger_env: L
 async def test_a_rebuild_tells_nothing_again(ledger_env: LedgerEnv) -> None:
     await ledger_env.ledger.record([hook("before", START), finished("success", START + 30)])
     told = ledger_env.rows(OUTCOME)
-    from receiver.ledger.rebuild import rebuild, verify
+    from tests.ledger.projecting import rebuild, verify
 
     await asyncio.to_thread(rebuild, ledger_env.store)
     assert ledger_env.rows(OUTCOME) == told

@@ -13,9 +13,9 @@ from receiver.reconcile import due_sql
 from receiver.reconcile.due_sql import Delay
 from receiver.storage import locks
 from receiver.storage.engine import Store
-from receiver.tasks import task_sql
 from receiver.tasks.tables import TASK
 from tests.factories import ACCOUNT, START, called, finished, gone, hook, seen, settled
+from tests.ledger.projecting import put_tasks
 from tests.postgres import prepared_database
 
 ALL: dict[Purpose, float] = {"find": 1e12, "progress": 1e12, "confirm": 1e12}
@@ -23,7 +23,7 @@ ALL: dict[Purpose, float] = {"find": 1e12, "progress": 1e12, "confirm": 1e12}
 
 def put(store: Store, *tasks: list[Fact]) -> None:
     with store.transaction() as connection:
-        task_sql.put_tasks(connection, [fold(facts) for facts in tasks])
+        put_tasks(connection, [fold(facts) for facts in tasks])
 
 
 def planned(number: int, at: float, **said: Any) -> list[Fact]:

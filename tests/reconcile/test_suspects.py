@@ -13,9 +13,10 @@ from receiver.inbox import set_aside
 from receiver.inbox.inbox import RawHook
 from receiver.inbox.reading import unread
 from receiver.inbox.reread import Rereading, Selection
-from receiver.ledger.rebuild import Comparison, verify
+from receiver.ledger.rebuild import Comparison
 from receiver.ledger.tables import DELIVERY
 from receiver.maintenance import expiry
+from tests.ledger.projecting import verify
 from tests.reconcile.reconcile_env import POLICY, PUBLIC, SECRET, ReconcileEnv, minted, reconcile_env
 from tests.reconcile.scripted import Scripted
 from tests.simulation.loop import run

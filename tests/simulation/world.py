@@ -19,7 +19,7 @@ from receiver.emulator.emulator import Emulator, create_emulator
 from receiver.emulator.faults import PROFILES, Faults
 from receiver.emulator.quirks import Quirks
 from receiver.inbox.tables import INBOX
-from receiver.ledger.rebuild import Difference, verify
+from receiver.ledger.projections import Difference
 from receiver.ledger.tables import DELIVERY, FACT
 from receiver.maintenance.schema import create_tables
 from receiver.observability.metrics import Metrics
@@ -28,6 +28,7 @@ from receiver.outcomes.tables import MESSAGE, OPEN, OUTCOME
 from receiver.storage.engine import Store
 from receiver.tasks.tables import TASK
 from tests.intake.wired import peeking_rarely
+from tests.ledger.projecting import verify
 from tests.simulation.crm import Crm, Told, subscribe
 from tests.simulation.fate import Fate
 from tests.simulation.house import NUMBERS, House, Outside, client_of

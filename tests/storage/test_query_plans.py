@@ -12,15 +12,17 @@ from receiver.domain.facts import Fact
 from receiver.domain.fold import fold
 from receiver.inbox import inbox, set_aside
 from receiver.inbox.tables import INBOX
-from receiver.ledger import dirty, fact_sql, rebuild_sql
+from receiver.ledger import dirty, fact_sql, links, parts
 from receiver.ledger.append import Arrival, add_arrivals, known_deliveries
 from receiver.maintenance import expiry
+from receiver.maintenance.expiry import Expired
 from receiver.reconcile import due_sql
 from receiver.storage.bulk import is_postgres
 from receiver.storage.engine import Store
-from receiver.tasks import task_sql
-from receiver.tasks.tables import FINDING, TASK
+from receiver.tasks.projections import has_tasks
+from receiver.tasks.tables import ATTEMPT, FINDING, TASK
 from tests.factories import ABOUT, ACCOUNT, delivery, hook, seen, settled
+from tests.ledger.projecting import PROJECTOR, drop_tasks, put_tasks
 from tests.postgres import prepared_database
 
 Heard = list[tuple[str, Any]]
@@ -53,13 +55,13 @@ def hot_statements(connection: Connection, tasks: int) -> None:
     facts: list[Fact] = [seen("executed", 1.0, about=pair) for pair in zip(refs, task_ids, strict=True)]
     facts += [hook("before", 1.0, about=(None, f"9{task_id}")) for task_id in task_ids]
     fact_sql.add_facts(connection, facts)
-    fact_sql.add_links(connection, [fact_sql.Subject(f.account, f.ref, f.task_id) for f in facts])
-    fact_sql.find_links(connection, ACCOUNT, task_ids)
+    links.add_links(connection, [fact_sql.Subject(f.account, f.ref, f.task_id) for f in facts])
+    links.find_links(connection, ACCOUNT, task_ids)
     keys = [*refs, *(f"#9{task_id}" for task_id in task_ids)]
-    task_sql.task_rows(connection, ACCOUNT, keys)
+    has_tasks(connection, ACCOUNT, keys)
     found = fact_sql.facts_of(connection, ACCOUNT, keys)
-    task_sql.drop_tasks(connection, ACCOUNT, [f"#{task_id}" for task_id in task_ids])
-    task_sql.put_tasks(connection, [fold(each) for each in found.values()])
+    drop_tasks(connection, ACCOUNT, [f"#{task_id}" for task_id in task_ids])
+    put_tasks(connection, [fold(each) for each in found.values()])
     rows = connection.execute(due_sql.due_tasks(ACCOUNT, "progress", 2.0, tasks)).all()
     due_sql.delay(connection, ACCOUNT, [due_sql.Delay(row, 3.0, 1) for row in rows])
     connection.execute(
@@ -118,11 +120,11 @@ def retention_statements(connection: Connection) -> None:
     expiry.delete_deliveries(connection, [f"d{number}" for number in range(40)])
     facts = [seen("executed", 1.0), settled(1.0), seen("executed", 1.0, about=(None, "8"))]
     fact_sql.add_facts(connection, [*facts, settled(1.0, about=(None, "8"))])
-    fact_sql.add_links(connection, [fact_sql.Subject(ACCOUNT, *ABOUT)])
-    task_sql.put_tasks(
+    links.add_links(connection, [fact_sql.Subject(ACCOUNT, *ABOUT)])
+    put_tasks(
         connection, [fold(some) for some in fact_sql.facts_of(connection, ACCOUNT, ["r1", "#8"]).values()]
     )
-    assert expiry.delete_tasks(connection, ACCOUNT, ["r1", "#8"], 2.0, 40) is not None
+    assert expiry.delete_tasks(connection, PROJECTOR, Expired(ACCOUNT, ["r1", "#8"], 2.0), 40) is not None
 
 
 def test_what_is_too_old_is_found_and_deleted_by_index(sqlite_store: Store) -> None:
@@ -241,13 +243,13 @@ def test_what_is_due_is_read_in_order_from_its_index(store: Store, where: tuple[
 def replaying_statements(connection: Connection) -> None:
     """All that one part of a rebuild or of a comparison runs."""
     place = (ACCOUNT, "r1")
-    for page in (rebuild_sql.by_ref(place, 10_000), rebuild_sql.by_task_id(place, 10_000)):
+    for page in (parts.by_ref(place, 10_000), parts.by_task_id(place, 10_000)):
         connection.execute(page)
     keys = ["r1", "r2", "#91", "#92"]
     fact_sql.count_facts(connection, ACCOUNT, keys)
     dirty.among(connection, ACCOUNT, keys)
-    rebuild_sql.derive_links(connection, ACCOUNT, ["1", "2"])
-    rebuild_sql.drop_without_facts(connection, ACCOUNT, keys)
+    links.derive_links(connection, ACCOUNT, ["1", "2"])
+    parts.still_without_facts(connection, ACCOUNT, keys, [TASK, FINDING, ATTEMPT])
 
 
 def test_a_part_of_a_rebuild_reads_no_more_than_its_tasks(sqlite_store: Store) -> None:
@@ -267,9 +269,9 @@ def test_what_no_fact_bears_out_is_found_with_one_look_at_each_row(sqlite_store:
         hot_statements(connection, 40)
         with overheard(connection) as heard:
             for query in (
-                rebuild_sql.odd_links(),
-                rebuild_sql.without_facts(TASK),
-                rebuild_sql.without_facts(FINDING),
+                links.wrong_links(),
+                parts.without_facts(TASK),
+                parts.without_facts(FINDING),
             ):
                 connection.execute(query)
         told = plans(connection, heard)

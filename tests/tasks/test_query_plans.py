@@ -17,9 +17,10 @@ from receiver.ledger.append import Arrival, add_arrivals
 from receiver.maintenance.schema import create_tables
 from receiver.storage.bulk import is_postgres
 from receiver.storage.engine import Store
-from receiver.tasks import queries, task_sql
+from receiver.tasks import queries
 from receiver.tasks.params import TaskQuery
 from tests.factories import ACCOUNT, delivery, hook, seen
+from tests.ledger.projecting import put_tasks
 
 LISTS = {
     "deliveries by ref": paging.page(
@@ -63,7 +64,7 @@ def filled(
             rows = [delivery(each.id.rpartition("/")[2], each.at)._replace(ref=each.ref) for each in hooks]
             add_arrivals(connection, [Arrival(*pair) for pair in zip(rows, hooks, strict=True)])
             fact_sql.add_facts(connection, records)
-            task_sql.put_tasks(connection, [fold(pair) for pair in zip(hooks, records, strict=True)])
+            put_tasks(connection, [fold(pair) for pair in zip(hooks, records, strict=True)])
         with store.transaction() as connection:
             connection.execute(text("ANALYZE"))
     yield stores

@@ -9,15 +9,15 @@ from sqlalchemy import delete, text, update
 
 from receiver.domain.facts import Fact
 from receiver.domain.fold import fold
-from receiver.ledger.rebuild import rebuild, verify
 from receiver.maintenance.retention import Keep
 from receiver.maintenance.table_gauges import count_tables
 from receiver.reconcile import due_sql
 from receiver.storage.bulk import is_postgres
 from receiver.storage.engine import Store
-from receiver.tasks import task_counts, task_sql
+from receiver.tasks import task_counts
 from receiver.tasks.tables import TASK_COUNT
 from tests.factories import ACCOUNT, START, finished, hook, seen, settled
+from tests.ledger.projecting import drop_tasks, put_tasks, rebuild, verify
 from tests.maintenance.histories import add_counts, take_back_counts
 from tests.maintenance.lives import DAY, arrival, days_ago, life, live, prune, tell
 from tests.storage.test_query_plans import overheard, plans
@@ -27,7 +27,7 @@ pytestmark = pytest.mark.anyio
 
 def put(store: Store, *lives: list[Fact]) -> None:
     with store.transaction() as connection:
-        task_sql.put_tasks(connection, [fold(facts) for facts in lives])
+        put_tasks(connection, [fold(facts) for facts in lives])
 
 
 def counts(store: Store) -> dict[tuple[str, str, str], int]:
@@ -55,7 +55,7 @@ def test_a_fold_moves_a_task_from_count_to_count(store: Store) -> None:
         == lost
     )
     with store.transaction() as connection:
-        task_sql.drop_tasks(connection, ACCOUNT, ["r1", "r2"])
+        drop_tasks(connection, ACCOUNT, ["r1", "r2"])
     assert counts(store) == {}
 
 
@@ -74,7 +74,7 @@ def test_counts_are_right_after_any_history(store: Store, seed: int) -> None:
         put(store, *(heard[ref] for ref in refs))
         if rng.random() < 0.2:
             with store.transaction() as connection:
-                task_sql.drop_tasks(connection, ACCOUNT, rng.sample(sorted(heard), 2))
+                drop_tasks(connection, ACCOUNT, rng.sample(sorted(heard), 2))
         counts(store)
 
 

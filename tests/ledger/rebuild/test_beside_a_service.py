@@ -9,16 +9,15 @@ import pytest
 from sqlalchemy import func, select
 
 from receiver.domain.facts import EVENTS, Fact
-from receiver.domain.fold import fold
-from receiver.ledger import folding
 from receiver.ledger.append import add_arrivals
-from receiver.ledger.rebuild import Comparison, rebuild, verify
+from receiver.ledger.rebuild import Comparison
 from receiver.ledger.tables import DIRTY_TASK
 from receiver.ledger.throttle import Throttle
 from receiver.storage.postgres import is_url
 from receiver.tasks.tables import TASK
 from tests.factories import finished, hook, seen
 from tests.ledger.ledger_env import LedgerEnv
+from tests.ledger.projecting import PROJECTOR, rebuild, verify
 from tests.ledger.rebuild.world import arrival, broken, filled, while_folding
 
 pytestmark = pytest.mark.anyio
@@ -29,7 +28,7 @@ SOUND = Comparison([], 0)
 def record(ledger_env: LedgerEnv, fact: Fact) -> None:
     """What the ledger's thread does with an observation."""
     with ledger_env.store.transaction() as connection:
-        folding.record(connection, [fact], fold)
+        PROJECTOR.record(connection, [fact])
 
 
 @pytest.mark.usefixtures("small_parts")
@@ -94,8 +93,8 @@ async def test_a_hook_that_comes_meanwhile_is_folded_with_its_part_or_later_and_
 
 _ELSEWHERE = """
 import sys
-from receiver.ledger.rebuild import rebuild
 from receiver.storage.engine import Store
+from tests.ledger.projecting import rebuild
 for _ in range(2):
     store = Store(sys.argv[1], float(sys.argv[2]) or None)
     rebuild(store)

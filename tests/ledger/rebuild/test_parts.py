@@ -7,13 +7,16 @@ import pytest
 from sqlalchemy import Connection, insert, update
 
 from receiver.domain.facts import Fact
-from receiver.ledger import fact_sql, rebuild_sql
-from receiver.ledger.rebuild import Comparison, rebuild, verify
+from receiver.ledger import fact_sql
+from receiver.ledger import parts as ledger_parts
+from receiver.ledger import rebuild as rebuilding
+from receiver.ledger.rebuild import Comparison
 from receiver.ledger.tables import DIRTY_TASK, LINK
 from receiver.ledger.throttle import Throttle
 from receiver.tasks.tables import QUEUE, TASK
 from tests.factories import ACCOUNT, hook
 from tests.ledger.ledger_env import LedgerEnv
+from tests.ledger.projecting import rebuild, verify
 from tests.ledger.rebuild.world import arrival, broken, damaged, filled, tell, while_folding
 
 pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("small_parts")]
@@ -46,8 +49,8 @@ def test_a_part_has_one_account_and_bounds_of_tasks_and_of_facts() -> None:
     sizes = enumerate((8, 8, 8, 90, 1, 1))
     page = [*(("a", "", f"k{number}", size) for number, size in sizes), ("b", "", "k", 1)]
     parts = [("a", ["k0", "k1"]), ("a", ["k2"]), ("a", ["k3"]), ("a", ["k4", "k5"]), ("b", ["k"])]
-    assert list(rebuild_sql.parts(page)) == parts
-    assert list(rebuild_sql.parts([])) == []
+    assert list(ledger_parts.parts(page)) == parts
+    assert list(ledger_parts.parts([])) == []
 
 
 async def test_no_more_is_read_at_once_than_the_bounds_allow(
@@ -62,10 +65,10 @@ async def test_no_more_is_read_at_once_than_the_bounds_allow(
         parts.append([len(facts) for facts in found.values()])
         return found
 
-    monkeypatch.setattr(fact_sql, "facts_of", noted)
+    monkeypatch.setattr(rebuilding, "facts_of", noted)
     rebuild(ledger_env.store)
-    assert all(len(sizes) <= rebuild_sql.TASKS for sizes in parts)
-    assert [sizes for sizes in parts if sum(sizes) > rebuild_sql.FACTS] == [[50]]
+    assert all(len(sizes) <= ledger_parts.TASKS for sizes in parts)
+    assert [sizes for sizes in parts if sum(sizes) > ledger_parts.FACTS] == [[50]]
 
 
 async def test_one_that_breaks_off_leaves_every_row_as_it_was_or_as_it_should_be(

@@ -3,12 +3,12 @@
 import pytest
 
 from receiver.domain.fold import Fold
-from receiver.ledger.rebuild import rebuild, verify
 from receiver.settings.settings import Settings
 from receiver.storage.engine import Store
 from receiver.tasks.tables import TASK
 from tests.factories import ACCOUNT, START, finished, hook, settled
 from tests.ledger.ledger_env import LedgerEnv
+from tests.ledger.projecting import rebuild, verify
 
 pytestmark = pytest.mark.anyio
 

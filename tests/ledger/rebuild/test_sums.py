@@ -13,13 +13,13 @@ from receiver.analytics.rollup_parts import COUNTS
 from receiver.analytics.rollup_repair import adopt_zone, change_zone, recount
 from receiver.analytics.tables import CALENDAR, ROLLUP, ROLLUP_DAY
 from receiver.domain.facts import Fact
-from receiver.domain.fold import fold
 from receiver.errors import StoreError
-from receiver.ledger import folding
-from receiver.ledger.rebuild import Comparison, Difference, rebuild, verify
+from receiver.ledger.projections import Difference
+from receiver.ledger.rebuild import Comparison
 from receiver.tasks.tables import ATTEMPT, TASK
 from tests.factories import ACCOUNT, called, finished, gone, hook, queue, seen, settled
 from tests.ledger.ledger_env import LedgerEnv
+from tests.ledger.projecting import PROJECTOR, rebuild, verify
 from tests.ledger.rebuild.sums import added_up, kept
 from tests.ledger.rebuild.test_beside_a_service import stream
 from tests.ledger.rebuild.world import arrival, tell
@@ -66,7 +66,7 @@ def check(ledger_env: LedgerEnv, zone: str = "UTC") -> None:
 def record(ledger_env: LedgerEnv, *heard: Fact) -> None:
     """What the ledger's thread does with observations."""
     with ledger_env.store.transaction() as connection:
-        folding.record(connection, heard, fold)
+        PROJECTOR.record(connection, heard)
 
 
 MORE = [

@@ -5,12 +5,12 @@ from typing import Any
 import pytest
 from sqlalchemy import delete, insert, update
 
-from receiver.ledger.rebuild import rebuild, verify
 from receiver.ledger.tables import FACT, LINK
 from receiver.tasks.tables import FINDING, QUEUE, TASK
 from tests.factories import QUEUE as QUEUE_ID
 from tests.factories import finished, hook, queue, seen, settled
 from tests.ledger.ledger_env import LedgerEnv
+from tests.ledger.projecting import rebuild, verify
 from tests.ledger.rebuild.world import tell
 
 pytestmark = pytest.mark.anyio

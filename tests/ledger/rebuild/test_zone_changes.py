@@ -10,12 +10,12 @@ from receiver.analytics.rollup_repair import adopt_zone, change_zone, recount
 from receiver.analytics.tables import CALENDAR, ROLLUP, ROLLUP_DAY
 from receiver.analytics.views import drop_views
 from receiver.inbox.tables import INBOX, SET_ASIDE
-from receiver.ledger.rebuild import rebuild, verify
 from receiver.ledger.tables import DIRTY_TASK
 from receiver.maintenance import schema
 from receiver.storage.engine import Store
 from receiver.tasks.tables import ATTEMPT, TASK
 from tests.ledger.ledger_env import LedgerEnv
+from tests.ledger.projecting import rebuild, verify
 from tests.ledger.rebuild.sums import added_up, kept, totals
 from tests.ledger.rebuild.test_sums import (
     DAMAGES,

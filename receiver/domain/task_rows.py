@@ -1,15 +1,32 @@
-"""Between the domain's shapes and the tables' rows."""
+"""A folded task as flat rows: those of `task`, `attempt` and `finding`."""
 
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
 
-from receiver.domain.facts import QueueSaid, TaskSaid
+from receiver.domain.facts import TaskSaid
 from receiver.domain.timeline import Timeline
+
+Row = Mapping[str, Any]
+"""A table's row: column → value."""
+
+
+class TaskRows(NamedTuple):
+    """A row of `task`, and rows of `attempt` in the order of their numbers."""
+
+    task: Row
+    attempts: Sequence[Row]
+
+
+def task_rows_of(timeline: Timeline) -> TaskRows:
+    """Return the rows of a folded task."""
+    return TaskRows(task_row(timeline), attempt_rows(timeline))
+
 
 _NO_PLAN = TaskSaid("")
 
 
 def task_row(timeline: Timeline) -> dict[str, Any]:
-    """A timeline as a row of `task`, without what the ledger does not tell."""
+    """Return the row of `task`, without the columns about questions to the API."""
     plan, due = timeline.plan or _NO_PLAN, timeline.due
     return {
         "account": timeline.account,
@@ -49,7 +66,7 @@ def task_row(timeline: Timeline) -> dict[str, Any]:
 
 
 def _for_analysts(timeline: Timeline, plan: TaskSaid) -> dict[str, Any]:
-    """Where the API has not said when the task was made and planned, it was when we first heard of it."""
+    """Return the columns for analysts. `created_at` is the time of the first fact until the API gives one."""
     created = plan.created_at or timeline.first_at
     planned = timeline.planned_at or plan.created_at
     begun = timeline.made[0].started_at if timeline.made else None
@@ -66,9 +83,9 @@ def _for_analysts(timeline: Timeline, plan: TaskSaid) -> dict[str, Any]:
         "hooks_expected": sum(timeline.expected.values()),
         "hooks_arrived": sum(timeline.arrived.values()),
         "hooks_duplicate": sum(timeline.duplicates.values()),
-        "hooks_late": _count("late", timeline),
+        "hooks_late": _flagged("late", timeline),
         "hooks_lost": sum(timeline.lost.values()),
-        "drifts": sum(each.count for each in timeline.findings if each.category == "drift"),
+        "drifts": sum(finding.count for finding in timeline.findings if finding.category == "drift"),
         "crowding": timeline.crowding,
     }
 
@@ -77,42 +94,36 @@ def _since(begin: float | None, at: float | None) -> float | None:
     return round(at - begin, 3) if at is not None and begin is not None else None
 
 
-def _count(flag: str, timeline: Timeline) -> int:
+def _flagged(flag: str, timeline: Timeline) -> int:
     return sum(flag in flags for flags in timeline.flags.values()) if timeline.flags else 0
 
 
 def attempt_rows(timeline: Timeline) -> list[dict[str, Any]]:
-    """A timeline's attempts as rows of `attempt`."""
+    """Return the rows of `attempt`, in the order of their numbers."""
     return [
         {
             "account": timeline.account,
             "key": timeline.key,
-            "number": each.number,
-            "started_at": each.started_at,
-            "call": each.call,
-            "connected": each.connected,
-            "bridged": each.bridged,
-            "a_answered": each.a_answered,
-            "b_answered": each.b_answered,
-            "reason": each.verdict.result if each.verdict else None,
-            "raw_reason": each.verdict.raw if each.verdict else None,
-            "failed_leg": each.verdict.failed_leg if each.verdict else None,
-            "gap_s": each.gap_s,
-            "talk_s": each.talk_s,
-            "total_s": each.total_s,
+            "number": attempt.number,
+            "started_at": attempt.started_at,
+            "call": attempt.call,
+            "connected": attempt.connected,
+            "bridged": attempt.bridged,
+            "a_answered": attempt.a_answered,
+            "b_answered": attempt.b_answered,
+            "reason": attempt.verdict.result if attempt.verdict else None,
+            "raw_reason": attempt.verdict.raw if attempt.verdict else None,
+            "failed_leg": attempt.verdict.failed_leg if attempt.verdict else None,
+            "gap_s": attempt.gap_s,
+            "talk_s": attempt.talk_s,
+            "total_s": attempt.total_s,
         }
-        for each in timeline.made
+        for attempt in timeline.made
     ]
 
 
-def new_task_row(timeline: Timeline) -> dict[str, Any]:
-    """The whole row of a task that has not been asked about."""
-    row = task_row(timeline)
-    return row | {"ask_at": row["due_at"], "asks": 0}
-
-
 def finding_rows(timeline: Timeline) -> list[dict[str, Any]]:
-    """A timeline's findings as rows of `finding`."""
+    """Return the rows of `finding`."""
     return [
         {
             "account": timeline.account,
@@ -126,17 +137,3 @@ def finding_rows(timeline: Timeline) -> list[dict[str, Any]]:
         }
         for finding in timeline.findings
     ]
-
-
-def queue_row(account: str, at: float, said: QueueSaid) -> dict[str, Any]:
-    """What the API said of a queue as a row of `queue`."""
-    return {
-        "account": account,
-        "queue_id": said.queue_id,
-        "name": said.name,
-        "comment": said.comment,
-        "status": said.status,
-        "concurrent_task_limit": said.concurrent_task_limit,
-        "created_at": said.created_at,
-        "observed_at": at,
-    }
