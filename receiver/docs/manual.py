@@ -19,11 +19,12 @@ from markdown_it.token import Token
 ROOT = "/docs"
 INDEX = "index"
 
-_MARKDOWN = MarkdownIt("commonmark").enable("table")  # The files are ours, so HTML comments may pass.
+# HTML passes through: the pages are part of the package, and need comments and <details>.
+_MARKDOWN = MarkdownIt("commonmark").enable("table")
 
 
 @dataclass(frozen=True, slots=True)
-class Section:
+class ManualSection:
     """A heading with the plain text below it, up to the next heading."""
 
     level: int
@@ -33,13 +34,13 @@ class Section:
 
 
 @dataclass(frozen=True, slots=True)
-class Page:
+class ManualPage:
     """A page as HTML, and its sections for the table of contents and the search."""
 
     name: str
     title: str
     html: str
-    sections: tuple[Section, ...]
+    sections: tuple[ManualSection, ...]
 
     @property
     def url(self) -> str:
@@ -59,13 +60,13 @@ def url_of(name: str) -> str:
 
 
 @cache
-def load_page(name: str) -> Page:
+def load_page(name: str) -> ManualPage:
     """Return a page by its path below this folder without `.md`. Raises FileNotFoundError."""
     tokens = _parse(name)
     sections = tuple(_sections(tokens))
     html = _MARKDOWN.renderer.render(tokens, _MARKDOWN.options, {})
     wide = html.replace("<table>", '<div class="wide"><table>').replace("</table>", "</table></div>")
-    return Page(name, sections[0].title, wide, sections)
+    return ManualPage(name, sections[0].title, wide, sections)
 
 
 @cache
@@ -146,11 +147,11 @@ def _links(inline: Token) -> list[tuple[str, str]]:
     ]
 
 
-def _sections(tokens: Sequence[Token]) -> list[Section]:
+def _sections(tokens: Sequence[Token]) -> list[ManualSection]:
     """Return the sections of a page, the first with its title."""
     starts = [number for number, token in enumerate(tokens) if token.type == "heading_open"]
     return [
-        Section(
+        ManualSection(
             level=int(tokens[start].tag[1]),
             anchor=str(tokens[start].attrGet("id")),
             title=_plain(tokens[start + 1]),

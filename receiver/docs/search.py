@@ -4,7 +4,7 @@ import re
 from dataclasses import dataclass
 from functools import cache
 
-from receiver.docs.manual import Page, Section, load_page, page_names
+from receiver.docs.manual import ManualPage, ManualSection, load_page, page_names
 
 MAX_HITS = 40
 _MAX_WORDS = 8
@@ -14,7 +14,7 @@ _AFTER = 180
 
 
 @dataclass(frozen=True, slots=True)
-class Hit:
+class SearchHit:
     """A section that has all words. `excerpt`: pieces of its text, and whether each is one of the words."""
 
     url: str
@@ -23,7 +23,7 @@ class Hit:
     excerpt: tuple[tuple[str, bool], ...]
 
 
-def search(query: str) -> list[Hit]:
+def search(query: str) -> list[SearchHit]:
     """Return the sections in which all words of the query occur, best first."""
     words = list(dict.fromkeys(query.lower().split()))[:_MAX_WORDS]
     if not words:
@@ -34,7 +34,7 @@ def search(query: str) -> list[Hit]:
 
 
 @cache
-def _index() -> tuple[tuple[Page, Section, str], ...]:
+def _index() -> tuple[tuple[ManualPage, ManualSection, str], ...]:
     """Return each section of the manual with the text that is searched."""
     pages = [load_page(name) for name in page_names()]
     return tuple(
@@ -44,7 +44,7 @@ def _index() -> tuple[tuple[Page, Section, str], ...]:
     )
 
 
-def _score(page: Page, section: Section, text: str, words: list[str]) -> int:
+def _score(page: ManualPage, section: ManualSection, text: str, words: list[str]) -> int:
     """Return how well a section fits; 0 if a word is missing. A word in a heading counts most."""
     if not all(word in text for word in words):
         return 0
@@ -52,7 +52,7 @@ def _score(page: Page, section: Section, text: str, words: list[str]) -> int:
     return sum(20 * (word in heading) + 10 * (word in title) + min(text.count(word), 9) for word in words)
 
 
-def _hit(page: Page, section: Section, words: list[str]) -> Hit:
+def _hit(page: ManualPage, section: ManualSection, words: list[str]) -> SearchHit:
     pattern = re.compile("(" + "|".join(map(re.escape, words)) + ")", re.IGNORECASE)
     first = pattern.search(section.text)
     middle = first.start() if first else 0
@@ -65,6 +65,6 @@ def _hit(page: Page, section: Section, words: list[str]) -> Hit:
     # The first section of a page is the page itself.
     is_page = section is page.sections[0]
     url = page.url if is_page else f"{page.url}#{section.anchor}"
-    return Hit(
+    return SearchHit(
         url, page.title, "" if is_page else section.title, tuple(filter(lambda piece: piece[0], pieces))
     )
