@@ -87,7 +87,7 @@ ENDPOINTS = (
 _READY_TIMEOUT_S = 20.0
 _DAY_S = 86_400.0
 
-_STORE_PATIENCE_S = 5.0
+_STORE_TIMEOUT_S = 5.0
 """A statement that takes longer is given up: whoever waits for it gets a 503 rather than no answer."""
 
 
@@ -108,7 +108,7 @@ class Receiver:
         self.world = world
         self.metrics = Metrics(open_traces(settings.traces))
         self.signer = HookSigner(settings.signing_keys)
-        self.store = Store(settings.store, patience=_STORE_PATIENCE_S)
+        self.store = Store(settings.store, timeout_s=_STORE_TIMEOUT_S)
         self.metrics.store_log.set_function(self.store.log_bytes)
         create_tables(self.store)
         if not adopt_zone(self.store, settings.analytics.zone, world.clock.now()):

@@ -18,7 +18,7 @@ from receiver.ledger.fact_sql import Subject, add_facts, facts_of
 from receiver.ledger.links import add_links, find_links
 from receiver.ledger.projections import Batch, Change, DerivedProjection, Projection
 from receiver.storage import locks
-from receiver.storage.operator_events import tell_operator
+from receiver.storage.operator_events import add_operator_event
 
 StoredTasks = Callable[[Connection, str, Collection[str]], dict[str, TaskRows]]
 """Reads an account's tasks: key → record, of those that are stored."""
@@ -180,5 +180,5 @@ def _folded(connection: Connection, change: Change) -> FoldedTask:
     task = FoldedTask(before.task if before else None, change.timeline)
     if task.is_newly_crowded:
         name = f"{task.after.account}/{task.after.key}"
-        tell_operator(connection, "task.crowded", name, CROWDED_DETAIL, task.after.last_at)
+        add_operator_event(connection, "task.crowded", name, CROWDED_DETAIL, task.after.last_at)
     return task

@@ -6,7 +6,7 @@ from typing import Any
 from sqlalchemy import Connection, Row, Select, delete, func, insert, select, update
 
 from receiver.outcomes.tables import DELIVERY_ATTEMPT, MESSAGE, OPEN, SUBSCRIPTION, UNSETTLED
-from receiver.storage.operator_events import tell_operator
+from receiver.storage.operator_events import add_operator_event
 
 STATES = ("active", "paused", "disabled")
 
@@ -45,7 +45,7 @@ def disable(connection: Connection, subscription: str, reason: str, at: float) -
     undelivered = MESSAGE.c.subscription == subscription, MESSAGE.c.state.in_(OPEN)
     dead = update(MESSAGE).where(*undelivered).values(state="dead", settled_at=at, claimed_until=None)
     connection.execute(dead)
-    tell_operator(connection, "subscription.disabled", subscription, reason, at)
+    add_operator_event(connection, "subscription.disabled", subscription, reason, at)
 
 
 def remove(connection: Connection, subscription: str) -> bool:

@@ -1,4 +1,4 @@
-"""What the two databases have to offer, each in its own way."""
+"""The interface of an open database, which SQLite and PostgreSQL implement."""
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager
@@ -11,11 +11,12 @@ from sqlalchemy import Connection, Engine
 
 @dataclass(frozen=True, slots=True)
 class Backend:
-    """One open database. `name`: what logs and people may see of it. `appending`: for `append`, which runs a
-    statement with these values and commits it; `writing` again where there is one writer. `claiming`: for
-    transactions that hold rows while they are worked on; None where there is one writer. `limited`: the
-    statements on this connection end after this number of seconds. `cut`: cuts connections that have been in
-    use for longer than this number of seconds; None where none can hang.
+    """An open database.
+
+    `name`: without secrets, for logs. `appending`: engine of `append`, which runs and commits one statement;
+    the same as `writing` on SQLite. `claiming`: engine of transactions that lock rows while they are
+    processed; None on SQLite. `limited`: sets a time limit in seconds for the statements of a connection.
+    `cut`: closes connections that have been in use for more seconds; None on SQLite, where none can hang.
     """
 
     name: str
@@ -29,7 +30,7 @@ class Backend:
     path: Path | None = None
 
     def close(self) -> None:
-        """Let go of file or server."""
+        """Close all connections."""
         for engine in (self.claiming, self.reading, self.appending, self.writing):
             if engine is not None:
                 engine.dispose()

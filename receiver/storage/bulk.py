@@ -1,4 +1,4 @@
-"""Many rows in one statement: a statement a row costs more than the row, on both databases."""
+"""Statements for many rows, and fast statements that go directly to the driver."""
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
@@ -10,41 +10,41 @@ from sqlalchemy import ARRAY, JSON, ColumnElement, Connection, Table, any_, lite
 from receiver.storage.connections import drivers_errors
 
 Way = Literal["add", "once", "put", "sum"]
-"""Only add rows; leave out those that are there already, by any key; write them over those with the same
-primary key, unless those are the same already: a rebuild finds most of them so, and what is not written costs
-neither disk nor dead rows; or add their numbers to those of the row with the same primary key.
+"""What happens to rows whose key exists. `add`: an error; `once`: they are skipped; `put`: they replace the
+row with the same primary key if it differs, since an update without a change costs disk and dead rows; `sum`:
+their numbers are added.
 """
 
 _LISTED = text("SELECT value FROM json_each(:listed)")
 
 ROWS = 64
-"""Rows in one statement on SQLite, which takes a parameter for each value."""
+"""Rows per statement on SQLite, which has one parameter per value."""
 
 
 def is_postgres(connection: Connection) -> bool:
     return connection.dialect.name == "postgresql"
 
 
-def among(connection: Connection, what: ColumnElement[Any], values: Iterable[Any]) -> ColumnElement[bool]:
-    """Whether a column has one of these values: one parameter, however many they are."""
+def among(connection: Connection, column: ColumnElement[Any], values: Iterable[Any]) -> ColumnElement[bool]:
+    """Return the condition that a column has one of the values, with a single parameter."""
     wanted = list(values)
     if is_postgres(connection):
-        return what == any_(literal(wanted, ARRAY(what.type)))
-    return what.in_(_LISTED.bindparams(listed=orjson.dumps(wanted).decode()))
+        return column == any_(literal(wanted, ARRAY(column.type)))
+    return column.in_(_LISTED.bindparams(listed=orjson.dumps(wanted).decode()))
 
 
 def run(connection: Connection, statement: str, *values: Any) -> Any:
-    """A statement that runs for every hook, straight to the driver: to build it anew would cost more than to
-    run it. Each `?` stands for a value, `IN ?` for a list of texts or whole numbers.
+    """Run a statement of a hot path without building it. `?` stands for a value, `IN ?` for a list of texts
+    or integers.
     """
     if is_postgres(connection):
         return connection.exec_driver_sql(_on_postgres(statement), values)
-    listed = tuple([orjson.dumps(each).decode() if isinstance(each, list) else each for each in values])
-    return connection.exec_driver_sql(_on_sqlite(statement), listed)
+    given = tuple([orjson.dumps(value).decode() if isinstance(value, list) else value for value in values])
+    return connection.exec_driver_sql(_on_sqlite(statement), given)
 
 
 def fetched(connection: Connection, query: str, *values: Any) -> Iterator[tuple[Any, ...]]:
-    """The rows of a query, with `?` as in `run`, as the driver makes them: of many each costs."""
+    """Yield the driver's rows of a query with `?` as in `run`; SQLAlchemy's rows would cost more."""
     if not is_postgres(connection):
         yield from _driver(connection).execute(query, values)
         return
@@ -53,18 +53,18 @@ def fetched(connection: Connection, query: str, *values: Any) -> Iterator[tuple[
 
 
 def copied(connection: Connection, query: str, *values: Any) -> list[bytes]:
-    """The same as lines of CSV that PostgreSQL makes."""
+    """Return the rows of a query as lines of CSV, made by PostgreSQL."""
     statement = f"COPY ({_on_postgres(query)}) TO STDOUT (FORMAT csv)"
     driver = _driver(connection)
-    # The driver writes the values into the statement, since COPY takes none.
+    # COPY takes no parameters, so the driver writes the values into the statement.
     with drivers_errors(connection), driver.cursor() as cursor, cursor.copy(statement, values):
-        return list(_sent(driver.pgconn, connection.dialect.loaded_dbapi))
+        return list(_copy_data(driver.pgconn, connection.dialect.loaded_dbapi))
 
 
-def _sent(pgconn: Any, psycopg: Any) -> Iterator[bytes]:
-    """What COPY sends, right from libpq: the driver's own loop takes longer than PostgreSQL."""
-    while (got := pgconn.get_copy_data(0))[0] > 0:
-        yield bytes(got[1])
+def _copy_data(pgconn: Any, psycopg: Any) -> Iterator[bytes]:
+    """Yield the data of COPY from libpq; the driver's own loop is slower than PostgreSQL."""
+    while (data := pgconn.get_copy_data(0))[0] > 0:
+        yield bytes(data[1])
     problem = None
     while result := pgconn.get_result():
         if result.status == psycopg.pq.ExecStatus.FATAL_ERROR:
@@ -88,7 +88,7 @@ def _on_sqlite(statement: str) -> str:
 
 
 def write(connection: Connection, table: Table, way: Way, rows: Sequence[Mapping[str, Any]]) -> None:
-    """Write rows, which all have the same names in the same order, and values that JSON has too."""
+    """Write rows with the same names in the same order, and values that JSON can hold."""
     if not rows:
         return
     names = tuple(rows[0])
@@ -102,7 +102,7 @@ def write(connection: Connection, table: Table, way: Way, rows: Sequence[Mapping
 def write_values(
     connection: Connection, table: Table, way: Way, names: tuple[str, ...], rows: Sequence[Collection[Any]]
 ) -> None:
-    """The same of rows that are values only, none of them a document."""
+    """Write rows given as values only, without JSON columns."""
     if not rows:
         return
     if is_postgres(connection):
@@ -117,15 +117,15 @@ def insert(
     rows: Sequence[Collection[Any]],
     ending: str = "",
 ) -> None:
-    """Rows of values on SQLite; `into` and `ending`, all our own words, stand before and behind them."""
+    """Insert rows of values on SQLite. `into`, `ending`: SQL before and after the values; trusted text."""
     for start in range(0, len(rows), ROWS):
-        some = rows[start : start + ROWS]
-        values = [_NULL if value is None else value for row in some for value in row]
-        execute(_insertion(into, len(some[0]), len(some), ending), tuple(values))
+        chunk = rows[start : start + ROWS]
+        values = [_NULL if value is None else value for row in chunk for value in row]
+        execute(_insertion(into, len(chunk[0]), len(chunk), ending), tuple(values))
 
 
 _NULL = float("nan")
-"""SQLite keeps it as NULL, and its driver takes less time over a float than over None."""
+"""A float that SQLite stores as NULL; its driver binds floats faster than None."""
 
 
 @lru_cache
@@ -147,8 +147,8 @@ def _values(row: Mapping[str, Any], documents: Sequence[str]) -> Collection[Any]
 
 @lru_cache
 def _documents(table: Table) -> tuple[str, ...]:
-    """The columns that hold JSON."""
-    return tuple(each.name for each in table.c if isinstance(each.type, JSON))
+    """Return the names of the JSON columns."""
+    return tuple(column.name for column in table.c if isinstance(column.type, JSON))
 
 
 @lru_cache
@@ -165,16 +165,16 @@ def _ending(table: Table, way: Way, names: tuple[str, ...], differs: str) -> str
         return ""
     if way == "once":
         return "ON CONFLICT DO NOTHING"
-    keys = [each.name for each in table.primary_key]
+    keys = [column.name for column in table.primary_key]
     others = [name for name in names if name not in keys]
     conflict = f"ON CONFLICT ({', '.join(map(_quoted, keys))})"
     if way == "sum":
-        mine = _quoted(table.name)
-        sums = [f"{_quoted(each)} = {mine}.{_quoted(each)} + excluded.{_quoted(each)}" for each in others]
+        row = _quoted(table.name)
+        sums = [f"{_quoted(name)} = {row}.{_quoted(name)} + excluded.{_quoted(name)}" for name in others]
         return f"{conflict} DO UPDATE SET {', '.join(sums)}"
     changes = [f"{_quoted(name)} = {_change(table, name)}" for name in others]
-    # Documents are compared as texts: PostgreSQL's `json` cannot be compared.
-    documents, kept = _documents(table), [each.name for each in table.c if each.info.get("kept_while")]
+    # JSON is compared as text, since PostgreSQL cannot compare `json`.
+    documents, kept = _documents(table), [column.name for column in table.c if column.info.get("kept_while")]
     live, new = (
         ", ".join(
             f"CAST({row}.{_quoted(name)} AS TEXT)" if name in documents else f"{row}.{_quoted(name)}"
@@ -187,15 +187,13 @@ def _ending(table: Table, way: Way, names: tuple[str, ...], differs: str) -> str
 
 
 def _change(table: Table, name: str) -> str:
-    """What is written over a column: the new value, but some columns keep theirs while others stay the same.
-    A NULL among those equals nothing, so that the new value is taken.
+    """Return the new value of a column. A column with `kept_while` keeps its old value while those columns
+    are unchanged and not NULL.
     """
-    mine, new = f"{_quoted(table.name)}.", "excluded."
-    same = [
-        f"{mine}{_quoted(each)} = {new}{_quoted(each)}" for each in table.c[name].info.get("kept_while", ())
-    ]
-    kept = f"CASE WHEN {' AND '.join(same)} THEN {mine}{_quoted(name)} ELSE {new}{_quoted(name)} END"
-    return kept if same else new + _quoted(name)
+    old, new, column = f"{_quoted(table.name)}.", "excluded.", _quoted(name)
+    others = map(_quoted, table.c[name].info.get("kept_while", ()))
+    unchanged = " AND ".join(f"{old}{other} = {new}{other}" for other in others)
+    return f"CASE WHEN {unchanged} THEN {old}{column} ELSE {new}{column} END" if unchanged else new + column
 
 
 def _quoted(name: str) -> str:

@@ -1,6 +1,4 @@
-"""Connections that are of no use are thrown away, and with them all that were opened before: where a standby
-has taken over an address, the others lead to the old primary, too.
-"""
+"""Broken and hanging connections of a pool."""
 
 import os
 import socket
@@ -13,29 +11,33 @@ from sqlalchemy import Connection, Engine, event
 from sqlalchemy.engine import ExceptionContext
 from sqlalchemy.exc import DBAPIError, DisconnectionError
 
-from receiver.storage.faults import Fault, fault_of
+from receiver.storage.database_errors import Fault, fault_of
 
 _GENERATION = "generation"
 
 
-class Renewal:
-    """Watches over the connections of one database. Threads may share it: to miss a loss that comes at the
-    same moment only means to find the next connection of no use, too.
+class StaleConnections:
+    """Replaces broken connections and all that were opened before them: after a failover, older connections
+    lead to the old primary, too.
+
+    Threads share an instance without a lock. A missed update costs one more broken connection.
     """
 
     def __init__(self) -> None:
         self._generation = 0
 
     def watch(self, engine: Engine) -> Engine:
-        """Have its connections thrown away when they are of no use; the same engine."""
+        """Watch an engine's connections and return the engine."""
         event.listen(engine, "handle_error", self._judge)
         event.listen(engine, "connect", self._mark)
         event.listen(engine, "checkout", self._require_current)
         return engine
 
     def append(self, engine: Engine, run: Callable[[Any, Any], object]) -> None:
-        """Run a statement on a connection of the driver's, which is given with what is kept of it: SQLAlchemy
-        costs more than the statement. Raises DBAPIError, as SQLAlchemy would.
+        """Call `run` with a driver's connection and its `info`; SQLAlchemy would cost more than the
+        statement.
+
+        Raises DBAPIError, as SQLAlchemy would.
         """
         drivers_error, is_lost = engine.dialect.loaded_dbapi.Error, False
         try:
@@ -53,7 +55,7 @@ class Renewal:
             ) from None
 
     def _judge(self, context: ExceptionContext) -> None:
-        # One that could not be opened says nothing of those that are open.
+        # A failure to connect says nothing about open connections.
         if context.connection is not None and fault_of(context.original_exception) is Fault.CONNECTION:
             context.is_disconnect = True
             self._generation += 1
@@ -63,25 +65,25 @@ class Renewal:
 
     def _require_current(self, _connection: Any, record: Any, _pooled: Any) -> None:
         if record.info[_GENERATION] != self._generation:
-            raise DisconnectionError  # upon which the pool opens another one
+            raise DisconnectionError  # the pool opens another connection
 
 
-class InUse:
-    """Which connections to a server are in use, and since when. One of them may wait for ever: a server or a
-    proxy may keep it open and say nothing more, and a commit waits for a synchronous standby without limit.
+class BusyConnections:
+    """Connections in use and their times of checkout. A connection can hang if a server or proxy goes silent,
+    or if a commit waits for a synchronous standby.
     """
 
     def __init__(self) -> None:
         self._since: dict[Any, tuple[Any, float]] = {}
 
     def watch(self, engine: Engine) -> Engine:
-        """Take note of its connections; the same engine."""
+        """Watch an engine's connections and return the engine."""
         event.listen(engine, "checkout", self._begin)
         event.listen(engine, "checkin", lambda _, record: self._since.pop(record, None))
         return engine
 
     def cut(self, seconds: float) -> None:
-        """Cut those that have been in use for longer: who waits there is told that they are lost."""
+        """Shut down the sockets of connections that have been in use for more seconds."""
         latest = time.monotonic() - seconds
         for driver, since in list(self._since.values()):
             if since <= latest:
@@ -94,7 +96,7 @@ class InUse:
 
 @contextmanager
 def drivers_errors(connection: Connection) -> Iterator[None]:
-    """Errors of statements that go straight to the driver, as SQLAlchemy would raise them."""
+    """Raise the driver's errors as SQLAlchemy would."""
     drivers_error = connection.dialect.loaded_dbapi.Error
     try:
         yield

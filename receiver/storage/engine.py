@@ -1,6 +1,4 @@
-"""The store: one SQLite file or one PostgreSQL database behind the same statements. Every commit is on disk
-before it is acknowledged.
-"""
+"""The store: a SQLite file or a PostgreSQL database behind one interface. Commits return once on disk."""
 
 import asyncio
 import sqlite3
@@ -18,39 +16,39 @@ from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from receiver.errors import StoreError, StoreUnavailableError, TimeLimitError
 from receiver.storage import postgres, sqlite
 from receiver.storage.backend import Backend
-from receiver.storage.faults import translated_error
-from receiver.storage.lanes import LANES, Lane, LaneThreads
-from receiver.storage.processes import LaneProcesses, give_way
+from receiver.storage.database_errors import translated_error
+from receiver.storage.process_pool import ProcessPool, lower_priority
+from receiver.storage.read_pools import POOLS, ReadKind, ReadPool
 
 Result = TypeVar("Result")
 Args = ParamSpec("Args")
 
-_OVERTIME_S, _LOOK_AGAIN_S = 2.0, 1.0
-"""Seconds beyond the patience after which an append hangs, since the server itself would have given up by
-then; and until the next look.
+_HANG_S, _CHECK_S = 2.0, 1.0
+"""Seconds beyond the timeout after which an append hangs, as the server should have ended it, and between
+checks.
 """
 
 _SLOW_S = 0.5
-"""Seconds after which a failure of the store is taken for everybody's."""
+"""Seconds after which a failure of the store also fails the callers that wait."""
 
 
 class Claim(Protocol):
-    """Runs works one after the other in the same transaction."""
+    """Runs functions one by one in the same transaction."""
 
     def __call__(self, work: Callable[[Connection], Result]) -> Awaitable[Result]: ...
 
 
 class Store:
-    """`target`: the path of a SQLite file, or a postgresql:// URL. `patience`: seconds for which a
-    transaction waits for others; None: as long as it takes on PostgreSQL, some seconds on SQLite.
+    """`target`: path of a SQLite file, or a postgresql:// URL. `timeout_s`: seconds that a transaction waits
+    for others; None: unlimited on PostgreSQL, 5 s on SQLite.
 
-    Writes go through one thread and one connection, so in this process they queue here and not on locks; on
-    PostgreSQL appends to the inbox, and claims, have a thread and a connection of their own. `appending`: to
-    be held around `append`; on SQLite it is also held by each `write`.
+    Writes use one thread and one connection, so that they queue here and not on locks. On PostgreSQL, appends
+    to the inbox and claims have a thread and a connection each. Hold `appending` around `append`; on SQLite
+    `write` holds it, too.
     """
 
-    def __init__(self, target: str | Path, patience: float | None = None) -> None:
-        self._backend = _backend(target, patience)
+    def __init__(self, target: str | Path, timeout_s: float | None = None) -> None:
+        self._backend = _backend(target, timeout_s)
         self.name = self._backend.name
         self.is_shared = self._backend.claiming is not None
         self._writer = ThreadPoolExecutor(1, thread_name_prefix="store-writer")
@@ -60,21 +58,21 @@ class Store:
             self._appender = ThreadPoolExecutor(1, thread_name_prefix="store-appender")
             self._claimer = ThreadPoolExecutor(1, thread_name_prefix="store-claimer")
             self.appending = asyncio.Lock()
-        self._append_s = None if patience is None or self._backend.cut is None else patience + _OVERTIME_S
-        self._lanes = {lane: LaneThreads(lane) for lane in LANES}
-        self._processes = LaneProcesses(partial(_compute, (target, patience)))
-        self._lane: Lane = "work"
+        self._append_s = None if timeout_s is None or self._backend.cut is None else timeout_s + _HANG_S
+        self._pools = {kind: ReadPool(kind) for kind in POOLS}
+        self._processes = ProcessPool(partial(_compute, (target, timeout_s)))
+        self._read_kind: ReadKind = "work"
         self._when_unavailable: list[Callable[[StoreUnavailableError], None]] = []
 
     @property
     def path(self) -> Path:
-        """The SQLite file. Raises StoreError on PostgreSQL."""
+        """Return the SQLite file. Raises StoreError on PostgreSQL."""
         if self._backend.path is None:
             raise StoreError("the store is not a file")
         return self._backend.path
 
     def log_bytes(self) -> int:
-        """Size of SQLite's write-ahead log; 0 on PostgreSQL, whose log is the server's."""
+        """Return the size of SQLite's write-ahead log in bytes; 0 on PostgreSQL."""
         path = self._backend.path
         try:
             return path.with_name(path.name + "-wal").stat().st_size if path else 0
@@ -82,30 +80,26 @@ class Store:
             return 0
 
     def when_unavailable(self, reject: Callable[[StoreUnavailableError], None]) -> None:
-        """Call `reject` whenever it took long to find that the store is unavailable: who waits for it then
-        would wait as long for the same.
-        """
+        """Call `reject` when the store has failed slowly; callers that wait would fail as slowly."""
         self._when_unavailable.append(reject)
 
     def for_requests(self) -> Self:
-        """The same store, whose reads are those of requests unless they say otherwise."""
+        """Return this store with "request" as the default kind of its reads."""
         other = copy(self)
-        other._lane = "request"
+        other._read_kind = "request"
         return other
 
     @contextmanager
     def transaction(self) -> Iterator[Connection]:
-        """A transaction that is committed at its end. Raises StoreUnavailableError where the store cannot do
-        so now, and StoreError where it never will take these rows.
+        """Open a transaction, committed at the end. Raises StoreUnavailableError if the store cannot commit
+        now, and StoreError if it will never accept these rows.
         """
         with translated(), self._backend.writing.begin() as connection:
             yield connection
 
     @contextmanager
     def migration(self) -> Iterator[Connection]:
-        """The same for one that may write all there is: on SQLite, what it sorts and what it may have to undo
-        goes into files, not into memory.
-        """
+        """Open a transaction that may rewrite whole tables; on SQLite it uses temporary files, not memory."""
         if self._backend.path is not None:
             with translated():
                 sqlite.use_files(self._backend.writing)
@@ -114,8 +108,8 @@ class Store:
 
     @contextmanager
     def snapshot(self, limit_s: float | None = None) -> Iterator[Connection]:
-        """A consistent view for reading. Raises StoreUnavailableError where the store cannot give one, and
-        TimeLimitError where a read takes longer than `limit_s`.
+        """Open a consistent snapshot for reading. Raises StoreUnavailableError, and TimeLimitError if a read
+        takes longer than `limit_s`.
         """
         with translated(), self._backend.reading.connect() as connection:
             limited = nullcontext() if limit_s is None else self._backend.limited(connection, limit_s)
@@ -123,8 +117,9 @@ class Store:
                 yield connection
 
     async def append(self, statement: str, *values: Any) -> None:
-        """Run one statement, in which each `?` stands for a value, and commit it: beside the writer, if there
-        can be more than one. `appending` must be held.
+        """Run and commit one statement with a `?` for each value; on PostgreSQL beside the writer.
+
+        Hold `appending`.
         """
         run = partial(self._append, statement, values)
         if self._append_s is None:
@@ -137,40 +132,42 @@ class Store:
             self._late.cancel()
 
     def _cut_late(self) -> None:
-        """Cut the connection of an append that hangs, and all others that do: those who wait must be told."""
+        """Close the connections that hang, so that their callers fail."""
         if self._backend.cut is not None and self._append_s is not None:
             self._backend.cut(self._append_s)
-        self._late = asyncio.get_running_loop().call_later(_LOOK_AGAIN_S, self._cut_late)
+        self._late = asyncio.get_running_loop().call_later(_CHECK_S, self._cut_late)
 
     def _append(self, statement: str, values: tuple[Any, ...]) -> None:
         with translated():
             self._backend.append(self._backend.appending, statement, values)
 
     async def write(self, work: Callable[[Connection], Result]) -> Result:
-        """Run `work` in one transaction on the writer thread."""
+        """Return the result of `work`, run in one transaction in the writer's thread."""
         async with self._writing:
             return await self._in_thread(self._writer, _within(self.transaction, work))
 
-    async def read(self, work: Callable[[Connection], Result], lane: Lane | None = None) -> Result:
-        """Run `work` on a snapshot, beside the writer and beside the reads of other lanes. Raises
-        StoreUnavailableError; of the lane "heavy" TimeLimitError and TooManyReadsError.
+    async def read(self, work: Callable[[Connection], Result], kind: ReadKind | None = None) -> Result:
+        """Return the result of `work`, run on a snapshot beside the writer and beside other kinds of reads.
+
+        Raises StoreUnavailableError; for "heavy" reads also TimeLimitError and TooManyReadsError.
         """
-        threads = self._lanes[lane or self._lane]
-        return await threads.run(_within(partial(self.snapshot, threads.rules.limit_s), work))
+        pool = self._pools[kind or self._read_kind]
+        return await pool.run(_within(partial(self.snapshot, pool.limits.limit_s), work))
 
     async def compute(
         self, work: Callable[Concatenate[Connection, Args], Result], *args: Args.args, **kwargs: Args.kwargs
     ) -> Result:
-        """Run `work` on a snapshot in a process of its own: for reads with much to compute in Python. What is
-        handed over is pickled. Raises what `read` raises of the lane "heavy", and what `work` does.
+        """Return the result of `work`, run on a snapshot in another process: for reads with much computation.
+
+        Arguments, result and errors are pickled. Raises the errors of a "heavy" `read`.
         """
         result: Result = await self._processes.run(work, args, kwargs)
         return result
 
     @asynccontextmanager
     async def claim(self) -> AsyncIterator[Claim]:
-        """A transaction that stays open while rows which it has locked are worked on. It is committed at the
-        end, or rolled back after an error. Only on PostgreSQL.
+        """Open a transaction that locks rows while they are processed. It is committed at the end, or rolled
+        back after an error. Only on PostgreSQL.
         """
         run, claiming = asyncio.get_running_loop().run_in_executor, self._backend.claiming
         if claiming is None:
@@ -179,7 +176,7 @@ class Store:
         try:
             connection = await asyncio.shield(beginning)
         except asyncio.CancelledError:
-            # The thread goes on: a connection that nobody gives back would block all later claims.
+            # The thread continues. Return its connection, or all later claims would be blocked.
             with suppress(StoreError):
                 await run(self._claimer, _let_go, await beginning)
             raise
@@ -194,33 +191,33 @@ class Store:
             await run(self._claimer, _let_go, connection)
 
     async def _in_thread(self, pool: ThreadPoolExecutor, run: Callable[[], Result]) -> Result:
-        """What it returns. Where it took long to find that the store is unavailable, others are told; but not
-        of a statement that took too long: beside the writer that says nothing of others.
+        """Return the result of `run`. If the store fails slowly, reject the callers that wait; a slow
+        statement beside the writer is no failure of the store.
         """
         loop = asyncio.get_running_loop()
         began = loop.time()
         try:
             return await loop.run_in_executor(pool, run)
         except StoreUnavailableError as error:
-            is_its_own = isinstance(error, TimeLimitError) and pool is not self._appender
-            if loop.time() - began > _SLOW_S and not is_its_own:
+            is_slow_statement = isinstance(error, TimeLimitError) and pool is not self._appender
+            if loop.time() - began > _SLOW_S and not is_slow_statement:
                 for reject in self._when_unavailable:
                     reject(error)
             raise
 
     def close(self) -> None:
-        """Finish what is running, then let go of file or server."""
-        for pool in (self._claimer, self._appender, self._writer):
-            pool.shutdown()
-        for threads in self._lanes.values():
-            threads.close()
+        """Finish running work, then close all connections."""
+        for thread in (self._claimer, self._appender, self._writer):
+            thread.shutdown()
+        for pool in self._pools.values():
+            pool.close()
         self._backend.close()
 
 
 @cache
-def _store_of_process(target: str | Path, patience: float | None) -> Store:
-    give_way()
-    return Store(target, patience)
+def _store_of_process(target: str | Path, timeout_s: float | None) -> Store:
+    lower_priority()
+    return Store(target, timeout_s)
 
 
 def _compute(
@@ -230,7 +227,7 @@ def _compute(
     args: tuple[Any, ...],
     kwargs: dict[str, Any],
 ) -> Result:
-    """In a process of its own."""
+    """Run `work` in a process of the pool."""
     with _store_of_process(*opening).snapshot(limit_s) as connection:
         return work(connection, *args, **kwargs)
 
@@ -266,19 +263,19 @@ def _let_go(connection: Connection) -> None:
         connection.close()
 
 
-def _backend(target: str | Path, patience: float | None) -> Backend:
+def _backend(target: str | Path, timeout_s: float | None) -> Backend:
     if isinstance(target, str) and postgres.is_url(target):
-        return postgres.open_backend(target, patience)
-    return sqlite.open_backend(Path(target), patience)
+        return postgres.open_backend(target, timeout_s)
+    return sqlite.open_backend(Path(target), timeout_s)
 
 
 @contextmanager
 def translated() -> Iterator[None]:
-    """Errors of the database as errors of ours."""
+    """Raise errors of the database as StoreError or a subclass."""
     try:
         yield
     except (SQLAlchemyError, sqlite3.Error) as error:
-        ours = translated_error(error)
-        if ours is None:
+        store_error = translated_error(error)
+        if store_error is None:
             raise
-        raise ours from None
+        raise store_error from None

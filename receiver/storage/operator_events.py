@@ -1,4 +1,4 @@
-"""Events that the operator should see: their table, and how one is added."""
+"""Events for the operator, such as a disabled subscription."""
 
 from sqlalchemy import Column, Connection
 from sqlmodel import Field, SQLModel
@@ -8,7 +8,7 @@ from receiver.storage.tables import NEVER_TWICE, SEQ, table
 
 
 class OperatorEventRow(SQLModel, table=True):
-    """Something that the operator should know, such as a subscription that was disabled."""
+    """An event. `subject`: id or name of the subscription, task or other thing that it is about."""
 
     __tablename__ = "operator_event"
     seq: int | None = Field(default=None, sa_column=Column(SEQ, primary_key=True))
@@ -23,7 +23,7 @@ class OperatorEventRow(SQLModel, table=True):
 OPERATOR_EVENT = table(OperatorEventRow)
 
 
-def tell_operator(connection: Connection, kind: str, subject: str, detail: str, at: float) -> None:
-    """Keep something that the operator should know. `subject`: the id or name of what it is about."""
+def add_operator_event(connection: Connection, kind: str, subject: str, detail: str, at: float) -> None:
+    """Store an event."""
     event = {"kind": kind, "subject": subject, "detail": detail, "at": at}
     write(connection, OPERATOR_EVENT, "add", [event])

@@ -1,8 +1,7 @@
-"""The shared store: PostgreSQL, any number of receivers on one database, also behind PgBouncer.
+"""The shared store: PostgreSQL, for any number of receivers, also behind PgBouncer.
 
-A connection is a session's, or a pooler's that gives each transaction another session. Which one it is shows
-when it is opened. In a session settings are made once; through a pooler they go with each transaction, and
-nothing is prepared.
+A connection is a session, or leads to a pooler that gives each transaction another session. In a session,
+settings are made once. Through a pooler they are sent with each transaction, and nothing is prepared.
 """
 
 import select
@@ -16,20 +15,19 @@ from sqlalchemy.exc import DisconnectionError
 
 from receiver.errors import SettingsError
 from receiver.storage.backend import Backend
-from receiver.storage.connections import InUse, Renewal, drivers_errors
-from receiver.storage.lanes import READERS
+from receiver.storage.connections import BusyConnections, StaleConnections, drivers_errors
+from receiver.storage.read_pools import READERS
 
 _SCHEMES = ("postgresql://", "postgres://", "postgresql+psycopg://")
 _LIKE = "postgresql://user@host:5432/database"
 
 _CONNECT_S, _CONNECT_NEXT_S = 5, 2
-"""Seconds for which a server may be silent; where there are others to try they are fewer."""
+"""Connect timeout in seconds, and the shorter one if the URL names several hosts."""
 
 _DEFAULTS: Mapping[str, object] = {
     "application_name": "receiver",
     "connect_timeout": _CONNECT_S,
-    # A server that has gone without a word is found out in five seconds, whether we wait for it to take what
-    # we say or to answer.
+    # A dead server is detected in 5 s, both while we send and while we wait for an answer.
     "tcp_user_timeout": 5_000,
     "keepalives_idle": 2,
     "keepalives_interval": 1,
@@ -42,59 +40,59 @@ _SEVERAL_HOSTS: Mapping[str, object] = {
 }
 
 _BOUNDS = {"lock_timeout": 0.9, "statement_timeout": 1.0, "idle_in_transaction_session_timeout": 1.0}
-"""Shares of the patience. Less for locks, so that it is known what was waited for. The last is for a receiver
-that freezes in a transaction: others must not wait for it as long as it does.
+"""Shares of the timeout. Locks have less, so that the error names the lock. The last one bounds how long a
+receiver that freezes in a transaction blocks others.
 """
 
 _AS_WRITTEN = {"timezone": "'UTC'", "extra_float_digits": "'1'"}
-"""However the server writes moments and numbers to others: as texts, too, the latter are exact."""
+"""Settings for exact numbers and UTC in texts, whatever the server's defaults."""
 
 _DURABLE = {
     "synchronous_commit": "CASE current_setting('synchronous_commit') WHEN 'remote_apply' "
     "THEN 'remote_apply' ELSE 'on' END"
 }
-"""What was acknowledged is on disk, here and on a synchronous standby, whatever role and database say."""
+"""Settings that make each commit durable, on a synchronous standby too, whatever the server's defaults."""
 
 _PLANS = {"plan_cache_mode": "'force_custom_plan'"}
-"""A plan that was made while a table was empty, and is kept, reads all of the table once it is full."""
+"""Setting against generic plans: one made for an empty table scans it all when it is full."""
 
 _BEGIN, _BEFORE = "begin", "before"
-"""What is kept of a connection: the statement that begins a transaction, and what goes before each append,
-nothing in a session.
+"""Keys of a connection's `info`: the statement that begins a transaction, and the one before each append,
+empty in a session.
 """
 
 
 def is_url(target: str) -> bool:
-    """Whether a store's target names a PostgreSQL database."""
+    """Return whether a store's target is a PostgreSQL URL."""
     return target.startswith(_SCHEMES)
 
 
 def shown(target: str) -> str:
-    """The URL without its password and options. Raises SettingsError where it is none."""
+    """Return the URL without password and options. Raises SettingsError if it is not valid."""
     given = _parameters(target)
     hosts, ports = (str(given.get(name, "")).split(",") for name in ("host", "port"))
     if len(ports) == 1:
         ports *= len(hosts)
-    places = ",".join(f"{host}:{port}" if port else host for host, port in zip(hosts, ports, strict=False))
+    addresses = ",".join(f"{host}:{port}" if port else host for host, port in zip(hosts, ports, strict=False))
     user, password = given.get("user", ""), ":***" if given.get("password") else ""
-    return f"postgresql://{user}{password}{'@' if user else ''}{places}/{given.get('dbname', '')}"
+    return f"postgresql://{user}{password}{'@' if user else ''}{addresses}/{given.get('dbname', '')}"
 
 
-def open_backend(target: str, patience: float | None) -> Backend:
-    """The database at this URL. Raises SettingsError where it is none."""
+def open_backend(target: str, timeout_s: float | None) -> Backend:
+    """Open the database at this URL. Raises SettingsError if it is not valid."""
     parameters = _with_defaults(_parameters(target))
-    renewal, in_use = Renewal(), InUse()
+    stale, busy = StaleConnections(), BusyConnections()
     bounds = (
-        {name: f"'{int(patience * 1000 * share)}'" for name, share in _BOUNDS.items()} if patience else {}
+        {name: f"'{int(timeout_s * 1000 * share)}'" for name, share in _BOUNDS.items()} if timeout_s else {}
     )
     settings = bounds | _AS_WRITTEN
 
     def engine(connections: int, settings: Mapping[str, str], begin: str = "BEGIN") -> Engine:
         made = _engine(parameters, connections, settings, begin)
-        return in_use.watch(renewal.watch(made))
+        return busy.watch(stale.watch(made))
 
     def append(engine: Engine, statement: str, values: tuple[Any, ...]) -> None:
-        renewal.append(engine, partial(_append, statement=statement.replace("?", "%s"), values=values))
+        stale.append(engine, partial(_append, statement=statement.replace("?", "%s"), values=values))
 
     return Backend(
         name=shown(target),
@@ -104,13 +102,13 @@ def open_backend(target: str, patience: float | None) -> Backend:
         claiming=engine(1, settings),
         reading=engine(READERS, settings, "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"),
         limited=_limited,
-        cut=in_use.cut,
+        cut=busy.cut,
     )
 
 
 def _parameters(target: str) -> dict[str, Any]:
-    """What the URL says, as libpq reads it: it may name several hosts."""
-    from psycopg import ProgrammingError  # noqa: PLC0415 - takes long to import, and SQLite needs it not
+    """Return the URL's parameters as libpq reads them; it may name several hosts."""
+    from psycopg import ProgrammingError  # noqa: PLC0415 - slow to import, and SQLite does not need it
     from psycopg.conninfo import conninfo_to_dict  # noqa: PLC0415
 
     try:
@@ -124,16 +122,16 @@ def _with_defaults(given: Mapping[str, Any]) -> dict[str, Any]:
     return {**_DEFAULTS, **(_SEVERAL_HOSTS if several else {}), **given}
 
 
-def _append(driver: Any, kept: Mapping[str, str], statement: str, values: tuple[Any, ...]) -> None:
-    """This is where every hook passes. The one statement is the transaction."""
-    before = kept[_BEFORE]
+def _append(driver: Any, info: Mapping[str, str], statement: str, values: tuple[Any, ...]) -> None:
+    """Run one statement as a transaction: the hot path of hooks."""
+    before = info[_BEFORE]
     if not before:
         driver.execute(statement, values)
         return
     from psycopg import ClientCursor  # noqa: PLC0415
 
-    # Several statements in one message are one transaction, and need one round trip. They take no values, so
-    # the driver writes them into the text.
+    # Several statements in one message are one transaction with one round trip. Such a message takes no
+    # parameters, so the driver writes the values into the text.
     with ClientCursor(driver) as cursor:
         cursor.execute(f"{before}; {statement}", values)
 
@@ -147,7 +145,7 @@ def _limited(connection: Connection, seconds: float) -> Iterator[None]:
 
 
 def _set(settings: Mapping[str, str], *, is_local: bool) -> str:
-    """A statement that makes these settings: name → expression."""
+    """Return a statement that applies settings: name → expression."""
     calls = (f"set_config('{name}', {value}, {is_local})" for name, value in settings.items())
     return f"SELECT {', '.join(calls)}"
 
@@ -155,7 +153,7 @@ def _set(settings: Mapping[str, str], *, is_local: bool) -> str:
 def _engine(
     parameters: Mapping[str, Any], connections: int, settings: Mapping[str, str], begin: str
 ) -> Engine:
-    # The driver begins no transactions: it would need a round trip for the settings.
+    # Autocommit: the driver's own BEGIN would cost another round trip for the settings.
     engine = create_engine(
         URL.create("postgresql+psycopg"),
         pool_size=connections,
@@ -174,7 +172,7 @@ def _connected(driver: Any, record: Any, settings: Mapping[str, str], begin: str
     if session == driver.info.backend_pid:
         driver.execute(_set({**settings, **_PLANS}, is_local=False), prepare=False)
         record.info.update({_BEGIN: begin, _BEFORE: ""})
-    else:  # a pooler gives numbers of its own
+    else:  # a pooler reports process ids of its own
         driver.prepare_threshold = None
         local = _set(settings, is_local=True)
         record.info.update({_BEGIN: f"{begin}; {local}", _BEFORE: local})
@@ -187,8 +185,8 @@ def _begun(connection: Connection) -> None:
 
 
 def _require_quiet(driver: Any, _record: Any, _pooled: Any) -> None:
-    """An idle connection has nothing to say: if it has, the server is taking its leave, or has gone.
-    Raises DisconnectionError, upon which the pool opens another one.
+    """Raise DisconnectionError if an idle connection has data: the server is shutting down or gone. The pool
+    then opens another connection.
     """
     poll = select.poll()
     poll.register(driver.pgconn.socket, select.POLLIN | select.POLLHUP)

@@ -1,7 +1,6 @@
-"""Who serves a SQLite file: one process at a time, since each reads and folds as if it were alone.
+"""The lock of `serve` on a SQLite file: one process at a time, as each reads and folds as if it were alone.
 
-A lock of the system on a file beside the store says so. It ends with its process, however that ends. Commands
-beside `serve` do not ask for it.
+It is a file lock beside the store, which ends with its process. Other commands do not take it.
 """
 
 import errno
@@ -22,19 +21,19 @@ from receiver.storage.postgres import is_url
 _log = structlog.get_logger("receiver.store")
 
 SUFFIX = "-serve"
-_WITHOUT_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP)
-_MOST_BYTES = 1000
+_NO_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP)
+_MAX_BYTES = 1000
 
 
 @contextmanager
 def holding(target: str) -> Iterator[None]:
-    """Hold the store for this process; a PostgreSQL database is for many. Raises StoreHeldError where another
-    process serves it, and StoreUnavailableError where its folder cannot be written to.
+    """Lock the store for this process; do nothing on PostgreSQL. Raises StoreHeldError if another process
+    serves it, and StoreUnavailableError if its folder is not writable.
     """
     if is_url(target):
         yield
         return
-    path = Path(target).resolve()  # a link leads to the same store
+    path = Path(target).resolve()  # symbolic links lead to the same lock
     file = _opened(path.with_name(path.name + SUFFIX))
     try:
         _lock(file, target)
@@ -59,20 +58,20 @@ def _lock(file: int, target: str) -> None:
             "store of its own; several receivers can share a PostgreSQL database"
         ) from None
     except OSError as error:
-        if error.errno not in _WITHOUT_LOCKS:
+        if error.errno not in _NO_LOCKS:
             raise StoreUnavailableError(f"{target} cannot be locked: {error.strerror}") from None
-        _log.warning("the file system has no locks: see to it that one `serve` at a time uses this store")
+        _log.warning("the file system has no locks: run only one `serve` on this store")
     since = datetime.now(UTC).strftime("%Y-%m-%d %H:%M:%S")
     holder = {"pid": os.getpid(), "host": socket.gethostname(), "since": since}
-    with suppress(OSError):  # the disk may be full, and the lock holds all the same
+    with suppress(OSError):  # a full disk does not prevent the lock
         os.ftruncate(file, 0)
         os.pwrite(file, json.dumps(holder).encode(), 0)
 
 
 def _holder(file: int) -> str:
-    """Who wrote down that it holds the lock."""
+    """Return the process that holds the lock, as it noted itself."""
     try:
-        holder = json.loads(os.pread(file, _MOST_BYTES, 0))
+        holder = json.loads(os.pread(file, _MAX_BYTES, 0))
         return f"pid {holder['pid']} on {holder['host']} since {holder['since']} UTC"
     except (ValueError, KeyError, TypeError):
         return "it has just started"

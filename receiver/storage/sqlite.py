@@ -13,31 +13,32 @@ from sqlalchemy.pool import QueuePool
 
 from receiver.storage.backend import Backend
 from receiver.storage.bulk import ROWS
-from receiver.storage.connections import Renewal
-from receiver.storage.lanes import READERS
+from receiver.storage.connections import StaleConnections
+from receiver.storage.read_pools import READERS
 
 BUSY_S = 5.0
-"""Seconds that a transaction waits for another process's, where nobody says how long."""
+"""Default seconds that a transaction waits for another process."""
 
 _WRITER_KIB, _READER_KIB = 8 * 1024, 2 * 1024
-"""Pages that a connection keeps, in KiB; the machine keeps the others."""
+"""Page cache of a connection in KiB; the operating system caches the rest."""
 
-_LOOK_EVERY = 100_000
-"""Steps of SQLite's machine between two looks at the time limit: some milliseconds. Each needs Python."""
+_CHECK_STEPS = 100_000
+"""Steps of SQLite's virtual machine between checks of the time limit: some milliseconds."""
+
 _LOG_BYTES = 64 * 2**20
-"""Size of the log in bytes after a checkpoint: a long read lets it grow, and it would stay that large."""
+"""Bytes that the write-ahead log keeps after a checkpoint. A long read lets it grow beyond."""
 
 
-def open_backend(path: Path, patience: float | None) -> Backend:
-    """The database in this file, which is made where there is none."""
-    busy_s, renewal = patience or BUSY_S, Renewal()
+def open_backend(path: Path, timeout_s: float | None) -> Backend:
+    """Open the database in this file, creating it if absent."""
+    busy_s, stale = timeout_s or BUSY_S, StaleConnections()
     engine = partial(_engine, path, busy_s=busy_s)
-    writing = renewal.watch(engine(begin="BEGIN IMMEDIATE", connections=1, cache_kib=_WRITER_KIB))
-    reading = renewal.watch(engine(begin="BEGIN", connections=READERS, cache_kib=_READER_KIB))
+    writing = stale.watch(engine(begin="BEGIN IMMEDIATE", connections=1, cache_kib=_WRITER_KIB))
+    reading = stale.watch(engine(begin="BEGIN", connections=READERS, cache_kib=_READER_KIB))
 
     def append(engine: Engine, statement: str, values: tuple[Any, ...]) -> None:
-        # This is where every hook passes. The one statement is the transaction.
-        renewal.append(engine, lambda driver, _: driver.execute(statement, values))
+        # The hot path of hooks: one statement is the transaction.
+        stale.append(engine, lambda driver, _: driver.execute(statement, values))
 
     return Backend(
         name=str(path),
@@ -54,7 +55,7 @@ def open_backend(path: Path, patience: float | None) -> Backend:
 def _limited(connection: Connection, seconds: float) -> Iterator[None]:
     until = time.monotonic() + seconds
     driver: Any = connection.connection.driver_connection
-    driver.set_progress_handler(lambda: time.monotonic() > until, _LOOK_EVERY)
+    driver.set_progress_handler(lambda: time.monotonic() > until, _CHECK_STEPS)
     try:
         yield
     finally:
@@ -62,7 +63,7 @@ def _limited(connection: Connection, seconds: float) -> Iterator[None]:
 
 
 def use_files(engine: Engine) -> None:
-    """From the next transaction on, what does not fit into the cache goes into files of the system's."""
+    """Use temporary files from the next transaction on for data that exceeds the cache."""
     with closing(engine.raw_connection()) as pooled:
         pooled.driver_connection.execute("PRAGMA temp_store=FILE")  # type: ignore[union-attr]
 
@@ -78,7 +79,7 @@ def _engine(path: Path, *, begin: str, connections: int, busy_s: float, cache_ki
     )
 
     def connected(connection: Any, _record: object) -> None:
-        # sqlite3's own transaction handling is off: SQLAlchemy's begin event says BEGIN, and says which.
+        # The begin event starts transactions, as sqlite3 does not know BEGIN IMMEDIATE.
         connection.isolation_level = None
         cursor = connection.cursor()
         pragmas = (
@@ -99,6 +100,6 @@ def _engine(path: Path, *, begin: str, connections: int, busy_s: float, cache_ki
 
 
 def _let_go(connection: Any, _record: object, _error: object) -> None:
-    """End its transaction: a closed connection keeps its locks for as long as somebody has a cursor."""
+    """End the transaction: a closed connection keeps its locks while a cursor exists."""
     with suppress(sqlite3.Error):
         connection.rollback()

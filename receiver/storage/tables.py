@@ -1,29 +1,15 @@
-"""The tables. `inbox` and `set_aside` hold hooks that are not read yet; `fact` and `delivery` are the ledger;
-`link`, `task`, `finding` and `queue` are derived from it and can be rebuilt; `dirty_task`, `sweep`, `lease`,
-`presence`, `api_token` and the ask columns of `task` are working state. Times: epoch seconds, UTC.
-"""
+"""What all tables share; each room defines its own. Times are epoch seconds in UTC."""
 
 from typing import Any
 
-from sqlalchemy import (
-    BigInteger,
-    Column,
-    ColumnElement,
-    Index,
-    Integer,
-    Table,
-    text,
-)
+from sqlalchemy import BigInteger, Column, ColumnElement, Index, Integer, Table, text
 from sqlmodel import Field, SQLModel
 
 SEQ = BigInteger().with_variant(Integer, "sqlite")
-"""On SQLite only an INTEGER is the row's own number."""
-
+"""Type of a row's number; SQLite generates one for INTEGER only."""
 
 NEVER_TWICE = {"sqlite_autoincrement": True}
-"""For tables whose numbers leave the database. Otherwise SQLite gives the number of the newest row again once
-that row is deleted; PostgreSQL never does.
-"""
+"""Option of tables whose numbers leave the database: SQLite must not reuse the number of a deleted row."""
 
 
 _WHERE = "where"
@@ -42,7 +28,7 @@ def complete_indexes() -> None:
 
 
 def where_not_null(name: str, *columns: str) -> Index:
-    """An index of the rows where the last of the columns is there."""
+    """Return an index of the rows in which the last column is not NULL."""
     return partial_index(name, *columns, where=Column(columns[-1]).isnot(None))
 
 
@@ -54,5 +40,5 @@ METADATA = SQLModel.metadata
 
 
 def table(row: type[SQLModel]) -> Table:
-    """The SQLAlchemy table behind a row class."""
+    """Return the SQLAlchemy table of a row class."""
     return METADATA.tables[str(row.__tablename__)]

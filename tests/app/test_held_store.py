@@ -72,7 +72,7 @@ async def send(service: Serving, number: int) -> Said:
 async def service(
     store_target: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> AsyncIterator[Serving]:
-    monkeypatch.setattr(app, "_STORE_PATIENCE_S", PATIENCE_S)
+    monkeypatch.setattr(app, "_STORE_TIMEOUT_S", PATIENCE_S)
     async with serving(tmp_path, store=store_target) as service:
         yield service
 

@@ -32,7 +32,7 @@ def lines() -> Iterator[list[structlog.typing.EventDict]]:
 async def test_a_receiver_that_cannot_commit_is_alive_but_not_ready(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr(app, "_STORE_PATIENCE_S", 0.1)
+    monkeypatch.setattr(app, "_STORE_TIMEOUT_S", 0.1)
     async with serving(tmp_path) as service:
         with service.locked():
             answer = await service.http.get("/readyz")

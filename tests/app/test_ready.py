@@ -88,4 +88,4 @@ async def _until_ready(service: Serving) -> None:
 
 
 def test_the_probe_is_not_given_up_before_a_hook_would_be() -> None:
-    assert app._READY_TIMEOUT_S > app._STORE_PATIENCE_S + 10
+    assert app._READY_TIMEOUT_S > app._STORE_TIMEOUT_S + 10

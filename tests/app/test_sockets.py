@@ -33,7 +33,7 @@ async def test_many_hooks_at_once_are_each_on_disk_when_they_are_answered(servic
 async def test_a_store_that_fails_in_between_loses_nothing_that_was_acknowledged(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr(app, "_STORE_PATIENCE_S", 0.1)
+    monkeypatch.setattr(app, "_STORE_TIMEOUT_S", 0.1)
     answers: list[httpx2.Response] = []
 
     async def send(service: Serving, number: int) -> None:

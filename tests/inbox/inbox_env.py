@@ -139,10 +139,10 @@ async def until(is_so: Callable[[], bool]) -> None:
 
 @asynccontextmanager
 async def open_inbox(
-    target: str, patience: float | None = None, clock: Clock | None = None, is_idle: bool = False
+    target: str, timeout_s: float | None = None, clock: Clock | None = None, is_idle: bool = False
 ) -> AsyncIterator[InboxEnv]:
     """One on the store there. `is_idle`: the workers are not started yet."""
-    store, metrics, clock = Store(target, patience), Metrics(), clock or WallClock()
+    store, metrics, clock = Store(target, timeout_s), Metrics(), clock or WallClock()
     create_tables(store)
     background = Background(store, metrics, Throttle(lambda: 0.0), clock)
     inbox, folder = StoreInbox(store, max_hooks=100_000, max_bytes=2**30), Folder(background, PROJECTOR)

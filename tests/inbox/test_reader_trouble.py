@@ -38,7 +38,7 @@ async def test_while_the_store_is_in_trouble_nothing_is_set_aside_and_later_all_
     store_target: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(backlog, "AFTER_FAILURE_S", 0.05)
-    async with open_inbox(store_target, patience=0.2) as env:
+    async with open_inbox(store_target, timeout_s=0.2) as env:
         await env.caught_up()
         with monkeypatch.context() as held:
             held.setattr(Throttle, "allows", lambda _: False)

@@ -25,7 +25,7 @@ pytestmark = pytest.mark.anyio
 @pytest.fixture
 async def env(store_target: str) -> AsyncIterator[InboxEnv]:
     """An inbox that nobody reads, whose store waits 0.2 s for a lock."""
-    async with open_inbox(store_target, patience=0.2, is_idle=True) as env:
+    async with open_inbox(store_target, timeout_s=0.2, is_idle=True) as env:
         yield env
 
 

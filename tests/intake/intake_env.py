@@ -100,11 +100,11 @@ def path_of(event: str, ref: str = "r1", account: str = "main", signer: HookSign
 
 @asynccontextmanager
 async def open_intake_env(
-    target: str | Path, proxies: tuple[str, ...] = (), patience: float | None = None
+    target: str | Path, proxies: tuple[str, ...] = (), timeout_s: float | None = None
 ) -> AsyncIterator[IntakeEnv]:
     with contextlib.closing(Store(target)) as new:
         create_tables(new)
-    store = Store(target, patience)
+    store = Store(target, timeout_s)
     wired = Wired(store, WallClock(), Access(SIGNER, FIXED, proxies), max_body=MAX_BODY)
 
     def peer(address: str) -> httpx2.AsyncClient:

@@ -150,7 +150,7 @@ async def test_a_listed_address_is_believed_only_where_nobody_can_claim_it(
 
 
 async def test_a_store_in_trouble_is_a_503_nothing_is_kept_and_it_recovers(store_target: str) -> None:
-    async with open_intake_env(store_target, patience=0.1) as intake_env:
+    async with open_intake_env(store_target, timeout_s=0.1) as intake_env:
         with intake_env.locked():
             answer = await intake_env.http.post(path_of("before"))
         assert (answer.status_code, answer.headers["retry-after"]) == (503, "5")

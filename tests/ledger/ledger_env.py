@@ -135,10 +135,10 @@ class _InVainError(Exception):
 
 @asynccontextmanager
 async def open_ledger_env(
-    target: str | Path, patience: float | None = None, clock: Clock | None = None
+    target: str | Path, timeout_s: float | None = None, clock: Clock | None = None
 ) -> AsyncIterator[LedgerEnv]:
-    """A ledger and a folder that run, on the store there; `patience` as `Store` has it."""
-    store, metrics, stop = Store(target, patience), Metrics(), asyncio.Event()
+    """A ledger and a folder that run, on the store there; `timeout_s` as `Store` has it."""
+    store, metrics, stop = Store(target, timeout_s), Metrics(), asyncio.Event()
     create_tables(store)
     ledger = Ledger(store, metrics, PROJECTOR)
     folder = Folder(Background(store, metrics, Throttle(time.process_time), clock or WallClock()), PROJECTOR)

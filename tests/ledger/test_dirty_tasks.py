@@ -267,7 +267,7 @@ async def test_a_folder_that_is_to_stop_folds_what_is_left(ledger_env: LedgerEnv
 async def test_a_folder_that_is_to_stop_while_the_store_is_in_trouble_leaves_the_rest_to_the_next(
     store_target: str,
 ) -> None:
-    async with open_ledger_env(store_target, patience=0.2) as ledger_env:
+    async with open_ledger_env(store_target, timeout_s=0.2) as ledger_env:
         await ledger_env.caught_up()
         await ledger_env.store.write(partial(add_arrivals, arrivals=arrivals(3)))
         with ledger_env.locked():

@@ -19,7 +19,7 @@ pytestmark = pytest.mark.anyio
 @pytest.fixture
 async def ledger_env(store_target: str) -> AsyncIterator[LedgerEnv]:
     """Its store waits 0.2 s for a lock instead of 5."""
-    async with open_ledger_env(store_target, patience=0.2) as ledger_env:
+    async with open_ledger_env(store_target, timeout_s=0.2) as ledger_env:
         yield ledger_env
 
 

@@ -79,7 +79,7 @@ async def test_late_hooks_of_the_very_tasks_that_go_are_kept(store_target: str) 
 
 
 async def test_a_store_in_trouble_is_left_alone_until_the_next_time(store_target: str) -> None:
-    async with open_ledger_env(store_target, patience=0.2) as ledger_env:
+    async with open_ledger_env(store_target, timeout_s=0.2) as ledger_env:
         await live(ledger_env.store, life("old", "1", LONG_AGO))
         with ledger_env.locked():
             await asyncio.wait_for(worker(ledger_env).once(asyncio.Event()), 10)

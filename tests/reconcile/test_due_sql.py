@@ -195,7 +195,7 @@ def test_of_tasks_that_a_list_shows_those_are_found_that_go_on(store: Store) -> 
 def test_who_delays_waits_for_who_folds(postgres: str) -> None:
     """Both write many rows, each in its own order: without the lock each could wait for the other."""
     target = prepared_database(postgres)
-    folding, delaying = Store(target), Store(target, patience=0.2)
+    folding, delaying = Store(target), Store(target, timeout_s=0.2)
     put(folding, planned(1, 1.0))
     (row,) = read(folding, "progress", 1.0)
     with folding.transaction() as connection:

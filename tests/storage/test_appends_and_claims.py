@@ -30,7 +30,7 @@ def target(postgres: str) -> str:
 
 @pytest.fixture
 def shared(target: str) -> Iterator[Store]:
-    with closing(Store(target, patience=2.0)) as store:
+    with closing(Store(target, timeout_s=2.0)) as store:
         yield store
 
 
@@ -163,7 +163,7 @@ async def test_claims_need_a_database_with_more_than_one_writer(sqlite_store: St
 async def test_who_waits_for_the_store_is_told_of_its_trouble_if_it_took_long_to_find(
     store_target: str,
 ) -> None:
-    with closing(Store(store_target, patience=0.7)) as store:
+    with closing(Store(store_target, timeout_s=0.7)) as store:
         create_tables(store)
         told: list[StoreUnavailableError] = []
         store.when_unavailable(told.append)

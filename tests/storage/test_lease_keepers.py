@@ -28,7 +28,7 @@ def store(store_target: str) -> Iterator[Callable[[], Store]]:
     opened: list[Store] = []
 
     def make() -> Store:
-        opened.append(Store(store_target, patience=5.0))
+        opened.append(Store(store_target, timeout_s=5.0))
         create_tables(opened[-1])
         return opened[-1]
 

@@ -133,7 +133,7 @@ def test_turns_at_the_same_time_leave_each_lease_with_one(stores: list[Store]) -
 
 def test_a_receiver_that_freezes_in_its_turn_does_not_hold_the_others_up(postgres: str) -> None:
     target = prepared_database(postgres)
-    with closing(Store(target, patience=0.3)) as frozen, closing(Store(target, patience=5.0)) as other:
+    with closing(Store(target, timeout_s=0.3)) as frozen, closing(Store(target, timeout_s=5.0)) as other:
         boards: list[LeaseTable] = []
 
         def freeze() -> None:

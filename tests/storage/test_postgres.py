@@ -70,7 +70,7 @@ async def test_of_several_hosts_the_one_that_answers_is_used(postgres: str) -> N
     name = name_of(prepared_database(postgres))
     async with forwarding(None) as nobody, forwarding(socket_of(postgres)) as server:
         hosts = f"127.0.0.1:{nobody.port},127.0.0.1:{server.port}"
-        with closing(Store(f"postgresql://postgres@{hosts}/{name}", patience=5.0)) as store:
+        with closing(Store(f"postgresql://postgres@{hosts}/{name}", timeout_s=5.0)) as store:
             assert await store.read(appended) == []
             await append(store, 1)
             assert await store.read(appended) == [1]
@@ -102,7 +102,7 @@ async def test_an_append_is_on_disk_whatever_role_and_database_say(
             (folder := tmp_path / "pooler").mkdir()
             port = stack.enter_context(running_pgbouncer(folder, postgres))
             target = f"postgresql://postgres@127.0.0.1:{port}/{name_of(database)}"
-        store = stack.enter_context(closing(Store(target, patience=5.0)))
+        store = stack.enter_context(closing(Store(target, timeout_s=5.0)))
         for count in range(1, 4):
             await append(store, count)
         seen = await store.read(lambda it: set(it.exec_driver_sql("SELECT settings FROM seen").scalars()))
@@ -113,11 +113,11 @@ async def test_a_server_that_says_nothing_more_is_found_out_and_another_one_is_a
     postgres: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As behind a proxy that keeps connections to a machine that is gone."""
-    monkeypatch.setattr(engine, "_OVERTIME_S", 0.2)
+    monkeypatch.setattr(engine, "_HANG_S", 0.2)
     name = name_of(prepared_database(postgres))
     async with forwarding(socket_of(postgres)) as address:
         target = f"postgresql://postgres@127.0.0.1:{address.port}/{name}"
-        with closing(Store(target, patience=0.5)) as store:
+        with closing(Store(target, timeout_s=0.5)) as store:
             await append(store, 1)
             before = await store.write(session)
             address.fall_silent()
@@ -146,7 +146,7 @@ async def test_through_a_pooler_statements_are_not_prepared_and_settings_end_wit
 
     with running_pgbouncer(folder, postgres) as port:
         target = f"postgresql://postgres@127.0.0.1:{port}/{name_of(database)}"
-        with closing(Store(target, patience=5.0)) as store:
+        with closing(Store(target, timeout_s=5.0)) as store:
             for _ in range(10):
                 assert await store.read(settings) == ("repeatable read", "on", "UTC", "4500ms")
                 assert await store.write(settings) == ("read committed", "off", "UTC", "4500ms")

@@ -1,4 +1,4 @@
-"""Alembic's way in: runs migrations on the connection that `receiver.maintenance.schema` hands over."""
+"""Alembic's environment: runs migrations on the connection of `receiver.maintenance.schema`."""
 
 from alembic import context
 
@@ -14,9 +14,9 @@ def run() -> None:
         transaction_per_migration=False,
         on_version_apply=given["applied"],
     )
-    # The connection is in its owner's transaction already, so that this neither begins one nor commits.
+    # The connection is in a transaction of its owner, so this neither begins one nor commits.
     with context.begin_transaction():
         context.run_migrations()
 
 
-run()  # Alembic executes this file whenever it migrates; nobody imports it
+run()  # Alembic executes this file for each migration

@@ -12,7 +12,7 @@ from sqlalchemy import Connection
 from receiver.errors import TimeLimitError, TooManyReadsError
 from receiver.maintenance.schema import create_tables
 from receiver.storage.engine import Store
-from receiver.storage.lanes import LANES, Lane
+from receiver.storage.read_pools import POOLS, ReadKind
 
 pytestmark = pytest.mark.anyio
 
@@ -28,28 +28,28 @@ def endless(connection: Connection) -> object:
 
 
 @contextmanager
-def busy(store: Store, lane: Lane, reads: int) -> Iterator[list["asyncio.Task[int]"]]:
-    """So many reads of a lane that go on until the end."""
+def busy(store: Store, kind: ReadKind, reads: int) -> Iterator[list["asyncio.Task[int]"]]:
+    """So many reads of a kind that go on until the end."""
     go_on = threading.Event()
 
     def wait(connection: Connection) -> int:
         go_on.wait(20)
         return one(connection)
 
-    tasks = [asyncio.create_task(store.read(wait, lane)) for _ in range(reads)]
+    tasks = [asyncio.create_task(store.read(wait, kind)) for _ in range(reads)]
     try:
         yield tasks
     finally:
         go_on.set()
 
 
-@pytest.mark.parametrize("lane", LANES)
-async def test_a_lane_that_is_full_delays_no_other_and_no_writer(store: Store, lane: Lane) -> None:
-    with busy(store, lane, LANES[lane].threads) as reads:
-        others = [store.read(one, each) for each in LANES if each != lane]
+@pytest.mark.parametrize("kind", POOLS)
+async def test_a_lane_that_is_full_delays_no_other_and_no_writer(store: Store, kind: ReadKind) -> None:
+    with busy(store, kind, POOLS[kind].workers) as reads:
+        others = [store.read(one, each) for each in POOLS if each != kind]
         assert await asyncio.wait_for(asyncio.gather(*others, store.write(one)), 5) == [1] * 4
         assert not any(read.done() for read in reads)
-    assert await asyncio.gather(*reads) == [1] * LANES[lane].threads
+    assert await asyncio.gather(*reads) == [1] * POOLS[kind].workers
 
 
 async def test_what_requests_read_is_in_a_lane_of_theirs(store: Store) -> None:
@@ -61,9 +61,9 @@ async def test_what_requests_read_is_in_a_lane_of_theirs(store: Store) -> None:
 
 
 async def test_a_heavy_read_beyond_those_that_may_wait_is_refused_at_once(store: Store) -> None:
-    most = LANES["heavy"].most_waiting
+    most = POOLS["heavy"].max_waiting
     assert most is not None
-    with busy(store, "heavy", LANES["heavy"].threads + most) as reads:
+    with busy(store, "heavy", POOLS["heavy"].workers + most) as reads:
         await asyncio.sleep(0)
         with pytest.raises(TooManyReadsError):
             await store.read(one, "heavy")
@@ -72,7 +72,7 @@ async def test_a_heavy_read_beyond_those_that_may_wait_is_refused_at_once(store:
 
 
 async def test_who_goes_away_frees_no_place_before_the_thread_is_free(store: Store) -> None:
-    threads, most = LANES["heavy"].threads, LANES["heavy"].most_waiting
+    threads, most = POOLS["heavy"].workers, POOLS["heavy"].max_waiting
     assert most is not None
     with busy(store, "heavy", threads + most) as reads:
         await asyncio.sleep(0)
@@ -84,13 +84,13 @@ async def test_who_goes_away_frees_no_place_before_the_thread_is_free(store: Sto
 
 
 def test_a_read_that_takes_too_long_is_ended_and_its_connection_serves_on(store_target: str) -> None:
-    with closing(Store(store_target, patience=60.0)) as store:
+    with closing(Store(store_target, timeout_s=60.0)) as store:
         create_tables(store)
         began = time.monotonic()
         with pytest.raises(TimeLimitError), store.snapshot(limit_s=0.3) as connection:
             endless(connection)
         assert time.monotonic() - began < 5
-        for _ in range(LANES["work"].threads + 1):
+        for _ in range(POOLS["work"].workers + 1):
             with store.snapshot() as connection:
                 if store.is_shared:
                     assert connection.exec_driver_sql("SHOW statement_timeout").scalar_one() == "1min"
@@ -104,7 +104,7 @@ async def test_a_heavy_read_that_takes_too_long_does_not_refuse_the_hooks_that_w
     told: list[object] = []
     store.when_unavailable(told.append)
     monkeypatch.setattr("receiver.storage.engine._SLOW_S", 0.0)
-    monkeypatch.setattr(store._lanes["heavy"], "rules", LANES["heavy"].__class__(2, 0.2, 16))
+    monkeypatch.setattr(store._pools["heavy"], "limits", POOLS["heavy"].__class__(2, 0.2, 16))
     with pytest.raises(TimeLimitError):
         await store.read(endless, "heavy")
     assert told == []

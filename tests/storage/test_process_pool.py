@@ -24,8 +24,8 @@ from receiver.errors import (
 )
 from receiver.maintenance.schema import create_tables
 from receiver.storage.engine import Store
-from receiver.storage.lanes import LaneRules
-from receiver.storage.processes import COMPUTING
+from receiver.storage.process_pool import COMPUTING
+from receiver.storage.read_pools import PoolLimits
 
 pytestmark = pytest.mark.anyio
 
@@ -108,7 +108,7 @@ async def test_the_loop_goes_on_while_it_computes(store: Store) -> None:
 async def test_beyond_those_that_may_wait_it_is_refused_at_once(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(store._processes, "rules", LaneRules(2, 30.0, 1))
+    monkeypatch.setattr(store._processes, "limits", PoolLimits(2, 30.0, 1))
     running = [asyncio.create_task(store.compute(spin, 0.5)) for _ in range(3)]
     await asyncio.sleep(0)
     with pytest.raises(TooManyReadsError):
@@ -119,12 +119,12 @@ async def test_beyond_those_that_may_wait_it_is_refused_at_once(
 
 async def test_there_are_no_more_processes_than_may_be(store: Store) -> None:
     done = await asyncio.gather(*(store.compute(which) for _ in range(6)))
-    assert len({process for process, *_ in done}) <= COMPUTING.threads
+    assert len({process for process, *_ in done}) <= COMPUTING.workers
 
 
 async def test_reads_and_writes_go_on_while_all_processes_compute(store: Store, tmp_path: Path) -> None:
     end = tmp_path / "end"
-    computing = [asyncio.create_task(store.compute(hold, str(end))) for _ in range(COMPUTING.threads)]
+    computing = [asyncio.create_task(store.compute(hold, str(end))) for _ in range(COMPUTING.workers)]
     try:
         others = [store.read(which), store.read(which, "heavy"), store.write(which)]
         assert {process for process, *_ in await asyncio.gather(*others)} == {os.getpid()}
@@ -137,10 +137,10 @@ async def test_reads_and_writes_go_on_while_all_processes_compute(store: Store, 
 async def test_nobody_waits_for_longer_than_a_read_may_take(
     store: Store, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr("receiver.storage.processes._GRACE_S", 60.0)
-    monkeypatch.setattr(store._processes, "rules", LaneRules(1, 0.5, 16))
+    monkeypatch.setattr("receiver.storage.process_pool._GRACE_S", 60.0)
+    monkeypatch.setattr(store._processes, "limits", PoolLimits(1, 0.5, 16))
     end = tmp_path / "end"
-    before = [asyncio.create_task(store.compute(hold, str(end))) for _ in range(COMPUTING.threads)]
+    before = [asyncio.create_task(store.compute(hold, str(end))) for _ in range(COMPUTING.workers)]
     await asyncio.sleep(0)
     with pytest.raises(TooManyReadsError, match="took"):
         await store.compute(which)
@@ -150,9 +150,9 @@ async def test_nobody_waits_for_longer_than_a_read_may_take(
 
 
 async def test_what_computes_for_too_long_is_ended(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("receiver.storage.processes._GRACE_S", 0.1)
+    monkeypatch.setattr("receiver.storage.process_pool._GRACE_S", 0.1)
     first = (await store.compute(which))[0]
-    monkeypatch.setattr(store._processes, "rules", LaneRules(2, 0.2, 1))
+    monkeypatch.setattr(store._processes, "limits", PoolLimits(2, 0.2, 1))
     with pytest.raises(TimeLimitError, match="longer than"):
         await store.compute(spin, 60.0)
     monkeypatch.undo()
@@ -168,7 +168,7 @@ async def test_a_process_that_was_killed_fails_one_read(store: Store) -> None:
 PARENT = """
 import asyncio, sys
 from receiver.storage.engine import Store
-from tests.storage.test_processes import which
+from tests.storage.test_process_pool import which
 async def main():
     store = Store(sys.argv[1])
     print((await store.compute(which))[0], flush=True)

@@ -53,7 +53,7 @@ def shared(target: str) -> Iterator[Store]:
     with create_engine(target, isolation_level="AUTOCOMMIT", poolclass=NullPool).connect() as connection:
         if not connection.scalar(text("SELECT 1 FROM pg_roles WHERE rolname = 'nobody_at_all'")):
             connection.execute(text("CREATE ROLE nobody_at_all"))
-    with closing(Store(target, patience=0.3)) as store:
+    with closing(Store(target, timeout_s=0.3)) as store:
         yield store
 
 
