@@ -25,6 +25,7 @@ GENERATORS: Mapping[str, Callable[[], str]] = {
     "events": blocks.events,
     "columns": blocks.columns,
     "emulator": blocks.emulator,
+    "layers": blocks.layers,
 }
 _BLOCK = re.compile(r"(<!-- generated: (\w+) -->\n).*?(<!-- end of generated -->)", re.DOTALL)
 

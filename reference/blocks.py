@@ -1,7 +1,9 @@
 """Settings, metrics, events, columns and the emulator's catalog as Markdown, from their definitions."""
 
 import json
+import tomllib
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel
@@ -17,6 +19,8 @@ from receiver.outcomes.event_types import ABOUT, example, schema
 from receiver.settings.models import AccountSettings, HookKeySettings
 from receiver.settings.settings import Settings
 from reference.markdown import code, fenced, table
+
+_PROJECT = Path(__file__).parents[1] / "pyproject.toml"
 
 
 def settings() -> str:
@@ -114,6 +118,14 @@ def _relations() -> Iterator[str]:
 def emulator() -> str:
     """Return the emulator's dialects, faults and quirks."""
     return "\n".join(_catalog())
+
+
+def layers() -> str:
+    """Return the rooms of the import contract, the highest first."""
+    contracts = tomllib.loads(_PROJECT.read_text(encoding="utf-8"))["tool"]["importlinter"]["contracts"]
+    (contract,) = (contract for contract in contracts if contract["type"] == "layers")
+    lines = (layer.replace(" : ", " and ").replace(" | ", ", ") for layer in contract["layers"])
+    return fenced("text", "\n".join(line for line in lines if line not in ("__main__", "emulator")))
 
 
 def _catalog() -> Iterator[str]:

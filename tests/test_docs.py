@@ -179,6 +179,12 @@ def test_every_setting_that_the_manual_names_exists() -> None:
     assert named - {"analytics.reasons"} <= set(settings())
 
 
+def test_every_room_has_a_row() -> None:
+    rooms = [folder.parent.name for folder in (ROOT / "receiver").glob("*/__init__.py")]
+    table = MANUAL["explanation/architecture"].partition("\n## Rooms\n")[2].partition("\n## ")[0]
+    assert sorted(re.findall(r"^\| `(\w+)/` \|", table, re.MULTILINE)) == sorted(rooms)
+
+
 def test_the_readme_is_short_and_its_links_lead_somewhere() -> None:
     assert len(README.splitlines()) <= 200
     links = re.findall(r"\]\((receiver/docs/[^)#]+)", README)
