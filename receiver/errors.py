@@ -3,6 +3,8 @@
     ReceiverError
     ├── SettingsError        a setting is missing or wrong; names it and the fix
     ├── InputError           a caller sent something that cannot be used; names the field and the fix
+    ├── UnauthorizedError    a caller of the API has no valid token
+    ├── ForbiddenError       a caller's token lacks a scope; names it
     ├── NotFoundError        what was asked for does not exist
     ├── NotInstalledError    an optional part is not installed; says how to get it
     ├── StoreError
@@ -47,6 +49,14 @@ class InputError(ReceiverError):
 
     def __str__(self) -> str:
         return f"{self.field}: {self.problem}"
+
+
+class UnauthorizedError(ReceiverError):
+    """A caller of the API has no valid token. The text says how to send one."""
+
+
+class ForbiddenError(ReceiverError):
+    """The caller's token lacks a scope. The text names it."""
 
 
 class NotFoundError(ReceiverError):

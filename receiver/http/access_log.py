@@ -1,4 +1,4 @@
-"""Each request has an id, in its answer and in the log lines about it; one line is logged for each."""
+"""The access log of the API: a line for each request, with the id that its answer has, too."""
 
 import re
 import time
@@ -12,22 +12,14 @@ _log = structlog.get_logger("receiver.requests")
 
 _USABLE = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 _QUIET = ("/healthz", "/readyz", "/metrics")
-"""Asked all the time by machines: logged at debug only."""
+"""Paths that machines poll: logged at debug level."""
 
 _STREAMS = ("/v1/outcomes/stream", "/v1/export/")
-"""Answers that take as long as their reader."""
-
-
-def request_id(scope: Scope) -> str:
-    """The caller's `X-Request-Id` where it can be used, else a new one."""
-    given = Headers(scope=scope).get("x-request-id", "")
-    return given if _USABLE.fullmatch(given) else uuid.uuid4().hex
+"""Paths of answers that last as long as their readers read."""
 
 
 class RequestLog:
-    """Middleware around the API; hooks are counted and not logged one by one. `under_way`: requests that are
-    not answered yet, without those whose answers are streams.
-    """
+    """Middleware around the API. `under_way`: requests that are not answered yet, without streams."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -37,20 +29,22 @@ class RequestLog:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        name, began, status = request_id(scope), time.perf_counter(), 500
+        given = Headers(scope=scope).get("x-request-id", "")
+        request_id = given if _USABLE.fullmatch(given) else uuid.uuid4().hex
+        began, status = time.perf_counter(), 500
         counted = not scope["path"].startswith(_STREAMS)
         self.under_way += counted
 
-        async def answering(message: Message) -> None:
+        async def send_with_id(message: Message) -> None:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                MutableHeaders(scope=message)["X-Request-Id"] = name
+                MutableHeaders(scope=message)["X-Request-Id"] = request_id
             await send(message)
 
-        with structlog.contextvars.bound_contextvars(request_id=name):
+        with structlog.contextvars.bound_contextvars(request_id=request_id):
             try:
-                await self._app(scope, receive, answering)
+                await self._app(scope, receive, send_with_id)
             finally:
                 self.under_way -= counted
                 log = _log.debug if scope["path"] in _QUIET else _log.info

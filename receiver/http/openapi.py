@@ -3,13 +3,13 @@
 import re
 from collections.abc import Mapping, Sequence
 from importlib.metadata import version
-from typing import Any
+from typing import Any, NamedTuple
 
 from pydantic import BaseModel
-from pydantic.json_schema import JsonSchemaMode, models_json_schema
+from pydantic.json_schema import GenerateJsonSchema, JsonSchemaMode, models_json_schema
 
 from receiver.http.endpoint import JSON, Endpoint
-from receiver.http.problems import RETRY_AFTER_S
+from receiver.http.problems import PROBLEM_TYPES, RETRY_AFTER_S
 from receiver.http.schemas import Json, ProblemAnswer
 from receiver.http.tokens import SCOPES
 
@@ -25,62 +25,74 @@ PATH_PARAMETERS = {
     "id": ("The delivery's id.", "019ca8d1e5f0a1b2c3d4e5f60718293a"),
     "relation": ("What is exported.", "tasks"),
 }
-_PROBLEMS = {
-    "400": (
+_CODES = {str(kind.status): kind.code for kind in reversed(PROBLEM_TYPES.values())}
+
+
+class _Response(NamedTuple):
+    """A response that several endpoints have. `name`: of its component; `example`, `field`: of its
+    message.
+    """
+
+    name: str
+    description: str
+    example: str
+    field: str | None = None
+
+
+_RESPONSES = {
+    "400": _Response(
         "BadInput",
-        "Something that was asked cannot be used; `field` names it.",
-        "bad_input",
+        "A parameter or the body is wrong; `field` names it.",
         "limit: Input should be less than or equal to 500",
         "limit",
     ),
-    "401": (
+    "401": _Response(
         "Unauthorized",
         "No token, or one that is not accepted.",
-        "unauthorized",
         "send a token that is not revoked: Authorization: Bearer rcv_…",
-        None,
     ),
-    "403": (
+    "403": _Response(
         "Forbidden",
         "The token lacks the scope that the message names.",
-        "forbidden",
         "this needs a token with the scope 'read'",
-        None,
     ),
-    "404": (
+    "404": _Response(
         "NotFound",
-        "There is no such thing.",
-        "not_found",
+        "The object does not exist.",
         "the account has no such queue: they are listed in /v1/queues",
-        None,
     ),
-    "501": (
+    "501": _Response(
         "NotInstalled",
-        "The receiver was installed without what this needs; the message says how to install it.",
-        "not_installed",
+        "An optional part of the receiver is not installed; the message says how to install it.",
         "Parquet needs pyarrow: pip install 'receiver[analytics]'",
-        None,
     ),
-    "503": (
+    "503": _Response(
         "Unavailable",
         "The store cannot answer now (`unavailable`), too many long answers are being made (`too_many`), or "
         "this one took too long (`too_slow`); try again after `Retry-After` seconds.",
-        "unavailable",
         f"the store cannot answer now: try again in {RETRY_AFTER_S} seconds",
-        None,
     ),
 }
 _RARE = ("501",)
-"""Statuses that only those endpoints answer with that say so."""
+"""Statuses of which an endpoint declares that it has them."""
 
 _HEADERS = {
-    "401": ("WWW-Authenticate", {"type": "string", "examples": ["Bearer"]}, "How to be let in."),
+    "401": ("WWW-Authenticate", {"type": "string", "examples": ["Bearer"]}, "The authentication scheme."),
     "503": ("Retry-After", {"type": "integer", "examples": [RETRY_AFTER_S]}, "Seconds."),
 }
 
 
+class _ComponentNames(GenerateJsonSchema):
+    """Names components like their classes. `View`, which tells a class from that of the domain, is left
+    out.
+    """
+
+    def normalize_name(self, name: str) -> str:
+        return super().normalize_name(name).removesuffix("View")
+
+
 def openapi(endpoints: Sequence[Endpoint]) -> Json:
-    """The document, OpenAPI 3.1."""
+    """Return the document, OpenAPI 3.1."""
     schemas = _schemas(endpoints)
     paths: dict[str, Json] = {}
     for endpoint in endpoints:
@@ -91,16 +103,16 @@ def openapi(endpoints: Sequence[Endpoint]) -> Json:
         "info": {
             "title": "Callback receiver",
             "version": version("receiver"),
-            "description": "What is known of callback tasks, and how it is known. Moments are ISO 8601, UTC. "
-            "A parameter that an endpoint does not name is refused.",
+            "description": "Callback tasks, and how their outcomes are known. Times are ISO 8601, UTC. "
+            "Unknown parameters are refused.",
         },
         "paths": paths,
         "components": {
             "schemas": schemas,
             "responses": {
-                _PROBLEMS[status][0]: _problem(status)
-                for status in _PROBLEMS
-                if any(status in _statuses(each) for each in endpoints)
+                response.name: _problem(status, response)
+                for status, response in _RESPONSES.items()
+                if any(status in _statuses(endpoint) for endpoint in endpoints)
             },
             "securitySchemes": {
                 "token": {"type": "http", "scheme": "bearer", "description": f"A token's scopes: {scopes}."}
@@ -110,13 +122,13 @@ def openapi(endpoints: Sequence[Endpoint]) -> Json:
 
 
 def _schemas(endpoints: Sequence[Endpoint]) -> dict[str, Json]:
-    answers = {each.response for each in endpoints if not isinstance(each.response, str)} | {ProblemAnswer}
-    bodies = {each.body for each in endpoints if each.body}
+    answers = {item.response for item in endpoints if not isinstance(item.response, str)} | {ProblemAnswer}
+    bodies = {item.body for item in endpoints if item.body}
     models: list[tuple[type[BaseModel], JsonSchemaMode]] = [(model, "serialization") for model in answers]
     models += [(model, "validation") for model in bodies]
-    _, made = models_json_schema(models, ref_template=_REFS)
+    _, made = models_json_schema(models, ref_template=_REFS, schema_generator=_ComponentNames)
     schemas: dict[str, Json] = made["$defs"]
-    return dict(sorted(schemas.items()))
+    return {name: schema | {"title": name} for name, schema in sorted(schemas.items())}
 
 
 def _operation(endpoint: Endpoint, schemas: dict[str, Json]) -> Json:
@@ -133,7 +145,7 @@ def _operation(endpoint: Endpoint, schemas: dict[str, Json]) -> Json:
         "responses": {
             "200": _answer(endpoint, schemas),
             **{
-                status: {"$ref": f"#/components/responses/{_PROBLEMS[status][0]}"}
+                status: {"$ref": f"#/components/responses/{_RESPONSES[status].name}"}
                 for status in _statuses(endpoint)
             },
         },
@@ -144,9 +156,9 @@ def _operation(endpoint: Endpoint, schemas: dict[str, Json]) -> Json:
 
 
 def _statuses(endpoint: Endpoint) -> list[str]:
-    """The statuses of its problems."""
+    """Return the statuses of the endpoint's problems."""
     is_there = {"404": "{" in endpoint.path} | {status: status in endpoint.problems for status in _RARE}
-    return [status for status in _PROBLEMS if is_there.get(status, True)]
+    return [status for status in _RESPONSES if is_there.get(status, True)]
 
 
 def _operation_id(endpoint: Endpoint) -> str:
@@ -162,7 +174,7 @@ def _answer(endpoint: Endpoint, schemas: dict[str, Json]) -> Json:
 
 
 def _json(model: type[BaseModel], schemas: dict[str, Json]) -> Json:
-    schema = {"$ref": _REFS.format(model=model.__name__)}
+    schema = {"$ref": _REFS.format(model=model.__name__.removesuffix("View"))}
     return {"content": {JSON: {"schema": schema, "example": _example_of(schema, schemas)}}}
 
 
@@ -184,7 +196,7 @@ def _query_parameters(model: type[BaseModel]) -> list[Json]:
 
 
 def _given(schema: Json) -> Json:
-    """The schema of a parameter that is there: a parameter is left out, never null."""
+    """Return the schema of a parameter that is given: a parameter is left out, never null."""
     left = {key: value for key, value in schema.items() if key not in ("title", "description", "anyOf")}
     if left.get("default", 0) is None:
         del left["default"]
@@ -194,12 +206,11 @@ def _given(schema: Json) -> Json:
     return {key: value for key, value in left.items() if key != "description"}
 
 
-def _problem(status: str) -> Json:
-    _, text, code, message, field = _PROBLEMS[status]
-    example = {"error": {"code": code, "message": message, "field": field}}
+def _problem(status: str, response: _Response) -> Json:
+    example = {"error": {"code": _CODES[status], "message": response.example, "field": response.field}}
     schema = {"$ref": _REFS.format(model=ProblemAnswer.__name__)}
     answer: Json = {
-        "description": text,
+        "description": response.description,
         "content": {JSON: {"schema": schema, "example": example}},
     }
     if status in _HEADERS:

@@ -10,7 +10,7 @@ from receiver.http.endpoint import Call, Params
 from receiver.http.paging import read_page
 from receiver.intake import queries as intake_queries
 from receiver.intake.params import DeliveryQuery
-from receiver.intake.schemas import Delivery, DeliveryPage, WholeDelivery
+from receiver.intake.schemas import DeliveryPage, DeliveryView, WholeDelivery
 
 
 async def list_deliveries(call: Call[DeliveryQuery, None]) -> DeliveryPage:
@@ -19,7 +19,7 @@ async def list_deliveries(call: Call[DeliveryQuery, None]) -> DeliveryPage:
     def read(connection: Connection) -> DeliveryPage:
         query = intake_queries.deliveries(call.query)
         rows, following = read_page(connection, query, intake_queries.DELIVERIES_ORDER, call.query)
-        deliveries = [Delivery.model_validate(row) for row in rows]
+        deliveries = [DeliveryView.model_validate(row) for row in rows]
         return DeliveryPage(deliveries=deliveries, next_cursor=following)
 
     return await call.context.store.read(read)

@@ -8,7 +8,7 @@ from receiver.domain.facts import Event
 from receiver.http.schemas import EXAMPLE_REF, Account, Moment, NextCursor, Ref
 
 
-class Delivery(BaseModel):
+class DeliveryView(BaseModel):
     """One request that reached a hook, without its content. `size`: bytes of the body."""
 
     id: str = Field(examples=["019ca8d1e5f0a1b2c3d4e5f60718293a"])
@@ -25,7 +25,7 @@ class Delivery(BaseModel):
 class DeliveryPage(BaseModel):
     """A page of deliveries, newest first."""
 
-    deliveries: list[Delivery]
+    deliveries: list[DeliveryView]
     next_cursor: NextCursor | None = Field(
         description="Ask for the next page with it; null: this is the last."
     )
@@ -38,7 +38,7 @@ class Header(BaseModel):
     value: str = Field(examples=["application/x-www-form-urlencoded"])
 
 
-class WholeDelivery(Delivery):
+class WholeDelivery(DeliveryView):
     """One request as it came, but for its path, which holds the token."""
 
     query: str = Field(examples=["id=90210"])

@@ -5,7 +5,7 @@ from receiver.http.params import AccountQuery
 from receiver.tasks.finding_endpoints import list_findings, list_lost_hooks
 from receiver.tasks.params import AnomalyQuery, AsOfQuery, DriftQuery, LostHookQuery, TaskQuery
 from receiver.tasks.queue_endpoints import get_queue, list_queues
-from receiver.tasks.schemas import FindingPage, Queue, QueueList, Summary, Task, TaskPage, Timeline
+from receiver.tasks.schemas import FindingPage, Queue, QueueList, Summary, Task, TaskPage, TimelineView
 from receiver.tasks.summary_endpoint import summarise
 from receiver.tasks.task_endpoints import get_task, get_timeline, list_tasks
 
@@ -38,7 +38,7 @@ TASK_ENDPOINTS = (
         "The task, every fact that it is folded from in the order in which they were heard, what is wrong "
         "with them, and what call history says of its calls.",
         "read",
-        Timeline,
+        TimelineView,
         get_timeline,
         AsOfQuery,
     ),

@@ -10,7 +10,7 @@ from receiver.http.endpoint import Call
 from receiver.http.paging import read_page
 from receiver.tasks import queries
 from receiver.tasks.params import FindingQuery, LostHookQuery
-from receiver.tasks.schemas import Finding, FindingPage
+from receiver.tasks.schemas import FindingPage, FindingView
 
 KINDS: dict[Category, tuple[str, ...]] = {
     "lost_hook": EVENTS,
@@ -43,5 +43,5 @@ def _read(connection: Connection, category: Category, asked: FindingQuery) -> Fi
     counted = connection.execute(queries.finding_totals(category, asked))
     totals = dict.fromkeys(KINDS[category], 0) | dict(counted.all())
     return FindingPage(
-        findings=[Finding.model_validate(row) for row in rows], totals=totals, next_cursor=following
+        findings=[FindingView.model_validate(row) for row in rows], totals=totals, next_cursor=following
     )

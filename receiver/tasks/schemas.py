@@ -83,8 +83,8 @@ class TaskPage(BaseModel):
     )
 
 
-class Said(BaseModel):
-    """A fact: what was heard of the task at `at`."""
+class FactView(BaseModel):
+    """A fact about the task, recorded at `at`."""
 
     at: Moment
     source: Literal["hook", "api", "receiver"] = Field(examples=["hook"])
@@ -108,7 +108,7 @@ class Said(BaseModel):
     )
 
 
-class Finding(BaseModel):
+class FindingView(BaseModel):
     """Something wrong with one task. The `kind` of a lost hook is its event; `at`: the task's last fact."""
 
     account: Account
@@ -141,12 +141,12 @@ class PhoneCall(BaseModel):
     extra: Json = Field(description="What else the record holds.", examples=[{"flow": "out"}])
 
 
-class Timeline(BaseModel):
+class TimelineView(BaseModel):
     """A task and how we know: its facts in the order of hearing them, and what is wrong with them."""
 
     task: Task
-    facts: list[Said]
-    findings: list[Finding]
+    facts: list[FactView]
+    findings: list[FindingView]
     calls: list[PhoneCall]
 
 
@@ -175,7 +175,7 @@ class QueueList(BaseModel):
 class FindingPage(BaseModel):
     """A page of findings, newest first, and the totals of all that match."""
 
-    findings: list[Finding]
+    findings: list[FindingView]
     totals: dict[str, int] = Field(description="All that match, by kind.", examples=[{"after": 1}])
     next_cursor: NextCursor | None = Field(
         description="Ask for the next page with it; null: this is the last."

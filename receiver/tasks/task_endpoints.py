@@ -12,7 +12,7 @@ from receiver.ledger.fact_sql import facts_of
 from receiver.ledger.links import find_links
 from receiver.tasks import queries
 from receiver.tasks.params import AsOfQuery, TaskQuery
-from receiver.tasks.schemas import Task, TaskPage, Timeline
+from receiver.tasks.schemas import Task, TaskPage, TimelineView
 from receiver.tasks.views import task_view, timeline_view
 
 
@@ -42,10 +42,10 @@ async def get_task(call: Call[AsOfQuery, None]) -> Task:
     return await call.context.store.read(read)
 
 
-async def get_timeline(call: Call[AsOfQuery, None]) -> Timeline:
+async def get_timeline(call: Call[AsOfQuery, None]) -> TimelineView:
     """One task with its facts. Raises NotFoundError."""
 
-    def read(connection: Connection) -> Timeline:
+    def read(connection: Connection) -> TimelineView:
         facts = _heard(connection, call)
         return timeline_view(call.context.fold(facts), facts, call.numbers)
 

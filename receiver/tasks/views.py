@@ -5,7 +5,6 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
-from receiver.domain import timeline as folded
 from receiver.domain.expected_hooks import missing_hooks
 from receiver.domain.facts import (
     ARRIVAL,
@@ -22,8 +21,9 @@ from receiver.domain.moments import iso
 from receiver.domain.readings import place_of
 from receiver.domain.task_facts import MOST_FACTS
 from receiver.domain.task_rows import finding_rows, task_row
+from receiver.domain.timeline import Timeline
 from receiver.http.schemas import Json
-from receiver.tasks.schemas import Finding, HookCount, PhoneCall, Said, Task, Timeline
+from receiver.tasks.schemas import FactView, FindingView, HookCount, PhoneCall, Task, TimelineView
 
 _MASKS = {"a_number": mask_number, "b_number": mask_number, "name": mask_text, "finish_comment": mask_text}
 
@@ -51,22 +51,22 @@ def _suspected(row: Mapping[str, Any]) -> dict[str, int]:
     return {event: count - row["lost"].get(event, 0) for event, count in missing.items()}
 
 
-def timeline_view(timeline: folded.Timeline, facts: list[Fact], numbers: bool) -> Timeline:
+def timeline_view(timeline: Timeline, facts: list[Fact], numbers: bool) -> TimelineView:
     """A task with all the facts it was folded from: of a crowded one the first."""
     heard = sorted(facts, key=ARRIVAL)[:MOST_FACTS]
-    return Timeline(
+    return TimelineView(
         task=task_view(task_row(timeline), numbers),
-        facts=[_said_view(fact, timeline.flags.get(fact.id, ()), numbers) for fact in heard],
-        findings=[Finding(**row) for row in finding_rows(timeline)],
+        facts=[_fact_view(fact, timeline.flags.get(fact.id, ()), numbers) for fact in heard],
+        findings=[FindingView(**row) for row in finding_rows(timeline)],
         calls=[_call_view(call, numbers) for call in timeline.calls],
     )
 
 
-def _said_view(fact: Fact, flags: tuple[str, ...], numbers: bool) -> Said:
+def _fact_view(fact: Fact, flags: tuple[str, ...], numbers: bool) -> FactView:
     hook = fact.said if isinstance(fact.said, HookContent | WithdrawnSaid) else None
     place = place_of(fact.id) if hook else None
     settled = isinstance(fact.said, SettledSaid)
-    return Said.model_validate(
+    return FactView.model_validate(
         {
             "at": fact.at,
             "source": "hook" if hook else "receiver" if settled else "api",
