@@ -4,14 +4,14 @@ from typing import Any
 
 from receiver.domain.facts import (
     EVENTS,
-    CallSaid,
+    CallRecord,
     Event,
     Fact,
-    GoneSaid,
-    HookSaid,
-    QueueSaid,
-    SettledSaid,
-    TaskSaid,
+    HookEvent,
+    QueueSnapshot,
+    TaskGone,
+    TaskSettled,
+    TaskSnapshot,
     hook_fact,
     observation,
     queue_fact,
@@ -29,7 +29,7 @@ About = tuple[str | None, str | None]
 def hook(event: Event, at: float, *, about: About = (REF, None), copy: int = 0, **said: Any) -> Fact:
     """One delivery of an event; `copy` tells deliveries apart that came at the same time."""
     subject = about[0] or about[1]
-    return hook_fact(ACCOUNT, f"{subject}-{event}-{at}-{copy}", at, HookSaid(event, **said), about)
+    return hook_fact(ACCOUNT, f"{subject}-{event}-{at}-{copy}", at, HookEvent(event, **said), about)
 
 
 def seen(status: str, at: float, *, about: About = ABOUT, **said: Any) -> Fact:
@@ -41,7 +41,7 @@ def seen(status: str, at: float, *, about: About = ABOUT, **said: Any) -> Fact:
         "start_at": START,
         "hooks": EVENTS,
     }
-    return observation(ACCOUNT, at, TaskSaid(status, **(plan | said)), about)
+    return observation(ACCOUNT, at, TaskSnapshot(status, **(plan | said)), about)
 
 
 def finished(result: str | None, at: float, **said: Any) -> Fact:
@@ -51,19 +51,19 @@ def finished(result: str | None, at: float, **said: Any) -> Fact:
 
 def called(call: str, at: float, *, about: About = ABOUT, **said: Any) -> Fact:
     """Call history's record of one call."""
-    return observation(ACCOUNT, at, CallSaid(call, **said), about)
+    return observation(ACCOUNT, at, CallRecord(call, **said), about)
 
 
 def gone(at: float, *, about: About = ABOUT) -> Fact:
-    return observation(ACCOUNT, at, GoneSaid(), about)
+    return observation(ACCOUNT, at, TaskGone(), about)
 
 
 def settled(at: float, *, about: About = ABOUT) -> Fact:
-    return observation(ACCOUNT, at, SettledSaid(), about)
+    return observation(ACCOUNT, at, TaskSettled(), about)
 
 
 def queue(at: float, queue_id: str = QUEUE, status: str = "on", **said: Any) -> Fact:
-    return queue_fact(ACCOUNT, at, QueueSaid(queue_id, status, **said))
+    return queue_fact(ACCOUNT, at, QueueSnapshot(queue_id, status, **said))
 
 
 def delivery(delivery_id: str, at: float = START, event: Event = "before") -> Delivery:

@@ -6,10 +6,10 @@ from receiver.analytics.intervals import Difference, Share, difference
 from receiver.analytics.measures import Figure
 from receiver.analytics.query import Question
 from receiver.analytics.report import Report, report
-from receiver.domain.frozen_record import shape
+from receiver.domain.frozen_record import frozen_record
 
 
-@shape(frozen=True, slots=True)
+@frozen_record(frozen=True, slots=True)
 class Compared:
     """One share on both sides; `difference`: the first less the second."""
 
@@ -20,7 +20,7 @@ class Compared:
     difference: Difference
 
 
-@shape(frozen=True, slots=True)
+@frozen_record(frozen=True, slots=True)
 class Comparison:
     """Both answers, whole, and their shares compared."""
 

@@ -17,7 +17,7 @@ from receiver.analytics.intervals import Share
 from receiver.analytics.measures import FIGURES
 from receiver.analytics.query import Question
 from receiver.analytics.report import Line, Report, Value, report
-from receiver.domain.frozen_record import shape
+from receiver.domain.frozen_record import frozen_record
 from receiver.errors import InputError
 
 _CHARTS = ("trend", "hours", "yield", "reasons")
@@ -25,7 +25,7 @@ _FACTS = ("success", "attempts", "tries", "timing", "health")
 _BASIS = ("created", "finished")
 
 
-@shape(frozen=True, slots=True)
+@frozen_record(frozen=True, slots=True)
 class Fact:
     """A key number. `of`: what it is of, or made up of."""
 
@@ -34,7 +34,7 @@ class Fact:
     of: str
 
 
-@shape(frozen=True, slots=True)
+@frozen_record(frozen=True, slots=True)
 class Table:
     """Texts; the first column names the rows."""
 
@@ -42,7 +42,7 @@ class Table:
     rows: Sequence[Sequence[str]]
 
 
-@shape(frozen=True, slots=True)
+@frozen_record(frozen=True, slots=True)
 class Section:
     """A chart, how to read it, and its numbers."""
 

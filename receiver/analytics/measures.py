@@ -8,13 +8,13 @@ from typing import Literal
 
 from receiver.analytics.query import Dimension
 from receiver.analytics.rollup_parts import ATTEMPT_COUNTS, TASK_COUNTS, Basis
-from receiver.domain.frozen_record import shape
+from receiver.domain.frozen_record import frozen_record
 
 Sum = tuple[str, ...]
 """Names of counts that are added up."""
 
 
-@shape(frozen=True, slots=True)
+@frozen_record(frozen=True, slots=True)
 class Column:
     """`of` alone: a number; with `among`: the share of the one in the other, with its interval; with `per`:
     the mean, `of` divided by it and by 1000.
@@ -27,7 +27,7 @@ class Column:
     per: Sum = ()
 
 
-@shape(frozen=True, slots=True)
+@frozen_record(frozen=True, slots=True)
 class Quantiles:
     """Quantiles of a duration in seconds, or of the number of attempts, to two digits. `of`: the slice whose
     values they are of; `counted`: what is counted of each value.
@@ -39,7 +39,7 @@ class Quantiles:
     counted: str
 
 
-@shape(frozen=True, slots=True)
+@frozen_record(frozen=True, slots=True)
 class Figure:
     """`basis`: the moments by which it may be asked, the default first; `by`: by what it may be told apart;
     `default_by`: by what it is told apart where nobody says so; `largest_first`: rows with more tasks

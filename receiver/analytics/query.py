@@ -6,7 +6,7 @@ from typing import Literal, get_args
 
 from receiver.analytics.calendar import Calendar
 from receiver.analytics.rollup_parts import Basis, Slice
-from receiver.domain.frozen_record import shape
+from receiver.domain.frozen_record import frozen_record
 from receiver.errors import InputError
 
 Dimension = Literal[
@@ -45,7 +45,7 @@ _YEARS = range(1970, 2100)
 WEEKDAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 
 
-@shape(frozen=True, slots=True)
+@frozen_record(frozen=True, slots=True)
 class Question:
     """`since`, `until`: epoch seconds, from the one to before the other; None: from the first, to the last.
     `account`, `queue_id`: only theirs.

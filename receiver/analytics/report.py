@@ -13,7 +13,7 @@ from receiver.analytics.measures import Column, Figure, Sum, counts_of
 from receiver.analytics.query import Dimension, Question, slice_of
 from receiver.analytics.rollup_query import Columns, Key, Read, reading
 from receiver.analytics.rollups import count_uncounted
-from receiver.domain.frozen_record import shape
+from receiver.domain.frozen_record import frozen_record
 
 FEW = 30
 """A share of fewer than so many is greyed: its interval says how little it tells."""
@@ -23,7 +23,7 @@ _QUANTILES = (("p50", 0.5), ("p90", 0.9))
 Value = int | float | None | Share
 
 
-@shape(frozen=True, slots=True)
+@frozen_record(frozen=True, slots=True)
 class Line:
     """One row: a text for each dimension, and the figure's values by name."""
 
@@ -31,7 +31,7 @@ class Line:
     values: Mapping[str, Value]
 
 
-@shape(frozen=True, slots=True)
+@frozen_record(frozen=True, slots=True)
 class Report:
     """A figure's answer. `total`: of all that was asked about; `notes`: what has to be known to read it."""
 

@@ -1,202 +1,184 @@
-"""The attempts of one task one by one: when each began, whom it reached, and why it failed.
+"""Bounds on a task's number of attempts: what the facts prove at least and allow at most."""
 
-Hooks announce attempts, call history has their calls; of an attempt of which neither tells, only its number
-is known. Calls and announcements are matched by time, since a hook may name the call before.
-"""
-
+import math
 from collections.abc import Mapping, Sequence
-from operator import attrgetter
+from itertools import pairwise
 from typing import NamedTuple
 
-from receiver.domain.attempts import Attempts
-from receiver.domain.facts import CallSaid, TaskSaid
+from receiver.domain.facts import ARRIVAL, CallRecord, Fact, HookEvent, TaskSnapshot
 from receiver.domain.fields import call_key
-from receiver.domain.frozen_record import shape
-from receiver.domain.results import Reasons, Verdict, is_bridged, judge, legs_of
+from receiver.domain.frozen_record import frozen_record
 
-_NEAR_S = 30.0
-"""A call that began so near to an announcement is of the same attempt; half a pause, where that is more."""
+_STAMP_ERROR = 1.0
+"""Error of a difference of two of the scheduler's times, in seconds: it writes whole seconds."""
+
+_REPEAT_S = 10.0
+"""Seconds within which a repeat follows, if the pause between attempts is not known."""
+
+_BEGUN = ("executed", "connected", "succeeded", "failed", "ended")
+"""Stages that need an attempt. `delayed` does not: `delayed_interval` may come before the first."""
+
+_MOST_TRIES = 1_000
+"""Maximum plausible `try_count`; the API takes 50 at most."""
 
 
-@shape(frozen=True, slots=True)
-class Attempt:
-    """One dialling of a task. Times: epoch seconds; durations: seconds; None: not known.
+_ENDED = ("succeeded", "failed", "ended")
 
-    `connected`: it made the task a success; None while it is under way, and where nobody has said how the
-    task ended. `bridged`, `a_answered`, `b_answered`: by the call's record; B is None where it was not
-    dialled. `gap_s`: since the start of the one before. `verdict`: None while it is under way.
+
+@frozen_record(frozen=True, slots=True)
+class AttemptBounds:
+    """At least `low`, at most `high` (None: not known) attempts. `is_sure`: `low` does not rest on hooks
+    without a call, each of which may be a repeat.
     """
 
-    number: int
-    started_at: float | None
-    call: str | None
-    connected: bool | None
-    bridged: bool | None
-    a_answered: bool | None
-    b_answered: bool | None
-    verdict: Verdict | None
-    gap_s: float | None
-    talk_s: float | None
-    total_s: float | None
+    low: int
+    high: int | None
+    is_sure: bool = True
+
+    @property
+    def exact(self) -> bool:
+        return self.low == self.high and self.is_sure
 
 
-@shape(frozen=True, slots=True)
-class End:
-    """What is known of a task's end. `result`: success, failed, or None; `is_over`: whether it has ended."""
-
-    result: str | None
-    is_over: bool
-    word: str | None = None
-    cdr: str | None = None
-
-
-@shape(frozen=True, slots=True)
-class Trail:
-    """What the attempts left behind. `before`: when that hook came first; `again`: when each further attempt
-    was announced; `calls`: the task's calls that call history has; `state`: the task's, as users see it.
+class Announced(NamedTuple):
+    """Attempts that hooks announce: `begun`, of which `proven` are no repeats. `span`: begin and end of a
+    failed task's attempts, by our clock, if known. `uses_all`: a task fails only after all its attempts.
     """
 
-    plan: TaskSaid | None
-    attempts: Attempts
-    before: float | None
-    again: Sequence[float]
-    calls: Sequence[CallSaid]
-    end: End
-    state: str
+    begun: int
+    proven: int
+    span: tuple[float, float] | None = None
+    uses_all: bool = True
 
 
-class Moment(NamedTuple):
-    """When an attempt began, its call's record, and whether `before_again` announced it."""
+def occurrences(deliveries: Sequence[Fact], pause: float | None) -> list[list[Fact]]:
+    """Group `before_again` deliveries into occurrences, the first arrival of each first.
 
-    at: float
-    call: CallSaid | None
-    again: bool
+    Deliveries that name a call are one occurrence per call. Deliveries without a call are grouped by time:
+    one that arrives less than `pause` seconds after the first of its group repeats it, since the scheduler
+    waits that long between attempts. While the pause is unknown (None) they are grouped by their attempt
+    numbers.
+    """
+    if len(deliveries) < 2:
+        return [list(deliveries)] if deliveries else []
+    named: dict[str, list[Fact]] = {}
+    silent: dict[int | None, list[list[Fact]]] = {}
+    for fact in sorted(deliveries, key=ARRIVAL):
+        if call := call_named(fact):
+            named.setdefault(call, []).append(fact)
+            continue
+        groups = silent.setdefault(_attempt_named(fact) if pause is None else None, [])
+        if groups and (pause is None or fact.at - groups[-1][0].at < pause):
+            groups[-1].append(fact)
+        else:
+            groups.append([fact])
+    return _in_order([*named.values(), *(group for groups in silent.values() for group in groups)])
 
 
-_FAILED = End("failed", is_over=True)
-_UNHEARD = Verdict("unknown", None, "unknown")
+def tell_apart(groups: list[list[Fact]], pause: float | None, proven: int) -> list[list[Fact]]:
+    """Split the occurrences further if the API proves that there were more: `proven`.
+
+    Of two deliveries without a call somewhat closer together than the pause, the first may have been delayed;
+    a repeat follows within seconds. So gaps of at least half a pause are cut, the widest first.
+    """
+    missing = proven - len(groups)
+    if missing <= 0 or not groups:
+        return groups
+    least = _REPEAT_S if pause is None else pause / 2
+    neighbors = [pair for group in groups if not call_named(group[0]) for pair in pairwise(group)]
+    gaps = sorted(((later.at - earlier.at, later.id) for earlier, later in neighbors), reverse=True)
+    cuts = {fact_id for gap, fact_id in gaps[:missing] if gap >= least}
+    parts: list[list[Fact]] = []
+    for group in groups:
+        parts.append(group[:1])
+        for fact in group[1:]:
+            if fact.id in cuts:
+                parts.append([])
+            parts[-1].append(fact)
+    return _in_order(parts)
 
 
-def each_attempt(trail: Trail, reasons: Reasons) -> tuple[Attempt, ...]:
-    """As many attempts as the facts prove, in order."""
-    moments = _numbered(trail) if trail.attempts.low else {}
-    made = []
-    before: float | None = None
-    for number in range(1, trail.attempts.low + 1):
-        moment = moments.get(number)
-        made.append(_attempt(trail, number, moment, before, reasons))
-        before = moment.at if moment else None
-    return tuple(made)
+def call_named(fact: Fact) -> str | None:
+    """Return the key of the call that a hook names."""
+    return call_key(fact.payload.call) if isinstance(fact.payload, HookEvent) else None
 
 
-def _attempt(
-    trail: Trail, number: int, moment: Moment | None, before: float | None, reasons: Reasons
-) -> Attempt:
-    call = moment.call if moment else None
-    a_number = trail.plan.a_number if trail.plan else None
-    legs, end = legs_of(call, a_number, reasons.region), _end_of(trail, number, call)
-    return Attempt(
-        number=number,
-        started_at=moment.at if moment else None,
-        call=call.call if call else None,
-        connected=end.result == "success" if end and end.result else None,
-        bridged=is_bridged(call) if call and legs.a is not None else None,
-        a_answered=legs.a,
-        b_answered=legs.b,
-        verdict=_verdict(end, call, a_number, reasons) if end else None,
-        gap_s=round(moment.at - before, 3) if moment and before is not None else None,
-        talk_s=call.bridged_duration if call else None,
-        total_s=call.duration if call else None,
+def _attempt_named(fact: Fact) -> int | None:
+    return fact.payload.attempt if isinstance(fact.payload, HookEvent) else None
+
+
+def _in_order(groups: list[list[Fact]]) -> list[list[Fact]]:
+    return sorted(groups, key=lambda group: (group[0].at, group[0].id)) if len(groups) > 1 else groups
+
+
+def count_attempts(
+    plan: TaskSnapshot | None, stage: str, announced: Announced, calls: Mapping[str, CallRecord | None]
+) -> AttemptBounds:
+    """Return the bounds by plan, end, hooks and calls. `calls`: the task's calls, each a distinct attempt,
+    with their records. A failed task has used its `try_count` if tasks of the account do, unless the pauses
+    left too little time.
+    """
+    begun, announced_proven, _, uses_all = announced
+    proven = max(announced_proven, len(calls), 1 if stage in _BEGUN else 0)
+    low = begun if begun > proven else proven
+    if plan is None or (tries := tries_of(plan)) is None:
+        return AttemptBounds(low, None, low <= proven)
+    high = _most(plan, stage, calls, tries)
+    if announced_proven > high:
+        high = tries  # the times of the calls cannot be what they seem
+    if stage == "failed" and high == tries and uses_all and _has_room(plan, announced, calls, tries):
+        return AttemptBounds(tries, tries)
+    low = low if low < high else high
+    return AttemptBounds(low, high, low <= proven)
+
+
+def tries_of(plan: TaskSnapshot | None) -> int | None:
+    """Return the `try_count` of a plan if it is plausible."""
+    tries = plan.try_count if plan else None
+    return tries if tries is not None and 0 < tries <= _MOST_TRIES else None
+
+
+def pause_of(plan: TaskSnapshot | None) -> float | None:
+    """Return the seconds between attempts; None if not known, or 0 in the plan."""
+    return plan.pause if plan and plan.pause and plan.pause > 0 else None
+
+
+def _has_room(
+    plan: TaskSnapshot, announced: Announced, calls: Mapping[str, CallRecord | None], tries: int
+) -> bool:
+    """Return whether all attempts fit into the known span. Before it, a task may have waited in a full
+    queue.
+    """
+    pause = pause_of(plan)
+    if announced.span is None or pause is None:
+        return True
+    last = calls.get(call_key(plan.cdr) or "")
+    begin, end = announced.span
+    if last and last.init_at is not None and last.init_at >= begin:
+        end = min(end, last.init_at)
+    return 1 + math.floor((end - begin + _STAMP_ERROR) / pause) >= tries
+
+
+def _most(plan: TaskSnapshot, stage: str, calls: Mapping[str, CallRecord | None], tries: int) -> int:
+    """Return `tries`, or fewer if the times of the calls leave no room for all of them."""
+    last = calls.get(call_key(plan.cdr) or "") if stage in _ENDED else None
+    pause = pause_of(plan) if last else None
+    if last is None or last.init_at is None or plan.start_at is None or pause is None:
+        return tries
+    spans = sorted(
+        (call.init_at, call.hangup_at or call.init_at)
+        for call in calls.values()
+        if call and call.init_at is not None and call.init_at <= last.init_at
     )
+    return min(tries, max(len(calls), _room(plan.start_at, pause, spans)))
 
 
-def _end_of(trail: Trail, number: int, call: CallSaid | None) -> End | None:
-    """How this attempt ended; None while it is under way. One that was followed by another has failed."""
-    if number < trail.attempts.low:
-        return _FAILED
-    if trail.end.is_over or trail.end.result:
-        return trail.end
-    return _FAILED if call and call.hangup_at is not None and not is_bridged(call) else None
+def _room(start_at: float, pause: float, spans: Sequence[tuple[float, float]]) -> int:
+    """How many attempts fit from the planned start to the last of the calls, given as (begin, end).
 
-
-def _verdict(end: End, call: CallSaid | None, a_number: str | None, reasons: Reasons) -> Verdict:
-    if end.result == "failed" and call is None and end.word is None:
-        return _UNHEARD
-    return judge(end.result, end.word, call, a_number, reasons)
-
-
-def _numbered(trail: Trail) -> Mapping[int, Moment]:
-    """Number → when the attempt began and its call's record, where something is known of it."""
-    count = trail.attempts.low
-    found = [call for call in trail.calls if call.found and call.init_at is not None]
-    records = sorted(found, key=_begin)[-count:]
-    if len(records) == count:  # mostly, in the end
-        return {number: Moment(_begin(call), call, again=False) for number, call in enumerate(records, 1)}
-    pause = (trail.plan.pause or 0.0) if trail.plan else 0.0
-    near = max(_NEAR_S, pause / 2)
-    return _placed(trail, _merged(_heard(trail, records, near), records, near, count))
-
-
-def _begin(call: CallSaid) -> float:
-    return call.init_at or 0.0
-
-
-def _heard(trail: Trail, records: Sequence[CallSaid], near: float) -> list[Moment]:
-    """The announcements that tell when an attempt began: what was held up on its way does not."""
-    again = [Moment(at, None, again=True) for at in trail.again]
-    heard = again
-    if trail.before is not None and not (again and again[0].at < trail.before):
-        heard = [Moment(trail.before, None, again=False), *again]
-    if trail.end.is_over and records and _is_latest(records[-1], trail):
-        last = _begin(records[-1]) + near
-        return [each for each in heard if each.at <= last]
-    return heard
-
-
-def _is_latest(call: CallSaid, trail: Trail) -> bool:
-    return call_key(call.call) == call_key(trail.end.cdr)
-
-
-def _merged(
-    heard: Sequence[Moment], records: Sequence[CallSaid], near: float, count: int
-) -> Sequence[Moment]:
-    """Announcements and calls, those of the same attempt once; the call's own time is the better one.
-
-    The nearest are matched first: those that are near, and what may have been held up on its way while there
-    would be more than `count`.
+    An attempt begins a pause or more after the one before it has ended, so what lies between two calls bounds
+    the attempts that nobody announced us of.
     """
-    pairs = sorted(
-        (abs(each.at - _begin(record)), place, which)
-        for place, each in enumerate(heard)
-        for which, record in enumerate(records)
-        if each.at >= _begin(record) - near
-    )
-    matched: dict[int, int] = {}
-    for distance, place, which in pairs:
-        if distance > near and len(heard) + len(records) - len(matched) <= count:
-            break
-        if all(_is_apart((which, place), other) for other in matched.items()):
-            matched[which] = place
-    alone = [each for place, each in enumerate(heard) if place not in matched.values()]
-    moments = [
-        Moment(_begin(record), record, which in matched and heard[matched[which]].again)
-        for which, record in enumerate(records)
-    ]
-    return sorted([*alone[: count - len(records)], *moments], key=attrgetter("at"))
-
-
-def _is_apart(one: tuple[int, int], other: tuple[int, int]) -> bool:
-    """Whether two pairs have nothing in common and do not cross."""
-    return one[0] != other[0] and one[1] != other[1] and (one[0] < other[0]) == (one[1] < other[1])
-
-
-def _placed(trail: Trail, moments: Sequence[Moment]) -> Mapping[int, Moment]:
-    """The moments under their attempts' numbers. Where some are missing, the task's latest call is of its
-    last attempt; the others are taken to follow the first without a gap.
-    """
-    count, some = trail.attempts.low, list(moments)
-    placed: dict[int, Moment] = {}
-    if some and some[-1].call and _is_latest(some[-1].call, trail):
-        placed[count] = some.pop()
-    is_first_missing = count - len(placed) > len(some) and some and some[0].again
-    return placed | dict(enumerate(some, start=2 if is_first_missing else 1))
+    before_first = math.floor((spans[0][0] - start_at + _STAMP_ERROR) / pause)
+    gaps = [later - ended for (_, ended), (later, _) in pairwise(spans)]
+    return 1 + max(0, before_first) + sum(max(1, math.floor((gap + _STAMP_ERROR) / pause)) for gap in gaps)

@@ -1,184 +1,206 @@
-"""How many attempts were made: what the facts prove at least, and what they allow at most."""
+"""The attempts of one task: when each began, whom it reached, and why it failed.
 
-import math
+Hooks announce attempts, and call history has their calls. Of an attempt with neither only the number is
+known. Calls and announcements are matched by time, since a hook may name the call before.
+"""
+
 from collections.abc import Mapping, Sequence
-from itertools import pairwise
+from operator import attrgetter
 from typing import NamedTuple
 
-from receiver.domain.facts import ARRIVAL, CallSaid, Fact, HookSaid, TaskSaid
+from receiver.domain.attempt_bounds import AttemptBounds
+from receiver.domain.facts import CallRecord, TaskSnapshot
 from receiver.domain.fields import call_key
-from receiver.domain.frozen_record import shape
+from receiver.domain.frozen_record import frozen_record
+from receiver.domain.results import Reasons, Verdict, is_bridged, judge, legs_of
 
-_STAMP_ERROR = 1.0
-"""Seconds by which two of the scheduler's own times may disagree: it writes whole seconds."""
-
-_REPEAT_S = 10.0
-"""Seconds within which a repeat follows, where nobody knows how long the scheduler waits between attempts."""
-
-_BEGUN = ("executed", "connected", "succeeded", "failed", "ended")
-"""Stages that no task reaches without an attempt; `delayed_interval` may come before the first."""
-
-_MOST_TRIES = 1_000
-"""A greater `try_count` is a mistake: the API takes 50 at most."""
+_NEAR_S = 30.0
+"""Seconds between an announcement and a call of the same attempt, at most; half a pause if that is more."""
 
 
-_ENDED = ("succeeded", "failed", "ended")
+@frozen_record(frozen=True, slots=True)
+class Attempt:
+    """One attempt of a task. Times: epoch seconds; durations: seconds; None: not known.
 
-
-@shape(frozen=True, slots=True)
-class Attempts:
-    """At least `low`, at most `high` (None: not known) attempts; exact where they meet. `is_sure`: `low` does
-    not rest on hooks that say nothing, each of which may be another one repeated.
+    `connected`: it made the task a success; None while it is under way, or if the result is not known.
+    `bridged`, `a_answered`, `b_answered`: by the call's record; B is None if it was not dialed. `gap_s`:
+    since the start of the attempt before. `verdict`: None while the attempt is under way.
     """
 
-    low: int
-    high: int | None
-    is_sure: bool = True
+    number: int
+    started_at: float | None
+    call: str | None
+    connected: bool | None
+    bridged: bool | None
+    a_answered: bool | None
+    b_answered: bool | None
+    verdict: Verdict | None
+    gap_s: float | None
+    talk_s: float | None
+    total_s: float | None
 
-    @property
-    def exact(self) -> bool:
-        return self.low == self.high and self.is_sure
+
+@frozen_record(frozen=True, slots=True)
+class TaskEnd:
+    """How a task ended. `result`: success, failed, or None (not known); `is_over`: whether it has ended."""
+
+    result: str | None
+    is_over: bool
+    word: str | None = None
+    cdr: str | None = None
 
 
-class Announced(NamedTuple):
-    """What hooks tell of the number of attempts: `begun` of them, of which `proven` are no repeats. `span`:
-    between which moments of ours all attempts of a failed task were made, as far as that was heard.
-    `uses_all`: a task fails only once all its attempts are used.
+@frozen_record(frozen=True, slots=True)
+class AttemptEvidence:
+    """What is known of a task's attempts. `before`: time of the first `before`; `retry_hooks`: times at which
+    further attempts were announced; `calls`: records of the task's calls; `state`: the task's, as users see
+    it.
     """
 
-    begun: int
-    proven: int
-    span: tuple[float, float] | None = None
-    uses_all: bool = True
+    plan: TaskSnapshot | None
+    bounds: AttemptBounds
+    before: float | None
+    retry_hooks: Sequence[float]
+    calls: Sequence[CallRecord]
+    end: TaskEnd
+    state: str
 
 
-def occurrences(deliveries: Sequence[Fact], pause: float | None) -> list[list[Fact]]:
-    """`before_again` deliveries grouped into occurrences, the first arrival of each first.
+class AttemptStart(NamedTuple):
+    """When an attempt began, its call's record, and whether `before_again` announced it."""
 
-    Deliveries that name a call are one occurrence per call. Those that say nothing are told apart by time:
-    one that arrives less than `pause` seconds after the first of its group repeats it, since the scheduler
-    waits that long between attempts. While the pause is unknown (None) they all count as one, but for
-    those that give their attempts other numbers.
-    """
-    if len(deliveries) < 2:
-        return [list(deliveries)] if deliveries else []
-    named: dict[str, list[Fact]] = {}
-    silent: dict[int | None, list[list[Fact]]] = {}
-    for fact in sorted(deliveries, key=ARRIVAL):
-        if call := call_named(fact):
-            named.setdefault(call, []).append(fact)
-            continue
-        groups = silent.setdefault(_attempt_named(fact) if pause is None else None, [])
-        if groups and (pause is None or fact.at - groups[-1][0].at < pause):
-            groups[-1].append(fact)
-        else:
-            groups.append([fact])
-    return _in_order([*named.values(), *(group for groups in silent.values() for group in groups)])
+    at: float
+    call: CallRecord | None
+    is_retry: bool
 
 
-def tell_apart(groups: list[list[Fact]], pause: float | None, proven: int) -> list[list[Fact]]:
-    """The occurrences, split further where the API proves that there were more: `proven`.
-
-    Of two silent deliveries somewhat closer together than the pause, the first may have been held up on its
-    way; a repeat follows within seconds. So gaps of at least half a pause are cut, the widest first.
-    """
-    missing = proven - len(groups)
-    if missing <= 0 or not groups:
-        return groups
-    least = _REPEAT_S if pause is None else pause / 2
-    neighbours = [pair for group in groups if not call_named(group[0]) for pair in pairwise(group)]
-    gaps = sorted(((later.at - earlier.at, later.id) for earlier, later in neighbours), reverse=True)
-    cuts = {fact_id for gap, fact_id in gaps[:missing] if gap >= least}
-    parts: list[list[Fact]] = []
-    for group in groups:
-        parts.append(group[:1])
-        for fact in group[1:]:
-            if fact.id in cuts:
-                parts.append([])
-            parts[-1].append(fact)
-    return _in_order(parts)
+_FAILED = TaskEnd("failed", is_over=True)
+_UNKNOWN = Verdict("unknown", None, "unknown")
 
 
-def call_named(fact: Fact) -> str | None:
-    """The key of the call that a hook names."""
-    return call_key(fact.said.call) if isinstance(fact.said, HookSaid) else None
+def list_attempts(evidence: AttemptEvidence, reasons: Reasons) -> tuple[Attempt, ...]:
+    """Return as many attempts as the facts prove, in order."""
+    starts = _numbered(evidence) if evidence.bounds.low else {}
+    attempts = []
+    before: float | None = None
+    for number in range(1, evidence.bounds.low + 1):
+        start = starts.get(number)
+        attempts.append(_attempt(evidence, number, start, before, reasons))
+        before = start.at if start else None
+    return tuple(attempts)
 
 
-def _attempt_named(fact: Fact) -> int | None:
-    return fact.said.attempt if isinstance(fact.said, HookSaid) else None
-
-
-def _in_order(groups: list[list[Fact]]) -> list[list[Fact]]:
-    return sorted(groups, key=lambda group: (group[0].at, group[0].id)) if len(groups) > 1 else groups
-
-
-def count_attempts(
-    plan: TaskSaid | None, stage: str, told: Announced, calls: Mapping[str, CallSaid | None]
-) -> Attempts:
-    """The bounds that plan, end, hooks and calls put on the number of attempts.
-
-    `calls`: the task's calls, each a distinct attempt, with what call history says of them. A task that
-    failed has used its `try_count` where tasks of the account do, unless the pauses left too little time.
-    """
-    begun, told_proven, _, uses_all = told
-    proven = max(told_proven, len(calls), 1 if stage in _BEGUN else 0)
-    low = begun if begun > proven else proven
-    if plan is None or (tries := tries_of(plan)) is None:
-        return Attempts(low, None, low <= proven)
-    high = _most(plan, stage, calls, tries)
-    if told_proven > high:
-        high = tries  # the times of the calls cannot be what they seem
-    if stage == "failed" and high == tries and uses_all and _has_room(plan, told, calls, tries):
-        return Attempts(tries, tries)
-    low = low if low < high else high
-    return Attempts(low, high, low <= proven)
-
-
-def tries_of(plan: TaskSaid | None) -> int | None:
-    """The `try_count` of a plan, where it can be one."""
-    tries = plan.try_count if plan else None
-    return tries if tries is not None and 0 < tries <= _MOST_TRIES else None
-
-
-def pause_of(plan: TaskSaid | None) -> float | None:
-    """Seconds between attempts; None where they are not known, as where 0 are told."""
-    return plan.pause if plan and plan.pause and plan.pause > 0 else None
-
-
-def _has_room(plan: TaskSaid, told: Announced, calls: Mapping[str, CallSaid | None], tries: int) -> bool:
-    """Whether all attempts can have been made in the time that was heard of. A task may have waited before,
-    for a place in a full queue.
-    """
-    pause = pause_of(plan)
-    if told.span is None or pause is None:
-        return True
-    last = calls.get(call_key(plan.cdr) or "")
-    begin, end = told.span
-    if last and last.init_at is not None and last.init_at >= begin:
-        end = min(end, last.init_at)
-    return 1 + math.floor((end - begin + _STAMP_ERROR) / pause) >= tries
-
-
-def _most(plan: TaskSaid, stage: str, calls: Mapping[str, CallSaid | None], tries: int) -> int:
-    """`tries`, or fewer where the times of the calls leave no room for all of them."""
-    last = calls.get(call_key(plan.cdr) or "") if stage in _ENDED else None
-    pause = pause_of(plan) if last else None
-    if last is None or last.init_at is None or plan.start_at is None or pause is None:
-        return tries
-    spans = sorted(
-        (call.init_at, call.hangup_at or call.init_at)
-        for call in calls.values()
-        if call and call.init_at is not None and call.init_at <= last.init_at
+def _attempt(
+    evidence: AttemptEvidence, number: int, start: AttemptStart | None, before: float | None, reasons: Reasons
+) -> Attempt:
+    call = start.call if start else None
+    a_number = evidence.plan.a_number if evidence.plan else None
+    legs, end = legs_of(call, a_number, reasons.region), _end_of(evidence, number, call)
+    return Attempt(
+        number=number,
+        started_at=start.at if start else None,
+        call=call.call if call else None,
+        connected=end.result == "success" if end and end.result else None,
+        bridged=is_bridged(call) if call and legs.a is not None else None,
+        a_answered=legs.a,
+        b_answered=legs.b,
+        verdict=_verdict(end, call, a_number, reasons) if end else None,
+        gap_s=round(start.at - before, 3) if start and before is not None else None,
+        talk_s=call.bridged_duration if call else None,
+        total_s=call.duration if call else None,
     )
-    return min(tries, max(len(calls), _room(plan.start_at, pause, spans)))
 
 
-def _room(start_at: float, pause: float, spans: Sequence[tuple[float, float]]) -> int:
-    """How many attempts fit from the planned start to the last of the calls, given as (begin, end).
+def _end_of(evidence: AttemptEvidence, number: int, call: CallRecord | None) -> TaskEnd | None:
+    """Return how an attempt ended; None while it is under way. An attempt with a successor has failed."""
+    if number < evidence.bounds.low:
+        return _FAILED
+    if evidence.end.is_over or evidence.end.result:
+        return evidence.end
+    return _FAILED if call and call.hangup_at is not None and not is_bridged(call) else None
 
-    An attempt begins a pause or more after the one before it has ended, so what lies between two calls bounds
-    the attempts that nobody told us of.
+
+def _verdict(end: TaskEnd, call: CallRecord | None, a_number: str | None, reasons: Reasons) -> Verdict:
+    if end.result == "failed" and call is None and end.word is None:
+        return _UNKNOWN
+    return judge(end.result, end.word, call, a_number, reasons)
+
+
+def _numbered(evidence: AttemptEvidence) -> Mapping[int, AttemptStart]:
+    """Return number → start, of the attempts with a known start."""
+    count = evidence.bounds.low
+    found = [call for call in evidence.calls if call.found and call.init_at is not None]
+    records = sorted(found, key=_begin)[-count:]
+    if len(records) == count:  # mostly, in the end
+        return {
+            number: AttemptStart(_begin(call), call, is_retry=False) for number, call in enumerate(records, 1)
+        }
+    pause = (evidence.plan.pause or 0.0) if evidence.plan else 0.0
+    near = max(_NEAR_S, pause / 2)
+    return _placed(evidence, _merged(_announced_starts(evidence, records, near), records, near, count))
+
+
+def _begin(call: CallRecord) -> float:
+    return call.init_at or 0.0
+
+
+def _announced_starts(
+    evidence: AttemptEvidence, records: Sequence[CallRecord], near: float
+) -> list[AttemptStart]:
+    """Return the announced starts, without announcements that came long after the last call began."""
+    announced = [AttemptStart(at, None, is_retry=True) for at in evidence.retry_hooks]
+    if evidence.before is not None and not (announced and announced[0].at < evidence.before):
+        announced.insert(0, AttemptStart(evidence.before, None, is_retry=False))
+    if evidence.end.is_over and records and _is_latest(records[-1], evidence):
+        last = _begin(records[-1]) + near
+        return [start for start in announced if start.at <= last]
+    return announced
+
+
+def _is_latest(call: CallRecord, evidence: AttemptEvidence) -> bool:
+    return call_key(call.call) == call_key(evidence.end.cdr)
+
+
+def _merged(
+    announced: Sequence[AttemptStart], records: Sequence[CallRecord], near: float, count: int
+) -> Sequence[AttemptStart]:
+    """Merge announcements and calls of the same attempt. The call's own time wins.
+
+    The nearest pairs are matched first: pairs within `near` seconds, then others while there would be more
+    than `count` attempts, since an announcement may have been delayed.
     """
-    before_first = math.floor((spans[0][0] - start_at + _STAMP_ERROR) / pause)
-    gaps = [later - ended for (_, ended), (later, _) in pairwise(spans)]
-    return 1 + max(0, before_first) + sum(max(1, math.floor((gap + _STAMP_ERROR) / pause)) for gap in gaps)
+    pairs = sorted(
+        (abs(start.at - _begin(record)), place, which)
+        for place, start in enumerate(announced)
+        for which, record in enumerate(records)
+        if start.at >= _begin(record) - near
+    )
+    matched: dict[int, int] = {}
+    for distance, place, which in pairs:
+        if distance > near and len(announced) + len(records) - len(matched) <= count:
+            break
+        if all(_is_apart((which, place), other) for other in matched.items()):
+            matched[which] = place
+    alone = [start for place, start in enumerate(announced) if place not in matched.values()]
+    starts = [
+        AttemptStart(_begin(record), record, which in matched and announced[matched[which]].is_retry)
+        for which, record in enumerate(records)
+    ]
+    return sorted([*alone[: count - len(records)], *starts], key=attrgetter("at"))
+
+
+def _is_apart(one: tuple[int, int], other: tuple[int, int]) -> bool:
+    """Return whether two pairs have nothing in common and do not cross."""
+    return one[0] != other[0] and one[1] != other[1] and (one[0] < other[0]) == (one[1] < other[1])
+
+
+def _placed(evidence: AttemptEvidence, starts: Sequence[AttemptStart]) -> Mapping[int, AttemptStart]:
+    """Return the starts by their attempts' numbers. If some are missing, the task's latest call is its last
+    attempt, and the others follow the first without a gap.
+    """
+    count, left = evidence.bounds.low, list(starts)
+    placed: dict[int, AttemptStart] = {}
+    if left and left[-1].call and _is_latest(left[-1].call, evidence):
+        placed[count] = left.pop()
+    is_first_missing = count - len(placed) > len(left) and left and left[0].is_retry
+    return placed | dict(enumerate(left, start=2 if is_first_missing else 1))

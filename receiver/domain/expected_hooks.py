@@ -3,16 +3,16 @@
 from collections.abc import Mapping, Sequence
 
 from receiver.domain.facts import EVENTS, Fact
-from receiver.domain.frozen_record import shape
-from receiver.domain.task_facts import Known
+from receiver.domain.frozen_record import frozen_record
+from receiver.domain.task_facts import TaskFacts
 
 _ENDED = ("ended", "succeeded", "failed")
 _NONE: Mapping[str, int] = dict.fromkeys(EVENTS, 0)
 _NOTHING: Mapping[str, int] = {}
 
 
-@shape(frozen=True, slots=True)
-class Tally:
+@frozen_record(frozen=True, slots=True)
+class HookCounts:
     """Event → how often it came, came again, had to come, is lost, is missing but may be among deliveries
     that name no task; fact id → what is odd about a delivery.
     """
@@ -25,42 +25,44 @@ class Tally:
     flags: Mapping[str, tuple[str, ...]]
 
 
-def tally(known: Known, again: Sequence[Sequence[Fact]], stage: str, attempts: int) -> Tally:
-    """Count a task's hooks. `again`: the occurrences of `before_again`; `attempts`: how many there were."""
-    hooks = known.hooks
+def count_hooks(
+    facts: TaskFacts, retry_hooks: Sequence[Sequence[Fact]], stage: str, attempts: int
+) -> HookCounts:
+    """Count a task's hooks. `retry_hooks`: occurrences of `before_again`; `attempts`: their number."""
+    hooks = facts.hooks_by_event
     arrived = {
         "before": 1 if hooks["before"] else 0,
-        "before_again": len(again),
+        "before_again": len(retry_hooks),
         "success": 1 if hooks["success"] else 0,
         "after": 1 if hooks["after"] else 0,
     }
-    plan = known.plan
-    wanted = EVENTS if plan is None else _wanted(known) if plan.mute else plan.hooks
+    plan = facts.plan
+    wanted = EVENTS if plan is None else _wanted(facts) if plan.mute else plan.hooks
     expected = expected_hooks(stage, attempts, wanted)
-    repeated = len(known.heard) > sum(arrived.values())
-    missing = missing_hooks(expected, arrived) if known.settled else _NOTHING
+    repeated = len(facts.hooks) > sum(arrived.values())
+    missing = missing_hooks(expected, arrived) if facts.settled else _NOTHING
     suspected = _NOTHING
-    if known.unplaced and missing:
-        suspected = {event: count for event, count in missing.items() if event in known.unplaced}
-        missing = {event: count for event, count in missing.items() if event not in known.unplaced}
-    return Tally(
+    if facts.unplaced and missing:
+        suspected = {event: count for event, count in missing.items() if event in facts.unplaced}
+        missing = {event: count for event, count in missing.items() if event not in facts.unplaced}
+    return HookCounts(
         arrived=arrived,
         duplicates={event: len(hooks[event]) - arrived[event] for event in EVENTS} if repeated else _NONE,
         expected=expected,
         lost=missing,
         suspected=suspected,
-        flags=_flags(known, _repeats(known, again) if repeated else set()),
+        flags=_flags(facts, _repeats(facts, retry_hooks) if repeated else set()),
     )
 
 
-def _wanted(known: Known) -> tuple[str, ...]:
+def _wanted(facts: TaskFacts) -> tuple[str, ...]:
     """The events whose URL leads to us, where the latest record does not echo the URLs: an earlier one may
     have; without any, those of a task that is ours do.
     """
-    told = [said.hooks for _, said in known.seen if not said.mute]
+    told = [snapshot.hooks for _, snapshot in facts.snapshots if not snapshot.mute]
     if told:
         return told[-1]
-    return EVENTS if known.heard or any(fact.ref for fact in known.all) else ()
+    return EVENTS if facts.hooks or any(fact.ref for fact in facts.all) else ()
 
 
 def expected_hooks(stage: str, attempts: int, wanted: tuple[str, ...] = EVENTS) -> dict[str, int]:
@@ -80,20 +82,20 @@ def missing_hooks(expected: Mapping[str, int], arrived: Mapping[str, int]) -> di
     return {event: gap for event, gap in gaps.items() if gap > 0}
 
 
-def _repeats(known: Known, again: Sequence[Sequence[Fact]]) -> set[str]:
+def _repeats(facts: TaskFacts, retry_hooks: Sequence[Sequence[Fact]]) -> set[str]:
     """Ids of the deliveries that repeat another one."""
-    once = [known.hooks[event] for event in EVENTS if event != "before_again"]
-    groups = [*again, *([fact for fact, _ in heard] for heard in once)]
+    once = [facts.hooks_by_event[event] for event in EVENTS if event != "before_again"]
+    groups = [*retry_hooks, *([fact for fact, _ in heard] for heard in once)]
     return {fact.id for group in groups for fact in group[1:]}
 
 
-def _flags(known: Known, repeats: set[str]) -> dict[str, tuple[str, ...]]:
+def _flags(facts: TaskFacts, repeats: set[str]) -> dict[str, tuple[str, ...]]:
     """A delivery may be a repeat, unreadable, or have come after its time was over; or it was read again, and
     what it said before counts no more.
     """
-    closed = known.settled.at if known.settled else float("inf")
-    flags: dict[str, tuple[str, ...]] = dict.fromkeys(known.superseded, ("superseded",))
-    for fact, said in known.heard:
+    closed = facts.settled.at if facts.settled else float("inf")
+    flags: dict[str, tuple[str, ...]] = dict.fromkeys(facts.superseded, ("superseded",))
+    for fact, said in facts.hooks:
         if fact.id in repeats or not said.readable or fact.at > closed:
             odd = {"duplicate": fact.id in repeats, "unreadable": not said.readable, "late": fact.at > closed}
             flags[fact.id] = tuple(name for name, is_so in odd.items() if is_so)

@@ -1,4 +1,4 @@
-"""Facts: what hooks and the scheduler's API have said, normalised. They are never changed.
+"""Facts: hooks and answers of the scheduler's API, normalized. They are never changed.
 
 A fact is *about* a task, known by our `ref`, by the vendor's `task_id`, or by both. Its `id` decides
 whether it is new: each delivery is a fact of its own, while an observation that repeats an earlier one
@@ -17,19 +17,18 @@ from typing import Any, Literal, get_args
 
 import orjson
 
-from receiver.domain.frozen_record import shape
+from receiver.domain.frozen_record import frozen_record
 
 Event = Literal["before", "before_again", "success", "after"]
 EVENTS: tuple[Event, ...] = get_args(Event)
 
 
-@shape(frozen=True, slots=True)
+@frozen_record(frozen=True, slots=True)
 class HookContent:
-    """What a delivery says. `readable` is false where the hook was authentic but its content could not be
-    read.
+    """The content of a delivery. `readable`: False if the hook was authentic but could not be read.
 
-    `task_id`, `queue_id`, the numbers, `attempt` and `planned_at` are what the payload claims: hints, until
-    the API proves them.
+    `task_id`, `queue_id`, the numbers, `attempt` and `planned_at` are claims of the sender until the API
+    proves them.
     """
 
     event: Event
@@ -46,32 +45,32 @@ class HookContent:
     planned_at: float | None = None
 
 
-@shape(frozen=True, slots=True)
-class HookSaid(HookContent):
-    """An event, as its delivery was read when it came."""
+@frozen_record(frozen=True, slots=True)
+class HookEvent(HookContent):
+    """An event, as its delivery was read on arrival."""
 
 
-@shape(frozen=True, slots=True)
-class RereadSaid(HookContent):
-    """An event whose delivery was read again at `read_at`: it supersedes all earlier readings of the delivery
+@frozen_record(frozen=True, slots=True)
+class RereadEvent(HookContent):
+    """An event whose delivery was read again at `read_at`. It supersedes all earlier readings of the delivery
     (see `receiver.domain.readings`).
     """
 
     read_at: float = 0.0
 
 
-@shape(frozen=True, slots=True)
-class WithdrawnSaid:
-    """A delivery that was read again at `read_at` is no longer about this task: earlier readings said so."""
+@frozen_record(frozen=True, slots=True)
+class WithdrawnEvent:
+    """A delivery that is not about this task after all: it was read again at `read_at`."""
 
     event: Event
     read_at: float = 0.0
 
 
-@shape(frozen=True, slots=True)
-class TaskSaid:
-    """An observation: the scheduler's record of a task. `hooks`: the events whose URL leads to us; `mute`:
-    True where the record has no URLs at all, so that they are not known.
+@frozen_record(frozen=True, slots=True)
+class TaskSnapshot:
+    """The scheduler's record of a task. `hooks`: events whose URL leads to us. `mute`: True if the record has
+    no URLs at all, so that they are not known.
     """
 
     status: str
@@ -92,9 +91,9 @@ class TaskSaid:
     mute: bool | None = None
 
 
-@shape(frozen=True, slots=True)
-class CallSaid:
-    """An observation: call history's record of one call; `found` is false where it has none to give."""
+@frozen_record(frozen=True, slots=True)
+class CallRecord:
+    """Call history's record of one call. `found`: False if it has no record."""
 
     call: str
     found: bool = True
@@ -110,24 +109,23 @@ class CallSaid:
     extra: Mapping[str, Any] = field(default_factory=dict)
 
 
-@shape(frozen=True, slots=True)
-class GoneSaid:
-    """An observation: the scheduler answers 404 for this task."""
+@frozen_record(frozen=True, slots=True)
+class TaskGone:
+    """The scheduler answers 404 for this task."""
 
 
-@shape(frozen=True, slots=True)
-class SettledSaid:
-    """An observation: the time for late hooks is over; what has not come by now is lost. `unplaced`: events
-    of which there were deliveries that could be this task's but name no task; a missing hook of one of these
-    events may be among them, so that its loss is only suspected.
+@frozen_record(frozen=True, slots=True)
+class TaskSettled:
+    """The time for late hooks is over: a hook that is still missing is lost. `unplaced`: events of which
+    there are deliveries that name no task and may be this task's, so that a loss is only suspected.
     """
 
     unplaced: tuple[str, ...] = ()
 
 
-@shape(frozen=True, slots=True)
-class QueueSaid:
-    """An observation of a queue, not of a task. `status`: on, off, or gone after a 404."""
+@frozen_record(frozen=True, slots=True)
+class QueueSnapshot:
+    """The API's description of a queue. `status`: on, off, or gone after a 404."""
 
     queue_id: str
     status: str
@@ -138,39 +136,48 @@ class QueueSaid:
     extra: Mapping[str, Any] = field(default_factory=dict)
 
 
-Said = HookSaid | RereadSaid | WithdrawnSaid | TaskSaid | CallSaid | GoneSaid | SettledSaid | QueueSaid
+FactPayload = (
+    HookEvent
+    | RereadEvent
+    | WithdrawnEvent
+    | TaskSnapshot
+    | CallRecord
+    | TaskGone
+    | TaskSettled
+    | QueueSnapshot
+)
 
-KINDS: dict[str, type[Said]] = {
-    "hook": HookSaid,
-    "reread": RereadSaid,
-    "withdrawn": WithdrawnSaid,
-    "task": TaskSaid,
-    "call": CallSaid,
-    "gone": GoneSaid,
-    "settled": SettledSaid,
-    "queue": QueueSaid,
+KINDS: dict[str, type[FactPayload]] = {
+    "hook": HookEvent,
+    "reread": RereadEvent,
+    "withdrawn": WithdrawnEvent,
+    "task": TaskSnapshot,
+    "call": CallRecord,
+    "gone": TaskGone,
+    "settled": TaskSettled,
+    "queue": QueueSnapshot,
 }
 _KIND_OF = {shape: kind for kind, shape in KINDS.items()}
 
 
-@shape(frozen=True, slots=True)
+@frozen_record(frozen=True, slots=True)
 class Fact:
-    """One thing learnt at `at` about the task that `ref` or `task_id` name, or about a queue."""
+    """One thing learned at `at` about the task that `ref` or `task_id` names, or about a queue."""
 
     id: str
     account: str
     at: float
-    said: Said
+    payload: FactPayload
     ref: str | None = None
     task_id: str | None = None
 
     @property
     def kind(self) -> str:
-        return _KIND_OF[type(self.said)]
+        return _KIND_OF[type(self.payload)]
 
 
 ARRIVAL = attrgetter("at", "id")
-"""Sorts facts as they came."""
+"""Sort key of facts in order of arrival."""
 
 
 _encode = json.JSONEncoder(ensure_ascii=False, sort_keys=True).encode
@@ -179,30 +186,31 @@ _WRITERS: dict[type, Callable[[Any], str]] = {
     bool: lambda value: "true" if value else "false",
     float: lambda value: repr(value) if isfinite(value) else _encode(value),
 }
-"""How values are written that need no encoder: most of what is said."""
+"""Writers of the types that need no JSON encoder, for speed."""
 
 _NAMES = {
-    said: [(name, f'"{name}": ') for name in sorted(each.name for each in fields(said))] for said in _KIND_OF
+    payload: [(name, f'"{name}": ') for name in sorted(each.name for each in fields(payload))]
+    for payload in _KIND_OF
 }
-"""The names of each shape's fields, in order, and how they are written."""
+"""Payload class → (field name, its JSON key) in order."""
 
 _NOTHING: tuple[Any, ...] = ((), {})
 
 _BLANK: dict[str, dict[str, Any]] = {
     kind: {
         each.name: each.default if each.default_factory is MISSING else each.default_factory()
-        for each in fields(said)
+        for each in fields(payload)
     }
-    for kind, said in KINDS.items()
+    for kind, payload in KINDS.items()
 }
-"""The fields of each kind in the order of its parameters: keywords out of JSON are slow to match."""
+"""Kind → fields with their defaults, in the order of the parameters: keyword arguments are slow."""
 
 
-def pack(said: Said) -> str:
-    """What was said, as JSON with sorted keys and without the fields that say nothing."""
+def pack(payload: FactPayload) -> str:
+    """Return a payload as JSON with sorted keys and without empty fields."""
     parts = []
-    for name, key in _NAMES[type(said)]:
-        value = getattr(said, name)
+    for name, key in _NAMES[type(payload)]:
+        value = getattr(payload, name)
         if value is None:
             continue
         if type(value) is str:
@@ -214,14 +222,16 @@ def pack(said: Said) -> str:
     return "{" + ", ".join(parts) + "}"
 
 
-def unpack(kind: str, text: str) -> Said:
-    """The inverse of `pack`."""
+def unpack(kind: str, text: str) -> FactPayload:
+    """Return the payload that `pack` has written."""
     values = _read_event(text) if kind == "hook" else _read_observation(text)
     return KINDS[kind](*(_BLANK[kind] | values).values())
 
 
 def _read_event(text: str) -> Any:
-    """An event holds neither long whole numbers nor objects, of which orjson would read some otherwise."""
+    """Read with orjson, which is fast: an event has no long integers and no objects, which it reads
+    otherwise.
+    """
     try:
         return orjson.loads(text)
     except orjson.JSONDecodeError:
@@ -237,26 +247,28 @@ def _read_observation(text: str) -> Any:
 
 
 def id_time(at: float) -> str:
-    """How the ids of deliveries of this moment begin: they sort by it, so an age is also a bound of ids."""
+    """Return the beginning of the ids of deliveries of this moment. Ids sort by time, so an age is a bound of
+    ids.
+    """
     return f"{int(at * 1000):012x}"
 
 
 def hook_fact(
-    account: str, delivery_id: str, at: float, said: HookSaid, about: tuple[str | None, str | None]
+    account: str, delivery_id: str, at: float, payload: HookEvent, about: tuple[str | None, str | None]
 ) -> Fact:
-    """The event of one inbound delivery; `about` is (ref, task_id). Of several events in one delivery the
-    second has `.1` behind the delivery's id, and so on.
+    """Return the fact of one delivery. `about`: (ref, task_id). The second event of a delivery has the
+    delivery's id with `.1`, and so on.
     """
-    return Fact(f"{account}/hook/{delivery_id}", account, at, said, *about)
+    return Fact(f"{account}/hook/{delivery_id}", account, at, payload, *about)
 
 
-def observation(account: str, at: float, said: Said, about: tuple[str | None, str | None]) -> Fact:
-    """What the API said; the same words about the same task are one fact, whenever they were heard."""
+def observation(account: str, at: float, payload: FactPayload, about: tuple[str | None, str | None]) -> Fact:
+    """Return the fact of an observation. Equal payloads about the same task have the same id."""
     subject = f"#{about[1]}" if about[1] else about[0]
-    digest = hashlib.sha256(pack(said).encode()).hexdigest()[:24]
-    return Fact(f"{account}/{_KIND_OF[type(said)]}/{subject}/{digest}", account, at, said, *about)
+    digest = hashlib.sha256(pack(payload).encode()).hexdigest()[:24]
+    return Fact(f"{account}/{_KIND_OF[type(payload)]}/{subject}/{digest}", account, at, payload, *about)
 
 
-def queue_fact(account: str, at: float, said: QueueSaid) -> Fact:
-    """What the API said of a queue. A queue may return to an earlier shape, so the time is part of the id."""
-    return Fact(f"{account}/queue/{said.queue_id}/{at!r}", account, at, said)
+def queue_fact(account: str, at: float, payload: QueueSnapshot) -> Fact:
+    """Return the fact of a queue. A queue may return to an earlier description, so the time is in the id."""
+    return Fact(f"{account}/queue/{payload.queue_id}/{at!r}", account, at, payload)

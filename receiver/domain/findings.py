@@ -2,11 +2,11 @@
 
 from collections.abc import Iterator, Sequence
 
-from receiver.domain.attempts import Attempts, tries_of
-from receiver.domain.expected_hooks import Tally
-from receiver.domain.facts import HookSaid
+from receiver.domain.attempt_bounds import AttemptBounds, tries_of
+from receiver.domain.expected_hooks import HookCounts
+from receiver.domain.facts import HookEvent
 from receiver.domain.fields import call_key
-from receiver.domain.task_facts import MOST_FACTS, Known
+from receiver.domain.task_facts import MOST_FACTS, TaskFacts
 from receiver.domain.timeline import Finding
 from receiver.domain.transitions import Walk
 
@@ -26,7 +26,7 @@ CROWDED_DETAIL = (
 
 
 def find(
-    known: Known, walked: Walk, attempts: Attempts, hooks: Tally, uses_all: bool = True
+    facts: TaskFacts, walked: Walk, attempts: AttemptBounds, hooks: HookCounts, uses_all: bool = True
 ) -> tuple[Finding, ...]:
     """All findings of one task, in a fixed order. `uses_all`: a task fails only once all its attempts are
     used.
@@ -36,16 +36,16 @@ def find(
         missing += [
             Finding("suspected_hook", event, count, SUSPECTED) for event, count in hooks.suspected.items()
         ]
-    drift, anomalies = _drift(known, walked, attempts, hooks), _anomalies(known, walked, hooks)
-    if uses_all and walked.stage == "failed" and known.plan and known.plan.try_count != attempts.high:
-        return (*missing, *drift, *anomalies, *_failed_early(known, attempts))
+    drift, anomalies = _drift(facts, walked, attempts, hooks), _anomalies(facts, walked, hooks)
+    if uses_all and walked.stage == "failed" and facts.plan and facts.plan.try_count != attempts.high:
+        return (*missing, *drift, *anomalies, *_failed_early(facts, attempts))
     return (*missing, *drift, *anomalies)
 
 
-def _drift(known: Known, walked: Walk, attempts: Attempts, hooks: Tally) -> Iterator[Finding]:
+def _drift(facts: TaskFacts, walked: Walk, attempts: AttemptBounds, hooks: HookCounts) -> Iterator[Finding]:
     if settling := [misfit for misfit in walked.misfits if misfit[1].startswith("finished")]:
         yield Finding("drift", "result", len(settling), _words(settling))
-    if odd := _other_calls(known, walked):
+    if odd := _other_calls(facts, walked):
         yield Finding("drift", "cdr", odd, "the after hook names another call than the API")
     announced = hooks.arrived["before_again"] + 1
     if attempts.high is not None and announced > max(attempts.high, 1):
@@ -54,39 +54,39 @@ def _drift(known: Known, walked: Walk, attempts: Attempts, hooks: Tally) -> Iter
     if walked.stage == "gone":
         yield Finding("drift", "gone", 1, "the scheduler no longer knows this task")
     is_silent = any(hooks.expected.values()) and not any(hooks.arrived.values())
-    if known.settled and is_silent and not hooks.suspected:
+    if facts.settled and is_silent and not hooks.suspected:
         yield Finding("drift", "silent", 1, "not one of its hooks arrived")
 
 
-def _other_calls(known: Known, walked: Walk) -> int:
+def _other_calls(facts: TaskFacts, walked: Walk) -> int:
     """How many calls the after hooks name that are not the one that the API names in the end."""
-    if not known.plan or not known.plan.cdr or (known.end is None and walked.stage != "gone"):
+    if not facts.plan or not facts.plan.cdr or (facts.end is None and walked.stage != "gone"):
         return 0
-    named = {call_key(said.call) for _, said in known.hooks["after"] if said.call}
-    return len(named - {call_key(known.plan.cdr)})
+    named = {call_key(hook.call) for _, hook in facts.hooks_by_event["after"] if hook.call}
+    return len(named - {call_key(facts.plan.cdr)})
 
 
-def _anomalies(known: Known, walked: Walk, hooks: Tally) -> Iterator[Finding]:
+def _anomalies(facts: TaskFacts, walked: Walk, hooks: HookCounts) -> Iterator[Finding]:
     if odd := [misfit for misfit in walked.misfits if not misfit[1].startswith("finished")]:
         yield Finding("anomaly", "misfit", len(odd), _words(odd))
     for kind in ("unreadable", "late") if hooks.flags else ():
         if count := sum(kind in flags for flags in hooks.flags.values()):
             yield Finding("anomaly", kind, count)
-    if skewed := _skewed(known):
+    if skewed := _skewed(facts):
         yield Finding("anomaly", "clock_skew", skewed)
-    if len(known.task_ids) > 1:
-        others = sorted(known.task_ids - {known.task_id})
+    if len(facts.task_ids) > 1:
+        others = sorted(facts.task_ids - {facts.task_id})
         detail = "other tasks carry the same ref: " + ", ".join(others)
         yield Finding("anomaly", "shared_ref", len(others), detail)
-    if known.crowding:
+    if facts.crowding:
         yield Finding("anomaly", "crowded", 1, CROWDED_DETAIL)
 
 
-def _failed_early(known: Known, attempts: Attempts) -> Iterator[Finding]:
+def _failed_early(facts: TaskFacts, attempts: AttemptBounds) -> Iterator[Finding]:
     """The calls of a failed task leave no time for all of its attempts."""
-    tries = tries_of(known.plan)
+    tries = tries_of(facts.plan)
     if tries is not None and attempts.high is not None and attempts.high < tries:
-        setting = f"accounts.{known.all[0].account}.failed_uses_all_attempts"
+        setting = f"accounts.{facts.all[0].account}.failed_uses_all_attempts"
         detail = (
             f"failed after at most {attempts.high} of {tries} attempts: "
             f"set {setting} = false and run `receiver rebuild`"
@@ -94,11 +94,11 @@ def _failed_early(known: Known, attempts: Attempts) -> Iterator[Finding]:
         yield Finding("anomaly", "failed_early", 1, detail)
 
 
-def _skewed(known: Known) -> int:
+def _skewed(facts: TaskFacts) -> int:
     """How many hooks, of whatever task, bear a time that is far from ours."""
     count = 0
-    for fact in known.all:
-        if isinstance(fact.said, HookSaid) and (sent_at := fact.said.sent_at) is not None:
+    for fact in facts.all:
+        if isinstance(fact.payload, HookEvent) and (sent_at := fact.payload.sent_at) is not None:
             count += abs(fact.at - sent_at) > _SKEW
     return count
 

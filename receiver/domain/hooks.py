@@ -10,7 +10,7 @@ from typing import Literal, get_args
 from urllib.parse import quote, unquote
 
 from receiver.domain.facts import EVENTS, Event
-from receiver.domain.frozen_record import shape
+from receiver.domain.frozen_record import frozen_record
 from receiver.errors import InputError
 
 REF = re.compile(r"[A-Za-z0-9_-]{1,64}")
@@ -29,7 +29,7 @@ _INVISIBLE = dict.fromkeys(map(ord, "\u00ad\u200b\u200c\u200d\u2060\ufeff"))
 _BEHIND = "\"'<>"
 
 
-@shape(frozen=True, slots=True)
+@frozen_record(frozen=True, slots=True)
 class HookKey:
     """A named signing key. The first of several keys signs, all of them verify."""
 
@@ -37,7 +37,7 @@ class HookKey:
     secret: str
 
 
-@shape(frozen=True, slots=True)
+@frozen_record(frozen=True, slots=True)
 class HookPath:
     """The parts of a hook URL's path, not authenticated. `proof`: the token of a minted URL, or the secret of
     a fixed one.

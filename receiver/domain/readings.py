@@ -9,7 +9,7 @@ Facts are never changed: each reading has facts of its own, and the ids tell the
     main/hook/4f2a.r1.1   its second fact
 
 Of each delivery the highest reading counts, whatever came in which order. A task that an earlier reading was
-about and a later one is not has a `WithdrawnSaid` of the later one.
+about and a later one is not has a `WithdrawnEvent` of the later one.
 """
 
 import re
@@ -17,9 +17,17 @@ from collections.abc import Iterable, Sequence
 from dataclasses import fields, replace
 from typing import Any, NamedTuple
 
-from receiver.domain.facts import Event, Fact, HookContent, HookSaid, RereadSaid, TaskSaid, WithdrawnSaid
+from receiver.domain.facts import (
+    Event,
+    Fact,
+    HookContent,
+    HookEvent,
+    RereadEvent,
+    TaskSnapshot,
+    WithdrawnEvent,
+)
 
-_OF_DELIVERY = (HookContent, WithdrawnSaid)
+_OF_DELIVERY = (HookContent, WithdrawnEvent)
 _ID = re.compile(r"(?s)[^/]*/hook/(.+?)(?:\.r(\d+))?(?:\.(\d+))?")
 _NAMES = tuple(each.name for each in fields(HookContent))
 
@@ -46,7 +54,7 @@ def fact_id(account: str, place: FactPlace) -> str:
 
 def is_of_rereading(fact: Fact) -> bool:
     """Whether the fact came of reading a delivery again."""
-    return isinstance(fact.said, RereadSaid | WithdrawnSaid)
+    return isinstance(fact.payload, RereadEvent | WithdrawnEvent)
 
 
 class Readings(NamedTuple):
@@ -60,7 +68,7 @@ class Readings(NamedTuple):
     @property
     def is_void(self) -> bool:
         """Whether nothing that counts vouches for the task: all its hooks turned out to be of others."""
-        return not any(isinstance(fact.said, HookSaid | TaskSaid) for fact in self.current)
+        return not any(isinstance(fact.payload, HookEvent | TaskSnapshot) for fact in self.current)
 
 
 def sift(facts: Iterable[Fact]) -> Readings:
@@ -69,24 +77,26 @@ def sift(facts: Iterable[Fact]) -> Readings:
     places = {
         fact.id: place
         for fact in facts
-        if isinstance(fact.said, _OF_DELIVERY) and (place := place_of(fact.id))
+        if isinstance(fact.payload, _OF_DELIVERY) and (place := place_of(fact.id))
     }
     latest: dict[str, int] = {}
     for delivery, reading, _ in places.values():
         latest[delivery] = max(reading, latest.get(delivery, 0))
     out = frozenset(each for each, place in places.items() if place.reading < latest[place.delivery])
-    there = (fact for fact in facts if fact.id not in out and not isinstance(fact.said, WithdrawnSaid))
+    there = (fact for fact in facts if fact.id not in out and not isinstance(fact.payload, WithdrawnEvent))
     return Readings(tuple(map(as_hook, there)), out)
 
 
 def as_hook(fact: Fact) -> Fact:
     """A fact of a rereading as the hook that it is; any other one as it is."""
-    return replace(fact, said=HookSaid(**_content(fact))) if isinstance(fact.said, RereadSaid) else fact
+    return (
+        replace(fact, payload=HookEvent(**_content(fact))) if isinstance(fact.payload, RereadEvent) else fact
+    )
 
 
 def _content(hook: Fact) -> dict[str, Any]:
     """What it says, without how it was read."""
-    return {name: getattr(hook.said, name) for name in _NAMES}
+    return {name: getattr(hook.payload, name) for name in _NAMES}
 
 
 def new_reading(delivery: str, before: Sequence[Fact], hooks: Sequence[Fact], read_at: float) -> list[Fact]:
@@ -96,20 +106,24 @@ def new_reading(delivery: str, before: Sequence[Fact], hooks: Sequence[Fact], re
     reading = 1 + max((place.reading for fact in before if (place := place_of(fact.id))), default=0)
     there = {(fact.ref, fact.task_id) for fact in hooks}
     left = {(fact.ref, fact.task_id): fact for fact in current_of(before)}
-    said: list[tuple[Fact, RereadSaid | WithdrawnSaid]] = [
-        *((fact, RereadSaid(**_content(fact), read_at=read_at)) for fact in hooks),
-        *((fact, WithdrawnSaid(_event(fact), read_at)) for about, fact in left.items() if about not in there),
+    payloads: list[tuple[Fact, RereadEvent | WithdrawnEvent]] = [
+        *((fact, RereadEvent(**_content(fact), read_at=read_at)) for fact in hooks),
+        *(
+            (fact, WithdrawnEvent(_event(fact), read_at))
+            for about, fact in left.items()
+            if about not in there
+        ),
     ]
     return [
-        replace(fact, id=fact_id(fact.account, FactPlace(delivery, reading, number)), said=each)
-        for number, (fact, each) in enumerate(said)
+        replace(fact, id=fact_id(fact.account, FactPlace(delivery, reading, number)), payload=payload)
+        for number, (fact, payload) in enumerate(payloads)
     ]
 
 
 def _event(hook: Fact) -> Event:
-    if not isinstance(hook.said, HookContent):
+    if not isinstance(hook.payload, HookContent):
         raise TypeError(f"a fact of kind {hook.kind} has no event")
-    return hook.said.event
+    return hook.payload.event
 
 
 def current_of(facts: Sequence[Fact]) -> list[Fact]:
@@ -117,5 +131,5 @@ def current_of(facts: Sequence[Fact]) -> list[Fact]:
     places = {fact.id: place for fact in facts if (place := place_of(fact.id))}
     latest = max((place.reading for place in places.values()), default=0)
     mine = [fact for fact in facts if fact.id in places and places[fact.id].reading == latest]
-    hooks = [as_hook(fact) for fact in mine if isinstance(fact.said, HookContent)]
+    hooks = [as_hook(fact) for fact in mine if isinstance(fact.payload, HookContent)]
     return sorted(hooks, key=lambda fact: places[fact.id].number)

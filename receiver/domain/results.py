@@ -5,8 +5,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 from typing import Any, Literal, get_args
 
-from receiver.domain.facts import CallSaid
-from receiver.domain.frozen_record import shape
+from receiver.domain.facts import CallRecord
+from receiver.domain.frozen_record import frozen_record
 from receiver.domain.numbers import REGION, same_number
 
 CallResult = Literal[
@@ -60,7 +60,7 @@ _BETWEEN = re.compile(r"[\W_]+")
 _ANSWERED = ("answered", "bridged", "answer")
 
 
-@shape(frozen=True, slots=True)
+@frozen_record(frozen=True, slots=True)
 class Verdict:
     """`raw`: the vendor's word that decided it, if one did; `failed_leg`: None where no leg failed."""
 
@@ -98,7 +98,7 @@ def _with_e(text: str) -> str:
 BUILT_IN = Reasons()
 
 
-@shape(frozen=True, slots=True)
+@frozen_record(frozen=True, slots=True)
 class Legs:
     """Which sides of a call answered, as far as its record tells; `b` is None where B was not dialled.
     `failed`: the leg of a side that did not.
@@ -115,7 +115,7 @@ _NO_LEGS = Legs(None, None)
 def judge(
     finish_result: str | None,
     word: str | None,
-    call: CallSaid | None,
+    call: CallRecord | None,
     a_number: str | None,
     reasons: Reasons = BUILT_IN,
 ) -> Verdict:
@@ -141,7 +141,7 @@ def judge(
     return Verdict("failed" if result == "connected" else result, raw, failed_leg)
 
 
-def legs_of(call: CallSaid | None, a_number: str | None, region: str = REGION) -> Legs:
+def legs_of(call: CallRecord | None, a_number: str | None, region: str = REGION) -> Legs:
     """Which legs of a call were answered."""
     if call is None or not call.found:
         return _NO_LEGS
@@ -161,7 +161,7 @@ def legs_of(call: CallSaid | None, a_number: str | None, region: str = REGION) -
     return Legs(a, b, failed["a"] if a is False else failed["b"] if b is False else None)
 
 
-def is_bridged(call: CallSaid) -> bool:
+def is_bridged(call: CallRecord) -> bool:
     """Whether the two were connected, by the call's record."""
     return call.bridged_at is not None or (call.result or "").casefold() == "bridged"
 
@@ -175,5 +175,5 @@ def _words_of_leg(leg: Mapping[str, Any] | None) -> list[str | None]:
     return [str(leg.get(name) or "") for name in ("hangup_cause", "result")] if leg else []
 
 
-def _words_of_call(call: CallSaid | None) -> list[str | None]:
+def _words_of_call(call: CallRecord | None) -> list[str | None]:
     return [call.hangup_cause, call.result, call.hangup_disposition] if call else []

@@ -3,55 +3,54 @@
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from receiver.domain.facts import ARRIVAL, CallSaid, Fact, GoneSaid, HookSaid, SettledSaid, TaskSaid
+from receiver.domain.facts import ARRIVAL, CallRecord, Fact, HookEvent, TaskGone, TaskSettled, TaskSnapshot
 from receiver.domain.fields import call_key
 from receiver.domain.readings import is_of_rereading, sift
 from receiver.domain.timeline import CROWDED, FROZEN
 
 MOST_FACTS = 1_000
-"""Number of a task's facts that are folded. A real task has at most a few hundred; one that has more shares
-its URLs with other tasks.
+"""Maximum number of a task's facts that are folded. A real task has a few hundred; one with more shares its
+URLs with other tasks.
 """
 
 MOST_READ = 2 * MOST_FACTS
-"""Number of facts beyond which a task is not folded again. Twice as many as are folded, so that facts which
-another receiver commits late, but which came early, still find their place among the first.
+"""Number of facts beyond which a task is not folded again. Twice MOST_FACTS, so that facts that came early
+but are committed late by another receiver still count among the first.
 """
 
-Heard = tuple[Fact, HookSaid]
-Seen = tuple[Fact, TaskSaid]
+HookFact = tuple[Fact, HookEvent]
+SnapshotFact = tuple[Fact, TaskSnapshot]
 
 
-def _no_hooks() -> dict[str, list[Heard]]:
+def _no_hooks() -> dict[str, list[HookFact]]:
     return {"before": [], "before_again": [], "success": [], "after": []}
 
 
 @dataclass(slots=True)
-class Known:
-    """What there is to fold, each kind in order of arrival; only `all` and `task_ids` cover other tasks too.
-    Of a crowded task there are only the first MOST_FACTS; `crowding`: as in `Timeline`.
+class TaskFacts:
+    """A task's facts by kind, in order of arrival. Only `all` and `task_ids` cover other tasks under the same
+    ref too. `crowding`: as in `Timeline`; of a crowded task there are only the first MOST_FACTS.
 
-    `task_id`: the oldest id; another one under the same ref is another task's. `named`: the calls that the
-    records and then the hooks name, call key → as it was spelled first; `api_named`: the keys of those in
-    records. `calls`: call key → what call history says of it. `end`: the first record that says finished;
-    `plan`: the one that says most. `unplaced`: events whose missing hooks may be deliveries of no task, as
-    long as no other word denies it. `superseded`: ids of facts that count no more; where nothing is left that
-    vouches for the task, it `is_void`.
+    `task_id`: the oldest id; another id under the same ref is another task's. `named`: calls that records and
+    then hooks name, call key → first spelling; `api_named`: keys of calls that records name. `calls`: call
+    key → call history's record. `end`: the first record that says finished; `plan`: the record that says
+    most. `unplaced`: events whose missing hooks may be deliveries that name no task. `superseded`: ids of
+    facts that no longer count; `is_void`: no fact that counts is left.
     """
 
     all: tuple[Fact, ...]
     task_ids: set[str]
     task_id: str | None
-    heard: list[Heard] = field(default_factory=list)
-    hooks: dict[str, list[Heard]] = field(default_factory=_no_hooks)
-    seen: list[Seen] = field(default_factory=list)
+    hooks: list[HookFact] = field(default_factory=list)
+    hooks_by_event: dict[str, list[HookFact]] = field(default_factory=_no_hooks)
+    snapshots: list[SnapshotFact] = field(default_factory=list)
     named: dict[str, str] = field(default_factory=dict)
     api_named: set[str] = field(default_factory=set)
-    calls: dict[str, CallSaid] = field(default_factory=dict)
+    calls: dict[str, CallRecord] = field(default_factory=dict)
     gone: Fact | None = None
     settled: Fact | None = None
     end: Fact | None = None
-    plan: TaskSaid | None = None
+    plan: TaskSnapshot | None = None
     crowding: int = 0
     unplaced: tuple[str, ...] = ()
     superseded: frozenset[str] = frozenset()
@@ -59,13 +58,13 @@ class Known:
     is_void: bool = False
 
     def first(self, event: str) -> Fact | None:
-        """The first delivery of an event."""
-        heard = self.hooks[event]
-        return heard[0][0] if heard else None
+        """Return the first delivery of an event."""
+        hooks = self.hooks_by_event[event]
+        return hooks[0][0] if hooks else None
 
 
-def sort(facts: Iterable[Fact]) -> Known:
-    """One task's facts, given in any order; of those with the same id the earliest counts."""
+def sort(facts: Iterable[Fact]) -> TaskFacts:
+    """Sort one task's facts, given in any order. Of facts with the same id the earliest counts."""
     first: dict[str, Fact] = {}
     for fact in sorted(facts, key=ARRIVAL):
         first.setdefault(fact.id, fact)
@@ -75,63 +74,65 @@ def sort(facts: Iterable[Fact]) -> Known:
     return _sort(unique[:MOST_FACTS], FROZEN if len(unique) > MOST_READ else CROWDED)
 
 
-def _sort(unique: tuple[Fact, ...], crowding: int = 0) -> Known:
+def _sort(unique: tuple[Fact, ...], crowding: int = 0) -> TaskFacts:
     task_ids = {fact.task_id for fact in unique if fact.task_id}
     task_id = min(task_ids, key=lambda text: (len(text), text)) if task_ids else None
-    known = Known(unique, task_ids, task_id, crowding=crowding)
+    facts = TaskFacts(unique, task_ids, task_id, crowding=crowding)
     for fact in unique:
         if fact.task_id is None or fact.task_id == task_id:
-            _put(known, fact)
+            _add(facts, fact)
         elif is_of_rereading(fact):
-            known.is_reread = True
-    if known.is_reread:
-        return _sort_as_read_last(known)
-    known.api_named.update(known.named)
-    for call in [said.call for heard in known.hooks.values() for _, said in heard if said.call]:
-        _name(known, call)
-    return known
+            facts.is_reread = True
+    if facts.is_reread:
+        return _sort_last_readings(facts)
+    facts.api_named.update(facts.named)
+    for hooks in facts.hooks_by_event.values():
+        for _, hook in hooks:
+            if hook.call:
+                _name_call(facts, hook.call)
+    return facts
 
 
-def _sort_as_read_last(all_readings: Known) -> Known:
-    """Only the last reading of each delivery counts."""
+def _sort_last_readings(all_readings: TaskFacts) -> TaskFacts:
+    """Sort again with only the last reading of each delivery."""
     readings = sift(all_readings.all)
     if readings.is_void:
-        known = Known(all_readings.all, all_readings.task_ids, all_readings.task_id, is_void=True)
-        known.crowding = all_readings.crowding
+        facts = TaskFacts(all_readings.all, all_readings.task_ids, all_readings.task_id, is_void=True)
+        facts.crowding = all_readings.crowding
     else:
-        known = _sort(readings.current, all_readings.crowding)
-    known.superseded = readings.superseded
-    return known
+        facts = _sort(readings.current, all_readings.crowding)
+    facts.superseded = readings.superseded
+    return facts
 
 
-def _name(known: Known, call: str) -> None:
+def _name_call(facts: TaskFacts, call: str) -> None:
     if key := call_key(call):
-        known.named.setdefault(key, call)
+        facts.named.setdefault(key, call)
 
 
-def _put(known: Known, fact: Fact) -> None:
-    said = fact.said
-    if isinstance(said, HookSaid):
-        known.heard.append((fact, said))
-        known.hooks[said.event].append((fact, said))
-    elif isinstance(said, TaskSaid):
-        known.seen.append((fact, said))
-        if said.cdr:
-            _name(known, said.cdr)
-        if said.status == "finished":
-            known.end = known.end or fact
-            known.plan = said
-        elif known.end is None:
-            known.plan = said
-    elif isinstance(said, CallSaid):
-        key = call_key(said.call)
-        if key and (said.found or key not in known.calls):
-            known.calls[key] = said
-    elif isinstance(said, GoneSaid):
-        known.gone = known.gone or fact
-    elif isinstance(said, SettledSaid):
-        before = known.unplaced if known.settled else said.unplaced
-        known.unplaced = tuple([event for event in before if event in said.unplaced])
-        known.settled = known.settled or fact
+def _add(facts: TaskFacts, fact: Fact) -> None:
+    payload = fact.payload
+    if isinstance(payload, HookEvent):
+        facts.hooks.append((fact, payload))
+        facts.hooks_by_event[payload.event].append((fact, payload))
+    elif isinstance(payload, TaskSnapshot):
+        facts.snapshots.append((fact, payload))
+        if payload.cdr:
+            _name_call(facts, payload.cdr)
+        if payload.status == "finished":
+            facts.end = facts.end or fact
+            facts.plan = payload
+        elif facts.end is None:
+            facts.plan = payload
+    elif isinstance(payload, CallRecord):
+        key = call_key(payload.call)
+        if key and (payload.found or key not in facts.calls):
+            facts.calls[key] = payload
+    elif isinstance(payload, TaskGone):
+        facts.gone = facts.gone or fact
+    elif isinstance(payload, TaskSettled):
+        before = facts.unplaced if facts.settled else payload.unplaced
+        facts.unplaced = tuple([event for event in before if event in payload.unplaced])
+        facts.settled = facts.settled or fact
     elif is_of_rereading(fact):
-        known.is_reread = True
+        facts.is_reread = True

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-from receiver.domain.facts import TaskSaid
+from receiver.domain.facts import TaskSnapshot
 from receiver.domain.timeline import Timeline
 
 Row = Mapping[str, Any]
@@ -22,7 +22,7 @@ def task_rows_of(timeline: Timeline) -> TaskRows:
     return TaskRows(task_row(timeline), attempt_rows(timeline))
 
 
-_NO_PLAN = TaskSaid("")
+_NO_PLAN = TaskSnapshot("")
 
 
 def task_row(timeline: Timeline) -> dict[str, Any]:
@@ -40,9 +40,9 @@ def task_row(timeline: Timeline) -> dict[str, Any]:
         "finish_result": timeline.finish_result,
         "finish_comment": plan.finish_comment,
         "cdr": timeline.cdr,
-        "attempts": timeline.attempts.low,
-        "attempts_most": timeline.attempts.high,
-        "attempts_exact": timeline.attempts.exact,
+        "attempts": timeline.attempt_bounds.low,
+        "attempts_most": timeline.attempt_bounds.high,
+        "attempts_exact": timeline.attempt_bounds.exact,
         "try_count": plan.try_count,
         "pause": plan.pause,
         "a_number": plan.a_number,
@@ -65,11 +65,11 @@ def task_row(timeline: Timeline) -> dict[str, Any]:
     }
 
 
-def _for_analysts(timeline: Timeline, plan: TaskSaid) -> dict[str, Any]:
+def _for_analysts(timeline: Timeline, plan: TaskSnapshot) -> dict[str, Any]:
     """Return the columns for analysts. `created_at` is the time of the first fact until the API gives one."""
     created = plan.created_at or timeline.first_at
     planned = timeline.planned_at or plan.created_at
-    begun = timeline.made[0].started_at if timeline.made else None
+    begun = timeline.attempts[0].started_at if timeline.attempts else None
     connected = timeline.connected_at if timeline.finish_result == "success" else None
     verdict = timeline.verdict if timeline.state in ("finished", "gone") else None
     return {
@@ -118,7 +118,7 @@ def attempt_rows(timeline: Timeline) -> list[dict[str, Any]]:
             "talk_s": attempt.talk_s,
             "total_s": attempt.total_s,
         }
-        for attempt in timeline.made
+        for attempt in timeline.attempts
     ]
 
 

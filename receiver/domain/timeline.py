@@ -3,11 +3,11 @@
 from collections.abc import Iterable, Mapping
 from typing import Literal
 
-from receiver.domain.attempt_bounds import Attempt
-from receiver.domain.attempts import Attempts
-from receiver.domain.facts import CallSaid, TaskSaid
+from receiver.domain.attempt_bounds import AttemptBounds
+from receiver.domain.attempts import Attempt
+from receiver.domain.facts import CallRecord, TaskSnapshot
 from receiver.domain.fields import call_key
-from receiver.domain.frozen_record import shape
+from receiver.domain.frozen_record import frozen_record
 from receiver.domain.numbers import REGION
 from receiver.domain.results import Verdict
 
@@ -21,7 +21,7 @@ CROWDED, FROZEN = 1, 2
 """Values of `Timeline.crowding`."""
 
 
-@shape(frozen=True, slots=True)
+@frozen_record(frozen=True, slots=True)
 class Finding:
     """`count` things of one kind that are wrong; of a lost or suspected hook the kind is its event. `detail`
     is for people.
@@ -33,7 +33,7 @@ class Finding:
     detail: str = ""
 
 
-@shape(frozen=True, slots=True)
+@frozen_record(frozen=True, slots=True)
 class Due:
     """From `at` (epoch seconds) on, plus a margin that depends on the purpose, asking the API is worth while.
 
@@ -46,13 +46,13 @@ class Due:
     purpose: Purpose
 
 
-@shape(frozen=True, slots=True)
+@frozen_record(frozen=True, slots=True)
 class Timeline:
     """All that is known of one task. Times are epoch seconds, UTC; hook counts go by event.
 
     `claimed_id`: the vendor's id as the hooks claim it. `word`: the vendor's own on the result; the API's, or
     else what a hook said. `lost`, `suspected`: hooks that had to come and did not; the latter may be among
-    deliveries of no task. `wanting`: calls whose record has not been heard. `made`: the attempts one by one;
+    deliveries of no task. `missing_calls`: calls without a record so far. `attempts`: one by one;
     `verdict`: what the task came to. `region`: the country of numbers that are written without its code.
     `a_number`, `b_number`, `planned_at`: by the API, or else as the hooks claim them. `crowding`: CROWDED
     where there are more facts than are folded, FROZEN beyond the number up to which it is folded again,
@@ -68,9 +68,9 @@ class Timeline:
     finish_result: str | None
     confidence: str
     gone: bool
-    attempts: Attempts
+    attempt_bounds: AttemptBounds
     settled: bool
-    plan: TaskSaid | None
+    plan: TaskSnapshot | None
     cdr: str | None
     word: str | None
     first_at: float
@@ -82,10 +82,10 @@ class Timeline:
     lost: Mapping[str, int]
     suspected: Mapping[str, int]
     findings: tuple[Finding, ...]
-    calls: tuple[CallSaid, ...]
-    wanting: tuple[str, ...]
+    calls: tuple[CallRecord, ...]
+    missing_calls: tuple[str, ...]
     flags: Mapping[str, tuple[str, ...]]
-    made: tuple[Attempt, ...]
+    attempts: tuple[Attempt, ...]
     verdict: Verdict
     crowding: int
     region: str = REGION
@@ -94,7 +94,7 @@ class Timeline:
     planned_at: float | None = None
 
     @property
-    def last_call(self) -> CallSaid | None:
+    def last_call(self) -> CallRecord | None:
         """The record of the task's latest call, where call history has one."""
         return latest_call(self.calls, self.cdr)
 
@@ -117,7 +117,7 @@ class Timeline:
         if self.crowding or self.state == "withdrawn":
             return None
         if self.confidence == "reconciled" or self.gone:
-            if self.wanting:
+            if self.missing_calls:
                 return Due(self.last_at, "call")
             return None if self.settled else Due(self.finished_at or self.last_at, "settle")
         if self.settled:
@@ -135,7 +135,7 @@ class Timeline:
         return self.last_at + pause
 
 
-def latest_call(calls: Iterable[CallSaid], cdr: str | None) -> CallSaid | None:
+def latest_call(calls: Iterable[CallRecord], cdr: str | None) -> CallRecord | None:
     """The record of the call that `cdr` names, or else of the latest one."""
     found = [call for call in calls if call.found]
     named = [call for call in found if call_key(call.call) == call_key(cdr)]

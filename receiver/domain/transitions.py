@@ -9,7 +9,7 @@ that does not fit: the stage stays, and an anomaly is recorded. Nothing here rai
 from collections.abc import Iterable
 from operator import attrgetter
 
-from receiver.domain.frozen_record import shape
+from receiver.domain.frozen_record import frozen_record
 
 TABLE = """
                  new        scheduled  executed   delayed    connected  ended      succeeded  failed     gone
@@ -48,7 +48,7 @@ _NEXT = _parse(TABLE)
 _ORDER = attrgetter("rank", "fact_id")
 
 
-@shape(frozen=True, slots=True)
+@frozen_record(frozen=True, slots=True)
 class Step:
     """A word on the task's way and its rank; equal ranks are told apart by the fact's id."""
 
@@ -57,7 +57,7 @@ class Step:
     fact_id: str
 
 
-@shape(frozen=True, slots=True)
+@frozen_record(frozen=True, slots=True)
 class Walk:
     """Where the steps led, and the steps that did not fit as (stage, word, fact id)."""
 

@@ -16,7 +16,7 @@ import orjson
 from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import Field, File, FormParser
 
-from receiver.domain.frozen_record import shape
+from receiver.domain.frozen_record import frozen_record
 from receiver.inbox.events_of import events_of, grouped
 from receiver.inbox.form_text import decode, lines_of, odd_form, pairs_of
 from receiver.inbox.json_text import MOST_TEXTS, BrokenJsonError, as_text, flatten, read_texts, read_whole
@@ -40,7 +40,7 @@ _NAMED_BOUNDARY = re.compile(r'boundary="?([^";,\s]+)', re.IGNORECASE)
 _OBJECT = re.compile(r'\{\s*(?:"|&quot;|&#34;|\\")')
 
 
-@shape(frozen=True, slots=True)
+@frozen_record(frozen=True, slots=True)
 class Payload:
     """Names and values in order of appearance. `problem`: what could not be read, or None.
 

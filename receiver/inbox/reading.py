@@ -7,7 +7,7 @@ from typing import cast
 
 import orjson
 
-from receiver.domain.facts import Event, Fact, HookSaid, hook_fact
+from receiver.domain.facts import Event, Fact, HookEvent, hook_fact
 from receiver.domain.fields import FieldReader, HookFields
 from receiver.domain.storable import storable
 from receiver.inbox.events_of import NamedEvent, several_events
@@ -106,7 +106,7 @@ def read_hook(hook: RawHook, fields: FieldReader) -> Arrival:
 
 def _fact(hook: RawHook, name: str, event: Event, found: HookFields, is_readable: bool) -> Fact:
     """The event as a fact. `name`: the delivery's id, with a number where it is not its first event."""
-    said = HookSaid(
+    said = HookEvent(
         event,
         found.call,
         found.task_id,

@@ -169,7 +169,7 @@ def _tasks(hooks: Iterable[Fact]) -> list[str]:
 
 def _fields(before: Iterable[Fact], after: Iterable[Fact]) -> list[str]:
     """Names of what is said otherwise, where each of the two is one event."""
-    was, now = ([fact.said for fact in hooks] for hooks in (before, after))
+    was, now = ([fact.payload for fact in hooks] for hooks in (before, after))
     if len(was) != 1 or len(now) != 1:
         return []
     names = HookContent.__dataclass_fields__

@@ -15,13 +15,13 @@ def fact_row(fact: Fact) -> dict[str, Any]:
         "task_id": fact.task_id,
         "kind": fact.kind,
         "at": fact.at,
-        "said": pack(fact.said),
+        "said": pack(fact.payload),
     }
 
 
 def fact_values(fact: Fact) -> tuple[str, str, str | None, str | None, str, float, str]:
     """The values of `fact_row` in the order of the columns."""
-    return (fact.id, fact.account, fact.ref, fact.task_id, fact.kind, fact.at, pack(fact.said))
+    return (fact.id, fact.account, fact.ref, fact.task_id, fact.kind, fact.at, pack(fact.payload))
 
 
 def read_fact(row: Sequence[Any]) -> Fact:

@@ -24,7 +24,7 @@ def count(metrics: Metrics, task: FoldedTask) -> None:
     if after.confidence == "reconciled" and (before is None or before["confidence"] != "reconciled"):
         result = after.finish_result or "unknown"
         metrics.tasks_finished.labels(queue, result).inc()
-        metrics.task_attempts.labels(result).observe(after.attempts.low)
+        metrics.task_attempts.labels(result).observe(after.attempt_bounds.low)
         if after.finished_at is not None and after.arrived.get("after"):
             metrics.reconciled_lag.observe(max(0.0, after.last_at - after.finished_at), after, after.last_at)
         if metrics.traces:

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from sqlalchemy import Connection
 
-from receiver.domain.facts import Fact, QueueSaid
+from receiver.domain.facts import Fact, QueueSnapshot
 from receiver.domain.findings import CROWDED_DETAIL
 from receiver.domain.fold import Fold, fold
 from receiver.domain.task_rows import Row, TaskRows, task_rows_of
@@ -110,11 +110,11 @@ class Projector:
             by_account[fact.account].append(fact)
         folded: list[FoldedTask] = []
         for account, added in by_account.items():
-            queues = [fact for fact in added if isinstance(fact.said, QueueSaid)]
+            queues = [fact for fact in added if isinstance(fact.payload, QueueSnapshot)]
             about = [
                 Subject(account, fact.ref, fact.task_id)
                 for fact in added
-                if not isinstance(fact.said, QueueSaid)
+                if not isinstance(fact.payload, QueueSnapshot)
             ]
             folded += self._fold_account(connection, account, about, queues)
         return folded

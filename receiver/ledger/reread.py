@@ -66,8 +66,8 @@ def _kind(before: Sequence[Fact], reread: Reread) -> ChangeKind | None:
     after = reread.hooks
     if _subjects(before) != _subjects(after):
         return "placed" if not before else "withdrawn" if not after else "moved"
-    if [(fact.ref, fact.task_id, fact.said) for fact in before] != [
-        (fact.ref, fact.task_id, fact.said) for fact in after
+    if [(fact.ref, fact.task_id, fact.payload) for fact in before] != [
+        (fact.ref, fact.task_id, fact.payload) for fact in after
     ]:
         return "changed"
     return "problem" if reread.delivery.problem != reread.was else None

@@ -10,7 +10,7 @@ from typing import Any, Literal, NamedTuple, Protocol
 
 import structlog
 
-from receiver.domain.frozen_record import shape
+from receiver.domain.frozen_record import frozen_record
 from receiver.domain.masking import mask_text
 from receiver.domain.timeline import Timeline
 from receiver.observability.trace_ids import (
@@ -62,7 +62,7 @@ class OutgoingMessage(Protocol):
     def data(self) -> Mapping[str, Any]: ...
 
 
-@shape(frozen=True, slots=True)
+@frozen_record(frozen=True, slots=True)
 class Span:
     """A piece of work. `id`: 16 hex digits; `began`, `ended`: epoch seconds; `problem`: None on success.
     Attributes that are None are left out.
@@ -96,7 +96,7 @@ def task_span(task: Timeline) -> Span:
     attributes: dict[str, Value | None] = {
         "callback.queue_id": task.queue_id,
         "callback.result": task.finish_result,
-        "callback.attempts": task.attempts.low,
+        "callback.attempts": task.attempt_bounds.low,
     }
     root = root_span(trace_id(task))
     return Span(task, root, "task", "internal", task.first_at, task.last_at, attributes)

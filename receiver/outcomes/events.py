@@ -11,8 +11,8 @@ from typing import Any, Literal, get_args
 
 import orjson
 
-from receiver.domain.facts import CallSaid, id_time
-from receiver.domain.frozen_record import shape
+from receiver.domain.facts import CallRecord, id_time
+from receiver.domain.frozen_record import frozen_record
 from receiver.domain.moments import iso
 from receiver.domain.numbers import e164
 from receiver.domain.timeline import Timeline
@@ -37,7 +37,7 @@ _CONFIRMED = ("result", "raw_result", "failed_leg", "attempts", "cdr", "final", 
 """Fields that `task.reconciled` confirms. A change of one of them is published again."""
 
 
-@shape(frozen=True, slots=True)
+@frozen_record(frozen=True, slots=True)
 class PublishedEvent:
     """An event that was published. `number`: attempt of `task.attempt_started`, revision of
     `task.reconciled`, else 0.
@@ -48,7 +48,7 @@ class PublishedEvent:
     data: Mapping[str, Any]
 
 
-@shape(frozen=True, slots=True)
+@frozen_record(frozen=True, slots=True)
 class Outcome:
     """An event to be published. `at`: epoch seconds of what happened; `data`: see `describe`."""
 
@@ -82,7 +82,7 @@ def _last_attempt(before: Published) -> int:
 
 def _has_news(timeline: Timeline, before: Published) -> bool:
     """Return whether there may be a new event. This check is cheaper than `describe`."""
-    is_over, attempts = bool(before.get("task.finished")), timeline.attempts.low
+    is_over, attempts = bool(before.get("task.finished")), timeline.attempt_bounds.low
     return (
         (attempts > _last_attempt(before) and not is_over and not before.get("task.connected"))
         or (attempts > 0 and not before.get("task.started"))
@@ -94,14 +94,14 @@ def _has_news(timeline: Timeline, before: Published) -> bool:
 
 
 def _progress(timeline: Timeline, before: Published, data: Mapping[str, Any]) -> Iterator[Outcome]:
-    attempts = timeline.attempts.low
+    attempts = timeline.attempt_bounds.low
     if attempts and not before.get("task.started"):
         yield _outcome(timeline, "task.started", 0, timeline.last_at, data)
     # After the end, the number of attempts is published with `task.reconciled`.
     if not before.get("task.finished") and not before.get("task.connected"):
         for number in range(_last_attempt(before) + 1, attempts + 1):
             detail = {**data, "attempts": number, "attempts_exact": True, "attempts_most": number}
-            detail["attempt_started_at"] = _iso(timeline.made[number - 1].started_at)
+            detail["attempt_started_at"] = _iso(timeline.attempts[number - 1].started_at)
             yield _outcome(timeline, "task.attempt_started", number, timeline.last_at, detail)
     if timeline.finish_result == "success" and not before.get("task.connected"):
         yield _outcome(timeline, "task.connected", 0, timeline.connected_at or timeline.last_at, data)
@@ -119,7 +119,7 @@ def _end(timeline: Timeline, before: Published, data: Mapping[str, Any]) -> Iter
 def _is_confirmed(timeline: Timeline) -> bool:
     """Return whether the API has confirmed the task's end, call history included."""
     is_over = timeline.state == "finished" and timeline.confidence == "reconciled"
-    return is_over and (not timeline.wanting or timeline.settled)
+    return is_over and (not timeline.missing_calls or timeline.settled)
 
 
 def _confirmation(timeline: Timeline, before: Published, data: Mapping[str, Any]) -> Iterator[Outcome]:
@@ -165,15 +165,15 @@ def describe(timeline: Timeline) -> dict[str, Any]:
         "result": verdict.result if is_over or timeline.finish_result else "unknown",
         "raw_result": _text(verdict.raw),
         "failed_leg": verdict.failed_leg if is_over else None,
-        "attempts": timeline.attempts.low,
-        "attempts_exact": timeline.attempts.exact,
-        "attempts_most": timeline.attempts.high,
+        "attempts": timeline.attempt_bounds.low,
+        "attempts_exact": timeline.attempt_bounds.exact,
+        "attempts_most": timeline.attempt_bounds.high,
         "try_count": plan.try_count if plan else None,
         "a_number": _number(timeline.a_number, timeline.region),
         "b_number": _number(timeline.b_number, timeline.region),
         "extension_id": plan.extension_id if plan else None,
         "cdr": timeline.cdr,
-        "calls": [*(call.call for call in timeline.calls), *timeline.wanting],
+        "calls": [*(call.call for call in timeline.calls), *timeline.missing_calls],
         "record": record,
         "ring_s": _ring(call),
         "talk_s": call.bridged_duration if call else None,
@@ -182,7 +182,7 @@ def describe(timeline: Timeline) -> dict[str, Any]:
         "hangup_party": call.hangup_disposition if call else None,
         "planned_at": _iso(timeline.planned_at),
         "first_at": _iso(timeline.first_at),
-        "attempt_started_at": _iso(timeline.made[-1].started_at if timeline.made else None),
+        "attempt_started_at": _iso(timeline.attempts[-1].started_at if timeline.attempts else None),
         "connected_at": _iso(timeline.connected_at),
         "finished_at": _iso(timeline.finished_at),
         "confidence": timeline.confidence,
@@ -201,7 +201,7 @@ def _number(number: str | None, region: str) -> dict[str, str | None] | None:
     return {"raw": number, "e164": e164(number, region)} if number else None
 
 
-def _ring(call: CallSaid | None) -> float | None:
+def _ring(call: CallRecord | None) -> float | None:
     """Return the seconds until both sides were connected, or until the call ended."""
     if call is None or call.duration is None:
         return None

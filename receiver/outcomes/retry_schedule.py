@@ -2,7 +2,7 @@
 
 from typing import Literal
 
-from receiver.domain.frozen_record import shape
+from receiver.domain.frozen_record import frozen_record
 from receiver.domain.moments import read_retry_after
 from receiver.outcomes.outbound import HttpResponse
 
@@ -26,7 +26,7 @@ SLOW_S, LONGEST_SLOW_S = 30.0, 3_600.0
 _OVERLOADED = (429, 502, 504)
 
 
-@shape(frozen=True, slots=True)
+@frozen_record(frozen=True, slots=True)
 class AttemptResult:
     """The result of an attempt. `kind`: `dropped` if the subscriber is not interested, `unsendable` if no
     attempt can succeed, `gone` if the subscriber wants no more events. `problem`: text for people, None if

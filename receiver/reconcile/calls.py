@@ -23,7 +23,7 @@ from receiver.reconcile.context import AccountContext, about, is_nameable
 from receiver.reconcile.due_tasks import DueTasks, Horizon
 from receiver.reconcile.facts_from_api import call_missing, call_seen
 from receiver.reconcile.loop import Report, passes
-from receiver.scheduler.wire import CallRecord
+from receiver.scheduler.wire import CallHistoryRecord
 
 _log = structlog.get_logger("receiver.reconcile")
 _seldom = Seldom(_log, every_s=3600.0)
@@ -92,7 +92,7 @@ class CallReconciler:
         """
         facts = (await self._context.facts_of([row.key])).get(row.key)
         failure: SchedulerUnreachableError | None = None
-        for call in fold(facts).wanting if facts else ():
+        for call in fold(facts).missing_calls if facts else ():
             try:
                 await self._fetch_call(row, call)
             except SchedulerUnreachableError as error:
@@ -112,7 +112,7 @@ class CallReconciler:
         )
         await self._context.record([fact])
 
-    async def _answer(self, row: Row[Any], call: str, key: str) -> tuple[CallRecord | None, bool]:
+    async def _answer(self, row: Row[Any], call: str, key: str) -> tuple[CallHistoryRecord | None, bool]:
         """The call's record, or None; and whether that is final. Raises SchedulerError where the API does not
         answer, but not for ever.
         """

@@ -5,20 +5,20 @@ from typing import TypeVar
 
 from receiver.domain.facts import (
     EVENTS,
-    CallSaid,
+    CallRecord,
     Fact,
-    GoneSaid,
-    QueueSaid,
-    SettledSaid,
-    TaskSaid,
+    QueueSnapshot,
+    TaskGone,
+    TaskSettled,
+    TaskSnapshot,
     observation,
 )
 from receiver.domain.hooks import HookSigner, our_hook
 from receiver.domain.moments import read_moment
 from receiver.domain.storable import storable, storable_tree
-from receiver.scheduler.wire import CallRecord, QueueRecord, TaskRecord
+from receiver.scheduler.wire import CallHistoryRecord, QueueRecord, TaskRecord
 
-_Said = TypeVar("_Said", TaskSaid, CallSaid, QueueSaid)
+_Said = TypeVar("_Said", TaskSnapshot, CallRecord, QueueSnapshot)
 
 
 def task_seen(account: str, at: float, record: TaskRecord, signer: HookSigner) -> Fact:
@@ -33,7 +33,7 @@ def task_seen(account: str, at: float, record: TaskRecord, signer: HookSigner) -
         if path and path.account == account and path.event == event and (not path.ref or signer.verify(path))
     }
     refs = {path.ref for path in ours.values() if path.ref}
-    said = TaskSaid(
+    said = TaskSnapshot(
         status=record.status or "scheduled",
         queue_id=record.scheduler_id,
         name=record.name,
@@ -56,20 +56,22 @@ def task_seen(account: str, at: float, record: TaskRecord, signer: HookSigner) -
 
 def is_mute(seen: Fact) -> bool:
     """Whether the API's record does not echo the task's URLs."""
-    return isinstance(seen.said, TaskSaid) and bool(seen.said.mute)
+    return isinstance(seen.payload, TaskSnapshot) and bool(seen.payload.mute)
 
 
 def is_over_since(seen: Fact, moment: float) -> bool:
     """Whether the API's record is of a task that is over and began before this moment, as far as it says."""
-    if not isinstance(seen.said, TaskSaid) or seen.said.status != "finished":
+    if not isinstance(seen.payload, TaskSnapshot) or seen.payload.status != "finished":
         return False
-    began = seen.said.start_at or seen.said.created_at
+    began = seen.payload.start_at or seen.payload.created_at
     return began is not None and began < moment
 
 
-def call_seen(account: str, at: float, record: CallRecord, about: tuple[str | None, str | None]) -> Fact:
+def call_seen(
+    account: str, at: float, record: CallHistoryRecord, about: tuple[str | None, str | None]
+) -> Fact:
     """What call history says of one of a task's calls."""
-    said = CallSaid(
+    said = CallRecord(
         call=record.key or record.call_uuid,
         result=record.result,
         hangup_cause=record.hangup_cause,
@@ -87,12 +89,12 @@ def call_seen(account: str, at: float, record: CallRecord, about: tuple[str | No
 
 def call_missing(account: str, at: float, call: str, about: tuple[str | None, str | None]) -> Fact:
     """Call history has no record of this call."""
-    return observation(account, at, CallSaid(call=call, found=False), about)
+    return observation(account, at, CallRecord(call=call, found=False), about)
 
 
 def task_gone(account: str, at: float, about: tuple[str | None, str | None]) -> Fact:
     """The API answered 404 for a task."""
-    return observation(account, at, GoneSaid(), about)
+    return observation(account, at, TaskGone(), about)
 
 
 def task_settled(
@@ -101,12 +103,12 @@ def task_settled(
     """The time for late hooks is over. `unplaced`: events of which a missing hook may be a delivery of no
     task.
     """
-    return observation(account, at, SettledSaid(unplaced), about)
+    return observation(account, at, TaskSettled(unplaced), about)
 
 
-def queue_said(record: QueueRecord) -> QueueSaid:
+def queue_said(record: QueueRecord) -> QueueSnapshot:
     """What the API says of a queue."""
-    said = QueueSaid(
+    said = QueueSnapshot(
         queue_id=record.id,
         status=record.status or "off",
         name=record.name,

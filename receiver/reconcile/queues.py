@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from receiver.domain.facts import QueueSaid, queue_fact
+from receiver.domain.facts import QueueSnapshot, queue_fact
 from receiver.reconcile.context import AccountContext
 from receiver.reconcile.facts_from_api import queue_said
 from receiver.reconcile.sweep import note_broken
@@ -32,16 +32,16 @@ class QueueWatch:
 
     async def note_gone(self, queue_id: str) -> None:
         """The API answered 404 for the queue; what else was known of it stays."""
-        said = (await self.known()).get(queue_id, QueueSaid(queue_id, "on"))
+        said = (await self.known()).get(queue_id, QueueSnapshot(queue_id, "on"))
         if said.status != "gone":
             await self._note(replace(said, status="gone"))
 
-    async def known(self) -> dict[str, QueueSaid]:
+    async def known(self) -> dict[str, QueueSnapshot]:
         """Queue id → the last that was said of it."""
         names = ("queue_id", "status", "name", "comment", "concurrent_task_limit", "created_at")
         rows = await self._context.queues()
         return {
-            queue_id: QueueSaid(**{name: getattr(row, name) for name in names})
+            queue_id: QueueSnapshot(**{name: getattr(row, name) for name in names})
             for queue_id, row in rows.items()
         }
 
@@ -60,5 +60,5 @@ class QueueWatch:
         stale = [each for each in open_queues if everything or read_at(each) <= fresh_since]
         return sorted(stale, key=lambda queue_id: (read_at(queue_id), queue_id))
 
-    async def _note(self, said: QueueSaid) -> None:
+    async def _note(self, said: QueueSnapshot) -> None:
         await self._context.record([queue_fact(self._context.account, self._context.clock.now(), said)])

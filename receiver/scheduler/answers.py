@@ -11,7 +11,7 @@ from pydantic import BaseModel, ValidationError
 from receiver.domain.masking import mask_message
 from receiver.errors import SchedulerAuthError, SchedulerError, SchedulerNotFoundError, SchedulerRefusedError
 from receiver.scheduler.faults import BusyError, InDoubtError, RedirectedError, UnauthorizedError
-from receiver.scheduler.wire import CallRecord
+from receiver.scheduler.wire import CallHistoryRecord
 
 TOKEN = "token"  # noqa: S105 - the name of an operation
 TASKS = ("tasks", "task", "results", "items")
@@ -125,14 +125,14 @@ def record(answer: Answer, model: type[M], names: tuple[str, ...]) -> M:
     return _parsed(answer, model, items[0])
 
 
-def call_record(answer: Answer, uuid: str) -> CallRecord:
+def call_record(answer: Answer, uuid: str) -> CallHistoryRecord:
     """Return the call with this uuid, bare or wrapped. A record without a uuid is taken for it."""
     body = answer.json()
     if isinstance(body, dict) and any(name in body for name in _CALLS):
         body = next(iter(_items(answer, body, _CALLS)), None)
     if not isinstance(body, dict) or not body:
         raise answer.unexpected()
-    return _parsed(answer, CallRecord, {**body, "call_uuid": body.get("call_uuid") or uuid})
+    return _parsed(answer, CallHistoryRecord, {**body, "call_uuid": body.get("call_uuid") or uuid})
 
 
 def _items(answer: Answer, body: Any, names: tuple[str, ...]) -> list[Any]:

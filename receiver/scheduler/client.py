@@ -27,7 +27,7 @@ from receiver.scheduler.exchange import Exchange, Request
 from receiver.scheduler.faults import InDoubtError
 from receiver.scheduler.listing import Kind, Listing
 from receiver.scheduler.session import Session
-from receiver.scheduler.wire import CallRecord, NewQueue, NewTask, QueueChange, QueueRecord, TaskRecord
+from receiver.scheduler.wire import CallHistoryRecord, NewQueue, NewTask, QueueChange, QueueRecord, TaskRecord
 
 
 class SchedulerClient:
@@ -132,7 +132,7 @@ class SchedulerClient:
         """
         return await self._creator.create(queue_id, tasks)
 
-    async def get_call(self, uuid: str) -> CallRecord:
+    async def get_call(self, uuid: str) -> CallHistoryRecord:
         """Return the call of a task's `cdr`. One at a time: concurrent history calls are refused."""
         async with self._history:
             return await self._session.call(

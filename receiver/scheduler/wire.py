@@ -125,7 +125,7 @@ def _legs(value: object) -> list[object]:
     return [item for item in items if isinstance(item, dict | CallLeg)]
 
 
-class CallRecord(_Shape):
+class CallHistoryRecord(_Shape):
     """A call of the history. Durations in seconds; times as sent, UTC: read them with `read_moment`."""
 
     call_uuid: Id

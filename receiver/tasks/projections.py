@@ -8,7 +8,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Select, Table, delete, exists, select
 
-from receiver.domain.facts import Fact, QueueSaid
+from receiver.domain.facts import Fact, QueueSnapshot
 from receiver.domain.task_rows import Row, TaskRows, finding_rows
 from receiver.ledger.fact_rows import read_fact
 from receiver.ledger.fact_sql import FACT_COLUMNS, insert_into
@@ -55,8 +55,8 @@ class Queues(DerivedProjection):
 
 
 def _queue_row(fact: Fact) -> dict[str, Any]:
-    queue = fact.said
-    assert isinstance(queue, QueueSaid)  # noqa: S101 - for the type checker
+    queue = fact.payload
+    assert isinstance(queue, QueueSnapshot)  # noqa: S101 - for the type checker
     return {
         "account": fact.account,
         "queue_id": queue.queue_id,

@@ -20,7 +20,7 @@ from receiver.storage.tables import count_column, partial_index, table, where_no
 
 
 class AttemptRow(SQLModel, table=True):
-    """One attempt of a task: see `receiver.domain.attempt_bounds.Attempt`."""
+    """One attempt of a task: see `receiver.domain.attempts.Attempt`."""
 
     __tablename__ = "attempt"
     account: str = Field(primary_key=True)

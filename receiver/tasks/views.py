@@ -9,11 +9,11 @@ from receiver.domain.expected_hooks import missing_hooks
 from receiver.domain.facts import (
     ARRIVAL,
     EVENTS,
-    CallSaid,
+    CallRecord,
     Fact,
     HookContent,
-    SettledSaid,
-    WithdrawnSaid,
+    TaskSettled,
+    WithdrawnEvent,
     pack,
 )
 from receiver.domain.masking import mask_number, mask_text, mask_tree
@@ -63,9 +63,9 @@ def timeline_view(timeline: Timeline, facts: list[Fact], numbers: bool) -> Timel
 
 
 def _fact_view(fact: Fact, flags: tuple[str, ...], numbers: bool) -> FactView:
-    hook = fact.said if isinstance(fact.said, HookContent | WithdrawnSaid) else None
+    hook = fact.payload if isinstance(fact.payload, HookContent | WithdrawnEvent) else None
     place = place_of(fact.id) if hook else None
-    settled = isinstance(fact.said, SettledSaid)
+    settled = isinstance(fact.payload, TaskSettled)
     return FactView.model_validate(
         {
             "at": fact.at,
@@ -81,13 +81,13 @@ def _fact_view(fact: Fact, flags: tuple[str, ...], numbers: bool) -> FactView:
 
 def _content(fact: Fact, numbers: bool) -> Json:
     """What was said, its moments written as all others are."""
-    said = json.loads(pack(fact.said))
+    said = json.loads(pack(fact.payload))
     moments = {name: iso(at) for name, at in said.items() if name.endswith("_at")}
     shown: Json = (said if numbers else mask_tree(said)) | moments
     return shown
 
 
-def _call_view(call: CallSaid, numbers: bool) -> PhoneCall:
+def _call_view(call: CallRecord, numbers: bool) -> PhoneCall:
     said = asdict(call)
     return PhoneCall.model_validate(said if numbers else said | mask_tree(_free(said)))
 

@@ -6,7 +6,7 @@ from receiver.analytics.calendar import Calendar
 from receiver.analytics.charts import CHARTS, Shown, read_chart, render
 from receiver.analytics.measures import FIGURES
 from receiver.analytics.query import Question
-from receiver.domain.facts import Fact, GoneSaid, observation
+from receiver.domain.facts import Fact, TaskGone, observation
 from receiver.storage.engine import Store
 from tests.analytics.lives import ACCOUNT, Lives, at
 
@@ -33,7 +33,7 @@ def lives() -> list[list[Fact]]:
         *(make.task(saturday, ["b:NO_ANSWER", "ok"], queue="6") for _ in range(4)),
         make.task(sunday, ["ok"]),
         *(make.task(monday, ["b:USER_BUSY"], is_open=True) for _ in range(2)),
-        [*gone, observation(ACCOUNT, monday + 900, GoneSaid(), ("r1", "1"))],
+        [*gone, observation(ACCOUNT, monday + 900, TaskGone(), ("r1", "1"))],
     ]
 
 

@@ -12,12 +12,12 @@ from receiver.analytics.query import Dimension, Question
 from receiver.analytics.report import Report, report
 from receiver.domain.facts import (
     EVENTS,
-    CallSaid,
+    CallRecord,
     Event,
     Fact,
-    HookSaid,
-    SettledSaid,
-    TaskSaid,
+    HookEvent,
+    TaskSettled,
+    TaskSnapshot,
     hook_fact,
     observation,
 )
@@ -61,7 +61,7 @@ class Lives:
             event: Event = "before" if tried == 1 else "before_again"
             call = f"c{number}-{tried}"
             facts.append(
-                hook_fact(account, f"{number}-{tried}", began, HookSaid(event, call), (about[0], None))
+                hook_fact(account, f"{number}-{tried}", began, HookEvent(event, call), (about[0], None))
             )
             facts.append(observation(account, began + 100, _call(call, began, end), about))
             last, began = began, began + PAUSE_S + RING_S
@@ -70,9 +70,9 @@ class Lives:
         result = "success" if ends and ends[-1] == "ok" else "failed"
         over = last + RING_S + TALK_S
         after = hook_fact(
-            account, f"{number}-after", over, HookSaid("after", result=result), (about[0], None)
+            account, f"{number}-after", over, HookEvent("after", result=result), (about[0], None)
         )
-        plan = TaskSaid(
+        plan = TaskSnapshot(
             "finished",
             queue_id=queue,
             finish_result=result,
@@ -87,16 +87,16 @@ class Lives:
             hooks=EVENTS,
         )
         facts += [after, observation(account, over + 110, plan, about)]
-        return [*facts, observation(account, over + 400, SettledSaid(), about)] if is_settled else facts
+        return [*facts, observation(account, over + 400, TaskSettled(), about)] if is_settled else facts
 
 
-def _call(call: str, began: float, end: str) -> CallSaid:
+def _call(call: str, began: float, end: str) -> CallRecord:
     leg, _, cause = end.partition(":")
     a = {"dest_number": A, "result": "answered", "hangup_cause": "NORMAL_CLEARING"}
     b = {"dest_number": B, "result": "answered", "hangup_cause": "NORMAL_CLEARING"}
     if end == "ok":
         bridged = began + RING_S
-        return CallSaid(
+        return CallRecord(
             call,
             result="bridged",
             init_at=began,
@@ -108,7 +108,7 @@ def _call(call: str, began: float, end: str) -> CallSaid:
         )
     failed = {"dest_number": A if leg == "a" else B, "result": "failed", "hangup_cause": cause}
     legs = (failed,) if leg == "a" else (a, failed)
-    return CallSaid(
+    return CallRecord(
         call, result="failed", init_at=began, hangup_at=began + RING_S, duration=RING_S, legs=legs
     )
 

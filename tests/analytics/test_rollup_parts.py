@@ -271,7 +271,7 @@ def test_slices_add_up(facts: list[Fact]) -> None:
         assert whole["tasks"] == 1
         assert sum(whole.get(name, 0) for name in ("open", "succeeded", "failed", "unknown")) == 1
         assert whole.get("exhausted", 0) <= whole.get("failed", 0)
-        assert whole.get("attempts", 0) == timeline.attempts.low
+        assert whole.get("attempts", 0) == timeline.attempt_bounds.low
         assert whole.get("connected", 0) <= whole.get("succeeded", 0) + whole.get("open", 0)
         assert _sum(filed, "reason", "tasks") == ("open" not in whole)
         assert _sum(filed, "word", "tasks") == ("open" not in whole and "succeeded" not in whole)
@@ -281,7 +281,7 @@ def test_slices_add_up(facts: list[Fact]) -> None:
     started = sum(
         filed["all", ""]["attempts"] for basis, _, filed in parts(row, attempts) if basis == "started"
     )
-    assert started == sum(each.started_at is not None for each in timeline.made)
+    assert started == sum(each.started_at is not None for each in timeline.attempts)
 
 
 def _sum(filed: Any, wanted: str, name: str) -> int:

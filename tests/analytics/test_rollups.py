@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from receiver.analytics.rollup_repair import adopt_zone
 from receiver.analytics.tables import CALENDAR, ROLLUP, ROLLUP_DAY
-from receiver.domain.facts import Fact, HookSaid
+from receiver.domain.facts import Fact, HookEvent
 from receiver.domain.fold import fold
 from receiver.domain.task_rows import attempt_rows
 from receiver.ledger import folder
@@ -44,8 +44,8 @@ async def heard(ledger_env: LedgerEnv, facts: Sequence[Fact], together: int = 1)
     """So many at the same time; hooks as they come in, observations as the API says them."""
     for start in range(0, len(facts), together):
         part = facts[start : start + together]
-        hooks = [fact for fact in part if isinstance(fact.said, HookSaid)]
-        observed = [fact for fact in part if not isinstance(fact.said, HookSaid)]
+        hooks = [fact for fact in part if isinstance(fact.payload, HookEvent)]
+        observed = [fact for fact in part if not isinstance(fact.payload, HookEvent)]
         rows = [delivery(fact.id, fact.at)._replace(account=fact.account, ref=fact.ref) for fact in hooks]
         arrivals = map(Arrival, rows, hooks)
         await asyncio.gather(*map(ledger_env.accept, arrivals), ledger_env.ledger.record(observed))
@@ -86,7 +86,7 @@ def _check_counts_of_hooks(ledger_env: LedgerEnv) -> None:
 
 def among_others(facts: list[Fact], rng: Random) -> list[Fact]:
     """In another order, observations among them twice, and some of it of another account too."""
-    twice = [fact for fact in rng.choices(facts, k=4) if not isinstance(fact.said, HookSaid)]
+    twice = [fact for fact in rng.choices(facts, k=4) if not isinstance(fact.payload, HookEvent)]
     others = [
         replace(fact, account="other", id=f"other/{fact.id}") for fact in rng.sample(facts, k=len(facts) // 4)
     ]

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from statistics import median
 from timeit import Timer
 
-from receiver.domain.facts import EVENTS, Fact, HookSaid, TaskSaid, hook_fact, observation, pack, unpack
+from receiver.domain.facts import EVENTS, Fact, HookEvent, TaskSnapshot, hook_fact, observation, pack, unpack
 from receiver.domain.fields import FieldReader
 from receiver.domain.fold import fold
 from receiver.domain.hooks import HookKey, HookPath, HookSigner, new_ref, parse_hook_path
@@ -35,8 +35,8 @@ BODY = json.dumps(
     ensure_ascii=False,
 ).encode()
 FORM = b"id=1234567&scheduler_id=42&CallID=" + CALL.encode() + b"&finish_result=failed&EventTime=1700000000"
-SAID = HookSaid("after", CALL, "1234567", "42", "failed", "нет ответа", START + 300)
-PLAN = TaskSaid(
+SAID = HookEvent("after", CALL, "1234567", "42", "failed", "нет ответа", START + 300)
+PLAN = TaskSnapshot(
     "finished",
     queue_id="42",
     name="Перезвонить",
@@ -55,7 +55,7 @@ PLAN = TaskSaid(
 def facts_of_a_task(ref: str = "r1") -> list[Fact]:
     """A task that failed after two attempts: three hooks and the API's record of its end."""
     about = (ref, None)
-    heard = {START: HookSaid("before"), START + 95: HookSaid("before_again"), START + 130: SAID}
+    heard = {START: HookEvent("before"), START + 95: HookEvent("before_again"), START + 130: SAID}
     facts = [hook_fact("acme", f"{int(at * 1000):032x}", at, said, about) for at, said in heard.items()]
     return [*facts, observation("acme", START + 140, PLAN, (ref, "1234567"))]
 
@@ -82,7 +82,7 @@ def cases() -> dict[str, Callable[[], object]]:
     facts = facts_of_a_task()
     text = pack(SAID)
     timeline = fold(facts)
-    packed = [(fact.id, fact.kind, fact.at, pack(fact.said), "r1") for fact in facts]
+    packed = [(fact.id, fact.kind, fact.at, pack(fact.payload), "r1") for fact in facts]
     return {
         "token: mint": lambda: signer.token("acme", "after", ref),
         "token: verify": lambda: signer.verify(path),

@@ -6,16 +6,16 @@ from hypothesis import strategies as st
 
 from receiver.domain.facts import (
     EVENTS,
-    CallSaid,
+    CallRecord,
     Fact,
-    GoneSaid,
-    HookSaid,
-    QueueSaid,
-    RereadSaid,
-    Said,
-    SettledSaid,
-    TaskSaid,
-    WithdrawnSaid,
+    FactPayload,
+    HookEvent,
+    QueueSnapshot,
+    RereadEvent,
+    TaskGone,
+    TaskSettled,
+    TaskSnapshot,
+    WithdrawnEvent,
     hook_fact,
     observation,
 )
@@ -43,7 +43,7 @@ STATUSES = st.sampled_from(
 STAMPS = st.one_of(st.none(), TIMES, st.just(1.0))
 
 EVENTS_SAID = st.builds(
-    HookSaid,
+    HookEvent,
     event=st.sampled_from(EVENTS),
     call=CALLS,
     task_id=st.sampled_from([None, "7", "8"]),
@@ -52,7 +52,7 @@ EVENTS_SAID = st.builds(
     readable=st.booleans(),
 )
 TASKS_SAID = st.builds(
-    TaskSaid,
+    TaskSnapshot,
     status=STATUSES,
     queue_id=st.sampled_from([None, "5"]),
     finish_result=st.sampled_from([None, "success", "failed", "odd"]),
@@ -72,7 +72,7 @@ LEGS = st.builds(
     st.sampled_from(["answered", "busy", "not answered", "odd"]),
 )
 CALLS_SAID = st.builds(
-    CallSaid,
+    CallRecord,
     call=st.sampled_from(["U-1", "u1", "u2", "u3"]),
     found=st.booleans(),
     result=st.sampled_from([None, "bridged", "busy", "answered"]),
@@ -83,8 +83,8 @@ CALLS_SAID = st.builds(
     bridged_duration=st.sampled_from([None, 0.0004, 7, 33.3]),
     legs=st.lists(LEGS, max_size=3).map(tuple),
 )
-SETTLED_SAID = st.builds(SettledSaid, st.sampled_from([(), (), ("after",), ("before", "after")]))
-OBSERVED = st.one_of(TASKS_SAID, TASKS_SAID, CALLS_SAID, st.just(GoneSaid()), SETTLED_SAID)
+SETTLED_SAID = st.builds(TaskSettled, st.sampled_from([(), (), ("after",), ("before", "after")]))
+OBSERVED = st.one_of(TASKS_SAID, TASKS_SAID, CALLS_SAID, st.just(TaskGone()), SETTLED_SAID)
 
 
 def _about(ref: str, task_id: str, linked: bool) -> st.SearchStrategy[tuple[str | None, str | None]]:
@@ -109,7 +109,7 @@ def facts_of_one_task(
     facts = [hook_fact(ACCOUNT, f"{ref}-{n}", at, said, who) for n, (at, said, who) in enumerate(heard)]
     facts += [observation(ACCOUNT, at, said, who) for at, said, who in observed]
     if linked:
-        facts.append(observation(ACCOUNT, START, TaskSaid("scheduled", extra={"n": 1}), (ref, task_id)))
+        facts.append(observation(ACCOUNT, START, TaskSnapshot("scheduled", extra={"n": 1}), (ref, task_id)))
     return list({fact.id: fact for fact in facts}.values())
 
 
@@ -122,7 +122,7 @@ _TEXT, _NUMBER = st.none() | st.text(), st.none() | st.floats(allow_nan=False)
 _EXTRA = st.dictionaries(st.text(), _JSON, max_size=3)
 
 
-def anything_said() -> st.SearchStrategy[Said]:
+def anything_said() -> st.SearchStrategy[FactPayload]:
     """Every kind of fact with arbitrary content."""
     hooks: dict[str, Any] = {
         "event": st.sampled_from(EVENTS),
@@ -135,11 +135,11 @@ def anything_said() -> st.SearchStrategy[Said]:
     }
     legs = st.lists(_EXTRA, max_size=2).map(tuple)
     return st.one_of(
-        st.builds(HookSaid, **hooks, readable=st.booleans()),
-        st.builds(RereadSaid, **hooks, readable=st.booleans(), read_at=st.floats(allow_nan=False)),
-        st.builds(WithdrawnSaid, event=st.sampled_from(EVENTS), read_at=st.floats(allow_nan=False)),
+        st.builds(HookEvent, **hooks, readable=st.booleans()),
+        st.builds(RereadEvent, **hooks, readable=st.booleans(), read_at=st.floats(allow_nan=False)),
+        st.builds(WithdrawnEvent, event=st.sampled_from(EVENTS), read_at=st.floats(allow_nan=False)),
         st.builds(
-            TaskSaid,
+            TaskSnapshot,
             status=st.text(),
             name=_TEXT,
             try_count=st.none() | st.integers(0, 50),
@@ -148,8 +148,8 @@ def anything_said() -> st.SearchStrategy[Said]:
             extra=_EXTRA,
             mute=st.sampled_from((None, True)),
         ),
-        st.builds(CallSaid, call=st.text(), found=st.booleans(), duration=_NUMBER, legs=legs, extra=_EXTRA),
-        st.builds(QueueSaid, queue_id=st.text(), status=st.text(), comment=_TEXT, extra=_EXTRA),
-        st.just(GoneSaid()),
+        st.builds(CallRecord, call=st.text(), found=st.booleans(), duration=_NUMBER, legs=legs, extra=_EXTRA),
+        st.builds(QueueSnapshot, queue_id=st.text(), status=st.text(), comment=_TEXT, extra=_EXTRA),
+        st.just(TaskGone()),
         SETTLED_SAID,
     )

@@ -24,34 +24,38 @@ def anomalies(timeline: Timeline) -> list[str]:
 def test_a_pause_of_nothing_is_an_unknown_pause(pause: float | None) -> None:
     """Each copy of an empty hook would be an attempt."""
     timeline = fold([BEFORE, *again(60, 62, 64), seen("executed", START, pause=pause, try_count=9)])
-    assert (timeline.attempts.low, timeline.duplicates["before_again"]) == (2, 2)
+    assert (timeline.attempt_bounds.low, timeline.duplicates["before_again"]) == (2, 2)
 
 
 def test_a_pause_of_nothing_leaves_room_for_any_number_of_attempts() -> None:
     facts = [finished("success", START + 300, cdr="u1", pause=0.0), called("u1", 400, init_at=START + 1)]
-    assert fold(facts).attempts.high == 3
+    assert fold(facts).attempt_bounds.high == 3
 
 
 def test_a_number_is_not_exact_by_empty_repeats_alone() -> None:
     """The second may be the first, repeated after more than a pause."""
     timeline = fold([BEFORE, *again(70, 140), AFTER, finished("success", START + 210)])
-    assert (timeline.attempts.low, timeline.attempts.high, timeline.attempts.exact) == (3, 3, False)
+    assert (timeline.attempt_bounds.low, timeline.attempt_bounds.high, timeline.attempt_bounds.exact) == (
+        3,
+        3,
+        False,
+    )
 
 
 def test_one_empty_repeat_proves_a_second_attempt() -> None:
     timeline = fold([BEFORE, *again(70), AFTER, finished("success", START + 210, try_count=2)])
-    assert timeline.attempts.exact
+    assert timeline.attempt_bounds.exact
 
 
 def test_repeats_that_name_different_calls_are_attempts() -> None:
     repeats = [*again(70, call="u1"), hook("before_again", START + 140, call="u2")]
-    assert fold([BEFORE, *repeats, AFTER, finished("success", START + 210)]).attempts.exact
+    assert fold([BEFORE, *repeats, AFTER, finished("success", START + 210)]).attempt_bounds.exact
 
 
 def test_calls_bear_out_what_empty_repeats_say() -> None:
     told = [seen("delayed", START + at, cdr=f"u{n}") for n, at in enumerate((30, 100), 1)]
     facts = [BEFORE, *again(70, 140), *told, finished("success", START + 210, cdr="u3")]
-    assert fold(facts).attempts.exact
+    assert fold(facts).attempt_bounds.exact
 
 
 def early(**said: Any) -> list[Fact]:
@@ -62,7 +66,7 @@ def early(**said: Any) -> list[Fact]:
 
 def test_a_task_that_is_proven_to_have_failed_early_is_an_anomaly_that_says_what_to_do() -> None:
     timeline = fold([*early(), settled(START + 900)])
-    assert (timeline.attempts.low, timeline.attempts.high) == (1, 1)
+    assert (timeline.attempt_bounds.low, timeline.attempt_bounds.high) == (1, 1)
     (anomaly,) = [each for each in timeline.findings if each.category == "anomaly"]
     assert anomaly.kind == "failed_early"
     assert "failed_uses_all_attempts = false" in anomaly.detail
@@ -76,9 +80,9 @@ def test_where_tasks_may_fail_early_that_is_no_anomaly() -> None:
 
 def test_where_tasks_may_fail_early_a_failure_says_nothing_of_their_number() -> None:
     facts = [BEFORE, AFTER, finished("failed", START + 210), settled(START + 900)]
-    assert fold(facts).attempts.exact
+    assert fold(facts).attempt_bounds.exact
     timeline = fold(facts, failing_early={ACCOUNT})
-    assert (timeline.attempts.low, timeline.attempts.high, timeline.lost) == (1, 3, {})
+    assert (timeline.attempt_bounds.low, timeline.attempt_bounds.high, timeline.lost) == (1, 3, {})
     assert fold(facts, failing_early={"another"}) == fold(facts)
 
 
@@ -90,25 +94,29 @@ def test_time_spent_waiting_in_a_full_queue_is_no_room_for_attempts(waits: str) 
     call = called("u1", late + 300, init_at=late + 2, hangup_at=late + 20)
     facts = [begin, hook("after", late + 21), finished("failed", late + 25, cdr="u1"), call]
     timeline = fold(facts)
-    assert (timeline.attempts.low, timeline.attempts.high, timeline.attempts.exact) == (1, 3, False)
+    assert (timeline.attempt_bounds.low, timeline.attempt_bounds.high, timeline.attempt_bounds.exact) == (
+        1,
+        3,
+        False,
+    )
 
 
 def test_a_failure_without_a_call_and_without_time_for_all_attempts_is_not_exact() -> None:
     facts = [BEFORE, hook("after", START + 20), finished("failed", START + 25)]
-    assert not fold(facts).attempts.exact
+    assert not fold(facts).attempt_bounds.exact
 
 
 def test_calls_whose_times_cannot_be_are_no_bound() -> None:
     """A scheduler may name the first call to the end, and announce more attempts."""
     repeats = [*again(70, call="u1"), hook("before_again", START + 140, call="u2")]
     facts = [*early(), *repeats]
-    assert (fold(facts).attempts.low, fold(facts).attempts.high) == (3, 3)
+    assert (fold(facts).attempt_bounds.low, fold(facts).attempt_bounds.high) == (3, 3)
     assert anomalies(fold(facts)) == []
 
 
 @pytest.mark.parametrize("tries", [0, -1, 10**9])
 def test_a_try_count_that_cannot_be_is_none(tries: int) -> None:
-    attempts = fold([BEFORE, finished("failed", START + 25, try_count=tries)]).attempts
+    attempts = fold([BEFORE, finished("failed", START + 25, try_count=tries)]).attempt_bounds
     assert (attempts.low, attempts.high) == (1, None)
 
 

@@ -41,7 +41,7 @@ def test_a_call_that_only_a_hook_named_is_asked_for_too() -> None:
     timeline = fold(
         [finished("failed", 1_300, cdr="U-1"), hook("after", 1_200, call="U-2"), called("u1", 1_400)]
     )
-    assert timeline.wanting == ("U-2",)
+    assert timeline.missing_calls == ("U-2",)
     assert timeline.due == Due(1_400, "call")
 
 

@@ -1,6 +1,6 @@
 import pytest
 
-from receiver.domain.facts import EVENTS, Fact, TaskSaid
+from receiver.domain.facts import EVENTS, Fact, TaskSnapshot
 from receiver.domain.fold import fold
 from tests.factories import called, finished, gone, hook, seen, settled
 
@@ -122,7 +122,7 @@ def test_waiting_for_working_hours_before_the_first_attempt_gives_way_to_it() ->
 def test_every_kind_of_delay_is_waiting_and_keeps_its_word(status: str) -> None:
     timeline = fold([seen(status, 1_030)])
     assert timeline.state == "delayed"
-    assert timeline.plan == TaskSaid(
+    assert timeline.plan == TaskSnapshot(
         status, queue_id="5", try_count=3, pause=60.0, start_at=1_000.0, hooks=EVENTS
     )
     assert timeline.findings == ()

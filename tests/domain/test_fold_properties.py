@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from receiver.domain.facts import EVENTS, Fact, Said, TaskSaid, pack, unpack
+from receiver.domain.facts import EVENTS, Fact, FactPayload, TaskSnapshot, pack, unpack
 from receiver.domain.fold import fold
 from receiver.domain.transitions import STATES, TABLE
 from tests.domain.strategies import TIMES, anything_said, facts_of_one_task
@@ -30,7 +30,7 @@ def test_any_permutation_with_any_duplication_folds_to_the_same_timeline(
 @given(facts_of_one_task())
 def test_every_timeline_is_consistent_in_itself(facts: list[Fact]) -> None:
     timeline = fold(facts)
-    attempts = timeline.attempts
+    attempts = timeline.attempt_bounds
     assert timeline.state in USER_STATES
     assert attempts.high is None or 0 <= attempts.low <= attempts.high
     assert set(timeline.expected) == set(timeline.arrived) == set(timeline.duplicates) == set(EVENTS)
@@ -63,7 +63,7 @@ def test_every_delivery_is_counted_once(facts: list[Fact]) -> None:
 def test_hooks_never_reopen_a_finished_and_reconciled_task(
     facts: list[Fact], later: list[Fact], result: str | None, at: float
 ) -> None:
-    said = TaskSaid("finished", finish_result=result, try_count=3)
+    said = TaskSnapshot("finished", finish_result=result, try_count=3)
     end = Fact("end", facts[0].account, at, said, "r1", "7")
     closed = fold([*facts, end])
     more = [replace(fact, id=f"more/{fact.id}", at=fact.at + 5.0, task_id=None) for fact in later]
@@ -84,6 +84,6 @@ def test_what_is_settled_or_gone_stays_so(facts: list[Fact], more: list[Fact]) -
 
 
 @given(anything_said())
-def test_what_is_packed_comes_back_as_it_was(said: Said) -> None:
+def test_what_is_packed_comes_back_as_it_was(said: FactPayload) -> None:
     kind = Fact("x", "acme", 0.0, said).kind
     assert unpack(kind, pack(said)) == said

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from receiver.domain.facts import Fact, HookSaid, RereadSaid, SettledSaid, TaskSaid, pack, unpack
+from receiver.domain.facts import Fact, HookEvent, RereadEvent, TaskSettled, TaskSnapshot, pack, unpack
 from receiver.domain.fold import fold
 from receiver.domain.readings import FactPlace, current_of, fact_id, new_reading, place_of
 from receiver.domain.timeline import Timeline
@@ -65,7 +65,7 @@ def test_a_reading_may_return_to_what_an_earlier_one_said() -> None:
     wrong, right = hook("after", 10.0, result="failed"), hook("after", 10.0, result="success")
     facts = reread(reread([right], wrong), right, read_at=READ_AT + 1)
     assert fold(facts).finish_result == "success"
-    assert [each.said for each in current_of(facts)] == [right.said]
+    assert [each.payload for each in current_of(facts)] == [right.payload]
 
 
 def test_a_hook_that_turns_out_to_be_of_another_task_leaves_none_behind() -> None:
@@ -75,7 +75,7 @@ def test_a_hook_that_turns_out_to_be_of_another_task_leaves_none_behind() -> Non
     for order in permutations(mistaken):
         timeline = fold(order)
         assert (timeline.key, timeline.state, timeline.settled) == ("#99", "withdrawn", True)
-        assert (timeline.due, timeline.findings, timeline.attempts.low) == (None, (), 0)
+        assert (timeline.due, timeline.findings, timeline.attempt_bounds.low) == (None, (), 0)
     assert fold(meant).state == "executed"
     assert [fact.kind for fact in facts] == ["hook", "reread", "withdrawn"]
 
@@ -107,7 +107,7 @@ def test_a_hook_that_was_withdrawn_may_come_back() -> None:
 def test_several_events_of_one_request_are_read_again_together() -> None:
     first = hook("before", 10.0)
     second = replace(hook("after", 10.0), id=f"{first.id}.1")
-    facts = reread([first, second], first, replace(second, said=HookSaid("after", result="failed")))
+    facts = reread([first, second], first, replace(second, payload=HookEvent("after", result="failed")))
     timeline = fold(facts)
     assert (timeline.arrived["before"], timeline.arrived["after"]) == (1, 1)
     assert (timeline.finish_result, sum(timeline.duplicates.values())) == ("failed", 0)
@@ -116,10 +116,10 @@ def test_several_events_of_one_request_are_read_again_together() -> None:
 
 
 def test_facts_of_a_rereading_survive_the_store() -> None:
-    said = RereadSaid("after", call="u1", result="failed", readable=False, read_at=READ_AT)
+    said = RereadEvent("after", call="u1", result="failed", readable=False, read_at=READ_AT)
     assert unpack("reread", pack(said)) == said
-    assert pack(SettledSaid()) == "{}", "settled tasks of an older version keep their facts' ids"
-    assert unpack("settled", pack(SettledSaid(("after",)))) == SettledSaid(("after",))
+    assert pack(TaskSettled()) == "{}", "settled tasks of an older version keep their facts' ids"
+    assert unpack("settled", pack(TaskSettled(("after",)))) == TaskSettled(("after",))
 
 
 @given(facts_of_one_task(), st.data())
@@ -127,9 +127,9 @@ def test_reading_again_makes_what_a_right_reading_would_have_made(facts: list[Fa
     """Whatever the deliveries were read as at first."""
     told = list[Fact]()
     for fact in facts:
-        if isinstance(fact.said, HookSaid):
-            misread = replace(data.draw(EVENTS_SAID), event=fact.said.event)
-            told += reread([replace(fact, said=misread)], fact)
+        if isinstance(fact.payload, HookEvent):
+            misread = replace(data.draw(EVENTS_SAID), event=fact.payload.event)
+            told += reread([replace(fact, payload=misread)], fact)
         else:
             told.append(fact)
     meant = fold(facts)
@@ -168,8 +168,8 @@ def test_a_task_none_of_whose_hooks_is_placed_is_not_called_silent() -> None:
 
 
 def _settled(at: float, *unplaced: str) -> Fact:
-    return replace(settled(at), id=f"{ACCOUNT}/settled/{REF}/{at}", said=SettledSaid(unplaced))
+    return replace(settled(at), id=f"{ACCOUNT}/settled/{REF}/{at}", payload=TaskSettled(unplaced))
 
 
 def test_a_record_that_says_finished_is_still_a_task() -> None:
-    assert isinstance(LOST[0].said, TaskSaid)
+    assert isinstance(LOST[0].payload, TaskSnapshot)

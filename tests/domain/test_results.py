@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from receiver.domain.facts import CallSaid
+from receiver.domain.facts import CallRecord
 from receiver.domain.numbers import e164, national, same_number
 from receiver.domain.results import BUILT_IN, CALL_RESULTS, PATTERNS, CallResult, Reasons, judge, legs_of
 from receiver.emulator.comments import ENGLISH, RUSSIAN
@@ -114,7 +114,7 @@ def test_own_patterns_do_not_touch_each_other() -> None:
 
 
 def test_own_patterns_decide_what_a_task_came_to() -> None:
-    call = CallSaid("c1", result="failed", legs=(leg(A, "answered"), leg(B, "failed", "Q.850;cause=17")))
+    call = CallRecord("c1", result="failed", legs=(leg(A, "answered"), leg(B, "failed", "Q.850;cause=17")))
     assert judge("failed", None, call, A).result == "failed"
     verdict = judge("failed", None, call, A, Reasons({"busy": (r"\bcause 17\b",)}))
     assert (verdict.result, verdict.raw, verdict.failed_leg) == ("busy", "Q.850;cause=17", "b")
@@ -122,7 +122,7 @@ def test_own_patterns_decide_what_a_task_came_to() -> None:
 
 def test_what_fits_no_pattern_stays_as_it_was_said() -> None:
     assert judge("failed", " Что-то\tне так! ", None, A).raw == " Что-то\tне так! "
-    on_b = CallSaid("c1", result="odd", legs=(leg(A, "answered"), leg(B, "strange", "CAUSE_99")))
+    on_b = CallRecord("c1", result="odd", legs=(leg(A, "answered"), leg(B, "strange", "CAUSE_99")))
     assert judge("failed", None, on_b, A).raw == "CAUSE_99"
     assert judge("failed", "the API said so", on_b, A).raw == "the API said so"
     assert judge("failed", None, None, A).raw == "failed"
@@ -140,7 +140,7 @@ def test_every_result_that_words_tell_is_one_of_a_call() -> None:
 
 
 def test_a_success_is_connected_whatever_else_is_said() -> None:
-    call = CallSaid("c1", result="busy", legs=(leg(A, "busy"),))
+    call = CallRecord("c1", result="busy", legs=(leg(A, "busy"),))
     assert judge("success", "busy", call, A) == judge("success", "busy", None, A)
     assert judge("success", None, call, A).result == "connected"
     assert judge("success", None, call, A).failed_leg is None
@@ -153,8 +153,8 @@ def test_without_a_result_nothing_is_known() -> None:
 
 
 def test_the_leg_that_failed_decides() -> None:
-    on_a = CallSaid("c1", result="not answered", legs=(leg(A, "not answered", "NO_ANSWER"),))
-    on_b = CallSaid(
+    on_a = CallRecord("c1", result="not answered", legs=(leg(A, "not answered", "NO_ANSWER"),))
+    on_b = CallRecord(
         "c1", result="busy", legs=(leg(A, "answered"), leg("+7 999 000-00-02", "busy", "USER_BUSY"))
     )
     assert (judge("failed", None, on_a, A).result, judge("failed", None, on_a, A).failed_leg) == (
@@ -165,7 +165,9 @@ def test_the_leg_that_failed_decides() -> None:
 
 
 def test_the_cause_tells_more_than_the_result() -> None:
-    call = CallSaid("c1", result="failed", legs=(leg(A, "answered"), leg(B, "failed", "UNALLOCATED_NUMBER")))
+    call = CallRecord(
+        "c1", result="failed", legs=(leg(A, "answered"), leg(B, "failed", "UNALLOCATED_NUMBER"))
+    )
     verdict = judge("failed", "error", call, A)
     assert (verdict.result, verdict.raw, verdict.failed_leg) == ("wrong_number", "UNALLOCATED_NUMBER", "b")
 
@@ -178,7 +180,7 @@ def test_without_call_history_the_comment_decides_and_the_leg_is_unknown() -> No
 
 
 def test_a_bridged_call_makes_no_success_of_a_task_that_failed() -> None:
-    call = CallSaid("c1", result="bridged", legs=(leg(A, "answered"), leg(B, "answered")))
+    call = CallRecord("c1", result="bridged", legs=(leg(A, "answered"), leg(B, "answered")))
     assert judge("failed", None, call, A).result == "failed"
 
 
@@ -216,7 +218,7 @@ def test_numbers_without_the_code_of_a_country_are_of_the_accounts_country() -> 
 
 
 def test_the_leg_of_a_is_known_by_its_number_as_its_country_writes_it() -> None:
-    call = CallSaid("c1", legs=(leg("0301234567", "answered"), leg("01701234567", "busy")))
+    call = CallRecord("c1", legs=(leg("0301234567", "answered"), leg("01701234567", "busy")))
     assert legs_of(call, "+49 170 1234567", "DE").a is False
     assert judge("failed", None, call, "+49 170 1234567", Reasons(region="DE")).failed_leg == "a"
 

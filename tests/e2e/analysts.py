@@ -26,7 +26,7 @@ from receiver.analytics.query import Dimension, Question
 from receiver.analytics.report import Report, Value, report
 from receiver.demo.plan import ACCOUNTS
 from receiver.demo.run import DemoOptions, demonstration, run_tasks
-from receiver.domain.facts import CallSaid, Fact, HookSaid, TaskSaid
+from receiver.domain.facts import CallRecord, Fact, HookEvent, TaskSnapshot
 from receiver.ledger.fact_rows import read_fact
 from receiver.ledger.fact_sql import FACT_COLUMNS
 from receiver.ledger.tables import FACT
@@ -194,16 +194,16 @@ def moved(facts: Sequence[Fact], rng: Random) -> list[Fact]:
         name = fact.ref or key_of.get(fact.task_id or "") or f"#{fact.task_id}"
         shift = shifts.setdefault(name, -rng.randrange(_YEAR_S // 60) * 60.0)
         result.append(
-            replace(fact, id=f"moved/{fact.id}", at=fact.at + shift, said=_shifted(fact.said, shift))
+            replace(fact, id=f"moved/{fact.id}", at=fact.at + shift, payload=_shifted(fact.payload, shift))
         )
     return result
 
 
 def _shifted(said: Any, shift: float) -> Any:
     names = {
-        TaskSaid: ("start_at", "created_at"),
-        CallSaid: ("init_at", "bridged_at", "hangup_at"),
-        HookSaid: ("sent_at",),
+        TaskSnapshot: ("start_at", "created_at"),
+        CallRecord: ("init_at", "bridged_at", "hangup_at"),
+        HookEvent: ("sent_at",),
     }.get(type(said), ())
     changes = {name: getattr(said, name) + shift for name in names if getattr(said, name) is not None}
     return replace(said, **changes)

@@ -10,7 +10,7 @@ import json
 import time
 import zlib
 
-from receiver.domain.facts import Fact, HookSaid, pack, unpack
+from receiver.domain.facts import Fact, HookEvent, pack, unpack
 from receiver.domain.fields import FieldReader
 from receiver.inbox.inbox import RawHook
 from receiver.inbox.payload import read_payload
@@ -119,8 +119,8 @@ def one_input(provider: Provider) -> None:
 def _check(fact: Fact, hook: RawHook) -> None:
     assert fact.ref == hook.ref
     assert fact.ref or fact.task_id
-    said = fact.said
-    assert isinstance(said, HookSaid)
+    said = fact.payload
+    assert isinstance(said, HookEvent)
     for name in (fact.task_id, said.task_id, said.queue_id, said.call, said.a_number, said.b_number):
         assert name is None or (0 < len(name) <= 128 and len(name.splitlines()) == 1), (
             "a name that no index takes"

@@ -14,11 +14,11 @@ from receiver.domain.facts import (
     EVENTS,
     Event,
     Fact,
-    HookSaid,
-    QueueSaid,
-    Said,
-    SettledSaid,
-    TaskSaid,
+    FactPayload,
+    HookEvent,
+    QueueSnapshot,
+    TaskSettled,
+    TaskSnapshot,
     hook_fact,
     id_time,
     observation,
@@ -46,7 +46,7 @@ SCOPES = ("read", "numbers", "mint", "subscribe")
 SIGNER = HookSigner((HookKey("k1", "s" * 32),))
 
 
-def finished(**changes: Any) -> TaskSaid:
+def finished(**changes: Any) -> TaskSnapshot:
     """The API's record of a task that succeeded at its first attempt."""
     said: Json = {
         "status": "finished",
@@ -62,7 +62,7 @@ def finished(**changes: Any) -> TaskSaid:
         "b_number": B_NUMBER,
         "hooks": EVENTS,
     }
-    return TaskSaid(**said | changes)
+    return TaskSnapshot(**said | changes)
 
 
 @dataclass
@@ -90,7 +90,7 @@ class ApiEnv:
         problem = changes.pop("problem", None)
         account = changes.pop("account", "main")
         task_id = changes.pop("task_id", None)
-        said = HookSaid(event, **{"readable": problem is None} | changes)
+        said = HookEvent(event, **{"readable": problem is None} | changes)
         row = {
             "id": delivery_id,
             "account": account,
@@ -118,13 +118,13 @@ class ApiEnv:
         return delivery_id
 
     async def said(
-        self, ref: str | None, at: float, said: Said, task_id: str | None = None, account: str = "main"
+        self, ref: str | None, at: float, said: FactPayload, task_id: str | None = None, account: str = "main"
     ) -> None:
         """One observation of a task."""
         await self.ledger.record([observation(account, at, said, (ref, task_id))])
 
     async def queue(self, queue_id: str, account: str = "main", **changes: Any) -> None:
-        said = QueueSaid(queue_id, **{"status": "on", "name": "call-backs"} | changes)
+        said = QueueSnapshot(queue_id, **{"status": "on", "name": "call-backs"} | changes)
         await self.ledger.record([queue_fact(account, T0, said)])
 
     async def swept(self, queue_id: str, completed_at: float | None, error: str | None = None) -> None:
@@ -144,7 +144,7 @@ class ApiEnv:
         await self.hook(ref, "before", at)
         await self.hook(ref, "success", at + 30)
         await self.said(ref, at + 60, finished(**changes), task_id=f"9{ref}")
-        await self.said(ref, at + 90, SettledSaid())
+        await self.said(ref, at + 90, TaskSettled())
 
     async def record(self, facts: Iterable[Fact]) -> None:
         await self.ledger.record(list(facts))

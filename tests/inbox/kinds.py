@@ -1,6 +1,6 @@
 """Hooks as they are read, for tests of what senders of webhooks are known to do."""
 
-from receiver.domain.facts import HookSaid
+from receiver.domain.facts import HookEvent
 from receiver.domain.fields import FieldReader
 from receiver.inbox.reading import read_hook
 from receiver.ledger.append import Arrival
@@ -22,10 +22,10 @@ def arrive(
     return read_hook(raw_hook(1, ref, body=body, **given), READER)
 
 
-def said(arrival: Arrival) -> HookSaid:
+def said(arrival: Arrival) -> HookEvent:
     assert arrival.fact is not None, arrival.delivery.problem
-    assert isinstance(arrival.fact.said, HookSaid)
-    return arrival.fact.said
+    assert isinstance(arrival.fact.payload, HookEvent)
+    return arrival.fact.payload
 
 
 def meaning(arrival: Arrival) -> tuple[str | None, str | None, str | None]:

@@ -5,7 +5,7 @@ from urllib.parse import quote
 
 import pytest
 
-from receiver.domain.facts import HookSaid
+from receiver.domain.facts import HookEvent
 from tests.factories import ACCOUNT
 from tests.inbox.kinds import MEANT, arrive, meaning, said
 
@@ -40,15 +40,17 @@ def test_several_events_in_one_request(form: str) -> None:
         f"{ACCOUNT}/hook/{arrival.delivery.id}.1",
     )
     assert (first.task_id, second.task_id) == ("71", "72")
-    assert isinstance(second.said, HookSaid)
-    assert (said(arrival).event, second.said.event, second.said.result) == ("before", "after", "failed")
+    assert isinstance(second.payload, HookEvent)
+    assert (said(arrival).event, second.payload.event, second.payload.result) == ("before", "after", "failed")
     assert arrival.delivery.problem is None
 
 
 def test_several_events_share_what_stands_beside_them() -> None:
     body = b'{"scheduler_id": 5, "events": [{"task_id": 1}, {"task_id": 2, "scheduler_id": 6}]}'
     arrival = arrive(body, query=b"result=failed")
-    facts = [fact.said for fact in (arrival.fact, *arrival.more) if fact and isinstance(fact.said, HookSaid)]
+    facts = [
+        fact.payload for fact in (arrival.fact, *arrival.more) if fact and isinstance(fact.payload, HookEvent)
+    ]
     assert [(fact.event, fact.task_id, fact.queue_id, fact.result) for fact in facts] == [
         ("after", "1", "5", "failed"),
         ("after", "2", "6", "failed"),

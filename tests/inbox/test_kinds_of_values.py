@@ -5,7 +5,7 @@ from urllib.parse import quote
 
 import pytest
 
-from receiver.domain.facts import HookSaid
+from receiver.domain.facts import HookEvent
 from tests.inbox.kinds import MEANT, arrive, meaning, said
 
 CALL = "0b6f3a52-7c1e-4a7b-9d52-1f0e6a8c2b11"
@@ -55,7 +55,7 @@ def test_words_that_mean_nothing_make_no_task(word: str) -> None:
     found = said(
         arrive(f"id={word}&scheduler_id={word}&call_uuid={word}&EventTime={word}".encode(), ref="r1")
     )
-    assert found == HookSaid("after")
+    assert found == HookEvent("after")
 
 
 @pytest.mark.parametrize(
@@ -63,7 +63,7 @@ def test_words_that_mean_nothing_make_no_task(word: str) -> None:
 )
 def test_words_that_mean_nothing_are_no_result_and_no_comment(word: str) -> None:
     body = json.dumps({"result": word, "finish_comment": word.replace("result", "comment")}).encode()
-    assert said(arrive(body, ref="r1")) == HookSaid("after")
+    assert said(arrive(body, ref="r1")) == HookEvent("after")
 
 
 def test_words_that_mean_nothing_give_way_to_a_value_under_another_name() -> None:
@@ -132,7 +132,7 @@ def test_moments(text: str, at: float | None) -> None:
 def test_a_value_that_no_index_takes_is_no_value_and_is_noted(field: str, value: str, fault: str) -> None:
     arrival = arrive(json.dumps({field: value, "result": "failed"}).encode(), ref="r1")
     ours = {"scheduler_id": "queue_id", "call_uuid": "call"}.get(field, field)
-    assert said(arrival) == HookSaid("after", result="failed", readable=False)
+    assert said(arrival) == HookEvent("after", result="failed", readable=False)
     assert arrival.delivery.problem == f"{ours} {fault}"
 
 
@@ -147,7 +147,7 @@ def test_numbers_attempt_and_planned_time_are_read() -> None:
     body = (
         b'{"a_number": "+7 999", "b_number": 305, "try_number": 2, "start_time_utc": "2023-11-14 22:13:20"}'
     )
-    assert said(arrive(body, ref="r1")) == HookSaid(
+    assert said(arrive(body, ref="r1")) == HookEvent(
         "after", a_number="+7 999", b_number="305", attempt=2, planned_at=MOMENT
     )
 

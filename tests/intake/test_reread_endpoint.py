@@ -6,7 +6,7 @@ from typing import Any
 import httpx2
 import pytest
 
-from receiver.domain.facts import SettledSaid
+from receiver.domain.facts import TaskSettled
 from receiver.domain.fields import DEFAULT_ALIASES, FieldReader
 from receiver.ledger.tables import DELIVERY, FACT
 from tests.http.api_env import T0, ApiEnv, Json, finished, open_api_env
@@ -142,7 +142,7 @@ async def test_it_needs_the_scope_of_replays(api_env: ApiEnv) -> None:
 async def test_suspected_hooks_are_listed_apart_from_lost_ones_and_counted(api_env: ApiEnv) -> None:
     await api_env.hook(None, "before", T0, task_id="7")
     await api_env.said(None, T0 + 60, finished(finish_result="failed", try_count=1), task_id="7")
-    await api_env.said(None, T0 + 90, SettledSaid(("after",)), task_id="7")
+    await api_env.said(None, T0 + 90, TaskSettled(("after",)), task_id="7")
     task = await api_env.get("/v1/tasks/main/7")
     assert (task["lost_hooks"], task["suspected_hooks"]) == (0, 1)
     counts = task["hooks"]["after"]

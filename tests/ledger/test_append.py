@@ -7,7 +7,7 @@ import orjson
 import pytest
 from sqlalchemy import Connection, select
 
-from receiver.domain.facts import Fact, HookSaid, hook_fact
+from receiver.domain.facts import Fact, HookEvent, hook_fact
 from receiver.errors import StoreError, StoreUnavailableError
 from receiver.ledger import fact_sql
 from receiver.ledger.append import Arrival, Delivery, add_arrivals, known_deliveries
@@ -33,7 +33,7 @@ def arrival(
     problem = None if ref or task_id else "names no task"
     body = b"\x00\xff\xfe'\"\\ \xd0\xbd"
     row = Delivery(name, account, "after", ref, at, "POST", "id=7&a=%00", HEADERS, body, "192.0.2.1", problem)
-    said = HookSaid("after", call="c1", task_id="7", result="success", comment='нет "ответа" \\ ☃')
+    said = HookEvent("after", call="c1", task_id="7", result="success", comment='нет "ответа" \\ ☃')
     fact = hook_fact(account, name, at, said, (ref, task_id)) if ref or task_id else None
     return Arrival(row, fact)
 

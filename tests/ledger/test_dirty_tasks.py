@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import Connection
 
 from receiver.domain.facts import Fact
-from receiver.domain.task_facts import Known, sort
+from receiver.domain.task_facts import TaskFacts, sort
 from receiver.errors import StoreUnavailableError
 from receiver.ledger import backlog, dirty, folder
 from receiver.ledger.append import Arrival, add_arrivals
@@ -63,7 +63,7 @@ def folds(monkeypatch: pytest.MonkeyPatch) -> list[str | None]:
     """The ref of each task that is folded, as often as it is."""
     folded: list[str | None] = []
 
-    def noted(facts: Iterable[Fact]) -> Known:
+    def noted(facts: Iterable[Fact]) -> TaskFacts:
         known = list(facts)
         folded.append(known[0].ref)
         return sort(known)
@@ -77,7 +77,7 @@ def faulty(monkeypatch: pytest.MonkeyPatch) -> set[str | None]:
     """The refs of tasks that cannot be folded."""
     refs: set[str | None] = {"r2"}
 
-    def fail(facts: Iterable[Fact]) -> Known:
+    def fail(facts: Iterable[Fact]) -> TaskFacts:
         known = list(facts)
         if known[0].ref in refs:
             raise RuntimeError(f"a fault of ours about {NUMBER}")
@@ -225,7 +225,7 @@ async def test_a_store_in_trouble_while_tasks_are_tried_one_by_one_sets_nothing_
     troubles = [StoreUnavailableError("and then the store does")]
     read = ledger_env.store.read
 
-    def fail(facts: Iterable[Fact]) -> Known:
+    def fail(facts: Iterable[Fact]) -> TaskFacts:
         if faults:
             raise faults.pop()
         return sort(facts)

@@ -3,7 +3,7 @@ from collections.abc import Iterable
 import pytest
 from sqlalchemy import delete, select
 
-from receiver.domain.facts import Fact, QueueSaid, queue_fact
+from receiver.domain.facts import Fact, QueueSnapshot, queue_fact
 from receiver.domain.fold import fold
 from receiver.ledger import dirty, fact_sql, links
 from receiver.ledger.dirty import DirtyTask
@@ -142,7 +142,7 @@ def test_dropping_a_task_takes_its_findings_along_and_no_one_elses(store: Store)
 
 
 def test_of_a_queue_the_latest_word_is_kept_in_either_order(store: Store) -> None:
-    early, late = QueueSaid("5", "on", name="night"), QueueSaid("5", "gone")
+    early, late = QueueSnapshot("5", "on", name="night"), QueueSnapshot("5", "gone")
     for words in ((1.0, early, 2.0, late), (2.0, late, 1.0, early)):
         with store.transaction() as connection:
             connection.execute(delete(QUEUE))

@@ -14,8 +14,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sqlalchemy import event
 
-from receiver.domain.facts import Fact, HookSaid
-from receiver.domain.task_facts import Known, sort
+from receiver.domain.facts import Fact, HookEvent
+from receiver.domain.task_facts import TaskFacts, sort
 from receiver.ledger import folder
 from receiver.ledger.append import Arrival
 from receiver.ledger.tables import DELIVERY, DIRTY_TASK, FACT
@@ -41,7 +41,7 @@ def as_it_comes(fact: Fact) -> Fact:
 
 
 def _is_hook(fact: Fact) -> bool:
-    return isinstance(fact.said, HookSaid)
+    return isinstance(fact.payload, HookEvent)
 
 
 @asynccontextmanager
@@ -128,7 +128,7 @@ async def test_what_one_records_while_the_other_folds_the_same_task_is_not_writt
     """The other has read the task's facts and not yet written what they give."""
     has_read = threading.Event()
 
-    def slow(facts: Iterable[Fact]) -> Known:
+    def slow(facts: Iterable[Fact]) -> TaskFacts:
         if not has_read.is_set():
             has_read.set()
             time.sleep(0.3)

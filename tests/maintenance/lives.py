@@ -11,9 +11,9 @@ from receiver.domain.facts import (
     EVENTS,
     Event,
     Fact,
-    HookSaid,
-    SettledSaid,
-    TaskSaid,
+    HookEvent,
+    TaskSettled,
+    TaskSnapshot,
     hook_fact,
     id_time,
     observation,
@@ -43,15 +43,15 @@ def arrival(about: About, event: Event, at: float, number: int = 0, account: str
     row = delivery(delivery_id, at, event)._replace(account=account, ref=about[0])
     if about == (None, None):
         return Arrival(row._replace(problem="names no task"), None)
-    return Arrival(row, hook_fact(account, delivery_id, at, HookSaid(event), about))
+    return Arrival(row, hook_fact(account, delivery_id, at, HookEvent(event), about))
 
 
 def life(ref: str, task_id: str, end: float, account: str = ACCOUNT) -> tuple[list[Arrival], list[Fact]]:
     """A task that succeeded and was settled at `end`; its `success` hook was lost."""
     came = [event for event in EVENTS if event != "success"]
     hooks = [arrival((ref, None), event, end - 100, account=account) for event in came]
-    finished = TaskSaid("finished", queue_id="5", finish_result="success", try_count=2, hooks=EVENTS)
-    said = (end - 50, finished), (end, SettledSaid())
+    finished = TaskSnapshot("finished", queue_id="5", finish_result="success", try_count=2, hooks=EVENTS)
+    said = (end - 50, finished), (end, TaskSettled())
     return hooks, [observation(account, at, each, (ref, task_id)) for at, each in said]
 
 

@@ -6,7 +6,7 @@ from contextlib import aclosing, closing
 import pytest
 from sqlalchemy import insert, select, update
 
-from receiver.domain.facts import HookSaid, TaskSaid, hook_fact, observation
+from receiver.domain.facts import HookEvent, TaskSnapshot, hook_fact, observation
 from receiver.ledger import dirty
 from receiver.ledger.dirty import DirtyTask
 from receiver.ledger.tables import LINK
@@ -86,7 +86,7 @@ async def test_a_settled_task_goes_as_a_whole_once_it_is_old(store: Store) -> No
 async def test_a_delivery_of_several_events_goes_with_the_first_of_its_tasks(store: Store) -> None:
     both = arrival(("old", None), "before", days_ago(90))
     assert both.fact
-    further = hook_fact(ACCOUNT, f"{both.delivery.id}.1", days_ago(90), HookSaid("before"), ("young", None))
+    further = hook_fact(ACCOUNT, f"{both.delivery.id}.1", days_ago(90), HookEvent("before"), ("young", None))
     await tell(store, [both._replace(more=(further,))])
     await live(store, life("old", "1", days_ago(29)), life("young", "2", days_ago(31)))
     assert (await prune(store, Keep(tasks=30 * DAY)))["task"] == 1
@@ -128,10 +128,10 @@ async def test_a_task_known_by_its_id_is_kept_while_it_is_dirty_and_is_its_refs_
     store: Store,
 ) -> None:
     _, settled = life("x", "1", days_ago(40))
-    await tell(store, (), [observation(ACCOUNT, fact.at, fact.said, (None, "1")) for fact in settled])
+    await tell(store, (), [observation(ACCOUNT, fact.at, fact.payload, (None, "1")) for fact in settled])
     await tell(store, [arrival((None, "1"), "before", days_ago(40))], folded=False)
     assert await prune(store, Keep(tasks=30 * DAY)) == {}
-    await tell(store, (), [observation(ACCOUNT, days_ago(1), TaskSaid("executed"), ("r1", "1"))])
+    await tell(store, (), [observation(ACCOUNT, days_ago(1), TaskSnapshot("executed"), ("r1", "1"))])
     assert await prune(store, Keep(tasks=30 * DAY)) == {}
     assert (keys(store), rows(store)["fact"]) == ({"r1"}, 4)
 
@@ -148,7 +148,7 @@ async def test_a_task_that_cannot_be_folded_is_kept_with_its_facts(store: Store)
 
 async def test_an_id_that_two_refs_have_named_is_linked_to_the_one_that_stays(store: Store) -> None:
     await live(store, life("r1", "7", days_ago(40)))
-    await tell(store, (), [observation(ACCOUNT, days_ago(35), TaskSaid("executed"), ("r2", "7"))])
+    await tell(store, (), [observation(ACCOUNT, days_ago(35), TaskSnapshot("executed"), ("r2", "7"))])
     assert (await prune(store, Keep(tasks=30 * DAY)))["task"] == 1
     with store.snapshot() as connection:
         assert connection.execute(select(LINK)).all() == [(ACCOUNT, "7", "r2")]
@@ -167,7 +167,7 @@ async def test_a_young_delivery_whose_id_tells_of_another_time_stays(store: Stor
     row = arrival(("r1", None), "before", days_ago(1))
     strange = row._replace(delivery=delivery("0", days_ago(1))._replace(ref="r1"))
     assert row.fact is not None
-    fact = row.fact.__class__(f"{ACCOUNT}/hook/0", ACCOUNT, row.fact.at, row.fact.said, "r1", None)
+    fact = row.fact.__class__(f"{ACCOUNT}/hook/0", ACCOUNT, row.fact.at, row.fact.payload, "r1", None)
     await tell(store, [strange._replace(fact=fact)])
     assert await prune(store, Keep(deliveries=5 * DAY)) == {}
 

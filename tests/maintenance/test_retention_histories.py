@@ -8,7 +8,7 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import delete, select
 
-from receiver.domain.facts import Fact, HookSaid, hook_fact, id_time
+from receiver.domain.facts import Fact, HookEvent, hook_fact, id_time
 from receiver.ledger import fact_sql
 from receiver.ledger.append import Arrival
 from receiver.maintenance.retention import Keep
@@ -39,11 +39,11 @@ def as_arrivals(facts: Sequence[Fact]) -> list[Arrival]:
     """Those of the facts that are hooks, each with its delivery; one that has a ref bears no other name."""
     arrivals = []
     for fact in facts:
-        if isinstance(fact.said, HookSaid):
+        if isinstance(fact.payload, HookEvent):
             delivery_id = f"{id_time(fact.at)}{crc32(fact.id.encode()):020x}"
-            row = delivery(delivery_id, fact.at, fact.said.event)._replace(ref=fact.ref)
+            row = delivery(delivery_id, fact.at, fact.payload.event)._replace(ref=fact.ref)
             about = (fact.ref, None if fact.ref else fact.task_id)
-            arrivals.append(Arrival(row, hook_fact(ACCOUNT, delivery_id, fact.at, fact.said, about)))
+            arrivals.append(Arrival(row, hook_fact(ACCOUNT, delivery_id, fact.at, fact.payload, about)))
     return arrivals
 
 

@@ -4,7 +4,7 @@ from functools import partial
 
 import pytest
 
-from receiver.domain.facts import EVENTS, SettledSaid, TaskSaid, observation
+from receiver.domain.facts import EVENTS, TaskSettled, TaskSnapshot, observation
 from receiver.domain.fields import DEFAULT_ALIASES, FieldReader
 from receiver.inbox.reread import Rereading, Selection
 from receiver.ledger.append import Arrival
@@ -36,11 +36,11 @@ async def read_again(store: Store, fields: FieldReader = RIGHT) -> None:
 
 async def settle(store: Store, task_id: str, days: float) -> None:
     """The API says that the task failed, and late hooks are waited for no more."""
-    failed = TaskSaid("finished", finish_result="failed", try_count=1, hooks=EVENTS)
+    failed = TaskSnapshot("finished", finish_result="failed", try_count=1, hooks=EVENTS)
     about = (None, task_id)
     await tell(
         store,
-        facts=[observation(ACCOUNT, days_ago(days), said, about) for said in (failed, SettledSaid())],
+        facts=[observation(ACCOUNT, days_ago(days), said, about) for said in (failed, TaskSettled())],
     )
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from receiver.domain.facts import Fact, HookSaid, TaskSaid, hook_fact, observation
+from receiver.domain.facts import Fact, HookEvent, TaskSnapshot, hook_fact, observation
 from receiver.reconcile.policy import Policy
 from receiver.tasks.tables import TASK
 from tests.reconcile.reconcile_env import POLICY, ReconcileEnv, minted, reconcile_env
@@ -26,19 +26,19 @@ def few(batch: int) -> Policy:
 def known(n: int, queue: str = "5", start_at: float = LONG_AGO) -> Fact:
     """The API has said of a task that it should have moved by `start_at`."""
     return observation(
-        "north", 1.0, TaskSaid("scheduled", queue, try_count=1, start_at=start_at), (f"r{n}", str(n))
+        "north", 1.0, TaskSnapshot("scheduled", queue, try_count=1, start_at=start_at), (f"r{n}", str(n))
     )
 
 
 def ended(n: int) -> Fact:
     """The API has said that a task ended with a call."""
-    said = TaskSaid("finished", "5", finish_result="failed", cdr=f"call{n}", try_count=1)
+    said = TaskSnapshot("finished", "5", finish_result="failed", cdr=f"call{n}", try_count=1)
     return observation("north", 1.0, said, (f"r{n}", str(n)))
 
 
 def before(n: int, at: float, **said: Any) -> Fact:
     """All that is known of a task is a hook."""
-    return hook_fact("north", f"before{n}", at, HookSaid("before", **said), (f"r{n}", None))
+    return hook_fact("north", f"before{n}", at, HookEvent("before", **said), (f"r{n}", None))
 
 
 async def begin(it: ReconcileEnv, facts: Iterable[Fact], lists: int = 10**6) -> None:

@@ -3,7 +3,7 @@ from datetime import UTC, datetime
 import pytest
 from pydantic import ValidationError
 
-from receiver.scheduler.wire import CallRecord, NewTask, QueueRecord, TaskRecord
+from receiver.scheduler.wire import CallHistoryRecord, NewTask, QueueRecord, TaskRecord
 from tests.scheduler.parts import NOW, new_task
 
 
@@ -48,14 +48,14 @@ def test_the_urls_are_named_by_event() -> None:
 
 
 def test_a_call_may_have_no_legs_and_null_times() -> None:
-    call = CallRecord.model_validate(
+    call = CallHistoryRecord.model_validate(
         {"call_uuid": "AB-C", "cdr": None, "bridged_time_gmt": None, "duration": "12"}
     )
     assert (call.key, call.cdr, call.duration) == ("abc", [], 12.0)
 
 
 def test_a_call_has_its_legs() -> None:
-    call = CallRecord.model_validate(
+    call = CallHistoryRecord.model_validate(
         {"call_uuid": "u", "result": "bridged", "cdr": [{"dest_number": 101}, {"x": 1}]}
     )
     assert [leg.dest_number for leg in call.cdr] == ["101", None]

@@ -2,7 +2,7 @@ from typing import get_args
 
 import pytest
 
-from receiver.domain.facts import GoneSaid
+from receiver.domain.facts import TaskGone
 from receiver.domain.timeline import ANOMALY_KINDS, DRIFT_KINDS
 from receiver.tasks.params import AnomalyQuery, DriftQuery
 from tests.http.api_env import T0, ApiEnv, finished
@@ -31,7 +31,7 @@ async def test_a_lost_hook_is_listed_with_its_task_and_counted(api_env: ApiEnv) 
 
 
 async def test_drift_and_anomalies_have_lists_of_their_own(api_env: ApiEnv) -> None:
-    await api_env.said("r1", T0, GoneSaid())
+    await api_env.said("r1", T0, TaskGone())
     await api_env.hook("r2", "before", T0, problem="not JSON")
     drift, anomalies = await api_env.get("/v1/drift"), await api_env.get("/v1/anomalies")
     assert [(each["key"], each["kind"]) for each in drift["findings"]] == [("r1", "gone")]

@@ -1,6 +1,6 @@
 import pytest
 
-from receiver.domain.facts import TaskSaid
+from receiver.domain.facts import TaskSnapshot
 from tests.http.api_env import T0, ApiEnv, finished
 
 pytestmark = pytest.mark.anyio
@@ -11,8 +11,8 @@ async def test_a_queue_tells_its_shape_its_tasks_and_its_sweeps(api_env: ApiEnv)
     await api_env.queue("17", concurrent_task_limit=5, comment="web form")
     await api_env.swept("17", T0 + 60, "page 2: time-out")
     await api_env.said("r1", T0, finished(), task_id="1")
-    await api_env.said("r2", T0, TaskSaid("scheduled", queue_id="17"), task_id="2")
-    await api_env.said("r3", T0, TaskSaid("scheduled", queue_id="17"), task_id="3")
+    await api_env.said("r2", T0, TaskSnapshot("scheduled", queue_id="17"), task_id="2")
+    await api_env.said("r3", T0, TaskSnapshot("scheduled", queue_id="17"), task_id="3")
     assert await api_env.get("/v1/queues/main/17") == {
         "account": "main",
         "queue_id": "17",

@@ -1,6 +1,6 @@
 import pytest
 
-from receiver.domain.facts import EVENTS, GoneSaid
+from receiver.domain.facts import EVENTS, TaskGone
 from tests.http.api_env import T0, ApiEnv
 
 pytestmark = pytest.mark.anyio
@@ -9,7 +9,7 @@ pytestmark = pytest.mark.anyio
 async def test_everything_is_counted(api_env: ApiEnv) -> None:
     await api_env.settled_without_after("r1")
     await api_env.hook("r2", "before", T0, problem="not JSON")
-    await api_env.said("r3", T0, GoneSaid())
+    await api_env.said("r3", T0, TaskGone())
     assert await api_env.get("/v1/summary") == {
         "tasks": 3,
         "tasks_by_state": {"executed": 1, "finished": 1, "gone": 1},

@@ -1,6 +1,6 @@
 import pytest
 
-from receiver.domain.facts import GoneSaid, TaskSaid
+from receiver.domain.facts import TaskGone, TaskSnapshot
 from tests.http.api_env import A_NUMBER, T0, ApiEnv, finished
 
 pytestmark = pytest.mark.anyio
@@ -97,7 +97,7 @@ async def test_every_filter_keeps_what_it_names(api_env: ApiEnv) -> None:
     await api_env.settled_without_after("lossy", T0)
     await api_env.said("failed", T0 + 100, finished(finish_result="failed", queue_id="18"), task_id="555")
     await api_env.hook("begun", "before", T0 + 200, account="second")
-    await api_env.said("vanished", T0 + 300, GoneSaid())
+    await api_env.said("vanished", T0 + 300, TaskGone())
     cases: list[tuple[dict[str, object], list[str]]] = [
         ({}, ["vanished", "begun", "failed", "lossy"]),
         ({"account": "second"}, ["begun"]),
@@ -130,13 +130,13 @@ async def test_an_unescaped_plus_in_a_zone_is_understood(api_env: ApiEnv) -> Non
 async def test_a_walk_neither_skips_nor_repeats_while_tasks_are_added(api_env: ApiEnv) -> None:
     """Many share one moment, so that the order has to tell them apart by name."""
     for number in range(7):
-        await api_env.said(f"r{number}", T0 + number // 3, TaskSaid("scheduled"))
+        await api_env.said(f"r{number}", T0 + number // 3, TaskSnapshot("scheduled"))
     walked: list[str] = []
     cursor: dict[str, str] = {}
     for turn in range(10):
         answer = await api_env.get("/v1/tasks", limit=2, **cursor)
         walked += [task["key"] for task in answer["tasks"]]
-        await api_env.said(f"new{turn}", T0 + 50 + turn, TaskSaid("scheduled"))
+        await api_env.said(f"new{turn}", T0 + 50 + turn, TaskSnapshot("scheduled"))
         if answer["next_cursor"] is None:
             break
         cursor = {"cursor": answer["next_cursor"]}

@@ -1,12 +1,12 @@
 import pytest
 
-from receiver.domain.facts import CallSaid, SettledSaid
+from receiver.domain.facts import CallRecord, TaskSettled
 from tests.http.api_env import A_NUMBER, T0, ApiEnv, Json, finished
 
 pytestmark = pytest.mark.anyio
 
 PATH = "/v1/tasks/main/r1/timeline"
-CALL = CallSaid(
+CALL = CallRecord(
     call="c-1",
     result="bridged",
     init_at=T0 + 1,
@@ -22,7 +22,7 @@ async def told(api_env: ApiEnv) -> None:
     await api_env.hook("r1", "success", T0 + 30, comment=f"talked to {A_NUMBER}", call="79160000001")
     await api_env.said("r1", T0 + 60, finished(), task_id="90210")
     await api_env.said("r1", T0 + 70, CALL, task_id="90210")
-    await api_env.said("r1", T0 + 90, SettledSaid())
+    await api_env.said("r1", T0 + 90, TaskSettled())
     await api_env.hook("r1", "after", T0 + 120, problem="not JSON")
 
 

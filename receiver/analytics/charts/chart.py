@@ -17,7 +17,7 @@ from receiver.analytics.measures import FIGURES
 from receiver.analytics.query import Dimension, Question
 from receiver.analytics.report import FEW, Report, report
 from receiver.analytics.tables import ROLLUP
-from receiver.domain.frozen_record import shape
+from receiver.domain.frozen_record import frozen_record
 from receiver.errors import InputError, NotFoundError, NotInstalledError
 
 Media = Literal["svg", "png"]
@@ -31,7 +31,7 @@ _OPTIONAL = ("matplotlib", "numpy")
 _WILSON = "95 % Wilson intervals"
 
 
-@shape(frozen=True, slots=True)
+@frozen_record(frozen=True, slots=True)
 class Chart:
     """`figure`, `by`: what is drawn, days as weeks or months where they are many. `how`: to read it, for its
     caption; `sureness`: for its heading.
@@ -45,7 +45,7 @@ class Chart:
     sureness: str = _WILSON
 
 
-@shape(frozen=True, slots=True)
+@frozen_record(frozen=True, slots=True)
 class Shown:
     """A chart with all that stands on it. `title`, `heading`: above; `notes`: below; `text`: in words what
     can be seen.

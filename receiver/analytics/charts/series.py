@@ -9,7 +9,7 @@ from receiver.analytics.intervals import Share, share
 from receiver.analytics.query import Dimension
 from receiver.analytics.report import FEW, Report, Value
 from receiver.analytics.rollup_parts import GAPS
-from receiver.domain.frozen_record import shape
+from receiver.domain.frozen_record import frozen_record
 
 Values = Mapping[str, Value]
 
@@ -37,7 +37,7 @@ class Rate(NamedTuple):
     share: Share
 
 
-@shape(frozen=True, slots=True)
+@frozen_record(frozen=True, slots=True)
 class Failure:
     """A reason: its share in all tasks that did not succeed, and how many tasks by failed leg."""
 

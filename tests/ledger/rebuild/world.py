@@ -10,7 +10,7 @@ from sqlalchemy import Connection, delete, insert, update
 
 import receiver.domain.fold
 from receiver.domain.facts import Fact
-from receiver.domain.task_facts import Known
+from receiver.domain.task_facts import TaskFacts
 from receiver.ledger.append import Arrival
 from receiver.ledger.tables import LINK
 from receiver.tasks.tables import FINDING, QUEUE, TASK
@@ -110,11 +110,11 @@ def while_folding(name: str, work: Callable[[], object]) -> Iterator[None]:
     """Once while a rebuild folds the task of this ref or id, so between reading and writing, do something."""
     todo, before = [work], vars(receiver.domain.fold)["sort"]
 
-    def sorted_facts(facts: Iterable[Fact]) -> Known:
+    def sorted_facts(facts: Iterable[Fact]) -> TaskFacts:
         known = list(facts)
         if todo and name in (known[0].ref, known[0].task_id):
             todo.pop()()
-        sorted_out: Known = before(known)
+        sorted_out: TaskFacts = before(known)
         return sorted_out
 
     with pytest.MonkeyPatch.context() as surroundings:
