@@ -142,7 +142,7 @@ class Ended:
 def simulate(scenario: Scenario, file: Path) -> Ended:
     """Run the world to its end. `file`: where its receiver keeps its store; must not exist."""
     # It would look ten times a second, through hours in which nothing happens.
-    with patch.multiple(sender, _LOOK_S=15.0, _REFRESH_S=60.0), peeking_rarely():
+    with patch.multiple(sender, _POLL_S=15.0, _REFRESH_S=60.0), peeking_rarely():
         return run(_World(scenario, file).live(), scenario.seed)
 
 
