@@ -11,19 +11,19 @@ from starlette.responses import Response
 from receiver.analytics.calendar import Calendar
 from receiver.analytics.comparison import Compared, Comparison, compare
 from receiver.analytics.intervals import Share
-from receiver.analytics.measures import FIGURES, Figure
-from receiver.analytics.params import FIGURE_QUERIES, ComparisonQuery, ScopeQuery
-from receiver.analytics.query import Question, read_by, read_period
-from receiver.analytics.report import Report, Value, report
+from receiver.analytics.measures import MEASURES, Measure
+from receiver.analytics.params import MEASURE_PARAMS, ComparisonParams, ScopeParams
+from receiver.analytics.query import AnalyticsQuery, read_by, read_period
+from receiver.analytics.report import Report, Value, build_report
 from receiver.analytics.rollups import rollup_calendar
 from receiver.analytics.schemas import (
-    AskedAbout,
     Cell,
     ColumnInfo,
-    ComparedShare,
-    ComparisonAnswer,
+    ComparisonResult,
     DifferenceValue,
-    FigureAnswer,
+    MeasureResult,
+    MeasureScope,
+    ShareComparison,
     ShareValue,
 )
 from receiver.analytics.table_csv import as_csv
@@ -32,36 +32,36 @@ from receiver.http.endpoint import JSON, Call, choose_media
 CSV = "text/csv"
 
 
-def answer_figure(figure: Figure) -> Callable[[Call[Any, None]], Awaitable[Response]]:
-    """What answers one figure. Raises InputError for what is not counted."""
+def measure_handler(measure: Measure) -> Callable[[Call[Any, None]], Awaitable[Response]]:
+    """What answers one measure. Raises InputError for what is not counted."""
 
     async def answer(call: Call[Any, None]) -> Response:
         media = choose_media(call.accept, (JSON, CSV))
-        body = await call.context.store.compute(_figure_body, figure.name, call.query.model_dump(), media)
+        body = await call.context.store.compute(_measure_body, measure.name, call.query.model_dump(), media)
         return Response(body, media_type=media)
 
     return answer
 
 
-def _figure_body(connection: Connection, name: str, asked: Mapping[str, Any], media: str) -> str | bytes:
+def _measure_body(connection: Connection, name: str, asked: Mapping[str, Any], media: str) -> str | bytes:
     """Text as well: to write thousands of rows would keep hooks waiting."""
-    figure = FIGURES[name]
-    question = figure_question(connection, figure, FIGURE_QUERIES[name](**asked))
-    answered = report(connection, figure, question)
-    return as_csv(answered) if media == CSV else figure_json(answered)
+    measure = MEASURES[name]
+    query = measure_query(connection, measure, MEASURE_PARAMS[name](**asked))
+    answered = build_report(connection, measure, query)
+    return as_csv(answered) if media == CSV else measure_json(answered)
 
 
-def figure_question(connection: Connection, figure: Figure, asked: Any) -> Question:
-    """The question that the parameters of a figure make. Raises InputError."""
-    by = read_by(asked.by, figure.by) if asked.by else figure.default_by
-    return replace(scope_question(connection, asked), basis=asked.basis or figure.basis[0], by=by)
+def measure_query(connection: Connection, measure: Measure, asked: Any) -> AnalyticsQuery:
+    """The query that the parameters of a measure make. Raises InputError."""
+    by = read_by(asked.by, measure.by) if asked.by else measure.default_by
+    return replace(scope_query(connection, asked), basis=asked.basis or measure.basis[0], by=by)
 
 
-def scope_question(connection: Connection, asked: ScopeQuery) -> Question:
+def scope_query(connection: Connection, asked: ScopeParams) -> AnalyticsQuery:
     """Of which tasks, by their creation. Raises InputError."""
     calendar = Calendar(asked.zone) if asked.zone else rollup_calendar(connection).calendar
     since, until = read_period(asked.since, asked.until, calendar)
-    return Question(
+    return AnalyticsQuery(
         basis="created",
         calendar=calendar,
         since=since,
@@ -71,26 +71,26 @@ def scope_question(connection: Connection, asked: ScopeQuery) -> Question:
     )
 
 
-async def answer_comparison(call: Call[ComparisonQuery, None]) -> ComparisonAnswer:
+async def compare_endpoint(call: Call[ComparisonParams, None]) -> ComparisonResult:
     """Two periods, queues or accounts side by side. Raises InputError."""
     return await call.context.store.compute(_comparison, call.query)
 
 
-def _comparison(connection: Connection, asked: ComparisonQuery) -> ComparisonAnswer:
-    one = replace(scope_question(connection, asked), basis=asked.basis)
-    return comparison_answer(compare(connection, FIGURES[asked.figure], one, _other(asked, one)))
+def _comparison(connection: Connection, asked: ComparisonParams) -> ComparisonResult:
+    one = replace(scope_query(connection, asked), basis=asked.basis)
+    return comparison_result(compare(connection, MEASURES[asked.figure], one, _other(asked, one)))
 
 
-def comparison_answer(compared: Comparison) -> ComparisonAnswer:
+def comparison_result(compared: Comparison) -> ComparisonResult:
     """A comparison as it is answered."""
-    return ComparisonAnswer(
-        first=figure_answer(compared.first),
-        second=figure_answer(compared.second),
+    return ComparisonResult(
+        first=measure_result(compared.first),
+        second=measure_result(compared.second),
         shares=[_compared(each) for each in compared.shares],
     )
 
 
-def _other(asked: ComparisonQuery, one: Question) -> Question:
+def _other(asked: ComparisonParams, one: AnalyticsQuery) -> AnalyticsQuery:
     """As the first, but for what `than_…` names. A period is named whole."""
     other = one
     if asked.than_since is not None or asked.than_until is not None:
@@ -103,8 +103,8 @@ def _other(asked: ComparisonQuery, one: Question) -> Question:
     return other
 
 
-def _compared(each: Compared) -> ComparedShare:
-    return ComparedShare(
+def _compared(each: Compared) -> ShareComparison:
+    return ShareComparison(
         name=each.name,
         about=each.about,
         first=_share(each.first),
@@ -113,40 +113,40 @@ def _compared(each: Compared) -> ComparedShare:
     )
 
 
-def figure_answer(answered: Report) -> FigureAnswer:
+def measure_result(answered: Report) -> MeasureResult:
     """A report as it is answered."""
-    figure, question = answered.figure, answered.question
-    return FigureAnswer(
-        asked=AskedAbout(
-            figure=figure.name,
-            title=figure.title,
-            about=figure.about,
-            counts=figure.counts,
-            basis=question.basis,
-            zone=question.calendar.name,
-            since=question.since,
-            until=question.until,
-            account=question.account,
-            queue_id=question.queue_id,
+    measure, query = answered.measure, answered.query
+    return MeasureResult(
+        asked=MeasureScope(
+            figure=measure.name,
+            title=measure.title,
+            about=measure.about,
+            counts=measure.counts,
+            basis=query.basis,
+            zone=query.calendar.name,
+            since=query.since,
+            until=query.until,
+            account=query.account,
+            queue_id=query.queue_id,
         ),
-        by=list(question.by),
+        by=list(query.by),
         columns=[
-            *(ColumnInfo(name=each.name, about=each.about) for each in figure.columns),
-            *(ColumnInfo(name=each.name, about=each.about) for each in figure.quantiles),
+            *(ColumnInfo(name=each.name, about=each.about) for each in measure.columns),
+            *(ColumnInfo(name=each.name, about=each.about) for each in measure.quantiles),
         ],
-        rows=[dict(zip(question.by, line.key, strict=True)) | _cells(line.values) for line in answered.lines],
+        rows=[dict(zip(query.by, line.key, strict=True)) | _cells(line.values) for line in answered.lines],
         total=_cells(answered.total),
         read_from=answered.read_from,
         notes=list(answered.notes),
     )
 
 
-def figure_json(answered: Report) -> bytes:
+def measure_json(answered: Report) -> bytes:
     """The same as JSON. Its rows, which may be thousands, are written as they are: to make models of their
     cells would take longer than to count them.
     """
-    head = figure_answer(replace(answered, lines=())).model_dump(mode="json")
-    by = answered.question.by
+    head = measure_result(replace(answered, lines=())).model_dump(mode="json")
+    by = answered.query.by
     rows = [{**dict(zip(by, line.key, strict=True)), **line.values} for line in answered.lines]
     return orjson.dumps(head | {"rows": rows}, default=Share._asdict)
 

@@ -8,30 +8,30 @@ from pydantic import Field
 from sqlalchemy import Connection
 from starlette.responses import Response
 
-from receiver.analytics.answers import scope_question
+from receiver.analytics.answers import scope_query
 from receiver.analytics.charts import CHARTS, Media, chart_named, read_chart, render
-from receiver.analytics.measures import FIGURES
-from receiver.analytics.params import ScopeQuery
+from receiver.analytics.measures import MEASURES
+from receiver.analytics.params import ScopeParams
 from receiver.http.endpoint import Call, Endpoint
 
 TYPES: dict[Media, str] = {"svg": "image/svg+xml", "png": "image/png"}
 
 
-class ChartQuery(ScopeQuery):
+class ChartParams(ScopeParams):
     """Of which tasks, and by which moment."""
 
     basis: Literal["created", "finished", "started"] | None = Field(
         None,
         description="By which moment: of the task's creation, of its end, of the attempt's start. Default: "
-        "that of the chart's figure.",
+        "that of the chart's measure.",
         examples=["created"],
     )
 
 
-def draw(media: Media) -> Callable[[Call[ChartQuery, None]], Awaitable[Response]]:
+def draw(media: Media) -> Callable[[Call[ChartParams, None]], Awaitable[Response]]:
     """The chart that the path names. Raises NotFoundError, InputError, NotInstalledError."""
 
-    async def answer(call: Call[ChartQuery, None]) -> Response:
+    async def answer(call: Call[ChartParams, None]) -> Response:
         name = chart_named(call.path["chart"]).name
         picture = await call.context.store.compute(_picture, name, call.query, media)
         return Response(picture, media_type=TYPES[media])
@@ -39,11 +39,11 @@ def draw(media: Media) -> Callable[[Call[ChartQuery, None]], Awaitable[Response]
     return answer
 
 
-def _picture(connection: Connection, name: str, asked: ChartQuery, media: Media) -> bytes:
+def _picture(connection: Connection, name: str, asked: ChartParams, media: Media) -> bytes:
     chart = chart_named(name)
-    basis = asked.basis or FIGURES[chart.figure].basis[0]
-    shown = read_chart(connection, chart, replace(scope_question(connection, asked), basis=basis))
-    return render(shown, media)
+    basis = asked.basis or MEASURES[chart.measure].basis[0]
+    content = read_chart(connection, chart, replace(scope_query(connection, asked), basis=basis))
+    return render(content, media)
 
 
 def _endpoint(media: Media) -> Endpoint:
@@ -56,7 +56,7 @@ def _endpoint(media: Media) -> Endpoint:
         "read",
         "The picture.",
         draw(media),
-        ChartQuery,
+        ChartParams,
         media=(TYPES[media],),
         problems=("501",),
     )

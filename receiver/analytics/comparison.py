@@ -1,11 +1,11 @@
-"""Two periods, or two queues, side by side: every share of a figure, and by how much they differ."""
+"""Two periods, or two queues, side by side: every share of a measure, and by how much they differ."""
 
 from sqlalchemy import Connection
 
 from receiver.analytics.intervals import Difference, Share, difference
-from receiver.analytics.measures import Figure
-from receiver.analytics.query import Question
-from receiver.analytics.report import Report, report
+from receiver.analytics.measures import Measure
+from receiver.analytics.query import AnalyticsQuery
+from receiver.analytics.report import Report, build_report
 from receiver.domain.frozen_record import frozen_record
 
 
@@ -29,11 +29,13 @@ class Comparison:
     shares: tuple[Compared, ...]
 
 
-def compare(connection: Connection, figure: Figure, one: Question, other: Question) -> Comparison:
-    """The figure of all that each of the two asks about, whatever they tell apart."""
-    first, second = report(connection, figure, one), report(connection, figure, other)
+def compare(
+    connection: Connection, measure: Measure, one: AnalyticsQuery, other: AnalyticsQuery
+) -> Comparison:
+    """The measure of all that each of the two asks about, whatever they tell apart."""
+    first, second = build_report(connection, measure, one), build_report(connection, measure, other)
     shares = []
-    for column in figure.columns:
+    for column in measure.columns:
         mine, theirs = first.total[column.name], second.total[column.name]
         if isinstance(mine, Share) and isinstance(theirs, Share):
             shares.append(Compared(column.name, column.about, mine, theirs, difference(mine, theirs)))

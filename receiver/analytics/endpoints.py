@@ -1,37 +1,37 @@
 """The endpoints of the figures."""
 
-from receiver.analytics.answers import CSV, answer_comparison, answer_figure
-from receiver.analytics.measures import FIGURES, Figure
-from receiver.analytics.params import FIGURE_QUERIES, ComparisonQuery
-from receiver.analytics.schemas import ComparisonAnswer, FigureAnswer
+from receiver.analytics.answers import CSV, compare_endpoint, measure_handler
+from receiver.analytics.measures import MEASURES, Measure
+from receiver.analytics.params import MEASURE_PARAMS, ComparisonParams
+from receiver.analytics.schemas import ComparisonResult, MeasureResult
 from receiver.http.endpoint import JSON, Endpoint
 
 
-def _endpoint(figure: Figure) -> Endpoint:
+def _endpoint(measure: Measure) -> Endpoint:
     return Endpoint(
         "GET",
-        f"/v1/analytics/{figure.name}",
-        figure.title,
-        f"{figure.about} Counts {figure.counts}. As CSV with `Accept: text/csv`.",
+        f"/v1/analytics/{measure.name}",
+        measure.title,
+        f"{measure.about} Counts {measure.counts}. As CSV with `Accept: text/csv`.",
         "read",
-        FigureAnswer,
-        answer_figure(figure),
-        FIGURE_QUERIES[figure.name],
+        MeasureResult,
+        measure_handler(measure),
+        MEASURE_PARAMS[measure.name],
         media=(JSON, CSV),
     )
 
 
 ANALYTICS_ENDPOINTS = (
-    *map(_endpoint, FIGURES.values()),
+    *map(_endpoint, MEASURES.values()),
     Endpoint(
         "GET",
         "/v1/analytics/comparison",
         "Compare two periods or queues",
-        "Every share of a figure on both sides, and the difference with its 95 % interval. What no `than_…` "
+        "Every share of a measure on both sides, and the difference with its 95 % interval. What no `than_…` "
         "names is the same on both sides.",
         "read",
-        ComparisonAnswer,
-        answer_comparison,
-        ComparisonQuery,
+        ComparisonResult,
+        compare_endpoint,
+        ComparisonParams,
     ),
 )

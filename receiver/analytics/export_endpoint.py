@@ -9,8 +9,8 @@ from pydantic import Field, StringConstraints, ValidationInfo, field_validator
 from starlette.responses import Response, StreamingResponse
 from starlette.types import Message, Send
 
-from receiver.analytics.export_pages import Wanted, read_position
-from receiver.analytics.exports import FORMATS, Format, Writer, export
+from receiver.analytics.export_pages import ExportSelection, read_position
+from receiver.analytics.exports import FORMATS, ExportWriter, FileFormat, export
 from receiver.analytics.views import RELATIONS, Relation
 from receiver.errors import NotFoundError, ReceiverError
 from receiver.http.endpoint import MAX_EXPORTS, ApiContext, Call, Endpoint, Params, choose_media
@@ -22,13 +22,13 @@ _log = structlog.get_logger("receiver.api")
 
 PATH = "/v1/export/"
 
-MOST_ROWS = 1_000_000_000_000
+MAX_ROWS = 1_000_000_000_000
 
 _BY_MEDIA = {media: each for each in FORMATS.values() for media in each.media}
 _NAMES = ", ".join(f"`{name}`" for name in RELATIONS)
 
 
-class ExportQuery(Params):
+class ExportParams(Params):
     """Which rows, and as what."""
 
     format: Literal["csv", "jsonl", "parquet"] | None = Field(
@@ -48,7 +48,7 @@ class ExportQuery(Params):
         None, description="Go on behind the row with this `position`.", examples=["1772357400.123~main~r1"]
     )
     limit: int | None = Field(
-        None, ge=1, le=MOST_ROWS, description="At most so many rows.", examples=[100_000]
+        None, ge=1, le=MAX_ROWS, description="At most so many rows.", examples=[100_000]
     )
 
     @field_validator("until")
@@ -60,7 +60,7 @@ class ExportQuery(Params):
         return until
 
 
-async def export_relation(call: Call[ExportQuery, None]) -> Response:
+async def export_relation(call: Call[ExportParams, None]) -> Response:
     """The file, resumable by `after`. Raises NotFoundError, InputError, NotInstalledError."""
     asked, context = call.query, call.context
     relation = RELATIONS.get(call.path["relation"])
@@ -69,19 +69,26 @@ async def export_relation(call: Call[ExportQuery, None]) -> Response:
     media = choose_media(call.accept, tuple(_BY_MEDIA))
     form = FORMATS[asked.format] if asked.format else _BY_MEDIA[media]
     after = read_position(asked.after, relation) if asked.after is not None else ()
-    wanted = Wanted(relation, call.numbers, asked.account, asked.since, asked.until, after, asked.limit)
+    selection = ExportSelection(
+        relation, call.numbers, asked.account, asked.since, asked.until, after, asked.limit
+    )
     writer = form.make(relation)
     if context.exports.locked():
         headers = {"Retry-After": str(RETRY_AFTER_S)}
         return problem(503, "unavailable", f"{MAX_EXPORTS} exports are under way already", headers=headers)
-    rest = _data(context, wanted, writer)
+    rest = _data(context, selection, writer)
     # A store that cannot be read now shows before the answer has begun, when it can still be another.
     first = await anext(rest, b"")
     return _File(first, rest, relation, form, media if media in form.media else form.media[0])
 
 
-async def _data(context: ApiContext, wanted: Wanted, writer: Writer) -> AsyncGenerator[bytes, None]:
-    async with context.exports, aclosing(export(context.store, wanted, writer, context.clock.now())) as made:
+async def _data(
+    context: ApiContext, selection: ExportSelection, writer: ExportWriter
+) -> AsyncGenerator[bytes, None]:
+    async with (
+        context.exports,
+        aclosing(export(context.store, selection, writer, context.clock.now())) as made,
+    ):
         async for part in made:
             if context.closing.is_set():
                 raise ReceiverError("the receiver is stopping")
@@ -93,7 +100,12 @@ class _File(StreamingResponse):
     """One that breaks off is not ended: so whoever reads it knows that there is more."""
 
     def __init__(
-        self, first: bytes, rest: AsyncGenerator[bytes, None], relation: Relation, form: Format, media: str
+        self,
+        first: bytes,
+        rest: AsyncGenerator[bytes, None],
+        relation: Relation,
+        form: FileFormat,
+        media: str,
     ) -> None:
         headers = {
             "Content-Disposition": f'attachment; filename="{relation.name}{form.suffix}"',
@@ -132,7 +144,7 @@ EXPORT_ENDPOINT = Endpoint(
     "read",
     "The file.",
     export_relation,
-    ExportQuery,
+    ExportParams,
     media=tuple(_BY_MEDIA),
     problems=("501",),
     choices={"relation": tuple(RELATIONS)},

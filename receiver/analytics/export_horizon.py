@@ -9,7 +9,7 @@ from functools import partial
 
 from sqlalchemy import Connection
 
-from receiver.analytics.export_pages import Wanted
+from receiver.analytics.export_pages import ExportSelection
 from receiver.storage.bulk import run
 from receiver.storage.engine import Store
 from receiver.storage.locks import last_fact
@@ -31,21 +31,23 @@ _UNREAD["attempts"] = _UNREAD["tasks"]
 """Relation → the moments of the earliest that will be in it. What is set aside is not waited for."""
 
 
-async def within_horizon(store: Store, wanted: Wanted, now: float) -> Wanted:
+async def within_horizon(store: Store, selection: ExportSelection, now: float) -> ExportSelection:
     """The same, but for what lies too far ahead. `now`: epoch seconds. Outcomes are numbered in the order of
     their commits, since one transaction at a time tells them; on SQLite all numbers are given in that order.
     """
-    name = wanted.relation.name
+    name = selection.relation.name
     if name == "facts" and store.is_shared:
-        return replace(wanted, last=await store.read(last_fact))
+        return replace(selection, last=await store.read(last_fact))
     if name not in _UNREAD:
-        return wanted
+        return selection
     ends = [
-        end for end in (wanted.until, await store.read(partial(_first_unread, name=name))) if end is not None
+        end
+        for end in (selection.until, await store.read(partial(_first_unread, name=name)))
+        if end is not None
     ]
     if store.is_shared:
         ends.append(now - _ON_THE_WAY_S)
-    return replace(wanted, until=min(ends, default=None))
+    return replace(selection, until=min(ends, default=None))
 
 
 def _first_unread(connection: Connection, name: str) -> float | None:

@@ -1,8 +1,8 @@
-"""Reading a relation from one end to the other, in chunks that each stand for themselves: between two of them
+"""Reading a relation from one end to the other, in pages that each stand for themselves: between two of them
 no transaction is open, however long whoever takes them needs.
 
-A chunk is what is wanted of a stretch of the walked table. So none takes long, even if nothing in it is
-wanted, and it is always known where to go on.
+A page is what is selection of a stretch of the walked table. So none takes long, even if nothing in it is
+selection, and it is always known where to go on.
 """
 
 import math
@@ -35,7 +35,7 @@ _BY_INDEX = "SELECT " + ", ".join(
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class ExportSelection:
     """Which rows: of an account, with moments from `since` on and before `until`, behind `after`, at most
     `limit`. `numbers`: phone numbers are shown in full. `last`: none behind the row with this number.
     """
@@ -55,10 +55,10 @@ class Wanted:
         return not self.numbers and any(field.kind == "json" for field in self.relation.fields)
 
 
-class Chunk(NamedTuple):
+class Page(NamedTuple):
     """What is read next. `most`: rows; `end`: where to go on, None if nothing follows."""
 
-    wanted: Wanted
+    selection: ExportSelection
     dialect: Dialect
     where: _Where
     most: int | None
@@ -66,7 +66,7 @@ class Chunk(NamedTuple):
 
     def query(self, columns: Sequence[str]) -> str:
         """The statement, with `?` for each value of `where`."""
-        relation = self.wanted.relation
+        relation = self.selection.relation
         order = ", ".join(column for column, _ in relation.order)
         limit = f" LIMIT {self.most}" if self.most is not None else ""
         return (
@@ -75,29 +75,29 @@ class Chunk(NamedTuple):
         )
 
 
-def next_chunk(connection: Connection, wanted: Wanted, after: Position, most: int | None) -> Chunk:
-    """The chunk behind `after`."""
+def next_page(connection: Connection, selection: ExportSelection, after: Position, most: int | None) -> Page:
+    """The page behind `after`."""
     dialect: Dialect = "postgresql" if is_postgres(connection) else "sqlite"
     if dialect == "postgresql":
         run(connection, _BY_INDEX)
-    relation = wanted.relation
-    end = _end(connection, wanted, after)
-    wheres = _range(wanted)
-    if wanted.account is not None:
+    relation = selection.relation
+    end = _end(connection, selection, after)
+    wheres = _range(selection)
+    if selection.account is not None:
         # As an expression it is nothing to look up: the walk keeps to its index.
-        wheres.append((f"{relation['account'].source} || '' = ?", [wanted.account]))
+        wheres.append((f"{relation['account'].source} || '' = ?", [selection.account]))
     wheres += _behind([column for column, _ in relation.order], after)
     if len(after) > len(relation.steps):
         wheres.append(_compared(relation.steps, ">=", after))
     if end is not None:
         wheres.append(_compared(relation.steps, "<=", end))
-    return Chunk(wanted, dialect, _all(wheres), most, end)
+    return Page(selection, dialect, _all(wheres), most, end)
 
 
-def _end(connection: Connection, wanted: Wanted, after: Position) -> Position | None:
+def _end(connection: Connection, selection: ExportSelection, after: Position) -> Position | None:
     """The last place of the stretch behind `after`; None if less is left than a stretch."""
-    relation = wanted.relation
-    wheres = _range(wanted) if relation.moment == relation.steps[0] else []
+    relation = selection.relation
+    wheres = _range(selection) if relation.moment == relation.steps[0] else []
     where, values = _all([*wheres, *_behind(relation.steps, after)])
     steps = ", ".join(relation.steps)
     query = (
@@ -107,12 +107,12 @@ def _end(connection: Connection, wanted: Wanted, after: Position) -> Position | 
     return None if row is None else tuple(row)
 
 
-def _range(wanted: Wanted) -> list[_Where]:
-    relation = wanted.relation
+def _range(selection: ExportSelection) -> list[_Where]:
+    relation = selection.relation
     moment = relation.moment if relation.moment == relation.steps[0] else f"{relation.moment} + 0.0"
-    bounds = ((">=", wanted.since), ("<", wanted.until))
+    bounds = ((">=", selection.since), ("<", selection.until))
     wheres: list[_Where] = [(f"{moment} {sign} ?", [at]) for sign, at in bounds if at is not None]
-    return wheres if wanted.last is None else [*wheres, (f"{relation.steps[0]} <= ?", [wanted.last])]
+    return wheres if selection.last is None else [*wheres, (f"{relation.steps[0]} <= ?", [selection.last])]
 
 
 def _behind(columns: Sequence[str], place: Position) -> list[_Where]:

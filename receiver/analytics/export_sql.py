@@ -6,9 +6,9 @@ from typing import Any
 import orjson
 from sqlalchemy import Connection
 
-from receiver.analytics.export_pages import MARK, Chunk, parts
+from receiver.analytics.export_pages import MARK, Page, parts
 from receiver.analytics.formulas import BEGINS, NUMBERS
-from receiver.analytics.views import Field, Relation, shown
+from receiver.analytics.views import Relation, ViewColumn, shown
 from receiver.domain.masking import mask_tree
 from receiver.storage.bulk import copied, fetched
 
@@ -21,14 +21,14 @@ _MARK = "\x01"
 """Before each text where several are looked at together."""
 
 
-def rows(connection: Connection, chunk: Chunk) -> Iterator[tuple[Any, ...]]:
-    """The chunk's rows, each with its position first; moments and truth values are texts."""
-    begin = [column for column, _ in parts(chunk.wanted.relation)]
-    columns = [_written(field, chunk) for field in chunk.wanted.relation.fields]
-    found = fetched(connection, chunk.query([*begin, *columns]), *chunk.where[1])
+def rows(connection: Connection, page: Page) -> Iterator[tuple[Any, ...]]:
+    """The page's rows, each with its position first; moments and truth values are texts."""
+    begin = [column for column, _ in parts(page.selection.relation)]
+    columns = [_written(field, page) for field in page.selection.relation.fields]
+    found = fetched(connection, page.query([*begin, *columns]), *page.where[1])
     width = len(begin)
     made = ((MARK.join(map(str, row[:width])), *row[width:]) for row in found)
-    return _masked(made, chunk.wanted.relation) if chunk.wanted.masks_documents else made
+    return _masked(made, page.selection.relation) if page.selection.masks_documents else made
 
 
 def _masked(made: Iterator[tuple[Any, ...]], relation: Relation) -> Iterator[tuple[Any, ...]]:
@@ -41,25 +41,25 @@ def _mask(document: str) -> str:
     return orjson.dumps(mask_tree(orjson.loads(document))).decode()
 
 
-def lines(connection: Connection, chunk: Chunk) -> tuple[int, bytes]:
-    """The chunk's rows as lines of CSV that the database makes, each with its position first; how many."""
-    if chunk.dialect == "postgresql":
-        position = f" || '{MARK}' || ".join(f"{column}::text" for column, _ in parts(chunk.wanted.relation))
-        columns = [_cell(field, chunk) for field in chunk.wanted.relation.fields]
-        written = copied(connection, chunk.query([position, *columns]), *chunk.where[1])
+def lines(connection: Connection, page: Page) -> tuple[int, bytes]:
+    """The page's rows as lines of CSV that the database makes, each with its position first; how many."""
+    if page.dialect == "postgresql":
+        position = f" || '{MARK}' || ".join(f"{column}::text" for column, _ in parts(page.selection.relation))
+        columns = [_cell(field, page) for field in page.selection.relation.fields]
+        written = copied(connection, page.query([position, *columns]), *page.where[1])
         return len(written), b"".join(written)
-    line = _sqlite_line(chunk)
+    line = _sqlite_line(page)
     # Numbers become texts here, since what SQLite makes of them is not exact.
     form = '"' + MARK.join(["%s"] * (len(line) - 1)) + "%s\n"
-    made = [form % row for row in fetched(connection, chunk.query(line), *chunk.where[1])]
+    made = [form % row for row in fetched(connection, page.query(line), *page.where[1])]
     return len(made), "".join(made).encode()
 
 
-def _sqlite_line(chunk: Chunk) -> list[str]:
+def _sqlite_line(page: Page) -> list[str]:
     """The numbers of the position, and all that follows them. Texts are looked at one by one in those lines
     only where one must be quoted or begins like a formula: in all it would take as long as all the rest.
     """
-    relation = chunk.wanted.relation
+    relation = page.selection.relation
     numbers = [column for column, kind in parts(relation) if kind is not str]
     names = [column for column, kind in parts(relation) if kind is str]
     texts = [*names, *(field.source for field in relation.fields if _is_text(field))]
@@ -72,28 +72,28 @@ def _sqlite_line(chunk: Chunk) -> list[str]:
             *(f"{phone} GLOB '*[^{NUMBERS}]*'" for phone in phones),
         ]
     )
-    special, plain = (_behind_numbers(chunk, names, is_special=each) for each in (True, False))
+    special, plain = (_behind_numbers(page, names, is_special=each) for each in (True, False))
     return [*numbers, f"CASE WHEN {is_special} THEN {special} ELSE {plain} END"]
 
 
-def _behind_numbers(chunk: Chunk, names: Sequence[str], *, is_special: bool) -> str:
+def _behind_numbers(page: Page, names: Sequence[str], *, is_special: bool) -> str:
     """The rest of the position, which is always quoted, and the columns."""
-    fields = chunk.wanted.relation.fields
+    fields = page.selection.relation.fields
     position = " || ".join(["''", *(f"'{MARK}' || {name}" for name in names)])
     if is_special:
         position = _doubled(position)
-        cells = [_quoted(_cell(field, chunk), field) for field in fields]
+        cells = [_quoted(_cell(field, page), field) for field in fields]
     else:
-        cells = [_written(field, chunk) for field in fields]
+        cells = [_written(field, page) for field in fields]
     return _printed(f'%s"{",%s" * len(cells)}', [position, *cells])
 
 
-def _cell(field: Field, chunk: Chunk) -> str:
+def _cell(field: ViewColumn, page: Page) -> str:
     """The SQL of a column, of which a spreadsheet takes nothing for a formula: as `as_text` has it."""
-    cell, text = _written(field, chunk), field.source
+    cell, text = _written(field, page), field.source
     if not _is_text(field):
         return cell
-    if chunk.dialect == "postgresql":
+    if page.dialect == "postgresql":
         first, is_no_number = "ascii", f"~ '[^{NUMBERS}]'"
     else:
         first, is_no_number = "unicode", f"GLOB '*[^{NUMBERS}]*'"
@@ -102,14 +102,14 @@ def _cell(field: Field, chunk: Chunk) -> str:
     return f"CASE WHEN {is_formula} THEN '''' || {cell} ELSE {cell} END"
 
 
-def _quoted(cell: str, field: Field) -> str:
+def _quoted(cell: str, field: ViewColumn) -> str:
     """The cell with quotes around it where its text needs them."""
     if not _is_text(field):
         return cell
     return f"CASE WHEN {field.source} GLOB '{_SPECIAL}' THEN '\"' || {_doubled(cell)} || '\"' ELSE {cell} END"
 
 
-def _is_text(field: Field) -> bool:
+def _is_text(field: ViewColumn) -> bool:
     return field.kind not in ("int", "float", "bool", "time")
 
 
@@ -122,14 +122,14 @@ def _printed(form: str, values: Sequence[str]) -> str:
     return f"printf('{form}', {', '.join(values)})"
 
 
-def _written(field: Field, chunk: Chunk) -> str:
+def _written(field: ViewColumn, page: Page) -> str:
     """The SQL of a column."""
     match field.kind:
-        case "time" if chunk.dialect == "postgresql":
+        case "time" if page.dialect == "postgresql":
             moment = f"to_timestamp({field.source})::timestamptz(3)"
             return f"""to_char({moment}, 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"')"""
         case "bool":
             return f"CASE WHEN {field.source} THEN 'true' WHEN NOT {field.source} THEN 'false' END"
-        case "number" | "free" if chunk.wanted.numbers:
+        case "number" | "free" if page.selection.numbers:
             return field.source
-    return shown(field, chunk.dialect)
+    return shown(field, page.dialect)

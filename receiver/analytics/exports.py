@@ -10,7 +10,7 @@ import orjson
 from sqlalchemy import Connection
 
 from receiver.analytics.export_horizon import within_horizon
-from receiver.analytics.export_pages import Chunk, Position, Wanted, next_chunk
+from receiver.analytics.export_pages import ExportSelection, Page, Position, next_page
 from receiver.analytics.export_sql import lines, rows
 from receiver.analytics.formulas import as_text
 from receiver.analytics.views import Relation
@@ -23,60 +23,64 @@ POSITION = "position"
 NO_PYARROW = "Parquet needs pyarrow: pip install 'receiver[analytics]'"
 
 
-class Part(NamedTuple):
+class FilePart(NamedTuple):
     """The next bytes of the file, and how many rows they bring."""
 
     rows: int
     data: bytes
 
 
-class Writer(Protocol):
+class ExportWriter(Protocol):
     """Makes one file of a relation."""
 
     def opening(self) -> bytes:
         """What stands before all rows."""
 
-    def write(self, connection: Connection, chunk: Chunk) -> Part:
-        """Read the chunk's rows and write them."""
+    def write(self, connection: Connection, page: Page) -> FilePart:
+        """Read the page's rows and write them."""
 
     def end(self) -> bytes:
         """What stands behind all rows."""
 
 
 @dataclass(frozen=True, slots=True)
-class Format:
+class FileFormat:
     """A kind of file. `suffix`: of its name; `media`: its types, the usual one first."""
 
     suffix: str
     media: tuple[str, ...]
-    make: Callable[[Relation], Writer]
+    make: Callable[[Relation], ExportWriter]
 
 
 async def export(
-    store: Store, wanted: Wanted, writer: Writer, now: float, *, is_begun: bool = False
-) -> AsyncGenerator[Part, None]:
+    store: Store, selection: ExportSelection, writer: ExportWriter, now: float, *, is_begun: bool = False
+) -> AsyncGenerator[FilePart, None]:
     """The file, part by part; `is_begun`: the rest of it; `now`: epoch seconds. It ends before the first row
     that may still be missing, so that none is ever behind the position where a later export goes on. Raises
     StoreUnavailableError where the store cannot be read now.
     """
-    wanted = await within_horizon(store, wanted, now)
-    begin, after, left = b"" if is_begun else writer.opening(), wanted.after, wanted.limit
+    selection = await within_horizon(store, selection, now)
+    begin, after, left = b"" if is_begun else writer.opening(), selection.after, selection.limit
     while True:
-        read = partial(_read, wanted=wanted, after=after, most=left, writer=writer)
+        read = partial(_read, selection=selection, after=after, most=left, writer=writer)
         end, part = await store.read(read, "export")
-        yield Part(part.rows, begin + part.data)
+        yield FilePart(part.rows, begin + part.data)
         left = None if left is None else left - part.rows
         if end is None or left == 0:
             break
         begin, after = b"", end
-    yield Part(0, writer.end())
+    yield FilePart(0, writer.end())
 
 
 def _read(
-    connection: Connection, wanted: Wanted, after: Position, most: int | None, writer: Writer
-) -> tuple[Position | None, Part]:
-    chunk = next_chunk(connection, wanted, after, most)
-    return chunk.end, writer.write(connection, chunk)
+    connection: Connection,
+    selection: ExportSelection,
+    after: Position,
+    most: int | None,
+    writer: ExportWriter,
+) -> tuple[Position | None, FilePart]:
+    page = next_page(connection, selection, after, most)
+    return page.end, writer.write(connection, page)
 
 
 def names(relation: Relation) -> list[str]:
@@ -101,10 +105,10 @@ class CsvWriter:
     def opening(self) -> bytes:
         return _as_csv([names(self._relation)]).data
 
-    def write(self, connection: Connection, chunk: Chunk) -> Part:
-        if chunk.wanted.masks_documents:
-            return _as_csv(map(_as_texts, rows(connection, chunk)))
-        return Part(*lines(connection, chunk))
+    def write(self, connection: Connection, page: Page) -> FilePart:
+        if page.selection.masks_documents:
+            return _as_csv(map(_as_texts, rows(connection, page)))
+        return FilePart(*lines(connection, page))
 
     def end(self) -> bytes:
         return b""
@@ -114,11 +118,11 @@ def _as_texts(row: Iterable[Any]) -> Iterable[Any]:
     return [as_text(value) if isinstance(value, str) else value for value in row]
 
 
-def _as_csv(table: Iterable[Iterable[Any]]) -> Part:
+def _as_csv(table: Iterable[Iterable[Any]]) -> FilePart:
     # Of the characters that end lines somewhere Python 3.11 quotes those only that it ends them with itself.
     written = _Lines()
     csv.writer(written, lineterminator="\r\n").writerows(table)
-    return Part(len(written), "".join([f"{line[:-2]}\n" for line in written]).encode())
+    return FilePart(len(written), "".join([f"{line[:-2]}\n" for line in written]).encode())
 
 
 _TRUTH = {"true": True, "false": False, None: None}
@@ -136,9 +140,9 @@ class JsonLinesWriter:
     def opening(self) -> bytes:
         return b""
 
-    def write(self, connection: Connection, chunk: Chunk) -> Part:
-        written = [orjson.dumps(self._object(row)) for row in rows(connection, chunk)]
-        return Part(len(written), b"".join([line + b"\n" for line in written]))
+    def write(self, connection: Connection, page: Page) -> FilePart:
+        written = [orjson.dumps(self._object(row)) for row in rows(connection, page)]
+        return FilePart(len(written), b"".join([line + b"\n" for line in written]))
 
     def _object(self, row: tuple[Any, ...]) -> dict[str, Any]:
         values = list(row)
@@ -152,7 +156,7 @@ class JsonLinesWriter:
         return b""
 
 
-def _make_parquet(relation: Relation) -> Writer:
+def _make_parquet(relation: Relation) -> ExportWriter:
     """Raises NotInstalledError."""
     try:
         # It takes long to import, and need not be there.
@@ -163,7 +167,7 @@ def _make_parquet(relation: Relation) -> Writer:
 
 
 FORMATS = {
-    "csv": Format(".csv", ("text/csv",), CsvWriter),
-    "jsonl": Format(".jsonl", ("application/jsonl", "application/x-ndjson"), JsonLinesWriter),
-    "parquet": Format(".parquet", ("application/vnd.apache.parquet",), _make_parquet),
+    "csv": FileFormat(".csv", ("text/csv",), CsvWriter),
+    "jsonl": FileFormat(".jsonl", ("application/jsonl", "application/x-ndjson"), JsonLinesWriter),
+    "parquet": FileFormat(".parquet", ("application/vnd.apache.parquet",), _make_parquet),
 }

@@ -5,7 +5,7 @@ from typing import Literal
 
 from receiver.analytics.calendar import Calendar
 from receiver.analytics.intervals import Share
-from receiver.analytics.query import Question
+from receiver.analytics.query import AnalyticsQuery
 from receiver.analytics.rollup_parts import Basis
 
 NOTHING = "–"
@@ -76,10 +76,10 @@ def name(text: str) -> str:
     return plain if len(plain) <= _MOST_NAME else f"{plain[: _MOST_NAME - 1]}…"
 
 
-def whose(question: Question) -> str:
+def whose(query: AnalyticsQuery) -> str:
     """Of which account and queue."""
-    account = f"account {name(question.account)}" if question.account is not None else "all accounts"
-    queue = f"queue {name(question.queue_id)}" if question.queue_id is not None else "all queues"
+    account = f"account {name(query.account)}" if query.account is not None else "all accounts"
+    queue = f"queue {name(query.queue_id)}" if query.queue_id is not None else "all queues"
     return f"{account}, {queue}"
 
 

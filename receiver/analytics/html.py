@@ -9,14 +9,14 @@ from markupsafe import Markup
 from sqlalchemy import Connection
 
 from receiver.analytics import formatting
-from receiver.analytics.charts import CHARTS, Shown, read_chart, render
+from receiver.analytics.charts import CHARTS, ChartContent, read_chart, render
 from receiver.analytics.charts.alt_text import reason_label
 from receiver.analytics.charts.chart import span
 from receiver.analytics.charts.series import LEGS, failures, number_in, share_in
 from receiver.analytics.intervals import Share
-from receiver.analytics.measures import FIGURES
-from receiver.analytics.query import Question
-from receiver.analytics.report import Line, Report, Value, report
+from receiver.analytics.measures import MEASURES
+from receiver.analytics.query import AnalyticsQuery
+from receiver.analytics.report import Report, ReportRow, Value, build_report
 from receiver.domain.frozen_record import frozen_record
 from receiver.errors import InputError
 
@@ -53,34 +53,34 @@ class Section:
     table: Table
 
 
-def html_report(connection: Connection, question: Question, made_at: float) -> str:
-    """The whole file; the question's `by` does not count. `made_at`: epoch seconds. Raises InputError for a
+def html_report(connection: Connection, query: AnalyticsQuery, made_at: float) -> str:
+    """The whole file; the query's `by` does not count. `made_at`: epoch seconds. Raises InputError for a
     basis that tasks do not have, NotInstalledError.
     """
-    if question.basis not in _BASIS:
+    if query.basis not in _BASIS:
         raise InputError("basis", f"the report is made by {' or '.join(_BASIS)}")
-    reports = {name: report(connection, FIGURES[name], replace(question, by=())) for name in _FACTS}
-    shown = [_read(connection, question, name) for name in _CHARTS]
+    reports = {name: build_report(connection, MEASURES[name], replace(query, by=())) for name in _FACTS}
+    content = [_read(connection, query, name) for name in _CHARTS]
     environment = Environment(
         autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
     template = files("receiver.analytics").joinpath("report.html").read_text(encoding="utf-8")
     return environment.from_string(template).render(
-        period=formatting.period(question.calendar, *span(connection, question)),
-        basis=formatting.basis_of("tasks", question.basis),
-        zone=question.calendar.name,
-        account=question.account,
-        queue_id=question.queue_id,
-        made_at=formatting.moment(question.calendar, made_at),
+        period=formatting.period(query.calendar, *span(connection, query)),
+        basis=formatting.basis_of("tasks", query.basis),
+        zone=query.calendar.name,
+        account=query.account,
+        queue_id=query.queue_id,
+        made_at=formatting.moment(query.calendar, made_at),
         groups=_groups(reports),
-        sections=[_section(each) for each in shown],
+        sections=[_section(each) for each in content],
         notes=list(dict.fromkeys(note for each in reports.values() for note in each.notes)),
     )
 
 
-def _read(connection: Connection, question: Question, name: str) -> Shown:
-    basis = FIGURES[CHARTS[name].figure].basis
-    asked = question if question.basis in basis else replace(question, basis=basis[0])
+def _read(connection: Connection, query: AnalyticsQuery, name: str) -> ChartContent:
+    basis = MEASURES[CHARTS[name].measure].basis
+    asked = query if query.basis in basis else replace(query, basis=basis[0])
     return read_chart(connection, CHARTS[name], asked)
 
 
@@ -161,17 +161,17 @@ def _float(value: Value) -> float | None:
     return float(value) if isinstance(value, int | float) else None
 
 
-def _section(shown: Shown) -> Section:
-    picture = Markup(render(shown, "inline").decode())  # noqa: S704 - our own drawing
-    table = _failures(shown.report) if shown.chart.name == "reasons" else _table(shown.report)
-    return Section(shown.chart.name, shown.title, shown.chart.how, picture, table)
+def _section(content: ChartContent) -> Section:
+    picture = Markup(render(content, "inline").decode())  # noqa: S704 - our own drawing
+    table = _failures(content.report) if content.chart.name == "reasons" else _table(content.report)
+    return Section(content.chart.name, content.title, content.chart.how, picture, table)
 
 
 def _table(answer: Report) -> Table:
     """Every line, and the total."""
-    by = list(answer.question.by)
+    by = list(answer.query.by)
     heads = [*by, *(head for name, value in answer.total.items() for head in _heads(name, value))]
-    total = Line(("all", *[""] * (len(by) - 1)), answer.total)
+    total = ReportRow(("all", *[""] * (len(by) - 1)), answer.total)
     return Table(heads, [_row(line) for line in (*answer.lines, total)])
 
 
@@ -180,7 +180,7 @@ def _heads(name: str, value: Value) -> Sequence[str]:
     return (plain, "95 % interval") if isinstance(value, Share) else (plain,)
 
 
-def _row(line: Line) -> Sequence[str]:
+def _row(line: ReportRow) -> Sequence[str]:
     return [*line.key, *(text for value in line.values.values() for text in _texts(value))]
 
 

@@ -1,4 +1,4 @@
-"""The figures as data: of what sums each is made, whether it counts tasks or attempts, and what it means.
+"""The measures as data: what each counts, from which sums, and what it means.
 
 Success rate, yield, durations and health as callback analysts have them; ASR and ACD as in ITU-T E.425.
 """
@@ -10,27 +10,27 @@ from receiver.analytics.query import Dimension
 from receiver.analytics.rollup_parts import ATTEMPT_COUNTS, TASK_COUNTS, Basis
 from receiver.domain.frozen_record import frozen_record
 
-Sum = tuple[str, ...]
-"""Names of counts that are added up."""
+CountNames = tuple[str, ...]
+"""Names of counts that are added."""
 
 
 @frozen_record(frozen=True, slots=True)
-class Column:
-    """`of` alone: a number; with `among`: the share of the one in the other, with its interval; with `per`:
-    the mean, `of` divided by it and by 1000.
+class MeasureColumn:
+    """One value of a measure: the sum `of`; with `among` its share and interval; with `per` the mean,
+    `of` divided by `per` and by 1000.
     """
 
     name: str
     about: str
-    of: Sum
-    among: Sum = ()
-    per: Sum = ()
+    of: CountNames
+    among: CountNames = ()
+    per: CountNames = ()
 
 
 @frozen_record(frozen=True, slots=True)
 class Quantiles:
-    """Quantiles of a duration in seconds, or of the number of attempts, to two digits. `of`: the slice whose
-    values they are of; `counted`: what is counted of each value.
+    """Quantiles of a duration in seconds, or of the number of attempts, to two digits. `of`: the slice with
+    the values; `counted`: the count of each value.
     """
 
     name: str
@@ -40,10 +40,9 @@ class Quantiles:
 
 
 @frozen_record(frozen=True, slots=True)
-class Figure:
-    """`basis`: the moments by which it may be asked, the default first; `by`: by what it may be told apart;
-    `default_by`: by what it is told apart where nobody says so; `largest_first`: rows with more tasks
-    come first.
+class Measure:
+    """`basis`: the moments by which tasks can be selected, the default first; `by`: the dimensions;
+    `default_by`: the dimensions of a query that names none; `largest_first`: rows with more tasks come first.
     """
 
     name: str
@@ -52,10 +51,15 @@ class Figure:
     counts: Literal["tasks", "attempts"]
     basis: tuple[Basis, ...]
     by: tuple[Dimension, ...]
-    columns: tuple[Column, ...]
+    columns: tuple[MeasureColumn, ...]
     quantiles: tuple[Quantiles, ...] = ()
     default_by: tuple[Dimension, ...] = ()
     largest_first: bool = False
+
+    @property
+    def has_parts(self) -> bool:
+        """Whether a column is the share of a group in the tasks that did not succeed."""
+        return any(column.name == "part" for column in self.columns)
 
 
 _PLACE: tuple[Dimension, ...] = ("account", "queue")
@@ -64,90 +68,95 @@ _TASK_BASIS: tuple[Basis, ...] = ("created", "finished")
 _ATTEMPT_BASIS: tuple[Basis, ...] = ("started", "created", "finished")
 _FINISHED = ("succeeded", "failed", "unknown")
 
-_TASKS = Column("tasks", "All tasks.", ("tasks",))
-_OPEN = Column("open", "Tasks that have not ended.", ("open",))
-_UNKNOWN = Column("unknown", "Tasks that ended, and nobody said how.", ("unknown",))
-_SUCCEEDED = Column("succeeded", "Tasks that connected the two.", ("succeeded",))
-_EXHAUSTED = Column("exhausted", "Failed tasks that used all their attempts.", ("exhausted",))
-_MADE = Column("attempts", "Attempts that were made.", ("attempts",))
-_CONNECTED = Column("connected", "Attempts that made their task a success.", ("connected",))
-_YIELD = Column("yield", "Connected among all that were made.", ("connected",), ("attempts",))
+_TASKS = MeasureColumn("tasks", "All tasks.", ("tasks",))
+_OPEN = MeasureColumn("open", "Tasks that have not ended.", ("open",))
+_UNKNOWN = MeasureColumn("unknown", "Tasks that ended with an unknown result.", ("unknown",))
+_SUCCEEDED = MeasureColumn("succeeded", "Tasks that connected A and B.", ("succeeded",))
+_EXHAUSTED = MeasureColumn("exhausted", "Failed tasks that used all their attempts.", ("exhausted",))
+_MADE = MeasureColumn("attempts", "Attempts.", ("attempts",))
+_CONNECTED = MeasureColumn("connected", "Attempts that made their task a success.", ("connected",))
+_YIELD = MeasureColumn("yield", "Connected among attempts.", ("connected",), ("attempts",))
 
-FIGURES: Mapping[str, Figure] = {
-    each.name: each
-    for each in (
-        Figure(
+MEASURES: Mapping[str, Measure] = {
+    measure.name: measure
+    for measure in (
+        Measure(
             "success",
             "Success rate",
-            "Tasks that connected the two, among those that have ended; open ones beside it, not in it. By "
-            "`attempt`: by how many attempts a task has made.",
+            "Tasks that connected A and B, among finished tasks. Open tasks are not in the rate. By "
+            "`attempt`: by the number of attempts of a task.",
             "tasks",
             _TASK_BASIS,
             (*_PLACE, *_TIME, "attempt", "reason", "leg", "extension"),
             (
                 _TASKS,
                 _OPEN,
-                Column("finished", "Tasks that have ended.", _FINISHED),
+                MeasureColumn("finished", "Tasks that have ended.", _FINISHED),
                 _SUCCEEDED,
-                Column("failed", "Tasks that failed.", ("failed",)),
+                MeasureColumn("failed", "Tasks that failed.", ("failed",)),
                 _EXHAUSTED,
                 _UNKNOWN,
-                Column("success_rate", "Succeeded among finished.", ("succeeded",), _FINISHED),
+                MeasureColumn("success_rate", "Succeeded among finished.", ("succeeded",), _FINISHED),
             ),
         ),
-        Figure(
+        Measure(
             "attempts",
             "Attempts and legs",
-            "How attempts fare: yield; A-answer, B-answer and bridge rate and ASR where the legs are known, "
-            "which is where call history has the call.",
+            "Yield of attempts; A-answer, B-answer and bridge rate and ASR of attempts whose legs are known "
+            "from call history.",
             "attempts",
             _ATTEMPT_BASIS,
             (*_PLACE, *_TIME, "attempt", "reason", "leg", "extension"),
             (
                 _MADE,
-                Column("under_way", "Attempts whose end is not known yet.", ("under_way",)),
+                MeasureColumn("under_way", "Attempts that have not ended yet.", ("under_way",)),
                 _CONNECTED,
                 _YIELD,
-                Column(
+                MeasureColumn(
                     "legs_known",
-                    "Attempts whose legs are known; the rates below are of these.",
+                    "Attempts whose legs are known; base of the rates below.",
                     ("legs_known",),
                 ),
-                Column("a_answer_rate", "A answered.", ("a_answered",), ("legs_known",)),
-                Column("b_answer_rate", "Bridged, where A answered.", ("bridged",), ("a_answered",)),
-                Column("bridge_rate", "Bridged.", ("bridged",), ("legs_known",)),
-                Column(
+                MeasureColumn("a_answer_rate", "A answered.", ("a_answered",), ("legs_known",)),
+                MeasureColumn("b_answer_rate", "Bridged, where A answered.", ("bridged",), ("a_answered",)),
+                MeasureColumn("bridge_rate", "Bridged.", ("bridged",), ("legs_known",)),
+                MeasureColumn(
                     "asr", "Answered among dialled legs (answer-seizure ratio).", ("answers",), ("seizures",)
                 ),
-                Column("acd_s", "Mean talk of bridged calls, seconds (ACD).", ("talk_ms",), per=("talks",)),
+                MeasureColumn(
+                    "acd_s", "Mean talk of bridged calls, seconds (ACD).", ("talk_ms",), per=("talks",)
+                ),
             ),
         ),
-        Figure(
+        Measure(
             "yield",
             "Attempt yield",
-            "Of the tasks that made attempt k, those that it connected.",
+            "Of the tasks that made attempt k, the share that it connected.",
             "attempts",
             ("created", "finished", "started"),
             (*_PLACE, "day", "week", "month", "attempt"),
             (_MADE, _CONNECTED, _YIELD),
             default_by=("attempt",),
         ),
-        Figure(
+        Measure(
             "tries",
             "Attempts to success",
-            "How many attempts successes took. Exhausted and open tasks stand apart: theirs would be more.",
+            "Number of attempts until success. Exhausted and open tasks are counted apart, since they would "
+            "need more.",
             "tasks",
             _TASK_BASIS,
             (*_PLACE, *_TIME),
             (
                 *(_SUCCEEDED, _EXHAUSTED, _OPEN),
-                Column(
-                    "inexact", "Ended tasks that made at least as many attempts as counted.", ("inexact",)
+                MeasureColumn(
+                    "inexact",
+                    "Ended tasks with only a lower bound of attempts.",
+                    ("inexact",),
                 ),
             ),
             (Quantiles("attempts_to_success", "Attempts of tasks that succeeded.", "attempt", "succeeded"),),
         ),
-        Figure(
+        Measure(
             "timing",
             "Time to connect and lateness",
             "Seconds from the planned start to the first bridge, and to the first attempt.",
@@ -160,18 +169,18 @@ FIGURES: Mapping[str, Figure] = {
                 Quantiles("start_lateness_s", "From planned start to first attempt.", "lateness", "tasks"),
             ),
         ),
-        Figure(
+        Measure(
             "pauses",
             "Retry pauses",
-            "Yield of further attempts by the time since the start of the one before: seconds from the bound "
-            "named. Observational: tasks with other pauses may differ in other things too.",
+            "Yield of repeated attempts by the seconds since the start of the attempt before; each class is "
+            "named by its lower bound. Observational: tasks with other pauses may differ in other ways too.",
             "attempts",
             _ATTEMPT_BASIS,
             (*_PLACE, "attempt", "gap"),
             (_MADE, _CONNECTED, _YIELD),
             default_by=("attempt", "gap"),
         ),
-        Figure(
+        Measure(
             "hours",
             "Best hour",
             "Yield of attempts by weekday and hour of their start.",
@@ -181,46 +190,62 @@ FIGURES: Mapping[str, Figure] = {
             (_MADE, _CONNECTED, _YIELD),
             default_by=("hour", "weekday"),
         ),
-        Figure(
+        Measure(
             "reasons",
             "Failure reasons",
-            "What tasks came to that ended and did not succeed. By `word`: the vendor's words and the reason "
-            "each was taken for; those under `failed` and `unknown` fit no pattern.",
+            "Reasons of tasks that ended without success. By `word`: the vendor's words and the reasons that "
+            "they were mapped to; words under `failed` and `unknown` match no pattern.",
             "tasks",
             _TASK_BASIS,
             (*_PLACE, *_TIME, "reason", "leg", "word"),
             (
                 _TASKS,
-                Column(
-                    "part", "Share in all that did not succeed of the same group.", ("tasks",), ("tasks",)
+                MeasureColumn(
+                    "part", "Share in all tasks without success of the same group.", ("tasks",), ("tasks",)
                 ),
             ),
             default_by=("reason",),
             largest_first=True,
         ),
-        Figure(
+        Measure(
             "health",
             "Data health",
-            "How far to trust the figures: hooks lost, doubled and late, disagreements of hooks and API.",
+            "How reliable the measures are: lost, duplicate and late hooks, disagreements of hooks and API.",
             "tasks",
             _TASK_BASIS,
             (*_PLACE, *_TIME),
             (
-                Column("settled", "Tasks for which late hooks are waited for no more.", ("settled",)),
-                Column("lost", "Lost hooks of these.", ("lost",)),
-                Column("lost_share", "Lost among those that had to come.", ("lost",), ("expected",)),
-                Column("duplicate_share", "Came again.", ("duplicates",), ("arrived", "duplicates")),
-                Column("late_share", "Came when waited for no more.", ("late",), ("arrived", "duplicates")),
-                Column("drift_share", "Settled tasks with drift.", ("drifted",), ("settled",)),
-                Column("unknown_share", "Ended, nobody said how.", ("unknown",), _FINISHED),
-                Column("inexact_share", "Ended, made so many attempts or more.", ("inexact",), _FINISHED),
+                MeasureColumn("settled", "Tasks for which no more hooks are expected.", ("settled",)),
+                MeasureColumn("lost", "Lost hooks of settled tasks.", ("lost",)),
+                MeasureColumn("lost_share", "Lost among expected hooks.", ("lost",), ("expected",)),
+                MeasureColumn(
+                    "duplicate_share",
+                    "Duplicates among hooks.",
+                    ("duplicates",),
+                    ("arrived", "duplicates"),
+                ),
+                MeasureColumn(
+                    "late_share",
+                    "Came after the task was settled.",
+                    ("late",),
+                    ("arrived", "duplicates"),
+                ),
+                MeasureColumn("drift_share", "Settled tasks with drift.", ("drifted",), ("settled",)),
+                MeasureColumn("unknown_share", "Finished with an unknown result.", ("unknown",), _FINISHED),
+                MeasureColumn(
+                    "inexact_share",
+                    "Finished, lower bound of attempts.",
+                    ("inexact",),
+                    _FINISHED,
+                ),
             ),
         ),
     )
 }
 
 
-def counts_of(figure: Figure) -> tuple[str, ...]:
-    """The sums that a figure is made of."""
-    wanted = {name for each in figure.columns for name in (*each.of, *each.among, *each.per)}
-    return tuple(name for name in (*TASK_COUNTS, *ATTEMPT_COUNTS) if name in wanted)
+def counts_of(measure: Measure) -> tuple[str, ...]:
+    """Return the names of the counts that a measure is computed from."""
+    columns = measure.columns
+    used = {name for column in columns for name in (*column.of, *column.among, *column.per)}
+    return tuple(name for name in (*TASK_COUNTS, *ATTEMPT_COUNTS) if name in used)

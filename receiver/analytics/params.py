@@ -4,7 +4,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, StringConstraints, WithJsonSchema, create_model
 
-from receiver.analytics.measures import FIGURES, Figure
+from receiver.analytics.measures import MEASURES, Measure
 from receiver.analytics.query import SLICES, Dimension
 from receiver.http.endpoint import Params
 from receiver.http.params import Account, QueueId
@@ -26,7 +26,7 @@ Zone = Annotated[str, StringConstraints(min_length=1, max_length=60)]
 _SINCE, _UNTIL = "2026-03-01", "2026-03-31"
 
 
-class ScopeQuery(Params):
+class ScopeParams(Params):
     """Of which tasks."""
 
     zone: Zone | None = Field(
@@ -64,16 +64,16 @@ def _pattern(dimensions: tuple[Dimension, ...]) -> str:
     return f"^({first}|{first},({sliced})|{sliced})?$" if sliced else f"^({first})?$"
 
 
-def figure_query(figure: Figure) -> type[ScopeQuery]:
-    """The parameters of one figure."""
+def measure_params(measure: Measure) -> type[ScopeParams]:
+    """The parameters of one measure."""
     by = Annotated[
         str,
         BeforeValidator(_joined),
         StringConstraints(max_length=200),
-        WithJsonSchema({"type": "string", "pattern": _pattern(figure.by)}),
+        WithJsonSchema({"type": "string", "pattern": _pattern(measure.by)}),
     ]
-    names = ", ".join(f"`{each}`" for each in figure.by)
-    default = ",".join(figure.default_by)
+    names = ", ".join(f"`{each}`" for each in measure.by)
+    default = ",".join(measure.default_by)
     fields: dict[str, Any] = {
         "by": (
             by | None,
@@ -85,19 +85,19 @@ def figure_query(figure: Figure) -> type[ScopeQuery]:
             ),
         ),
         "basis": (
-            Literal[figure.basis] | None,
+            Literal[measure.basis] | None,
             Field(
                 None,
                 description="By which moment: of the task's creation, of its end, of the attempt's start. "
-                f"Default: `{figure.basis[0]}`.",
-                examples=[figure.basis[0]],
+                f"Default: `{measure.basis[0]}`.",
+                examples=[measure.basis[0]],
             ),
         ),
     }
-    return create_model(f"{figure.name.title()}Query", __base__=ScopeQuery, **fields)
+    return create_model(f"{measure.name.title()}Query", __base__=ScopeParams, **fields)
 
 
-class ComparisonQuery(ScopeQuery):
+class ComparisonParams(ScopeParams):
     """What is compared: the tasks that the parameters name, and those that differ as `than_…` says."""
 
     figure: Literal["success", "attempts", "yield", "health"] = Field(
@@ -116,4 +116,4 @@ class ComparisonQuery(ScopeQuery):
     than_queue_id: Word | None = Field(None, description="The other queue.", examples=["18"])
 
 
-FIGURE_QUERIES = {figure.name: figure_query(figure) for figure in FIGURES.values()}
+MEASURE_PARAMS = {measure.name: measure_params(measure) for measure in MEASURES.values()}

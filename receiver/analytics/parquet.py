@@ -6,15 +6,15 @@ import pyarrow as pa
 from pyarrow.parquet import ParquetWriter as ArrowWriter
 from sqlalchemy import Connection
 
-from receiver.analytics.export_pages import Chunk
+from receiver.analytics.export_pages import Page
 from receiver.analytics.export_sql import rows
-from receiver.analytics.exports import Part, names
-from receiver.analytics.views import Kind, Relation
+from receiver.analytics.exports import FilePart, names
+from receiver.analytics.views import ColumnKind, Relation
 
 _GROUP = 50_000
 """Rows that readers get at once, and that are kept in memory until then."""
 
-_TYPES: dict[Kind, Any] = {
+_TYPES: dict[ColumnKind, Any] = {
     "int": pa.int64(),
     "float": pa.float64(),
     "bool": pa.bool_(),
@@ -51,7 +51,7 @@ class ParquetWriter:
     """Columns with types of their own: moments in UTC with milliseconds; what is not there is null."""
 
     def __init__(self, relation: Relation) -> None:
-        kinds: list[Kind] = ["text", *(field.kind for field in relation.fields)]
+        kinds: list[ColumnKind] = ["text", *(field.kind for field in relation.fields)]
         types = [_TYPES.get(kind, pa.string()) for kind in kinds]
         self._schema = pa.schema(list(zip(names(relation), types, strict=True)))
         self._sink = _Sink()
@@ -61,13 +61,13 @@ class ParquetWriter:
     def opening(self) -> bytes:
         return self._sink.take()
 
-    def write(self, connection: Connection, chunk: Chunk) -> Part:
-        made = list(rows(connection, chunk))
+    def write(self, connection: Connection, page: Page) -> FilePart:
+        made = list(rows(connection, page))
         if made:
             self._kept.append(self._table(made))
         if sum(table.num_rows for table in self._kept) >= _GROUP:
             self._flush()
-        return Part(len(made), self._sink.take())
+        return FilePart(len(made), self._sink.take())
 
     def end(self) -> bytes:
         self._flush()

@@ -46,7 +46,7 @@ WEEKDAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 
 
 @frozen_record(frozen=True, slots=True)
-class Question:
+class AnalyticsQuery:
     """`since`, `until`: epoch seconds, from the one to before the other; None: from the first, to the last.
     `account`, `queue_id`: only theirs.
     """

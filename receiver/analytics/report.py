@@ -1,22 +1,21 @@
-"""One figure answered: rows, a total, and how it is to be read."""
+"""A report: the rows and the total of one measure, and notes on how to read them."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
-from itertools import chain
 from operator import add
 
 from sqlalchemy import Connection
 
 from receiver.analytics.intervals import Share, share
-from receiver.analytics.measures import Column, Figure, Sum, counts_of
-from receiver.analytics.query import Dimension, Question, slice_of
-from receiver.analytics.rollup_query import Columns, Key, Read, reading
+from receiver.analytics.measures import CountNames, Measure, MeasureColumn, counts_of
+from receiver.analytics.query import AnalyticsQuery, Dimension, slice_of
+from receiver.analytics.rollup_query import CountColumns, GroupKey, RollupReader, rollup_reader
 from receiver.analytics.rollups import count_uncounted
 from receiver.domain.frozen_record import frozen_record
 
 FEW = 30
-"""A share of fewer than so many is greyed: its interval says how little it tells."""
+"""Sample size below which a share is dimmed: its interval is too wide to go by."""
 
 _QUANTILES = (("p50", 0.5), ("p90", 0.9))
 
@@ -24,107 +23,96 @@ Value = int | float | None | Share
 
 
 @frozen_record(frozen=True, slots=True)
-class Line:
-    """One row: a text for each dimension, and the figure's values by name."""
+class ReportRow:
+    """One group: a text for each dimension, and the measure's values by name."""
 
-    key: Key
+    key: GroupKey
     values: Mapping[str, Value]
 
 
 @frozen_record(frozen=True, slots=True)
 class Report:
-    """A figure's answer. `total`: of all that was asked about; `notes`: what has to be known to read it."""
+    """The answer to a query. `total`: the values of all groups together; `notes`: warnings for the reader."""
 
-    figure: Figure
-    question: Question
-    lines: Sequence[Line]
+    measure: Measure
+    query: AnalyticsQuery
+    lines: Sequence[ReportRow]
     total: Mapping[str, Value]
     read_from: str
     notes: Sequence[str]
 
 
-def report(connection: Connection, figure: Figure, question: Question) -> Report:
-    """The figure by the question's dimensions. Raises InputError where these are not counted together."""
-    asked, whole = replace(question, slice=slice_of(question.by)), replace(question, by=())
-    counts = counts_of(figure)
-    with reading(connection) as read:
-        answer = read(asked, counts)
-        # In another slice a task may have a part in several groups, or in none.
-        every = answer.columns if asked.slice == "all" else read(whole, counts).columns
-        spreads = _spreads(read, figure, question)
-    order = _in_order(figure, answer.keys, answer.columns)
-    keys = [answer.keys[at] for at in order]
-    columns = {name: [column[at] for at in order] for name, column in answer.columns.items()}
-    values = _values(figure, columns, _parts_of(figure, question, keys, columns))
-    if figure.quantiles:
+def build_report(connection: Connection, measure: Measure, query: AnalyticsQuery) -> Report:
+    """Return the measure by the query's dimensions. Raises InputError if these are not counted together."""
+    sliced, counts = replace(query, slice=slice_of(query.by)), counts_of(measure)
+    with rollup_reader(connection) as read:
+        sums = read(sliced, counts)
+        columns = sums.columns
+        if sliced.slice != "all" and not measure.has_parts:
+            # In another slice a task is counted in several groups, or in none.
+            columns = read(replace(query, by=()), counts).columns
+        spreads = _read_spreads(read, measure, query)
+    order = _order(measure, sums.keys, sums.columns)
+    keys = [sums.keys[at] for at in order]
+    ordered = {name: [column[at] for at in order] for name, column in sums.columns.items()}
+    values = _values(measure, ordered, _group_sizes(query, keys, ordered) if measure.has_parts else ())
+    if measure.quantiles:
         values = [
-            one | _quantiles(figure, spreads.get(key, {})) for key, one in zip(keys, values, strict=True)
+            row | _quantiles(measure, spreads.get(key, {})) for key, row in zip(keys, values, strict=True)
         ]
-    total = _total(figure, columns if _has_parts(figure) else every, spreads)
-    lines = [*map(Line, keys, values)]
-    return Report(figure, question, lines, total, answer.read_from, _notes(connection, question))
+    total = _total(measure, ordered if measure.has_parts else columns, spreads)
+    rows = [*map(ReportRow, keys, values)]
+    return Report(measure, query, rows, total, sums.read_from, _notes(connection, query))
 
 
-def _has_parts(figure: Figure) -> bool:
-    return any(column.name == "part" for column in figure.columns)
+def _order(measure: Measure, keys: Sequence[GroupKey], columns: CountColumns) -> Sequence[int]:
+    """Return the places of the groups to show, in order: the largest first, or by key, numbers by value.
 
-
-def _in_order(figure: Figure, keys: Sequence[Key], columns: Columns) -> Sequence[int]:
-    """Places of the keys that say something. Attempts and gaps in the order of their numbers, all else by
-    name; or the largest group first.
+    Left out are successes among failure reasons, and groups without attempts of a measure of attempts.
     """
-    places = _meaningful(figure, keys, columns)
-    if figure.largest_first:
+    places: Sequence[int] = range(len(keys))
+    if measure.has_parts:
+        places = [at for at in places if "connected" not in keys[at]]
+    elif measure.counts == "attempts":
+        places = [at for at in places if columns["attempts"][at]]
+    if measure.largest_first:
         return sorted(places, key=lambda at: (-columns["tasks"][at], keys[at]))
-    ranks = {text: rank for rank, text in enumerate(sorted({*chain.from_iterable(keys)}, key=_by_number))}
+    texts = {text for key in keys for text in key}
+    numbers = {text: (0, float(text), text) if text.isdecimal() else (1, 0.0, text) for text in texts}
+    ranks = {text: rank for rank, text in enumerate(sorted(texts, key=numbers.__getitem__))}
     return sorted(places, key=[tuple(map(ranks.__getitem__, key)) for key in keys].__getitem__)
 
 
-def _meaningful(figure: Figure, keys: Sequence[Key], columns: Columns) -> Sequence[int]:
-    """Without groups that have no attempts, in a figure of attempts: such as tasks under their last one; and
-    without successes where reasons are asked for.
-    """
-    if _has_parts(figure):
-        return [at for at, key in enumerate(keys) if "connected" not in key]
-    if figure.counts == "tasks":
-        return range(len(keys))
-    return [at for at, number in enumerate(columns["attempts"]) if number]
-
-
-def _by_number(text: str) -> tuple[int, float, str]:
-    return (0, float(text), text) if text.isdecimal() else (1, 0.0, text)
-
-
-def _parts_of(figure: Figure, question: Question, keys: Sequence[Key], columns: Columns) -> Sequence[int]:
-    """For each key all tasks of the groups that differ from it by reason, leg or word only."""
-    if not _has_parts(figure):
-        return []
-    places = [at for at, name in enumerate(question.by) if name not in ("reason", "leg", "word")]
+def _group_sizes(query: AnalyticsQuery, keys: Sequence[GroupKey], columns: CountColumns) -> Sequence[int]:
+    """Return for each key the tasks of all keys that differ from it only by reason, leg or word."""
+    places = [at for at, name in enumerate(query.by) if name not in ("reason", "leg", "word")]
     wider = [tuple(key[at] for at in places) for key in keys]
-    sums: dict[Key, int] = defaultdict(int)
+    sums: dict[GroupKey, int] = defaultdict(int)
     for key, tasks in zip(wider, columns["tasks"], strict=True):
         sums[key] += tasks
     return [sums[key] for key in wider]
 
 
 Spread = Mapping[float, int]
-"""Value → how often."""
+"""Value → number of times that it was counted."""
 
-Spreads = Mapping[Key, Mapping[str, Spread]]
-"""Key → name of the quantiles → what they are of."""
+Spreads = Mapping[GroupKey, Mapping[str, Spread]]
+"""Key → name of the quantiles → their spread."""
 
 
-def _values(figure: Figure, columns: Columns, parts: Sequence[int]) -> list[dict[str, Value]]:
-    """The figure's values for each key."""
-    names = [column.name for column in figure.columns]
-    values = [_column(column, columns, parts) for column in figure.columns]
+def _values(measure: Measure, columns: CountColumns, group_sizes: Sequence[int]) -> list[dict[str, Value]]:
+    """Return the measure's values for each key."""
+    names = [column.name for column in measure.columns]
+    values = [_column_values(column, columns, group_sizes) for column in measure.columns]
     return [dict(zip(names, row, strict=True)) for row in zip(*values, strict=True)]
 
 
-def _column(column: Column, columns: Columns, parts: Sequence[int]) -> Iterable[Value]:
+def _column_values(
+    column: MeasureColumn, columns: CountColumns, group_sizes: Sequence[int]
+) -> Iterable[Value]:
     numbers = _added(column.of, columns)
     if column.name == "part":
-        return map(share, numbers, parts)
+        return map(share, numbers, group_sizes)
     if column.among:
         return map(share, numbers, _added(column.among, columns))
     if column.per:
@@ -133,36 +121,36 @@ def _column(column: Column, columns: Columns, parts: Sequence[int]) -> Iterable[
     return numbers
 
 
-def _added(names: Sum, columns: Columns) -> Sequence[int]:
-    one, *more = (columns[name] for name in names)
-    for other in more:
-        one = [*map(add, one, other)]
-    return one
+def _added(names: CountNames, columns: CountColumns) -> Sequence[int]:
+    first, *others = (columns[name] for name in names)
+    for other in others:
+        first = [*map(add, first, other)]
+    return first
 
 
-def _total(figure: Figure, columns: Columns, spreads: Spreads) -> Mapping[str, Value]:
-    """Of all groups together."""
+def _total(measure: Measure, columns: CountColumns, spreads: Spreads) -> Mapping[str, Value]:
+    """Return the values of all groups together."""
     sums = {name: [sum(column)] for name, column in columns.items()}
-    (values,) = _values(figure, sums, sums.get("tasks", []))
+    (values,) = _values(measure, sums, sums.get("tasks", []))
     together: dict[str, dict[float, int]] = defaultdict(lambda: defaultdict(int))
     for by_name in spreads.values():
         for name, spread in by_name.items():
             for value, number in spread.items():
                 together[name][value] += number
-    return values | _quantiles(figure, together)
+    return values | _quantiles(measure, together)
 
 
-def _quantiles(figure: Figure, spreads: Mapping[str, Spread]) -> dict[str, Value]:
+def _quantiles(measure: Measure, spreads: Mapping[str, Spread]) -> dict[str, Value]:
     values: dict[str, Value] = {}
-    for each in figure.quantiles:
-        spread = spreads.get(each.name, {})
-        values[f"{each.name}_n"] = sum(spread.values())
-        values |= {f"{each.name}_{label}": quantile(spread, part) for label, part in _QUANTILES}
+    for quantiles in measure.quantiles:
+        spread = spreads.get(quantiles.name, {})
+        values[f"{quantiles.name}_n"] = sum(spread.values())
+        values |= {f"{quantiles.name}_{label}": quantile(spread, part) for label, part in _QUANTILES}
     return values
 
 
 def quantile(spread: Spread, part: float) -> float | None:
-    """The smallest value that at least this part does not exceed; `spread`: value → how often."""
+    """Return the smallest value that at least this part of the counts does not exceed."""
     left = part * sum(spread.values())
     for value, number in sorted(spread.items()):
         left -= number
@@ -171,20 +159,17 @@ def quantile(spread: Spread, part: float) -> float | None:
     return None
 
 
-def _spreads(read: Read, figure: Figure, question: Question) -> Spreads:
-    found: dict[Key, dict[str, dict[float, int]]] = defaultdict(lambda: defaultdict(dict))
-    for each in figure.quantiles:
-        by: tuple[Dimension, ...] = (*question.by, "attempt" if each.of == "attempt" else "value")
-        answer = read(replace(question, by=by, slice=each.of), (each.counted,))
-        for (*key, value), number in zip(answer.keys, answer.columns[each.counted], strict=True):
-            found[tuple(key)][each.name][float(value)] = number
+def _read_spreads(read: RollupReader, measure: Measure, query: AnalyticsQuery) -> Spreads:
+    found: dict[GroupKey, dict[str, dict[float, int]]] = defaultdict(lambda: defaultdict(dict))
+    for quantiles in measure.quantiles:
+        by: tuple[Dimension, ...] = (*query.by, "attempt" if quantiles.of == "attempt" else "value")
+        sums = read(replace(query, by=by, slice=quantiles.of), (quantiles.counted,))
+        for (*key, value), number in zip(sums.keys, sums.columns[quantiles.counted], strict=True):
+            found[tuple(key)][quantiles.name][float(value)] = number
     return found
 
 
-def _notes(connection: Connection, question: Question) -> list[str]:
-    uncounted = count_uncounted(connection, question.account)
-    if not uncounted:
-        return []
-    return [
-        f"{uncounted} tasks of an older version are in no figure: run `receiver rebuild`, beside serve too"
-    ]
+def _notes(connection: Connection, query: AnalyticsQuery) -> list[str]:
+    uncounted = count_uncounted(connection, query.account)
+    text = f"{uncounted} tasks of an older version are not counted: run `receiver rebuild` (beside `serve`)"
+    return [text] if uncounted else []

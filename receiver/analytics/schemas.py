@@ -36,7 +36,7 @@ class ColumnInfo(BaseModel):
 Cell = str | int | float | ShareValue | None
 
 
-class AskedAbout(BaseModel):
+class MeasureScope(BaseModel):
     """What was asked about. `counts`: what is counted; `basis`: by which moment of theirs."""
 
     figure: str = Field(examples=["success"])
@@ -51,10 +51,10 @@ class AskedAbout(BaseModel):
     queue_id: QueueId | None = Field(description="null: of all.")
 
 
-class FigureAnswer(BaseModel):
+class MeasureResult(BaseModel):
     """A figure. A row has a text for each of `by` and a value for each of `columns`."""
 
-    asked: AskedAbout
+    asked: MeasureScope
     by: list[str] = Field(examples=[["queue"]])
     columns: list[ColumnInfo]
     rows: list[dict[str, Cell]] = Field(examples=[[{"queue": "17", "tasks": 200, "open": 3}]])
@@ -66,7 +66,7 @@ class FigureAnswer(BaseModel):
     notes: list[str] = Field(description="What has to be known to read it.", examples=[[]])
 
 
-class ComparedShare(BaseModel):
+class ShareComparison(BaseModel):
     """One share on both sides."""
 
     name: str = Field(examples=["success_rate"])
@@ -76,9 +76,9 @@ class ComparedShare(BaseModel):
     difference: DifferenceValue = Field(description="The first less the second.")
 
 
-class ComparisonAnswer(BaseModel):
+class ComparisonResult(BaseModel):
     """Two answers and how their shares differ. Observational: the two may differ in other things too."""
 
-    first: FigureAnswer
-    second: FigureAnswer
-    shares: list[ComparedShare]
+    first: MeasureResult
+    second: MeasureResult
+    shares: list[ShareComparison]

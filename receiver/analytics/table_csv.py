@@ -1,4 +1,4 @@
-"""A figure as a plain table: one value a cell, for CSV and for tables that people read."""
+"""A measure as a plain table: one value a cell, for CSV and for tables that people read."""
 
 import csv
 import io
@@ -13,7 +13,7 @@ Cell = str | int | float | None
 
 def header(report: Report) -> list[str]:
     """The names of all cells: a share is four of them."""
-    return [*report.question.by, *(name for name, _ in _cells(report.total))]
+    return [*report.query.by, *(name for name, _ in _cells(report.total))]
 
 
 def rows(report: Report) -> Iterator[list[Cell]]:

@@ -11,18 +11,18 @@ from sqlalchemy import Connection, text
 
 from receiver.storage.bulk import is_postgres
 
-Kind = Literal["text", "int", "float", "bool", "time", "number", "free", "json"]
+ColumnKind = Literal["text", "int", "float", "bool", "time", "number", "free", "json"]
 """`number`: a phone number; `free`: the vendor's free text, in which there may be one; `json`: a document."""
 
 Dialect = Literal["postgresql", "sqlite"]
 
 
 @dataclass(frozen=True, slots=True)
-class Field:
+class ViewColumn:
     """One column. `source`: an SQL expression that both databases understand."""
 
     name: str
-    kind: Kind
+    kind: ColumnKind
     about: str
     source: str = ""
 
@@ -40,10 +40,10 @@ class Relation:
     walked: str
     order: tuple[tuple[str, type], ...]
     moment: str
-    fields: tuple[Field, ...]
+    fields: tuple[ViewColumn, ...]
     view: str | None = None
 
-    def __getitem__(self, name: str) -> Field:
+    def __getitem__(self, name: str) -> ViewColumn:
         """The column of this name."""
         return next(field for field in self.fields if field.name == name)
 
@@ -54,9 +54,9 @@ class Relation:
         return tuple(column for column, _ in self.order if column.startswith(f"{alias}."))
 
 
-def _fields(table: str, *fields: Field) -> tuple[Field, ...]:
+def _fields(table: str, *fields: ViewColumn) -> tuple[ViewColumn, ...]:
     return tuple(
-        Field(each.name, each.kind, each.about, each.source or f"{table}.{each.name}") for each in fields
+        ViewColumn(each.name, each.kind, each.about, each.source or f"{table}.{each.name}") for each in fields
     )
 
 
@@ -69,49 +69,49 @@ TASKS = Relation(
     "t.first_at",
     _fields(
         "t",
-        Field("account", "text", "The receiver's name of the account."),
-        Field("key", "text", "Our ref, or `#` and the vendor's id."),
-        Field("ref", "text", "Our own name of the task."),
-        Field("task_id", "text", "The vendor's id."),
-        Field("queue_id", "text", "The queue."),
-        Field("name", "free", "The task's name."),
-        Field(
+        ViewColumn("account", "text", "The receiver's name of the account."),
+        ViewColumn("key", "text", "Our ref, or `#` and the vendor's id."),
+        ViewColumn("ref", "text", "Our own name of the task."),
+        ViewColumn("task_id", "text", "The vendor's id."),
+        ViewColumn("queue_id", "text", "The queue."),
+        ViewColumn("name", "free", "The task's name."),
+        ViewColumn(
             "state",
             "text",
             "new, scheduled, executed, delayed, connected, finished, gone; withdrawn: its hooks were "
             "read again and are of other tasks.",
         ),
-        Field("finish_result", "text", "success, failed, or nothing: not known."),
-        Field("reason", "text", "What it came to, once it has ended; `connected` for a success."),
-        Field("raw_reason", "free", "The vendor's word that this was concluded from."),
-        Field("failed_leg", "text", "a, b, unknown; nothing where no leg failed."),
-        Field("finish_comment", "free", "The vendor's comment on the end."),
-        Field("confidence", "text", "events: by hooks only; reconciled: the API has said so."),
-        Field("settled", "bool", "Late hooks are waited for no more."),
-        Field("gone", "bool", "The scheduler no longer knows it."),
-        Field("attempts", "int", "At least so many were made."),
-        Field("attempts_exact", "bool", "Exactly so many."),
-        Field("attempts_most", "int", "At most so many."),
-        Field("try_count", "int", "So many its plan allows."),
-        Field("pause_s", "float", "Seconds between attempts, by plan.", "t.pause"),
-        Field("extension_id", "text", "The extension."),
-        Field("a_number", "number", "Called first."),
-        Field("b_number", "number", "Called second."),
-        Field("cdr", "text", "The uuid of the latest call."),
-        Field("created_at", "time", "Made; where the API has not said so, first heard of."),
-        Field("planned_at", "time", "The planned start."),
-        Field("first_at", "time", "First heard of."),
-        Field("last_at", "time", "Last heard of."),
-        Field("finished_at", "time", "Its end was first heard of."),
-        Field("connected_at", "time", "The two were first connected, by call history."),
-        Field("connect_s", "float", "From the planned start to that, seconds."),
-        Field("lateness_s", "float", "From the planned start to the first attempt, seconds."),
-        Field("hooks_expected", "int", "Hooks that had to come by now."),
-        Field("hooks_arrived", "int", "Hooks that came."),
-        Field("hooks_duplicate", "int", "Hooks that came again."),
-        Field("hooks_late", "int", "Hooks that came when they were waited for no more."),
-        Field("hooks_lost", "int", "Hooks that are lost; counted once settled."),
-        Field("drifts", "int", "Disagreements of hooks and API."),
+        ViewColumn("finish_result", "text", "success, failed, or nothing: not known."),
+        ViewColumn("reason", "text", "What it came to, once it has ended; `connected` for a success."),
+        ViewColumn("raw_reason", "free", "The vendor's word that this was concluded from."),
+        ViewColumn("failed_leg", "text", "a, b, unknown; nothing where no leg failed."),
+        ViewColumn("finish_comment", "free", "The vendor's comment on the end."),
+        ViewColumn("confidence", "text", "events: by hooks only; reconciled: the API has said so."),
+        ViewColumn("settled", "bool", "Late hooks are waited for no more."),
+        ViewColumn("gone", "bool", "The scheduler no longer knows it."),
+        ViewColumn("attempts", "int", "At least so many were made."),
+        ViewColumn("attempts_exact", "bool", "Exactly so many."),
+        ViewColumn("attempts_most", "int", "At most so many."),
+        ViewColumn("try_count", "int", "So many its plan allows."),
+        ViewColumn("pause_s", "float", "Seconds between attempts, by plan.", "t.pause"),
+        ViewColumn("extension_id", "text", "The extension."),
+        ViewColumn("a_number", "number", "Called first."),
+        ViewColumn("b_number", "number", "Called second."),
+        ViewColumn("cdr", "text", "The uuid of the latest call."),
+        ViewColumn("created_at", "time", "Made; where the API has not said so, first heard of."),
+        ViewColumn("planned_at", "time", "The planned start."),
+        ViewColumn("first_at", "time", "First heard of."),
+        ViewColumn("last_at", "time", "Last heard of."),
+        ViewColumn("finished_at", "time", "Its end was first heard of."),
+        ViewColumn("connected_at", "time", "The two were first connected, by call history."),
+        ViewColumn("connect_s", "float", "From the planned start to that, seconds."),
+        ViewColumn("lateness_s", "float", "From the planned start to the first attempt, seconds."),
+        ViewColumn("hooks_expected", "int", "Hooks that had to come by now."),
+        ViewColumn("hooks_arrived", "int", "Hooks that came."),
+        ViewColumn("hooks_duplicate", "int", "Hooks that came again."),
+        ViewColumn("hooks_late", "int", "Hooks that came when they were waited for no more."),
+        ViewColumn("hooks_lost", "int", "Hooks that are lost; counted once settled."),
+        ViewColumn("drifts", "int", "Disagreements of hooks and API."),
     ),
     "v_tasks",
 )
@@ -127,26 +127,26 @@ ATTEMPTS = Relation(
     "t.first_at",
     _fields(
         "a",
-        Field("account", "text", "The receiver's name of the account."),
-        Field("key", "text", "The task."),
-        Field("number", "int", "1 for the first."),
-        Field("queue_id", "text", "The queue.", "t.queue_id"),
-        Field("extension_id", "text", "The extension.", "t.extension_id"),
-        Field("started_at", "time", "When it began, if anybody told."),
-        Field("connected", "bool", "It made the task a success; nothing while it is under way."),
-        Field("bridged", "bool", "Both were connected, by the call's record."),
-        Field("a_answered", "bool", "A answered, by the call's record."),
-        Field("b_answered", "bool", "B answered; nothing where B was not dialled."),
-        Field("reason", "text", "What it came to; nothing while it is under way."),
-        Field("raw_reason", "free", "The vendor's word that this was concluded from."),
-        Field("failed_leg", "text", "a, b, unknown; nothing where no leg failed."),
-        Field("gap_s", "float", "Since the start of the attempt before, seconds."),
-        Field("talk_s", "float", "Talk, seconds."),
-        Field("total_s", "float", "The whole call, seconds."),
-        Field("call", "text", "The call's uuid."),
-        Field("task_state", "text", "The task's state.", "t.state"),
-        Field("task_result", "text", "The task's result.", "t.finish_result"),
-        Field("task_created_at", "time", "When the task was made.", "t.created_at"),
+        ViewColumn("account", "text", "The receiver's name of the account."),
+        ViewColumn("key", "text", "The task."),
+        ViewColumn("number", "int", "1 for the first."),
+        ViewColumn("queue_id", "text", "The queue.", "t.queue_id"),
+        ViewColumn("extension_id", "text", "The extension.", "t.extension_id"),
+        ViewColumn("started_at", "time", "When it began, if anybody told."),
+        ViewColumn("connected", "bool", "It made the task a success; nothing while it is under way."),
+        ViewColumn("bridged", "bool", "Both were connected, by the call's record."),
+        ViewColumn("a_answered", "bool", "A answered, by the call's record."),
+        ViewColumn("b_answered", "bool", "B answered; nothing where B was not dialled."),
+        ViewColumn("reason", "text", "What it came to; nothing while it is under way."),
+        ViewColumn("raw_reason", "free", "The vendor's word that this was concluded from."),
+        ViewColumn("failed_leg", "text", "a, b, unknown; nothing where no leg failed."),
+        ViewColumn("gap_s", "float", "Since the start of the attempt before, seconds."),
+        ViewColumn("talk_s", "float", "Talk, seconds."),
+        ViewColumn("total_s", "float", "The whole call, seconds."),
+        ViewColumn("call", "text", "The call's uuid."),
+        ViewColumn("task_state", "text", "The task's state.", "t.state"),
+        ViewColumn("task_result", "text", "The task's result.", "t.finish_result"),
+        ViewColumn("task_created_at", "time", "When the task was made.", "t.created_at"),
     ),
     "v_attempts",
 )
@@ -160,16 +160,16 @@ OUTCOMES = Relation(
     "o.told_at",
     _fields(
         "o",
-        Field("seq", "int", "Grows in the order of telling."),
-        Field("id", "text", "The event's id."),
-        Field("account", "text", "The receiver's name of the account."),
-        Field("key", "text", "The task."),
-        Field("queue_id", "text", "The queue."),
-        Field("type", "text", "task.started, task.finished …"),
-        Field("number", "int", "The attempt, or the revision of a proof."),
-        Field("result", "text", "What the task came to, as it was told."),
-        Field("at", "time", "When what it is about happened."),
-        Field("told_at", "time", "When it was told."),
+        ViewColumn("seq", "int", "Grows in the order of telling."),
+        ViewColumn("id", "text", "The event's id."),
+        ViewColumn("account", "text", "The receiver's name of the account."),
+        ViewColumn("key", "text", "The task."),
+        ViewColumn("queue_id", "text", "The queue."),
+        ViewColumn("type", "text", "task.started, task.finished …"),
+        ViewColumn("number", "int", "The attempt, or the revision of a proof."),
+        ViewColumn("result", "text", "What the task came to, as it was told."),
+        ViewColumn("at", "time", "When what it is about happened."),
+        ViewColumn("told_at", "time", "When it was told."),
     ),
     "v_outcomes",
 )
@@ -183,14 +183,14 @@ HOOKS = Relation(
     "d.received_at",
     _fields(
         "d",
-        Field("id", "text", "The delivery's id."),
-        Field("account", "text", "The receiver's name of the account."),
-        Field("ref", "text", "The task, if the URL named it."),
-        Field("event", "text", "before, before_again, success, after."),
-        Field("received_at", "time", "When it came."),
-        Field("method", "text", "GET, POST, PUT."),
-        Field("bytes", "int", "Size of the body.", "length(d.body)"),
-        Field("problem", "text", "Why it could not be read; nothing if it could."),
+        ViewColumn("id", "text", "The delivery's id."),
+        ViewColumn("account", "text", "The receiver's name of the account."),
+        ViewColumn("ref", "text", "The task, if the URL named it."),
+        ViewColumn("event", "text", "before, before_again, success, after."),
+        ViewColumn("received_at", "time", "When it came."),
+        ViewColumn("method", "text", "GET, POST, PUT."),
+        ViewColumn("bytes", "int", "Size of the body.", "length(d.body)"),
+        ViewColumn("problem", "text", "Why it could not be read; nothing if it could."),
     ),
     "v_hooks",
 )
@@ -204,21 +204,21 @@ FACTS = Relation(
     "f.at",
     _fields(
         "f",
-        Field("seq", "int", "Grows in the order of hearing."),
-        Field("id", "text", "The fact's id."),
-        Field("account", "text", "The receiver's name of the account."),
-        Field("ref", "text", "The task, by our name."),
-        Field("task_id", "text", "The task, by the vendor's id."),
-        Field("kind", "text", "hook, reread, withdrawn, task, call, gone, settled, queue."),
-        Field("at", "time", "When it was heard."),
-        Field("said", "json", "What was said."),
+        ViewColumn("seq", "int", "Grows in the order of hearing."),
+        ViewColumn("id", "text", "The fact's id."),
+        ViewColumn("account", "text", "The receiver's name of the account."),
+        ViewColumn("ref", "text", "The task, by our name."),
+        ViewColumn("task_id", "text", "The task, by the vendor's id."),
+        ViewColumn("kind", "text", "hook, reread, withdrawn, task, call, gone, settled, queue."),
+        ViewColumn("at", "time", "When it was heard."),
+        ViewColumn("said", "json", "What was said."),
     ),
 )
 
 RELATIONS = {each.name: each for each in (TASKS, ATTEMPTS, OUTCOMES, HOOKS, FACTS)}
 
 
-def shown(field: Field, dialect: Dialect) -> str:
+def shown(field: ViewColumn, dialect: Dialect) -> str:
     """The SQL of a column as a view shows it: phone numbers masked."""
     match field.kind:
         case "time" if dialect == "postgresql":

@@ -4,12 +4,12 @@ from typing import Annotated
 
 import typer
 
-from receiver.analytics.views import RELATIONS, Kind, Relation
+from receiver.analytics.views import RELATIONS, ColumnKind, Relation
 from receiver.cli.output import JsonOption, print_json, print_table
 from receiver.errors import InputError
 
 _NAMES = ", ".join(RELATIONS)
-_TYPES: dict[Kind, str] = {
+_TYPES: dict[ColumnKind, str] = {
     "int": "integer",
     "float": "number",
     "bool": "true or false",

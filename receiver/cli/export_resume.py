@@ -6,7 +6,7 @@ from typing import BinaryIO, NamedTuple
 
 import orjson
 
-from receiver.analytics.exports import POSITION, Writer, names
+from receiver.analytics.exports import POSITION, ExportWriter, names
 from receiver.analytics.views import Relation
 from receiver.errors import InputError
 
@@ -19,7 +19,7 @@ class Kept(NamedTuple):
     position: str | None = None
 
 
-def kept_of(path: Path, relation: Relation, writer: Writer, *, is_csv: bool) -> Kept:
+def kept_of(path: Path, relation: Relation, writer: ExportWriter, *, is_csv: bool) -> Kept:
     """Of the file at `path`, which ends anywhere. Raises InputError where it is one of something else."""
     begin = writer.opening()
     with path.open("rb") as file:

@@ -12,9 +12,9 @@ from typing import Annotated, NamedTuple
 
 import typer
 
-from receiver.analytics.export_endpoint import MOST_ROWS, ExportQuery
-from receiver.analytics.export_pages import Wanted, read_position
-from receiver.analytics.exports import FORMATS, Format, Writer, export
+from receiver.analytics.export_endpoint import MAX_ROWS, ExportParams
+from receiver.analytics.export_pages import ExportSelection, read_position
+from receiver.analytics.exports import FORMATS, ExportWriter, FileFormat, export
 from receiver.analytics.views import RELATIONS
 from receiver.cli.export_resume import Kept, kept_of
 from receiver.cli.local_api import query_of
@@ -46,7 +46,7 @@ def export_rows(
     until: Annotated[str | None, typer.Option(help="Before this moment.")] = None,
     account: AccountOption = None,
     after: Annotated[str | None, typer.Option(help="Go on behind the row with this position.")] = None,
-    limit: Annotated[int | None, typer.Option(help="At most so many rows.", min=1, max=MOST_ROWS)] = None,
+    limit: Annotated[int | None, typer.Option(help="At most so many rows.", min=1, max=MAX_ROWS)] = None,
     numbers: NumbersOption = False,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with FILE.part, which broke off.")] = False,
     config: ConfigOption = None,
@@ -59,48 +59,48 @@ def export_rows(
         raise InputError("relation", f"one of {_NAMES}")
     found = RELATIONS[relation]
     asked = query_of(
-        ExportQuery, format=format_, since=since, until=until, account=account, after=after, limit=limit
+        ExportParams, format=format_, since=since, until=until, account=account, after=after, limit=limit
     )
     place = read_position(asked.after, found) if asked.after is not None else ()
-    wanted = Wanted(found, numbers, asked.account, asked.since, asked.until, place, asked.limit)
+    selection = ExportSelection(found, numbers, asked.account, asked.since, asked.until, place, asked.limit)
     kind = _format(asked.format, out)
     if out == "-":
         _insist_on_text(kind, is_resumed=resume)
     elif resume:
-        _insist_on_resumable(kind, wanted)
+        _insist_on_resumable(kind, selection)
     settings = load_settings(config)
     now = WallClock(settings.clock_speed, settings.clock_origin).now()
     with closing(Store(settings.store)) as store:
         create_tables(store)
-        task = _Task(store, wanted, kind, kind.make(found), now)
+        task = _Task(store, selection, kind, kind.make(found), now)
         _write_out(task, out, is_resumed=resume)
 
 
 class _Task(NamedTuple):
     store: Store
-    wanted: Wanted
-    kind: Format
-    writer: Writer
+    selection: ExportSelection
+    kind: FileFormat
+    writer: ExportWriter
     now: float
 
 
-def _format(name: str | None, out: str) -> Format:
+def _format(name: str | None, out: str) -> FileFormat:
     """The one that was asked for, or that of the file's name."""
     by_suffix = {each.suffix: each for each in FORMATS.values()}
     return FORMATS[name] if name else by_suffix.get(Path(out).suffix, FORMATS["csv"])
 
 
-def _insist_on_text(kind: Format, *, is_resumed: bool) -> None:
+def _insist_on_text(kind: FileFormat, *, is_resumed: bool) -> None:
     if is_resumed:
         raise InputError("--resume", "needs --out FILE: it goes on with FILE.part")
     if kind is FORMATS["parquet"]:
         raise InputError("--out", "Parquet is written into a file: name one")
 
 
-def _insist_on_resumable(kind: Format, wanted: Wanted) -> None:
+def _insist_on_resumable(kind: FileFormat, selection: ExportSelection) -> None:
     if kind is FORMATS["parquet"]:
         raise InputError("--resume", _NO_RESUMING)
-    if wanted.after:
+    if selection.after:
         raise InputError("--after", "leave it out: --resume goes on behind the last row of FILE.part")
 
 
@@ -116,7 +116,7 @@ def _write_file(task: _Task, path: Path, *, is_resumed: bool) -> None:
     part, kept = Path(f"{path}.part"), Kept()
     if is_resumed and part.exists():
         is_csv = task.kind is FORMATS["csv"]
-        kept = kept_of(part, task.wanted.relation, task.writer, is_csv=is_csv)
+        kept = kept_of(part, task.selection.relation, task.writer, is_csv=is_csv)
     try:
         with part.open("r+b" if kept.size else "wb") as file:
             file.truncate(kept.size)
@@ -132,12 +132,12 @@ def _write_file(task: _Task, path: Path, *, is_resumed: bool) -> None:
 
 
 def _run(task: _Task, write: Callable[[bytes], object], kept: Kept = _NOTHING) -> None:
-    """Write what is wanted behind what is kept, and say how it goes."""
-    wanted = task.wanted
+    """Append the rows that are not in the file yet, and show progress."""
+    selection = task.selection
     if kept.position is not None:
-        wanted = replace(wanted, after=read_position(kept.position, wanted.relation))
-    if wanted.limit is not None:
-        wanted = replace(wanted, limit=max(0, wanted.limit - kept.rows))
+        selection = replace(selection, after=read_position(kept.position, selection.relation))
+    if selection.limit is not None:
+        selection = replace(selection, limit=max(0, selection.limit - kept.rows))
     began, rows = monotonic(), 0
 
     def told() -> str:
@@ -148,7 +148,7 @@ def _run(task: _Task, write: Callable[[bytes], object], kept: Kept = _NOTHING) -
     async def run() -> None:
         nonlocal rows
         async with aclosing(
-            export(task.store, wanted, task.writer, task.now, is_begun=kept.size > 0)
+            export(task.store, selection, task.writer, task.now, is_begun=kept.size > 0)
         ) as made:
             async for part in made:
                 write(part.data)
@@ -156,6 +156,6 @@ def _run(task: _Task, write: Callable[[bytes], object], kept: Kept = _NOTHING) -
                 status.update(told())
 
     with STDERR.status("exporting …") as status:
-        if wanted.limit != 0:
+        if selection.limit != 0:
             asyncio.run(run())
     STDERR.print(told(), highlight=False)

@@ -12,13 +12,13 @@ import typer
 from sqlalchemy import Connection
 
 from receiver.analytics import formatting
-from receiver.analytics.answers import comparison_answer, figure_answer, figure_question
+from receiver.analytics.answers import comparison_result, measure_query, measure_result
 from receiver.analytics.comparison import Comparison, compare
 from receiver.analytics.html import html_report
-from receiver.analytics.measures import FIGURES, Figure
-from receiver.analytics.params import FIGURE_QUERIES
-from receiver.analytics.query import Question, read_period
-from receiver.analytics.report import Report, report
+from receiver.analytics.measures import MEASURES, Measure
+from receiver.analytics.params import MEASURE_PARAMS
+from receiver.analytics.query import AnalyticsQuery, read_period
+from receiver.analytics.report import Report, build_report
 from receiver.analytics.table_csv import as_csv
 from receiver.cli.local_api import plain, query_of
 from receiver.cli.options import AccountOption, QueueOption
@@ -32,13 +32,13 @@ from receiver.storage.engine import Store
 _ROWS = 31
 """Rows of an overview's trend."""
 
-_NAMES = ", ".join(FIGURES)
+_NAMES = ", ".join(MEASURES)
 
 
 def show_report(
-    figure: Annotated[str | None, typer.Argument(help=f"{_NAMES}; left out: an overview.")] = None,
+    measure: Annotated[str | None, typer.Argument(help=f"{_NAMES}; left out: an overview.")] = None,
     *,
-    by: Annotated[str | None, typer.Option(help="Told apart by: day,queue and the like.")] = None,
+    by: Annotated[str | None, typer.Option(help="AltText apart by: day,queue and the like.")] = None,
     basis: Annotated[str | None, typer.Option(help="By which moment: created, finished, started.")] = None,
     zone: Annotated[str | None, typer.Option(help="Time zone of days and hours.")] = None,
     since: Annotated[str | None, typer.Option(help="From this day, or full hour, on.")] = None,
@@ -60,29 +60,29 @@ def show_report(
 
     Shares come with their 95 % interval (Wilson); dim ones are of fewer than 30.
     """
-    if figure is not None and figure not in FIGURES:
+    if measure is not None and measure not in MEASURES:
         raise InputError("figure", f"one of {_NAMES}")
     scope = {"zone": zone, "since": since, "until": until, "account": account, "queue_id": queue}
     than = _Than(than_since, than_until, than_queue)
     for_one = {"--by": by, "--csv": as_csv_} | than.options
     if html is not None:
-        _refuse("leave it out: --html writes all there is", {"figure": figure, "--json": as_json} | for_one)
-    elif figure is None:
-        _refuse("is for one figure: name it", for_one | {"--basis": basis})
+        _refuse("leave it out: --html writes all there is", {"figure": measure, "--json": as_json} | for_one)
+    elif measure is None:
+        _refuse("is for one measure: name it", for_one | {"--basis": basis})
     elif as_csv_:
         _refuse("leave it out, or --csv, which is of one figure", {"--json": as_json} | than.options)
     with _reading(config) as connection:
         if html is not None:
             _write_html(connection, scope, basis, html)
-        elif figure is None:
+        elif measure is None:
             _print_overview(connection, scope, as_json=as_json)
         elif any(than):
-            question = _question(connection, FIGURES[figure], scope | {"by": by, "basis": basis})
-            compared = compare(connection, FIGURES[figure], question, than.other(question))
+            query = _query(connection, MEASURES[measure], scope | {"by": by, "basis": basis})
+            compared = compare(connection, MEASURES[measure], query, than.other(query))
             _print_comparison(compared, as_json=as_json)
         else:
-            question = _question(connection, FIGURES[figure], scope | {"by": by, "basis": basis})
-            _print_one(report(connection, FIGURES[figure], question), as_csv_=as_csv_, as_json=as_json)
+            query = _query(connection, MEASURES[measure], scope | {"by": by, "basis": basis})
+            _print_one(build_report(connection, MEASURES[measure], query), as_csv_=as_csv_, as_json=as_json)
 
 
 class _Than(NamedTuple):
@@ -96,12 +96,12 @@ class _Than(NamedTuple):
     def options(self) -> dict[str, object]:
         return {f"--than-{name}": value for name, value in self._asdict().items()}
 
-    def other(self, question: Question) -> Question:
+    def other(self, query: AnalyticsQuery) -> AnalyticsQuery:
         """A period is named whole. Raises InputError."""
-        other = replace(question, queue_id=self.queue or question.queue_id)
+        other = replace(query, queue_id=self.queue or query.queue_id)
         if self.since is None and self.until is None:
             return other
-        since, until = read_period(self.since, self.until, question.calendar, "than_")
+        since, until = read_period(self.since, self.until, query.calendar, "than_")
         return replace(other, since=since, until=until)
 
 
@@ -123,8 +123,8 @@ def _reading(config: Any) -> Iterator[Connection]:
 def _write_html(connection: Connection, scope: dict[str, str | None], basis: str | None, file: Path) -> None:
     if basis == "started":
         raise InputError("--basis", "tasks do not start: created or finished")
-    question = _question(connection, FIGURES["success"], scope | {"basis": basis})
-    text = html_report(connection, question, time())
+    query = _query(connection, MEASURES["success"], scope | {"basis": basis})
+    text = html_report(connection, query, time())
     if str(file) == "-":
         sys.stdout.write(text)
         return
@@ -134,22 +134,22 @@ def _write_html(connection: Connection, scope: dict[str, str | None], basis: str
     STDERR.print(f"written to {file}", highlight=False)
 
 
-def _question(connection: Connection, figure: Figure, asked: dict[str, str | None]) -> Question:
-    return figure_question(connection, figure, query_of(FIGURE_QUERIES[figure.name], **asked))
+def _query(connection: Connection, measure: Measure, asked: dict[str, str | None]) -> AnalyticsQuery:
+    return measure_query(connection, measure, query_of(MEASURE_PARAMS[measure.name], **asked))
 
 
 def _print_overview(connection: Connection, scope: dict[str, str | None], *, as_json: bool) -> None:
-    days = report(
-        connection, FIGURES["success"], _question(connection, FIGURES["success"], scope | {"by": "day"})
+    days = build_report(
+        connection, MEASURES["success"], _query(connection, MEASURES["success"], scope | {"by": "day"})
     )
     unit = wide_enough([line.key[0] for line in days.lines], _ROWS)
     parts = {"success": unit, "yield": None, "tries": None, "timing": None, "reasons": None, "hours": None}
     reports = [
-        report(connection, FIGURES[name], _question(connection, FIGURES[name], scope | {"by": by}))
+        build_report(connection, MEASURES[name], _query(connection, MEASURES[name], scope | {"by": by}))
         for name, by in (parts | {"attempts": None, "health": None}).items()
     ]
     if as_json:
-        print_json({each.figure.name: plain(figure_answer(each)) for each in reports})
+        print_json({each.measure.name: plain(measure_result(each)) for each in reports})
         return
     for each in reports:
         _print_report(each)
@@ -157,7 +157,7 @@ def _print_overview(connection: Connection, scope: dict[str, str | None], *, as_
 
 def _print_one(answered: Report, *, as_csv_: bool, as_json: bool) -> None:
     if as_json:
-        print_json(plain(figure_answer(answered)))
+        print_json(plain(measure_result(answered)))
     elif as_csv_:
         sys.stdout.write(as_csv(answered))
     else:
@@ -165,15 +165,15 @@ def _print_one(answered: Report, *, as_csv_: bool, as_json: bool) -> None:
 
 
 def _print_report(answered: Report) -> None:
-    question = answered.question
-    title = f"{answered.figure.title}: {_asked(answered)}"
-    if answered.figure.name == "hours" and set(question.by) == {"hour", "weekday"}:
+    query = answered.query
+    title = f"{answered.measure.title}: {_asked(answered)}"
+    if answered.measure.name == "hours" and set(query.by) == {"hour", "weekday"}:
         STDOUT.print(f"{title}, yield in %", highlight=False)
-        at = question.by.index("hour"), question.by.index("weekday")
+        at = query.by.index("hour"), query.by.index("weekday")
         for row in map_of_hours(answered.lines, *at):
             STDOUT.print(row)
         STDOUT.print()
-    elif question.by:
+    elif query.by:
         STDOUT.print(title, highlight=False)
         STDOUT.print(table_of(answered, STDOUT.width))
     else:
@@ -184,15 +184,15 @@ def _print_report(answered: Report) -> None:
 
 def _asked(answered: Report) -> str:
     """What is counted, when and whose, in a few words."""
-    question = answered.question
-    period = formatting.period(question.calendar, question.since, question.until)
-    counted = formatting.basis_of(answered.figure.counts, question.basis)
-    return f"{counted}, {period} ({question.calendar.name}), {formatting.whose(question)}"
+    query = answered.query
+    period = formatting.period(query.calendar, query.since, query.until)
+    counted = formatting.basis_of(answered.measure.counts, query.basis)
+    return f"{counted}, {period} ({query.calendar.name}), {formatting.whose(query)}"
 
 
 def _print_comparison(compared: Comparison, *, as_json: bool) -> None:
     if as_json:
-        print_json(plain(comparison_answer(compared)))
+        print_json(plain(comparison_result(compared)))
         return
     rows = []
     for each in compared.shares:
@@ -202,7 +202,7 @@ def _print_comparison(compared: Comparison, *, as_json: bool) -> None:
             text = f"{gap.value * 100:+.1f} points  {gap.low * 100:+.1f} to {gap.high * 100:+.1f}"
             text += "" if gap.is_sure else "  (may be chance)"
         rows.append([each.name, cell(each.first), cell(each.second), text])
-    print_table(compared.first.figure.title, ("share", "first", "second", "first less second"), rows)
+    print_table(compared.first.measure.title, ("share", "first", "second", "first less second"), rows)
     for name, side in (("first", compared.first), ("second", compared.second)):
         STDOUT.print(f"{name}: {_asked(side)}", highlight=False)
     STDOUT.print("Observational: the two may differ in other things too.", highlight=False)

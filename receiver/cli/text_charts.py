@@ -8,7 +8,7 @@ from rich.text import Text
 
 from receiver.analytics.intervals import Share
 from receiver.analytics.query import WEEKDAYS
-from receiver.analytics.report import FEW, Line, Report, Value
+from receiver.analytics.report import FEW, Report, ReportRow, Value
 
 _WIDTH = 16
 _EIGHTHS = " ▏▎▍▌▋▊▉█"
@@ -53,8 +53,8 @@ def bar(part: float | None, width: int = _WIDTH) -> Text:
 
 def list_of(report: Report) -> tuple[list[str], list[list[object]]]:
     """The total alone: a row for each of its values, with what it means."""
-    about = {each.name: each.about for each in report.figure.columns}
-    about |= {each.name: each.about for each in report.figure.quantiles}
+    about = {each.name: each.about for each in report.measure.columns}
+    about |= {each.name: each.about for each in report.measure.quantiles}
     rows: list[list[object]] = []
     for name, value in report.total.items():
         quantile, _, part = name.rpartition("_")
@@ -73,7 +73,7 @@ def table_of(report: Report, width: int) -> Table:
     shares = [name for name in names if isinstance(report.total[name], Share)]
     share = shares[0] if len(shares) == 1 and width >= _WIDE else None
     table = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0), header_style="bold")
-    for at, dimension in enumerate(report.question.by):
+    for at, dimension in enumerate(report.query.by):
         # A name may be of any length: in several lines it leaves room for the numbers.
         is_long = max((len(line.key[at]) for line in report.lines), default=0) > _NAME
         least = _NAME if is_long else None
@@ -96,7 +96,7 @@ def table_of(report: Report, width: int) -> Table:
 
     for line in report.lines:
         add(line.key, line.values)
-    add(["all", *[" "] * (len(report.question.by) - 1)], report.total)
+    add(["all", *[" "] * (len(report.query.by) - 1)], report.total)
     return table
 
 
@@ -104,7 +104,7 @@ def _as_text(value: object) -> Text:
     return value if isinstance(value, Text) else Text("–" if value is None else str(value))
 
 
-def map_of_hours(lines: Iterable[Line], hour_at: int, weekday_at: int) -> list[Text]:
+def map_of_hours(lines: Iterable[ReportRow], hour_at: int, weekday_at: int) -> list[Text]:
     """Weekdays by hours: the yield in per cent; dim where there are few, a dot where there is nothing."""
     shares: dict[tuple[str, str], Share] = {}
     for line in lines:

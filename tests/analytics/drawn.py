@@ -3,9 +3,9 @@
 from xml.etree import ElementTree
 
 from receiver.analytics.calendar import Calendar
-from receiver.analytics.charts import CHARTS, Shown, read_chart, render
-from receiver.analytics.measures import FIGURES
-from receiver.analytics.query import Question
+from receiver.analytics.charts import CHARTS, ChartContent, read_chart, render
+from receiver.analytics.measures import MEASURES
+from receiver.analytics.query import AnalyticsQuery
 from receiver.domain.facts import Fact, TaskGone, observation
 from receiver.storage.engine import Store
 from tests.analytics.lives import ACCOUNT, Lives, at
@@ -37,12 +37,12 @@ def lives() -> list[list[Fact]]:
     ]
 
 
-def shown(store: Store, name: str, **asked: object) -> Shown:
+def shown(store: Store, name: str, **asked: object) -> ChartContent:
     chart = CHARTS[name]
-    basis = asked.pop("basis", FIGURES[chart.figure].basis[0])
-    question = Question(basis, Calendar(ZONE), **asked)  # type: ignore[arg-type]
+    basis = asked.pop("basis", MEASURES[chart.measure].basis[0])
+    query = AnalyticsQuery(basis, Calendar(ZONE), **asked)  # type: ignore[arg-type]
     with store.snapshot() as connection:
-        return read_chart(connection, chart, question)
+        return read_chart(connection, chart, query)
 
 
 def texts(drawing: bytes) -> list[str]:

@@ -7,9 +7,9 @@ from itertools import count
 from zoneinfo import ZoneInfo
 
 from receiver.analytics.calendar import Calendar
-from receiver.analytics.measures import FIGURES
-from receiver.analytics.query import Dimension, Question
-from receiver.analytics.report import Report, report
+from receiver.analytics.measures import MEASURES
+from receiver.analytics.query import AnalyticsQuery, Dimension
+from receiver.analytics.report import Report, build_report
 from receiver.domain.facts import (
     EVENTS,
     CallRecord,
@@ -125,15 +125,15 @@ def told(target: str, *lives: list[Fact]) -> Iterator[Store]:
 
 def ask(
     store: Store,
-    figure: str,
+    measure: str,
     *by: Dimension,
     zone: str = "UTC",
     basis: str | None = None,
     since: float | None = None,
     until: float | None = None,
 ) -> Report:
-    """One figure."""
-    asked = FIGURES[figure]
-    question = Question(basis or asked.basis[0], Calendar(zone), by, since, until)  # type: ignore[arg-type]
+    """One measure."""
+    asked = MEASURES[measure]
+    query = AnalyticsQuery(basis or asked.basis[0], Calendar(zone), by, since, until)  # type: ignore[arg-type]
     with store.snapshot() as connection:
-        return report(connection, asked, question)
+        return build_report(connection, asked, query)

@@ -13,7 +13,7 @@ from typing import Any
 import duckdb
 from sqlalchemy import Connection, insert
 
-from receiver.analytics.export_pages import Wanted
+from receiver.analytics.export_pages import ExportSelection
 from receiver.analytics.exports import FORMATS, POSITION, export
 from receiver.analytics.views import FACTS, Relation
 from receiver.ledger.tables import DELIVERY, FACT
@@ -155,11 +155,11 @@ def filled(target: str, tasks: int = len(TEXTS)) -> Iterator[Store]:
         yield store
 
 
-def exported(store: Store, wanted: Wanted, name: str = "csv", *, is_begun: bool = False) -> bytes:
+def exported(store: Store, selection: ExportSelection, name: str = "csv", *, is_begun: bool = False) -> bytes:
     """The whole file."""
 
     async def run() -> bytes:
-        made = export(store, wanted, FORMATS[name].make(wanted.relation), math.inf, is_begun=is_begun)
+        made = export(store, selection, FORMATS[name].make(selection.relation), math.inf, is_begun=is_begun)
         return b"".join([part.data async for part in made])
 
     return asyncio.run(run())
@@ -186,7 +186,7 @@ def read_parquet(data: bytes, folder: Path, relation: Relation) -> list[Row]:
 
 
 def positions(store: Store, relation: Relation) -> list[str]:
-    return [row[POSITION] for row in read_jsonl(exported(store, Wanted(relation), "jsonl"))]
+    return [row[POSITION] for row in read_jsonl(exported(store, ExportSelection(relation), "jsonl"))]
 
 
 def viewed(store: Store, relation: Relation) -> list[Row]:

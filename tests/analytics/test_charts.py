@@ -15,7 +15,7 @@ from PIL import Image
 
 from receiver.analytics.charts import CHARTS, MEDIA, Media, chart_named, render
 from receiver.analytics.charts.heat import hours
-from receiver.analytics.charts.layout import Sheet
+from receiver.analytics.charts.layout import ChartLayout
 from receiver.analytics.charts.times import trend
 from receiver.errors import InputError, NotFoundError, NotInstalledError
 from receiver.storage.engine import Store
@@ -99,18 +99,18 @@ def test_cells_of_hours_have_room_for_what_is_in_them(tmp_path_factory: pytest.T
     some = [make.task(monday + 86_400 * day, ["ok"], queue=f"{n}") for day in range(7) for n in range(100)]
     with told(str(tmp_path_factory.mktemp("sure") / "receiver.db"), *some) as store:
         chart = shown(store, "hours")
-    sheet = Sheet(chart)
-    hours(sheet, chart)
-    axes = sheet.figure.axes[0]
+    layout = ChartLayout(chart)
+    hours(layout, chart)
+    axes = layout.figure.axes[0]
     assert [each.get_text() for each in axes.texts].count("100 %") == 7
     boxes = [each.get_window_extent().padded(1) for each in (*axes.texts, *axes.get_yticklabels())]
     assert not [pair for pair in combinations(boxes, 2) if pair[0].overlaps(pair[1])]
 
 
 def test_a_point_at_the_edge_is_whole(store: Store) -> None:
-    sheet = Sheet(shown(store, "trend"))
-    trend(sheet, shown(store, "trend"))
-    points = [line for line in sheet.figure.axes[0].lines if line.get_marker() == "o"]
+    layout = ChartLayout(shown(store, "trend"))
+    trend(layout, shown(store, "trend"))
+    points = [line for line in layout.figure.axes[0].lines if line.get_marker() == "o"]
     assert points
     assert not any(line.get_clip_on() for line in points)
 
@@ -213,13 +213,13 @@ def test_matplotlib_is_loaded_only_for_a_chart_and_never_its_global_figures(stor
     code = f"""
 import sys
 from receiver.analytics.charts import CHARTS, read_chart, render
-from receiver.analytics.query import Question
+from receiver.analytics.query import AnalyticsQuery
 from receiver.analytics.calendar import Calendar
 from receiver.storage.engine import Store
 import receiver.app, receiver.cli
 assert "matplotlib" not in sys.modules
 with Store({str(store.path)!r}).snapshot() as connection:
-    shown = read_chart(connection, CHARTS["yield"], Question("created", Calendar("UTC")))
+    shown = read_chart(connection, CHARTS["yield"], AnalyticsQuery("created", Calendar("UTC")))
 render(shown, "svg"), render(shown, "png")
 assert "matplotlib" in sys.modules
 assert "matplotlib.pyplot" not in sys.modules

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from receiver.analytics.measures import FIGURES
-from receiver.analytics.schemas import FigureAnswer
+from receiver.analytics.measures import MEASURES
+from receiver.analytics.schemas import MeasureResult
 from tests.analytics.lives import Lives, at
 from tests.http.api_env import ApiEnv, running_rig
 
@@ -156,7 +156,7 @@ async def test_words_show_no_number(api_env: ApiEnv) -> None:
     assert [row["word"] for row in answer["rows"]] == ["call to +# failed"]
 
 
-@pytest.mark.parametrize("figure", FIGURES)
+@pytest.mark.parametrize("figure", MEASURES)
 async def test_an_answer_is_what_the_documented_model_makes_of_it(api_env: ApiEnv, figure: str) -> None:
     answer = await api_env.get(f"/v1/analytics/{figure}")
-    assert FigureAnswer.model_validate(answer).model_dump(mode="json") == answer
+    assert MeasureResult.model_validate(answer).model_dump(mode="json") == answer

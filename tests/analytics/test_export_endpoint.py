@@ -144,6 +144,6 @@ async def test_a_store_that_cannot_be_read_at_the_beginning_is_503(
     def fail(*_asked: object) -> None:
         raise StoreUnavailableError("busy")
 
-    monkeypatch.setattr(exports, "next_chunk", fail)
+    monkeypatch.setattr(exports, "next_page", fail)
     assert (await api_env.refused("/v1/export/tasks", 503))["code"] == "unavailable"
     assert not api_env.context.exports.locked()

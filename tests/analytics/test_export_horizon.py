@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from sqlalchemy import insert, text
 
-from receiver.analytics.export_pages import Position, Wanted, read_position
+from receiver.analytics.export_pages import ExportSelection, Position, read_position
 from receiver.analytics.exports import FORMATS, POSITION, export
 from receiver.analytics.views import RELATIONS
 from receiver.inbox.tables import INBOX
@@ -39,8 +39,8 @@ def store(store_target: str) -> Iterator[Store]:
 
 def rows_of(store: Store, relation: str, after: Position = (), now: float = NOW) -> list[dict[str, Any]]:
     async def run() -> bytes:
-        wanted = Wanted(RELATIONS[relation], after=after)
-        made = export(store, wanted, FORMATS["jsonl"].make(wanted.relation), now)
+        selection = ExportSelection(RELATIONS[relation], after=after)
+        made = export(store, selection, FORMATS["jsonl"].make(selection.relation), now)
         return b"".join([part.data async for part in made])
 
     return read_jsonl(asyncio.run(run()))

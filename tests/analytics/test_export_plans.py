@@ -1,4 +1,4 @@
-"""A chunk is read by index and in the order of the index, however large the tables are."""
+"""A page is read by index and in the order of the index, however large the tables are."""
 
 import re
 from collections.abc import Iterator
@@ -7,7 +7,7 @@ import pytest
 from sqlalchemy import Connection
 
 from receiver.analytics import export_pages
-from receiver.analytics.export_pages import Wanted, next_chunk
+from receiver.analytics.export_pages import ExportSelection, next_page
 from receiver.analytics.views import RELATIONS, Relation
 from receiver.storage.bulk import is_postgres
 from receiver.storage.engine import Store
@@ -30,17 +30,17 @@ def store(store_target: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Store]
         yield store
 
 
-def plan_of(connection: Connection, relation: Relation, wanted: Wanted) -> str:
-    """Of all that reading the second chunk runs."""
-    first = next_chunk(connection, wanted, (), None)
+def plan_of(connection: Connection, relation: Relation, selection: ExportSelection) -> str:
+    """Of all that reading the second page runs."""
+    first = next_page(connection, selection, (), None)
     assert first.end is not None
     explain = "EXPLAIN" if is_postgres(connection) else "EXPLAIN QUERY PLAN"
     with overheard(connection) as heard:
-        chunk = next_chunk(connection, wanted, first.end, None)
+        page = next_page(connection, selection, first.end, None)
     columns = [column for column, _ in relation.order]
     asked = [
         *heard,
-        (chunk.query(columns).replace("?", "%s" if is_postgres(connection) else "?"), chunk.where[1]),
+        (page.query(columns).replace("?", "%s" if is_postgres(connection) else "?"), page.where[1]),
     ]
     return "\n".join(
         str(row)
@@ -58,7 +58,7 @@ def test_a_chunk_is_read_in_the_order_of_an_index(
     with store.snapshot() as connection:
         if is_postgres(connection):
             connection.exec_driver_sql("SET LOCAL enable_sort = off")  # but for one within equal moments
-        plan = plan_of(connection, relation, Wanted(relation, **asked))  # type: ignore[arg-type]
+        plan = plan_of(connection, relation, ExportSelection(relation, **asked))  # type: ignore[arg-type]
     assert not re.search(r"Seq Scan|Hash|Merge|SCAN|TEMP B-TREE FOR ORDER", plan), plan
     assert not re.search(r"(?<!Incremental )Sort  ", plan), plan
     used = set(re.findall(r"(?:USING (?:COVERING )?INDEX|using) (\w+)", plan))

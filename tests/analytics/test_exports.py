@@ -12,7 +12,7 @@ import pytest
 from sqlalchemy import text
 
 from receiver.analytics import export_pages
-from receiver.analytics.export_pages import Wanted, read_position
+from receiver.analytics.export_pages import ExportSelection, read_position
 from receiver.analytics.exports import FORMATS, POSITION, export, names
 from receiver.analytics.formulas import as_text
 from receiver.analytics.views import FACTS, RELATIONS, TASKS, Relation
@@ -27,7 +27,7 @@ EACH = pytest.mark.parametrize("relation", RELATIONS.values(), ids=list(RELATION
 
 @pytest.fixture
 def store(store_target: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Store]:
-    """Odd rows, of which a chunk has few."""
+    """Odd rows, of which a page has few."""
     monkeypatch.setattr(export_pages, "STRETCH", 4)
     with odd.filled(store_target) as store:
         yield store
@@ -76,7 +76,7 @@ def sorted_rows(rows: list[Row]) -> list[Row]:
 
 @EACH
 def test_json_lines_have_the_values_of_the_view(store: Store, relation: Relation) -> None:
-    rows = read_jsonl(exported(store, Wanted(relation), "jsonl"))
+    rows = read_jsonl(exported(store, ExportSelection(relation), "jsonl"))
     assert [list(row) for row in rows] == [names(relation)] * len(rows)
     assert sorted_rows([row for row in rows if row.pop(POSITION)]) == sorted_rows(expected(store, relation))
 
@@ -95,20 +95,20 @@ def test_csv_has_the_values_of_the_view(store: Store, relation: Relation) -> Non
     }
     rows = [
         {field.name: read.get(field.kind, str)(row[field.name]) for field in relation.fields}
-        for row in read_csv(exported(store, Wanted(relation)))
+        for row in read_csv(exported(store, ExportSelection(relation)))
     ]
     # There what is not there and what is empty are the same; and SQLite writes 15 digits.
-    wanted = [
+    selection = [
         {name: value if is_typed(relation, name) else as_text(value or "") for name, value in row.items()}
         for row in expected(store, relation)
     ]
-    assert rounded(sorted_rows(rows)) == rounded(sorted_rows(wanted))
+    assert rounded(sorted_rows(rows)) == rounded(sorted_rows(selection))
 
 
 @pytest.mark.parametrize("relation", [TASKS, FACTS], ids=["tasks", "facts"])
 @pytest.mark.parametrize("numbers", [True, False])
 def test_no_cell_of_a_csv_is_a_formula(store: Store, relation: Relation, *, numbers: bool) -> None:
-    rows = read_csv(exported(store, Wanted(relation, numbers=numbers)))
+    rows = read_csv(exported(store, ExportSelection(relation, numbers=numbers)))
     cells = {cell for row in rows for cell in row.values()}
     assert not {cell for cell in cells if as_text(cell) != cell}
     kept = {"'=1+1", "'@A1", "'\t=1", "+5 -3", "'=A1", odd.NUMBER if numbers else "+791•••67"}
@@ -128,7 +128,7 @@ def rounded(rows: list[Row]) -> list[Row]:
 
 @EACH
 def test_parquet_has_the_values_of_the_view(store: Store, relation: Relation, tmp_path: Path) -> None:
-    rows = read_parquet(exported(store, Wanted(relation), "parquet"), tmp_path, relation)
+    rows = read_parquet(exported(store, ExportSelection(relation), "parquet"), tmp_path, relation)
     as_: dict[str, Any] = {"time": milliseconds, "json": lambda value: value}
     if relation is FACTS:
         rows = [row | {"said": json.dumps(json.loads(row["said"]))} for row in rows]
@@ -144,7 +144,7 @@ def test_numbers_are_masked_unless_they_are_asked_for(
     store: Store, relation: Relation, name: str, tmp_path: Path
 ) -> None:
     def read(numbers: bool) -> str:
-        data = exported(store, Wanted(relation, numbers=numbers), name)
+        data = exported(store, ExportSelection(relation, numbers=numbers), name)
         rows = read_parquet(data, tmp_path, relation) if name == "parquet" else None
         return repr(rows) if rows is not None else data.decode()
 
@@ -156,7 +156,7 @@ def test_numbers_are_masked_unless_they_are_asked_for(
     assert "•••" not in shown
     assert hidden.count(odd.NUMBER) < shown.count(odd.NUMBER) or not has_numbers
     if relation is TASKS:
-        for row in read_jsonl(exported(store, Wanted(relation), "jsonl")):
+        for row in read_jsonl(exported(store, ExportSelection(relation), "jsonl")):
             told = [row[each] for each in ("name", "finish_comment", "raw_reason", "a_number", "b_number")]
             assert odd.NUMBER not in str(told)
             assert odd.OTHER not in str(told)
@@ -166,11 +166,11 @@ def test_numbers_are_masked_unless_they_are_asked_for(
 @pytest.mark.parametrize("name", ["csv", "jsonl"])
 def test_an_export_goes_on_behind_any_row(store: Store, relation: Relation, name: str) -> None:
     read = {"csv": read_csv, "jsonl": read_jsonl}[name]
-    whole = read(exported(store, Wanted(relation), name))
+    whole = read(exported(store, ExportSelection(relation), name))
     assert len(whole) == len(odd.TEXTS) * (3 if relation.name == "attempts" else 1)
     for place, row in enumerate(whole, 1):
         after = read_position(row[POSITION], relation)
-        assert read(exported(store, Wanted(relation, after=after), name)) == whole[place:]
+        assert read(exported(store, ExportSelection(relation, after=after), name)) == whole[place:]
 
 
 @EACH
@@ -178,32 +178,32 @@ def test_an_export_goes_on_behind_any_row(store: Store, relation: Relation, name
 def test_chunks_of_any_size_make_the_same_file(
     store: Store, relation: Relation, stretch: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    whole = exported(store, Wanted(relation))
+    whole = exported(store, ExportSelection(relation))
     monkeypatch.setattr(export_pages, "STRETCH", stretch)
-    assert exported(store, Wanted(relation)) == whole
-    limited = exported(store, Wanted(relation, limit=10), "jsonl")
-    assert read_jsonl(limited) == read_jsonl(exported(store, Wanted(relation), "jsonl"))[:10]
+    assert exported(store, ExportSelection(relation)) == whole
+    limited = exported(store, ExportSelection(relation, limit=10), "jsonl")
+    assert read_jsonl(limited) == read_jsonl(exported(store, ExportSelection(relation), "jsonl"))[:10]
 
 
 @EACH
 def test_what_is_not_wanted_is_left_out(store: Store, relation: Relation) -> None:
     moment = {"tasks": "first_at", "outcomes": "told_at", "hooks": "received_at", "facts": "at"}
-    rows = read_jsonl(exported(store, Wanted(relation), "jsonl"))
-    of_second = read_jsonl(exported(store, Wanted(relation, account="second"), "jsonl"))
+    rows = read_jsonl(exported(store, ExportSelection(relation), "jsonl"))
+    of_second = read_jsonl(exported(store, ExportSelection(relation, account="second"), "jsonl"))
     assert of_second == [row for row in rows if row["account"] == "second"] != []
     since, until = odd.START + 5.9, odd.START + 20.1
-    some = read_jsonl(exported(store, Wanted(relation, since=since, until=until), "jsonl"))
+    some = read_jsonl(exported(store, ExportSelection(relation, since=since, until=until), "jsonl"))
     if relation.name in moment:
         first, last = (iso(round(at * 1000)) for at in (since, until))
         assert some == [row for row in rows if first <= row[moment[relation.name]] < last]
     assert 0 < len(some) < len(rows)
-    assert read_jsonl(exported(store, Wanted(relation, until=odd.START - 1), "jsonl")) == []
+    assert read_jsonl(exported(store, ExportSelection(relation, until=odd.START - 1), "jsonl")) == []
 
 
 @pytest.mark.parametrize("name", FORMATS)
 def test_an_export_of_nothing_is_a_file(store_target: str, name: str, tmp_path: Path) -> None:
     with odd.filled(store_target, 1) as store:
-        data = exported(store, Wanted(TASKS, until=1.0), name)
+        data = exported(store, ExportSelection(TASKS, until=1.0), name)
     if name == "csv":
         assert data.decode() == ",".join(names(TASKS)) + "\n"
     elif name == "parquet":
@@ -213,7 +213,7 @@ def test_an_export_of_nothing_is_a_file(store_target: str, name: str, tmp_path: 
 
 
 def test_lines_are_quoted_alike_and_end_alike(store: Store) -> None:
-    data = exported(store, Wanted(RELATIONS["outcomes"]))
+    data = exported(store, ExportSelection(RELATIONS["outcomes"]))
     assert b"\r\n" not in data.replace(b"two\r\nlines", b"")
     assert b'"mac\rline' in data
     assert data.endswith(b"Z\n")
@@ -243,7 +243,7 @@ def test_what_is_added_and_changed_meanwhile_makes_no_row_come_twice_or_be_skipp
 
     async def run() -> list[Row]:
         rows: list[Row] = []
-        async for part in export(store, Wanted(relation), FORMATS["jsonl"].make(relation), math.inf):
+        async for part in export(store, ExportSelection(relation), FORMATS["jsonl"].make(relation), math.inf):
             rows += read_jsonl(part.data)
             if part.rows and len(added) < 20:
                 meddle(rows[-1][POSITION])
@@ -275,5 +275,5 @@ def test_what_the_database_refuses_is_an_error_of_the_store(store: Store, name: 
     with store.transaction() as connection:
         connection.execute(text("ALTER TABLE outcome RENAME COLUMN result TO other"))
     with pytest.raises(StoreError, match="result") as failed:
-        exported(store, Wanted(RELATIONS["outcomes"]), name)
+        exported(store, ExportSelection(RELATIONS["outcomes"]), name)
     assert "SELECT" not in str(failed.value)

@@ -11,7 +11,7 @@ from receiver.analytics import formatting
 from receiver.analytics.calendar import Calendar
 from receiver.analytics.html import html_report
 from receiver.analytics.intervals import Share
-from receiver.analytics.query import Question
+from receiver.analytics.query import AnalyticsQuery
 from receiver.errors import InputError, NotInstalledError
 from receiver.storage.engine import Store
 from tests.analytics.drawn import ZONE, lives
@@ -84,9 +84,9 @@ class Page(HTMLParser):
 
 
 def made(store: Store, **asked: object) -> str:
-    question = Question(asked.pop("basis", "created"), Calendar(ZONE), **asked)  # type: ignore[arg-type]
+    query = AnalyticsQuery(asked.pop("basis", "created"), Calendar(ZONE), **asked)  # type: ignore[arg-type]
     with store.snapshot() as connection:
-        return html_report(connection, question, _MADE_AT)
+        return html_report(connection, query, _MADE_AT)
 
 
 @pytest.fixture(scope="module")
@@ -146,25 +146,25 @@ def test_its_key_numbers_are_those_of_the_figures(store: Store, page: Page) -> N
     facts = page.facts()
     totals = {name: ask(store, name, zone=ZONE).total for name in ("success", "timing", "tries", "health")}
     totals["attempts"] = ask(store, "attempts", zone=ZONE, basis="created").total
-    for label, figure, name in (
+    for label, measure, name in (
         ("Success rate", "success", "success_rate"),
         ("Attempt yield", "attempts", "yield"),
         ("ASR", "attempts", "asr"),
         ("Hooks lost", "health", "lost_share"),
         ("Unknown end", "health", "unknown_share"),
     ):
-        each = totals[figure][name]
+        each = totals[measure][name]
         assert isinstance(each, Share)
         assert facts[label][0] == formatting.percent(each.value)
         assert facts[label][1].startswith(f"{formatting.interval(each)}, of {each.n} ")
     assert facts["Success rate"][0] == "76.1 %"
-    for label, figure, name in (
+    for label, measure, name in (
         ("Open", "success", "open"),
         ("Exhausted", "success", "exhausted"),
         ("Unknown", "success", "unknown"),
         ("Attempts", "attempts", "attempts"),
     ):
-        assert facts[label][0] == str(totals[figure][name])
+        assert facts[label][0] == str(totals[measure][name])
     assert (facts["Open"][0], facts["Exhausted"][0], facts["Unknown"][0]) == ("2", "10", "1")
     assert totals["timing"]["time_to_connect_s_p50"] == 15
     assert facts["Time to connect, p50"] == ("15 s", "of 35 tasks")
@@ -206,7 +206,7 @@ def test_what_has_to_be_known_stands_on_top(tmp_path_factory: pytest.TempPathFac
         page = Page(made(store))
     texts = [text for tag, text in page.texts if tag in ("h2", "li")]
     assert texts[0] == "To be known"
-    assert texts[1].startswith("1 tasks of an older version are in no figure")
+    assert texts[1].startswith("1 tasks of an older version are not counted")
 
 
 def test_tasks_do_not_begin(store: Store) -> None:

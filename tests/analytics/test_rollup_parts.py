@@ -284,5 +284,5 @@ def test_slices_add_up(facts: list[Fact]) -> None:
     assert started == sum(each.started_at is not None for each in timeline.attempts)
 
 
-def _sum(filed: Any, wanted: str, name: str) -> int:
-    return sum(counts.get(name, 0) for (place, _), counts in filed.items() if place == wanted)
+def _sum(filed: Any, selection: str, name: str) -> int:
+    return sum(counts.get(name, 0) for (place, _), counts in filed.items() if place == selection)

@@ -6,9 +6,9 @@ import pytest
 
 from receiver.analytics import rollup_query
 from receiver.analytics.calendar import DAY_S, Calendar
-from receiver.analytics.measures import FIGURES
-from receiver.analytics.query import Dimension, Question
-from receiver.analytics.report import report
+from receiver.analytics.measures import MEASURES
+from receiver.analytics.query import AnalyticsQuery, Dimension
+from receiver.analytics.report import build_report
 from receiver.analytics.rollup_check import count_again
 from receiver.storage.bulk import is_postgres
 from tests.analytics.lives import Lives, ask, at, told
@@ -31,14 +31,14 @@ def test_sums_are_found_by_their_keys(
     store_target: str, zone: str, by: tuple[Dimension, ...], since: float | None, statements: list[str]
 ) -> None:
     until = None if since is None else since + DAY_S
-    question = Question("created", Calendar(zone), by, since, until)
+    query = AnalyticsQuery("created", Calendar(zone), by, since, until)
     with told(store_target, Lives().task(NINE, ["ok"])) as store, store.snapshot() as connection:
         explain = "EXPLAIN QUERY PLAN"
         if is_postgres(connection):
             connection.exec_driver_sql("SET LOCAL enable_seqscan = off")  # as with a table that is large
             explain = "EXPLAIN"
         with overheard(connection) as heard:
-            report(connection, FIGURES["success"], question)
+            build_report(connection, MEASURES["success"], query)
         read = [(sql, values) for sql, values in heard if sql.startswith("SELECT")]
         assert [re.findall(r"FROM (\w+)", sql)[-1] for sql, _ in read] == statements
         plans = [
@@ -67,8 +67,8 @@ def test_an_answer_from_the_tasks_counts_them_once(
 
 def test_an_empty_store_has_no_groups_and_a_total_of_nothing(store_target: str) -> None:
     with told(store_target) as store:
-        for figure in FIGURES.values():
-            answered = ask(store, figure.name, *figure.default_by)
+        for measure in MEASURES.values():
+            answered = ask(store, measure.name, *measure.default_by)
             assert list(answered.lines) == []
             assert len(answered.total) >= 2
 

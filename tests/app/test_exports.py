@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import insert
 
 from receiver.analytics import export_pages
-from receiver.analytics.export_pages import Wanted
+from receiver.analytics.export_pages import ExportSelection
 from receiver.analytics.views import TASKS
 from receiver.tasks.tables import TASK
 from tests.analytics import odd
@@ -70,7 +70,9 @@ class Reader:
 async def test_all_rows_come_and_an_end(service: Serving) -> None:
     body, is_ended = await (await Reader.open(service)).rest()
     assert is_ended
-    assert body == await asyncio.to_thread(odd.exported, service.receiver.store, Wanted(TASKS), "jsonl")
+    assert body == await asyncio.to_thread(
+        odd.exported, service.receiver.store, ExportSelection(TASKS), "jsonl"
+    )
 
 
 async def test_a_slow_reader_holds_no_transaction_open(service: Serving) -> None:

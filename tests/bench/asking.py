@@ -1,4 +1,4 @@
-"""One question, asked in three ways: of the sums, over HTTP, and of the tasks by a plain GROUP BY."""
+"""One query, asked in three ways: of the sums, over HTTP, and of the tasks by a plain GROUP BY."""
 
 import json
 import socket
@@ -13,9 +13,9 @@ from typing import Any
 from urllib.parse import urlencode
 
 from receiver.analytics.calendar import Calendar, date_of
-from receiver.analytics.measures import FIGURES
-from receiver.analytics.query import Question
-from receiver.analytics.report import Report, report
+from receiver.analytics.measures import MEASURES
+from receiver.analytics.query import AnalyticsQuery
+from receiver.analytics.report import Report, build_report
 from receiver.http.tokens import create_token
 from receiver.storage.engine import Store
 from tests.bench.contestants.ours import serve
@@ -60,8 +60,10 @@ def ask(store: Store, zone: str = ZONE) -> Report:
     calendar = Calendar(zone)
     since, until = calendar.starts(FIRST), calendar.starts(LAST + timedelta(days=1))
     with store.snapshot() as connection:
-        answered = report(
-            connection, FIGURES["success"], Question("created", calendar, ("queue", "day"), since, until)
+        answered = build_report(
+            connection,
+            MEASURES["success"],
+            AnalyticsQuery("created", calendar, ("queue", "day"), since, until),
         )
     if answered.read_from != "rollup":
         raise BenchError(f"the answer by {zone} was read from {answered.read_from}")

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from receiver.analytics import export_pages, exports
-from receiver.analytics.export_pages import Chunk, Wanted, read_position
+from receiver.analytics.export_pages import ExportSelection, Page, read_position
 from receiver.analytics.exports import FORMATS
 from receiver.analytics.views import RELATIONS, TASKS, Relation
 from receiver.cli.export_resume import kept_of
@@ -35,10 +35,10 @@ def store(shell: Shell) -> Iterator[Store]:
 def test_what_is_cut_off_at_any_byte_is_gone_on_with(
     store: Store, relation: Relation, name: str, tmp_path: Path
 ) -> None:
-    whole = exported(store, Wanted(relation), name)
+    whole = exported(store, ExportSelection(relation), name)
     positions = odd.positions(store, relation)
     rests = [
-        exported(store, Wanted(relation, after=place), name, is_begun=True)
+        exported(store, ExportSelection(relation, after=place), name, is_begun=True)
         for place in [(), *(read_position(each, relation) for each in positions)]
     ]
     part, seen = tmp_path / "cut.part", set()
@@ -58,7 +58,7 @@ def test_a_file_is_written_under_another_name_until_it_is_whole(shell: Shell, st
     assert (said.status, said.out) == (0, "")
     assert f"{len(odd.TEXTS)} rows in " in said.err
     assert " rows/s" in said.err
-    assert (shell.folder / "tasks.jsonl").read_bytes() == exported(store, Wanted(TASKS), "jsonl")
+    assert (shell.folder / "tasks.jsonl").read_bytes() == exported(store, ExportSelection(TASKS), "jsonl")
     assert list(shell.folder.glob("*.part")) == []
 
 
@@ -77,42 +77,42 @@ def test_what_broke_off_is_resumed_and_then_the_file_is_what_it_would_have_been(
         file.write(b'1772357400.5~main~"torn')
     said = shell.run(*command, "--resume")
     assert "10 rows and 10 that were there" in said.err
-    assert out.read_bytes() == exported(store, Wanted(TASKS, limit=20), suffix)
+    assert out.read_bytes() == exported(store, ExportSelection(TASKS, limit=20), suffix)
     assert not part.exists()
 
 
 def _break_off_after(patched: pytest.MonkeyPatch, parts: int) -> None:
-    """The store is not to be read any more after so many chunks."""
-    read, left = export_pages.next_chunk, parts
+    """The store is not to be read any more after so many pages."""
+    read, left = export_pages.next_page, parts
 
-    def next_chunk(*asked: Any) -> Chunk:
+    def next_page(*asked: Any) -> Page:
         nonlocal left
         left -= 1
         if left < 0:
             raise StoreUnavailableError("gone")
         return read(*asked)
 
-    patched.setattr(exports, "next_chunk", next_chunk)
+    patched.setattr(exports, "next_page", next_page)
 
 
 def test_to_resume_what_was_never_begun_is_to_begin(shell: Shell, store: Store) -> None:
     assert shell.run("export", "hooks", "--out", "hooks.csv", "--resume").status == 0
-    assert (shell.folder / "hooks.csv").read_bytes() == exported(store, Wanted(RELATIONS["hooks"]))
+    assert (shell.folder / "hooks.csv").read_bytes() == exported(store, ExportSelection(RELATIONS["hooks"]))
 
 
 def test_text_goes_to_standard_output(shell: Shell, store: Store) -> None:
     said = shell.run("export", "outcomes")
-    assert said.out.encode() == exported(store, Wanted(RELATIONS["outcomes"]))
+    assert said.out.encode() == exported(store, ExportSelection(RELATIONS["outcomes"]))
     asked = ("--format", "jsonl", "--since", repr(odd.START + 5), "--until", repr(odd.START + 9))
     lines = shell.run("export", "tasks", *asked, "--account", "main", "--numbers").out
-    wanted = Wanted(TASKS, numbers=True, account="main", since=odd.START + 5, until=odd.START + 9)
-    assert lines.encode() == exported(store, wanted, "jsonl") != b""
+    selection = ExportSelection(TASKS, numbers=True, account="main", since=odd.START + 5, until=odd.START + 9)
+    assert lines.encode() == exported(store, selection, "jsonl") != b""
 
 
 def test_an_export_goes_on_behind_a_position(shell: Shell, store: Store) -> None:
     after = odd.positions(store, TASKS)[7]
     assert shell.run("export", "tasks", "--format", "jsonl", "--after", after).out.encode() == exported(
-        store, Wanted(TASKS, after=read_position(after, TASKS)), "jsonl"
+        store, ExportSelection(TASKS, after=read_position(after, TASKS)), "jsonl"
     )
 
 

@@ -82,8 +82,8 @@ def test_what_is_not_counted_is_refused(filled: Shell) -> None:
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        ("--csv", "--csv: is for one figure: name it"),
-        ("--by day", "--by: is for one figure: name it"),
+        ("--csv", "--csv: is for one measure: name it"),
+        ("--by day", "--by: is for one measure: name it"),
         ("--basis finished", "--basis: is for one figure"),
         ("--than-queue 6", "--than-queue: is for one figure"),
         ("success --csv --json", "--json: leave it out, or --csv"),

@@ -1,5 +1,5 @@
 """`python -m tests.e2e.analysts`: run the demonstration, export what came out as Parquet, calculate every
-figure anew from it with DuckDB, and compare: with the receiver's answers, and with what the emulator knows.
+measure anew from it with DuckDB, and compare: with the receiver's answers, and with what the emulator knows.
 
 Then the same ledger once more, its tasks moved to other days of a year, so that hours, weekdays and changes
 of the clocks in several zones are in it.
@@ -21,9 +21,9 @@ from typing import Any
 
 from receiver.analytics.calendar import Calendar
 from receiver.analytics.intervals import Share
-from receiver.analytics.measures import FIGURES, Figure
-from receiver.analytics.query import Dimension, Question
-from receiver.analytics.report import Report, Value, report
+from receiver.analytics.measures import MEASURES, Measure
+from receiver.analytics.query import AnalyticsQuery, Dimension
+from receiver.analytics.report import Report, Value, build_report
 from receiver.demo.plan import ACCOUNTS
 from receiver.demo.run import DemoOptions, demonstration, run_tasks
 from receiver.domain.facts import CallRecord, Fact, HookEvent, TaskSnapshot
@@ -57,16 +57,16 @@ BY: dict[str, tuple[tuple[Dimension, ...], ...]] = {
     "hours": (("hour", "weekday"), ("queue", "hour")),
     "health": ((), ("queue",), ("day",)),
 }
-"""Figure → by what it is checked. Reasons are checked as those of `success`."""
+"""Measure → by what it is checked. Reasons are checked as those of `success`."""
 
 
 def check(store: Store, parquet: Parquet, zones: Sequence[str]) -> tuple[int, list[str]]:
     """How many values were compared, and those that differ."""
     compared, differences = 0, []
     with store.snapshot() as connection:
-        for figure, by, basis, zone in _cases(zones):
-            answered = report(connection, figure, Question(basis, Calendar(zone), by))
-            name = f"{figure.name} by {','.join(by) or 'nothing'}, {basis}, {zone}"
+        for measure, by, basis, zone in _cases(zones):
+            answered = build_report(connection, measure, AnalyticsQuery(basis, Calendar(zone), by))
+            name = f"{measure.name} by {','.join(by) or 'nothing'}, {basis}, {zone}"
             expected = _expected(parquet, answered)
             ours = {line.key: line.values for line in answered.lines}
             for key in sorted(ours.keys() | expected.keys()):
@@ -82,19 +82,19 @@ def check(store: Store, parquet: Parquet, zones: Sequence[str]) -> tuple[int, li
     return compared, differences
 
 
-def _cases(zones: Sequence[str]) -> Iterator[tuple[Figure, tuple[Dimension, ...], Any, str]]:
+def _cases(zones: Sequence[str]) -> Iterator[tuple[Measure, tuple[Dimension, ...], Any, str]]:
     for name, some in BY.items():
-        figure = FIGURES[name]
-        for by, basis, zone in product(some, figure.basis, zones):
-            yield figure, by, basis, zone
+        measure = MEASURES[name]
+        for by, basis, zone in product(some, measure.basis, zones):
+            yield measure, by, basis, zone
 
 
 def _expected(parquet: Parquet, answered: Report) -> dict[tuple[str, ...], dict[str, Any]]:
-    figure, question = answered.figure, answered.question
-    names = [column.name for column in figure.columns]
-    found = parquet.figure(figure.counts, names, question.by, question.basis, question.calendar.name)
-    for each in figure.quantiles:
-        spread = parquet.quantiles(each.name, question.by, question.basis, question.calendar.name)
+    measure, query = answered.measure, answered.query
+    names = [column.name for column in measure.columns]
+    found = parquet.figure(measure.counts, names, query.by, query.basis, query.calendar.name)
+    for each in measure.quantiles:
+        spread = parquet.quantiles(each.name, query.by, query.basis, query.calendar.name)
         nothing = {f"{each.name}_n": 0, f"{each.name}_p50": None, f"{each.name}_p90": None}
         found = {key: values | spread.get(key, nothing) for key, values in found.items()}
     return found
@@ -121,7 +121,7 @@ def against_truth(store: Store, truth: Mapping[str, Any]) -> list[str]:
     with store.snapshot() as connection:
         known = {row.task_id: row for row in connection.execute(TASK.select()) if row.task_id}
         answers = {
-            name: report(connection, FIGURES[name], Question("created", Calendar("UTC"), by))
+            name: build_report(connection, MEASURES[name], AnalyticsQuery("created", Calendar("UTC"), by))
             for name, by in _ASKED.items()
         }
     wrong = [problem for task in truth["tasks"] for problem in _bounds(task, known[str(task["task_id"])])]

@@ -4,12 +4,22 @@ from receiver.analytics.charts.chart import (
     CHARTS,
     MEDIA,
     Chart,
-    Form,
+    ChartContent,
+    ImageFormat,
     Media,
-    Shown,
     chart_named,
     read_chart,
     render,
 )
 
-__all__ = ["CHARTS", "MEDIA", "Chart", "Form", "Media", "Shown", "chart_named", "read_chart", "render"]
+__all__ = [
+    "CHARTS",
+    "MEDIA",
+    "Chart",
+    "ChartContent",
+    "ImageFormat",
+    "Media",
+    "chart_named",
+    "read_chart",
+    "render",
+]

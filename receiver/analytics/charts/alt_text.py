@@ -19,33 +19,33 @@ from receiver.analytics.charts.series import (
 from receiver.analytics.query import WEEKDAYS
 from receiver.analytics.report import FEW, Report
 
-Told = tuple[str, str]
+AltText = tuple[str, str]
 
 
 def _n(number: int, of: str) -> str:
     return f"n = {formatting.count(number)} {of}"
 
 
-def _trend(report: Report) -> Told:
+def _trend(report: Report) -> AltText:
     total = report.total
-    shown = share_in(total, "success_rate")
+    overall = share_in(total, "success_rate")
     tasks, left, unknown = (number_in(total, name) for name in ("tasks", "open", "unknown"))
     sure = [step for step in by_time(report) if not is_weak(step)]
     steps = [Rate(f"{first}", share_in(values, "success_rate")) for first, values in sure if values]
     text = (
-        f"Overall {formatting.rate(shown)}. Of {formatting.count(tasks)} tasks "
+        f"Overall {formatting.rate(overall)}. Of {formatting.count(tasks)} tasks "
         f"{formatting.count(left)} are open; of {formatting.count(unknown)} nobody said how they "
-        f"ended.{_best(steps, report.question.by[0])}"
+        f"ended.{_best(steps, report.query.by[0])}"
     )
-    return text, _n(shown.n, "finished tasks")
+    return text, _n(overall.n, "finished tasks")
 
 
-def _hours(report: Report) -> Told:
-    shown = share_in(report.total, "yield")
+def _hours(report: Report) -> AltText:
+    overall = share_in(report.total, "yield")
     cells = [
         Rate(f"{WEEKDAYS[weekday]} {hour:02}:00", each) for (weekday, hour), each in by_hour(report).items()
     ]
-    return f"Overall {formatting.rate(shown)}.{_best(cells, 'hour')}", _n(shown.n, "attempts")
+    return f"Overall {formatting.rate(overall)}.{_best(cells, 'hour')}", _n(overall.n, "attempts")
 
 
 def _best(rates: Iterable[Rate], of: str) -> str:
@@ -62,12 +62,12 @@ def _said(each: Rate) -> str:
     return f"{each.label}: {formatting.rate(each.share)} of {formatting.count(each.share.n)}"
 
 
-def _yield(report: Report) -> Told:
+def _yield(report: Report) -> AltText:
     text = "; ".join(f"attempt {_said(each)}" for each in by_attempt(report))
     return f"{text or 'No attempts'}.", _n(share_in(report.total, "yield").n, "attempts")
 
 
-def _reasons(report: Report) -> Told:
+def _reasons(report: Report) -> AltText:
     parts = (
         f"{reason_label(each.reason)}: {formatting.count(each.share.k)}, {formatting.rate(each.share)} of "
         f"those (leg A {each.legs['a']}, B {each.legs['b']}, not known {each.legs['unknown']})"
@@ -84,14 +84,14 @@ def reason_label(reason: str) -> str:
     return plain.get(reason, reason.replace("_", " "))
 
 
-def _pauses(report: Report) -> Told:
+def _pauses(report: Report) -> AltText:
     pauses = by_pause(report)
     parts = (f"attempt {attempt} after {_said(each)}" for attempt, rates in pauses.items() for each in rates)
-    shown = together(each.share for rates in pauses.values() for each in rates)
-    return f"{'; '.join(parts) or 'No further attempts'}.", _n(shown.n, "further attempts")
+    overall = together(each.share for rates in pauses.values() for each in rates)
+    return f"{'; '.join(parts) or 'No further attempts'}.", _n(overall.n, "further attempts")
 
 
-def _timing(report: Report) -> Told:
+def _timing(report: Report) -> AltText:
     total = report.total
     texts = [
         f"{label}: p50 {_seconds(total, f'{name}_p50')}, p90 {_seconds(total, f'{name}_p90')} of "
@@ -106,7 +106,7 @@ def _seconds(values: Mapping[str, object], name: str) -> str:
     return formatting.duration(value if isinstance(value, int | float) else None)
 
 
-TELLING: Mapping[str, Callable[[Report], Told]] = {
+ALT_TEXTS: Mapping[str, Callable[[Report], AltText]] = {
     "trend": _trend,
     "hours": _hours,
     "yield": _yield,

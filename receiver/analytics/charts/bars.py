@@ -8,9 +8,9 @@ from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from receiver.analytics import formatting
 from receiver.analytics.charts.alt_text import reason_label
-from receiver.analytics.charts.chart import Shown
-from receiver.analytics.charts.layout import BLUE, INK, ORANGE, Plot, Sheet, rate_ticks
-from receiver.analytics.charts.series import LEGS, Failure, by_attempt, by_pause, failures, is_few
+from receiver.analytics.charts.chart import ChartContent
+from receiver.analytics.charts.layout import BLUE, INK, ORANGE, ChartLayout, Plot, rate_ticks
+from receiver.analytics.charts.series import LEGS, FailureGroup, by_attempt, by_pause, failures, is_few
 from receiver.analytics.intervals import Share
 
 _MANY_LOOK: dict[str, Any] = {"facecolor": "#8cc1de", "edgecolor": BLUE, "lw": 0.8}
@@ -30,13 +30,13 @@ _ROOMY = 6
 Point = tuple[float, float]
 
 
-def yields(sheet: Sheet, shown: Shown) -> None:
+def yields(layout: ChartLayout, content: ChartContent) -> None:
     """One bar for each attempt, upright: they come one after the other."""
-    rates = by_attempt(shown.report)
+    rates = by_attempt(content.report)
     if not rates:
-        sheet.say("no attempts in this period")
+        layout.say("no attempts in this period")
         return
-    (axes,) = sheet.axes(Plot(2.8, below=0.7))
+    (axes,) = layout.axes(Plot(2.8, below=0.7))
     has_room = len(rates) <= _ROOMY
     for at, (_, each) in enumerate(rates):
         value, low, high = each.value or 0.0, each.low or 0.0, each.high or 0.0
@@ -54,14 +54,14 @@ def yields(sheet: Sheet, shown: Shown) -> None:
     axes.grid(visible=False, axis="x")
 
 
-def pauses(sheet: Sheet, shown: Shown) -> None:
+def pauses(layout: ChartLayout, content: ChartContent) -> None:
     """A plot for each attempt, since tasks that get so far differ."""
-    found = by_pause(shown.report)
+    found = by_pause(content.report)
     if not found:
-        sheet.say("no further attempts in this period")
+        layout.say("no further attempts in this period")
         return
     heights = (Plot(0.3 * len(rates), f"attempt {attempt}") for attempt, rates in found.items())
-    plots = sheet.axes(*heights, left=1.65)
+    plots = layout.axes(*heights, left=1.65)
     for axes, rates in zip(plots, found.values(), strict=True):
         for at, (_, each) in enumerate(rates):
             value, low, high = each.value or 0.0, each.low or 0.0, each.high or 0.0
@@ -91,17 +91,17 @@ def _names(axes: Axes, names: Sequence[str]) -> None:
     axes.grid(visible=False, axis="y")
 
 
-def reasons(sheet: Sheet, shown: Shown) -> None:
+def reasons(layout: ChartLayout, content: ChartContent) -> None:
     """One bar for each reason, by failed leg."""
-    found = failures(shown.report)
+    found = failures(content.report)
     if found:
-        _reason_bars(sheet, found)
+        _reason_bars(layout, found)
     else:
-        sheet.say("no task failed in this period")
+        layout.say("no task failed in this period")
 
 
-def _reason_bars(sheet: Sheet, found: Sequence[Failure]) -> None:
-    (axes,) = sheet.axes(Plot(0.36 * len(found), has_legend=True, below=0.5), left=1.45)
+def _reason_bars(layout: ChartLayout, found: Sequence[FailureGroup]) -> None:
+    (axes,) = layout.axes(Plot(0.36 * len(found), has_legend=True, below=0.5), left=1.45)
     left = [0] * len(found)
     for leg in LEGS:
         name, colour, hatch = _LEGS[leg]
@@ -118,10 +118,10 @@ def _reason_bars(sheet: Sheet, found: Sequence[Failure]) -> None:
     axes.xaxis.set_major_locator(MaxNLocator(5, integer=True))
     axes.xaxis.set_major_formatter(FuncFormatter(lambda number, _: formatting.count(number)))
     axes.set_xlabel("tasks")
-    sheet.legend(axes, 3)
+    layout.legend(axes, 3)
 
 
-def _whisker(axes: Axes, at: int, each: Failure) -> None:
+def _whisker(axes: Axes, at: int, each: FailureGroup) -> None:
     """The interval of the share, and how much it is."""
     tasks, low, high = (
         each.share.k,

@@ -1,4 +1,4 @@
-"""The charts as data: of which figure each is drawn, and the words on it.
+"""The charts as data: of which measure each is drawn, and the words on it.
 
 Reading and drawing are two steps: the first holds the store, the second only takes time.
 """
@@ -12,17 +12,17 @@ from sqlalchemy import Connection, func, select
 
 from receiver.analytics import formatting
 from receiver.analytics.calendar import DAY_S, HOUR_S, date_of
-from receiver.analytics.charts.alt_text import TELLING
-from receiver.analytics.measures import FIGURES
-from receiver.analytics.query import Dimension, Question
-from receiver.analytics.report import FEW, Report, report
+from receiver.analytics.charts.alt_text import ALT_TEXTS
+from receiver.analytics.measures import MEASURES
+from receiver.analytics.query import AnalyticsQuery, Dimension
+from receiver.analytics.report import FEW, Report, build_report
 from receiver.analytics.tables import ROLLUP
 from receiver.domain.frozen_record import frozen_record
 from receiver.errors import InputError, NotFoundError, NotInstalledError
 
 Media = Literal["svg", "png"]
 MEDIA: tuple[Media, ...] = get_args(Media)
-Form = Media | Literal["inline"]
+ImageFormat = Media | Literal["inline"]
 """`inline`: SVG as part of an HTML page, which has the title above it."""
 
 _LACKING = "charts need matplotlib: pip install 'receiver[analytics]'"
@@ -38,7 +38,7 @@ class Chart:
     """
 
     name: str
-    figure: str
+    measure: str
     by: tuple[Dimension, ...]
     title: str
     how: str
@@ -46,7 +46,7 @@ class Chart:
 
 
 @frozen_record(frozen=True, slots=True)
-class Shown:
+class ChartContent:
     """A chart with all that stands on it. `title`, `heading`: above; `notes`: below; `text`: in words what
     can be seen.
     """
@@ -127,28 +127,28 @@ def chart_named(name: str) -> Chart:
     return CHARTS[name]
 
 
-def read_chart(connection: Connection, chart: Chart, question: Question) -> Shown:
-    """What is to be drawn; the question's `by` does not count. Raises InputError for a basis that the
-    chart's figure does not have.
+def read_chart(connection: Connection, chart: Chart, query: AnalyticsQuery) -> ChartContent:
+    """What is to be drawn; the query's `by` does not count. Raises InputError for a basis that the
+    chart's measure does not have.
     """
-    figure = FIGURES[chart.figure]
-    if question.basis not in figure.basis:
-        raise InputError("basis", f"this chart is drawn by {' or '.join(figure.basis)}")
-    since, until = span(connection, question)
+    measure = MEASURES[chart.measure]
+    if query.basis not in measure.basis:
+        raise InputError("basis", f"this chart is drawn by {' or '.join(measure.basis)}")
+    since, until = span(connection, query)
     by = _steps(since, until) if chart.by == ("day",) else chart.by
-    answer = report(connection, figure, replace(question, by=by))
-    text, n = TELLING[chart.name](answer)
+    answer = build_report(connection, measure, replace(query, by=by))
+    text, n = ALT_TEXTS[chart.name](answer)
     heading = (
-        formatting.basis_of(figure.counts, question.basis),
-        question.calendar.name,
-        formatting.period(question.calendar, since, until),
-        formatting.whose(question),
+        formatting.basis_of(measure.counts, query.basis),
+        query.calendar.name,
+        formatting.period(query.calendar, since, until),
+        formatting.whose(query),
         n,
         chart.sureness,
     )
     title = chart.title.format(step=by[0])
     said = f"{title}, {', '.join(heading)}. {text}"
-    return Shown(chart, answer, title, heading, tuple(answer.notes), said)
+    return ChartContent(chart, answer, title, heading, tuple(answer.notes), said)
 
 
 def _steps(since: float | None, until: float | None) -> tuple[Dimension, ...]:
@@ -157,20 +157,20 @@ def _steps(since: float | None, until: float | None) -> tuple[Dimension, ...]:
     return ("day",) if days <= _MOST_STEPS else ("week",) if days <= 7 * _MOST_STEPS else ("month",)
 
 
-def span(connection: Connection, question: Question) -> tuple[float | None, float | None]:
+def span(connection: Connection, query: AnalyticsQuery) -> tuple[float | None, float | None]:
     """From when to when was asked about, or where nobody said, there is anything; None where there is not."""
-    since, until = question.since, question.until
+    since, until = query.since, query.until
     if since is not None and until is not None:
         return since, until
-    wheres = [ROLLUP.c.basis == question.basis, ROLLUP.c.slice == "all"]
-    wheres += [ROLLUP.c.account == question.account] if question.account is not None else []
-    wheres += [ROLLUP.c.queue_id == question.queue_id] if question.queue_id is not None else []
+    wheres = [ROLLUP.c.basis == query.basis, ROLLUP.c.slice == "all"]
+    wheres += [ROLLUP.c.account == query.account] if query.account is not None else []
+    wheres += [ROLLUP.c.queue_id == query.queue_id] if query.queue_id is not None else []
     first, last = connection.execute(
         select(func.min(ROLLUP.c.hour), func.max(ROLLUP.c.hour)).where(*wheres)
     ).one()
     if first is None:
         return since, until
-    calendar = question.calendar
+    calendar = query.calendar
     begin = calendar.starts(date_of(calendar.day(first)))
     end = calendar.starts(date_of(calendar.day(last + HOUR_S - 1) + 1))
     if since is not None:
@@ -178,15 +178,15 @@ def span(connection: Connection, question: Question) -> tuple[float | None, floa
     return begin if until is None or begin < until else None, until if until is not None else end
 
 
-def render(shown: Shown, form: Form) -> bytes:
+def render(content: ChartContent, form: ImageFormat) -> bytes:
     """The picture: the same bytes for the same numbers. Takes a while; may run in any thread. Raises
     NotInstalledError.
     """
     try:
-        painting = import_module("receiver.analytics.charts.renderer")
+        renderer = import_module("receiver.analytics.charts.renderer")
     except ModuleNotFoundError as error:
         if (error.name or "").partition(".")[0] not in _OPTIONAL:
             raise
         raise NotInstalledError(_LACKING) from None
-    picture: bytes = painting.paint(shown, form)
+    picture: bytes = renderer.draw_chart(content, form)
     return picture

@@ -12,8 +12,8 @@ from matplotlib.ticker import FuncFormatter
 from numpy import array
 
 from receiver.analytics import formatting
-from receiver.analytics.charts.chart import Shown
-from receiver.analytics.charts.layout import INK, SOFT, Plot, Sheet
+from receiver.analytics.charts.chart import ChartContent
+from receiver.analytics.charts.layout import INK, SOFT, ChartLayout, Plot
 from receiver.analytics.charts.series import by_hour, is_few
 from receiver.analytics.intervals import Share
 from receiver.analytics.query import WEEKDAYS
@@ -26,15 +26,15 @@ _MIDDLE = 0.19
 """The luminance that has the same contrast to white and to black ink."""
 
 
-def hours(sheet: Sheet, shown: Shown) -> None:
+def hours(layout: ChartLayout, content: ChartContent) -> None:
     """Hours down, weekdays across, so that there is room for rate and number in each cell on a phone, too."""
-    cells = by_hour(shown.report)
+    cells = by_hour(content.report)
     if not cells:
-        sheet.say("no attempts in this period")
+        layout.say("no attempts in this period")
         return
     rows = range(min(hour for _, hour in cells), max(hour for _, hour in cells) + 1)
     plots = Plot(_ROW * len(rows), above=0.25, below=0.2), Plot(0.14, "attempt yield")
-    axes, below = sheet.axes(*plots, left=0.55)
+    axes, below = layout.axes(*plots, left=0.55)
     scale = _scale(cells)
     for (weekday, hour), each in cells.items():
         _cell(axes, (weekday, hour), each, scale)
@@ -46,7 +46,7 @@ def hours(sheet: Sheet, shown: Shown) -> None:
     axes.tick_params(length=0)
     axes.grid(visible=False)
     axes.spines[:].set_visible(False)
-    bar = sheet.figure.colorbar(scale, cax=below, orientation="horizontal")
+    bar = layout.figure.colorbar(scale, cax=below, orientation="horizontal")
     bar.ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{100 * value:.0f} %"))
 
 

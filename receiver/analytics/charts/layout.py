@@ -1,4 +1,4 @@
-"""The sheet that a chart is drawn on: heading above, plots, notes below. Sizes in inches; text in points."""
+"""The layout that a chart is drawn on: heading above, plots, notes below. Sizes in inches; text in points."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from textwrap import wrap
@@ -9,7 +9,7 @@ from matplotlib.axis import Axis
 from matplotlib.figure import Figure
 from matplotlib.transforms import blended_transform_factory
 
-from receiver.analytics.charts.chart import Shown
+from receiver.analytics.charts.chart import ChartContent
 
 BLUE, ORANGE, SKY = "#0072B2", "#E69F00", "#BFE0F2"
 INK, SOFT, GRID, GREY = "#1b1f24", "#4a5058", "#d9dde1", "#9aa0a6"
@@ -59,13 +59,13 @@ class Plot(NamedTuple):
     below: float = 0.3
 
 
-class Sheet:
+class ChartLayout:
     """A figure with heading and notes; `axes` makes room for the plots."""
 
-    def __init__(self, shown: Shown, *, has_title: bool = True) -> None:
-        self._title = [shown.title] if has_title else []
-        self._heading = joined(shown.heading, _LETTERS)
-        self._notes = [line for note in shown.notes for line in wrap(f"Note: {note}", _LETTERS)]
+    def __init__(self, content: ChartContent, *, has_title: bool = True) -> None:
+        self._title = [content.title] if has_title else []
+        self._heading = joined(content.heading, _LETTERS)
+        self._notes = [line for note in content.notes for line in wrap(f"Note: {note}", _LETTERS)]
         self.figure = Figure(facecolor="white")
 
     def axes(self, *plots: Plot, left: float = 0.75) -> list[Axes]:

@@ -12,12 +12,12 @@ import matplotlib
 from matplotlib.figure import Figure
 
 from receiver.analytics.charts.bars import pauses, reasons, yields
-from receiver.analytics.charts.chart import Form, Shown
+from receiver.analytics.charts.chart import ChartContent, ImageFormat
 from receiver.analytics.charts.heat import hours
-from receiver.analytics.charts.layout import STYLE, Sheet
+from receiver.analytics.charts.layout import STYLE, ChartLayout
 from receiver.analytics.charts.times import timing, trend
 
-PAINTERS: Mapping[str, Callable[[Sheet, Shown], None]] = {
+DRAWERS: Mapping[str, Callable[[ChartLayout, ChartContent], None]] = {
     "trend": trend,
     "hours": hours,
     "yield": yields,
@@ -39,12 +39,12 @@ _one_at_a_time = Lock()
 """Styles are matplotlib's global state."""
 
 
-def paint(shown: Shown, form: Form) -> bytes:
+def draw_chart(content: ChartContent, form: ImageFormat) -> bytes:
     """The picture."""
-    with _styled(shown.chart.name):
-        sheet = Sheet(shown, has_title=form != "inline")
-        PAINTERS[shown.chart.name](sheet, shown)
-        return _SAVED[form](sheet.figure, shown)
+    with _styled(content.chart.name):
+        layout = ChartLayout(content, has_title=form != "inline")
+        DRAWERS[content.chart.name](layout, content)
+        return _SAVED[form](layout.figure, content)
 
 
 @contextmanager
@@ -56,33 +56,37 @@ def _styled(salt: str) -> Iterator[None]:
         yield
 
 
-def _png(figure: Figure, shown: Shown) -> bytes:
+def _png(figure: Figure, content: ChartContent) -> bytes:
     into = BytesIO()
-    about = {"Software": None, "Title": shown.title, "Description": shown.text}
+    about = {"Software": None, "Title": content.title, "Description": content.text}
     figure.savefig(into, format="png", dpi=_DPI, metadata=about)
     return into.getvalue()
 
 
-def _svg(figure: Figure, shown: Shown) -> bytes:
+def _svg(figure: Figure, content: ChartContent) -> bytes:
     """With real text, and what it shows in words."""
     into = BytesIO()
     figure.savefig(into, format="svg", metadata=_UNREAL)
     drawing = _UNUSED_NAME.sub("<g", into.getvalue().decode())
     start, opening, rest = drawing.partition("<svg ")
     attributes, close, rest = rest.partition(">")
-    name = shown.chart.name
+    name = content.chart.name
     told = (
         f'role="img" aria-labelledby="{name}-title {name}-text" {attributes}{close}'
-        f'<title id="{name}-title">{escape(shown.title)}</title>'
-        f'<desc id="{name}-text">{escape(shown.text)}</desc>'
+        f'<title id="{name}-title">{escape(content.title)}</title>'
+        f'<desc id="{name}-text">{escape(content.text)}</desc>'
     )
     return f"{start}{opening}{told}{rest}".replace(_FONT, _FONTS).encode()
 
 
-def _inline(figure: Figure, shown: Shown) -> bytes:
+def _inline(figure: Figure, content: ChartContent) -> bytes:
     """Without the XML declaration, which has no place in HTML."""
-    drawing = _svg(figure, shown)
+    drawing = _svg(figure, content)
     return drawing[drawing.index(b"<svg ") :]
 
 
-_SAVED: Mapping[Form, Callable[[Figure, Shown], bytes]] = {"svg": _svg, "png": _png, "inline": _inline}
+_SAVED: Mapping[ImageFormat, Callable[[Figure, ChartContent], bytes]] = {
+    "svg": _svg,
+    "png": _png,
+    "inline": _inline,
+}

@@ -17,13 +17,13 @@ LEGS = ("a", "b", "unknown")
 _MOST_ATTEMPTS = 10
 _MANY_OPEN = 0.1
 _LATER = 4
-"""From this attempt on pauses are shown together."""
+"""From this attempt on pauses are counted together."""
 
 _NOT_KNOWN = "not known"
 NO_SHARE = share(0, 0)
 
 
-class Step(NamedTuple):
+class TimeStep(NamedTuple):
     """A day, week or month. `first`: its first day; `values`: None where there was nothing."""
 
     first: date
@@ -38,7 +38,7 @@ class Rate(NamedTuple):
 
 
 @frozen_record(frozen=True, slots=True)
-class Failure:
+class FailureGroup:
     """A reason: its share in all tasks that did not succeed, and how many tasks by failed leg."""
 
     reason: str
@@ -50,7 +50,7 @@ def is_few(share: Share) -> bool:
     return share.n < FEW
 
 
-def is_weak(step: Step) -> bool:
+def is_weak(step: TimeStep) -> bool:
     """Whether its success rate tells little: few have ended, or many have not. Successes end first."""
     values = step.values
     if values is None:
@@ -78,16 +78,16 @@ def together(shares: Iterable[Share]) -> Share:
     return share(sum(each.k for each in all_of_them), sum(each.n for each in all_of_them))
 
 
-def by_time(report: Report) -> Sequence[Step]:
+def by_time(report: Report) -> Sequence[TimeStep]:
     """All days, weeks or months from the first to the last, also those without anything."""
-    (length,) = report.question.by
+    (length,) = report.query.by
     known = {_first_day(line.key[0]): line.values for line in report.lines}
     if not known:
         return []
     steps = [min(known)]
     while steps[-1] < max(known):
         steps.append(_next(steps[-1], length))
-    return [Step(first, known.get(first)) for first in steps]
+    return [TimeStep(first, known.get(first)) for first in steps]
 
 
 def _first_day(text: str) -> date:
@@ -120,14 +120,14 @@ def by_attempt(report: Report) -> Sequence[Rate]:
     return [Rate(label, together(shares)) for label, shares in labels.items()]
 
 
-def failures(report: Report) -> Sequence[Failure]:
+def failures(report: Report) -> Sequence[FailureGroup]:
     """Reasons of tasks that did not succeed, the most frequent first; what nobody said comes last."""
     legs: dict[str, dict[str, int]] = defaultdict(lambda: dict.fromkeys(LEGS, 0))
     for line in report.lines:
         reason, leg = line.key
         legs[reason][leg if leg in LEGS else "unknown"] += number_in(line.values, "tasks")
     failed = number_in(report.total, "tasks")
-    found = [Failure(reason, share(sum(of.values()), failed), of) for reason, of in legs.items()]
+    found = [FailureGroup(reason, share(sum(of.values()), failed), of) for reason, of in legs.items()]
     return sorted(found, key=lambda each: (each.reason == "unknown", -each.share.k, each.reason))
 
 

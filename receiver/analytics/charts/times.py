@@ -8,9 +8,9 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from receiver.analytics import formatting
-from receiver.analytics.charts.chart import Shown
-from receiver.analytics.charts.layout import BLUE, INK, ORANGE, SKY, Plot, Sheet, rate_ticks
-from receiver.analytics.charts.series import NO_SHARE, Step, Values, by_time, is_weak, number_in, share_in
+from receiver.analytics.charts.chart import ChartContent
+from receiver.analytics.charts.layout import BLUE, INK, ORANGE, SKY, ChartLayout, Plot, rate_ticks
+from receiver.analytics.charts.series import NO_SHARE, TimeStep, Values, by_time, is_weak, number_in, share_in
 from receiver.analytics.charts.ticks import date_ticks, duration_ticks
 from receiver.analytics.report import FEW
 
@@ -26,13 +26,13 @@ _STACK: tuple[tuple[str, str, dict[str, Any]], ...] = (
 _WEAK = f"n < {FEW} or many open"
 
 
-def trend(sheet: Sheet, shown: Shown) -> None:
+def trend(layout: ChartLayout, content: ChartContent) -> None:
     """Success rate with its band; below, how many tasks, those that are open or unknown too."""
-    steps, total = by_time(shown.report), shown.report.total
+    steps, total = by_time(content.report), content.report.total
     if not steps:
-        sheet.say("no tasks in this period")
+        layout.say("no tasks in this period")
         return
-    above, below = sheet.axes(
+    above, below = layout.axes(
         Plot(2.4, "success rate", has_legend=True), Plot(1.3, "tasks", has_legend=True, below=0.45)
     )
     _rates(above, steps)
@@ -41,13 +41,13 @@ def trend(sheet: Sheet, shown: Shown) -> None:
     above.set_ylim(0, 1)
     rate_ticks(above.yaxis)
     above.grid(visible=False, axis="x")
-    sheet.legend(above, 4)
+    layout.legend(above, 4)
     _stack(below, steps, total)
-    sheet.legend(below, 4)
+    layout.legend(below, 4)
     date_ticks((above, below), [each.first for each in steps])
 
 
-def _rates(axes: Axes, steps: Sequence[Step]) -> None:
+def _rates(axes: Axes, steps: Sequence[TimeStep]) -> None:
     shares = [share_in(step.values, "success_rate") if step.values else NO_SHARE for step in steps]
     low, high = [_or_nan(each.low) for each in shares], [_or_nan(each.high) for each in shares]
     _columns(axes, low, high, facecolor=SKY, label="95 % Wilson")
@@ -69,7 +69,7 @@ def _points(axes: Axes, line: Sequence[float], weak: Sequence[int]) -> None:
         axes.plot(weak, [line[at] for at in weak], "o", mfc="white", label=_WEAK, **look)
 
 
-def _stack(axes: Axes, steps: Sequence[Step], total: Values) -> None:
+def _stack(axes: Axes, steps: Sequence[TimeStep], total: Values) -> None:
     low = [0] * len(steps)
     for name, label, look in _STACK:
         numbers = [number_in(step.values, name) if step.values else 0 for step in steps]
@@ -85,21 +85,21 @@ def _stack(axes: Axes, steps: Sequence[Step], total: Values) -> None:
 _DURATIONS = (("time_to_connect_s", "time to connect"), ("start_lateness_s", "start lateness"))
 
 
-def timing(sheet: Sheet, shown: Shown) -> None:
+def timing(layout: ChartLayout, content: ChartContent) -> None:
     """Half and nine of ten tasks were as quick."""
-    steps, total = by_time(shown.report), shown.report.total
+    steps, total = by_time(content.report), content.report.total
     if not steps:
-        sheet.say("no tasks in this period")
+        layout.say("no tasks in this period")
         return
     labels = [f"{label}, n = {formatting.count(number_in(total, f'{name}_n'))}" for name, label in _DURATIONS]
-    plots = sheet.axes(*(Plot(1.5, label, has_legend=True, below=0.45) for label in labels))
+    plots = layout.axes(*(Plot(1.5, label, has_legend=True, below=0.45) for label in labels))
     for axes, (name, _) in zip(plots, _DURATIONS, strict=True):
         _durations(axes, steps, name, total)
-        sheet.legend(axes, 2)
+        layout.legend(axes, 2)
     date_ticks(plots, [each.first for each in steps])
 
 
-def _durations(axes: Axes, steps: Sequence[Step], name: str, total: Values) -> None:
+def _durations(axes: Axes, steps: Sequence[TimeStep], name: str, total: Values) -> None:
     for quantile, style, mark, colour in (("p90", "--", "^", ORANGE), ("p50", "-", "o", BLUE)):
         line = [_seconds(step.values, f"{name}_{quantile}") for step in steps]
         label = f"{quantile}, of all: {formatting.duration(_seconds(total, f'{name}_{quantile}'))}"
