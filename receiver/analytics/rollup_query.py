@@ -69,13 +69,13 @@ def rollup_reader(connection: Connection) -> Iterator[RollupReader]:
         yield read
 
 
-def _choose_table(connection: Connection, query: AnalyticsQuery, kept: RollupCalendar) -> Table | None:
+def _choose_table(connection: Connection, query: AnalyticsQuery, counted_in: RollupCalendar) -> Table | None:
     """Return the rollup by days or by hours that fits the query's zone, or None."""
-    if not kept.complete:
+    if not counted_in.complete:
         return None
-    if kept.calendar.name == query.calendar.name and _is_by_day(query):
+    if counted_in.calendar.name == query.calendar.name and _is_by_day(query):
         return ROLLUP_DAY
-    return ROLLUP if query.calendar.phase(*_span(connection, query)) == kept.phase else None
+    return ROLLUP if query.calendar.phase(*_span(connection, query)) == counted_in.phase else None
 
 
 @contextmanager
