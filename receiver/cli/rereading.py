@@ -21,7 +21,7 @@ from receiver.cli.output import (
 from receiver.domain.fields import FieldReader
 from receiver.inbox.reread import Rereading, Selection
 from receiver.intake.params import DeliveryQuery
-from receiver.intake.reread_endpoint import RereadDone, RereadTally
+from receiver.intake.reread_endpoint import RereadResult, RereadSum
 from receiver.maintenance.schema import create_tables
 from receiver.server import machine_world
 from receiver.settings.settings import Settings, load_settings
@@ -63,9 +63,9 @@ def reread(
     target = settings.store
     with closing(Store(target, None if is_url(target) else _PATIENCE_S)) as store:
         create_tables(store)
-        tally = RereadTally(_SHOWN_TO_MACHINES if as_json else _SHOWN)
-        asyncio.run(_read(store, settings, selection, tally, dry_run=dry_run))
-    answer = tally.answer(dry_run=dry_run)
+        total = RereadSum(_SHOWN_TO_MACHINES if as_json else _SHOWN)
+        asyncio.run(_read(store, settings, selection, total, dry_run=dry_run))
+    answer = total.answer(dry_run=dry_run)
     if as_json:
         print_json(plain(answer))
     else:
@@ -75,7 +75,7 @@ def reread(
 
 
 async def _read(
-    store: Store, settings: Settings, selection: Selection, tally: RereadTally, *, dry_run: bool
+    store: Store, settings: Settings, selection: Selection, total: RereadSum, *, dry_run: bool
 ) -> None:
     clock = machine_world(settings).clock
     # What comes from now on is read rightly, and would make it a chase.
@@ -84,11 +84,11 @@ async def _read(
     with STDERR.status("reading deliveries again …") as status:
         async with aclosing(rereading.parts(replace(selection, until=until))) as outcomes:
             async for outcome in outcomes:
-                tally.add(outcome)
-                status.update(f"reading deliveries again … {tally.read:,} read, {tally.changed:,} changed")
+                total.add(outcome)
+                status.update(f"reading deliveries again … {total.read:,} read, {total.changed:,} changed")
 
 
-def _print(answer: RereadDone) -> None:
+def _print(answer: RereadResult) -> None:
     would = "would change" if answer.dry_run else "changed"
     changes = plain(answer)["changes"]
     if changes:

@@ -13,31 +13,29 @@ from receiver.http.schemas import EXAMPLE_REF, When, Word
 Problem = Annotated[
     Word | None,
     Field(
-        description="`any`: only those with a problem; `none`: only those without; else only this problem.",
+        description="`any`: only with a problem; `none`: only without one; else only this problem.",
         examples=["any"],
     ),
 ]
 
 
 class DeliveryQuery(PageQuery):
-    """Which inbound deliveries."""
+    """Filters of inbound deliveries."""
 
     account: Account = None
     event: Event | None = Field(None, description="Only this event.", examples=["after"])
-    ref: Word | None = Field(
-        None, description="Only those about this reference of ours.", examples=[EXAMPLE_REF]
-    )
+    ref: Word | None = Field(None, description="Only this ref.", examples=[EXAMPLE_REF])
     problem: Problem = None
     since: When | None = Field(None, description="Received at this moment or later.", examples=[SINCE])
     until: When | None = Field(None, description="Received before this moment.", examples=[UNTIL])
 
 
 class MintBody(Params):
-    """For which task URLs are wanted."""
+    """The task for which URLs are minted."""
 
     account: Word = Field(description="One of the receiver's accounts.", examples=["main"])
     ref: Annotated[str, StringConstraints(pattern=f"^{REF.pattern}$")] | None = Field(
         None,
-        description="Your own name of the task, never used before; left out, a new one is made.",
+        description="A new ref of your own for the task; by default one is made.",
         examples=["order-4711"],
     )

@@ -1,4 +1,4 @@
-"""Inbound deliveries are read again with the receiver's mapping of today, a part of them in each request."""
+"""The endpoint that reads deliveries again with the current mapping, some of them in each request."""
 
 from collections import Counter
 from collections.abc import Iterable
@@ -17,40 +17,39 @@ from receiver.intake.params import Problem
 from receiver.ledger.reread import Change, ChangeKind
 
 _SCOPE = "subscribe"
-"""As the retry of what is set aside: it allows what repeats failed work."""
+"""As the retry of set-aside hooks and tasks: it allows to repeat failed work."""
 
 _SHOWN = 50
-"""Changes that are told one by one in an answer."""
+"""Maximum number of changes that an answer lists."""
 
 _KIND_ABOUT = (
-    "`placed`: it names a task and did not; `moved`: it names another task; `withdrawn`: it names no task "
-    "any more; `changed`: it says something else of the same task; `problem`: only its problem is another "
-    "one, or gone."
+    "`placed`: it names a task now; `moved`: it names another task; `withdrawn`: it names no task any more; "
+    "`changed`: other fields of the same task; `problem`: only its problem is different or gone."
 )
 
 
 class RereadBody(Params):
-    """Which deliveries, and how many of them at once."""
+    """Filters of the deliveries, and how many to read."""
 
     account: Account = None
     since: When | None = Field(None, description="Received at this moment or later.", examples=[SINCE])
     until: When | None = Field(None, description="Received before this moment.", examples=[UNTIL])
     problem: Problem = None
-    dry_run: bool = Field(False, description="Only say what would change.", examples=[True])
+    dry_run: bool = Field(False, description="Only report what would change.", examples=[True])
     limit: int = Field(
         1000,
         ge=1,
         le=5000,
-        description="Number of deliveries that this request reads again.",
+        description="Maximum number of deliveries that this request reads.",
         examples=[1000],
     )
     cursor: Cursor | None = Field(
-        None, description="Go on behind the answer whose `next_cursor` this is.", examples=[None]
+        None, description="The `next_cursor` of the answer before, to go on.", examples=[None]
     )
 
 
 class RereadCount(BaseModel):
-    """Deliveries that changed, or would."""
+    """Number of deliveries that changed, or would change."""
 
     account: AccountName
     event: Event = Field(examples=["after"])
@@ -59,7 +58,7 @@ class RereadCount(BaseModel):
 
 
 class RereadChange(BaseModel):
-    """One delivery that changed, or would."""
+    """A delivery that changed, or would change."""
 
     id: str = Field(examples=["019ca8d1e5f0a1b2c3d4e5f60718293a"])
     account: AccountName
@@ -67,43 +66,43 @@ class RereadChange(BaseModel):
     received_at: Moment
     change: ChangeKind = Field(examples=["placed"])
     before: list[str] = Field(
-        description="The tasks that it was read as: a ref, or `#` and the vendor's id.", examples=[[]]
+        description="Its tasks before: a ref, or `#` and the vendor's id.", examples=[[]]
     )
-    after: list[str] = Field(description="Those that it is read as today.", examples=[["#90210"]])
+    after: list[str] = Field(description="Its tasks now.", examples=[["#90210"]])
     fields: list[str] = Field(
-        description="What else it says otherwise than before, by name.", examples=[["call", "result"]]
+        description="Names of other fields that are different.", examples=[["call", "result"]]
     )
-    problem: str | None = Field(description="What is wrong with it today; null: nothing.", examples=[None])
+    problem: str | None = Field(description="What is wrong with it now; null: nothing.", examples=[None])
 
 
-class RereadDone(BaseModel):
-    """What came of reading deliveries again."""
+class RereadResult(BaseModel):
+    """The result of reading deliveries again."""
 
     dry_run: bool = Field(examples=[False])
-    read: int = Field(description="Number of deliveries that were read again.", examples=[360])
-    changed: int = Field(description="Number of them that changed, or would.", examples=[12])
+    read: int = Field(description="Number of deliveries that were read.", examples=[360])
+    changed: int = Field(description="Number of them that changed, or would change.", examples=[12])
     failed: int = Field(
-        description="Number of them that could not be read again because of a fault of the receiver; they "
-        "stay as they were, and its log says more.",
+        description="Number of them that could not be read because of an error of the receiver; they stay as "
+        "they were, and its log says why.",
         examples=[0],
     )
     counts: list[RereadCount]
     changes: list[RereadChange] = Field(description=f"The first {_SHOWN} changes of this answer.")
     next_cursor: NextCursor | None = Field(
-        description="Ask again with it for the next deliveries; null: there are no more."
+        description="The `cursor` for the next deliveries; null: there are no more."
     )
 
 
-async def reread(call: Call[Params, RereadBody]) -> RereadDone:
-    """Read some deliveries again, or only say what that would change. Raises InputError for a bad cursor."""
+async def reread(call: Call[Params, RereadBody]) -> RereadResult:
+    """Read some deliveries again, or only report changes. Raises InputError for a bad cursor."""
     body, context = call.body, call.context
     selection = Selection(body.account, body.since, body.until, body.problem)
     rereading = Rereading(context.store, context.fields, context.clock, is_dry=body.dry_run)
-    tally = RereadTally(_SHOWN)
+    total = RereadSum(_SHOWN)
     async with aclosing(rereading.parts(selection, _position(body.cursor), body.limit)) as outcomes:
         async for outcome in outcomes:
-            tally.add(outcome)
-    return tally.answer(dry_run=body.dry_run)
+            total.add(outcome)
+    return total.answer(dry_run=body.dry_run)
 
 
 def _position(cursor: str | None) -> Position:
@@ -113,8 +112,8 @@ def _position(cursor: str | None) -> Position:
     return float(at), str(delivery)
 
 
-class RereadTally:
-    """What came of all parts, with the first `shown` changes. It holds no bodies."""
+class RereadSum:
+    """Sums the results of rereading, with the first `shown` changes, without bodies."""
 
     def __init__(self, shown: int) -> None:
         self._shown = shown
@@ -129,7 +128,7 @@ class RereadTally:
         return self._counts.total()
 
     def add(self, outcome: Outcome) -> None:
-        """Count the part that follows."""
+        """Add the result that follows."""
         self.read += outcome.read
         self.failed += outcome.failed
         self._last = outcome.last
@@ -139,11 +138,11 @@ class RereadTally:
         left = self._shown - len(self._changes)
         self._changes += map(_change_view, outcome.changes[: max(0, left)])
 
-    def answer(self, *, dry_run: bool) -> RereadDone:
-        """All of it."""
+    def answer(self, *, dry_run: bool) -> RereadResult:
+        """Return the sum."""
         names = ("account", "event", "change", "deliveries")
         rows = ((*of, number) for of, number in sorted(self._counts.items()))
-        return RereadDone(
+        return RereadResult(
             dry_run=dry_run,
             read=self.read,
             changed=self.changed,
@@ -168,7 +167,7 @@ def _tasks(hooks: Iterable[Fact]) -> list[str]:
 
 
 def _fields(before: Iterable[Fact], after: Iterable[Fact]) -> list[str]:
-    """Names of what is said otherwise, where each of the two is one event."""
+    """Return the names of fields that are different, if both readings are one event."""
     was, now = ([fact.payload for fact in hooks] for hooks in (before, after))
     if len(was) != 1 or len(now) != 1:
         return []
@@ -180,13 +179,12 @@ REREAD_ENDPOINT = Endpoint(
     "POST",
     "/v1/reread",
     "Read deliveries again",
-    "Deliveries that came before the mapping of their fields (`[aliases]` of the settings) was right are "
-    "read again with that of the running receiver, oldest first. What they say now is added as new facts, "
-    "which supersede what was read before; a delivery that says the same is left as it is, so to ask twice "
-    "changes nothing more. Tasks are folded anew within seconds. With `dry_run` it is only said what would "
-    "change. " + _KIND_ABOUT,
+    "Read deliveries again, oldest first, that came before the mapping of their fields (`[aliases]` in the "
+    "settings) was right. New readings are added as facts that supersede the old ones; a delivery whose "
+    "reading is the same is left as it is, so a second request changes nothing. Tasks are folded again "
+    "within seconds. With `dry_run` nothing is written. " + _KIND_ABOUT,
     _SCOPE,
-    RereadDone,
+    RereadResult,
     reread,
     body=RereadBody,
 )

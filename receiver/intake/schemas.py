@@ -1,15 +1,17 @@
-"""Answers about deliveries and hook URLs."""
+"""Answers about deliveries, refused requests and hook URLs."""
 
 from typing import Literal
 
 from pydantic import BaseModel, Field
 
 from receiver.domain.facts import Event
+from receiver.domain.hooks import Part
 from receiver.http.schemas import EXAMPLE_REF, Account, Moment, NextCursor, Ref
+from receiver.inbox.refused import PROBLEMS
 
 
 class DeliveryView(BaseModel):
-    """One request that reached a hook, without its content. `size`: bytes of the body."""
+    """A request that reached a hook URL, without its content. `size`: bytes of the body."""
 
     id: str = Field(examples=["019ca8d1e5f0a1b2c3d4e5f60718293a"])
     account: Account
@@ -32,25 +34,46 @@ class DeliveryPage(BaseModel):
 
 
 class Header(BaseModel):
-    """One header line."""
+    """A header line."""
 
     name: str = Field(examples=["content-type"])
     value: str = Field(examples=["application/x-www-form-urlencoded"])
 
 
-class WholeDelivery(DeliveryView):
-    """One request as it came, but for its path, which holds the token."""
+class DeliveryDetails(DeliveryView):
+    """A request as it came, without its path, which contains the token."""
 
     query: str = Field(examples=["id=90210"])
     headers: list[Header]
     body: str = Field(examples=["finish_result=success"])
     body_encoding: Literal["utf-8", "base64"] = Field(
-        description="How `body` is written: as text where it is UTF-8, else in base64.", examples=["utf-8"]
+        description="Encoding of `body`: text if it is UTF-8, else base64.", examples=["utf-8"]
     )
 
 
+class RefusedHooks(BaseModel):
+    """Equal refused requests. Their content is not stored."""
+
+    last_at: Moment = Field(description="When the last of them came.")
+    first_at: Moment = Field(description="When the first of them came.")
+    count: int = Field(description="Number of requests since this receiver started.", examples=[12])
+    account: Account | None = Field(description="null: the URL names no account of the settings.")
+    event: Event | None = Field(description="null: the URL names no event.", examples=["after"])
+    part: Part = Field(description="The part that is wrong.", examples=["mac"])
+    problem: str = Field(description="What is wrong, and the fix.", examples=[PROBLEMS["mac"]])
+    peer: str | None = Field(
+        description="Address of the sender; null: a trusted proxy did not name it.", examples=["192.0.2.7"]
+    )
+
+
+class RefusedList(BaseModel):
+    """The refused requests that are remembered, newest first."""
+
+    refused: list[RefusedHooks]
+
+
 class HookUrls(BaseModel):
-    """The URLs to hand to the scheduler with the new task. Whoever has one can send that event."""
+    """The URLs to send to the scheduler with the new task. Anyone who has a URL can send its event."""
 
     ref: Ref
     url_before: str = Field(examples=[f"https://hooks.example/hooks/main/before/{EXAMPLE_REF}/k1.TOKEN"])

@@ -1,4 +1,4 @@
-"""Hooks that could not be read and tasks that could not be folded: a list of them, and a retry of all."""
+"""Endpoints of hooks that could not be read and tasks that could not be folded: a list and a retry."""
 
 from typing import Annotated
 
@@ -18,19 +18,16 @@ from receiver.ledger import dirty
 _ORDER: Order = (LISTED.c.since, LISTED.c.kind, LISTED.c.id, LISTED.c.owner)
 
 _SCOPE = "subscribe"
-"""Scope of the retry. It already allows the other action that repeats failed work, the replay of outcomes.
-`numbers` and `mint` change nothing in the receiver.
-"""
+"""Scope of the retry: it also allows the other action that repeats failed work, the resend of outcomes."""
 
 
 class SetAsideQuery(PageQuery):
-    """Filters of the list."""
+    """Filters of hooks and tasks that are set aside."""
 
     account: Account = None
     kind: Kind | None = Field(
         None,
-        description="Only hooks that could not be read (`hook`), or only tasks that could not be folded "
-        "(`task`).",
+        description="`hook`: only hooks that could not be read; `task`: only tasks that could not be folded.",
         examples=["hook"],
     )
 
@@ -48,7 +45,7 @@ class SetAside(BaseModel):
     event: Event | None = Field(description="Of a hook.", examples=["after"])
     ref: Ref | None
     since: Moment = Field(
-        description="When the hook came; of a task: when the first of its hooks came that are not folded yet."
+        description="When the hook came; of a task: when the first of its hooks came that is not folded yet."
     )
     hooks: int | None = Field(
         description="Number of hooks: 1, or more for a batch of hooks. null for a task.", examples=[1]
@@ -73,8 +70,8 @@ class SetAsidePage(BaseModel):
     )
 
 
-class RetriedNow(BaseModel):
-    """How many hooks and tasks are tried again now."""
+class RetryResult(BaseModel):
+    """Number of hooks and tasks that are tried again now."""
 
     hooks: int = Field(examples=[3])
     tasks: int = Field(examples=[1])
@@ -85,23 +82,23 @@ async def list_set_aside(call: Call[SetAsideQuery, None]) -> SetAsidePage:
     return await call.context.store.read(lambda connection: _read(connection, call.query))
 
 
-async def retry_set_aside(call: Call[Params, None]) -> RetriedNow:
-    """Make all hooks and tasks that are set aside due now. A running receiver looks every few seconds."""
+async def retry_set_aside(call: Call[Params, None]) -> RetryResult:
+    """Make all hooks and tasks that are set aside due now; a running receiver looks every few seconds."""
     store = call.context.store
     counts = await store.read(set_aside.counts)
     await set_aside.retry_all(store)
     await store.write(dirty.retry_all)
-    return RetriedNow(hooks=counts.hooks, tasks=counts.tasks)
+    return RetryResult(hooks=counts.hooks, tasks=counts.tasks)
 
 
-def _read(connection: Connection, asked: SetAsideQuery) -> SetAsidePage:
-    query = set_aside.listed(asked.account, asked.kind)
-    rows, following = read_page(connection, query, _ORDER, asked)
-    counted = connection.execute(set_aside.totals(asked.account, asked.kind))
+def _read(connection: Connection, params: SetAsideQuery) -> SetAsidePage:
+    query = set_aside.listed(params.account, params.kind)
+    rows, next_cursor = read_page(connection, query, _ORDER, params)
+    counted = connection.execute(set_aside.totals(params.account, params.kind))
     return SetAsidePage(
         set_aside=[SetAside.model_validate({**row, "retry_at": row["retry_at"] or None}) for row in rows],
         totals=dict.fromkeys(KINDS, 0) | dict(counted.all()),
-        next_cursor=following,
+        next_cursor=next_cursor,
     )
 
 
@@ -110,9 +107,9 @@ SET_ASIDE_ENDPOINTS = (
         "GET",
         "/v1/set-aside",
         "List hooks and tasks that are set aside",
-        "Hooks that could not be read, and tasks that could not be folded, because of a fault of the "
-        "receiver; newest first. They are kept and tried again automatically: after a minute, then after "
-        "pauses that double up to 6 hours, and at each start of the receiver.",
+        "Hooks that could not be read and tasks that could not be folded because of an error of the "
+        "receiver, newest first. They are retried automatically: after a minute, then after pauses that "
+        "double up to 6 hours, and at each start of the receiver.",
         "read",
         SetAsidePage,
         list_set_aside,
@@ -122,10 +119,10 @@ SET_ASIDE_ENDPOINTS = (
         "POST",
         "/v1/set-aside/retry",
         "Retry hooks and tasks that are set aside",
-        "All of them are tried again now, of every account. A running receiver begins within seconds. Those "
-        "that fail again stay in the list.",
+        "Retry all of them now, of all accounts. A running receiver begins within seconds. Those that fail "
+        "again stay in the list.",
         _SCOPE,
-        RetriedNow,
+        RetryResult,
         retry_set_aside,
     ),
 )
