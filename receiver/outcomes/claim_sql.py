@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import orjson
 from sqlalchemy import Connection, Row, bindparam, or_, update
 
-from receiver.outcomes.retry_schedule import AttemptResult
+from receiver.outcomes.outbound import AttemptResult
 from receiver.outcomes.subscription_sql import change, disable
 from receiver.outcomes.tables import DELIVERY_ATTEMPT, MESSAGE, OPEN
 from receiver.storage.bulk import is_postgres, run, write
@@ -92,19 +92,16 @@ def due(connection: Connection, requests: Iterable[ClaimRequest]) -> list[ClaimR
 
 def claim(connection: Connection, requests: Iterable[ClaimRequest]) -> list[ClaimedMessage]:
     """Claim messages that are due, those due first, until `until` of their request."""
-    return [message for request in requests for message in _claim(connection, request)]
-
-
-def _claim(connection: Connection, request: ClaimRequest) -> list[ClaimedMessage]:
-    seqs = _claimable(connection, request)
-    if not seqs:
-        return []
     # A sender that has lost its lease may claim at the same moment; the first one wins.
     query = (
         "UPDATE message SET claimed_until = ? "
         "WHERE seq IN ? AND (claimed_until IS NULL OR claimed_until <= ?) RETURNING seq"
     )
-    return _read(connection, list(run(connection, query, request.until, seqs, request.now).scalars()))
+    seqs: list[int] = []
+    for request in requests:
+        if claimable := _claimable(connection, request):
+            seqs += run(connection, query, request.until, claimable, request.now).scalars()
+    return _read(connection, seqs) if seqs else []
 
 
 def _claimable(connection: Connection, request: ClaimRequest, limit: int | None = None) -> list[int]:

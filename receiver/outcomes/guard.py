@@ -89,19 +89,16 @@ def read_networks(texts: Iterable[str]) -> tuple[Network, ...]:
 
 
 def why_forbidden(address: str, allowed: tuple[Network, ...] = ()) -> str | None:
-    """Return the kind of an address that is not allowed, else None."""
-    given = ip_address(address.partition("%")[0])
-    judged = _within(given)
-    if any(known in network for known in (given, judged) for network in allowed):
+    """Return the kind of an address that is not allowed, else None. An IPv6 address that stands for an IPv4
+    address is judged as that one.
+    """
+    given: Address = ip_address(address.partition("%")[0])
+    judged = given
+    if any(given in network for network in _STANDS_FOR_IPV4):
+        judged = IPv4Address(int(given) & 0xFFFF_FFFF)
+    if any(form in network for form in (given, judged) for network in allowed):
         return None
     return next(kind for network, kind in _BY_SIZE if judged in network)
-
-
-def _within(address: Address) -> Address:
-    """Return the IPv4 address that an IPv6 address stands for, or else the address itself."""
-    if any(address in network for network in _STANDS_FOR_IPV4):
-        return IPv4Address(int(address) & 0xFFFF_FFFF)
-    return address
 
 
 class GuardedBackend(httpcore2.AsyncNetworkBackend):

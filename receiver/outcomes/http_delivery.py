@@ -16,14 +16,15 @@ from receiver.outcomes.claim_sql import ClaimedMessage
 from receiver.outcomes.formats import CPU_BOUND, FORMATS
 from receiver.outcomes.guard import ForbiddenAddressError
 from receiver.outcomes.outbound import (
+    AttemptResult,
     FormatError,
     HttpRequest,
     HttpResponse,
     OutboundEvent,
     UnsendableError,
     advance,
+    judge,
 )
-from receiver.outcomes.retry_schedule import AttemptResult, judge
 from receiver.outcomes.subscription import FormatName, Subscription
 from receiver.runtime.clock import Clock
 from receiver.storage.engine import Store

@@ -1,10 +1,27 @@
-"""The lane of a subscription: which of its messages are sent next. A slow or failing lane delays no other."""
+"""The lane of a subscription: which of its messages are sent, when, and when they are sent again.
+
+Retries follow Standard Webhooks 1.0.0. A slow or failing lane delays no other.
+"""
 
 from collections import deque
 
 from receiver.outcomes.claim_sql import ClaimedMessage, SubscriptionHealth
-from receiver.outcomes.retry_schedule import DISABLE_AFTER_S, AttemptResult, failing_since
+from receiver.outcomes.outbound import AttemptResult
 from receiver.outcomes.subscription import Subscription
+
+DELAYS_S = (5.0, 300.0, 1_800.0, 7_200.0, 18_000.0, 36_000.0, 50_400.0, 72_000.0, 86_400.0)
+"""Seconds from each failed attempt to the next: 5 s, 5 min, 30 min, 2 h, 5 h, 10 h, 14 h, 20 h, 24 h."""
+
+ATTEMPTS = len(DELAYS_S) + 1
+
+JITTER = 0.2
+"""Largest part of a delay that is added to it at random. A delay is never shortened."""
+
+DISABLE_AFTER_S = 5 * 86_400.0
+"""Seconds of failures in a row after which a subscription is disabled."""
+
+_IN_A_ROW_S = 2 * 86_400.0
+"""Failures that are further apart, in seconds, are not in a row: no delay is as long."""
 
 _FAILURES = 5
 """Failures in a row after which the lane rests, and then tries one new message and one retry."""
@@ -93,3 +110,20 @@ class Lane:
             self.health = self.health._replace(reason=result.problem)
         elif now - since >= DISABLE_AFTER_S:
             self.health = self.health._replace(reason="nothing could be delivered for 5 days")
+
+
+def failing_since(since: float | None, last: float | None, now: float) -> float:
+    """Return the first failure in a row that ends now. `since`, `last`: first and last failure before, if
+    any.
+    """
+    if since is None or last is None or now - last > _IN_A_ROW_S:
+        return now
+    return since
+
+
+def next_attempt(attempts: int, now: float, jitter: float) -> float | None:
+    """Return the time of the next attempt after some failed ones, None after the last. `jitter`: 0 to 1."""
+    if attempts >= ATTEMPTS:
+        return None
+    delay = DELAYS_S[attempts - 1]
+    return now + delay * (1 + JITTER * jitter)

@@ -1,4 +1,4 @@
-"""The event that a format gets, the requests that it makes of it, and the responses.
+"""The event that a format gets, the requests that it makes of it, the responses, and what they mean.
 
 A format is a generator: it yields each request, is resumed with the response, and returns the last one. The
 caller sends the requests, so that a format does no input or output of its own.
@@ -6,9 +6,16 @@ caller sends the requests, so that a format does no input or output of its own.
 
 from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
+from receiver.domain.frozen_record import frozen_record
+from receiver.domain.moments import read_retry_after
 from receiver.outcomes.subscription import Subscription
+
+SLOW_S, LONGEST_SLOW_S = 30.0, 3_600.0
+"""Seconds of the pause after a response that asks for one, by default and at most."""
+
+_OVERLOADED = (429, 502, 504)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +65,39 @@ class HttpResponse:
     @property
     def is_good(self) -> bool:
         return self.is_done or (200 <= self.status < 300 and self.problem is None)
+
+
+@frozen_record(frozen=True, slots=True)
+class AttemptResult:
+    """The result of an attempt. `kind`: `dropped` if the subscriber is not interested, `unsendable` if no
+    attempt can succeed, `gone` if the subscriber wants no more events. `problem`: text for people, None if
+    delivered. `pause_s`: seconds for which nothing is sent to the subscription. `response`: None if none
+    arrived.
+    """
+
+    kind: Literal["delivered", "dropped", "failed", "gone", "unsendable"]
+    problem: str | None = None
+    pause_s: float = 0.0
+    response: HttpResponse | None = None
+
+
+def judge(response: HttpResponse, now: float) -> AttemptResult:
+    """Return what a response means. `now`: epoch seconds."""
+    status = response.status
+    if response.is_good:
+        return AttemptResult("delivered", response=response)
+    if response.problem:
+        return AttemptResult("failed", f"answered {status}: {response.problem}", response=response)
+    if status == 410:
+        return AttemptResult("gone", "410: the subscriber wants no more events", response=response)
+    if 300 <= status < 400:
+        problem = f"{status}: redirects are not followed; set the URL that it leads to"
+        return AttemptResult("failed", problem, response=response)
+    pause_s = 0.0
+    if status in _OVERLOADED or (status == 503 and response.retry_after):
+        wanted = read_retry_after(response.retry_after, now)
+        pause_s = min(max(SLOW_S if wanted is None else wanted, 1.0), LONGEST_SLOW_S)
+    return AttemptResult("failed", f"answered {status}", pause_s, response)
 
 
 Exchange = Generator[HttpRequest, HttpResponse, HttpResponse | None]

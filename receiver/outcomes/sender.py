@@ -19,8 +19,8 @@ from receiver.observability.metrics import Metrics
 from receiver.outcomes import claim_sql, subscription_sql
 from receiver.outcomes.claim_sql import ClaimedMessage, ClaimRequest, Settlement, SubscriptionHealth
 from receiver.outcomes.http_delivery import TIMEOUT_S, HttpDelivery
-from receiver.outcomes.lane import Lane
-from receiver.outcomes.retry_schedule import AttemptResult, next_attempt
+from receiver.outcomes.lane import Lane, next_attempt
+from receiver.outcomes.outbound import AttemptResult
 from receiver.outcomes.subscription import Subscription
 from receiver.runtime.clock import Clock
 from receiver.storage.engine import Store

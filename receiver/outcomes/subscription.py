@@ -40,20 +40,16 @@ class SubscriptionFilter(BaseModel):
     def matches_task(self, outcome: Outcome) -> bool:
         """Return whether account, queue and type are accepted."""
         return (
-            _is_among(outcome.account, self.accounts)
-            and _is_among(outcome.data["queue_id"], self.queues)
-            and _is_among(outcome.type, self.types)
+            (not self.accounts or outcome.account in self.accounts)
+            and (not self.queues or outcome.data["queue_id"] in self.queues)
+            and (not self.types or outcome.type in self.types)
         )
 
     def matches_result(self, event: str, data: Mapping[str, Any]) -> bool:
         """Return whether the result is accepted; no connection that was disproved is."""
         if event == "task.connected" and data["result"] != "connected":
             return False
-        return _is_among(data["result"], self.results)
-
-
-def _is_among(value: str | None, accepted: Sequence[str]) -> bool:
-    return not accepted or value in accepted
+        return not self.results or data["result"] in self.results
 
 
 class SubscriptionOptions(BaseModel):

@@ -4,7 +4,7 @@ from typing import Any
 
 from receiver.outcomes.claim_sql import ClaimedMessage, SubscriptionHealth
 from receiver.outcomes.lane import Lane
-from receiver.outcomes.retry_schedule import AttemptResult
+from receiver.outcomes.outbound import AttemptResult
 from receiver.outcomes.subscription import Subscription
 
 NOW = 1_000_000.0

@@ -10,9 +10,8 @@ from sqlalchemy import Connection
 from receiver.maintenance.retention import Keep
 from receiver.outcomes import claim_sql, feed
 from receiver.outcomes.claim_sql import ClaimedMessage, ClaimRequest, Settlement
-from receiver.outcomes.outbound import HttpResponse
+from receiver.outcomes.outbound import AttemptResult, HttpResponse
 from receiver.outcomes.params import OutcomeQuery
-from receiver.outcomes.retry_schedule import AttemptResult
 from receiver.outcomes.subscription_endpoints import remove_subscription
 from receiver.runtime.clock import WallClock
 from tests.factories import START

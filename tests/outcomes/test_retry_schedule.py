@@ -3,16 +3,8 @@
 import pytest
 
 from receiver.domain.moments import read_retry_after
-from receiver.outcomes.outbound import HttpResponse
-from receiver.outcomes.retry_schedule import (
-    ATTEMPTS,
-    DELAYS_S,
-    JITTER,
-    LONGEST_SLOW_S,
-    SLOW_S,
-    judge,
-    next_attempt,
-)
+from receiver.outcomes.lane import ATTEMPTS, DELAYS_S, JITTER, next_attempt
+from receiver.outcomes.outbound import LONGEST_SLOW_S, SLOW_S, HttpResponse, judge
 
 NOW = 1_700_000_000.0  # Tue, 14 Nov 2023 22:13:20 GMT
 

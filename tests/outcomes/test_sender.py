@@ -7,7 +7,7 @@ from standardwebhooks import WebhookVerificationError
 from starlette.responses import Response
 
 from receiver.domain.facts import Fact
-from receiver.outcomes.retry_schedule import DELAYS_S, DISABLE_AFTER_S
+from receiver.outcomes.lane import DELAYS_S, DISABLE_AFTER_S
 from tests.factories import START, finished, hook, settled
 from tests.outcomes.delivery_env import DeliveryEnv, SteppedClock
 from tests.outcomes.subscriber import Received, Subscriber, always, ok

@@ -8,8 +8,7 @@ import httpx2
 import pytest
 
 from receiver.outcomes.http_delivery import HttpDelivery
-from receiver.outcomes.outbound import HttpRequest, HttpResponse
-from receiver.outcomes.retry_schedule import AttemptResult
+from receiver.outcomes.outbound import AttemptResult, HttpRequest, HttpResponse
 from receiver.outcomes.subscription import FormatName
 from receiver.runtime.clock import WallClock
 from receiver.storage.engine import Store
