@@ -53,10 +53,10 @@ from receiver.outcomes.feed import STREAM_PATH, OutcomeStream
 from receiver.outcomes.guard import GuardedTransport, read_networks
 from receiver.outcomes.outbox import Outbox
 from receiver.outcomes.sender import Sender
-from receiver.reconcile.calls import CallReconciler
-from receiver.reconcile.context import AccountContext
+from receiver.reconcile.account_context import AccountContext
+from receiver.reconcile.call_reconciler import CallReconciler
+from receiver.reconcile.loop import TaskReconciler
 from receiver.reconcile.policy import Policy
-from receiver.reconcile.worker import TaskReconciler
 from receiver.runtime.clock import Clock
 from receiver.runtime.workers import Supervisor, Worker
 from receiver.scheduler.account import SchedulerAccount

@@ -9,7 +9,7 @@ from receiver.app import Receiver
 from receiver.cli.output import STDOUT, ConfigOption, JsonOption, print_json
 from receiver.cli.urls import require_account
 from receiver.domain.facts import queue_fact
-from receiver.reconcile.facts_from_api import queue_said
+from receiver.reconcile.facts_from_api import queue_snapshot
 from receiver.scheduler.wire import NewQueue, QueueRecord
 from receiver.server import machine_world
 from receiver.settings.settings import Settings, load_settings
@@ -40,5 +40,5 @@ async def _create(settings: Settings, account: str, new: NewQueue) -> QueueRecor
     context = receiver.contexts[account]
     async with receiver.recording():
         record = await context.client.create_queue(new)
-        await context.record([queue_fact(account, context.clock.now(), queue_said(record))])
+        await context.ledger.record([queue_fact(account, context.clock.now(), queue_snapshot(record))])
     return record

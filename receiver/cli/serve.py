@@ -9,8 +9,8 @@ from receiver import server
 from receiver.app import Receiver
 from receiver.cli.output import ConfigOption, JsonOption, print_json, print_table
 from receiver.errors import InputError
-from receiver.reconcile.calls import CallReconciler
-from receiver.reconcile.worker import TaskReconciler
+from receiver.reconcile.call_reconciler import CallReconciler
+from receiver.reconcile.loop import TaskReconciler
 from receiver.settings.settings import Settings, load_settings
 
 

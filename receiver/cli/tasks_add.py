@@ -22,7 +22,7 @@ from receiver.cli.urls import require_account
 from receiver.domain.hooks import REF, new_ref, our_hook
 from receiver.domain.masking import mask_message
 from receiver.errors import AmbiguousCreateError, InputError, SchedulerError
-from receiver.reconcile.context import AccountContext
+from receiver.reconcile.account_context import AccountContext
 from receiver.reconcile.creation import create_tasks, with_urls
 from receiver.scheduler.wire import NewTask
 from receiver.server import machine_world

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Sequence
 from receiver.app import Receiver
 from receiver.demo.plan import PlannedTask, plan_tasks
 from receiver.errors import AmbiguousCreateError, NotFoundError, QuotaExhaustedError, SchedulerError
-from receiver.reconcile.context import AccountContext
+from receiver.reconcile.account_context import AccountContext
 from receiver.reconcile.creation import create_tasks, with_urls
 from receiver.scheduler.wire import NewQueue, TaskRecord
 

@@ -1,30 +1,28 @@
-"""Creating tasks with minted URLs; the scheduler's answer is the first observation of each."""
+"""Creating tasks with minted URLs; the scheduler's answer is the first fact about each."""
 
 from collections.abc import Sequence
 
 from receiver.domain.hooks import mint_urls
-from receiver.reconcile.context import AccountContext
+from receiver.reconcile.account_context import AccountContext
 from receiver.scheduler.wire import NewTask, TaskRecord
 
 
 def with_urls(context: AccountContext, public_url: str, ref: str, task: NewTask) -> NewTask:
-    """The task with the four hook URLs of `ref`. Raises InputError where the ref cannot travel in a URL."""
+    """Return the task with the four hook URLs of `ref`. Raises InputError if the ref cannot be in a URL."""
     urls = mint_urls(context.signer, public_url, context.account, ref)
     return task.model_copy(update={name: url for name, url in urls.items() if name != "ref"})
 
 
 async def create_tasks(context: AccountContext, queue_id: str, tasks: Sequence[NewTask]) -> list[TaskRecord]:
-    """Create the tasks and record what the scheduler answered, in the order given. Raises SchedulerError."""
+    """Create the tasks, record the answer, and return their records in order. Raises SchedulerError."""
     asked_at = context.clock.now()
     created = await context.client.create_tasks(queue_id, tasks)
     records = [
-        record if record.has_urls else _with_its_urls(record, task)
+        # A scheduler that does not echo the URLs still has those that were sent.
+        record
+        if record.has_urls
+        else record.model_copy(update={f"url_{event}": url for event, url in task.urls.items()})
         for record, task in zip(created, tasks, strict=True)
     ]
     await context.record_tasks(queue_id, asked_at, records)
     return records
-
-
-def _with_its_urls(record: TaskRecord, task: NewTask) -> TaskRecord:
-    """The record of a scheduler that does not echo the URLs, which are those that were sent."""
-    return record.model_copy(update={f"url_{event}": url for event, url in task.urls.items()})

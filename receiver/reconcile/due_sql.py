@@ -1,4 +1,4 @@
-"""Which tasks are due, and when each is asked about again."""
+"""Statements about due tasks: read them, and set when each is asked about again."""
 
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any, NamedTuple
@@ -21,36 +21,37 @@ _COLUMNS = tuple(
 
 
 class Delay(NamedTuple):
-    """When to ask next about a task, as which `row` says what it waited for and how often it was asked."""
+    """When to ask next about the task of `row`, and how often it was asked about by then."""
 
     row: Row[Any]
     ask_at: float
     asks: int
 
 
-def due_tasks(account: str, purpose: Purpose, horizon: float, most: int) -> Select[Any]:
-    """The first tasks to ask about for this purpose, those not later than `horizon`, soonest first."""
+def due_tasks(account: str, purpose: Purpose, horizon: float, limit: int) -> Select[Any]:
+    """Select the first tasks of this purpose whose `ask_at` is not after `horizon`, soonest first."""
     come = (TASK.c.account == account, TASK.c.due_for == purpose, TASK.c.ask_at <= horizon)
-    return select(*_COLUMNS).where(*come).order_by(TASK.c.ask_at).limit(most)
+    return select(*_COLUMNS).where(*come).order_by(TASK.c.ask_at).limit(limit)
 
 
 def by_queue(tasks: Select[Any]) -> Select[Any]:
-    """`queue_id` and how many of these `tasks` are in it."""
-    those = tasks.with_only_columns(TASK.c.queue_id).subquery("those")
-    return select(those.c.queue_id, func.count().label("tasks")).group_by(those.c.queue_id)
+    """Select `queue_id` and the number of these `tasks` in it."""
+    due = tasks.with_only_columns(TASK.c.queue_id).subquery("due")
+    return select(due.c.queue_id, func.count().label("tasks")).group_by(due.c.queue_id)
 
 
-def tasks_behind(account: str, key: str, horizons: Mapping[Purpose, float], most: int) -> Select[Any]:
-    """The first tasks behind this key that are not later than their horizon, in order of their keys. Who goes
-    from key to key meets each task once, wherever its `ask_at` moves meanwhile.
+def tasks_behind(account: str, key: str, horizons: Mapping[Purpose, float], limit: int) -> Select[Any]:
+    """Select the first due tasks behind this key, in order of their keys.
+
+    A reader that goes from key to key meets each task once, wherever its `ask_at` moves meanwhile.
     """
     come = [and_(TASK.c.due_for == purpose, TASK.c.ask_at <= at) for purpose, at in horizons.items()]
     behind = (TASK.c.account == account, TASK.c.key > key)
-    return select(*_COLUMNS).where(*behind, or_(*come)).order_by(TASK.c.key).limit(most)
+    return select(*_COLUMNS).where(*behind, or_(*come)).order_by(TASK.c.key).limit(limit)
 
 
 def running_tasks(connection: Connection, account: str, task_ids: Collection[str]) -> Sequence[Row[Any]]:
-    """The tasks with these ids that have not ended as far as the API has said."""
+    """Return the tasks with these ids that have not ended as far as the API has shown."""
     running = (TASK.c.account == account, TASK.c.due_for.in_(("progress", "confirm")))
     return connection.execute(
         select(*_COLUMNS).where(*running, among(connection, TASK.c.task_id, task_ids))
@@ -58,29 +59,29 @@ def running_tasks(connection: Connection, account: str, task_ids: Collection[str
 
 
 def claims(connection: Connection, account: str, task_ids: Collection[str]) -> dict[str, str]:
-    """Vendor's id → ref of the one task that only its hooks know, and which they say has this id."""
+    """Return, by vendor's id, the ref of the one task that is known by hooks only and claims this id."""
     unlinked = (TASK.c.account == account, TASK.c.due_for.in_(("find", "confirm")), TASK.c.task_id.is_(None))
-    mine = (*unlinked, TASK.c.ref.is_not(None), among(connection, TASK.c.claimed_id, task_ids))
+    claimed = (*unlinked, TASK.c.ref.is_not(None), among(connection, TASK.c.claimed_id, task_ids))
     found: dict[str, list[str]] = {}
-    for task_id, ref in connection.execute(select(TASK.c.claimed_id, TASK.c.ref).where(*mine)):
+    for task_id, ref in connection.execute(select(TASK.c.claimed_id, TASK.c.ref).where(*claimed)):
         found.setdefault(task_id, []).append(ref)
     return {task_id: refs[0] for task_id, refs in found.items() if len(refs) == 1}
 
 
-def calls_to_settle(account: str, horizon: float, most: int) -> Select[Any]:
-    """The first tasks that wait for the record of a call and ended before `horizon`: late hooks are lost."""
+def calls_to_settle(account: str, horizon: float, limit: int) -> Select[Any]:
+    """Select the first tasks that wait for the record of a call and ended before `horizon`."""
     ended_at = func.coalesce(TASK.c.finished_at, TASK.c.last_at)
     waiting = (TASK.c.account == account, TASK.c.due_for == "call", TASK.c.settled.is_(False))
-    return select(*_COLUMNS).where(*waiting, ended_at <= horizon).limit(most)
+    return select(*_COLUMNS).where(*waiting, ended_at <= horizon).limit(limit)
 
 
 def in_queue(queue_id: str) -> ColumnElement[bool]:
-    """Tasks of this queue."""
+    """Match tasks of this queue."""
     return TASK.c.queue_id == queue_id
 
 
 def not_in(queues: Collection[str]) -> ColumnElement[bool]:
-    """Tasks of none or any other queue."""
+    """Match tasks of no queue or any other."""
     return or_(TASK.c.queue_id.is_(None), TASK.c.queue_id.not_in(queues))
 
 
@@ -94,8 +95,8 @@ _DELAY = (
 
 
 def delay(connection: Connection, account: str, delays: Sequence[Delay]) -> None:
-    """Ask about these tasks later; not where a task has been folded or asked about since its row was read."""
-    # Who folds writes the same rows, in an order of its own: without its lock each could wait for the other.
+    """Ask about these tasks later, unless a task was folded or asked about since its row was read."""
+    # A fold writes the same rows in another order: without its lock both could wait for each other.
     lock_folding(connection)
     connection.execute(
         _DELAY,
@@ -115,5 +116,5 @@ def delay(connection: Connection, account: str, delays: Sequence[Delay]) -> None
 
 
 def put_sweep(connection: Connection, row: Mapping[str, Any]) -> None:
-    """Write how far the reading of a queue has come."""
+    """Write the progress of a queue's sweep."""
     write(connection, SWEEP, "put", [row])

@@ -1,4 +1,4 @@
-"""From the API's records to facts."""
+"""Make facts of the API's records."""
 
 from dataclasses import fields, replace
 from typing import TypeVar
@@ -18,13 +18,13 @@ from receiver.domain.moments import read_moment
 from receiver.domain.storable import storable, storable_tree
 from receiver.scheduler.wire import CallHistoryRecord, QueueRecord, TaskRecord
 
-_Said = TypeVar("_Said", TaskSnapshot, CallRecord, QueueSnapshot)
+_Payload = TypeVar("_Payload", TaskSnapshot, CallRecord, QueueSnapshot)
 
 
 def task_seen(account: str, at: float, record: TaskRecord, signer: HookSigner) -> Fact:
-    """What the API says of a task, linked to our ref by the URLs that it echoes.
+    """Return the fact that the API showed a task, linked to our ref by the URLs that it echoes.
 
-    A URL whose token we did not mint leads to somebody else's receiver: no hook of it is ours to miss.
+    A URL whose token we did not mint leads to another receiver: none of its hooks is expected here.
     """
     paths = {event: our_hook(url) for event, url in record.urls.items()}
     ours = {
@@ -33,7 +33,7 @@ def task_seen(account: str, at: float, record: TaskRecord, signer: HookSigner) -
         if path and path.account == account and path.event == event and (not path.ref or signer.verify(path))
     }
     refs = {path.ref for path in ours.values() if path.ref}
-    said = TaskSnapshot(
+    payload = TaskSnapshot(
         status=record.status or "scheduled",
         queue_id=record.scheduler_id,
         name=record.name,
@@ -51,16 +51,16 @@ def task_seen(account: str, at: float, record: TaskRecord, signer: HookSigner) -
         mute=None if record.has_urls else True,
         extra=record.model_extra or {},
     )
-    return observation(account, at, _storable(said), (min(refs, default=None), storable(record.id)))
+    return observation(account, at, _storable(payload), (min(refs, default=None), storable(record.id)))
 
 
 def is_mute(seen: Fact) -> bool:
-    """Whether the API's record does not echo the task's URLs."""
+    """Return whether the record does not echo the task's URLs."""
     return isinstance(seen.payload, TaskSnapshot) and bool(seen.payload.mute)
 
 
 def is_over_since(seen: Fact, moment: float) -> bool:
-    """Whether the API's record is of a task that is over and began before this moment, as far as it says."""
+    """Return whether the record is of a finished task that began before this moment."""
     if not isinstance(seen.payload, TaskSnapshot) or seen.payload.status != "finished":
         return False
     began = seen.payload.start_at or seen.payload.created_at
@@ -70,8 +70,8 @@ def is_over_since(seen: Fact, moment: float) -> bool:
 def call_seen(
     account: str, at: float, record: CallHistoryRecord, about: tuple[str | None, str | None]
 ) -> Fact:
-    """What call history says of one of a task's calls."""
-    said = CallRecord(
+    """Return the fact of a call record. `about`: the ref and the id of its task."""
+    payload = CallRecord(
         call=record.key or record.call_uuid,
         result=record.result,
         hangup_cause=record.hangup_cause,
@@ -84,31 +84,32 @@ def call_seen(
         legs=tuple(leg.model_dump(exclude_none=True) for leg in record.cdr),
         extra=record.model_extra or {},
     )
-    return observation(account, at, _storable(said), about)
+    return observation(account, at, _storable(payload), about)
 
 
 def call_missing(account: str, at: float, call: str, about: tuple[str | None, str | None]) -> Fact:
-    """Call history has no record of this call."""
+    """Return the fact that call history has no record of this call."""
     return observation(account, at, CallRecord(call=call, found=False), about)
 
 
 def task_gone(account: str, at: float, about: tuple[str | None, str | None]) -> Fact:
-    """The API answered 404 for a task."""
+    """Return the fact that the API answered 404 for a task."""
     return observation(account, at, TaskGone(), about)
 
 
 def task_settled(
     account: str, at: float, about: tuple[str | None, str | None], unplaced: tuple[str, ...] = ()
 ) -> Fact:
-    """The time for late hooks is over. `unplaced`: events of which a missing hook may be a delivery of no
-    task.
+    """Return the fact that the time for late hooks is over.
+
+    `unplaced`: events whose missing hooks may be among deliveries of no task.
     """
     return observation(account, at, TaskSettled(unplaced), about)
 
 
-def queue_said(record: QueueRecord) -> QueueSnapshot:
-    """What the API says of a queue."""
-    said = QueueSnapshot(
+def queue_snapshot(record: QueueRecord) -> QueueSnapshot:
+    """Return the state of a queue."""
+    payload = QueueSnapshot(
         queue_id=record.id,
         status=record.status or "off",
         name=record.name,
@@ -116,9 +117,11 @@ def queue_said(record: QueueRecord) -> QueueSnapshot:
         concurrent_task_limit=record.concurrent_task_limit,
         created_at=record.created_at,
     )
-    return _storable(said)
+    return _storable(payload)
 
 
-def _storable(said: _Said) -> _Said:
-    """The same in texts that every store can hold: the API's JSON may carry others."""
-    return replace(said, **{each.name: storable_tree(getattr(said, each.name)) for each in fields(said)})
+def _storable(payload: _Payload) -> _Payload:
+    """Return it with texts that every store can hold: the API's JSON may carry others."""
+    return replace(
+        payload, **{field.name: storable_tree(getattr(payload, field.name)) for field in fields(payload)}
+    )

@@ -65,10 +65,8 @@ class Salvaged(Generic[M]):
 
 
 def is_quota(answer: Answer) -> bool:
-    """Return whether the answer is the 429 of the quota, not the one of concurrent history calls."""
-    return answer.status == 429 and (
-        answer.text("status") == "rate_limit_exceeded" or _BUSY not in answer.text("message").lower()
-    )
+    """Return whether a 429 is that of the quota, not that of concurrent history calls."""
+    return answer.text("status") == "rate_limit_exceeded" or _BUSY not in answer.text("message").lower()
 
 
 def refusal(answer: Answer, secrets: tuple[str, ...] = ()) -> SchedulerError | None:

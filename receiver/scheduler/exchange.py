@@ -137,6 +137,7 @@ class Exchange:
     """Sends requests for one account. Retries nothing, but follows one redirect within the host.
 
     `calls`: HTTP requests sent. `clock_offset`: seconds that the scheduler's clock is ahead of ours.
+    `accepted_token`: the last token that was not refused.
     """
 
     def __init__(
@@ -150,6 +151,7 @@ class Exchange:
         self.quota = Quota(clock)
         self.calls = 0
         self.clock_offset: float | None = None
+        self.accepted_token: str | None = None
         self._clock = clock
         self._metrics = metrics
         self._redirects = Redirects()
@@ -195,11 +197,18 @@ class Exchange:
         began, outcome = self._clock.now(), "ok"
         try:
             answer = await self._answer(request, url, token)
+            date = read_http_date(answer.headers.get("date"))
             if token:
-                self._learn(answer.headers)
-            if is_quota(answer):
+                self.quota.see(answer.headers)
+            if token and date is not None:
+                # The date is the beginning of its second: half a second more has passed on average.
+                self.clock_offset = date + 0.5 - self._clock.now()
+            if answer.status == 429 and is_quota(answer):
                 raise self.quota.block(answer.headers)
-            if problem := refusal(answer, (self.account.oauth_client_secret, token or "")):
+            problem = refusal(answer, (self.account.oauth_client_secret, token or ""))
+            if token and (problem is None or answer.status == 404):
+                self.accepted_token = token
+            if problem:
                 raise problem
             return request.read(answer)
         except BaseException as error:
@@ -211,13 +220,6 @@ class Exchange:
             self._metrics.api_duration.labels(request.operation).observe(ended - began)
             if self._metrics.traces and (span := request_span(request.operation, outcome, began, ended)):
                 self._metrics.traces.add(span)
-
-    def _learn(self, headers: Mapping[str, str]) -> None:
-        self.quota.see(headers)
-        date = read_http_date(headers.get("date"))
-        if date is not None:
-            # The date is the beginning of its second: half a second more has passed on average.
-            self.clock_offset = date + 0.5 - self._clock.now()
 
     async def _answer(self, request: Request[T], url: str, token: str | None) -> Answer:
         """Send the request and read its answer to the end. The texts of errors may quote the request: only

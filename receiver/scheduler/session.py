@@ -2,8 +2,8 @@
 
 import asyncio
 import random
-from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import count
 from typing import TypeVar
 
 from receiver.errors import (
@@ -34,20 +34,21 @@ _HOLD_OFF_S, _MAX_HOLD_OFF_S = 60.0, 3600.0
 
 @dataclass(frozen=True, slots=True)
 class RetryPolicy:
-    """At most `attempts` requests; pauses grow from `first` to `most` seconds, with full jitter."""
+    """At most `attempts` requests; pauses grow from `first` to `longest` seconds, with full jitter."""
 
     attempts: int = 4
     first: float = 0.5
-    most: float = 10.0
+    longest: float = 10.0
 
-    def pauses(self, rng: random.Random) -> Iterator[float]:
-        """Yield the seconds to wait before each further attempt."""
-        for n in range(self.attempts - 1):
-            yield rng.uniform(0.0, min(self.most, self.first * 2**n))
+    def pause(self, attempts: int, rng: random.Random) -> float | None:
+        """Return the seconds to wait after this many attempts, or None if no other may follow."""
+        if attempts >= self.attempts:
+            return None
+        return rng.uniform(0.0, min(self.longest, self.first * 2 ** (attempts - 1)))
 
 
 _DEFAULT_POLICY = RetryPolicy()
-_POLICIES = {"get_call": RetryPolicy(attempts=7, first=1.0, most=5.0)}
+_POLICIES = {"get_call": RetryPolicy(attempts=7, first=1.0, longest=5.0)}
 """Operations with a policy of their own: call history is often busy, briefly."""
 
 
@@ -63,7 +64,6 @@ class TokenSource:
         self._held_until = 0.0
         self._round = 0
         self._failure: SchedulerError | None = None
-        self._worked: str | None = None
         self._vain_until = 0.0
         self._vain_pause = _HOLD_OFF_S
 
@@ -93,17 +93,14 @@ class TokenSource:
             finally:
                 self._round += 1
 
-    def note_success(self, token: str) -> None:
-        """Note that a request with this token was not refused."""
-        self._worked = token
-
     def may_have_expired(self, token: str) -> bool:
         """Return whether a 403 may mean an expired token.
 
-        That is so if there is another token by now, or if this one has worked and no renewal was in vain a
-        short time ago.
+        That is so if there is another token by now, or if this one was accepted before and no renewal was in
+        vain a short time ago.
         """
-        return token != self._token or (token == self._worked and self._clock.now() >= self._vain_until)
+        was_accepted = token == self._exchange.accepted_token
+        return token != self._token or (was_accepted and self._clock.now() >= self._vain_until)
 
     def note_renewal(self, helped: bool) -> None:
         """Note whether another token cured a 403. Renewals that do not help become rare."""
@@ -155,8 +152,8 @@ class Session:
         repeatable, otherwise InDoubtError is raised. A repeated DELETE that finds nothing has succeeded.
         """
         is_in_doubt = False
-        pauses = _POLICIES.get(request.operation, _DEFAULT_POLICY).pauses(self._rng)
-        while True:
+        policy = _POLICIES.get(request.operation, _DEFAULT_POLICY)
+        for attempts in count(1):
             try:
                 return await self._authorized(request)
             except SchedulerNotFoundError:
@@ -165,18 +162,18 @@ class Session:
                 raise
             except SchedulerUnreachableError as error:
                 is_in_doubt = is_in_doubt or isinstance(error, InDoubtError)
-                pause = next(pauses, None)
+                pause = policy.pause(attempts, self._rng)
                 if pause is None or (isinstance(error, InDoubtError) and request.method not in _REPEATABLE):
                     raise
             await self.clock.sleep(pause)
+        raise AssertionError  # the policy ends the loop
 
     async def _authorized(self, request: Request[T]) -> T:
         """Send the request with a token, and once more with another one if the token may have expired."""
-        self._exchange.quota.check()
         token = await self._tokens.token()
         is_forbidden = False
         try:
-            return await self._send(request, token)
+            return await self._exchange.send(request, token)
         except UnauthorizedError:
             pass
         except SchedulerRefusedError as error:
@@ -186,7 +183,7 @@ class Session:
         token = await self._tokens.renew(token)
         helped = not is_forbidden
         try:
-            result = await self._send(request, token)
+            result = await self._exchange.send(request, token)
             helped = True
         except UnauthorizedError as error:
             self._tokens.hold()
@@ -197,15 +194,6 @@ class Session:
         finally:
             if is_forbidden:
                 self._tokens.note_renewal(helped)
-        return result
-
-    async def _send(self, request: Request[T], token: str) -> T:
-        try:
-            result = await self._exchange.send(request, token)
-        except SchedulerNotFoundError:
-            self._tokens.note_success(token)
-            raise
-        self._tokens.note_success(token)
         return result
 
 

@@ -19,12 +19,12 @@ from receiver.intake.access import Access, FixedAccess
 from receiver.ledger.tables import FACT
 from receiver.maintenance.schema import create_tables
 from receiver.observability.metrics import Metrics
-from receiver.reconcile.calls import CallReconciler
-from receiver.reconcile.context import AccountContext
+from receiver.reconcile.account_context import AccountContext
+from receiver.reconcile.call_reconciler import CallReconciler
 from receiver.reconcile.creation import create_tasks, with_urls
-from receiver.reconcile.loop import Report
+from receiver.reconcile.loop import TaskReconciler
+from receiver.reconcile.memory import PassReport
 from receiver.reconcile.policy import Policy
-from receiver.reconcile.worker import TaskReconciler
 from receiver.scheduler.account import SchedulerAccount
 from receiver.scheduler.client import SchedulerClient
 from receiver.scheduler.wire import NewQueue, NewTask, TaskRecord
@@ -69,7 +69,7 @@ class ReconcileEnv:
     def context(self) -> AccountContext:
         return self.contexts["north"]
 
-    async def pass_after(self, seconds: float) -> Report:
+    async def pass_after(self, seconds: float) -> PassReport:
         """One pass over the tasks, so much later."""
         await self.clock.sleep(seconds)
         return await self.tasks.once()

@@ -4,7 +4,7 @@ from typing import Any
 
 from receiver.domain.facts import CallRecord, TaskSnapshot, pack
 from receiver.domain.hooks import HookKey, HookSigner
-from receiver.reconcile.facts_from_api import call_seen, queue_said, task_seen
+from receiver.reconcile.facts_from_api import call_seen, queue_snapshot, task_seen
 from receiver.scheduler.wire import CallHistoryRecord, QueueRecord, TaskRecord
 
 SIGNER = HookSigner((HookKey("k1", "s" * 32),))
@@ -27,5 +27,5 @@ def test_neither_does_a_call_nor_a_queue() -> None:
     call = call_seen("acme", 1.0, record, ("r1", "7")).payload
     assert isinstance(call, CallRecord)
     assert (call.hangup_cause, call.legs[0]["x"]) == ("\ufffd", "\ufffd")
-    queue = queue_said(QueueRecord.model_validate({"id": "5", "name": "A\0", "comment": "B\0"}))
+    queue = queue_snapshot(QueueRecord.model_validate({"id": "5", "name": "A\0", "comment": "B\0"}))
     assert (queue.name, queue.comment) == ("A\ufffd", "B\ufffd")

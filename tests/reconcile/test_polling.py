@@ -48,7 +48,7 @@ async def begin(it: ReconcileEnv, facts: Iterable[Fact], lists: int = 10**6) -> 
     await it.tasks.once()
     for sweep in (await it.context.sweeps()).values():
         await it.context.save_sweep({**sweep._mapping, "tasks": lists})
-    await it.context.record(list(facts))
+    await it.context.ledger.record(list(facts))
 
 
 def named(scheduler: Scripted, what: str = "task") -> Counter[str]:
@@ -121,8 +121,8 @@ def test_a_queue_that_fails_leaves_room_for_others_and_gets_its_turn(store_targe
             scheduler.add(queue)
         async with reconcile_env(store_target, scheduler.app, few(10)) as it:
             await begin(it, [known(n) for n in range(50)], lists=100)
-            await it.context.record([known(n, "6", LONG_AGO + 1) for n in range(100, 115)])
-            await it.context.record([known(n, "7", LONG_AGO + 2) for n in range(200, 203)])
+            await it.context.ledger.record([known(n, "6", LONG_AGO + 1) for n in range(100, 115)])
+            await it.context.ledger.record([known(n, "7", LONG_AGO + 2) for n in range(200, 203)])
             for queue, numbers in (("5", range(50)), ("6", range(100, 115)), ("7", range(200, 203))):
                 scheduler.add(queue, *(listed(n) for n in numbers))
             scheduler.failing = {("list", "5"): 500, ("list", "6"): 500}
@@ -151,7 +151,7 @@ def test_a_queue_in_trouble_where_nothing_is_due_has_no_turn(store_target: str) 
         policy = replace(few(10), waits={**POLICY.waits, "progress": 900.0})
         async with reconcile_env(store_target, scheduler.app, policy) as it:
             await begin(it, [known(n, start_at=LONG_AGO + n) for n in range(9)])
-            await it.context.record([known(100, "6", start_at=1.0)])
+            await it.context.ledger.record([known(100, "6", start_at=1.0)])
             scheduler.failing["task", "6/100"] = 500
             assert list((await it.tasks.once()).failed) == ["6", "5"]
             scheduler.failing.clear()
@@ -188,8 +188,8 @@ def test_tasks_that_can_only_wait_for_a_search_leave_room_for_others(store_targe
             await begin(it, [], lists=1_000)
             scheduler.add("5", listed(99))
             began = it.clock.now()
-            await it.context.record([before(n, began) for n in range(30)])
-            await it.context.record([before(99, began + 1, task_id="99", queue_id="5")])
+            await it.context.ledger.record([before(n, began) for n in range(30)])
+            await it.context.ledger.record([before(99, began + 1, task_id="99", queue_id="5")])
             scheduler.asked.clear()
             for _ in range(5):
                 await it.pass_after(3)
@@ -228,7 +228,7 @@ def test_calls_are_asked_for_in_parts_too(store_target: str, everything: bool) -
             calls={f"call{n}": {"call_uuid": f"call{n}", "result": "busy"} for n in range(1, 25)}
         )
         async with reconcile_env(store_target, scheduler.app, few(10)) as it:
-            await it.context.record([ended(n) for n in range(25)])
+            await it.context.ledger.record([ended(n) for n in range(25)])
             reports = [await it.calls.once(everything) for _ in range(1 if everything else 4)]
             assert [report.due for report in reports] == ([25] if everything else [10, 10, 5, 0])
             assert named(scheduler, "call") == {f"call{n}": 1 for n in range(25)}

@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 from structlog.testing import capture_logs
 
-from receiver.reconcile.absence import LASTS_S
-from receiver.reconcile.worker import TaskReconciler
+from receiver.reconcile.loop import TaskReconciler
+from receiver.reconcile.memory import LASTS_S
 from receiver.tasks.tables import TASK
 from tests.reconcile.reconcile_env import POLICY, ReconcileEnv, emulated, minted, reconcile_env
 from tests.reconcile.scripted import Scripted

@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 
 from receiver.errors import SchedulerUnreachableError
+from receiver.reconcile.loop import TaskReconciler
+from receiver.reconcile.memory import Unlinked
 from receiver.reconcile.sweep import Sweeper
-from receiver.reconcile.unlinked import Unlinked
-from receiver.reconcile.worker import TaskReconciler
 from tests.reconcile.reconcile_env import emulated, minted, reconcile_env
 from tests.reconcile.scripted import Scripted
 from tests.simulation.loop import run
@@ -77,13 +77,14 @@ def test_a_list_without_an_end_is_given_up_and_begun_anew(
             await it.tasks.once()
             scheduler.is_endless = True
             await it.clock.sleep(1000)
+            sweeper, last = Sweeper(it.context, Unlinked(it.context)), await it.context.sweeps()
             with pytest.raises(SchedulerUnreachableError):
-                await Sweeper(it.context, Unlinked(it.context)).sweep("5")
+                await sweeper.sweep("5", last.get("5"))
             assert scheduler.count()["list"] == 1 + 20
             assert it.sweep()["next_page"] == 1
             assert it.sweep()["completed_at"] < it.clock.now() - 900
 
-    monkeypatch.setattr("receiver.reconcile.sweep._MOST_PAGES", 20)
+    monkeypatch.setattr("receiver.reconcile.sweep.MAX_PAGES", 20)
     run(story())
 
 

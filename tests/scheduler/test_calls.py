@@ -237,9 +237,15 @@ async def test_a_refused_creation_is_not_ambiguous(client: SchedulerClient, scri
     assert script.asked("GET", TASKS) == []
 
 
+def _drawn(policy: RetryPolicy, rng: random.Random) -> list[float]:
+    pauses = [policy.pause(attempts, rng) for attempts in range(1, policy.attempts + 1)]
+    assert pauses.pop() is None
+    return [pause for pause in pauses if pause is not None]
+
+
 def test_pauses_grow_with_full_jitter_up_to_a_bound() -> None:
-    policy = RetryPolicy(attempts=8, first=1.0, most=8.0)
-    drawn = [list(policy.pauses(random.Random(seed))) for seed in range(200)]
+    policy = RetryPolicy(attempts=8, first=1.0, longest=8.0)
+    drawn = [_drawn(policy, random.Random(seed)) for seed in range(200)]
     highest = [max(pauses) for pauses in zip(*drawn, strict=True)]
     for high, bound in zip(highest, (1, 2, 4, 8, 8, 8, 8), strict=True):
         assert 0.9 * bound < high <= bound

@@ -14,10 +14,10 @@ from receiver.intake.access import Access, FixedAccess
 from receiver.maintenance.schema import create_tables
 from receiver.observability.metrics import Metrics
 from receiver.outcomes.sender import Sender
-from receiver.reconcile.calls import CallReconciler
-from receiver.reconcile.context import AccountContext
+from receiver.reconcile.account_context import AccountContext
+from receiver.reconcile.call_reconciler import CallReconciler
+from receiver.reconcile.loop import TaskReconciler
 from receiver.reconcile.policy import Policy
-from receiver.reconcile.worker import TaskReconciler
 from receiver.runtime.clock import Clock
 from receiver.runtime.workers import Worker
 from receiver.scheduler.account import SchedulerAccount
