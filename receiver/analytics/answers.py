@@ -9,12 +9,12 @@ from sqlalchemy import Connection
 from starlette.responses import Response
 
 from receiver.analytics.calendar import Calendar
-from receiver.analytics.comparison import Compared, Comparison, compare
+from receiver.analytics.comparison import ComparedShare, ReportComparison, compare
 from receiver.analytics.intervals import Share
 from receiver.analytics.measures import MEASURES, Measure
 from receiver.analytics.params import MEASURE_PARAMS, ComparisonParams, ScopeParams
 from receiver.analytics.query import AnalyticsQuery, read_by, read_period
-from receiver.analytics.report import Report, Value, build_report
+from receiver.analytics.report import MeasureReport, Value, build_report
 from receiver.analytics.rollups import rollup_calendar
 from receiver.analytics.schemas import (
     Cell,
@@ -81,7 +81,7 @@ def _comparison(connection: Connection, asked: ComparisonParams) -> ComparisonRe
     return comparison_result(compare(connection, MEASURES[asked.figure], one, _other(asked, one)))
 
 
-def comparison_result(compared: Comparison) -> ComparisonResult:
+def comparison_result(compared: ReportComparison) -> ComparisonResult:
     """A comparison as it is answered."""
     return ComparisonResult(
         first=measure_result(compared.first),
@@ -103,7 +103,7 @@ def _other(asked: ComparisonParams, one: AnalyticsQuery) -> AnalyticsQuery:
     return other
 
 
-def _compared(each: Compared) -> ShareComparison:
+def _compared(each: ComparedShare) -> ShareComparison:
     return ShareComparison(
         name=each.name,
         about=each.about,
@@ -113,7 +113,7 @@ def _compared(each: Compared) -> ShareComparison:
     )
 
 
-def measure_result(answered: Report) -> MeasureResult:
+def measure_result(answered: MeasureReport) -> MeasureResult:
     """A report as it is answered."""
     measure, query = answered.measure, answered.query
     return MeasureResult(
@@ -141,7 +141,7 @@ def measure_result(answered: Report) -> MeasureResult:
     )
 
 
-def measure_json(answered: Report) -> bytes:
+def measure_json(answered: MeasureReport) -> bytes:
     """The same as JSON. Its rows, which may be thousands, are written as they are: to make models of their
     cells would take longer than to count them.
     """

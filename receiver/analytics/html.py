@@ -16,17 +16,17 @@ from receiver.analytics.charts.series import LEGS, failures, number_in, share_in
 from receiver.analytics.intervals import Share
 from receiver.analytics.measures import MEASURES
 from receiver.analytics.query import AnalyticsQuery
-from receiver.analytics.report import Report, ReportRow, Value, build_report
+from receiver.analytics.report import MeasureReport, ReportRow, Value, build_report
 from receiver.domain.frozen_record import frozen_record
 from receiver.errors import InputError
 
 _CHARTS = ("trend", "hours", "yield", "reasons")
-_FACTS = ("success", "attempts", "tries", "timing", "health")
+_KEY_NUMBERS = ("success", "attempts", "tries", "timing", "health")
 _BASIS = ("created", "finished")
 
 
 @frozen_record(frozen=True, slots=True)
-class Fact:
+class KeyNumber:
     """A key number. `of`: what it is of, or made up of."""
 
     label: str
@@ -35,7 +35,7 @@ class Fact:
 
 
 @frozen_record(frozen=True, slots=True)
-class Table:
+class HtmlTable:
     """Texts; the first column names the rows."""
 
     heads: Sequence[str]
@@ -43,14 +43,14 @@ class Table:
 
 
 @frozen_record(frozen=True, slots=True)
-class Section:
+class ReportSection:
     """A chart, how to read it, and its numbers."""
 
     name: str
     title: str
     how: str
     picture: Markup
-    table: Table
+    table: HtmlTable
 
 
 def html_report(connection: Connection, query: AnalyticsQuery, made_at: float) -> str:
@@ -59,7 +59,7 @@ def html_report(connection: Connection, query: AnalyticsQuery, made_at: float) -
     """
     if query.basis not in _BASIS:
         raise InputError("basis", f"the report is made by {' or '.join(_BASIS)}")
-    reports = {name: build_report(connection, MEASURES[name], replace(query, by=())) for name in _FACTS}
+    reports = {name: build_report(connection, MEASURES[name], replace(query, by=())) for name in _KEY_NUMBERS}
     content = [_read(connection, query, name) for name in _CHARTS]
     environment = Environment(
         autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
@@ -84,7 +84,7 @@ def _read(connection: Connection, query: AnalyticsQuery, name: str) -> ChartCont
     return read_chart(connection, CHARTS[name], asked)
 
 
-def _groups(reports: Mapping[str, Report]) -> Mapping[str, Sequence[Fact]]:
+def _groups(reports: Mapping[str, MeasureReport]) -> Mapping[str, Sequence[KeyNumber]]:
     totals = {name: each.total for name, each in reports.items()}
     return {
         "Tasks": _of_tasks(totals["success"]),
@@ -97,7 +97,7 @@ def _groups(reports: Mapping[str, Report]) -> Mapping[str, Sequence[Fact]]:
 Values = Mapping[str, Value]
 
 
-def _of_tasks(total: Values) -> Sequence[Fact]:
+def _of_tasks(total: Values) -> Sequence[KeyNumber]:
     succeeded, failed = (formatting.count(number_in(total, name)) for name in ("succeeded", "failed"))
     return [
         _share("Success rate", total, "success_rate", "finished tasks"),
@@ -109,7 +109,7 @@ def _of_tasks(total: Values) -> Sequence[Fact]:
     ]
 
 
-def _of_attempts(total: Values, tries: Values) -> Sequence[Fact]:
+def _of_attempts(total: Values, tries: Values) -> Sequence[KeyNumber]:
     return [
         _number(
             "Attempts", total, "attempts", f"{formatting.count(number_in(total, 'under_way'))} under way"
@@ -118,19 +118,19 @@ def _of_attempts(total: Values, tries: Values) -> Sequence[Fact]:
         _share("A-answer rate", total, "a_answer_rate", "attempts whose legs are known"),
         _share("B-answer rate", total, "b_answer_rate", "attempts that A answered"),
         _share("ASR", total, "asr", "dialled legs"),
-        Fact("ACD", formatting.duration(_float(total["acd_s"])), "mean talk of bridged calls"),
+        KeyNumber("ACD", formatting.duration(_float(total["acd_s"])), "mean talk of bridged calls"),
         *_quantiles("Attempts to success", tries, "attempts_to_success", "successes"),
     ]
 
 
-def _of_times(total: Values) -> Sequence[Fact]:
+def _of_times(total: Values) -> Sequence[KeyNumber]:
     return [
         *_quantiles("Time to connect", total, "time_to_connect_s", "tasks"),
         *_quantiles("Start lateness", total, "start_lateness_s", "tasks"),
     ]
 
 
-def _of_health(total: Values) -> Sequence[Fact]:
+def _of_health(total: Values) -> Sequence[KeyNumber]:
     return [
         _share("Hooks lost", total, "lost_share", "that had to come"),
         _share("Hooks doubled", total, "duplicate_share", "that came"),
@@ -141,38 +141,40 @@ def _of_health(total: Values) -> Sequence[Fact]:
     ]
 
 
-def _number(label: str, total: Values, name: str, of: str) -> Fact:
-    return Fact(label, formatting.count(number_in(total, name)), of)
+def _number(label: str, total: Values, name: str, of: str) -> KeyNumber:
+    return KeyNumber(label, formatting.count(number_in(total, name)), of)
 
 
-def _share(label: str, total: Values, name: str, of: str) -> Fact:
+def _share(label: str, total: Values, name: str, of: str) -> KeyNumber:
     each = share_in(total, name)
     interval = f"{formatting.interval(each)}, " if each.n else ""
-    return Fact(label, formatting.percent(each.value), f"{interval}of {formatting.count(each.n)} {of}")
+    return KeyNumber(label, formatting.percent(each.value), f"{interval}of {formatting.count(each.n)} {of}")
 
 
-def _quantiles(label: str, total: Values, name: str, of: str) -> Sequence[Fact]:
+def _quantiles(label: str, total: Values, name: str, of: str) -> Sequence[KeyNumber]:
     as_text = formatting.duration if name.endswith("_s") else formatting.number
     n = f"of {formatting.count(number_in(total, f'{name}_n'))} {of}"
-    return [Fact(f"{label}, {each}", as_text(_float(total[f"{name}_{each}"])), n) for each in ("p50", "p90")]
+    return [
+        KeyNumber(f"{label}, {each}", as_text(_float(total[f"{name}_{each}"])), n) for each in ("p50", "p90")
+    ]
 
 
 def _float(value: Value) -> float | None:
     return float(value) if isinstance(value, int | float) else None
 
 
-def _section(content: ChartContent) -> Section:
+def _section(content: ChartContent) -> ReportSection:
     picture = Markup(render(content, "inline").decode())  # noqa: S704 - our own drawing
     table = _failures(content.report) if content.chart.name == "reasons" else _table(content.report)
-    return Section(content.chart.name, content.title, content.chart.how, picture, table)
+    return ReportSection(content.chart.name, content.title, content.chart.how, picture, table)
 
 
-def _table(answer: Report) -> Table:
+def _table(answer: MeasureReport) -> HtmlTable:
     """Every line, and the total."""
     by = list(answer.query.by)
     heads = [*by, *(head for name, value in answer.total.items() for head in _heads(name, value))]
     total = ReportRow(("all", *[""] * (len(by) - 1)), answer.total)
-    return Table(heads, [_row(line) for line in (*answer.lines, total)])
+    return HtmlTable(heads, [_row(line) for line in (*answer.lines, total)])
 
 
 def _heads(name: str, value: Value) -> Sequence[str]:
@@ -190,7 +192,7 @@ def _texts(value: Value) -> Sequence[str]:
     return (formatting.NOTHING if value is None else formatting.count(value),)
 
 
-def _failures(answer: Report) -> Table:
+def _failures(answer: MeasureReport) -> HtmlTable:
     """By reason, as drawn."""
     heads = ("reason", "tasks", "of these", "95 % interval", "leg A", "leg B", "leg not known")
     rows = [
@@ -202,4 +204,4 @@ def _failures(answer: Report) -> Table:
         )
         for each in failures(answer)
     ]
-    return Table(heads, rows)
+    return HtmlTable(heads, rows)

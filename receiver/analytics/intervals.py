@@ -19,7 +19,7 @@ class Share(NamedTuple):
     high: float | None
 
 
-class Difference(NamedTuple):
+class ShareDifference(NamedTuple):
     """By how much a share is greater than another, with the 95 % interval; `is_sure`: 0 is not in it."""
 
     value: float | None
@@ -38,7 +38,7 @@ def share(k: int, n: int) -> Share:
     return Share(k, n, k / n, centre - half if k > 0 else 0.0, centre + half if k < n else 1.0)
 
 
-def difference(one: Share, other: Share) -> Difference:
+def difference(one: Share, other: Share) -> ShareDifference:
     """`one` less `other`; Newcombe 1998, method 10."""
     a, b = one, other
     if (
@@ -49,8 +49,8 @@ def difference(one: Share, other: Share) -> Difference:
         or b.low is None
         or b.high is None
     ):
-        return Difference(None, None, None, is_sure=False)
+        return ShareDifference(None, None, None, is_sure=False)
     value = a.value - b.value
     low = value - sqrt((a.value - a.low) ** 2 + (b.high - b.value) ** 2)
     high = value + sqrt((a.high - a.value) ** 2 + (b.value - b.low) ** 2)
-    return Difference(value, low, high, is_sure=low > 0 or high < 0)
+    return ShareDifference(value, low, high, is_sure=low > 0 or high < 0)

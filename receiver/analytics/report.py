@@ -31,7 +31,7 @@ class ReportRow:
 
 
 @frozen_record(frozen=True, slots=True)
-class Report:
+class MeasureReport:
     """The answer to a query. `total`: the values of all groups together; `notes`: warnings for the reader."""
 
     measure: Measure
@@ -42,7 +42,7 @@ class Report:
     notes: Sequence[str]
 
 
-def build_report(connection: Connection, measure: Measure, query: AnalyticsQuery) -> Report:
+def build_report(connection: Connection, measure: Measure, query: AnalyticsQuery) -> MeasureReport:
     """Return the measure by the query's dimensions. Raises InputError if these are not counted together."""
     sliced, counts = replace(query, slice=slice_of(query.by)), counts_of(measure)
     with rollup_reader(connection) as read:
@@ -62,7 +62,7 @@ def build_report(connection: Connection, measure: Measure, query: AnalyticsQuery
         ]
     total = _total(measure, ordered if measure.has_parts else columns, spreads)
     rows = [*map(ReportRow, keys, values)]
-    return Report(measure, query, rows, total, sums.read_from, _notes(connection, query))
+    return MeasureReport(measure, query, rows, total, sums.read_from, _notes(connection, query))
 
 
 def _order(measure: Measure, keys: Sequence[GroupKey], columns: CountColumns) -> Sequence[int]:

@@ -6,23 +6,23 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from receiver.analytics.formulas import as_text
 from receiver.analytics.intervals import Share
-from receiver.analytics.report import Report, Value
+from receiver.analytics.report import MeasureReport, Value
 
 Cell = str | int | float | None
 
 
-def header(report: Report) -> list[str]:
+def header(report: MeasureReport) -> list[str]:
     """The names of all cells: a share is four of them."""
     return [*report.query.by, *(name for name, _ in _cells(report.total))]
 
 
-def rows(report: Report) -> Iterator[list[Cell]]:
+def rows(report: MeasureReport) -> Iterator[list[Cell]]:
     """The cells of each line."""
     for line in report.lines:
         yield [*map(as_text, line.key), *(cell for _, cell in _cells(line.values))]
 
 
-def as_csv(report: Report) -> str:
+def as_csv(report: MeasureReport) -> str:
     """Header and lines, RFC 4180; a spreadsheet takes no name for a formula."""
     text = io.StringIO()
     writer = csv.writer(text)

@@ -39,7 +39,7 @@ COMMANDS: Mapping[str, LazyCommand] = {
     "check": LazyCommand(
         "receiver.cli.check",
         "check",
-        "Look whether everything is in place. Exits 1 if something will not work.",
+        "Check settings, store, API credentials and clocks; exit 1 if something will not work.",
     ),
     "reconcile": LazyCommand(
         "receiver.cli.serve",

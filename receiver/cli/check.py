@@ -1,8 +1,9 @@
-"""`receiver check`: a doctor for settings, store, API credentials, reachability and clock."""
+"""`receiver check`: checks of settings, store, scheduler accounts, reachability and clocks."""
 
 import asyncio
 import shutil
 from collections.abc import AsyncIterator, Iterator
+from dataclasses import asdict
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated
@@ -14,8 +15,13 @@ from rich.text import Text
 
 from receiver.analytics.rollups import count_uncounted, rollup_calendar
 from receiver.app import World, open_traces, scheduler_account
-from receiver.cli.checks import Check, Verdict
-from receiver.cli.compatibility import fits_dashboards, fits_rules, fits_scrape
+from receiver.cli.check_monitoring import (
+    CheckResult,
+    Verdict,
+    check_dashboards,
+    check_rules,
+    check_scrape,
+)
 from receiver.cli.output import ConfigOption, JsonOption, print_json, print_table
 from receiver.errors import NotInstalledError, SchedulerError, SchemaError, StoreUnavailableError
 from receiver.maintenance.schema import create_tables
@@ -37,40 +43,46 @@ def check(
     scrape: Annotated[
         list[str] | None,
         typer.Option(
-            help="Look at a receiver's /metrics too, or at a Prometheus, and how often it scrapes receivers: "
-            "a URL; may be repeated."
+            help="Also check a receiver's /metrics, or how often a Prometheus scrapes receivers: the URL of "
+            "either; repeatable."
         ),
     ] = None,
     rules: Annotated[
-        list[Path] | None, typer.Option(help="At Prometheus rules, a file or a folder.", exists=True)
+        list[Path] | None,
+        typer.Option(help="Also check Prometheus rules: a file or folder; repeatable.", exists=True),
     ] = None,
     dashboards: Annotated[
-        list[Path] | None, typer.Option(help="At Grafana dashboards, a file or a folder.", exists=True)
+        list[Path] | None,
+        typer.Option(help="Also check Grafana dashboards: a file or folder; repeatable.", exists=True),
     ] = None,
     config: ConfigOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Look whether everything is in place. Exits 1 if something will not work."""
+    """Check settings, store, API credentials and clocks; exit 1 if something will not work."""
     settings = load_settings(config)
-    checks = [Check("settings", "ok", f"{len(settings.accounts)} account(s)"), *asyncio.run(_all(settings))]
-    checks += [found for url in scrape or () for found in fits_scrape(url)]
-    checks += map(fits_rules, rules or ())
-    checks += map(fits_dashboards, dashboards or ())
+    results = [
+        CheckResult("settings", "ok", f"{len(settings.accounts)} account(s)"),
+        *asyncio.run(_all(settings)),
+    ]
+    results += [result for url in scrape or () for result in check_scrape(url)]
+    results += map(check_rules, rules or ())
+    results += map(check_dashboards, dashboards or ())
     if as_json:
-        print_json(
-            [{"subject": each.subject, "verdict": each.verdict, "detail": each.detail} for each in checks]
-        )
+        print_json([asdict(result) for result in results])
     else:
         print_table(
             "Check",
             ("subject", "verdict", "detail"),
-            [(c.subject, Text(c.verdict, _STYLES[c.verdict]), c.detail) for c in checks],
+            [
+                (result.subject, Text(result.verdict, _STYLES[result.verdict]), result.detail)
+                for result in results
+            ],
         )
-    if any(each.verdict == "failed" for each in checks):
+    if any(result.verdict == "failed" for result in results):
         raise typer.Exit(1)
 
 
-async def _all(settings: Settings) -> list[Check]:
+async def _all(settings: Settings) -> list[CheckResult]:
     world = machine_world(settings)
     checks = [*_store(settings), *_public_url(settings)]
     checks += [check async for check in _reachable(settings)]
@@ -80,42 +92,42 @@ async def _all(settings: Settings) -> list[Check]:
     return checks
 
 
-def _store(settings: Settings) -> Iterator[Check]:
+def _store(settings: Settings) -> Iterator[CheckResult]:
     store = Store(settings.store)
     subject, is_file = f"store {store.name}", not is_url(settings.store)
     try:
         if is_file and not (folder := store.path.resolve().parent).is_dir():
-            yield Check(subject, "failed", f"there is no folder {folder}: make it, or change `store`")
+            yield CheckResult(subject, "failed", f"there is no folder {folder}: create it, or change `store`")
             return
         create_tables(store)
         sound = not is_file or _is_sound(store)
-        figures = _figures(store, settings.analytics.zone)
+        rollups = _rollups(store, settings.analytics.zone)
     except StoreUnavailableError as error:
-        hint = "is it writable, and is no other program holding it?" if is_file else "is it running there?"
-        yield Check(subject, "failed", f"{error}: {hint}")
+        hint = "is it writable, and not locked by another program?" if is_file else "is it running there?"
+        yield CheckResult(subject, "failed", f"{error}: {hint}")
         return
     except SchemaError as error:
-        yield Check(subject, "failed", str(error))
+        yield CheckResult(subject, "failed", str(error))
         return
     finally:
         store.close()
     verdict: Verdict = "ok" if sound else "failed"
-    yield Check(subject, verdict, "opened, committed" if sound else "is damaged: restore a backup")
-    yield figures
+    yield CheckResult(subject, verdict, "opened, committed" if sound else "damaged: restore a backup")
+    yield rollups
     if is_file:
-        yield _room(folder)
+        yield _disk(folder)
 
 
-def _figures(store: Store, zone: str) -> Check:
-    """Whether all tasks are in the analysts' figures, by days of the zone that is set."""
+def _rollups(store: Store, zone: str) -> CheckResult:
+    """Check that all tasks are counted, by days of the zone in the settings."""
     with store.snapshot() as connection:
-        kept, uncounted = rollup_calendar(connection), count_uncounted(connection)
-    problems = [f"{uncounted} tasks are in none"] if uncounted else []
-    if kept.calendar.name != zone or not kept.complete:
-        problems.append(f"days are counted in {kept.calendar.name}, not in {zone}")
+        calendar, uncounted = rollup_calendar(connection), count_uncounted(connection)
+    problems = [f"{uncounted} tasks are not counted"] if uncounted else []
+    if calendar.calendar.name != zone or not calendar.complete:
+        problems.append(f"days are counted in {calendar.calendar.name}, not in {zone}")
     if problems:
-        return Check("figures", "warning", f"{'; '.join(problems)}: run `receiver rebuild`")
-    return Check("figures", "ok", f"days are counted in {zone}")
+        return CheckResult("figures", "warning", f"{'; '.join(problems)}: run `receiver rebuild`")
+    return CheckResult("figures", "ok", f"days are counted in {zone}")
 
 
 def _is_sound(store: Store) -> bool:
@@ -123,22 +135,26 @@ def _is_sound(store: Store) -> bool:
         return bool(connection.exec_driver_sql("PRAGMA quick_check(1)").scalar_one() == "ok")
 
 
-def _room(folder: Path) -> Check:
+def _disk(folder: Path) -> CheckResult:
     free = shutil.disk_usage(folder).free
     enough = free >= _LEAST_FREE_BYTES
-    return Check(
-        "disk", "ok" if enough else "warning", f"{free // 2**20} MiB free" + ("" if enough else ": make room")
+    return CheckResult(
+        "disk",
+        "ok" if enough else "warning",
+        f"{free // 2**20} MiB free" + ("" if enough else ": free some space"),
     )
 
 
-def _public_url(settings: Settings) -> Iterator[Check]:
+def _public_url(settings: Settings) -> Iterator[CheckResult]:
     host = urlsplit(settings.hook_root).hostname or ""
     if _is_private(host):
-        yield Check(
-            "public_url", "warning", f"{settings.hook_root} cannot be reached from outside: set `public_url`"
+        yield CheckResult(
+            "public_url",
+            "warning",
+            f"{settings.hook_root} is not reachable from outside: set `public_url`",
         )
     else:
-        yield Check("public_url", "ok", settings.hook_root)
+        yield CheckResult("public_url", "ok", settings.hook_root)
 
 
 def _is_private(host: str) -> bool:
@@ -148,39 +164,43 @@ def _is_private(host: str) -> bool:
         return host == "localhost"
 
 
-async def _reachable(settings: Settings) -> AsyncIterator[Check]:
+async def _reachable(settings: Settings) -> AsyncIterator[CheckResult]:
     url = f"{settings.hook_root}/healthz"
     try:
         async with httpx2.AsyncClient(timeout=_TIMEOUT_S) as http:
             answer = await http.get(url)
     except httpx2.HTTPError as error:
-        yield Check(
+        yield CheckResult(
             "hooks reachable",
             "warning",
             f"{type(error).__name__} at {url}: is `receiver serve` running there?",
         )
         return
     is_us = answer.status_code == 200 and answer.text == '{"status":"ok"}'
-    yield Check("hooks reachable", "ok" if is_us else "warning", url if is_us else f"{url} is not a receiver")
+    yield CheckResult(
+        "hooks reachable", "ok" if is_us else "warning", url if is_us else f"{url} is not a receiver"
+    )
 
 
-async def _traces(settings: TracesSettings) -> AsyncIterator[Check]:
-    """Nothing where none are asked for; a collector that takes none harms nobody else."""
+async def _traces(settings: TracesSettings) -> AsyncIterator[CheckResult]:
+    """Check the collector. It is never more than a warning: without it only traces are lost."""
     try:
         traces = open_traces(settings)
     except NotInstalledError as error:
-        yield Check("traces", "failed", str(error))
+        yield CheckResult("traces", "failed", str(error))
         return
     if traces:
         is_taken = await traces.probe()
         await traces.close()
         where = (
-            f"{settings.endpoint}" if is_taken else f"{settings.endpoint} takes none: is a collector there?"
+            f"{settings.endpoint}"
+            if is_taken
+            else f"{settings.endpoint} does not accept spans: is a collector there?"
         )
-        yield Check("traces", "ok" if is_taken else "warning", where)
+        yield CheckResult("traces", "ok" if is_taken else "warning", where)
 
 
-async def _account(name: str, account: AccountSettings, world: World) -> AsyncIterator[Check]:
+async def _account(name: str, account: AccountSettings, world: World) -> AsyncIterator[CheckResult]:
     subject = f"account {name}"
     async with SchedulerClient(
         scheduler_account(name, account), clock=world.clock, rng=world.rng, metrics=Metrics()
@@ -188,17 +208,19 @@ async def _account(name: str, account: AccountSettings, world: World) -> AsyncIt
         try:
             queues = await client.list_queues()
         except SchedulerError as error:
-            yield Check(subject, "failed", f"{error}: look at base_url, client_id and the oauth_ settings")
+            yield CheckResult(
+                subject, "failed", f"{error}: check base_url, client_id and the oauth_ settings"
+            )
             return
         on = sum(1 for queue in queues if queue.is_on)
         left = f", {client.quota.remaining} API calls left" if client.quota.remaining is not None else ""
-        yield Check(subject, "ok" if on else "warning", f"{len(queues)} queues, {on} of them on{left}")
+        yield CheckResult(subject, "ok" if on else "warning", f"{len(queues)} queues, {on} of them on{left}")
     yield _clock(name, client.clock_offset)
 
 
-def _clock(name: str, offset: float | None) -> Check:
+def _clock(name: str, offset: float | None) -> CheckResult:
     subject = f"clock of {name}"
     if offset is None:
-        return Check(subject, "warning", "the scheduler's answers carry no Date: cannot compare")
+        return CheckResult(subject, "warning", "the scheduler's answers have no Date header to compare with")
     verdict: Verdict = "ok" if abs(offset) <= _CLOCK_TOLERANCE_S else "warning"
-    return Check(subject, verdict, f"ours is {abs(offset):.0f} s {'ahead' if offset < 0 else 'behind'}")
+    return CheckResult(subject, verdict, f"ours is {abs(offset):.0f} s {'ahead' if offset < 0 else 'behind'}")

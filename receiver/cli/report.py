@@ -13,12 +13,12 @@ from sqlalchemy import Connection
 
 from receiver.analytics import formatting
 from receiver.analytics.answers import comparison_result, measure_query, measure_result
-from receiver.analytics.comparison import Comparison, compare
+from receiver.analytics.comparison import ReportComparison, compare
 from receiver.analytics.html import html_report
 from receiver.analytics.measures import MEASURES, Measure
 from receiver.analytics.params import MEASURE_PARAMS
 from receiver.analytics.query import AnalyticsQuery, read_period
-from receiver.analytics.report import Report, build_report
+from receiver.analytics.report import MeasureReport, build_report
 from receiver.analytics.table_csv import as_csv
 from receiver.cli.local_api import plain, query_of
 from receiver.cli.options import AccountOption, QueueOption
@@ -155,7 +155,7 @@ def _print_overview(connection: Connection, scope: dict[str, str | None], *, as_
         _print_report(each)
 
 
-def _print_one(answered: Report, *, as_csv_: bool, as_json: bool) -> None:
+def _print_one(answered: MeasureReport, *, as_csv_: bool, as_json: bool) -> None:
     if as_json:
         print_json(plain(measure_result(answered)))
     elif as_csv_:
@@ -164,7 +164,7 @@ def _print_one(answered: Report, *, as_csv_: bool, as_json: bool) -> None:
         _print_report(answered)
 
 
-def _print_report(answered: Report) -> None:
+def _print_report(answered: MeasureReport) -> None:
     query = answered.query
     title = f"{answered.measure.title}: {_asked(answered)}"
     if answered.measure.name == "hours" and set(query.by) == {"hour", "weekday"}:
@@ -182,7 +182,7 @@ def _print_report(answered: Report) -> None:
         STDOUT.print(f"Note: {note}", highlight=False)
 
 
-def _asked(answered: Report) -> str:
+def _asked(answered: MeasureReport) -> str:
     """What is counted, when and whose, in a few words."""
     query = answered.query
     period = formatting.period(query.calendar, query.since, query.until)
@@ -190,7 +190,7 @@ def _asked(answered: Report) -> str:
     return f"{counted}, {period} ({query.calendar.name}), {formatting.whose(query)}"
 
 
-def _print_comparison(compared: Comparison, *, as_json: bool) -> None:
+def _print_comparison(compared: ReportComparison, *, as_json: bool) -> None:
     if as_json:
         print_json(plain(comparison_result(compared)))
         return

@@ -8,7 +8,7 @@ from rich.text import Text
 
 from receiver.analytics.intervals import Share
 from receiver.analytics.query import WEEKDAYS
-from receiver.analytics.report import FEW, Report, ReportRow, Value
+from receiver.analytics.report import FEW, MeasureReport, ReportRow, Value
 
 _WIDTH = 16
 _EIGHTHS = " ▏▎▍▌▋▊▉█"
@@ -51,7 +51,7 @@ def bar(part: float | None, width: int = _WIDTH) -> Text:
     return Text("█" * whole + (_EIGHTHS[rest] if rest else ""), "cyan")
 
 
-def list_of(report: Report) -> tuple[list[str], list[list[object]]]:
+def list_of(report: MeasureReport) -> tuple[list[str], list[list[object]]]:
     """The total alone: a row for each of its values, with what it means."""
     about = {each.name: each.about for each in report.measure.columns}
     about |= {each.name: each.about for each in report.measure.quantiles}
@@ -67,7 +67,7 @@ def list_of(report: Report) -> tuple[list[str], list[list[object]]]:
 _PARTS = {"n": "How many.", "p50": "Median.", "p90": "Nine of ten are no more."}
 
 
-def table_of(report: Report, width: int) -> Table:
+def table_of(report: MeasureReport, width: int) -> Table:
     """Lines and their total, for a terminal of that width; a bar behind the one share that there is."""
     names = list(report.total)
     shares = [name for name in names if isinstance(report.total[name], Share)]

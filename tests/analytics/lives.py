@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 from receiver.analytics.calendar import Calendar
 from receiver.analytics.measures import MEASURES
 from receiver.analytics.query import AnalyticsQuery, Dimension
-from receiver.analytics.report import Report, build_report
+from receiver.analytics.report import MeasureReport, build_report
 from receiver.domain.facts import (
     EVENTS,
     CallRecord,
@@ -131,7 +131,7 @@ def ask(
     basis: str | None = None,
     since: float | None = None,
     until: float | None = None,
-) -> Report:
+) -> MeasureReport:
     """One measure."""
     asked = MEASURES[measure]
     query = AnalyticsQuery(basis or asked.basis[0], Calendar(zone), by, since, until)  # type: ignore[arg-type]

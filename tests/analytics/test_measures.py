@@ -5,14 +5,14 @@ from typing import Any
 import pytest
 
 from receiver.analytics.intervals import Share
-from receiver.analytics.report import Report
+from receiver.analytics.report import MeasureReport
 from tests.analytics.lives import Lives, ask, at, told
 
 NINE = at("2026-03-02 09:00")
 """A Monday."""
 
 
-def plain(report: Report) -> dict[tuple[str, ...], dict[str, Any]]:
+def plain(report: MeasureReport) -> dict[tuple[str, ...], dict[str, Any]]:
     """Key → values, shares as (k, n)."""
     return {line.key: values(line.values) for line in report.lines}
 

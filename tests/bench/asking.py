@@ -15,7 +15,7 @@ from urllib.parse import urlencode
 from receiver.analytics.calendar import Calendar, date_of
 from receiver.analytics.measures import MEASURES
 from receiver.analytics.query import AnalyticsQuery
-from receiver.analytics.report import Report, build_report
+from receiver.analytics.report import MeasureReport, build_report
 from receiver.http.tokens import create_token
 from receiver.storage.engine import Store
 from tests.bench.contestants.ours import serve
@@ -55,7 +55,7 @@ class Filled:
         return f"{self.name}, {self.tasks:,} tasks"
 
 
-def ask(store: Store, zone: str = ZONE) -> Report:
+def ask(store: Store, zone: str = ZONE) -> MeasureReport:
     """What GET /v1/analytics/success?by=day,queue does. Raises BenchError where it has to read the tasks."""
     calendar = Calendar(zone)
     since, until = calendar.starts(FIRST), calendar.starts(LAST + timedelta(days=1))
@@ -70,7 +70,7 @@ def ask(store: Store, zone: str = ZONE) -> Report:
     return answered
 
 
-def groups_of(answered: Report) -> Groups:
+def groups_of(answered: MeasureReport) -> Groups:
     return {line.key: tuple(_number(line.values[name]) for name in _COUNTS) for line in answered.lines}
 
 

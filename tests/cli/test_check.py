@@ -26,7 +26,7 @@ def test_a_scheduler_that_is_down_fails(shell: Shell) -> None:
     verdict, detail = _verdicts(shell, 1)["account main"]
     assert verdict == "failed"
     assert "no connection" in detail
-    assert "look at base_url" in detail
+    assert "check base_url" in detail
 
 
 def test_credentials_that_are_not_accepted_fail(office: Shell) -> None:
@@ -42,7 +42,7 @@ def test_a_folder_that_is_not_there_fails_with_the_fix(shell: Shell) -> None:
     verdict, detail = _verdicts(shell, 1)[f"store {shell.folder / 'data' / 'receiver.db'}"]
     assert (verdict, detail) == (
         "failed",
-        f"there is no folder {shell.folder / 'data'}: make it, or change `store`",
+        f"there is no folder {shell.folder / 'data'}: create it, or change `store`",
     )
 
 
@@ -58,7 +58,10 @@ def test_hooks_that_nobody_outside_can_reach_are_warned_of(host: str, shell: She
     url = f"http://{host}:{free_port()}"
     shell.config.write_text(shell.config.read_text().replace(ROOT, url))
     verdicts = _verdicts(shell, 1)
-    assert verdicts["public_url"] == ("warning", f"{url} cannot be reached from outside: set `public_url`")
+    assert verdicts["public_url"] == (
+        "warning",
+        f"{url} is not reachable from outside: set `public_url`",
+    )
     assert verdicts["hooks reachable"] == (
         "warning",
         f"ConnectError at {url}/healthz: is `receiver serve` running there?",

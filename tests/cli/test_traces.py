@@ -41,7 +41,8 @@ def test_where_no_traces_are_asked_for_nothing_is_said_of_them(shell: Shell) -> 
 
 
 @pytest.mark.parametrize(
-    ("status", "verdict", "more"), [(200, "ok", ""), (404, "warning", " takes none: is a collector there?")]
+    ("status", "verdict", "more"),
+    [(200, "ok", ""), (404, "warning", " does not accept spans: is a collector there?")],
 )
 def test_the_doctor_asks_the_collector(status: int, verdict: str, more: str, shell: Shell) -> None:
     with collector() as it:

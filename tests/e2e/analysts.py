@@ -23,7 +23,7 @@ from receiver.analytics.calendar import Calendar
 from receiver.analytics.intervals import Share
 from receiver.analytics.measures import MEASURES, Measure
 from receiver.analytics.query import AnalyticsQuery, Dimension
-from receiver.analytics.report import Report, Value, build_report
+from receiver.analytics.report import MeasureReport, Value, build_report
 from receiver.demo.plan import ACCOUNTS
 from receiver.demo.run import DemoOptions, demonstration, run_tasks
 from receiver.domain.facts import CallRecord, Fact, HookEvent, TaskSnapshot
@@ -89,7 +89,7 @@ def _cases(zones: Sequence[str]) -> Iterator[tuple[Measure, tuple[Dimension, ...
             yield measure, by, basis, zone
 
 
-def _expected(parquet: Parquet, answered: Report) -> dict[tuple[str, ...], dict[str, Any]]:
+def _expected(parquet: Parquet, answered: MeasureReport) -> dict[tuple[str, ...], dict[str, Any]]:
     measure, query = answered.measure, answered.query
     names = [column.name for column in measure.columns]
     found = parquet.figure(measure.counts, names, query.by, query.basis, query.calendar.name)
@@ -147,7 +147,7 @@ def _bounds(task: Mapping[str, Any], row: Any) -> Iterator[str]:
         yield f"task {row.task_id}: exactly {row.attempts} attempts / {task['attempts']}"
 
 
-def _said(answers: Mapping[str, Report]) -> dict[str, Any]:
+def _said(answers: Mapping[str, MeasureReport]) -> dict[str, Any]:
     success = answers["success"].lines
     return {
         "succeeded": {line.key[0]: line.values["succeeded"] for line in success},

@@ -2,7 +2,7 @@
 
 import pytest
 
-from receiver.analytics.report import Report
+from receiver.analytics.report import MeasureReport
 from receiver.maintenance.retention import Keep
 from receiver.storage.engine import Store
 from tests.analytics.lives import Lives, ask
@@ -25,7 +25,7 @@ async def filled(store: Store) -> None:
     await tell(store, (), [fact for life in told for fact in life])
 
 
-def answers(store: Store) -> list[Report]:
+def answers(store: Store) -> list[MeasureReport]:
     return [
         ask(store, "success", "queue", "day"),
         ask(store, "success"),

@@ -9,12 +9,10 @@ import httpx2
 import yaml
 from prometheus_client import generate_latest
 
-from receiver.cli.checks import Check
-from receiver.cli.compatibility import fits_scrape
-from receiver.cli.scraping import SCRAPE_S
+from receiver.cli.check_monitoring import SCRAPE_S, CheckResult, check_scrape
 from receiver.maintenance.table_gauges import EVERY_S
 from receiver.observability.metrics import Metrics
-from tests.cli.test_compatibility import scraped
+from tests.cli.test_check_monitoring import scraped
 from tests.e2e.processes import free_port
 from tests.operators.debian import Tools
 from tests.operators.prometheus import running
@@ -35,10 +33,10 @@ def job(name: str, interval: str, target: str, called: str) -> dict[str, Any]:
     }
 
 
-def until_found(url: str, wanted: int) -> list[Check]:
+def until_found(url: str, wanted: int) -> list[CheckResult]:
     """What is found once Prometheus has its targets, which takes seconds."""
     deadline = time.monotonic() + BEGINS_S
-    while len(found := list(fits_scrape(url))) < wanted and time.monotonic() < deadline:
+    while len(found := list(check_scrape(url))) < wanted and time.monotonic() < deadline:
         time.sleep(0.3)
     return found
 
@@ -58,7 +56,7 @@ def test_each_receiver_s_interval_is_held_against_the_boards(tools: Tools, tmp_p
         options += (f"--web.listen-address=127.0.0.1:{port}", "--log.level=warn")
         with running([tools.prometheus, *options], tools.home, f"{url}/-/ready"):
             found = until_found(url, 5)
-            assert list(fits_scrape(f"{url}/metrics")) == found
+            assert list(check_scrape(f"{url}/metrics")) == found
     told = {(each.subject.removeprefix("scrape of ").partition(":")[0], each.verdict) for each in found}
     assert told == {
         ("192.0.2.1", "ok"),
@@ -81,7 +79,7 @@ def test_one_that_scrapes_no_receiver_is_told_so(tools: Tools, tmp_path: Path) -
     )
     options += (f"--web.listen-address=127.0.0.1:{port}", "--log.level=warn")
     with running([tools.prometheus, *options], tools.home, f"{url}/-/ready"):
-        (found,) = fits_scrape(url)
+        (found,) = check_scrape(url)
     assert (found.verdict, found.detail) == (
         "failed",
         "it scrapes no receiver: add a job `receiver` to scrape_configs",

@@ -17,7 +17,7 @@ from receiver.analytics.charts.series import (
     together,
 )
 from receiver.analytics.query import WEEKDAYS
-from receiver.analytics.report import FEW, Report
+from receiver.analytics.report import FEW, MeasureReport
 
 AltText = tuple[str, str]
 
@@ -26,7 +26,7 @@ def _n(number: int, of: str) -> str:
     return f"n = {formatting.count(number)} {of}"
 
 
-def _trend(report: Report) -> AltText:
+def _trend(report: MeasureReport) -> AltText:
     total = report.total
     overall = share_in(total, "success_rate")
     tasks, left, unknown = (number_in(total, name) for name in ("tasks", "open", "unknown"))
@@ -40,7 +40,7 @@ def _trend(report: Report) -> AltText:
     return text, _n(overall.n, "finished tasks")
 
 
-def _hours(report: Report) -> AltText:
+def _hours(report: MeasureReport) -> AltText:
     overall = share_in(report.total, "yield")
     cells = [
         Rate(f"{WEEKDAYS[weekday]} {hour:02}:00", each) for (weekday, hour), each in by_hour(report).items()
@@ -62,12 +62,12 @@ def _said(each: Rate) -> str:
     return f"{each.label}: {formatting.rate(each.share)} of {formatting.count(each.share.n)}"
 
 
-def _yield(report: Report) -> AltText:
+def _yield(report: MeasureReport) -> AltText:
     text = "; ".join(f"attempt {_said(each)}" for each in by_attempt(report))
     return f"{text or 'No attempts'}.", _n(share_in(report.total, "yield").n, "attempts")
 
 
-def _reasons(report: Report) -> AltText:
+def _reasons(report: MeasureReport) -> AltText:
     parts = (
         f"{reason_label(each.reason)}: {formatting.count(each.share.k)}, {formatting.rate(each.share)} of "
         f"those (leg A {each.legs['a']}, B {each.legs['b']}, not known {each.legs['unknown']})"
@@ -84,14 +84,14 @@ def reason_label(reason: str) -> str:
     return plain.get(reason, reason.replace("_", " "))
 
 
-def _pauses(report: Report) -> AltText:
+def _pauses(report: MeasureReport) -> AltText:
     pauses = by_pause(report)
     parts = (f"attempt {attempt} after {_said(each)}" for attempt, rates in pauses.items() for each in rates)
     overall = together(each.share for rates in pauses.values() for each in rates)
     return f"{'; '.join(parts) or 'No further attempts'}.", _n(overall.n, "further attempts")
 
 
-def _timing(report: Report) -> AltText:
+def _timing(report: MeasureReport) -> AltText:
     total = report.total
     texts = [
         f"{label}: p50 {_seconds(total, f'{name}_p50')}, p90 {_seconds(total, f'{name}_p90')} of "
@@ -106,7 +106,7 @@ def _seconds(values: Mapping[str, object], name: str) -> str:
     return formatting.duration(value if isinstance(value, int | float) else None)
 
 
-ALT_TEXTS: Mapping[str, Callable[[Report], AltText]] = {
+ALT_TEXTS: Mapping[str, Callable[[MeasureReport], AltText]] = {
     "trend": _trend,
     "hours": _hours,
     "yield": _yield,

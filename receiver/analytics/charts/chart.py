@@ -15,7 +15,7 @@ from receiver.analytics.calendar import DAY_S, HOUR_S, date_of
 from receiver.analytics.charts.alt_text import ALT_TEXTS
 from receiver.analytics.measures import MEASURES
 from receiver.analytics.query import AnalyticsQuery, Dimension
-from receiver.analytics.report import FEW, Report, build_report
+from receiver.analytics.report import FEW, MeasureReport, build_report
 from receiver.analytics.tables import ROLLUP
 from receiver.domain.frozen_record import frozen_record
 from receiver.errors import InputError, NotFoundError, NotInstalledError
@@ -52,7 +52,7 @@ class ChartContent:
     """
 
     chart: Chart
-    report: Report
+    report: MeasureReport
     title: str
     heading: tuple[str, ...]
     notes: tuple[str, ...]

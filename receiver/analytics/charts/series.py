@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from receiver.analytics.intervals import Share, share
 from receiver.analytics.query import Dimension
-from receiver.analytics.report import FEW, Report, Value
+from receiver.analytics.report import FEW, MeasureReport, Value
 from receiver.analytics.rollup_parts import GAPS
 from receiver.domain.frozen_record import frozen_record
 
@@ -78,7 +78,7 @@ def together(shares: Iterable[Share]) -> Share:
     return share(sum(each.k for each in all_of_them), sum(each.n for each in all_of_them))
 
 
-def by_time(report: Report) -> Sequence[TimeStep]:
+def by_time(report: MeasureReport) -> Sequence[TimeStep]:
     """All days, weeks or months from the first to the last, also those without anything."""
     (length,) = report.query.by
     known = {_first_day(line.key[0]): line.values for line in report.lines}
@@ -101,7 +101,7 @@ def _next(first: date, length: Dimension) -> date:
     return first + timedelta(7 if length == "week" else 1)
 
 
-def by_hour(report: Report) -> Mapping[tuple[int, int], Share]:
+def by_hour(report: MeasureReport) -> Mapping[tuple[int, int], Share]:
     """(weekday from 0, hour) → yield."""
     return {
         (int(weekday[0]) - 1, int(hour)): share_in(values, "yield")
@@ -109,7 +109,7 @@ def by_hour(report: Report) -> Mapping[tuple[int, int], Share]:
     }
 
 
-def by_attempt(report: Report) -> Sequence[Rate]:
+def by_attempt(report: MeasureReport) -> Sequence[Rate]:
     """The yield of each attempt; from the tenth on together."""
     labels: dict[str, list[Share]] = defaultdict(list)
     numbers = [int(line.key[0]) for line in report.lines]
@@ -120,7 +120,7 @@ def by_attempt(report: Report) -> Sequence[Rate]:
     return [Rate(label, together(shares)) for label, shares in labels.items()]
 
 
-def failures(report: Report) -> Sequence[FailureGroup]:
+def failures(report: MeasureReport) -> Sequence[FailureGroup]:
     """Reasons of tasks that did not succeed, the most frequent first; what nobody said comes last."""
     legs: dict[str, dict[str, int]] = defaultdict(lambda: dict.fromkeys(LEGS, 0))
     for line in report.lines:
@@ -131,7 +131,7 @@ def failures(report: Report) -> Sequence[FailureGroup]:
     return sorted(found, key=lambda each: (each.reason == "unknown", -each.share.k, each.reason))
 
 
-def by_pause(report: Report) -> Mapping[str, Sequence[Rate]]:
+def by_pause(report: MeasureReport) -> Mapping[str, Sequence[Rate]]:
     """The attempt → its yield by the class of the pause before it."""
     found: dict[str, dict[str, list[Share]]] = defaultdict(lambda: defaultdict(list))
     for line in report.lines:

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from prometheus_client import generate_latest
 
-from receiver.cli.compatibility import fits_dashboards, fits_rules, fits_scrape
+from receiver.cli.check_monitoring import check_dashboards, check_rules, check_scrape
 from receiver.observability.metrics import Metrics
 from tests.cli.shell import Shell
 
@@ -40,7 +40,7 @@ def scraped(text: bytes) -> Iterator[str]:
 
 def test_metrics_that_a_scrape_lacks_are_named() -> None:
     with scraped(generate_latest(Metrics().registry)) as url:  # nobody has counted the tables
-        build, lacking = fits_scrape(url)
+        build, lacking = check_scrape(url)
     assert (build.verdict, build.detail) == ("ok", "version 0.1.0")
     assert lacking.verdict == "failed"
     assert "callback_delivery_dead_letters" in lacking.detail
@@ -50,21 +50,21 @@ def test_metrics_that_a_scrape_lacks_are_named() -> None:
 def test_another_version_is_warned_of() -> None:
     text = generate_latest(Metrics().registry).replace(b'version="0.1.0"', b'version="0.0.9"')
     with scraped(text) as url:
-        build = next(fits_scrape(url))
+        build = next(check_scrape(url))
     assert (build.verdict, build.detail) == ("warning", "is version 0.0.9, this is 0.1.0")
 
 
 @pytest.mark.parametrize("text", [b"<html>", b"# HELP up x\nup 1\n", b""])
 def test_what_is_no_receiver_fails(text: bytes) -> None:
     with scraped(text) as url:
-        (found,) = fits_scrape(url)
+        (found,) = check_scrape(url)
     assert found.verdict == "failed"
     assert "not a receiver's metrics" in found.detail
 
 
 @pytest.mark.parametrize("url", ["http://127.0.0.1:9/metrics", "nonsense", "http://[::1/metrics"])
 def test_where_nobody_answers_it_says_what_to_look_at(url: str) -> None:
-    (found,) = fits_scrape(url)
+    (found,) = check_scrape(url)
     assert found.verdict == "failed"
     assert "is `receiver serve` running there?" in found.detail
 
@@ -72,20 +72,20 @@ def test_where_nobody_answers_it_says_what_to_look_at(url: str) -> None:
 def test_a_metric_of_another_version_is_named(tmp_path: Path) -> None:
     rules = tmp_path / "rules.yml"
     rules.write_text("expr: rate(callback_intake_requests_total[5m]) > 0 and job:callback_x:ratio > 1")
-    assert fits_rules(rules).verdict == fits_rules(tmp_path).verdict == "ok"
+    assert check_rules(rules).verdict == check_rules(tmp_path).verdict == "ok"
     rules.write_text(
         "- name: callback_group\n  rules:\n  - expr: rate(callback_hooks_total[5m]) > callback_tasks"
     )
-    found = fits_rules(rules)
+    found = check_rules(rules)
     assert (found.verdict, found.detail) == (
         "failed",
-        "not of this version: callback_hooks_total; take those it came with",
+        "not in this version: callback_hooks_total; use the files of this version",
     )
 
 
 def test_what_are_no_rules_of_ours_fails(tmp_path: Path) -> None:
     (tmp_path / "other.yml").write_bytes(b"\xff\xfe\x00")
-    assert "is it the right place?" in fits_rules(tmp_path).detail
+    assert "is it the right file?" in check_rules(tmp_path).detail
 
 
 def test_only_the_expressions_of_a_dashboard_count(tmp_path: Path) -> None:
@@ -94,19 +94,19 @@ def test_only_the_expressions_of_a_dashboard_count(tmp_path: Path) -> None:
     board.write_text(
         json.dumps({"panels": [panel], "templating": {"list": [{"query": "callback_drift_total"}]}})
     )
-    found = fits_dashboards(tmp_path)
+    found = check_dashboards(tmp_path)
     assert (found.verdict, found.detail) == ("ok", "1 files, 2 metrics of this version")
     panel["targets"] = [{"expr": "callback_task"}]
     board.write_text(json.dumps({"panels": [panel]}))
-    assert "callback_task;" in fits_dashboards(board).detail
+    assert "callback_task;" in check_dashboards(board).detail
 
 
 @pytest.mark.parametrize("text", ["no JSON", "{}"])
 def test_what_is_no_dashboard_of_ours_fails(text: str, tmp_path: Path) -> None:
     (tmp_path / "other.json").write_text(text)
-    found = fits_dashboards(tmp_path)
+    found = check_dashboards(tmp_path)
     assert found.verdict == "failed"
-    assert "is it the right place?" in found.detail
+    assert "is it the right file?" in found.detail
 
 
 def test_the_command_looks_at_all_that_it_is_given(office: Shell, tmp_path: Path) -> None:
