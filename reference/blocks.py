@@ -12,7 +12,7 @@ from pydantic_core import PydanticUndefined
 
 from receiver.analytics.views import RELATIONS
 from receiver.cli.columns import described
-from receiver.emulator.catalogue import CATALOGUE as EMULATOR
+from receiver.emulator.control import CATALOGUE as EMULATOR
 from receiver.emulator.faults import PROFILES
 from receiver.observability.metric_definitions import METRICS
 from receiver.outcomes.event_types import ABOUT, example, schema

@@ -12,44 +12,42 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Mount, Route, Router
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from receiver.emulator import routes_history as history
-from receiver.emulator import routes_queues as queues
-from receiver.emulator import routes_tasks as tasks
+from receiver.emulator import routes
+from receiver.emulator.api import ApiEndpoint, Context, Handler
 from receiver.emulator.clock import Clock
 from receiver.emulator.control import show
-from receiver.emulator.door import Door, Handler, Parts
 from receiver.emulator.oauth import issue_token
 
 QUEUES = "/client/{client_id}/task_scheduler/"
 QUEUE = QUEUES + "{scheduler_id}"
 CALLS = "/client/{client_id}/call_history/"
-TASKS: dict[str, Handler] = {"POST": tasks.create_tasks, "GET": tasks.list_tasks}
-TASK: dict[str, Handler] = {"GET": tasks.read_task, "DELETE": tasks.delete_task}
+TASKS: dict[str, Handler] = {"POST": routes.create_tasks, "GET": routes.list_tasks}
+TASK: dict[str, Handler] = {"GET": routes.read_task, "DELETE": routes.delete_task}
 
 API: dict[str, dict[str, Handler]] = {
-    QUEUES: {"POST": queues.create_queue, "GET": queues.list_queues},
-    QUEUE: {"GET": queues.read_queue, "PUT": queues.change_queue, "DELETE": queues.delete_queue},
+    QUEUES: {"POST": routes.create_queue, "GET": routes.list_queues},
+    QUEUE: {"GET": routes.read_queue, "PUT": routes.change_queue, "DELETE": routes.delete_queue},
     f"{QUEUE}/task/": TASKS,
     f"{QUEUE}/tasks/": TASKS,
     f"{QUEUE}/task/{{task_id}}": TASK,
     f"{QUEUE}/tasks/{{task_id}}": TASK,
-    CALLS: {"GET": history.call_history_list},
-    CALLS + "{call_uuid}": {"GET": history.call_history_read},
+    CALLS: {"GET": routes.call_history_list},
+    CALLS + "{call_uuid}": {"GET": routes.call_history_read},
 }
 
 
-def create_app(parts: Parts) -> Starlette:
+def create_app(context: Context) -> Starlette:
     async def token(request: Request) -> Response:
-        response = await issue_token(request, parts)
-        parts.world.requests["token"][str(response.status_code)] += 1
+        response = await issue_token(request, context)
+        context.world.requests["token"][str(response.status_code)] += 1
         return response
 
     async def control(request: Request) -> Response:
-        return await show(request, parts)
+        return await show(request, context)
 
-    api = [Route(path, Door(parts, handlers)) for path, handlers in API.items()]
+    api = [Route(path, ApiEndpoint(context, handlers)) for path, handlers in API.items()]
     singles = [(path, handlers) for path, handlers in API.items() if not path.endswith("/")]
-    api += [Route(f"{path}/", Door(parts, handlers, extra_slash=True)) for path, handlers in singles]
+    api += [Route(f"{path}/", ApiEndpoint(context, handlers, extra_slash=True)) for path, handlers in singles]
     app = Starlette(
         routes=[
             Route("/oauth/token", token, methods=["POST"]),
@@ -57,7 +55,7 @@ def create_app(parts: Parts) -> Starlette:
             Route("/emulator/{view}", control, methods=["GET"]),
         ],
         middleware=[
-            Middleware(Dated, clock=parts.clock),
+            Middleware(Dated, clock=context.clock),
             Middleware(GZipMiddleware, minimum_size=1000, compresslevel=1),
         ],
         exception_handlers={HTTPException: _http_error, ClientDisconnect: _gone},
@@ -67,12 +65,12 @@ def create_app(parts: Parts) -> Starlette:
 
 
 def _gone(_request: Request, _error: Exception) -> Response:
-    """Nobody reads the answer to a call whose caller left before it had sent its body."""
+    """Answer a client that disconnected before the end of its body."""
     return Response(status_code=400)
 
 
 class Dated:
-    """Puts the emulated time into each answer, as a server with that clock would."""
+    """Sets `Date` to the emulated time in all answers."""
 
     def __init__(self, app: ASGIApp, clock: Clock) -> None:
         self._app = app
@@ -88,7 +86,7 @@ class Dated:
 
 
 async def _http_error(_: Request, error: Exception) -> Response:
-    """Paths and methods that do not exist, in the API's words."""
+    """Return the API's error for unknown paths and methods."""
     if not isinstance(error, HTTPException):
         raise error
     message = "Record not found" if error.status_code == 404 else error.detail

@@ -7,17 +7,17 @@ from typing import Protocol
 
 
 class Clock(Protocol):
-    """All that the emulator knows of time."""
+    """The emulator's time."""
 
     def now(self) -> float:
         """Seconds since the epoch, UTC."""
 
     async def sleep(self, seconds: float) -> None:
-        """Wait that many seconds of this clock."""
+        """Wait for seconds of this clock."""
 
 
 class WallClock:
-    """The machine's clock; from `origin` on (epoch seconds, or now) it runs `speed` times as fast."""
+    """The machine's clock, `speed` times as fast from `origin` (epoch seconds; default: now)."""
 
     def __init__(self, speed: float = 1.0, origin: float | None = None) -> None:
         self.speed = speed
@@ -31,22 +31,22 @@ class WallClock:
 
 
 async def sleep_until(clock: Clock, at: float) -> None:
-    """Return when the clock reads `at` or later; timers may fire a hair early, hence the loop."""
+    """Wait until the clock reads `at`. It loops, as timers may fire slightly early."""
     while (left := at - clock.now()) > 0:
         await clock.sleep(left)
 
 
 def date_time(at: float) -> str:
-    """`YYYY-MM-DD HH:MM:SS`, UTC."""
+    """Return a time as `YYYY-MM-DD HH:MM:SS`, UTC."""
     return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%d %H:%M:%S")
 
 
 def exact_time(at: float) -> str:
-    """`YYYY-MM-DD HH:MM:SS.ff`, UTC, cut to hundredths."""
+    """Return a time as `YYYY-MM-DD HH:MM:SS.ff`, UTC, truncated to hundredths."""
     moment = datetime.fromtimestamp(at, UTC)
     return f"{moment:%Y-%m-%d %H:%M:%S}.{moment.microsecond // 10_000:02d}"
 
 
 def parse_date_time(text: str) -> float:
-    """The epoch seconds of `YYYY-MM-DD HH:MM:SS` (UTC). Raises ValueError."""
+    """Return the epoch seconds of `YYYY-MM-DD HH:MM:SS` (UTC). Raises ValueError."""
     return datetime.strptime(text, "%Y-%m-%d %H:%M:%S").replace(tzinfo=UTC).timestamp()

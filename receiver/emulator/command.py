@@ -6,8 +6,8 @@ from typing import Annotated, Literal
 
 import typer
 
-from receiver.emulator.catalogue import catalogue_lines
 from receiver.emulator.config import AccountConfig, DialectName, EmulatorConfig, ListShape
+from receiver.emulator.control import catalogue_lines
 from receiver.emulator.faults import FAULTS, PROFILES, Faults
 from receiver.emulator.quirks import QUIRKS, Quirks
 from receiver.emulator.server import serve
@@ -23,17 +23,17 @@ def _account(text: str) -> AccountConfig:
 
 
 def with_faults(faults: Faults, named: Sequence[str]) -> Faults:
-    """The faults with other probabilities for those that are named, as in `drop=0.5`."""
+    """Return the faults with the probabilities of some replaced, as in `drop=0.5`."""
     for text in named:
         name, _, share = text.partition("=")
         if name not in FAULTS:
-            raise typer.BadParameter(f"{name}: no such fault; there are {', '.join(FAULTS)}")
+            raise typer.BadParameter(f"{name}: no such fault; the faults are {', '.join(FAULTS)}")
         try:
             probability = float(share)
         except ValueError:
             probability = -1.0
         if not 0 <= probability <= 1:
-            raise typer.BadParameter(f"{name}: must have a probability from 0 to 1, as in {name}=0.1")
+            raise typer.BadParameter(f"{name}: give a probability from 0 to 1, as in {name}=0.1")
         faults = replace(faults, **{name: probability})
     return faults
 
@@ -41,7 +41,7 @@ def with_faults(faults: Faults, named: Sequence[str]) -> Faults:
 def _quirks(named: Sequence[str]) -> Quirks:
     for name in named:
         if name not in QUIRKS:
-            raise typer.BadParameter(f"{name}: no such quirk; there are {', '.join(QUIRKS)}")
+            raise typer.BadParameter(f"{name}: no such quirk; the quirks are {', '.join(QUIRKS)}")
     return frozenset(name for name in QUIRKS if name in named)
 
 
@@ -54,43 +54,48 @@ def _print_catalogue(wanted: bool) -> None:
 def emulate(
     *,
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
-    port: Annotated[int, typer.Option(help="Port to listen on; 0 takes any free one.")] = 8090,
-    seed: Annotated[int, typer.Option(help="Same seed, same calls and faults.")] = DEFAULTS.seed,
+    port: Annotated[int, typer.Option(help="Port to listen on; 0 takes a free port.")] = 8090,
+    seed: Annotated[
+        int, typer.Option(help="Seed of calls and faults; the same seed repeats them.")
+    ] = DEFAULTS.seed,
     dialect: Annotated[
         DialectName | None,
         typer.Option(
-            help="Wire form of the hooks; 'mixed' draws one for each task. "
+            help="Format of the hooks; 'mixed' draws one for each task. "
             "Default: mixed with heavy faults, else task_form."
         ),
     ] = None,
-    faults: Annotated[Literal["none", "light", "heavy"], typer.Option(help="How much goes wrong.")] = "none",
+    faults: Annotated[
+        Literal["none", "light", "heavy"], typer.Option(help="Profile of injected faults.")
+    ] = "none",
     fault: Annotated[
         list[str] | None,
-        typer.Option(help=f"NAME=PROBABILITY of one fault; may be repeated. NAME: {', '.join(FAULTS)}."),
+        typer.Option(help=f"NAME=PROBABILITY of a fault; may be repeated. NAME: {', '.join(FAULTS)}."),
     ] = None,
     quirk: Annotated[
         list[str] | None,
-        typer.Option(help=f"A peculiarity of every account; may be repeated: {', '.join(QUIRKS)}."),
+        typer.Option(help=f"Quirk of all accounts; may be repeated: {', '.join(QUIRKS)}."),
     ] = None,
-    speed: Annotated[float, typer.Option(help="Emulated seconds in a second.", min=0.001)] = DEFAULTS.speed,
+    speed: Annotated[float, typer.Option(help="Emulated seconds per second.", min=0.001)] = DEFAULTS.speed,
     origin: Annotated[
-        float | None, typer.Option(help="Epoch second where real and emulated time agree. Default: now.")
+        float | None, typer.Option(help="Epoch second at which real and emulated time agree. Default: now.")
     ] = None,
-    quota: Annotated[int, typer.Option(help="API calls an hour for each account.", min=0)] = DEFAULTS.quota,
+    quota: Annotated[int, typer.Option(help="API calls per hour and account.", min=0)] = DEFAULTS.quota,
     token_ttl: Annotated[
-        float, typer.Option(help="Emulated seconds for which a token is good.", min=0)
+        float, typer.Option(help="Lifetime of tokens in emulated seconds.", min=0)
     ] = DEFAULTS.token_ttl,
     account: Annotated[
         list[str] | None, typer.Option(help="NUMBER:CLIENT_ID:SECRET of an account; may be repeated.")
     ] = None,
     list_shape: Annotated[
-        ListShape, typer.Option(help="Lists of tasks: a bare array, or an envelope under this key.")
+        ListShape,
+        typer.Option(help="Form of task lists: a bare array, or an object with the tasks under this key."),
     ] = DEFAULTS.list_shape,
-    catalogue: Annotated[  # noqa: ARG001 - its callback has done all by then
+    catalogue: Annotated[  # noqa: ARG001 - used by its callback
         bool,
         typer.Option(
             "--catalogue",
-            help="Print what each dialect, fault and quirk is, and exit.",
+            help="Describe the dialects, faults and quirks, and exit.",
             callback=_print_catalogue,
             is_eager=True,
         ),

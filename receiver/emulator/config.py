@@ -1,4 +1,4 @@
-"""How one emulator is set up."""
+"""The configuration of an emulator."""
 
 from dataclasses import dataclass, field
 from typing import Literal
@@ -66,7 +66,7 @@ DialectName = Literal[
 
 @dataclass(frozen=True)
 class AccountConfig:
-    """One account: the number in the paths, and the OAuth application that may act for it."""
+    """An account: its number in paths, and its OAuth application."""
 
     number: str = "10001"
     client_id: str = "demo-application"
@@ -75,35 +75,35 @@ class AccountConfig:
 
 @dataclass(frozen=True)
 class EmulatorConfig:
-    """Durations are emulated seconds unless said otherwise."""
+    """Durations are emulated seconds unless stated otherwise."""
 
     accounts: tuple[AccountConfig, ...] = (AccountConfig(),)
     seed: int = 1
     dialect: DialectName = "task_form"
-    """The wire form of the hooks; `mixed` chooses one for each task."""
+    """Format of the hooks; `mixed` draws one for each task."""
     faults: Faults = PROFILES["none"]
     quirks: Quirks = frozenset()
-    """Those that every account has, beside what the faults draw for it."""
+    """Quirks of all accounts, in addition to those drawn by the faults."""
     list_cap: int = 100
-    """Tasks in a list of an account with the quirk `capped_lists`."""
+    """Maximum number of tasks in a list with the quirk `capped_lists`."""
     page_cap: int = 20
-    """Tasks on a page with the quirks `small_pages` or `page_ignored`."""
+    """Maximum number of tasks per page with the quirks `small_pages` or `page_ignored`."""
     speed: float = 1.0
     origin: float | None = None
-    """Epoch seconds where real and emulated time agree; None: the moment of creation."""
+    """Epoch second at which real and emulated time agree; None: the time of creation."""
     answer_rate: float | None = None
-    """The chance that a dialled leg answers; None: by hour of day and number."""
+    """Probability that a dialed leg answers; None: by hour of day and number."""
     token_ttl: float = 3600.0
     quota: int = 10_000
-    """API calls an hour for each account."""
+    """API calls per hour and account."""
     list_shape: ListShape = "array"
-    """Task lists and creations answer a bare array, or an envelope with the tasks under this key."""
+    """Form of task lists and creations: a bare array, or an object with the tasks under this key."""
     later_revision: bool = False
-    """Use the fields, types and words that later revisions of the API add."""
+    """Whether to use the fields, types and words of later revisions of the API."""
     history_seconds: float = 0.2
-    """How long a call history request takes; meanwhile another one of the account is refused."""
+    """Duration of a call history request; others of the account are refused meanwhile."""
     hook_timeout: float = 10.0
-    """Seconds of the event loop for one hook request."""
+    """Timeout of a hook request in seconds of the event loop."""
     hook_retries: int = 0
     hook_retry_pause: float = 5.0
     hook_concurrency: int = 50

@@ -1,4 +1,4 @@
-"""What goes wrong, and how often. Decisions are pure: probabilities and a generator in, a fate out."""
+"""Faults and their probabilities. Decisions are pure functions of probabilities and a generator."""
 
 from dataclasses import dataclass
 from random import Random
@@ -15,34 +15,34 @@ HOUR, DAY = 3600.0, 86_400.0
 
 FAULTS: dict[str, str] = {
     "drop": "a hook is lost",
-    "double": "a hook comes twice within seconds",
-    "late_copy": "a hook comes again after more than a pause",
-    "delay": "a hook comes up to 90 s late",
-    "reorder": "a hook comes after the next one",
-    "broken": "a hook's body cannot be read",
-    "skew": "a hook's clock is off",
-    "odd_sender": "in the dialect mixed, a task's hooks are of an odd dialect",
-    "error_before": "a call fails and was not done",
-    "error_after": "a call was done and its answer is an error",
+    "double": "a hook arrives twice within seconds",
+    "late_copy": "a hook arrives again after more than a pause",
+    "delay": "a hook arrives up to 90 s late",
+    "reorder": "a hook arrives after the next one",
+    "broken": "a hook's body is unreadable",
+    "skew": "a hook's clock is wrong",
+    "odd_sender": "with the dialect mixed, a task's hooks use an odd dialect",
+    "error_before": "an API call fails without effect",
+    "error_after": "an API call takes effect and its answer is an error",
     "slow": "an answer takes up to 5 s longer",
-    "short_quota": "the quota is used up for some seconds",
+    "short_quota": "the quota is exhausted for some seconds",
     "early_401": "a token is revoked before it expires",
     "stats_busy": "call history is busy",
-    "hide_finished": "a list leaves out finished tasks",
+    "hide_finished": "a list omits finished tasks",
     "lose_create": "the answer to a creation is lost",
-    "html_page": "an answer is a page of HTML with the status 200",
-    "not_found": "one path answers 404 for up to 5 s",
-    "broken_record": "a task's record in lists is broken",
-    "give_up": "a task fails after an attempt though more are left",
-    "queue_wait": "a task waits for the queue's limit after its pause",
+    "html_page": "an answer is an HTML page with the status 200",
+    "not_found": "a path answers 404 for up to 5 s",
+    "broken_record": "a task's record is broken in lists",
+    "give_up": "a task fails although it has attempts left",
+    "queue_wait": "after its pause a task waits for the queue's limit",
     "quirk": "an account has a quirk",
 }
-"""Fault → what it is. Each is a probability: of a hook, of an API call, of a task, or of an account."""
+"""Fault → description. Its probability is per hook, API call, task, or account."""
 
 
 @dataclass(frozen=True)
 class Faults:
-    """Probabilities, 0 to 1, of what FAULTS tells."""
+    """Probabilities, 0 to 1, of FAULTS."""
 
     drop: float = 0.0
     double: float = 0.0
@@ -118,13 +118,13 @@ PROFILES: dict[str, Faults] = {"none": Faults(), "light": _LIGHT, "heavy": _HEAV
 
 @dataclass(frozen=True)
 class HookTraits:
-    """What a hook is, as far as faults care."""
+    """Properties of a hook that decide which faults are possible."""
 
     event: str
     has_body: bool
     has_time: bool
     tells_apart: bool
-    """Its fields tell it from another `before_again` of the same task."""
+    """Whether its fields distinguish it from another `before_again` of the task."""
     pause: float
     """Seconds between two attempts of the task."""
 
@@ -133,21 +133,21 @@ class HookTraits:
 class HookFate:
     dropped: bool = False
     copy_after: float | None = None
-    """Seconds from the original to its second copy; None: there is one copy."""
+    """Seconds from the original to its second copy; None: one copy."""
     delay: float = 0.0
     reordered: bool = False
     broken: Breakage | None = None
     skew: float = 0.0
     late_copy: bool = False
-    """The copy comes after more than a pause."""
+    """Whether the copy comes after more than a pause."""
 
 
 def decide_hook(faults: Faults, rng: Random, traits: HookTraits) -> HookFate:
-    """The fate of one hook.
+    """Return the faults of a hook.
 
-    A `before_again` that carries nothing to tell it from its siblings (empty by dialect, or broken) is never
-    delayed or reordered: no observer in the world could tell a late original from a repeat. It may be copied
-    late: then hooks alone do not prove how many attempts there were.
+    A `before_again` that does not differ from its siblings (empty by dialect, or broken) is never delayed or
+    reordered: no observer could distinguish a late original from a copy. It may be copied late; then hooks
+    alone do not prove the number of attempts.
     """
     u_copy, u_late, u_broken, u_skew = (rng.random() for _ in range(4))
     dropped = u_copy < faults.drop
@@ -171,12 +171,12 @@ def decide_hook(faults: Faults, rng: Random, traits: HookTraits) -> HookFate:
 
 
 def _copy_gap(rng: Random, pause: float) -> float:
-    """Well below the pause, so that a copy cannot pass for the next attempt's hook."""
+    """Return seconds well below the pause, so that a copy does not look like the next attempt's hook."""
     return rng.uniform(0.05, max(0.05, min(pause / 4, 2.0)))
 
 
 def _skew(rng: Random) -> float:
-    """Up to an hour either way; one in ten is a day off."""
+    """Return seconds up to an hour either way; one in ten is a day."""
     sign = rng.choice((-1, 1))
     return sign * (DAY if rng.random() < 0.1 else rng.uniform(1, HOUR))
 
@@ -184,21 +184,21 @@ def _skew(rng: Random) -> float:
 @dataclass(frozen=True)
 class ApiFate:
     slow: float = 0.0
-    """Seconds that the answer takes longer."""
+    """Additional seconds of the answer."""
     early_401: bool = False
     short_quota: float = 0.0
-    """Seconds for which every call of the account is refused, this one first."""
+    """Seconds for which all calls of the account are refused, beginning with this one."""
     stats_busy: bool = False
     error_before: int | None = None
     error_after: int | None = None
     lost: Lost | None = None
     html_page: bool = False
     missing: float = 0.0
-    """Seconds for which the path answers 404, this call first."""
+    """Seconds for which the path answers 404, beginning with this call."""
 
 
 def decide_api(faults: Faults, rng: Random, operation: str) -> ApiFate:
-    """The fate of one API call of that operation."""
+    """Return the faults of an API call."""
     u = [rng.random() for _ in range(7)]
     slow, quota = rng.uniform(1, 5), rng.uniform(5, 20)
     before, after, lost = rng.choice(SERVER_ERRORS), rng.choice(SERVER_ERRORS), rng.choice(LOSSES)

@@ -1,4 +1,4 @@
-"""Call history: the record of one ended call, as the API answers it."""
+"""Call history: records of ended calls."""
 
 from typing import Any
 
@@ -33,12 +33,12 @@ DISPOSITIONS = {
 
 
 def deciding_leg(call: Call) -> Leg:
-    """The leg that the attempt ended with: B if it was dialled."""
+    """Return the leg that decided the attempt: B if it was dialed."""
     return call.outcome.b or call.outcome.a
 
 
 def history_record(call: Call) -> dict[str, Any]:
-    """All documented fields; times are UTC, durations seconds, bridged fields null unless bridged."""
+    """Return a record with all documented fields: times in UTC, durations in seconds."""
     leg, bridged = deciding_leg(call), call.outcome.bridged
     plan, extension = call.plan, call.plan.extension_id
     return {
@@ -64,7 +64,7 @@ def history_record(call: Call) -> dict[str, Any]:
 
 
 def _legs(call: Call) -> list[dict[str, Any]]:
-    """Leg A, and leg B if it was dialled."""
+    """Return leg A, and leg B if it was dialed."""
     plan, outcome = call.plan, call.outcome
     legs = [(outcome.a, call.started_at, "", plan.a_number, call.record_uuids[0])]
     if outcome.b:

@@ -1,4 +1,4 @@
-"""Fires hooks: decides what becomes of each, and sees its copies through. Hooks never hold up a call."""
+"""Hooks: the faults injected into each, and the sending of its copies. Hooks never delay a call."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -8,24 +8,23 @@ from functools import partial
 
 import httpx2
 
-from receiver.emulator.batches import Batches
-from receiver.emulator.breakage import break_body
-from receiver.emulator.chance import chance
 from receiver.emulator.clock import Clock
 from receiver.emulator.config import DialectName, EmulatorConfig
 from receiver.emulator.dialects import DIALECTS, Dialect, Notice, dialect_of
 from receiver.emulator.faults import HookFate, HookTraits, decide_hook
 from receiver.emulator.records import Event, Task
-from receiver.emulator.sender import Reply, Sender
+from receiver.emulator.rng import rng_for
+from receiver.emulator.sender import Batches, Reply, Sender
 from receiver.emulator.world import World
+from receiver.emulator.writing import break_body
 
-Way = Callable[[str], Awaitable[Reply]]
-"""Sends one copy, which is given by its id."""
+SendCopy = Callable[[str], Awaitable[Reply]]
+"""Sends a copy, given its id."""
 
 
 @dataclass
 class Hook:
-    """One event that was fired. `replies` has one entry per copy; None: still under way."""
+    """A fired event. `replies`: one per copy; None: pending."""
 
     id: str
     task: Task
@@ -36,11 +35,11 @@ class Hook:
     replies: list[Reply | None]
     dialect: DialectName
     settled: asyncio.Event = field(default_factory=asyncio.Event)
-    """Its first copy was answered, has failed, or was dropped."""
+    """Set once the first copy was answered, has failed, or was dropped."""
 
     @property
     def word(self) -> str:
-        """dropped, pending, delivered (a copy was acknowledged) or failed."""
+        """Return dropped, pending, delivered (a copy was acknowledged) or failed."""
         if self.fate.dropped:
             return "dropped"
         if None in self.replies:
@@ -49,24 +48,24 @@ class Hook:
 
     @property
     def names_task(self) -> bool:
-        """Whether it says the id of its task in a form that can be read."""
+        """Return whether it carries its task's id in readable form."""
         return DIALECTS[self.dialect].names_task and self.fate.broken is None
 
     @property
     def is_silent(self) -> bool:
-        """Whether it says nothing but its URL."""
+        """Return whether it carries nothing but its URL."""
         return DIALECTS[self.dialect].is_empty or self.fate.broken is not None
 
 
 class Hooks:
-    """Every hook fired so far, and the sending of those under way."""
+    """All fired hooks, and the sending of their copies."""
 
     def __init__(
         self, config: EmulatorConfig, clock: Clock, world: World, transport: httpx2.AsyncBaseTransport | None
     ) -> None:
         self.fired: list[Hook] = []
         self.pending = 0
-        """Copies under way."""
+        """Number of pending copies."""
         self._config = config
         self._clock = clock
         self._world = world
@@ -78,7 +77,7 @@ class Hooks:
 
     @asynccontextmanager
     async def sending(self) -> AsyncIterator[None]:
-        """Open for sending, once. At the end copies in flight are seen through, waiting ones stay pending."""
+        """Enable sending, once. At the end, copies in flight are finished and waiting ones stay pending."""
         try:
             async with asyncio.TaskGroup() as self._copies:
                 yield
@@ -88,7 +87,7 @@ class Hooks:
             await self._sender.aclose()
 
     def fire(self, task: Task, event: Event, at: float) -> None:
-        """Fire an event of the task's current attempt, as the task is now. Without a URL nothing happens."""
+        """Fire an event of the task's current attempt, if it has a URL for it."""
         if not task.plan.urls[event]:
             return
         config = self._config
@@ -104,16 +103,19 @@ class Hooks:
         if fate.dropped:
             hook.settled.set()
             return
-        self._start(hook, self._way(dialect, Notice(event, task, at, config.later_revision, fate.skew), fate))
+        self._start(
+            hook,
+            self._send_function(dialect, Notice(event, task, at, config.later_revision, fate.skew), fate),
+        )
 
     def release(self, task: Task, overtaken_by: Hook | None = None) -> None:
-        """Let go of a hook that was held back to be overtaken; without an overtaker at once."""
+        """Release the hook of a task that waits to be overtaken; without an overtaker at once."""
         held = self._held.pop(task.id, None)
         if held and not held.done():
             held.set_result(overtaken_by)
 
-    def _way(self, dialect: Dialect, notice: Notice, fate: HookFate) -> Way:
-        """How each copy is sent; what it says is settled now."""
+    def _send_function(self, dialect: Dialect, notice: Notice, fate: HookFate) -> SendCopy:
+        """Return the function that sends a copy. The content is fixed now."""
         if dialect.join:
             return partial(self._batches.send, notice.url, dialect.join, dialect.fields(notice))
         wire = dialect.render(notice)
@@ -127,7 +129,7 @@ class Hooks:
             tells_apart=not dialect.is_empty,
             pause=task.plan.try_again_pause,
         )
-        rng = chance(self._config.seed, "hook", task.account, task.ordinal, event, task.attempts)
+        rng = rng_for(self._config.seed, "hook", task.account, task.ordinal, event, task.attempts)
         fate = decide_hook(self._config.faults, rng, traits)
         self._world.injected.update(
             f"hook_{name}"
@@ -144,20 +146,20 @@ class Hooks:
         )
         return fate
 
-    def _start(self, hook: Hook, way: Way) -> None:
+    def _start(self, hook: Hook, send: SendCopy) -> None:
         if self._copies is None:
-            raise RuntimeError("hooks fire only while they are being sent")
+            raise RuntimeError("hooks can only be fired inside `sending()`")
         held: asyncio.Future[Hook | None] | None = None
         if hook.fate.reordered:
             held = self._held[hook.task.id] = asyncio.get_running_loop().create_future()
         for number in range(len(hook.replies)):
             self.pending += 1
-            copy = self._copies.create_task(self._see_through(hook, number, way, held))
+            copy = self._copies.create_task(self._send_copy(hook, number, send, held))
             self._not_yet_sent.add(copy)
             copy.add_done_callback(self._not_yet_sent.discard)
 
-    async def _see_through(
-        self, hook: Hook, number: int, way: Way, held: asyncio.Future[Hook | None] | None
+    async def _send_copy(
+        self, hook: Hook, number: int, send: SendCopy, held: asyncio.Future[Hook | None] | None
     ) -> None:
         if held:
             overtaker = await asyncio.shield(held)
@@ -166,6 +168,6 @@ class Hooks:
         await self._clock.sleep(hook.fate.delay + (hook.fate.copy_after or 0.0) * number)
         if this := asyncio.current_task():
             self._not_yet_sent.discard(this)
-        hook.replies[number] = await way(f"{hook.id}.{number + 1}")
+        hook.replies[number] = await send(f"{hook.id}.{number + 1}")
         self.pending -= 1
         hook.settled.set()

@@ -1,4 +1,4 @@
-"""What clients may send, checked. What is wrong is refused by the name of the field, never with its value."""
+"""Validation of clients' input. Errors name the field and never quote its value."""
 
 import json
 from math import nan
@@ -17,13 +17,13 @@ from pydantic import (
 from starlette.requests import Request
 
 from receiver.emulator.clock import parse_date_time
+from receiver.emulator.errors import ApiError, bad_input
 from receiver.emulator.records import EVENTS, Plan
-from receiver.emulator.refusals import RefusedError, bad_input
 
 EPOCHS_BEGIN = 1_000_000_000
-"""From here on a number is an epoch, below it counts seconds from now."""
+"""Smallest number that is an epoch; smaller ones are seconds from now."""
 LAST_START = 4_102_444_800
-"""The year 2100."""
+"""Latest start of a task in epoch seconds: the year 2100."""
 MAX_PER_PAGE = 100
 
 Text = Annotated[str, Field(max_length=1000)]
@@ -32,7 +32,7 @@ OnOff = Literal["on", "off"]
 
 
 class Input(BaseModel):
-    """Unknown fields are ignored; null means not given."""
+    """An input. Unknown fields are ignored; null means absent."""
 
     model_config = ConfigDict(str_strip_whitespace=True)
 
@@ -80,7 +80,7 @@ class TaskInput(Input):
     @field_validator("start_time_utc", mode="before")
     @classmethod
     def _to_epoch(cls, value: object, info: ValidationInfo) -> float:
-        """A UTC date and time, an epoch, or seconds from the `now` of the context."""
+        """Return the epoch of a UTC date and time, an epoch, or seconds from the context's `now`."""
         try:
             epoch = _epoch(value, (info.context or {})["now"])
         except (ValueError, OverflowError):
@@ -119,7 +119,7 @@ Model = TypeVar("Model", bound=BaseModel)
 
 
 async def read_body(request: Request, model: type[Model], now: float) -> Model:
-    """The JSON body as that model."""
+    """Return the JSON body as a model. Raises ApiError (400)."""
     try:
         data = json.loads(await request.body())
     except (ValueError, RecursionError):
@@ -138,14 +138,14 @@ def _validated(model: type[Model], data: Any, now: float) -> Model:
         raise _refusal(error) from None
 
 
-def _refusal(error: ValidationError) -> RefusedError:
+def _refusal(error: ValidationError) -> ApiError:
     first = error.errors(include_url=False, include_input=False, include_context=False)[0]
     field = ".".join(str(part) for part in first["loc"]) or "body"
     return bad_input(field, first["msg"].removeprefix("Value error, "))
 
 
 def _is_sendable(url: str) -> bool:
-    """Whether the sender of the hooks can make a request of it."""
+    """Return whether hooks can be sent to a URL."""
     try:
         parsed = httpx2.URL(url)
     except httpx2.InvalidURL:

@@ -1,13 +1,13 @@
-"""Lists of tasks: in which order, how many, and which records of them are broken."""
+"""Lists of tasks: order, page size, and broken records."""
 
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from receiver.emulator.chance import chance
 from receiver.emulator.config import EmulatorConfig
 from receiver.emulator.inputs import Page
 from receiver.emulator.quirks import Quirks
 from receiver.emulator.records import Task
+from receiver.emulator.rng import rng_for
 
 Record = dict[str, Any]
 
@@ -24,11 +24,11 @@ BREAKS: tuple[Callable[[Record], Any], ...] = (
     lambda record: record | {"id": {"value": record["id"]}},
     lambda record: record | {"url_after": ["?"], "try_count": {}, "cdr": [[]]},
 )
-"""What becomes of a record that the server could not write."""
+"""Broken forms of a record."""
 
 
 def on_page(tasks: Sequence[Task], quirks: Quirks, page: Page, config: EmulatorConfig) -> Sequence[Task]:
-    """Those of a queue's tasks that a page shows. `tasks`: in order of creation."""
+    """Return the tasks of a page. `tasks`: those of the queue in order of creation."""
     if "shifting_lists" in quirks:
         tasks = sorted(tasks, key=lambda task: task.finished_at or 0.0)
     if "newest_first" in quirks:
@@ -42,13 +42,13 @@ def on_page(tasks: Sequence[Task], quirks: Quirks, page: Page, config: EmulatorC
 
 
 def is_broken(task: Task, seed: int, share: float) -> bool:
-    """Whether lists show the task's record broken, always."""
-    return chance(seed, "broken record", task.account, task.ordinal).random() < share
+    """Return whether lists always show the task's record broken."""
+    return rng_for(seed, "broken record", task.account, task.ordinal).random() < share
 
 
 def broken(record: Record, seed: int) -> Any:
-    """What a list shows in the place of a record."""
-    return chance(seed, "how broken", record["id"]).choice(BREAKS)(record)
+    """Return a broken form of a record."""
+    return rng_for(seed, "how broken", record["id"]).choice(BREAKS)(record)
 
 
 def without_urls(record: Record) -> Record:

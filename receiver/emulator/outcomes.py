@@ -1,19 +1,19 @@
-"""How a call turns out: a seeded model that varies by hour of day and by number."""
+"""Outcomes of calls: a seeded model that varies by hour of day and by number."""
 
 from dataclasses import dataclass
 from random import Random
 
-from receiver.emulator.chance import chance
+from receiver.emulator.rng import rng_for
 
 ANSWERED = "answered"
 
 A_REACH = (0.15,) * 5 + (0.6, 0.85, 0.93, 0.95, 0.95, 0.9, 0.93, 0.95, 0.93, 0.85, 0.6) + (0.3,) * 8
-"""The chance that A, mostly one's own agent, answers: office hours, by hour of the day (UTC)."""
+"""Probability that A, mostly an agent, answers, by hour of the day (UTC): office hours."""
 
 B_REACH = (
     (0.1,) * 5 + (0.3, 0.4, 0.45, 0.5, 0.5, 0.5, 0.55, 0.5, 0.5, 0.55, 0.65, 0.7, 0.65, 0.5) + (0.25,) * 5
 )
-"""The same of B, mostly a customer: best in the early evening."""
+"""Probability that B, mostly a customer, answers, by hour of the day (UTC): best in the early evening."""
 
 FAILURES: dict[str, tuple[float, float, float]] = {
     "busy": (0.25, 5, 8),
@@ -22,12 +22,12 @@ FAILURES: dict[str, tuple[float, float, float]] = {
     "unavailable": (0.12, 5, 9),
     "cancelled": (0.08, 8, 25),
 }
-"""Why a leg was not answered: weight, shortest and longest time that it rings (seconds)."""
+"""Reason of an unanswered leg → weight, shortest and longest ringing time in seconds."""
 
 
 @dataclass(frozen=True)
 class Leg:
-    """One dialled number: `answered` or a key of FAILURES, after `ring` seconds."""
+    """A dialed number. `result`: `answered` or a key of FAILURES; `ring`: seconds."""
 
     result: str
     ring: float
@@ -35,7 +35,7 @@ class Leg:
 
 @dataclass(frozen=True)
 class Outcome:
-    """One attempt: leg A, leg B if A answered, and the seconds that they talked (0 unless bridged)."""
+    """An attempt: leg A, leg B if A answered, and the seconds of talk (0 unless bridged)."""
 
     a: Leg
     b: Leg | None
@@ -47,12 +47,12 @@ class Outcome:
 
     @property
     def duration(self) -> float:
-        """Seconds from the first ring to the hang-up; at least 5."""
+        """Return the seconds from the first ring to the hang-up; at least 5."""
         return self.a.ring + (self.b.ring if self.b else 0.0) + self.talk
 
 
 def draw_outcome(rng: Random, reach_a: float, reach_b: float) -> Outcome:
-    """One attempt, given the chances that A and B answer."""
+    """Return a random attempt. `reach_a`, `reach_b`: probabilities that A and B answer."""
     a = _draw_leg(rng, reach_a)
     if a.result != ANSWERED:
         return Outcome(a, None, 0.0)
@@ -70,6 +70,30 @@ def _draw_leg(rng: Random, reach: float) -> Leg:
 
 
 def reach(table: tuple[float, ...], seed: int, number: str, at: float) -> float:
-    """The chance that a number answers at that moment; every number has a temper of its own."""
-    temper = chance(seed, "number", number).uniform(0.6, 1.2)
-    return min(1.0, table[int(at // 3600) % 24] * temper)
+    """Return the probability that a number answers at a time; each number has a factor of its own."""
+    factor = rng_for(seed, "number", number).uniform(0.6, 1.2)
+    return min(1.0, table[int(at // 3600) % 24] * factor)
+
+
+ENGLISH = {
+    "busy": "busy",
+    "no_answer": "no answer",
+    "rejected": "call rejected",
+    "unavailable": "subscriber unavailable",
+    "cancelled": "call cancelled",
+}
+RUSSIAN = {
+    "busy": "занят",
+    "no_answer": "не отвечает",
+    "rejected": "вызов отклонён",
+    "unavailable": "абонент недоступен",
+    "cancelled": "вызов отменён",
+}
+
+
+def finish_comment(outcome: Outcome, rng: Random) -> str:
+    """Return a comment on the failed leg; one in three is in Russian."""
+    leg, name = (outcome.b, "B") if outcome.b else (outcome.a, "A")
+    if rng.random() < 1 / 3:
+        return f"Номер {name}: {RUSSIAN[leg.result]}"
+    return f"{name} number: {ENGLISH[leg.result]}"

@@ -13,7 +13,7 @@ class Quota:
         self._blocked_until = 0.0
 
     def charge(self, now: float) -> bool:
-        """Count one call; False: it is refused."""
+        """Count a call and return whether it is allowed."""
         self._turn(now)
         if now < self._blocked_until or self._used >= self.limit:
             return False
@@ -21,7 +21,7 @@ class Quota:
         return True
 
     def block(self, now: float, seconds: float) -> bool:
-        """Refuse everything for so long; False: it is refused already, and the reset that was told stands."""
+        """Refuse all calls for some seconds; return False, and do nothing, if they are refused already."""
         if now < self._blocked_until:
             return False
         self._blocked_until = now + seconds

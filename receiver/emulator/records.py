@@ -1,4 +1,4 @@
-"""The things of the scheduler: queues, tasks and calls."""
+"""Records of the scheduler: queues, tasks and calls."""
 
 from dataclasses import dataclass, field
 from typing import Literal
@@ -14,7 +14,7 @@ SUCCESS, FAILED = "success", "failed"
 
 @dataclass(frozen=True)
 class Plan:
-    """What the client asked for when it added a task."""
+    """The client's parameters of a task."""
 
     name: str
     a_number: str
@@ -28,7 +28,7 @@ class Plan:
 
 @dataclass
 class Call:
-    """One attempt. The times are epoch seconds; the uuid is in lower case with dashes."""
+    """An attempt. Times are epoch seconds; uuids are in lower case with dashes."""
 
     uuid: str
     record_uuids: tuple[str, str]
@@ -43,7 +43,7 @@ class Call:
 
     @property
     def bridged_at(self) -> float:
-        """When A and B were connected; means something only if the outcome is bridged."""
+        """Return the time when A and B were connected; only valid if the outcome is bridged."""
         return self.b_started_at + (self.outcome.b.ring if self.outcome.b else 0.0)
 
     @property
@@ -55,13 +55,13 @@ class Call:
 class Task:
     id: int
     ordinal: int
-    """Counts the account's tasks from 1."""
+    """Number of the task in its account, from 1."""
     queue: "Queue"
     plan: Plan
     created_at: float
     status: str = SCHEDULED
     attempts: int = 0
-    """Attempts that have begun."""
+    """Number of started attempts."""
     finish_result: str = ""
     finish_comment: str = ""
     finished_at: float | None = None
@@ -69,7 +69,7 @@ class Task:
     """The latest call: the `cdr` of the task."""
     deleted: bool = False
     shown: bool = False
-    """An answer of the API has shown its id, and whose it is: the answer to its creation, or its URLs."""
+    """Whether an answer has revealed its id together with its URLs, or as the answer to its creation."""
 
     @property
     def account(self) -> str:
@@ -81,7 +81,7 @@ class Task:
 
     @property
     def settled(self) -> bool:
-        """Nothing more will happen to it."""
+        """Return whether the task is final."""
         return self.deleted or self.status == FINISHED
 
 
@@ -98,4 +98,4 @@ class Queue:
     """By id, in order of creation, without the deleted ones."""
     last_call_at: float | None = None
     hides_finished_by: float | None = None
-    """A listing under way leaves out what had finished by then."""
+    """The current listing hides tasks that had finished by this time; None: it hides none."""

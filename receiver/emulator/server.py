@@ -1,4 +1,4 @@
-"""The emulator as a process of its own."""
+"""The emulator as a server process."""
 
 import asyncio
 import signal
@@ -9,13 +9,13 @@ from typing import Any
 import uvicorn
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from receiver.emulator.api import HANG_UP
 from receiver.emulator.config import EmulatorConfig
-from receiver.emulator.door import HANG_UP
 from receiver.emulator.emulator import create_emulator
 
 
 class _Protocol(HttpToolsProtocol):
-    """Lets the application hang up."""
+    """Lets the application close a connection without an answer."""
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
@@ -24,7 +24,7 @@ class _Protocol(HttpToolsProtocol):
 
 
 def serve(config: EmulatorConfig, host: str = "127.0.0.1", port: int = 8090) -> None:
-    """Serve until SIGTERM or SIGINT. Port 0: any free one; the line on standard output says which."""
+    """Serve until SIGTERM or SIGINT. Port 0 takes a free port, which is printed on standard output."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     listener = socket.create_server((host, port), family=family)
     emulator = create_emulator(config)
@@ -42,7 +42,7 @@ def serve(config: EmulatorConfig, host: str = "127.0.0.1", port: int = 8090) -> 
     async def main() -> None:
         stop = asyncio.Event()
         loop = asyncio.get_running_loop()
-        # uvicorn raises the signal that ended it once more: these handlers keep that from killing us.
+        # uvicorn raises the signal that ended it again; these handlers keep it from ending the process.
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, stop.set)
         async with asyncio.TaskGroup() as group:
@@ -55,7 +55,7 @@ def serve(config: EmulatorConfig, host: str = "127.0.0.1", port: int = 8090) -> 
 
 
 class _Server(uvicorn.Server):
-    """Says where it listens once it does."""
+    """Prints its address once it listens."""
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)

@@ -1,4 +1,4 @@
-"""How senders spell values: what is empty, numbers, identifiers in braces, moments."""
+"""Odd spellings of values: empty values, numbers, identifiers in braces, times."""
 
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta, timezone
@@ -9,10 +9,10 @@ Fields = Mapping[str, Any]
 Change = Callable[[Fields], Fields]
 
 WORDS = ("null", "undefined", "None", "[object Object]", "358-")
-"""What stands where there is nothing; the last is an identifier of which only the prefix is there."""
+"""Spellings of an empty value; the last one is the prefix of an identifier."""
 
 PLACEHOLDERS = ("{{{}}}", "%{}%", "${{{}}}")
-"""How variables are written in templates of URLs and bodies."""
+"""Forms of variables in templates of URLs and bodies."""
 
 EMPTY_DATES = ("0001-01-01T00:00:00", "1970-01-01 00:00:00", "9999-12-31 23:59:59", "0000-00-00 00:00:00")
 
@@ -25,7 +25,7 @@ def as_they_are(fields: Fields) -> Fields:
 
 
 def numbers_as_floats(fields: Fields) -> Fields:
-    """`77` becomes `77.0`."""
+    """Turn `77` into `77.0`."""
     return {name: float(value) if _is_number(value) else value for name, value in fields.items()}
 
 
@@ -34,30 +34,30 @@ def numbers_as_texts(fields: Fields) -> Fields:
 
 
 def texts_as_numbers(fields: Fields) -> Fields:
-    """What consists of digits becomes a number, phone numbers too: a plus before them is lost."""
+    """Turn digits into numbers, also phone numbers, which lose their plus."""
     return {name: _number(value) if name in _DIGITS else value for name, value in fields.items()}
 
 
 def words_for_nothing(fields: Fields) -> Fields:
-    """Each task begins with another word."""
+    """Replace empty values by words; each task begins with another word."""
     words = islice(cycle(WORDS), fields["id"] % len(WORDS), None)
     return {name: next(words) if value in ("", None) else value for name, value in fields.items()}
 
 
 def placeholders(fields: Fields) -> Fields:
-    """No value was put in."""
+    """Replace all values by placeholders."""
     patterns = cycle(PLACEHOLDERS)
     return {name: next(patterns).format(name) for name in fields}
 
 
 def placeholders_for_nothing(fields: Fields) -> Fields:
-    """Where there is no value, the name of the variable stays."""
+    """Replace empty values by placeholders."""
     unexpanded = placeholders(fields)
     return {name: unexpanded[name] if value in ("", None) else value for name, value in fields.items()}
 
 
 def braces(fields: Fields) -> Fields:
-    """A GUID in braces and capitals, and a comment that looks like JSON and is none."""
+    """Put the call's GUID in braces and upper case, and the comment in braces that look like JSON."""
     call = fields.get("cdr")
     return {
         **fields,
@@ -67,7 +67,7 @@ def braces(fields: Fields) -> Fields:
 
 
 def moments(form: Callable[[int], str]) -> Change:
-    """`EventTime`, which is in microseconds, in another form."""
+    """Return a change of `EventTime`, given in microseconds, to another form."""
     return lambda fields: {**fields, "EventTime": form(fields["EventTime"])}
 
 
@@ -80,12 +80,12 @@ def nanoseconds(microseconds: int) -> str:
 
 
 def moscow_time(microseconds: int) -> str:
-    """ISO with the zone `+03:00`."""
+    """Return the time in ISO 8601 with the zone `+03:00`."""
     return _utc(microseconds).astimezone(_MSK).isoformat(timespec="seconds")
 
 
 def moscow_time_without_plus(microseconds: int) -> str:
-    """The same after a form was read: the plus of the zone is a space."""
+    """Return the time with a space instead of the zone's plus, as in a badly escaped form."""
     return moscow_time(microseconds).replace("+", " ")
 
 

@@ -1,17 +1,17 @@
-"""OAuth: client credentials against tokens, and tokens against accounts."""
+"""OAuth tokens: issued for client credentials, and resolved to accounts."""
 
 from collections.abc import Sequence
 from hmac import compare_digest
 from typing import Literal
 
-from receiver.emulator.chance import chance
 from receiver.emulator.config import AccountConfig
+from receiver.emulator.rng import rng_for
 
 OAuthError = Literal["unsupported_grant_type", "invalid_client", "invalid_grant"]
 
 
 class Tokens:
-    """The tokens in force. `ttl` in seconds."""
+    """Valid tokens. `ttl`: seconds."""
 
     def __init__(self, accounts: Sequence[AccountConfig], seed: int, ttl: float) -> None:
         self._accounts = {account.client_id: account for account in accounts}
@@ -22,7 +22,7 @@ class Tokens:
         self._owners: dict[str, str] = {}
 
     def refusal(self, grant_type: str, client_id: str, client_secret: str) -> OAuthError | None:
-        """Why these credentials earn no token; None: they do."""
+        """Return the OAuth error for invalid credentials, else None."""
         if grant_type != "client_credentials":
             return "unsupported_grant_type"
         account = self._accounts.get(client_id)
@@ -33,25 +33,25 @@ class Tokens:
         return None
 
     def issue(self, client_id: str, now: float) -> str:
-        """A new token of the application's account; earlier ones stay in force."""
-        self._live = {token: held for token, held in self._live.items() if now < held[1]}
+        """Return a new token for the application's account. Earlier tokens stay valid."""
+        self._live = {token: entry for token, entry in self._live.items() if now < entry[1]}
         self._issued += 1
-        token = f"{chance(self._seed, 'token', client_id, self._issued).getrandbits(160):040x}"
+        token = f"{rng_for(self._seed, 'token', client_id, self._issued).getrandbits(160):040x}"
         self._owners[token] = self._accounts[client_id].number
         self._live[token] = (self._owners[token], now + self._ttl)
         return token
 
     def account_of(self, token: str, now: float) -> str | None:
-        """The number of the account that the token acts for; None: it is not in force."""
+        """Return the number of the account of a valid token, else None."""
         number, expires_at = self._live.get(token, ("", 0.0))
         return number if now < expires_at else None
 
     def owner_of(self, token: str) -> str | None:
-        """The number of the account to which the token was issued, whether it is in force or not."""
+        """Return the number of the account of a token, valid or not."""
         return self._owners.get(token)
 
     def number_of(self, client_id: str) -> str:
-        """The number of the account of a known application."""
+        """Return the number of the account of a known application."""
         return self._accounts[client_id].number
 
     def revoke(self, token: str) -> None:

@@ -1,4 +1,4 @@
-"""The truth: what really happened, for whoever wants to check what others believe."""
+"""The truth: what really happened, to verify other systems against."""
 
 from collections import Counter, defaultdict
 from typing import Any
@@ -9,7 +9,7 @@ from receiver.emulator.world import World
 
 
 def truth(world: World, hooks: Hooks) -> dict[str, Any]:
-    """Every task with its ended calls, and every hook, with totals. Plain JSON."""
+    """Return all tasks with their ended calls, all hooks, and totals, as plain JSON."""
     calls: dict[tuple[str, int], list[Call]] = defaultdict(list)
     for name, account in world.accounts.items():
         for call in account.calls.values():
@@ -25,7 +25,7 @@ def truth(world: World, hooks: Hooks) -> dict[str, Any]:
 
 
 def status(world: World, hooks: Hooks, now: float) -> dict[str, Any]:
-    """Counts of tasks by state, copies under way, and whether nothing is left to happen."""
+    """Return counts of tasks by state, pending copies of hooks, and whether everything is final."""
     return {
         "now": now,
         "tasks": dict(Counter(state_of(task) for task in world.tasks())),
@@ -35,7 +35,7 @@ def status(world: World, hooks: Hooks, now: float) -> dict[str, Any]:
 
 
 def deliveries(hooks: Hooks) -> list[str]:
-    """The ids of all copies that were acknowledged."""
+    """Return the ids of all acknowledged copies of hooks."""
     return [
         f"{hook.id}.{number}"
         for hook in hooks.fired
@@ -45,7 +45,7 @@ def deliveries(hooks: Hooks) -> list[str]:
 
 
 def state_of(task: Task) -> str:
-    """Its status, or `gone` if it was deleted before it had finished."""
+    """Return the task's status, or `gone` if it was deleted before its end."""
     return "gone" if task.deleted and task.finished_at is None else task.status
 
 
@@ -69,7 +69,7 @@ def _task(task: Task, calls: list[Call]) -> dict[str, Any]:
 
 
 def _call(call: Call) -> dict[str, Any]:
-    """One attempt. `b` is null where A did not answer."""
+    """Return an attempt; `b` is null if A did not answer."""
     outcome = call.outcome
     return {
         "call_uuid": call.uuid,

@@ -1,4 +1,4 @@
-"""How queues and tasks look in answers of the API."""
+"""Queues and tasks in answers of the API."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -50,7 +50,7 @@ def task_fields(task: Task, later_revision: bool, skew: float = 0.0) -> dict[str
 
 
 def task_answer(task: Task, later_revision: bool, quirks: Quirks = frozenset()) -> dict[str, Any]:
-    """A task as the API answers it: with its URLs."""
+    """Return a task as the API shows it, with its URLs."""
     fields = task_fields(task, later_revision)
     if "capitals" in quirks:
         fields |= {"status": task.status.capitalize(), "finish_result": task.finish_result.upper()}
@@ -60,7 +60,7 @@ def task_answer(task: Task, later_revision: bool, quirks: Quirks = frozenset()) 
 
 
 def listed(items: Sequence[Any], shape: ListShape, page: int, per_page: int) -> Any:
-    """A bare array, or an envelope with the items under the key that the shape names."""
+    """Return a bare array, or an object with the items under the key that `shape` names."""
     if shape == "array":
         return items
     return {"page": page, "per_page": per_page, "order": "asc", shape: items}

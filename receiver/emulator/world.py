@@ -1,30 +1,30 @@
-"""The state of the scheduler: accounts, their queues, tasks and calls, and what was counted on the way."""
+"""The state of the scheduler: accounts with queues, tasks and calls, and counters."""
 
 from collections import Counter, defaultdict
 from collections.abc import Iterator
 from random import Random
 
-from receiver.emulator.chance import chance
 from receiver.emulator.config import EmulatorConfig
 from receiver.emulator.quirks import Quirks, quirks_of
 from receiver.emulator.quota import Quota
 from receiver.emulator.records import SCHEDULED, Call, Plan, Queue, Task
+from receiver.emulator.rng import rng_for
 from receiver.emulator.tokens import Tokens
 
 QUEUE_IDS = 10_000
 TASK_IDS = 10_000_000
-"""The n-th account's ids begin after n times this, so ids ascend and belong to one account."""
+"""Ids of the n-th account begin after n times this number, so that they ascend and are unique."""
 
 
 class Account:
-    """One account. `tasks` keeps the deleted ones too; `calls` holds ended calls by their bare uuid."""
+    """An account. `tasks`: all, with deleted ones; `calls`: bare uuid → ended call."""
 
     def __init__(self, number: str, position: int, quota: Quota, quirks: Quirks = frozenset()) -> None:
         self.number = number
         self.quota = quota
         self.quirks = quirks
         self.missing: dict[str, float] = {}
-        """Path → until when it answers 404."""
+        """Path → time until which it answers 404."""
         self.queues: dict[int, Queue] = {}
         self.tasks: list[Task] = []
         self.calls: dict[str, Call] = {}
@@ -51,7 +51,7 @@ class Account:
 
 
 class World:
-    """Everything that is true."""
+    """The state of all accounts."""
 
     def __init__(self, config: EmulatorConfig) -> None:
         self.accounts = {
@@ -71,18 +71,18 @@ class World:
         """Faults by kind."""
         self._seen: Counter[str] = Counter()
 
-    def chance_of(self, *purpose: object) -> Random:
-        """A generator for what may happen again: the n-th time it is another one than the first time."""
+    def rng_of(self, *purpose: object) -> Random:
+        """Return a generator for a repeated decision; each time it is another one."""
         key = ":".join(map(str, purpose))
         self._seen[key] += 1
-        return chance(self._seed, key, self._seen[key])
+        return rng_for(self._seed, key, self._seen[key])
 
     def tasks(self) -> Iterator[Task]:
-        """Every task that ever was, in order of creation within its account."""
+        """Yield all tasks, also deleted ones, by account in order of creation."""
         for account in self.accounts.values():
             yield from account.tasks
 
 
 def bare_uuid(uuid: str) -> str:
-    """The form in which uuids are compared: lower case, no dashes."""
+    """Return a uuid in lower case without dashes, for comparison."""
     return uuid.lower().replace("-", "")

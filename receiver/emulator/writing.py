@@ -1,4 +1,4 @@
-"""How fields become one HTTP request: the plain ways, and those that other senders are known for."""
+"""Encodings of fields as an HTTP request: plain ones, and odd ones of known senders."""
 
 import gzip
 import json
@@ -6,10 +6,12 @@ import zlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from html import escape
-from typing import Any
+from typing import Any, assert_never
 from urllib.parse import quote, quote_plus, urlencode
 
 import httpx2
+
+from receiver.emulator.faults import Breakage
 
 FORM = "application/x-www-form-urlencoded"
 JSON = "application/json"
@@ -22,8 +24,8 @@ Fields = Mapping[str, Any]
 
 @dataclass(frozen=True)
 class Wire:
-    """One HTTP request. `encoding`: the Content-Encoding that it claims. `target`: what stands for path and
-    query in the request line, byte by byte; None: the URL's own, escaped as it must be.
+    """An HTTP request. `encoding`: value of Content-Encoding. `target`: bytes of path and query in the
+    request line; None: the URL's own, properly escaped.
     """
 
     method: str
@@ -38,7 +40,7 @@ Writer = Callable[[str, Fields], Wire]
 
 
 def get(url: str, fields: Fields) -> Wire:
-    """A naive sender: it appends `?` even to a URL that has one."""
+    """Append `?` and a query, even to a URL that has one."""
     return Wire("GET", f"{url}?{urlencode(texts(fields))}")
 
 
@@ -77,9 +79,7 @@ def multipart(url: str, fields: Fields) -> Wire:
 
 
 def raw_get(encoding: str, *, escaped: bool = False) -> Writer:
-    """A query whose letters are not escaped, but for what would end a value. `escaped`: only the spaces are
-    not.
-    """
+    """Return a writer of queries with unescaped letters. `escaped`: only spaces are unescaped."""
 
     def write(url: str, fields: Fields) -> Wire:
         query = urlencode(texts(fields)).replace("+", " ") if escaped else _unescaped(fields)
@@ -90,7 +90,7 @@ def raw_get(encoding: str, *, escaped: bool = False) -> Writer:
 
 
 def html_get(url: str, fields: Fields) -> Wire:
-    """A query that was escaped for a page of HTML."""
+    """Write a query escaped for HTML."""
     return Wire("GET", f"{url}?{escape(urlencode(texts(fields)))}")
 
 
@@ -103,7 +103,7 @@ def form_escaped_twice(url: str, fields: Fields) -> Wire:
 
 
 def bracket_form(url: str, fields: Fields) -> Wire:
-    """PHP's way with nested names."""
+    """Write nested names as PHP does."""
     return form(url, {f"task[{name}]": value for name, value in texts(fields).items()})
 
 
@@ -112,7 +112,7 @@ def bracket_get(url: str, fields: Fields) -> Wire:
 
 
 def list_form(url: str, fields: Fields) -> Wire:
-    """PHP's way with lists, each of one value."""
+    """Write each value as a list, as PHP does."""
     return form(url, {f"{name}[]": value for name, value in texts(fields).items()})
 
 
@@ -125,12 +125,12 @@ def nested_json(url: str, fields: Fields) -> Wire:
 
 
 def digit_keys(url: str, fields: Fields) -> Wire:
-    """A list that became an object."""
+    """Write a list as an object with digits for keys."""
     return json_body(url, {"tasks": {"0": fields}})
 
 
 def json_text(url: str, fields: Fields) -> Wire:
-    """A JSON text whose value is a JSON text."""
+    """Write a JSON string that contains JSON."""
     return Wire("POST", url, JSON, json.dumps(_json(fields).decode(), ensure_ascii=False).encode())
 
 
@@ -139,7 +139,7 @@ def json_in_json(url: str, fields: Fields) -> Wire:
 
 
 def lines(url: str, fields: Fields) -> Wire:
-    """One `name=value` a line, nothing escaped."""
+    """Write one `name=value` per line, unescaped."""
     body = "".join(f"{name}={value}\r\n" for name, value in texts(fields).items())
     return Wire("POST", url, LINES, body.encode())
 
@@ -148,7 +148,7 @@ Packer = Callable[[bytes], bytes]
 
 
 def _deflated(body: bytes) -> bytes:
-    """Deflate without the header and the checksum of zlib, as some servers understand the word."""
+    """Deflate without zlib's header and checksum, as some servers do."""
     packer = zlib.compressobj(wbits=-zlib.MAX_WBITS)
     return packer.compress(body) + packer.flush()
 
@@ -160,7 +160,7 @@ PLAIN: Packer = bytes
 
 
 def packed(write: Writer, pack: Packer, name: str | None) -> Writer:
-    """The same with a body that is compressed, and a Content-Encoding, which need not be right."""
+    """Return a writer that compresses the body. `name`: its Content-Encoding, which may be wrong."""
 
     def write_packed(url: str, fields: Fields) -> Wire:
         wire = write(url, fields)
@@ -170,12 +170,12 @@ def packed(write: Writer, pack: Packer, name: str | None) -> Writer:
 
 
 def pasted(write: Writer, space: str) -> Writer:
-    """The same to a URL that was pasted with white space behind it."""
+    """Return a writer to a URL with white space at its end."""
     return lambda url, fields: write(url + space, fields)
 
 
 def pasted_raw(url: str, fields: Fields) -> Wire:
-    """A form to a URL with a space behind it that nobody escaped."""
+    """Write a form to a URL with an unescaped space at its end."""
     return replace(form(url, fields), target=httpx2.URL(url).raw_path + b" ")
 
 
@@ -207,7 +207,7 @@ def _json(value: object) -> bytes:
 
 
 def _unescaped(fields: Fields) -> str:
-    """A query with its letters as they are; a space is a plus, and what would end a value is escaped."""
+    """Return a query with unescaped letters; a space is a plus, and separators are escaped."""
     keep = "".join(chr(code) for code in range(0x80, 0x530))
     pairs = texts(fields).items()
     return "&".join(f"{name}={_escape_ascii(value, keep)}" for name, value in pairs)
@@ -215,3 +215,24 @@ def _unescaped(fields: Fields) -> str:
 
 def _escape_ascii(value: str, keep: str) -> str:
     return "".join(letter if letter in keep else quote_plus(letter) for letter in value)
+
+
+def break_body(wire: Wire, breakage: Breakage) -> Wire:
+    """Return the request with an unreadable body.
+
+    A truncated form would still be readable, with a wrong value; so forms and lines are garbled instead.
+    """
+    match breakage:
+        case "truncated" if wire.content_type not in (FORM, LINES):
+            return replace(wire, body=wire.body[: len(wire.body) * 3 // 5])
+        case "truncated" | "garbled":
+            return replace(wire, body=_unannounced_compression(wire.body))
+        case "mislabelled":
+            return replace(wire, content_type=FORM if wire.content_type == JSON else JSON)
+        case _:
+            assert_never(breakage)
+
+
+def _unannounced_compression(body: bytes) -> bytes:
+    """Return the body compressed and truncated: meaningless bytes."""
+    return zlib.compress(body)[:-4]

@@ -6,8 +6,8 @@ from typing import Any
 import httpx2
 import pytest
 
-from receiver.emulator.chance import chance
 from receiver.emulator.faults import PROFILES, Faults, decide_api
+from receiver.emulator.rng import rng_for
 from tests.emulator.rig import SURE, Rig, authorize, credentials, running, wish
 from tests.emulator.virtual import run
 
@@ -185,7 +185,7 @@ def test_without_faults_no_call_ever_fails() -> None:
 @pytest.mark.parametrize("operation", ["list_tasks", "create_tasks", "call_history_read"])
 def test_the_fate_of_a_call_is_a_function_of_its_name(operation: str) -> None:
     first, second = (
-        [decide_api(PROFILES["heavy"], chance(3, n), operation) for n in range(300)] for _ in range(2)
+        [decide_api(PROFILES["heavy"], rng_for(3, n), operation) for n in range(300)] for _ in range(2)
     )
     assert first == second
     assert len(set(first)) > 10

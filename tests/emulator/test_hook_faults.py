@@ -10,11 +10,10 @@ from urllib.parse import parse_qs
 
 import pytest
 
-from receiver.emulator.breakage import break_body
-from receiver.emulator.chance import chance
 from receiver.emulator.config import DialectName, EmulatorConfig
 from receiver.emulator.faults import BREAKAGES, PROFILES, Breakage, Faults, HookFate, HookTraits, decide_hook
-from receiver.emulator.writing import FORM, JSON, Wire
+from receiver.emulator.rng import rng_for
+from receiver.emulator.writing import FORM, JSON, Wire, break_body
 from tests.emulator.rig import HOPELESS, SURE, Received, Rig, running, wish
 from tests.emulator.virtual import run
 
@@ -34,7 +33,7 @@ def play(config: EmulatorConfig, *wishes: dict[str, Any]) -> tuple[dict[str, Any
 
 
 def fates(faults: Faults, traits: HookTraits, times: int = 500) -> list[HookFate]:
-    return [decide_hook(faults, chance(7, n), traits) for n in range(times)]
+    return [decide_hook(faults, rng_for(7, n), traits) for n in range(times)]
 
 
 def test_without_faults_every_hook_arrives_once_and_at_its_time() -> None:
@@ -196,7 +195,7 @@ def test_a_profile_strikes_as_often_as_it_says() -> None:
 
 def test_a_decision_is_a_function_of_its_name() -> None:
     assert fates(PROFILES["heavy"], AGAIN) == fates(PROFILES["heavy"], AGAIN)
-    assert chance(1, "hook", 2).random() == Random("1:hook:2").random()
+    assert rng_for(1, "hook", 2).random() == Random("1:hook:2").random()
 
 
 def test_a_refusing_endpoint_is_recorded_as_failed() -> None:

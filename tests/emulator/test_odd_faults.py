@@ -8,7 +8,7 @@ from typing import Any
 import httpx2
 import pytest
 
-from receiver.emulator.catalogue import CATALOGUE
+from receiver.emulator.control import CATALOGUE
 from receiver.emulator.dialects import ODD
 from receiver.emulator.faults import FAULTS, PROFILES, Faults
 from receiver.emulator.quirks import QUIRKS, quirks_of

@@ -1,12 +1,12 @@
-from receiver.emulator.chance import chance
 from receiver.emulator.history import history_record
 from receiver.emulator.outcomes import A_REACH, B_REACH, FAILURES, Outcome, draw_outcome, reach
 from receiver.emulator.records import Call, Plan
+from receiver.emulator.rng import rng_for
 from tests.emulator.virtual import MONDAY_NOON
 
 
 def outcomes(reach_a: float, reach_b: float) -> list[Outcome]:
-    return [draw_outcome(chance(1, n), reach_a, reach_b) for n in range(2000)]
+    return [draw_outcome(rng_for(1, n), reach_a, reach_b) for n in range(2000)]
 
 
 def test_an_attempt_lasts_five_seconds_at_least_and_an_hour_at_most() -> None:

@@ -17,8 +17,8 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
-from receiver.emulator.catalogue import CATALOGUE
 from receiver.emulator.command import emulate
+from receiver.emulator.control import CATALOGUE
 from tests.emulator.rig import ACCOUNT, credentials
 
 COMMAND = [sys.executable, "-m", "receiver.emulator", "--port", "0"]

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from receiver.emulator.gate import Gate
+from receiver.emulator.concurrency import ConcurrencyLimit
 from receiver.emulator.records import Plan, Queue, Task
 from tests.emulator.rig import HOPELESS, SURE, running, wish
 from tests.emulator.virtual import MONDAY_NOON, run
@@ -133,7 +133,7 @@ def test_a_place_given_to_a_task_that_is_deleted_in_the_same_moment_is_not_lost(
     first, second = (Task(number, number, queue, plan, MONDAY_NOON) for number in (1, 2))
 
     async def main() -> None:
-        gate = Gate(queue, later_revision=False)
+        gate = ConcurrencyLimit(queue, later_revision=False)
         doomed = asyncio.create_task(gate.enter(first, 0.0))
         await asyncio.sleep(0)
         queue.status = "on"

@@ -1,33 +1,32 @@
-"""Executes tasks over time: each is a coroutine that waits, calls, pauses and calls again."""
+"""Execution of tasks: each is a coroutine that waits, calls, pauses and calls again."""
 
 import asyncio
 
-from receiver.emulator.chance import chance, random_uuid
 from receiver.emulator.clock import Clock, sleep_until
-from receiver.emulator.comments import finish_comment
+from receiver.emulator.concurrency import ConcurrencyLimit
 from receiver.emulator.config import EmulatorConfig
-from receiver.emulator.gate import Gate
 from receiver.emulator.hooks import Hooks
-from receiver.emulator.outcomes import A_REACH, B_REACH, draw_outcome, reach
+from receiver.emulator.outcomes import A_REACH, B_REACH, draw_outcome, finish_comment, reach
 from receiver.emulator.records import DELAYED, EXECUTED, FAILED, FINISHED, SUCCESS, Call, Queue, Task
+from receiver.emulator.rng import random_uuid, rng_for
 from receiver.emulator.world import World
 
 
 class Engine:
-    """Runs what the API admits. Times in the records are those of the plan, not of late timers."""
+    """Executes tasks. Times in records follow the plan, not late timers."""
 
     def __init__(self, config: EmulatorConfig, clock: Clock, world: World, hooks: Hooks) -> None:
         self._config = config
         self._clock = clock
         self._world = world
         self._hooks = hooks
-        self._gates: dict[int, Gate] = {}
+        self._limits: dict[int, ConcurrencyLimit] = {}
         self._group: asyncio.TaskGroup | None = None
         self._early: list[Task] = []
-        self._lives: dict[int, asyncio.Task[None]] = {}
+        self._running: dict[int, asyncio.Task[None]] = {}
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Execute until `stop` is set; calls under way are then abandoned."""
+        """Execute tasks until `stop` is set, then abandon current calls."""
         async with asyncio.TaskGroup() as group:
             self._group = group
             early, self._early = self._early, []
@@ -35,47 +34,47 @@ class Engine:
                 self.admit(task)
             await stop.wait()
             self._group = None
-            for life in list(self._lives.values()):
-                life.cancel()
+            for running in list(self._running.values()):
+                running.cancel()
 
     def admit(self, task: Task) -> None:
-        """Take on a task that was just added."""
+        """Execute a new task."""
         if self._group is None:
             self._early.append(task)
             return
-        life = self._group.create_task(self._live(task))
-        self._lives[task.id] = life
-        life.add_done_callback(lambda _: self._lives.pop(task.id))
+        running = self._group.create_task(self._execute(task))
+        self._running[task.id] = running
+        running.add_done_callback(lambda _: self._running.pop(task.id))
 
     def withdraw(self, task: Task) -> None:
-        """Delete a task: no further attempts or hooks. What was fired before is still delivered."""
+        """Delete a task: it gets no more attempts or hooks. Fired hooks are still delivered."""
         task.deleted = True
         task.queue.tasks.pop(task.id, None)
         self._hooks.release(task)
-        if life := self._lives.get(task.id):
-            life.cancel()
+        if running := self._running.get(task.id):
+            running.cancel()
 
     def reconsider(self, queue: Queue) -> None:
-        """Heed a change of the queue's status or limit."""
-        if gate := self._gates.get(queue.id):
-            gate.admit()
+        """Apply a change of the queue's status or limit."""
+        if limit := self._limits.get(queue.id):
+            limit.admit()
 
-    def _gate(self, queue: Queue) -> Gate:
-        if queue.id not in self._gates:
-            self._gates[queue.id] = Gate(queue, self._config.later_revision)
-        return self._gates[queue.id]
+    def _limit_of(self, queue: Queue) -> ConcurrencyLimit:
+        if queue.id not in self._limits:
+            self._limits[queue.id] = ConcurrencyLimit(queue, self._config.later_revision)
+        return self._limits[queue.id]
 
-    async def _live(self, task: Task) -> None:
+    async def _execute(self, task: Task) -> None:
         if task.deleted:
             return
-        gate, due = self._gate(task.queue), task.plan.start_at
+        limit, due = self._limit_of(task.queue), task.plan.start_at
         while True:
             await sleep_until(self._clock, due)
-            await gate.enter(task, due)
+            await limit.enter(task, due)
             try:
                 call = await self._call(task)
             finally:
-                gate.leave()
+                limit.leave()
             if call.outcome.bridged or task.attempts == task.plan.try_count or self._gives_up(task):
                 break
             task.status = DELAYED
@@ -83,22 +82,22 @@ class Engine:
         self._finish(task, call)
 
     def _gives_up(self, task: Task) -> bool:
-        """Whether the task fails though it has attempts left: a number that is none, a queue that closes."""
-        rng = chance(self._config.seed, "give up", task.account, task.ordinal, task.attempts)
+        """Return whether the task fails early, as for an invalid number or a closing queue."""
+        rng = rng_for(self._config.seed, "give up", task.account, task.ordinal, task.attempts)
         gives_up = rng.random() < self._config.faults.give_up
         self._world.injected["task_give_up"] += gives_up
         return gives_up
 
     def _queue_wait(self, task: Task) -> float:
-        """Seconds after its pause for which calls of others keep the queue full."""
-        rng = chance(self._config.seed, "queue wait", task.account, task.ordinal, task.attempts)
+        """Return the seconds after its pause for which calls of others fill the queue."""
+        rng = rng_for(self._config.seed, "queue wait", task.account, task.ordinal, task.attempts)
         if rng.random() >= self._config.faults.queue_wait:
             return 0.0
         self._world.injected["task_queue_wait"] += 1
         return rng.uniform(1, 4) * max(task.plan.try_again_pause, 15)
 
     async def _call(self, task: Task) -> Call:
-        """One attempt. The first hook shows the record as it was before, with the previous call."""
+        """Make an attempt. Its first hook shows the record with the previous call."""
         started_at = self._clock.now()
         task.attempts += 1
         task.status = EXECUTED
@@ -113,7 +112,7 @@ class Engine:
         return call
 
     def _dial(self, task: Task, at: float) -> Call:
-        rng = chance(self._config.seed, "call", task.account, task.ordinal, task.attempts)
+        rng = rng_for(self._config.seed, "call", task.account, task.ordinal, task.attempts)
         ids = [random_uuid(rng) for _ in range(3)]
         reach_a, reach_b = (
             self._reach(table, number, at)
@@ -132,7 +131,7 @@ class Engine:
         task.finish_result = SUCCESS if call.outcome.bridged else FAILED
         task.finished_at = call.ended_at
         if not call.outcome.bridged:
-            rng = chance(self._config.seed, "comment", task.account, task.ordinal)
+            rng = rng_for(self._config.seed, "comment", task.account, task.ordinal)
             task.finish_comment = finish_comment(call.outcome, rng)
         self._hooks.fire(task, "after", call.ended_at)
         self._hooks.release(task)

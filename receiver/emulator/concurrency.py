@@ -1,4 +1,4 @@
-"""Who may call now: a queue lets so many of its tasks through at a time, and none while it is off."""
+"""The concurrency limit of a queue: some tasks call at the same time, none while the queue is off."""
 
 import asyncio
 from heapq import heappop, heappush
@@ -6,8 +6,8 @@ from heapq import heappop, heappush
 from receiver.emulator.records import DELAYED_CONCURRENT, Queue, Task
 
 
-class Gate:
-    """Admits the tasks of one queue, the longest due first."""
+class ConcurrencyLimit:
+    """Admits the tasks of a queue, the longest due first."""
 
     def __init__(self, queue: Queue, later_revision: bool) -> None:
         self._queue = queue
@@ -16,7 +16,7 @@ class Gate:
         self._waiting: list[tuple[float, int, Task, asyncio.Future[None]]] = []
 
     async def enter(self, task: Task, due: float) -> None:
-        """Wait for admission. Who got in must `leave`."""
+        """Wait for admission. Call `leave` afterwards."""
         turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         heappush(self._waiting, (due, task.id, task, turn))
         self.admit()
@@ -25,7 +25,7 @@ class Gate:
         try:
             await turn
         except asyncio.CancelledError:
-            # The race: admitted and withdrawn in the same turn of the loop.
+            # Race: the task was admitted and withdrawn in the same turn of the loop.
             if turn.done() and not turn.cancelled():
                 self.leave()
             raise
@@ -35,7 +35,7 @@ class Gate:
         self.admit()
 
     def admit(self) -> None:
-        """Let in all that may; to be called after every change of the queue."""
+        """Admit waiting tasks up to the limit. Call this after every change of the queue."""
         while self._waiting and self._queue.status == "on" and self._inside < self._queue.limit:
             *_, turn = heappop(self._waiting)
             if not turn.done():
