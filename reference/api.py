@@ -114,7 +114,7 @@ def _type(schema: Json) -> str:
     if isinstance(schema.get("additionalProperties"), dict):
         keys = schema.get("propertyNames", {"type": "name"})
         return f"by {_type(keys)}: {_type(schema['additionalProperties'])}"
-    return " ".join(filter(None, (schema.get("type"), schema.get("format"), *_bounds(schema)))) or "any"
+    return " ".join(filter(None, (schema.get("format") or schema.get("type"), *_bounds(schema)))) or "any"
 
 
 def _bounds(schema: Json) -> Iterator[str]:

@@ -35,12 +35,13 @@ def search(query: str) -> list[SearchHit]:
 
 @cache
 def _index() -> tuple[tuple[ManualPage, ManualSection, str], ...]:
-    """Return each section of the manual with the text that is searched."""
+    """Return each page and each section that has a text, with the text that is searched."""
     pages = [load_page(name) for name in page_names()]
     return tuple(
         (page, section, f"{page.title} {section.title} {section.text}".lower())
         for page in pages
         for section in page.sections
+        if section.text or section is page.sections[0]
     )
 
 
