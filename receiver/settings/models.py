@@ -1,4 +1,4 @@
-"""The parts of the settings, each a table of the file."""
+"""Sections of the settings; each is a table of the file."""
 
 import re
 from ipaddress import ip_network
@@ -30,154 +30,164 @@ Network = Annotated[str, AfterValidator(_network)]
 
 
 class HookKeySettings(BaseModel):
-    """A key that signs hook URLs. The first of the list signs, all of them verify."""
+    """A key that signs hook URLs. The first key signs; all keys verify."""
 
     model_config = ConfigDict(extra="forbid")
     name: str = Field(
-        pattern=r"^[A-Za-z0-9_-]{1,16}$", description="Named in each URL; letters, digits, '_', '-'."
+        pattern=r"^[A-Za-z0-9_-]{1,16}$",
+        description="Name of the key, contained in each URL: letters, digits, '_', '-'.",
     )
-    secret: SecretStr = Field(min_length=32, description="At least 32 characters, kept secret.")
+    secret: SecretStr = Field(min_length=32, description="The secret key, at least 32 characters.")
 
 
 class AccountSettings(BaseModel):
     """One client id at one scheduler."""
 
     model_config = ConfigDict(extra="forbid")
-    base_url: HttpUrl = Field(description="The API's root, such as https://HOST/api/ver1.0.")
-    client_id: str = Field(default="@me", description="The account's number in API paths, not the OAuth id.")
-    oauth_client_id: str = Field(description="The application's id at the OAuth endpoint.")
-    oauth_client_secret: SecretStr = Field(description="The application's secret at the OAuth endpoint.")
+    base_url: HttpUrl = Field(description="Root URL of the scheduler's API, such as https://HOST/api/ver1.0.")
+    client_id: str = Field(default="@me", description="Number of the account in API paths; not the OAuth id.")
+    oauth_client_id: str = Field(description="Id of the application at the OAuth endpoint.")
+    oauth_client_secret: SecretStr = Field(description="Secret of the application at the OAuth endpoint.")
     token_url: HttpUrl | None = Field(
-        default=None, description="OAuth endpoint; default /oauth/token at the host."
+        default=None, description="URL of the OAuth endpoint. Default: /oauth/token on the host of base_url."
     )
     task_segment: str = Field(
-        default="task", description="Path segment of reading, listing and deleting tasks."
+        default="task", description="Path segment for reading, listing and deleting tasks."
     )
-    create_segment: str = Field(default="tasks", description="Path segment of creating tasks.")
-    per_page: int = Field(default=100, ge=1, le=1000, description="Tasks per page when listing.")
-    timeout_s: float = Field(default=20.0, gt=0, description="Seconds to wait for an API answer.")
+    create_segment: str = Field(default="tasks", description="Path segment for creating tasks.")
+    per_page: int = Field(default=100, ge=1, le=1000, description="Number of tasks on a page of a list.")
+    timeout_s: float = Field(default=20.0, gt=0, description="Timeout of an API request in seconds.")
     quota_share: float = Field(
-        default=0.5, gt=0, le=1, description="Part of the hourly quota for reconciliation."
+        default=0.5, gt=0, le=1, description="Share of the hourly API quota that reconciliation may use."
     )
     region: str = Field(
-        default=REGION, description="Country of phone numbers that are written without its code, such as DE."
+        default=REGION, description="Country of phone numbers without a country code, such as DE."
     )
     quickest_call_s: float = Field(
         default=5.0,
         ge=0,
-        description="Least seconds from a task's start to its end. A list may hide finished tasks: a task "
-        "that it does not show is created again only if it cannot have finished.",
+        description="Minimum seconds from the start of a task to its end. Lists may hide finished tasks: a "
+        "task that is not listed is created again only if it cannot have finished yet.",
     )
     failed_uses_all_attempts: bool = Field(
         default=True,
-        description="A task fails only once all its attempts are used. After a change, run "
-        "`receiver rebuild`.",
+        description="Whether a task fails only after all its attempts. After a change, run `receiver "
+        "rebuild`.",
     )
     fixed_secret: SecretStr | None = Field(
         default=None,
         min_length=16,
-        description="Opens /hooks/ACCOUNT/EVENT/SECRET, for tasks without minted URLs.",
+        description="Secret of the fixed URLs /hooks/ACCOUNT/EVENT/SECRET, for tasks without minted URLs.",
     )
     fixed_addresses: tuple[Network, ...] = Field(
-        default=(), description="Addresses that may use /hooks/ACCOUNT/EVENT without a secret."
+        default=(), description="Addresses that may use the fixed URLs /hooks/ACCOUNT/EVENT without a secret."
     )
 
     @field_validator("region")
     @classmethod
     def _region_is_a_country(cls, region: str) -> str:
         if not is_region(region):
-            raise ValueError(f"'{region}' is no country: give its two capital letters, such as DE")
+            raise ValueError(f"'{region}' is not a country code: use two capital letters, such as DE")
         return region
 
 
 class ApiSettings(BaseModel):
-    """Where the API, the documentation and the metrics are served: a listener apart from that for hooks."""
+    """The listener for the API, the documentation and the metrics; hooks have another one."""
 
     model_config = ConfigDict(extra="forbid")
-    host: str = Field(default="127.0.0.1", description="Address of the API; keep it off the Internet.")
-    port: int = Field(default=8081, ge=0, le=65535, description="Port of the API; 0 takes a free one.")
+    host: str = Field(
+        default="127.0.0.1", description="Address of the API. Do not expose it to the Internet."
+    )
+    port: int = Field(default=8081, ge=0, le=65535, description="Port of the API; 0 for a free port.")
 
 
 class ListenerSettings(BaseModel):
-    """Limits and deadlines of connections that bring hooks."""
+    """Limits and timeouts of the hook listener."""
 
     model_config = ConfigDict(extra="forbid")
     max_connections: int = Field(
         default=10_000,
         ge=1,
-        description="Open connections; beyond, one that has brought no hook for a tenth of a second, or "
-        "else the one that is idle for longest, is closed, and until then new ones wait. "
-        "Fewer where the system allows the process fewer files.",
+        description="Maximum number of open connections. Beyond it, a connection without a hook for 0.1 s, "
+        "or else the one that is idle for the longest time, is closed, and new connections wait until then. "
+        "Lower if the process may open fewer files.",
     )
     max_head_bytes: int = Field(
-        default=32_768, ge=1024, le=1_048_576, description="Bytes of a request's line and headers."
+        default=32_768, ge=1024, le=1_048_576, description="Maximum bytes of request line and headers."
     )
-    head_s: float = Field(default=10.0, gt=0, description="Seconds in which line and headers must come.")
-    body_s: float = Field(default=30.0, gt=0, description="Seconds in which the body must come.")
+    head_s: float = Field(default=10.0, gt=0, description="Timeout for request line and headers in seconds.")
+    body_s: float = Field(default=30.0, gt=0, description="Timeout for the body in seconds.")
     idle_s: float = Field(
         default=75.0,
         gt=0,
-        description="Seconds for which an idle connection is kept; longer than your proxy keeps it.",
+        description="Seconds after which an idle connection is closed; longer than the keep-alive of your "
+        "proxy.",
     )
 
 
 class InboxSettings(BaseModel):
-    """How many hooks may wait to be read. Beyond either limit hooks are answered 503."""
+    """Limits of unread hooks. Beyond either limit new hooks are answered with 503."""
 
     model_config = ConfigDict(extra="forbid")
-    max_hooks: int = Field(default=2_000_000, ge=1, description="Unread hooks.")
-    max_bytes: int = Field(
-        default=2_147_483_648, ge=1_048_576, description="Bytes of unread hooks in the store."
-    )
+    max_hooks: int = Field(default=2_000_000, ge=1, description="Maximum number of unread hooks.")
+    max_bytes: int = Field(default=2_147_483_648, ge=1_048_576, description="Maximum bytes of unread hooks.")
 
 
 class ReconcileSettings(BaseModel):
-    """When the scheduler's API is asked. Seconds."""
+    """When reconciliation asks the scheduler's API. Seconds."""
 
     model_config = ConfigDict(extra="forbid")
-    enabled: bool = Field(default=True, description="Run reconciliation inside `serve`.")
+    enabled: bool = Field(default=True, description="Whether `serve` runs reconciliation.")
     confirm_after_s: float = Field(
-        default=2.0, ge=0, description="Ask for the end so long after an `after` hook."
+        default=2.0,
+        ge=0,
+        description="Seconds after an `after` hook until the API is asked to confirm the end.",
     )
     overdue_after_s: float = Field(
-        default=120.0, ge=0, description="Ask so long after a task should have moved."
+        default=120.0,
+        ge=0,
+        description="Seconds after which a task that should have progressed is asked about.",
     )
     late_hook_grace_s: float = Field(
-        default=300.0, ge=0, description="Hooks missing so long after the end are lost."
+        default=300.0,
+        ge=0,
+        description="Seconds after the end of a task after which missing hooks count as lost.",
     )
-    ask_again_s: float = Field(default=60.0, gt=0, description="First pause before asking again; doubles.")
+    ask_again_s: float = Field(
+        default=60.0, gt=0, description="Seconds until the API is asked again; doubles each time."
+    )
     sweep_every_s: float = Field(
-        default=900.0, gt=0, description="Every queue is read through at least so often."
+        default=900.0, gt=0, description="Maximum seconds between two sweeps of a queue."
     )
-    poll_s: float = Field(default=1.0, gt=0, description="How often to look for what is due.")
+    poll_s: float = Field(default=1.0, gt=0, description="Seconds between two looks for due tasks.")
 
 
 Days = Annotated[float, Field(ge=1, le=36_500)]
 
 
 class DeliverySettings(BaseModel):
-    """How outcomes are delivered to subscribers."""
+    """Delivery of outcomes to subscribers."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    enabled: bool = Field(default=True, description="Deliver outcomes.")
+    enabled: bool = Field(default=True, description="Whether outcomes are delivered.")
     allowed_networks: tuple[Network, ...] = Field(
-        default=(), description="Private networks that subscribers' URLs may lead to."
+        default=(), description="Private networks that URLs of subscribers may use."
     )
 
 
 class AnalyticsSettings(BaseModel):
-    """How outcomes are counted for analysts."""
+    """Analytics."""
 
     model_config = ConfigDict(extra="forbid")
 
     zone: str = Field(
         default="UTC",
-        description="Days are counted in this time zone; others may be asked for, and take longer.",
+        description="Time zone in which days are counted. Queries may use other zones, but take longer.",
     )
     reasons: dict[CallResult, tuple[str, ...]] = Field(
         default={},
-        description="Result: regular expressions that name it in the vendor's words, tried before our own.",
+        description="Reason → regular expressions for the vendor's words; tried before the built-in ones.",
     )
 
     @field_validator("zone")
@@ -197,38 +207,36 @@ class AnalyticsSettings(BaseModel):
             try:
                 re.compile(pattern)
             except re.error as error:
-                raise ValueError(f"{pattern!r} is no regular expression: {error}") from None
+                raise ValueError(f"{pattern!r} is not a regular expression: {error}") from None
         return reasons
 
 
 class TracesSettings(BaseModel):
-    """Where spans go."""
+    """Traces."""
 
     model_config = ConfigDict(extra="forbid")
     endpoint: HttpUrl | None = Field(
         default=None,
-        description="Where a collector takes spans by OTLP over HTTP, such as http://HOST:4318/v1/traces. "
-        "Default: none are made.",
+        description="URL of a collector for OTLP over HTTP, such as http://HOST:4318/v1/traces. Default: no "
+        "traces.",
     )
-    share: float = Field(
-        default=1.0, gt=0, le=1, description="Part of the tasks that are traced, each whole."
-    )
+    share: float = Field(default=1.0, gt=0, le=1, description="Share of tasks that are traced.")
 
 
 class RetentionSettings(BaseModel):
-    """How long what is kept. Without a number, for ever."""
+    """Retention in days. Without a number, rows are kept forever."""
 
     model_config = ConfigDict(extra="forbid")
     deliveries_days: Days | None = Field(
-        default=None, description="Keep raw deliveries so long; their facts stay. Default: for ever."
+        default=None, description="Days to keep raw deliveries; their facts stay. Default: forever."
     )
     set_aside_days: Days | None = Field(
-        default=None, description="Keep deliveries that name no task so long. Default: for ever."
+        default=None, description="Days to keep deliveries that name no task. Default: forever."
     )
     tasks_days: Days | None = Field(
         default=None,
-        description="Keep settled tasks, with all they have, so long after they were last heard of. "
-        "Default: for ever.",
+        description="Days to keep settled tasks, with their facts and messages, after their last fact. "
+        "Default: forever.",
     )
 
     @model_validator(mode="after")
@@ -236,7 +244,7 @@ class RetentionSettings(BaseModel):
         deliveries, tasks = self.deliveries_days, self.tasks_days
         if deliveries is not None and tasks is not None and deliveries > tasks:
             raise ValueError(
-                f"deliveries_days {deliveries:g} cannot be kept, since deliveries go with their tasks after "
-                f"tasks_days {tasks:g}: lower deliveries_days or raise tasks_days"
+                f"deliveries_days {deliveries:g} is more than tasks_days {tasks:g}, and deliveries are "
+                "deleted with their tasks: lower deliveries_days or raise tasks_days"
             )
         return self

@@ -1,5 +1,5 @@
-"""Settings that stand in files: one that a variable names (`RECEIVER_STORE_FILE`), or one of a folder
-(`RECEIVER_SECRETS`) whose files are called like variables, as Docker and Kubernetes hand out secrets.
+"""Settings in files: a variable names a file (`RECEIVER_STORE_FILE`), or a folder (`RECEIVER_SECRETS`) has
+files named like variables, as Docker and Kubernetes provide secrets.
 """
 
 import os
@@ -16,8 +16,8 @@ SUFFIX = "_FILE"
 
 @dataclass(frozen=True, slots=True)
 class Variables:
-    """Settings by the names of their variables, in upper case. `plain`: the values themselves; `named`: files
-    that variables name; `folder`: files of the folder.
+    """Settings by the names of their variables, in upper case. `plain`: values; `named`: files that variables
+    name; `folder`: files of the folder.
     """
 
     plain: Mapping[str, str]
@@ -25,14 +25,14 @@ class Variables:
     folder: Mapping[str, Path]
 
     def file_of(self, variable: str) -> Path | None:
-        """The file that this variable's value came from, or that of the whole table or list it is in."""
+        """Return the file with the value of a variable, or of the table or list that contains it."""
         parts = variable.split("__")
         names = ["__".join(parts[:count]) for count in range(len(parts), 0, -1)]
         files = {**self.folder, **self.named}
         return next((files[name] for name in names if name in files and name not in self.plain), None)
 
-    def about(self, field: str) -> list[Path]:
-        """The files about a setting, or about parts of it."""
+    def files_of(self, field: str) -> list[Path]:
+        """Return the files with values of a setting or of its parts."""
         return [
             path
             for name, path in {**self.folder, **self.named}.items()
@@ -41,7 +41,7 @@ class Variables:
 
 
 def find_variables(environment: Mapping[str, str], fields: Collection[str]) -> Variables:
-    """What the environment says of these settings. Raises SettingsError where it says two things."""
+    """Find the variables of settings. Raises SettingsError if a setting has both a value and a file."""
     given = {name.upper(): value for name, value in environment.items() if name.upper().startswith(PREFIX)}
     named = {
         name.removesuffix(SUFFIX): Path(value) for name, value in given.items() if _names_file(name, fields)
@@ -54,14 +54,15 @@ def find_variables(environment: Mapping[str, str], fields: Collection[str]) -> V
 
 
 def read_values(files: Mapping[str, Path], suffix: str = "") -> dict[str, str]:
-    """The values in these files, without the line ends behind them. `suffix`: of their variables.
+    """Read the values in the files, without trailing line breaks. `suffix`: of the variables' names.
+
     Raises SettingsError, which names the file.
     """
     return {name: _read(name + suffix, path) for name, path in files.items()}
 
 
 def setting_of(variable: str) -> str:
-    """The first part of what a variable sets, in upper case."""
+    """Return the first part of the setting's name, in upper case."""
     return variable.upper().removeprefix(PREFIX).removesuffix(SUFFIX).split("__")[0]
 
 
@@ -70,7 +71,7 @@ def _names_file(variable: str, fields: Collection[str]) -> bool:
 
 
 def _in_folder(folder: Path) -> Iterator[tuple[str, Path]]:
-    """Its files that are called like variables. What begins with a dot is Kubernetes' own."""
+    """Yield the files that are named like variables. Kubernetes' own begin with a dot."""
     try:
         paths = sorted(folder.iterdir())
     except OSError as error:
@@ -86,7 +87,7 @@ def _read(variable: str, path: Path) -> str:
     except OSError as error:
         raise SettingsError(f"{variable}: cannot read {path}: {os.strerror(error.errno or 0)}") from None
     except UnicodeDecodeError:
-        raise SettingsError(f"{variable}: {path} is no text in UTF-8") from None
+        raise SettingsError(f"{variable}: {path} is not UTF-8 text") from None
     if not text:
         raise SettingsError(f"{variable}: {path} is empty: write the value into it")
     return text

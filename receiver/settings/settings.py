@@ -1,7 +1,7 @@
-"""All settings, from a TOML file and `RECEIVER_*` variables (which win). Read by cli, demo, server and app.
+"""All settings, from a TOML file and `RECEIVER_*` variables, which take precedence.
 
-A nested setting's variable joins the names with two underscores: `RECEIVER_ACCOUNTS__MAIN__BASE_URL`. With
-`_FILE` behind its name a variable names the file that its value is in; `RECEIVER_SECRETS` names a folder.
+A variable of a nested setting joins the names with two underscores: `RECEIVER_ACCOUNTS__MAIN__BASE_URL`. A
+variable that ends in `_FILE` names a file with the value; `RECEIVER_SECRETS` names a folder of such files.
 """
 
 import os
@@ -58,63 +58,71 @@ _CONFIG = PREFIX + "CONFIG"
 
 
 class Settings(BaseSettings):
-    """Everything `receiver serve` can be told."""
+    """The settings of `receiver serve`."""
 
     model_config = SettingsConfigDict(env_prefix=PREFIX, env_nested_delimiter="__", extra="forbid")
-    host: str = Field(default="127.0.0.1", description="Address on which hooks are taken in.")
-    port: int = Field(default=8080, ge=0, le=65535, description="Port for hooks; 0 takes a free one.")
+    host: str = Field(default="127.0.0.1", description="Address of the hook listener.")
+    port: int = Field(
+        default=8080, ge=0, le=65535, description="Port of the hook listener; 0 for a free port."
+    )
     public_url: HttpUrl | None = Field(
         default=None,
-        description="Root of the hook URLs as the scheduler reaches it; default: http://HOST:PORT.",
+        description="Root of hook URLs, as the scheduler reaches it. Default: http://HOST:PORT.",
     )
     store: str = Field(
         default="receiver.db",
         min_length=1,
-        description="The SQLite file, or postgresql://USER:PASSWORD@HOST/DATABASE.",
+        description="Path of the SQLite file, or postgresql://USER:PASSWORD@HOST/DATABASE.",
     )
     hook_keys: tuple[HookKeySettings, ...] = Field(
         min_length=1, description="Keys that sign hook URLs, newest first."
     )
-    accounts: dict[str, AccountSettings] = Field(
-        min_length=1, description="The accounts that are served, by name."
-    )
+    accounts: dict[str, AccountSettings] = Field(min_length=1, description="Accounts at schedulers, by name.")
     max_body_bytes: int = Field(
-        default=262_144, ge=1024, description="More than this of a hook's body is cut off."
+        default=262_144, ge=1024, description="Maximum bytes of a hook's body; the rest is cut off."
     )
     trusted_proxies: tuple[Network, ...] = Field(
-        default=(), description="Proxies whose X-Forwarded-For is believed, for address lists."
+        default=(), description="Proxies whose X-Forwarded-For header is trusted."
     )
     aliases: dict[str, tuple[str, ...]] = Field(
-        default=DEFAULT_ALIASES, description="Names under which hooks may send each field."
+        default=DEFAULT_ALIASES, description="Field → names that hooks use for it."
     )
     api: ApiSettings = Field(
-        default=ApiSettings(), description="Where the API, the documentation and the metrics are served."
+        default=ApiSettings(), description="Listener of the API, the documentation and the metrics."
     )
     listener: ListenerSettings = Field(
-        default=ListenerSettings(), description="Limits and deadlines of connections that bring hooks."
+        default=ListenerSettings(), description="Limits and timeouts of the hook listener."
     )
-    inbox: InboxSettings = Field(default=InboxSettings(), description="How many unread hooks are kept.")
-    reconcile: ReconcileSettings = Field(default=ReconcileSettings(), description="When the API is asked.")
-    delivery: DeliverySettings = Field(default=DeliverySettings(), description="How outcomes are delivered.")
-    analytics: AnalyticsSettings = Field(default=AnalyticsSettings(), description="How outcomes are counted.")
-    retention: RetentionSettings = Field(default=RetentionSettings(), description="How long what is kept.")
-    traces: TracesSettings = Field(default=TracesSettings(), description="Where spans go.")
+    inbox: InboxSettings = Field(default=InboxSettings(), description="Limits of unread hooks.")
+    reconcile: ReconcileSettings = Field(
+        default=ReconcileSettings(), description="When reconciliation asks the API."
+    )
+    delivery: DeliverySettings = Field(default=DeliverySettings(), description="Delivery of outcomes.")
+    analytics: AnalyticsSettings = Field(default=AnalyticsSettings(), description="Analytics.")
+    retention: RetentionSettings = Field(default=RetentionSettings(), description="Retention.")
+    traces: TracesSettings = Field(default=TracesSettings(), description="Traces.")
     log_format: Literal["console", "json"] = Field(
-        default="console", description="Logs for people or machines."
+        default="console", description="Format of logs: for people or for machines."
     )
     log_level: Literal["debug", "info", "warning", "error"] = Field(
-        default="info", description="Least level logged."
+        default="info", description="Minimum level of logs."
     )
     lease_s: float = Field(
         default=15.0,
         ge=1,
-        description="So long after a receiver died another one takes over its work.",
+        description="Seconds without renewal after which another receiver takes over a lease.",
     )
-    stop_deadline_s: float = Field(default=15.0, gt=0, description="Time to drain when stopping.")
+    stop_deadline_s: float = Field(
+        default=15.0, gt=0, description="Maximum seconds for finishing work at shutdown."
+    )
     clock_speed: float = Field(
-        default=1.0, gt=0, description="Time runs so fast; only with an emulator that does."
+        default=1.0,
+        gt=0,
+        description="Speed of the clock; other than 1 only with an emulator of the same speed.",
     )
-    clock_origin: float = Field(default=0.0, ge=0, description="Epoch second at which both clocks agree.")
+    clock_origin: float = Field(
+        default=0.0, ge=0, description="Epoch second at which the clocks of receiver and emulator agree."
+    )
 
     @field_validator("accounts")
     @classmethod
@@ -124,7 +132,7 @@ class Settings(BaseSettings):
         for name in accounts:
             if not ACCOUNT.fullmatch(name):
                 raise ValueError(
-                    f"'{name}' cannot name an account: lower-case letters, digits, '_' and '-' only"
+                    f"'{name}' is not a name of an account: use lower-case letters, digits, '_' and '-'"
                 )
         return accounts
 
@@ -134,7 +142,7 @@ class Settings(BaseSettings):
         name = str(store)
         scheme, is_address, _ = name.partition("://")
         if is_address and not is_url(name):
-            raise ValueError(f"'{scheme}' is no store: give a file's path or a postgresql:// URL")
+            raise ValueError(f"'{scheme}' is not a store: use the path of a file or a postgresql:// URL")
         return name
 
     @field_validator("aliases")
@@ -172,7 +180,7 @@ class Settings(BaseSettings):
 
     @property
     def hook_root(self) -> str:
-        """The root of hook URLs, without a slash at its end."""
+        """The root of hook URLs, without a trailing slash."""
         return str(self.public_url or f"http://{self.host}:{self.port}").rstrip("/")
 
     @classmethod
@@ -190,13 +198,13 @@ class Settings(BaseSettings):
 
 
 def load_settings(path: Path | None = None, **given: Any) -> Settings:
-    """Settings from `path`, else from $RECEIVER_CONFIG, else from ./receiver.toml where there is one.
+    """Load settings from `path`, else from $RECEIVER_CONFIG, else from ./receiver.toml if it exists.
 
-    Raises SettingsError, which names each bad setting and what is wrong with it.
+    Raises SettingsError, which names each invalid setting and its problem.
     """
     named = path or (Path(os.environ[_CONFIG]) if os.environ.get(_CONFIG) else None)
     if named is not None and not named.is_file():
-        raise SettingsError(f"{named}: no such file; `receiver config example` prints one to begin with")
+        raise SettingsError(f"{named}: no such file; `receiver config example` prints one to start with")
     chosen = named or Path("receiver.toml")
 
     class _FromFile(Settings):
@@ -208,7 +216,7 @@ def load_settings(path: Path | None = None, **given: Any) -> Settings:
         raise SettingsError(_explain(error, chosen)) from None
     except pydantic_settings.SettingsError as error:
         field = re.search(r'field "(\w+)"', str(error))
-        files = "".join(f", {path}" for path in _variables().about(field[1])) if field else ""
+        files = "".join(f", {path}" for path in _variables().files_of(field[1])) if field else ""
         raise SettingsError(
             f"{PREFIX}* variables{files}: {error}; lists and tables are written as JSON"
         ) from None
@@ -223,14 +231,14 @@ def _variables() -> Variables:
 
 
 def _source(settings_cls: type[BaseSettings], values: Mapping[str, str]) -> PydanticBaseSettingsSource:
-    """These values, read as pydantic-settings reads variables."""
+    """Return a source that reads the values as pydantic-settings reads variables."""
     source = EnvSettingsSource(settings_cls)
     source.env_vars = {name.lower(): value for name, value in values.items()}
     return source
 
 
 def _refuse_misspelt_variables() -> None:
-    """A misspelt variable would change nothing, silently. What is like no setting may be somebody else's."""
+    """Refuse variables with a name close to that of a setting: a misspelling would be ignored silently."""
     known = [
         *(name.removeprefix(PREFIX) for name in (_CONFIG, FOLDER)),
         *map(str.upper, Settings.model_fields),
@@ -243,12 +251,12 @@ def _refuse_misspelt_variables() -> None:
             is_for_files = names_file and variable in found.plain and near[0].lower() in Settings.model_fields
             meant = f"{PREFIX}{near[0]}{SUFFIX if is_for_files else ''}"
             raise SettingsError(
-                f"{found.folder.get(variable, variable)}: no such setting; {meant} is meant, perhaps"
+                f"{found.folder.get(variable, variable)}: no such setting; did you mean {meant}?"
             )
 
 
 def _explain(error: ValidationError, path: Path) -> str:
-    lines = [f"settings ({path if path.is_file() else 'no file'}, {PREFIX}* variables) cannot be used:"]
+    lines = [f"settings ({path if path.is_file() else 'no file'}, {PREFIX}* variables) are invalid:"]
     found = _variables()
     for problem in error.errors(include_input=False, include_url=False):
         name = ".".join(str(part) for part in problem["loc"])
@@ -256,11 +264,11 @@ def _explain(error: ValidationError, path: Path) -> str:
         file = found.file_of(variable.partition(" ")[0])
         fix = f"it was read from {file}" if file else f"set it in the file, or {variable}"
         lines.append(f"  {name}: {problem['msg']} ({fix})")
-    lines.append("`receiver config example` prints a file with every setting explained.")
+    lines.append("`receiver config example` prints a file that explains every setting.")
     return "\n".join(lines)
 
 
 def _variable(place: tuple[int | str, ...]) -> str:
-    """The variable that sets what stands at this place; a list is one variable, as JSON."""
+    """Return the variable of the setting at this place; a list is one variable, as JSON."""
     names = [str(part).upper() for part in takewhile(lambda part: isinstance(part, str), place)]
     return PREFIX + "__".join(names) + (" as JSON" if len(names) < len(place) else "")

@@ -59,7 +59,7 @@ def test_what_is_no_receiver_fails(text: bytes) -> None:
     with scraped(text) as url:
         (found,) = check_scrape(url)
     assert found.verdict == "failed"
-    assert "not a receiver's metrics" in found.detail
+    assert "no metrics of a receiver" in found.detail
 
 
 @pytest.mark.parametrize("url", ["http://127.0.0.1:9/metrics", "nonsense", "http://[::1/metrics"])

@@ -84,8 +84,8 @@ def test_what_is_not_counted_is_refused(filled: Shell) -> None:
     [
         ("--csv", "--csv: is for one measure: name it"),
         ("--by day", "--by: is for one measure: name it"),
-        ("--basis finished", "--basis: is for one figure"),
-        ("--than-queue 6", "--than-queue: is for one figure"),
+        ("--basis finished", "--basis: is for one measure"),
+        ("--than-queue 6", "--than-queue: is for one measure"),
         ("success --csv --json", "--json: leave it out, or --csv"),
         ("success --csv --than-queue 6", "--than-queue: leave it out, or --csv"),
         ("success --html a.html", "figure: leave it out: --html writes all there is"),

@@ -92,7 +92,7 @@ def test_a_file_that_is_not_there_empty_or_no_text_is_named(
     monkeypatch.setenv("RECEIVER_STORE_FILE", file(tmp_path, "\n"))
     assert "is empty" in refusal()
     (tmp_path / "secret").write_bytes(b"\xff\xfe")
-    assert refusal() == f"RECEIVER_STORE_FILE: {tmp_path / 'secret'} is no text in UTF-8"
+    assert refusal() == f"RECEIVER_STORE_FILE: {tmp_path / 'secret'} is not UTF-8 text"
     monkeypatch.delenv("RECEIVER_STORE_FILE")
     monkeypatch.setenv("RECEIVER_SECRETS", str(tmp_path / "nowhere"))
     assert "RECEIVER_SECRETS: cannot read the folder" in refusal()
@@ -145,7 +145,7 @@ def test_a_misspelt_variable_is_named_with_what_is_meant(
     monkeypatch: pytest.MonkeyPatch, misspelt: str, meant: str
 ) -> None:
     monkeypatch.setenv(misspelt, "somewhere")
-    assert refusal() == f"{misspelt}: no such setting; {meant} is meant, perhaps"
+    assert refusal() == f"{misspelt}: no such setting; did you mean {meant}?"
 
 
 def test_a_misspelt_file_of_the_folder_is_named_as_well(
@@ -153,7 +153,7 @@ def test_a_misspelt_file_of_the_folder_is_named_as_well(
 ) -> None:
     path = file(tmp_path, "x", "RECEIVER_HOOK_KEY")
     monkeypatch.setenv("RECEIVER_SECRETS", str(tmp_path))
-    assert refusal() == f"{path}: no such setting; RECEIVER_HOOK_KEYS is meant, perhaps"
+    assert refusal() == f"{path}: no such setting; did you mean RECEIVER_HOOK_KEYS?"
 
 
 def test_an_unknown_part_of_a_setting_is_refused_in_a_file_too(

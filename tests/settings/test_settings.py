@@ -211,5 +211,5 @@ def test_numbers_without_a_country_are_of_the_accounts_country(tmp_path: Path) -
 def test_a_country_that_there_is_not_is_named(tmp_path: Path) -> None:
     file = tmp_path / "settings.toml"
     file.write_text(TOML.replace("[reconcile]", 'region = "Germany"\n[reconcile]'))
-    with pytest.raises(SettingsError, match=r"accounts.main.region: .*'Germany' is no country"):
+    with pytest.raises(SettingsError, match=r"accounts.main.region: .*'Germany' is not a country"):
         load_settings(file)
