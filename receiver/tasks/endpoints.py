@@ -14,8 +14,8 @@ TASK_ENDPOINTS = (
         "GET",
         "/v1/tasks",
         "List tasks",
-        "Newest first, by when they were first heard of. While tasks are added, going from page to page by "
-        "`next_cursor` neither skips nor repeats one.",
+        "Newest first, by the time of their first fact. Pages neither skip nor repeat a task while others "
+        "are added.",
         "read",
         TaskPage,
         list_tasks,
@@ -24,8 +24,8 @@ TASK_ENDPOINTS = (
     Endpoint(
         "GET",
         "/v1/tasks/{account}/{key}",
-        "Look one task up",
-        "By our ref or the vendor's task id; where one task's ref is another's id, the ref wins.",
+        "Get a task",
+        "By our ref or the vendor's task id; if one task's ref is another's id, the ref wins.",
         "read",
         Task,
         get_task,
@@ -34,9 +34,9 @@ TASK_ENDPOINTS = (
     Endpoint(
         "GET",
         "/v1/tasks/{account}/{key}/timeline",
-        "See how we know",
-        "The task, every fact that it is folded from in the order in which they were heard, what is wrong "
-        "with them, and what call history says of its calls.",
+        "Get the timeline of a task",
+        "The task, all facts that it is folded from in order of arrival, its findings, and its calls "
+        "according to call history.",
         "read",
         TimelineView,
         get_timeline,
@@ -46,7 +46,7 @@ TASK_ENDPOINTS = (
         "GET",
         "/v1/queues",
         "List queues",
-        "What the API last said of each queue, its tasks by state, and when it was last read whole.",
+        "Each queue as the API last described it, its tasks by state, and its last complete sweep.",
         "read",
         QueueList,
         list_queues,
@@ -55,7 +55,7 @@ TASK_ENDPOINTS = (
     Endpoint(
         "GET",
         "/v1/queues/{account}/{queue_id}",
-        "Look one queue up",
+        "Get a queue",
         "As in the list.",
         "read",
         Queue,
@@ -65,10 +65,10 @@ TASK_ENDPOINTS = (
         "GET",
         "/v1/lost-hooks",
         "List lost hooks",
-        "Hooks that had to come, by the task's plan and end, and did not. "
-        "A task that is heard of again moves to the front. With `suspected` those that may not be lost: "
-        "deliveries of the account and event name no task, or are set aside, and a missing hook may be among "
-        "them. They are lost, or not, once `[aliases]` of the settings is right and `/v1/reread` was asked.",
+        "Hooks that had to come, by the plan and the end of the task, and did not. A task with a new fact "
+        "moves to the front. With `suspected`, hooks that may not be lost: deliveries of the account and "
+        "event name no task or are set aside, and a missing hook may be among them. This is decided once "
+        "`[aliases]` in the settings is right and `/v1/reread` was called.",
         "read",
         FindingPage,
         list_lost_hooks,
@@ -78,8 +78,8 @@ TASK_ENDPOINTS = (
         "GET",
         "/v1/drift",
         "List drift",
-        "Tasks of which hooks and API say different things: about the `result`, the call (`cdr`), the number "
-        "of `attempts`; tasks that are `gone`; tasks none of whose hooks came (`silent`).",
+        "Tasks on which hooks and API disagree: about the `result`, the call (`cdr`) or the number of "
+        "`attempts`; tasks that are `gone`; tasks without any hook (`silent`).",
         "read",
         FindingPage,
         list_findings("drift"),
@@ -89,10 +89,10 @@ TASK_ENDPOINTS = (
         "GET",
         "/v1/anomalies",
         "List anomalies",
-        "Facts that do not fit the others (`misfit`), could not be read (`unreadable`), carry a clock that "
-        "is minutes off (`clock_skew`) or came too late (`late`); refs that several tasks carry "
-        "(`shared_ref`), or that have more than 1,000 facts, of which only the first are folded (`crowded`); "
-        "tasks that failed before their attempts were used up (`failed_early`).",
+        "Facts that contradict others (`misfit`), could not be read (`unreadable`), have a time that is "
+        "minutes off (`clock_skew`) or came too late (`late`); refs of several tasks (`shared_ref`), or "
+        "with more than 1,000 facts, of which only the first are folded (`crowded`); tasks that failed with "
+        "attempts left (`failed_early`).",
         "read",
         FindingPage,
         list_findings("anomaly"),
@@ -101,7 +101,7 @@ TASK_ENDPOINTS = (
     Endpoint(
         "GET",
         "/v1/summary",
-        "Count everything",
+        "Get totals",
         "Counts of tasks, deliveries, facts and findings.",
         "read",
         Summary,

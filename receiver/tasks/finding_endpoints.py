@@ -1,4 +1,4 @@
-"""Findings: lost hooks, drift, anomalies."""
+"""Endpoints of findings: lost hooks, drift, anomalies."""
 
 from collections.abc import Awaitable, Callable
 
@@ -21,7 +21,7 @@ KINDS: dict[Category, tuple[str, ...]] = {
 
 
 def list_findings(category: Category) -> Callable[[Call[FindingQuery, None]], Awaitable[FindingPage]]:
-    """The endpoint of one category."""
+    """Return the handler of a category."""
 
     async def handle(call: Call[FindingQuery, None]) -> FindingPage:
         return await call.context.store.read(
@@ -32,16 +32,16 @@ def list_findings(category: Category) -> Callable[[Call[FindingQuery, None]], Aw
 
 
 async def list_lost_hooks(call: Call[LostHookQuery, None]) -> FindingPage:
-    """Lost hooks, or those that are only suspected to be lost."""
+    """Return a page of lost hooks, or of suspected ones."""
     category: Category = "suspected_hook" if call.query.suspected else "lost_hook"
     return await call.context.store.read(lambda connection: _read(connection, category, call.query))
 
 
-def _read(connection: Connection, category: Category, asked: FindingQuery) -> FindingPage:
-    query = queries.findings(category, asked)
-    rows, following = read_page(connection, query, queries.FINDINGS_ORDER, asked)
-    counted = connection.execute(queries.finding_totals(category, asked))
+def _read(connection: Connection, category: Category, params: FindingQuery) -> FindingPage:
+    query = queries.findings(category, params)
+    rows, next_cursor = read_page(connection, query, queries.FINDINGS_ORDER, params)
+    counted = connection.execute(queries.finding_totals(category, params))
     totals = dict.fromkeys(KINDS[category], 0) | dict(counted.all())
     return FindingPage(
-        findings=[FindingView.model_validate(row) for row in rows], totals=totals, next_cursor=following
+        findings=[FindingView.model_validate(row) for row in rows], totals=totals, next_cursor=next_cursor
     )

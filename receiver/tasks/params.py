@@ -11,64 +11,65 @@ from receiver.http.schemas import EXAMPLE_REF, Confidence, Flag, State, When, Wo
 
 
 class AsOfQuery(Params):
-    """A moment of the past, or now."""
+    """A time in the past, or now."""
 
     as_of: When | None = Field(
         None,
-        description="The task as it was known at this moment, by the facts that had been heard by then.",
+        description="The task as it was known at this time, by the facts that had arrived.",
         examples=["2026-03-01T09:31:00Z"],
     )
 
 
 class TaskQuery(PageQuery):
-    """Which tasks."""
+    """Filters of tasks."""
 
     account: Account = None
     queue_id: QueueId = None
-    state: State | None = Field(None, description="Only those in this state.", examples=["finished"])
+    state: State | None = Field(None, description="Only this state.", examples=["finished"])
     finish_result: Literal["success", "failed", "unknown"] | None = Field(
         None,
-        description="Only those with this result; `unknown`: finished or gone, and nobody said how.",
+        description="Only this result; `unknown`: finished or gone without a known result.",
         examples=["failed"],
     )
     confidence: Confidence | None = Field(
         None,
-        description="Only those known from hooks (`events`) or confirmed by the API (`reconciled`).",
+        description="Only known from hooks (`events`), or confirmed by the API (`reconciled`).",
         examples=["reconciled"],
     )
     settled: Flag | None = Field(
-        None, description="Only those for which late hooks are (or are not) waited for no more."
+        None,
+        description="true: only tasks whose grace period for late hooks is over; false: only the others.",
     )
-    ref: Word | None = Field(
-        None, description="Only the one with this reference of ours.", examples=[EXAMPLE_REF]
+    ref: Word | None = Field(None, description="Only this ref.", examples=[EXAMPLE_REF])
+    task_id: Word | None = Field(None, description="Only this id of the vendor.", examples=["90210"])
+    lost: Flag | None = Field(
+        None, description="true: only tasks with lost hooks; false: only tasks without."
     )
-    task_id: Word | None = Field(None, description="Only the one with this vendor's id.", examples=["90210"])
-    lost: Flag | None = Field(None, description="Only those that have lost hooks (or have not).")
-    since: When | None = Field(None, description="First heard of at this moment or later.", examples=[SINCE])
-    until: When | None = Field(None, description="First heard of before this moment.", examples=[UNTIL])
+    since: When | None = Field(None, description="First fact at this time or later.", examples=[SINCE])
+    until: When | None = Field(None, description="First fact before this time.", examples=[UNTIL])
 
 
 class FindingQuery(PageQuery):
-    """Which findings."""
+    """Filters of findings."""
 
     account: Account = None
     queue_id: QueueId = None
     since: When | None = Field(
-        None, description="Of tasks last heard of at this moment or later.", examples=[SINCE]
+        None, description="Last fact of the task at this time or later.", examples=[SINCE]
     )
 
 
 class LostHookQuery(FindingQuery):
-    """Which lost hooks."""
+    """Filters of lost hooks."""
 
     kind: Event | None = Field(None, description="Only this event.", examples=["after"])
     suspected: Flag | None = Field(
-        None, description="true: instead of the lost ones those that are only suspected to be lost."
+        None, description="true: hooks that are only suspected to be lost, instead of lost ones."
     )
 
 
 class DriftQuery(FindingQuery):
-    """Which drift."""
+    """Filters of drift."""
 
     kind: Literal["result", "cdr", "attempts", "gone", "silent"] | None = Field(
         None, description="Only this kind.", examples=["result"]
@@ -76,7 +77,7 @@ class DriftQuery(FindingQuery):
 
 
 class AnomalyQuery(FindingQuery):
-    """Which anomalies."""
+    """Filters of anomalies."""
 
     kind: (
         Literal["misfit", "unreadable", "clock_skew", "late", "shared_ref", "crowded", "failed_early"] | None

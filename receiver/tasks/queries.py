@@ -1,4 +1,4 @@
-"""Every statement of the API. They only read; order and page are put on by `page`."""
+"""Queries of the API. `receiver.http.paging` adds order and page."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -32,22 +32,22 @@ FINDINGS_ORDER: Order = (FINDING.c.at, FINDING.c.account, FINDING.c.key, FINDING
 _ENDED = ("connected", "finished", "gone")
 
 
-def tasks(asked: TaskQuery) -> Select[Any]:
+def tasks(params: TaskQuery) -> Select[Any]:
     names = ("account", "queue_id", "state", "confidence", "settled", "task_id")
-    wheres = [*equal(TASK, asked, names), *between(TASK.c.first_at, asked.since, asked.until)]
-    if asked.ref is not None:  # a task with a ref has it as its key, which is in an index
-        wheres += [TASK.c.key == asked.ref, TASK.c.ref == asked.ref]
-    if asked.account is None and (asked.ref is not None or asked.task_id is not None):
+    wheres = [*equal(TASK, params, names), *between(TASK.c.first_at, params.since, params.until)]
+    if params.ref is not None:  # a task with a ref has it as its key, which is in an index
+        wheres += [TASK.c.key == params.ref, TASK.c.ref == params.ref]
+    if params.account is None and (params.ref is not None or params.task_id is not None):
         wheres.append(of_any_account(TASK))
-    if asked.finish_result:
-        wheres.append(_result() == asked.finish_result)
-    if asked.lost is not None:
+    if params.finish_result:
+        wheres.append(_result() == params.finish_result)
+    if params.lost is not None:
         lost = exists().where(
             FINDING.c.account == TASK.c.account,
             FINDING.c.key == TASK.c.key,
             FINDING.c.category == "lost_hook",
         )
-        wheres.append(lost if asked.lost else ~lost)
+        wheres.append(lost if params.lost else ~lost)
     return select(TASK).where(*wheres)
 
 
@@ -55,23 +55,23 @@ def task(account: str, key: str) -> Select[Any]:
     return select(TASK).where(TASK.c.account == account, TASK.c.key == key)
 
 
-def findings(category: str, asked: FindingQuery) -> Select[Any]:
-    return select(FINDING).where(*_finding_wheres(category, asked))
+def findings(category: str, params: FindingQuery) -> Select[Any]:
+    return select(FINDING).where(*_finding_wheres(category, params))
 
 
-def finding_totals(category: str, asked: FindingQuery) -> Select[Any]:
-    """(kind, sum of counts) of all that match, whatever the page."""
+def finding_totals(category: str, params: FindingQuery) -> Select[Any]:
+    """Select (kind, sum of counts) of all findings that match."""
     total = select(FINDING.c.kind, func.sum(FINDING.c.count))
-    return total.where(*_finding_wheres(category, asked)).group_by(FINDING.c.kind)
+    return total.where(*_finding_wheres(category, params)).group_by(FINDING.c.kind)
 
 
 def of_any_account(table: Table) -> Where:
-    """Of one of the accounts that there are, each of which is looked up: indexes begin with the account."""
+    """Return the condition that the account is a known one, since the indexes begin with the account."""
     return table.c.account.in_(select(TASK_COUNT.c.account).distinct())
 
 
 def queues(account: str | None, queue_id: str | None = None) -> Select[Any]:
-    """Queues with how far they have been read."""
+    """Select queues with their sweeps."""
     same = and_(SWEEP.c.account == QUEUE.c.account, SWEEP.c.queue_id == QUEUE.c.queue_id)
     return (
         select(QUEUE, SWEEP.c.completed_at.label("swept_at"), SWEEP.c.error.label("sweep_error"))
@@ -82,7 +82,7 @@ def queues(account: str | None, queue_id: str | None = None) -> Select[Any]:
 
 
 def queue_states(account: str | None, queue_id: str | None = None) -> Select[Any]:
-    """(account, queue id, state, tasks)."""
+    """Select (account, queue id, state, number of tasks)."""
     columns = (TASK_COUNT.c[name] for name in ("account", "name", "value", "number"))
     wheres = [TASK_COUNT.c.what == "state", TASK_COUNT.c.number != 0]
     wanted = {"account": account, "name": queue_id}
@@ -90,53 +90,55 @@ def queue_states(account: str | None, queue_id: str | None = None) -> Select[Any
     return select(*columns).where(*wheres)
 
 
-def tasks_by(column_name: str, asked: AccountQuery) -> Select[Any]:
-    """(value, tasks)."""
+def tasks_by(column_name: str, params: AccountQuery) -> Select[Any]:
+    """Select (value, number of tasks)."""
     by = TASK.c[column_name]
-    return select(by, func.count()).where(*equal(TASK, asked, ("account",))).group_by(by)
+    return select(by, func.count()).where(*equal(TASK, params, ("account",))).group_by(by)
 
 
-def tasks_by_result(asked: AccountQuery) -> Select[str | None, int]:
-    """(result, tasks); no result: those that have not ended."""
+def tasks_by_result(params: AccountQuery) -> Select[str | None, int]:
+    """Select (result, number of tasks); the result is null for tasks that have not ended."""
     result = _result().label("result")
     counted = select(result, func.count()).select_from(TASK)
-    return counted.where(*equal(TASK, asked, ("account",))).group_by(column("result"))
+    return counted.where(*equal(TASK, params, ("account",))).group_by(column("result"))
 
 
-def expected_hooks(asked: AccountQuery) -> Select[Any]:
-    """One row: per event, how many hooks had to come for settled tasks."""
+def expected_hooks(params: AccountQuery) -> Select[Any]:
+    """Select one row: the expected hooks of settled tasks, a column for each event."""
     sums = (func.sum(TASK.c.expected[event].as_integer()).label(event) for event in EVENTS)
-    return select(*sums).where(TASK.c.settled.is_(True), *equal(TASK, asked, ("account",)))
+    return select(*sums).where(TASK.c.settled.is_(True), *equal(TASK, params, ("account",)))
 
 
-def findings_by_kind(asked: AccountQuery) -> Select[Any]:
-    """(category, kind, sum of counts)."""
+def findings_by_kind(params: AccountQuery) -> Select[Any]:
+    """Select (category, kind, sum of counts)."""
     by = (TASK_COUNT.c.name, TASK_COUNT.c.value)
     counted = select(*by, func.sum(TASK_COUNT.c.number)).where(TASK_COUNT.c.what == "finding")
-    return counted.where(*equal(TASK_COUNT, asked, ("account",))).group_by(*by)
+    return counted.where(*equal(TASK_COUNT, params, ("account",))).group_by(*by)
 
 
-def delivery_counts(asked: AccountQuery) -> Select[int, int]:
-    """One row: all, and those with a problem."""
+def delivery_counts(params: AccountQuery) -> Select[int, int]:
+    """Select one row: the number of deliveries, and of those with a problem."""
     counted = select(func.count().label("total"), func.count(DELIVERY.c.problem).label("problem"))
-    return counted.select_from(DELIVERY).where(*equal(DELIVERY, asked, ("account",)))
+    return counted.select_from(DELIVERY).where(*equal(DELIVERY, params, ("account",)))
 
 
-def fact_count(asked: AccountQuery) -> Select[int]:
-    return select(func.count()).select_from(FACT).where(*equal(FACT, asked, ("account",)))
+def fact_count(params: AccountQuery) -> Select[int]:
+    return select(func.count()).select_from(FACT).where(*equal(FACT, params, ("account",)))
 
 
 def _result() -> ColumnElement[str | None]:
-    """success, failed, `unknown` for a task that ended so, null for one that has not ended."""
+    """Return success, failed, `unknown` for a task that ended without a result, or null if it has not
+    ended.
+    """
     unsaid = case((TASK.c.state.in_(_ENDED), literal("unknown")), else_=None)
     return func.coalesce(TASK.c.finish_result, unsaid)
 
 
-def _finding_wheres(category: str, asked: FindingQuery) -> Sequence[Where]:
+def _finding_wheres(category: str, params: FindingQuery) -> Sequence[Where]:
     return [
         FINDING.c.category == category,
-        *equal(FINDING, asked, ("account", "queue_id", "kind")),
-        *between(FINDING.c.at, asked.since, None),
+        *equal(FINDING, params, ("account", "queue_id", "kind")),
+        *between(FINDING.c.at, params.since, None),
     ]
 
 

@@ -1,4 +1,4 @@
-"""Queues: what the API says of them, what is in them, how far they have been read."""
+"""Endpoints of queues."""
 
 from collections import defaultdict
 
@@ -12,13 +12,13 @@ from receiver.tasks.schemas import Queue, QueueList
 
 
 async def list_queues(call: Call[AccountQuery, None]) -> QueueList:
-    """All queues."""
+    """Return all queues."""
     queues = await call.context.store.read(lambda connection: _read(connection, call.query.account), "heavy")
     return QueueList(queues=queues)
 
 
 async def get_queue(call: Call[Params, None]) -> Queue:
-    """One queue. Raises NotFoundError."""
+    """Return a queue. Raises NotFoundError."""
     account, queue_id = call.path["account"], call.path["queue_id"]
     found = await call.context.store.read(lambda connection: _read(connection, account, queue_id))
     if not found:

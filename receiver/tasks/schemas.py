@@ -26,20 +26,20 @@ Flag = Literal["duplicate", "late", "unreadable", "superseded"]
 
 
 class HookCount(BaseModel):
-    """One event of one task. `lost` and `suspected` are counted once late hooks are waited for no more."""
+    """Hooks of one event of a task. `lost` and `suspected` are counted once the task is settled."""
 
     expected: Count
     arrived: Count
     duplicates: int = Field(examples=[0])
     lost: int = Field(examples=[0])
     suspected: int = Field(
-        description="Missing, but perhaps not lost: deliveries of the account name no task or are set aside.",
+        description="Missing, but maybe not lost: deliveries of the account name no task or are set aside.",
         examples=[0],
     )
 
 
 class Task(BaseModel):
-    """A callback task as its facts add up. `key`: our `ref`, or `#` and the vendor's id where it has none."""
+    """A callback task, folded from its facts. `key`: our `ref`, or `#` and the vendor's id without one."""
 
     account: Account
     key: Ref
@@ -51,27 +51,35 @@ class Task(BaseModel):
     finish_result: Result | None = Field(description="null: not known.", examples=["success"])
     finish_comment: str | None = Field(examples=["connected"])
     cdr: CallId | None = Field(description="The uuid of the latest call.")
-    attempts: int = Field(description="At least so many attempts were made.", examples=[2])
-    attempts_exact: bool = Field(description="Whether exactly so many were made.", examples=[True])
-    attempts_most: int | None = Field(description="At most so many; null: not known.", examples=[2])
-    try_count: int | None = Field(description="The attempts that its plan allows.", examples=[3])
+    attempts: int = Field(description="Minimum number of attempts made.", examples=[2])
+    attempts_exact: bool = Field(description="Whether `attempts` is exact.", examples=[True])
+    attempts_most: int | None = Field(
+        description="Maximum number of attempts made; null: not known.", examples=[2]
+    )
+    try_count: int | None = Field(description="Number of attempts in its plan.", examples=[3])
     pause: Seconds | None = Field(description="Seconds between attempts.")
     confidence: Confidence = Field(
         description="`events`: known from hooks only; `reconciled`: the API has confirmed or corrected it.",
         examples=["reconciled"],
     )
-    settled: bool = Field(description="Late hooks are waited for no more.", examples=[True])
-    gone: bool = Field(description="The scheduler no longer knows the task.", examples=[False])
+    settled: bool = Field(description="Whether the grace period for late hooks is over.", examples=[True])
+    gone: bool = Field(description="Whether the scheduler no longer has the task.", examples=[False])
     planned_at: Moment | None
-    first_at: Moment = Field(description="First heard of.")
-    last_at: Moment = Field(description="Last heard of.")
-    finished_at: Moment | None = Field(description="When its end was first heard of.")
-    a_number: Number | None = Field(description="Called first; masked without the scope `numbers`.")
-    b_number: Number | None = Field(description="Called second; masked without the scope `numbers`.")
+    first_at: Moment = Field(description="Time of its first fact.")
+    last_at: Moment = Field(description="Time of its last fact.")
+    finished_at: Moment | None = Field(description="Time of the first fact about its end.")
+    a_number: Number | None = Field(
+        description="The number that is called first; masked without the scope `numbers`."
+    )
+    b_number: Number | None = Field(
+        description="The number that is called second; masked without the scope `numbers`."
+    )
     extension_id: str | None = Field(examples=["305"])
-    hooks: dict[Event, HookCount] = Field(description="What had to come and what came, by event.")
-    lost_hooks: int = Field(description="All lost hooks of the task.", examples=[0])
-    suspected_hooks: int = Field(description="All that are only suspected to be lost.", examples=[0])
+    hooks: dict[Event, HookCount] = Field(description="Expected and received hooks, by event.")
+    lost_hooks: int = Field(description="Number of lost hooks.", examples=[0])
+    suspected_hooks: int = Field(
+        description="Number of hooks that are only suspected to be lost.", examples=[0]
+    )
 
 
 class TaskPage(BaseModel):
@@ -89,27 +97,27 @@ class FactView(BaseModel):
     at: Moment
     source: Literal["hook", "api", "receiver"] = Field(examples=["hook"])
     kind: Literal["hook", "reread", "withdrawn", "task", "call", "gone", "settled", "queue"] = Field(
-        description="`reread`: a hook that was read again, see `/v1/reread`; `withdrawn`: by that it is of "
-        "another task, or of none.",
+        description="`reread`: a hook that was read again, see `/v1/reread`; `withdrawn`: a hook that is of "
+        "another task or of none since then.",
         examples=["hook"],
     )
-    event: Event | None = Field(description="Of a hook: which.", examples=["after"])
+    event: Event | None = Field(description="The event of a hook.", examples=["after"])
     delivery_id: str | None = Field(
-        description="Of a hook: the request it came in, see `/v1/deliveries/{id}`.",
+        description="The delivery of a hook, see `/v1/deliveries/{id}`.",
         examples=["019ca8d1e5f0a1b2c3d4e5f60718293a"],
     )
     said: Json = Field(
-        description="Its content, without what was left empty; numbers masked without the scope `numbers`.",
+        description="Its content without empty fields; numbers are masked without the scope `numbers`.",
         examples=[{"event": "after", "call": EXAMPLE_CALL, "result": "success"}],
     )
     flags: list[Flag] = Field(
-        description="What is odd about it; `superseded`: it was read again, which counts instead.",
+        description="What is unusual about it; `superseded`: replaced by a later reading.",
         examples=[["late"]],
     )
 
 
 class FindingView(BaseModel):
-    """Something wrong with one task. The `kind` of a lost hook is its event; `at`: the task's last fact."""
+    """A problem of a task. The `kind` of a lost hook is its event; `at`: the time of the task's last fact."""
 
     account: Account
     key: Ref
@@ -122,7 +130,7 @@ class FindingView(BaseModel):
 
 
 class PhoneCall(BaseModel):
-    """What call history says of one of a task's calls; `found` is false where it has no record of it."""
+    """A call of a task, by call history; `found` is false if there is no record of it."""
 
     call: CallId
     found: bool = Field(examples=[True])
@@ -135,14 +143,14 @@ class PhoneCall(BaseModel):
     duration: Seconds | None = Field(description="Seconds.")
     bridged_duration: Seconds | None = Field(description="Seconds.")
     legs: list[Json] = Field(
-        description="One entry per leg, as sent; numbers masked without the scope `numbers`.",
+        description="Legs as the API sent them; numbers are masked without the scope `numbers`.",
         examples=[[{"application": "callback", "dest_number": "+791•••67", "result": "answered"}]],
     )
-    extra: Json = Field(description="What else the record holds.", examples=[{"flow": "out"}])
+    extra: Json = Field(description="Other fields of the record.", examples=[{"flow": "out"}])
 
 
 class TimelineView(BaseModel):
-    """A task and how we know: its facts in the order of hearing them, and what is wrong with them."""
+    """A task with its facts in order of arrival, its findings and its calls."""
 
     task: Task
     facts: list[FactView]
@@ -151,7 +159,7 @@ class TimelineView(BaseModel):
 
 
 class Queue(BaseModel):
-    """A queue, as the API last described it and as far as it has been read."""
+    """A queue as the API last described it."""
 
     account: Account
     queue_id: QueueId
@@ -160,9 +168,9 @@ class Queue(BaseModel):
     status: str = Field(description="on, off, or gone.", examples=["on"])
     concurrent_task_limit: int | None = Field(examples=[5])
     created_at: Moment | None
-    observed_at: Moment = Field(description="When the API last said so.")
+    observed_at: Moment = Field(description="When the API last described it.")
     tasks: dict[State, Annotated[int, Field(examples=[12])]] = Field(description="Tasks by state.")
-    swept_at: Moment | None = Field(description="The end of the last complete sweep; null: none was.")
+    swept_at: Moment | None = Field(description="End of the last complete sweep; null: there was none.")
     sweep_error: str | None = Field(description="What stopped the latest sweep.", examples=[None])
 
 
@@ -183,32 +191,32 @@ class FindingPage(BaseModel):
 
 
 class DeliveryCount(BaseModel):
-    """How many deliveries came, and how many of them could not be read."""
+    """Number of deliveries, and of deliveries with a problem."""
 
     total: int = Field(examples=[360])
     problem: int = Field(examples=[2])
 
 
 class Summary(BaseModel):
-    """Everything counted."""
+    """Totals."""
 
     tasks: int = Field(examples=[120])
     tasks_by_state: dict[State, Annotated[int, Field(examples=[12])]]
     tasks_by_result: dict[Literal["success", "failed", "unknown"], Annotated[int, Field(examples=[30])]] = (
-        Field(description="Of those that are finished, connected or gone.")
+        Field(description="Tasks that are finished, connected or gone.")
     )
     tasks_by_confidence: dict[Confidence, Annotated[int, Field(examples=[60])]]
-    settled: int = Field(description="Tasks for which late hooks are waited for no more.", examples=[100])
+    settled: int = Field(description="Tasks whose grace period for late hooks is over.", examples=[100])
     deliveries: DeliveryCount
     facts: int = Field(examples=[700])
     expected_hooks: dict[Event, Annotated[int, Field(examples=[100])]] = Field(
         description="Hooks that had to come, of settled tasks."
     )
     lost_hooks: dict[Event, Annotated[int, Field(examples=[1])]] = Field(
-        description="Those of them that did not."
+        description="Expected hooks that did not come."
     )
     suspected_hooks: dict[Event, Annotated[int, Field(examples=[0])]] = Field(
-        description="Those that did not, but may be among deliveries that name no task or are set aside."
+        description="Missing hooks that may be among deliveries that name no task or are set aside."
     )
     drift: dict[str, int] = Field(description="By kind.", examples=[{"result": 1}])
     anomalies: dict[str, int] = Field(description="By kind.", examples=[{"late": 2}])

@@ -1,4 +1,4 @@
-"""Everything counted."""
+"""The endpoint of totals."""
 
 from typing import Any
 
@@ -13,32 +13,32 @@ from receiver.tasks.schemas import DeliveryCount, Summary
 
 
 async def summarise(call: Call[AccountQuery, None]) -> Summary:
-    """The counts of one account, or of all."""
+    """Return the totals of an account, or of all."""
     return await call.context.store.read(lambda connection: _read(connection, call.query), "heavy")
 
 
-def _read(connection: Connection, asked: AccountQuery) -> Summary:
+def _read(connection: Connection, params: AccountQuery) -> Summary:
     def counts(query: Select[*tuple[Any, ...]]) -> dict[Any, int]:
         return dict(connection.execute(query).all())
 
-    states, settled = counts(queries.tasks_by("state", asked)), counts(queries.tasks_by("settled", asked))
-    expected = connection.execute(queries.expected_hooks(asked)).mappings().one()
+    states, settled = counts(queries.tasks_by("state", params)), counts(queries.tasks_by("settled", params))
+    expected = connection.execute(queries.expected_hooks(params)).mappings().one()
     found = {category: dict.fromkeys(kinds, 0) for category, kinds in KINDS.items()}
-    for category, kind, count in connection.execute(queries.findings_by_kind(asked)):
+    for category, kind, count in connection.execute(queries.findings_by_kind(params)):
         found[category][kind] = count
-    results = counts(queries.tasks_by_result(asked))
+    results = counts(queries.tasks_by_result(params))
     return Summary.model_validate(
         {
             "tasks": sum(states.values()),
             "tasks_by_state": states,
             "tasks_by_result": {name: results.get(name, 0) for name in ("success", "failed", "unknown")},
             "tasks_by_confidence": {"events": 0, "reconciled": 0}
-            | counts(queries.tasks_by("confidence", asked)),
+            | counts(queries.tasks_by("confidence", params)),
             "settled": settled.get(True, 0),
             "deliveries": DeliveryCount(
-                **connection.execute(queries.delivery_counts(asked)).mappings().one()
+                **connection.execute(queries.delivery_counts(params)).mappings().one()
             ),
-            "facts": connection.scalar(queries.fact_count(asked)),
+            "facts": connection.scalar(queries.fact_count(params)),
             "expected_hooks": {event: expected[event] or 0 for event in EVENTS},
             "lost_hooks": found["lost_hook"],
             "suspected_hooks": found["suspected_hook"],

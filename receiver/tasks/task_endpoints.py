@@ -1,4 +1,4 @@
-"""Tasks: the list, one of them, and how we know."""
+"""Endpoints of tasks: the list, a task, and its timeline."""
 
 from sqlalchemy import Connection
 
@@ -17,22 +17,22 @@ from receiver.tasks.views import task_view, timeline_view
 
 
 async def list_tasks(call: Call[TaskQuery, None]) -> TaskPage:
-    """A page of tasks, newest first."""
+    """Return a page of tasks, newest first."""
 
     def read(connection: Connection) -> TaskPage:
-        asked = call.query
-        rows, following = read_page(connection, queries.tasks(asked), queries.TASKS_ORDER, asked)
-        return TaskPage(tasks=[task_view(row, call.numbers) for row in rows], next_cursor=following)
+        params = call.query
+        rows, next_cursor = read_page(connection, queries.tasks(params), queries.TASKS_ORDER, params)
+        return TaskPage(tasks=[task_view(row, call.numbers) for row in rows], next_cursor=next_cursor)
 
     return await call.context.store.read(read)
 
 
 async def get_task(call: Call[AsOfQuery, None]) -> Task:
-    """One task, now or as it was known at a moment. Raises NotFoundError."""
+    """Return a task, as it is now or was known at a time. Raises NotFoundError."""
 
     def read(connection: Connection) -> Task:
         if call.query.as_of is not None:
-            return task_view(task_row(call.context.fold(_heard(connection, call))), call.numbers)
+            return task_view(task_row(call.context.fold(_facts(connection, call))), call.numbers)
         key = _key(connection, call.path["account"], call.path["key"])
         row = connection.execute(queries.task(call.path["account"], key)).first()
         if row is None:
@@ -43,28 +43,28 @@ async def get_task(call: Call[AsOfQuery, None]) -> Task:
 
 
 async def get_timeline(call: Call[AsOfQuery, None]) -> TimelineView:
-    """One task with its facts. Raises NotFoundError."""
+    """Return a task with its facts. Raises NotFoundError."""
 
     def read(connection: Connection) -> TimelineView:
-        facts = _heard(connection, call)
+        facts = _facts(connection, call)
         return timeline_view(call.context.fold(facts), facts, call.numbers)
 
     return await call.context.store.read(read)
 
 
-def _heard(connection: Connection, call: Call[AsOfQuery, None]) -> list[Fact]:
-    """The task's facts that were known by the moment asked about. Raises NotFoundError where none was."""
+def _facts(connection: Connection, call: Call[AsOfQuery, None]) -> list[Fact]:
+    """Return the facts of the task that had arrived by `as_of`. Raises NotFoundError if there are none."""
     account, as_of = call.path["account"], call.query.as_of
     key = _key(connection, account, call.path["key"])
     facts = facts_of(connection, account, [key]).get(key, [])
-    heard = [fact for fact in facts if as_of is None or fact.at <= as_of]
-    if not heard:
+    known = [fact for fact in facts if as_of is None or fact.at <= as_of]
+    if not known:
         raise _unknown() if not facts else NotFoundError("not heard of by then: ask for a later as_of")
-    return heard
+    return known
 
 
 def _key(connection: Connection, account: str, name: str) -> str:
-    """The key of the task with this ref, or else with this vendor's id."""
+    """Return the key of the task with this ref, or else with this id of the vendor."""
     if connection.execute(queries.task(account, name)).first():
         return name
     task_id = name.removeprefix("#")
