@@ -116,7 +116,7 @@ class Sender:
     async def _refresh_lanes(self) -> None:
         """Read the subscriptions; release the claims of lanes that have ended or rest."""
         now = self._clock.now()
-        idle = [lane for lane in self._lanes.values() if lane.rests(now)]
+        ended: list[Lane] = []
         if not 0 <= now - self._refreshed_at < _REFRESH_S:
             rows = {row.id: row for row in await self._store.read(subscription_sql.active)}
             self._refreshed_at = now
@@ -127,8 +127,8 @@ class Sender:
                 else:
                     health = SubscriptionHealth(name, row.failing_since, row.failed_at, row.slow_until)
                     self._lanes[name] = Lane(subscription, health)
-            idle += [self._lanes.pop(name) for name in self._lanes.keys() - rows.keys()]
-        await self._release(idle)
+            ended = [self._lanes.pop(name) for name in self._lanes.keys() - rows.keys()]
+        await self._release([*ended, *(lane for lane in self._lanes.values() if lane.rests(now))])
 
     async def _release(self, lanes: Collection[Lane]) -> None:
         """Release the claims of messages that wait in these lanes."""
