@@ -13,7 +13,7 @@ import structlog
 
 from receiver.domain.facts import EVENTS, Event
 from receiver.domain.hooks import Part
-from receiver.observability.logs import Seldom
+from receiver.observability.logs import RateLimitedLog
 
 _log = structlog.get_logger("receiver.intake")
 
@@ -68,7 +68,7 @@ class RefusalLog:
         self._latest: dict[Part, OrderedDict[Refused, RefusedRequests]] = {
             part: OrderedDict() for part in PROBLEMS
         }
-        self._seldom = Seldom(_log)
+        self._limited_log = RateLimitedLog(_log)
 
     def note(self, refused: Refused, at: float) -> None:
         """Keep it, and log it unless one with the same part and account was logged within a minute."""
@@ -81,7 +81,7 @@ class RefusalLog:
             latest[refused] = RefusedRequests(refused, at, at)
             if len(latest) > _MOST:
                 latest.popitem(last=False)
-        self._seldom.warning(
+        self._limited_log.warning(
             "a request to the hook listener is refused",
             per=(refused.part, refused.account),
             part=refused.part,

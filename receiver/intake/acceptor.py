@@ -9,7 +9,7 @@ from contextlib import suppress
 
 import structlog
 
-from receiver.observability.logs import Seldom
+from receiver.observability.logs import RateLimitedLog
 
 _log = structlog.get_logger("receiver.intake")
 
@@ -34,7 +34,7 @@ class SocketAcceptor:
         self._sock, self._connect, self._room = sock, connect, room
         self._loop = asyncio.get_running_loop()
         self._beginning: set[asyncio.Task[None]] = set()
-        self._seldom = Seldom(_log)
+        self._limited_log = RateLimitedLog(_log)
         self._is_closed = False
         sock.setblocking(False)
         sock.listen(_BACKLOG)
@@ -63,7 +63,7 @@ class SocketAcceptor:
             except (BlockingIOError, InterruptedError, ConnectionAbortedError):
                 return
             except OSError as error:
-                self._seldom.warning("connections cannot be accepted", problem=error.strerror)
+                self._limited_log.warning("connections cannot be accepted", problem=error.strerror)
                 self._pause()
                 return
             beginning = self._loop.create_task(self._begin(accepted))

@@ -16,7 +16,7 @@ from receiver.intake.access import Access
 from receiver.ledger.backlog import Backlog
 from receiver.ledger.commit_queue import TOO_LATE, CommitQueue, Submission
 from receiver.ledger.throttle import Throttle
-from receiver.observability.logs import Seldom
+from receiver.observability.logs import RateLimitedLog
 from receiver.observability.metrics import Metrics
 from receiver.runtime.clock import Clock
 
@@ -65,7 +65,7 @@ class Intake:
         self._inbox = inbox
         self._unread = unread
         self._throttle = throttle
-        self._seldom = Seldom(log)
+        self._limited_log = RateLimitedLog(log)
         self.refusals = RefusalLog()
         self.queue: CommitQueue[HookSubmission] = CommitQueue(in_halves=inbox.is_remote)
 
@@ -75,7 +75,7 @@ class Intake:
             self._inbox.require_room()
             self.queue.add(request)
         except StoreUnavailableError as error:
-            self._seldom.warning("hooks are answered 503", problem=str(error))
+            self._limited_log.warning("hooks are answered 503", problem=str(error))
             raise
 
     def note_refused(self, refused: Refused, at: float) -> None:

@@ -14,7 +14,7 @@ import structlog
 
 from receiver.domain.masking import mask_text
 from receiver.intake.intake import Intake
-from receiver.observability.logs import Seldom
+from receiver.observability.logs import RateLimitedLog
 
 _log = structlog.get_logger("receiver.intake")
 
@@ -97,7 +97,7 @@ class HookListener:
         """Connections of senders, the longest idle one first; busy ones are skipped."""
         self._strangers: dict[Connection, None] = {}
         """Connections without an authentic request so far, the oldest first."""
-        self._seldom = Seldom(_log)
+        self._limited_log = RateLimitedLog(_log)
         self._loop = asyncio.get_running_loop()
         self.now = self._loop.time
         self._gone = asyncio.Event()
@@ -170,7 +170,7 @@ class HookListener:
         """Log that bytes are not HTTP. Only the beginning of the path is logged, since a token may follow."""
         shown = _SHOWN_PATH.match(data)
         path = mask_text(shown[1].decode("ascii", "replace")) + "/…" if shown else "(no path)"
-        self._seldom.warning("a request cannot be parsed and is refused", peer=peer, path=path)
+        self._limited_log.warning("a request cannot be parsed and is refused", peer=peer, path=path)
 
     def note_fault(self, error: Exception) -> None:
         """Log an error of the receiver itself."""
@@ -197,7 +197,7 @@ class HookListener:
         return next(iter(self._idle if are_few and self._idle else self._strangers), None)
 
     def _note_full(self) -> None:
-        self._seldom.warning(
+        self._limited_log.warning(
             "connections are at their limit: idle ones are closed; raise listener.max_connections and "
             "the limit of open files, or have a proxy in front keep fewer",
             limit=self._most,

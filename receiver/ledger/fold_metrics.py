@@ -7,12 +7,12 @@ import structlog
 
 from receiver.domain.timeline import Timeline
 from receiver.ledger.projector import FoldedTask
-from receiver.observability.logs import Seldom
+from receiver.observability.logs import RateLimitedLog
 from receiver.observability.metrics import Metrics
 from receiver.observability.spans import task_span
 
 _log = structlog.get_logger("receiver.ledger")
-_seldom = Seldom(_log, every_s=3600.0)
+_limited_log = RateLimitedLog(_log, every_s=3600.0)
 
 
 def count(metrics: Metrics, task: FoldedTask) -> None:
@@ -75,7 +75,7 @@ def _count_settled(metrics: Metrics, after: Timeline) -> None:
         elif finding.category == "anomaly" and finding.kind != "crowded":
             metrics.anomalies.labels(finding.kind).inc(finding.count)
             if finding.kind == "failed_early":
-                _seldom.warning(
+                _limited_log.warning(
                     "a task failed before its attempts were used up",
                     account=after.account,
                     task=after.key,

@@ -1,4 +1,4 @@
-"""Logs: structlog, as lines for people or as JSON for machines, without secrets and phone numbers."""
+"""Logs by structlog, for people or as JSON, without secrets and phone numbers."""
 
 import logging
 import re
@@ -12,17 +12,17 @@ from structlog.typing import EventDict, WrappedLogger
 
 _SECRET_NAMES = re.compile(r"secret|token|authorization|password|number", re.IGNORECASE)
 _NUMBER = re.compile(r"(?<!\w)(?<!\w[.-])\+?\d{10,15}(?!\w)(?![.-]\w)")
-"""Ten to fifteen digits by themselves: not a part of an id, a fraction or a uuid."""
+"""Pattern of a phone number: 10 to 15 digits that are no part of an id, a fraction or a uuid."""
 
 _MASK = "•••"
 
 
-def configure_logs(form: Literal["console", "json"], level: str) -> None:
-    """Send structlog and the standard library's logging to stderr in one form."""
-    # No local variables in tracebacks: they hold tokens and payloads.
+def configure_logs(log_format: Literal["console", "json"], level: str) -> None:
+    """Send structlog and the standard library's logging to stderr in one format."""
+    # Tracebacks show no local variables, which hold tokens and payloads.
     traceback = (
         structlog.processors.ExceptionRenderer(ExceptionDictTransformer(show_locals=False))
-        if form == "json"
+        if log_format == "json"
         else structlog.processors.format_exc_info
     )
     shared: list[structlog.typing.Processor] = [
@@ -32,9 +32,9 @@ def configure_logs(form: Literal["console", "json"], level: str) -> None:
         traceback,
         hide_secrets,
     ]
-    last: structlog.typing.Processor = (
+    renderer: structlog.typing.Processor = (
         structlog.processors.JSONRenderer(ensure_ascii=False)
-        if form == "json"
+        if log_format == "json"
         else structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())
     )
     structlog.configure(
@@ -47,7 +47,7 @@ def configure_logs(form: Literal["console", "json"], level: str) -> None:
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=shared,
-            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, last],
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, renderer],
         )
     )
     root = logging.getLogger()
@@ -58,38 +58,36 @@ def configure_logs(form: Literal["console", "json"], level: str) -> None:
 
 
 def hide_secrets(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
-    """Masks values under telling names, and phone numbers anywhere in texts, however deep."""
-    return {name: _hidden(name, value) for name, value in event.items()}
+    """Mask values with secret names, and phone numbers in all texts at any depth."""
+    return {name: _masked(name, value) for name, value in event.items()}
 
 
-def _hidden(name: str, value: Any) -> Any:
+def _masked(name: str, value: Any) -> Any:
     if _SECRET_NAMES.search(name):
         return _MASK
     if isinstance(value, str):
         return _NUMBER.sub(_MASK, value)
     if isinstance(value, dict):
-        return {key: _hidden(str(key), item) for key, item in value.items()}
+        return {key: _masked(str(key), item) for key, item in value.items()}
     if isinstance(value, list | tuple):
-        return [_hidden("", item) for item in value]
+        return [_masked("", item) for item in value]
     return value
 
 
-class Seldom:
-    """Logs an event at most once a minute, with the number of times that it was not logged since. `per`:
-    events with another value are counted apart; its values must be few.
-    """
+class RateLimitedLog:
+    """Logs an event at most once per interval, with the number of events omitted since the last one."""
 
     def __init__(self, log: Any, every_s: float = 60.0) -> None:
         self._log = log
         self._every_s = every_s
         self._next: dict[object, float] = {}
-        self._left_out: dict[object, int] = {}
+        self._omitted: dict[object, int] = {}
 
     def warning(self, event: str, per: object = None, **details: Any) -> None:
-        """Log it, or count it."""
+        """Log or count an event. Events with different values of `per`, which must be few, are limited apart."""
         now, key = time.monotonic(), (event, per)
         if now < self._next.get(key, 0.0):
-            self._left_out[key] = self._left_out.get(key, 0) + 1
+            self._omitted[key] = self._omitted.get(key, 0) + 1
             return
         self._next[key] = now + self._every_s
-        self._log.warning(event, **details, not_logged=self._left_out.pop(key, 0))
+        self._log.warning(event, **details, not_logged=self._omitted.pop(key, 0))

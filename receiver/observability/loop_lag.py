@@ -1,4 +1,4 @@
-"""How late the event loop wakes whoever waits: what holds it up costs all others."""
+"""The delay of the event loop, which affects all requests."""
 
 import asyncio
 from collections import deque
@@ -7,14 +7,14 @@ from contextlib import asynccontextmanager
 
 from receiver.observability.metrics import Metrics
 
-_EVERY_S = 0.5
-_KEPT = 30
-"""Waits that the worst is looked for in: those of a scrape's interval."""
+_INTERVAL_S = 0.5
+_WINDOW = 30
+"""Number of measurements whose maximum is shown: those of a scrape interval of 15 s."""
 
 
 @asynccontextmanager
 async def watching_the_loop(metrics: Metrics) -> AsyncIterator[None]:
-    """Measure it meanwhile."""
+    """Measure the delay inside the block."""
     task = asyncio.create_task(_watch(metrics), name="looplag")
     try:
         yield
@@ -24,9 +24,9 @@ async def watching_the_loop(metrics: Metrics) -> AsyncIterator[None]:
 
 async def _watch(metrics: Metrics) -> None:
     loop = asyncio.get_running_loop()
-    lags = deque[float](maxlen=_KEPT)
+    lags = deque[float](maxlen=_WINDOW)
     while True:
-        asked = loop.time() + _EVERY_S
-        await asyncio.sleep(_EVERY_S)
-        lags.append(max(0.0, loop.time() - asked))
+        due = loop.time() + _INTERVAL_S
+        await asyncio.sleep(_INTERVAL_S)
+        lags.append(max(0.0, loop.time() - due))
         metrics.loop_lag.set(max(lags))

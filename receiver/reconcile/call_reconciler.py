@@ -15,7 +15,7 @@ from receiver.errors import (
     SchedulerRefusedError,
     SchedulerUnreachableError,
 )
-from receiver.observability.logs import Seldom
+from receiver.observability.logs import RateLimitedLog
 from receiver.observability.spans import current_task
 from receiver.observability.trace_ids import TaskName
 from receiver.reconcile.account_context import AccountContext, DueTasks, Horizon, about, is_nameable
@@ -24,7 +24,7 @@ from receiver.reconcile.loop import PassLoop
 from receiver.reconcile.memory import PassReport
 from receiver.scheduler.wire import CallHistoryRecord
 
-_seldom = Seldom(structlog.get_logger("receiver.reconcile"), every_s=3600.0)
+_limited_log = RateLimitedLog(structlog.get_logger("receiver.reconcile"), every_s=3600.0)
 
 _MAX_ASKS = 7
 """Requests in vain after which the record of a call counts as missing."""
@@ -129,4 +129,4 @@ class CallReconciler(PassLoop):
         return True
 
     def _warn(self, event: str, error: SchedulerError) -> None:
-        _seldom.warning(event, account=self._context.account, problem=str(error))
+        _limited_log.warning(event, account=self._context.account, problem=str(error))

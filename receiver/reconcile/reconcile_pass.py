@@ -19,7 +19,7 @@ from receiver.errors import (
     SchedulerRefusedError,
     SchedulerUnreachableError,
 )
-from receiver.observability.logs import Seldom
+from receiver.observability.logs import RateLimitedLog
 from receiver.observability.spans import current_task
 from receiver.observability.trace_ids import TaskName
 from receiver.reconcile.account_context import (
@@ -36,7 +36,7 @@ from receiver.reconcile.memory import Absences, PassReport, Unlinked
 from receiver.reconcile.queue_watch import QueueWatch
 from receiver.reconcile.sweep import Sweeper
 
-_seldom = Seldom(structlog.get_logger("receiver.reconcile"))
+_limited_log = RateLimitedLog(structlog.get_logger("receiver.reconcile"))
 
 _AT_ONCE = 4
 """Single tasks that are asked for at the same time."""
@@ -232,7 +232,7 @@ class ReconcilePass:
             return
         except SchedulerRefusedError as error:
             # Asked again later, like any request in vain; it must not keep the others from their turn.
-            _seldom.warning("the scheduler refuses a task", account=context.account, problem=str(error))
+            _limited_log.warning("the scheduler refuses a task", account=context.account, problem=str(error))
             return
         self._memory.absences.end(row.key)
         await context.record_tasks(queue_id, asked_at, [record])

@@ -9,13 +9,13 @@ import structlog
 from sqlalchemy import Row
 
 from receiver.errors import SchedulerError, SchedulerNotFoundError, SchedulerUnreachableError
-from receiver.observability.logs import Seldom
+from receiver.observability.logs import RateLimitedLog
 from receiver.reconcile.account_context import AccountContext, DueTasks
 from receiver.reconcile.memory import Absences, Unlinked
 from receiver.scheduler.listing import MAX_PAGES, Reading
 
 _log = structlog.get_logger("receiver.reconcile")
-_seldom = Seldom(_log)
+_limited_log = RateLimitedLog(_log)
 
 _SHOWN = 5
 """Records named in one log line."""
@@ -163,7 +163,7 @@ class Sweeper:
 def note_broken(context: AccountContext, names: tuple[str, ...], **where: Any) -> None:
     """Count and name records of a list that were passed over because they cannot be read."""
     context.metrics.broken_records.labels("queue" if not where else "task").inc(len(names))
-    _seldom.warning(
+    _limited_log.warning(
         "records of the scheduler's list cannot be read and were passed over; ask the scheduler's support",
         account=context.account,
         records=names[:_SHOWN],

@@ -1,4 +1,4 @@
-"""Time as a part that is handed in: seconds since the epoch (UTC), and sleeping in the same seconds."""
+"""Clocks: seconds since the epoch (UTC), and sleeping in the same seconds."""
 
 import asyncio
 import time
@@ -6,22 +6,22 @@ from typing import Protocol
 
 
 class Clock(Protocol):
-    """What the rest of the package knows of time."""
+    """The package's interface to time."""
 
     def now(self) -> float:
-        """Seconds since the epoch, UTC."""
+        """Return the seconds since the epoch, UTC."""
 
     async def sleep(self, seconds: float) -> None:
-        """Wait that many seconds of this clock."""
+        """Wait for seconds of this clock."""
 
     def real(self, seconds: float) -> float:
-        """So many seconds of this clock, in seconds of the machine: for time-outs that the machine keeps."""
+        """Convert seconds of this clock to seconds of the machine, for timeouts of the event loop."""
 
 
 class WallClock:
-    """The machine's clock; from `origin` (epoch seconds) on it runs `speed` times as fast.
+    """The machine's clock, `speed` times as fast from `origin` (epoch seconds).
 
-    Two processes with the same speed and origin read the same time: an accelerated emulator needs that.
+    Processes with the same speed and origin have the same time, as an accelerated emulator requires.
     """
 
     def __init__(self, speed: float = 1.0, origin: float = 0.0) -> None:

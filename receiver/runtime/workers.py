@@ -1,4 +1,4 @@
-"""Long-running parts: what they look like, and the supervisor that starts, restarts and drains them."""
+"""Workers, and the supervisor that starts, restarts and drains them."""
 
 import asyncio
 from collections.abc import Iterable
@@ -13,14 +13,14 @@ from receiver.runtime.clock import Clock
 _log = structlog.get_logger("receiver.workers")
 
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.5, 30.0
-"""Seconds before a failed worker is started again; doubled with each failure in a row."""
+"""Shortest and longest pause in seconds before a failed worker restarts; doubled after each failure."""
 
-_STEADY = 60.0
-"""A worker that ran this long before it failed begins with the first pause again."""
+_STEADY_S = 60.0
+"""Seconds of work after which a failure has the first pause again."""
 
 
 class Worker(Protocol):
-    """Something that runs until `stop` is set, then finishes what it holds and returns."""
+    """A part that runs until `stop` is set, then finishes its current work and returns."""
 
     name: str
 
@@ -28,7 +28,7 @@ class Worker(Protocol):
 
 
 async def pause(clock: Clock, seconds: float, stop: asyncio.Event) -> None:
-    """Sleep, but no longer than until `stop` is set."""
+    """Sleep, but end when `stop` is set."""
     waits = [asyncio.ensure_future(clock.sleep(seconds)), asyncio.ensure_future(stop.wait())]
     try:
         await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
@@ -38,7 +38,7 @@ async def pause(clock: Clock, seconds: float, stop: asyncio.Event) -> None:
 
 
 async def keep_running(worker: Worker, stop: asyncio.Event, clock: Clock, metrics: Metrics) -> None:
-    """Run the worker until `stop`; one that fails, or ends before, is started again after a pause."""
+    """Run a worker until `stop`. Restart it after a pause if it fails or ends."""
     wait = _FIRST_PAUSE
     while not stop.is_set():
         began = clock.now()
@@ -46,19 +46,19 @@ async def keep_running(worker: Worker, stop: asyncio.Event, clock: Clock, metric
         if stop.is_set():
             return
         metrics.worker_restarts.labels(worker.name).inc()
-        wait = _FIRST_PAUSE if clock.now() - began > _STEADY else wait
+        wait = _FIRST_PAUSE if clock.now() - began > _STEADY_S else wait
         await pause(clock, wait, stop)
         wait = min(wait * 2, _LONGEST_PAUSE)
 
 
 async def _attempt(worker: Worker, stop: asyncio.Event) -> None:
-    """One run of the worker, whose failure is logged; only a cancellation of ourselves goes on."""
+    """Run the worker once and log its failure. Only our own cancellation is raised."""
     try:
         await worker.run(stop)
         if not stop.is_set():
-            _log.error("worker ended before it was told to", worker=worker.name)
+            _log.error("worker ended early", worker=worker.name)
     except asyncio.CancelledError:
-        if (us := asyncio.current_task()) and us.cancelling():
+        if (task := asyncio.current_task()) and task.cancelling():
             raise
         _log.error("worker failed", worker=worker.name, error="CancelledError")
     except Exception as error:
@@ -66,7 +66,7 @@ async def _attempt(worker: Worker, stop: asyncio.Event) -> None:
 
 
 class Supervisor:
-    """Runs workers inside an `async with`; at its end they have `deadline` seconds to drain."""
+    """Runs workers inside an `async with`. At its end they have `deadline` seconds to drain."""
 
     def __init__(
         self, workers: Iterable[Worker], clock: Clock, metrics: Metrics, deadline: float = 10.0

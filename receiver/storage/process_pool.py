@@ -9,10 +9,10 @@ from anyio import BrokenWorkerProcess, CapacityLimiter, Semaphore, fail_after
 from anyio.to_process import run_sync
 
 from receiver.errors import StoreUnavailableError, TimeLimitError, TooManyReadsError
-from receiver.observability.logs import Seldom
+from receiver.observability.logs import RateLimitedLog
 from receiver.storage.read_pools import PoolLimits
 
-_seldom = Seldom(structlog.get_logger("receiver.store"))
+_limited_log = RateLimitedLog(structlog.get_logger("receiver.store"))
 
 _CORES = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
@@ -56,7 +56,7 @@ class ProcessPool:
             raise TimeLimitError(f"the read took longer than {limit_s:.0f} s") from None
         except BrokenWorkerProcess as error:
             text = "the process of a heavy read ended early: see whether the machine has enough memory"
-            _seldom.warning(text, problem=repr(error.__cause__))
+            _limited_log.warning(text, problem=repr(error.__cause__))
             raise StoreUnavailableError(text) from None
         finally:
             self._count -= 1
