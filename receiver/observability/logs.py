@@ -84,7 +84,7 @@ class RateLimitedLog:
         self._omitted: dict[object, int] = {}
 
     def warning(self, event: str, per: object = None, **details: Any) -> None:
-        """Log or count an event. Events with different values of `per`, which must be few, are limited apart."""
+        """Log or count an event. Each value of `per` has a limit of its own; its values must be few."""
         now, key = time.monotonic(), (event, per)
         if now < self._next.get(key, 0.0):
             self._omitted[key] = self._omitted.get(key, 0) + 1
