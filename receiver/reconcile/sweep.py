@@ -1,4 +1,4 @@
-"""Reading a queue through, page by page. A sweep that failed half-way continues where it stopped."""
+"""ListProgress a queue through, page by page. A sweep that failed half-way continues where it stopped."""
 
 from collections import deque
 from collections.abc import Iterable
@@ -12,7 +12,7 @@ from receiver.errors import SchedulerError, SchedulerNotFoundError, SchedulerUnr
 from receiver.observability.logs import RateLimitedLog
 from receiver.reconcile.account_context import AccountContext, DueTasks
 from receiver.reconcile.memory import Absences, Unlinked
-from receiver.scheduler.listing import MAX_PAGES, Reading
+from receiver.scheduler.listing import MAX_PAGES, ListProgress
 
 _log = structlog.get_logger("receiver.reconcile")
 _limited_log = RateLimitedLog(_log)
@@ -34,15 +34,14 @@ class _Progress:
 
     page: int
     is_from_start: bool
-    ids: set[str] = field(default_factory=set)
+    pages: ListProgress = field(default_factory=ListProgress)
     bare: list[str] = field(default_factory=list)
     broken: list[str] = field(default_factory=list)
-    reading: Reading = field(default_factory=Reading)
 
     @property
     def proves_absence(self) -> bool:
         """Whether a task that was not shown does not exist, as far as a list can prove it."""
-        return self.is_from_start and not self.bare and not self.broken and self.reading.proves_absence
+        return self.is_from_start and not self.bare and not self.broken and self.pages.proves_absence
 
 
 class Sweeper:
@@ -67,7 +66,7 @@ class Sweeper:
             self._progress[queue_id] = _Progress(first, is_from_start=first == 1)
         progress = self._progress[queue_id]
         progress.page = first
-        tasks_before = last.tasks - len(progress.ids) if last and first > 1 else 0
+        tasks_before = last.tasks - len(progress.pages.seen) if last and first > 1 else 0
         row = {
             "account": context.account,
             "queue_id": queue_id,
@@ -84,11 +83,11 @@ class Sweeper:
         except SchedulerError as error:
             context.metrics.sweeps.labels("failed").inc()
             row |= {"next_page": progress.page, "error": str(error)}
-            await context.save_sweep(row | {"tasks": tasks_before + len(progress.ids)})
+            await context.save_sweep(row | {"tasks": tasks_before + len(progress.pages.seen)})
             raise
-        row |= {"completed_at": context.clock.now(), "tasks": tasks_before + len(progress.ids)}
+        row |= {"completed_at": context.clock.now(), "tasks": tasks_before + len(progress.pages.seen)}
         await self._end(row, self._progress.pop(queue_id))
-        return progress.ids
+        return progress.pages.seen
 
     def unlisted_since(self, queue_ids: Iterable[str]) -> float:
         """Return the moment since which several complete sweeps of each of these queues have shown all tasks.
@@ -112,7 +111,7 @@ class Sweeper:
         if progress.proves_absence:
             self._note_complete(queue_id, row["started_at"])
         await context.save_sweep(row | {"next_page": 1, "error": error})
-        _log.debug("queue swept", account=context.account, queue=queue_id, tasks=len(progress.ids))
+        _log.debug("queue swept", account=context.account, queue=queue_id, tasks=len(progress.pages.seen))
 
     def _note_complete(self, queue_id: str, started_at: float) -> None:
         begins = self._complete.setdefault(queue_id, deque(maxlen=_SWEEPS))
@@ -136,8 +135,7 @@ class Sweeper:
                     raise
                 found = set()
             self._absences.end(queue_id)
-            progress.ids |= found
-            if progress.reading.is_over(found):
+            if progress.pages.is_over(found):
                 return
             progress.page += 1
         progress.page = 1

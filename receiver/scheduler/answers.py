@@ -1,4 +1,7 @@
-"""The meaning of an answer: its error, or the records in it, in any envelope."""
+"""The meaning of an answer: its error, or the records in it, in any envelope.
+
+The finer kinds of errors are for this package only.
+"""
 
 import json
 import re
@@ -9,8 +12,14 @@ from typing import Any, Generic, TypeVar
 from pydantic import BaseModel, ValidationError
 
 from receiver.domain.masking import mask_message
-from receiver.errors import SchedulerAuthError, SchedulerError, SchedulerNotFoundError, SchedulerRefusedError
-from receiver.scheduler.faults import BusyError, InDoubtError, RedirectedError, UnauthorizedError
+from receiver.errors import (
+    QuotaExhaustedError,
+    SchedulerAuthError,
+    SchedulerError,
+    SchedulerNotFoundError,
+    SchedulerRefusedError,
+    SchedulerUnreachableError,
+)
 from receiver.scheduler.wire import CallHistoryRecord
 
 TOKEN = "token"  # noqa: S105 - the name of an operation
@@ -19,12 +28,52 @@ QUEUES = ("task_schedulers", "results", "items")
 _CALLS = ("call_history", "results", "items")
 _BUSY = "stats request already exists"
 _SHOWABLE_ID = re.compile(r"[A-Za-z0-9_.:@-]{1,64}")
+M = TypeVar("M", bound=BaseModel)
+
+
+class InDoubtError(SchedulerUnreachableError):
+    """The request was sent and no usable answer came: the server may have acted on it."""
+
+
+class TimedOutError(InDoubtError):
+    """No answer in time."""
+
+
+class BusyError(SchedulerUnreachableError):
+    """The 429 of call history that is not the quota: another history call is running."""
+
+
+class RedirectedError(SchedulerRefusedError):
+    """3xx with a `Location`, which may be followed."""
+
+    def __init__(self, text: str, status: int, location: str) -> None:
+        super().__init__(text, status)
+        self.location = location
+
+
+class TokenRefusedError(SchedulerAuthError):
+    """401: this token is not accepted; a new one may be."""
+
+
 _ERRORS: Mapping[int, Callable[[str], SchedulerError]] = {
-    401: UnauthorizedError,
+    401: TokenRefusedError,
     404: SchedulerNotFoundError,
     429: BusyError,
 }
-M = TypeVar("M", bound=BaseModel)
+_OUTCOMES: tuple[tuple[type[SchedulerError], str], ...] = (
+    (TimedOutError, "timeout"),
+    (BusyError, "busy"),
+    (SchedulerNotFoundError, "not_found"),
+    (RedirectedError, "redirected"),
+    (SchedulerRefusedError, "refused"),
+    (SchedulerAuthError, "unauthorized"),
+    (QuotaExhaustedError, "quota"),
+)
+
+
+def outcome_of(error: BaseException) -> str:
+    """Return the metric label of a request that failed with this error."""
+    return next((word for kind, word in _OUTCOMES if isinstance(error, kind)), "error")
 
 
 @dataclass(frozen=True, slots=True)

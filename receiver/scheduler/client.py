@@ -21,12 +21,11 @@ from receiver.scheduler.account import (
     TASKS_PATH,
     SchedulerAccount,
 )
-from receiver.scheduler.answers import QUEUES, TASKS, Answer, call_record, record
-from receiver.scheduler.creation import TaskCreator
+from receiver.scheduler.answers import QUEUES, TASKS, Answer, InDoubtError, call_record, record
 from receiver.scheduler.exchange import Exchange, Request
-from receiver.scheduler.faults import InDoubtError
 from receiver.scheduler.listing import Kind, Listing
 from receiver.scheduler.session import Session
+from receiver.scheduler.task_creator import TaskCreator
 from receiver.scheduler.wire import CallHistoryRecord, NewQueue, NewTask, QueueChange, QueueRecord, TaskRecord
 
 

@@ -19,8 +19,15 @@ from receiver.observability.metrics import Metrics
 from receiver.observability.spans import request_span
 from receiver.runtime.clock import Clock
 from receiver.scheduler.account import SchedulerAccount
-from receiver.scheduler.answers import Answer, is_quota, refusal
-from receiver.scheduler.faults import InDoubtError, RedirectedError, TimedOutError, outcome_of
+from receiver.scheduler.answers import (
+    Answer,
+    InDoubtError,
+    RedirectedError,
+    TimedOutError,
+    is_quota,
+    outcome_of,
+    refusal,
+)
 from receiver.scheduler.redirects import Redirects, not_followed
 from receiver.scheduler.values import number_of
 

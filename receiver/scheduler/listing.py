@@ -6,9 +6,8 @@ from functools import partial
 from typing import Generic, TypeVar
 
 from receiver.errors import SchedulerNotFoundError, SchedulerUnreachableError
-from receiver.scheduler.answers import Salvaged, salvage
+from receiver.scheduler.answers import InDoubtError, Salvaged, salvage
 from receiver.scheduler.exchange import Request
-from receiver.scheduler.faults import InDoubtError
 from receiver.scheduler.session import Session
 from receiver.scheduler.wire import QueueRecord, TaskRecord
 
@@ -41,29 +40,30 @@ class Kind(Generic[R]):
 
 
 @dataclass(slots=True)
-class Reading:
+class ListProgress:
     """Progress through a list, while new tasks may come in at its front and shift all others.
 
     `is_whole`: its end was reached, as far as can be known: a server that ignores `page` shows no end.
+    `seen`: the ids that it has shown.
     """
 
     is_whole: bool = False
-    _seen: set[str] = field(default_factory=set)
+    seen: set[str] = field(default_factory=set)
     _last: set[str] | None = None
     _stale: int = 0
 
     @property
     def proves_absence(self) -> bool:
         """Whether a task that was not shown does not exist, unless the server hides some kind of tasks."""
-        return self.is_whole and len(self._seen) not in _LIKELY_CAPS
+        return self.is_whole and len(self.seen) not in _LIKELY_CAPS
 
     def is_over(self, ids: set[str]) -> bool:
         """Note a page with these ids. Return whether it shows that there is no further one."""
         self.is_whole = not ids
-        self._stale = 0 if ids - self._seen else self._stale + 1
+        self._stale = 0 if ids - self.seen else self._stale + 1
         if not ids or ids == self._last or self._stale > _MAX_STALE:
             return True
-        self._seen |= ids
+        self.seen |= ids
         self._last = ids
         return False
 
@@ -105,25 +105,25 @@ class Listing(Generic[R]):
         self._latest = (ids, number, size)
         return page
 
-    async def pages(self, whole: Reading | None = None, **ids: str | int) -> AsyncIterator[Salvaged[R]]:
+    async def pages(self, whole: ListProgress | None = None, **ids: str | int) -> AsyncIterator[Salvaged[R]]:
         """Yield the new records of each page, until one is the last: short, empty or the one before again.
 
         `whole`: a short page is not the last, since lists may hide some tasks; it receives the progress.
         Raises if a page fails, or if a record is unreadable and the list is strict.
         """
         kind, seen, size = self._kind, set[str](), 0
-        reading = whole or Reading()
+        progress = whole or ListProgress()
         for number in range(1, MAX_PAGES + 1):
             try:
                 page = await self.page(number, **ids)
             except SchedulerNotFoundError:
                 if 0 < size < self._session.account.per_page:
-                    reading.is_whole = True
+                    progress.is_whole = True
                     return  # asked for one page more than there may be, to be sure
                 raise
             if page.broken and kind.is_strict:
                 raise InDoubtError(f"{kind.operation}: a record cannot be read")
-            is_over = reading.is_over({record.id for record in page.records})
+            is_over = progress.is_over({record.id for record in page.records})
             new = {record.id: record for record in page.records if record.id not in seen}
             if page.broken or (new and not is_over):
                 yield Salvaged([] if is_over else list(new.values()), page.broken)

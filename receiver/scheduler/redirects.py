@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from urllib.parse import SplitResult, urljoin, urlsplit
 
 from receiver.errors import SchedulerError, SchedulerRefusedError
-from receiver.scheduler.faults import InDoubtError, RedirectedError
+from receiver.scheduler.answers import InDoubtError, RedirectedError
 
 _MAX_MOVES = 64
 """Remembered moves of an account; the oldest is forgotten first."""

@@ -14,9 +14,8 @@ from receiver.errors import (
     SchedulerUnreachableError,
 )
 from receiver.runtime.clock import Clock
-from receiver.scheduler.answers import TOKEN, Answer
+from receiver.scheduler.answers import TOKEN, Answer, InDoubtError, TokenRefusedError
 from receiver.scheduler.exchange import Exchange, Request
-from receiver.scheduler.faults import InDoubtError, UnauthorizedError
 from receiver.scheduler.values import number_of
 
 T = TypeVar("T")
@@ -174,7 +173,7 @@ class Session:
         is_forbidden = False
         try:
             return await self._exchange.send(request, token)
-        except UnauthorizedError:
+        except TokenRefusedError:
             pass
         except SchedulerRefusedError as error:
             is_forbidden = error.status == 403 and self._tokens.may_have_expired(token)
@@ -185,7 +184,7 @@ class Session:
         try:
             result = await self._exchange.send(request, token)
             helped = True
-        except UnauthorizedError as error:
+        except TokenRefusedError as error:
             self._tokens.hold()
             raise SchedulerAuthError(str(error)) from None
         except SchedulerNotFoundError:

@@ -1,4 +1,4 @@
-"""What travels to and from the scheduler. Records keep unknown fields, and only `id` must be there."""
+"""The scheduler's records and requests. Records keep unknown fields; only `id` is required."""
 
 from collections.abc import Iterable
 from datetime import datetime
@@ -6,11 +6,11 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator
 
+from receiver.domain.facts import EVENTS
 from receiver.domain.fields import call_key
 from receiver.domain.moments import EPOCH_CEILING, EPOCH_FLOOR, read_moment, utc_text
 from receiver.scheduler.values import id_of, number_of, start_epoch, text_of, whole_of, word_of
 
-EVENTS = ("before", "before_again", "success", "after")
 Id = Annotated[str, BeforeValidator(id_of)]
 IdOrNone = Annotated[str | None, BeforeValidator(id_of)]
 Text = Annotated[str | None, BeforeValidator(text_of)]
@@ -18,13 +18,11 @@ Word = Annotated[str | None, BeforeValidator(word_of)]
 """One of the scheduler's own words, in lower case."""
 Number = Annotated[float | None, BeforeValidator(number_of)]
 Whole = Annotated[int | None, BeforeValidator(whole_of)]
-
-
 _URLS = frozenset(f"url_{event}" for event in EVENTS)
 
 
-class _Shape(BaseModel):
-    """A repr shows no field but the id: the others may be phone numbers, or URLs that carry a MAC."""
+class _Model(BaseModel):
+    """Its repr shows only the id: other fields may be phone numbers, or URLs that carry a MAC."""
 
     model_config = ConfigDict(extra="allow", frozen=True, hide_input_in_errors=True)
 
@@ -32,7 +30,7 @@ class _Shape(BaseModel):
         return [(name, value) for name, value in self.__dict__.items() if name in {"id", "call_uuid"}]
 
 
-class _HookUrls(_Shape):
+class _HookUrls(_Model):
     url_before: Text = None
     url_before_again: Text = None
     url_success: Text = None
@@ -40,17 +38,17 @@ class _HookUrls(_Shape):
 
     @property
     def urls(self) -> dict[str, str]:
-        """Event → its URL, for those of the four events that have one."""
+        """URLs by event, of events that have one."""
         named = ((event, getattr(self, f"url_{event}")) for event in EVENTS)
         return {event: url for event, url in named if url}
 
     @property
     def has_urls(self) -> bool:
-        """Whether any of the four fields is there at all: without them, what the URLs are is not known."""
+        """Whether the record has any of the four fields: without them its URLs are not known."""
         return not self.model_fields_set.isdisjoint(_URLS)
 
 
-class QueueRecord(_Shape):
+class QueueRecord(_Model):
     """A `task_scheduler` resource."""
 
     id: Id
@@ -98,7 +96,7 @@ class TaskRecord(_HookUrls):
 
     @property
     def pause(self) -> float | None:
-        """Seconds between attempts, as told."""
+        """Seconds between attempts."""
         return number_of(self.try_again_pause)
 
     @property
@@ -106,7 +104,7 @@ class TaskRecord(_HookUrls):
         return self.status == "finished"
 
 
-class CallLeg(_Shape):
+class CallLeg(_Model):
     """One entry of a call's `cdr` list."""
 
     application: Text = None
@@ -125,7 +123,7 @@ def _legs(value: object) -> list[object]:
     return [item for item in items if isinstance(item, dict | CallLeg)]
 
 
-class CallHistoryRecord(_Shape):
+class CallHistoryRecord(_Model):
     """A call of the history. Durations in seconds; times as sent, UTC: read them with `read_moment`."""
 
     call_uuid: Id
@@ -149,12 +147,12 @@ class CallHistoryRecord(_Shape):
 
     @property
     def key(self) -> str | None:
-        """The uuid as it is compared."""
+        """The uuid for comparison."""
         return call_key(self.call_uuid)
 
 
 class NewTask(_HookUrls):
-    """A task to create. Its URLs, minted for it alone, are what it is recognised by.
+    """A task to create. It is recognized by its URLs, which are minted for it alone.
 
     `start_time_utc`: a `YYYY-MM-DD HH:MM:SS`, a datetime, an epoch, or (below 10⁹) seconds from now.
     """
@@ -170,7 +168,7 @@ class NewTask(_HookUrls):
     @field_validator("start_time_utc", mode="before")
     @classmethod
     def _start(cls, value: object) -> object:
-        """A moment becomes a datetime text: as a number it would be read as seconds from now."""
+        """Write a moment as a datetime: a number would be read as seconds from now."""
         if isinstance(value, datetime):
             return utc_text(value.timestamp()) if value.tzinfo else value.strftime("%Y-%m-%d %H:%M:%S")
         number = number_of(value)
@@ -181,7 +179,7 @@ class NewTask(_HookUrls):
         return utc_text(number) if number >= EPOCH_FLOOR else int(number)
 
     def starts_at(self, sent_at: float) -> float:
-        """The earliest start, in epoch seconds, of a task sent then."""
+        """Return the earliest start, in epoch seconds, of a task sent at that moment."""
         return max(sent_at, start_epoch(self.start_time_utc, sent_at) or sent_at)
 
     def payload(self, *, pause_as_text: bool) -> dict[str, Any]:
@@ -191,7 +189,7 @@ class NewTask(_HookUrls):
         return fields
 
 
-class NewQueue(_Shape):
+class NewQueue(_Model):
     """A queue to create; the scheduler's default for `status` is off."""
 
     name: Annotated[str, Field(min_length=1)]
@@ -200,8 +198,8 @@ class NewQueue(_Shape):
     concurrent_task_limit: Annotated[int, Field(ge=1)] | None = None
 
 
-class QueueChange(_Shape):
-    """What to change of a queue; what is not given stays as it is."""
+class QueueChange(_Model):
+    """Changes of a queue; fields that are not given stay as they are."""
 
     comment: str | None = None
     status: Literal["on", "off"] | None = None
