@@ -1,6 +1,7 @@
 """The manual describes everything that exists, and nothing that does not."""
 
 import re
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -170,6 +171,18 @@ def test_every_command_that_the_manual_shows_exists_with_its_options(line: str) 
 @pytest.mark.parametrize("metric", sorted(set(re.findall(r"callback_[a-z_]+[a-z]", WHOLE))))
 def test_every_metric_that_the_manual_names_exists(metric: str) -> None:
     assert metric in {name for each in METRICS.values() for name in (each.exposed, *each.samples)}
+
+
+@pytest.mark.parametrize("module", sorted(set(re.findall(r"`python -m ([\w.]+)", WHOLE))))
+def test_every_module_that_the_manual_runs_exists(module: str) -> None:
+    assert find_spec(module)
+
+
+@pytest.mark.parametrize(
+    "path", sorted(set(re.findall(r"`((?:config|receiver|dashboards|tests)/[\w./-]+)`", WHOLE)))
+)
+def test_every_file_that_the_manual_names_exists(path: str) -> None:
+    assert (ROOT / path).exists()
 
 
 def test_every_setting_that_the_manual_names_exists() -> None:
