@@ -117,13 +117,13 @@ class ApiEndpoint:
         token = _bearer(request)
         number = self._context.world.tokens.account_of(token, self._context.clock.now())
         if number is None:
-            return _token_refused(self._context.world, token).response()
+            return _token_refused(self._context.world, token).response
         call = ApiCall(request, self._context, self._context.world.accounts[number], token)
         try:
             _check_slash(call, self._has_extra_slash)
             response = await _serve(call, handler)
-        except ApiError as refused:
-            response = refused.response()
+        except ApiError as error:
+            response = error.response
         response.headers.update(call.account.quota.headers(call.now))
         return response
 
@@ -133,7 +133,7 @@ async def _serve(call: ApiCall, handler: Handler) -> Response:
     await _inject_before(call, fate)
     _check_account(call)
     if "gzip" not in call.request.headers.get("accept-encoding", ""):
-        raise ApiError(406, "Accept-Encoding: gzip is required")
+        raise errors.gzip_required()
     response = await handler(call)
     return _inject_after(call, fate, response)
 
@@ -186,10 +186,10 @@ def _inject_after(call: ApiCall, fate: ApiFate, response: Response) -> Response:
     injected = call.context.world.injected
     if fate.lost:
         injected["api_lost_create"] += 1
-        return NoAnswer() if fate.lost == "closed" else errors.server_error(int(fate.lost)).response()
+        return NoAnswer() if fate.lost == "closed" else errors.server_error(int(fate.lost)).response
     if fate.error_after:
         injected["api_error_after"] += 1
-        return errors.server_error(fate.error_after).response()
+        return errors.server_error(fate.error_after).response
     return response
 
 

@@ -1,8 +1,8 @@
 """Faults and their probabilities. Decisions are pure functions of probabilities and a generator."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field, fields
 from random import Random
-from typing import Literal
+from typing import Any, Literal
 
 Breakage = Literal["truncated", "garbled", "mislabelled"]
 Lost = Literal["closed", "502", "504"]
@@ -13,107 +13,51 @@ READS = ("list_queues", "read_queue", "list_tasks", "read_task", "call_history_r
 HOUR, DAY = 3600.0, 86_400.0
 
 
-FAULTS: dict[str, str] = {
-    "drop": "a hook is lost",
-    "double": "a hook arrives twice within seconds",
-    "late_copy": "a hook arrives again after more than a pause",
-    "delay": "a hook arrives up to 90 s late",
-    "reorder": "a hook arrives after the next one",
-    "broken": "a hook's body is unreadable",
-    "skew": "a hook's clock is wrong",
-    "odd_sender": "with the dialect mixed, a task's hooks use an odd dialect",
-    "error_before": "an API call fails without effect",
-    "error_after": "an API call takes effect and its answer is an error",
-    "slow": "an answer takes up to 5 s longer",
-    "short_quota": "the quota is exhausted for some seconds",
-    "early_401": "a token is revoked before it expires",
-    "stats_busy": "call history is busy",
-    "hide_finished": "a list omits finished tasks",
-    "lose_create": "the answer to a creation is lost",
-    "html_page": "an answer is an HTML page with the status 200",
-    "not_found": "a path answers 404 for up to 5 s",
-    "broken_record": "a task's record is broken in lists",
-    "give_up": "a task fails although it has attempts left",
-    "queue_wait": "after its pause a task waits for the queue's limit",
-    "quirk": "an account has a quirk",
-}
-"""Fault → description. Its probability is per hook, API call, task, or account."""
+def _fault(about: str, *, light: float = 0.0, heavy: float = 0.0) -> Any:
+    """Return a field of `Faults` with a description and its probabilities in the profiles."""
+    return field(default=0.0, metadata={"about": about, "light": light, "heavy": heavy})
 
 
 @dataclass(frozen=True)
 class Faults:
-    """Probabilities, 0 to 1, of FAULTS."""
+    """Probabilities, 0 to 1, per hook, API call, task, or account."""
 
-    drop: float = 0.0
-    double: float = 0.0
-    late_copy: float = 0.0
-    delay: float = 0.0
-    reorder: float = 0.0
-    broken: float = 0.0
-    skew: float = 0.0
-    odd_sender: float = 0.0
-
-    error_before: float = 0.0
-    error_after: float = 0.0
-    slow: float = 0.0
-    short_quota: float = 0.0
-    early_401: float = 0.0
-    stats_busy: float = 0.0
-    hide_finished: float = 0.0
-    lose_create: float = 0.0
-    html_page: float = 0.0
-    not_found: float = 0.0
-    broken_record: float = 0.0
-
-    give_up: float = 0.0
-    queue_wait: float = 0.0
-    quirk: float = 0.0
-
-
-_LIGHT = Faults(
-    drop=0.01,
-    double=0.01,
-    delay=0.02,
-    reorder=0.005,
-    broken=0.005,
-    skew=0.005,
-    error_before=0.005,
-    error_after=0.005,
-    slow=0.01,
-    short_quota=0.001,
-    early_401=0.001,
-    stats_busy=0.01,
-    hide_finished=0.02,
-    lose_create=0.01,
-)
-
-_HEAVY = Faults(
-    drop=0.10,
-    double=0.10,
-    late_copy=0.02,
-    delay=0.15,
-    reorder=0.05,
-    broken=0.05,
-    skew=0.05,
-    odd_sender=0.40,
-    error_before=0.025,
-    error_after=0.025,
-    slow=0.03,
-    short_quota=0.01,
-    early_401=0.01,
-    stats_busy=0.05,
-    hide_finished=0.20,
-    lose_create=0.10,
-    html_page=0.01,
-    not_found=0.01,
-    broken_record=0.01,
-    give_up=0.02,
-    queue_wait=0.10,
-    quirk=0.15,
-)
+    drop: float = _fault("a hook is lost", light=0.01, heavy=0.1)
+    double: float = _fault("a hook arrives twice within seconds", light=0.01, heavy=0.1)
+    late_copy: float = _fault("a hook arrives again after more than a pause", heavy=0.02)
+    delay: float = _fault("a hook arrives up to 90 s late", light=0.02, heavy=0.15)
+    reorder: float = _fault("a hook arrives after the next one", light=0.005, heavy=0.05)
+    broken: float = _fault("a hook's body is unreadable", light=0.005, heavy=0.05)
+    skew: float = _fault("a hook's clock is wrong", light=0.005, heavy=0.05)
+    odd_sender: float = _fault("with the dialect mixed, a task's hooks use an odd dialect", heavy=0.4)
+    error_before: float = _fault("an API call fails without effect", light=0.005, heavy=0.025)
+    error_after: float = _fault(
+        "an API call takes effect and its answer is an error", light=0.005, heavy=0.025
+    )
+    slow: float = _fault("an answer takes up to 5 s longer", light=0.01, heavy=0.03)
+    short_quota: float = _fault("the quota is exhausted for some seconds", light=0.001, heavy=0.01)
+    early_401: float = _fault("a token is revoked before it expires", light=0.001, heavy=0.01)
+    stats_busy: float = _fault("call history is busy", light=0.01, heavy=0.05)
+    hide_finished: float = _fault("a list omits finished tasks", light=0.02, heavy=0.2)
+    lose_create: float = _fault("the answer to a creation is lost", light=0.01, heavy=0.1)
+    html_page: float = _fault("an answer is an HTML page with the status 200", heavy=0.01)
+    not_found: float = _fault("a path answers 404 for up to 5 s", heavy=0.01)
+    broken_record: float = _fault("a task's record is broken in lists", heavy=0.01)
+    give_up: float = _fault("a task fails although it has attempts left", heavy=0.02)
+    queue_wait: float = _fault("after its pause a task waits for the queue's limit", heavy=0.1)
+    quirk: float = _fault("an account has a quirk", heavy=0.15)
 
 
-PROFILES: dict[str, Faults] = {"none": Faults(), "light": _LIGHT, "heavy": _HEAVY}
+FAULTS: dict[str, str] = {fault.name: fault.metadata["about"] for fault in fields(Faults)}
+"""Fault → description."""
+
+PROFILES: dict[str, Faults] = {
+    "none": Faults(),
+    **{
+        name: Faults(**{fault.name: fault.metadata[name] for fault in fields(Faults)})
+        for name in ("light", "heavy")
+    },
+}
 
 
 @dataclass(frozen=True)

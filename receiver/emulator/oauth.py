@@ -24,10 +24,10 @@ async def issue_token(request: Request, context: Context) -> Response:
         await context.clock.sleep(fate.slow)
     if fate.error_before:
         context.world.injected["api_error_before"] += 1
-        return errors.server_error(fate.error_before).response()
+        return errors.server_error(fate.error_before).response
     if fate.html_page:
         context.world.injected["api_html_page"] += 1
-        return errors.html_page().response()
+        return errors.html_page().response
     if error := context.world.tokens.refusal(grant_type, client_id, secret):
         return JSONResponse({"error": error}, STATUSES[error])
     tokens = context.world.tokens

@@ -1,28 +1,11 @@
 """Permanent differences between an account's API and the documented API."""
 
 from collections.abc import Collection
-from typing import Literal
 
 from receiver.emulator.rng import rng_for
 
-QuirkName = Literal[
-    "expired_403",
-    "no_expires_in",
-    "text_expires_in",
-    "zero_expires_in",
-    "negative_expires_in",
-    "no_call_history",
-    "slash_redirects",
-    "newest_first",
-    "capped_lists",
-    "small_pages",
-    "page_ignored",
-    "shifting_lists",
-    "no_urls_in_lists",
-    "capitals",
-    "zero_pause",
-    "no_pause",
-]
+QuirkName = str
+"""A key of `QUIRKS`."""
 
 QUIRKS: dict[QuirkName, str] = {
     "expired_403": "a token that has expired is refused with 403",
