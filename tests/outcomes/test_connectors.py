@@ -9,7 +9,7 @@ import pytest
 from receiver.domain.results import CALL_RESULTS
 from receiver.outcomes.outbound import FormatError, HttpResponse, UnsendableError
 from receiver.outcomes.subscription import FormatName
-from tests.outcomes.connecting import LOST, NAMES, RECORD, Asked, Message, converse, stand_of
+from tests.outcomes.connector_env import LOST, NAMES, RECORD, Asked, Message, converse, stand_of
 from tests.outcomes.vendors import told
 
 pytestmark = pytest.mark.anyio

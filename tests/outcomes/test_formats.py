@@ -11,7 +11,7 @@ from receiver.outcomes.event_types import example
 from receiver.outcomes.outbound import FormatError, HttpRequest, HttpResponse, OutboundEvent
 from receiver.outcomes.signing import new_secret
 from receiver.outcomes.subscription import FormatName, Subscription
-from tests.outcomes.connecting import Asked, converse
+from tests.outcomes.connector_env import Asked, converse
 from tests.outcomes.subscriber import Received
 
 pytestmark = pytest.mark.anyio

@@ -12,7 +12,7 @@ from receiver.outcomes.outbound import AttemptResult, HttpRequest, HttpResponse
 from receiver.outcomes.subscription import FormatName
 from receiver.runtime.clock import WallClock
 from receiver.storage.engine import Store
-from tests.outcomes.connecting import AT, LOST, NUMBER, RECORD, Asked, Message, converse
+from tests.outcomes.connector_env import AT, LOST, NUMBER, RECORD, Asked, Message, converse
 from tests.outcomes.vendors import AmoCrmStand, Bitrix24Stand, HubSpotStand, refuse, told
 
 pytestmark = pytest.mark.anyio
