@@ -1,1 +1,1 @@
-"""What CRMs are told: events, outbox, subscriptions, formats, sender, feed and endpoints."""
+"""Outcomes for CRMs: events, outbox, subscriptions, formats, sender, feed and endpoints."""

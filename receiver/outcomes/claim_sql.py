@@ -91,7 +91,7 @@ def due(connection: Connection, requests: Iterable[ClaimRequest]) -> list[ClaimR
 
 
 def claim(connection: Connection, requests: Iterable[ClaimRequest]) -> list[ClaimedMessage]:
-    """Claim messages that are due, those due first, until `until` of their request."""
+    """Claim due messages, the earliest first, until `until` of their request."""
     # A sender that has lost its lease may claim at the same moment; the first one wins.
     query = (
         "UPDATE message SET claimed_until = ? "
@@ -143,7 +143,7 @@ def release(connection: Connection, messages: Iterable[ClaimedMessage]) -> None:
 
 
 def release_all(connection: Connection) -> None:
-    """Give up all claims, which are those of a sender that has ended: only one runs at a time."""
+    """Give up all claims. They belong to a sender that has ended, since only one runs at a time."""
     claimed = MESSAGE.c.state.in_(OPEN), MESSAGE.c.claimed_until.isnot(None)
     connection.execute(update(MESSAGE).where(*claimed).values(claimed_until=None))
 

@@ -29,8 +29,7 @@ _FAILURES = 5
 _FIRST_REST_S, _LONGEST_REST_S = 1.0, 60.0
 
 _RETRY_SHARE = 0.5
-"""Largest part of the slots for retries, so that retries and new messages do not delay each other for ever.
-"""
+"""Largest part of the slots for retries, so that they do not delay new messages for ever."""
 
 _AHEAD_S = 20.0
 """Seconds of its rate that a lane claims ahead: a claim must not end while its message waits."""

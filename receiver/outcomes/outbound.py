@@ -111,7 +111,7 @@ Format = Callable[[OutboundEvent], Exchange]
 
 
 def advance(exchange: Exchange, response: HttpResponse | None) -> HttpRequest | HttpResponse | None:
-    """Resume an exchange with a response (None: start it). Return the next request, or what it returns."""
+    """Resume an exchange with a response (None: start it). Return the next request, or its result."""
     try:
         return exchange.send(response)  # type: ignore[arg-type]  # a generator starts with None
     except StopIteration as end:

@@ -68,12 +68,12 @@ def resend(
     numbers = {row.outcome_seq: row.number for row in connection.execute(latest)}
     if body.dead:
         connection.execute(update(MESSAGE).where(*sent, MESSAGE.c.state == "dead").values(state="replayed"))
-    proofs = _proofs(connection, rows) if subscription.certainty == "reconciled" else {}
+    confirmations = _confirmations(connection, rows) if subscription.certainty == "reconciled" else {}
     messages = [
         {
             "subscription": subscription.id,
             "outcome_seq": row.seq,
-            "body_seq": _body_seq(row, proofs),
+            "body_seq": _body_seq(row, confirmations),
             "replay": numbers.get(row.seq, 0) + 1,
             "account": row.account,
             "key": row.key,
@@ -83,33 +83,33 @@ def resend(
             "attempts": 0,
         }
         for row in rows
-        if not _is_disproved(row, proofs)
+        if not _is_corrected(row, confirmations)
     ]
     write(connection, MESSAGE, "add", messages)
     return int(seqs[-1])
 
 
-_Proofs = Mapping[tuple[str, str], Row[Any]]
+_Confirmations = Mapping[tuple[str, str], Row[Any]]
 """(account, key) → seq and result of the task's latest `task.reconciled`."""
 
 
-def _proofs(connection: Connection, rows: Sequence[Row[Any]]) -> _Proofs:
+def _confirmations(connection: Connection, rows: Sequence[Row[Any]]) -> _Confirmations:
     columns = (OUTCOME.c[name] for name in ("account", "key", "seq", "result"))
     of_tasks = among(connection, OUTCOME.c.key, {row.key for row in rows})
     query = select(*columns).where(of_tasks, OUTCOME.c.type == "task.reconciled").order_by(OUTCOME.c.seq)
     return {(row.account, row.key): row for row in connection.execute(query)}
 
 
-def _body_seq(row: Row[Any], proofs: _Proofs) -> int:
+def _body_seq(row: Row[Any], confirmations: _Confirmations) -> int:
     """Return the event whose content is sent: for an end that was confirmed, the confirmation."""
-    proof = proofs.get((row.account, row.key))
-    return int(proof.seq if proof and row.type == "task.finished" else row.seq)
+    confirmation = confirmations.get((row.account, row.key))
+    return int(confirmation.seq if confirmation and row.type == "task.finished" else row.seq)
 
 
-def _is_disproved(row: Row[Any], proofs: _Proofs) -> bool:
+def _is_corrected(row: Row[Any], confirmations: _Confirmations) -> bool:
     """Return whether the API has corrected this connection to none."""
-    proof = proofs.get((row.account, row.key))
-    return bool(proof and row.type == "task.connected" and proof.result != "connected")
+    confirmation = confirmations.get((row.account, row.key))
+    return bool(confirmation and row.type == "task.connected" and confirmation.result != "connected")
 
 
 def send_test(connection: Connection, subscription: str, event: Outcome, now: float) -> int:

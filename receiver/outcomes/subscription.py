@@ -13,7 +13,7 @@ FormatName = Literal["standard", "cloudevents", "template", "bitrix24", "amocrm"
 Certainty = Literal["events", "reconciled"]
 Url = Annotated[str, StringConstraints(min_length=10, max_length=2000, pattern=r"^https?://[^\s/]+\S*$")]
 
-_UNPROVEN = ("task.connected", "task.finished")
+_UNCONFIRMED = ("task.connected", "task.finished")
 """Types of events that the API may still correct."""
 
 
@@ -46,7 +46,7 @@ class SubscriptionFilter(BaseModel):
         )
 
     def matches_result(self, event: str, data: Mapping[str, Any]) -> bool:
-        """Return whether the result is accepted; no connection that was disproved is."""
+        """Return whether the result is accepted; a connection that was corrected to none is not."""
         if event == "task.connected" and data["result"] != "connected":
             return False
         return not self.results or data["result"] in self.results
@@ -99,7 +99,7 @@ class SubscriptionOptions(BaseModel):
 
     def holds(self, event: str) -> bool:
         """Return whether events of this type are held until the API has confirmed them."""
-        return self.certainty == "reconciled" and event in _UNPROVEN
+        return self.certainty == "reconciled" and event in _UNCONFIRMED
 
 
 class Subscription(SubscriptionOptions):

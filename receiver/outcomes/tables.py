@@ -129,7 +129,8 @@ class MessageRow(SQLModel, table=True):
 
 class DeliveryAttemptRow(SQLModel, table=True):
     """An attempt to deliver a message. `status`, `answer`: status and beginning of the response, null without
-    one. `problem`: why the attempt failed, null if it delivered.
+    one. `problem`: why the attempt failed, null if it delivered. The table has the name that users' scripts
+    know.
     """
 
     __tablename__ = "posting"
