@@ -14,9 +14,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from receiver.cli.demo_report import print_arrivals, print_samples, print_wrong
 from receiver.cli.output import STDERR, STDOUT, JsonOption, print_json, print_table
-from receiver.demo.arrivals import is_good as crm_is_right
 from receiver.demo.run import Demonstration, DemoOptions, Glance, demonstration, run_tasks
-from receiver.demo.summary import is_good, summarize
+from receiver.demo.summary import is_crm_right, is_good, summarize
 from receiver.emulator.config import DialectName
 from receiver.errors import InputError
 from receiver.http.tokens import create_token
@@ -158,7 +157,7 @@ def _print(result: dict[str, Any]) -> None:
     if not verdict["disagree"]:
         known = result["tasks"] - verdict["not_known"]
         STDOUT.print(f"[bold green]The receiver arrived at the truth about every one of {known} tasks.")
-    if crm_is_right(result["crm"]):
+    if is_crm_right(result["crm"]):
         STDOUT.print(
             f"[bold green]Each of {result['crm']['told']} outcomes arrived at the CRM, signed and in order."
         )

@@ -1,4 +1,4 @@
-"""Creates the demonstration's tasks the way an integrator would: through the client, with minted URLs."""
+"""Create the demonstration's tasks as an integrator would: through the client, with minted URLs."""
 
 from collections import defaultdict
 from collections.abc import AsyncIterator, Sequence
@@ -17,7 +17,7 @@ _TRIES = 50
 
 
 async def create_all(receiver: Receiver, url: str, count: int, seed: int) -> AsyncIterator[int]:
-    """Queues, then tasks in chunks; yields how many were just created for sure."""
+    """Create queues, then tasks in chunks. Yields the number of tasks of each chunk that surely exist."""
     by_queue: dict[tuple[str, str], list[PlannedTask]] = defaultdict(list)
     for planned in plan_tasks(count, seed):
         by_queue[planned.account, planned.queue].append(planned)
@@ -29,7 +29,7 @@ async def create_all(receiver: Receiver, url: str, count: int, seed: int) -> Asy
 
 
 async def _queue(context: AccountContext, name: str) -> str:
-    """The id of the queue of that name. A lost answer may have made it: so look before creating."""
+    """Return the id of the queue of that name. Looks before creating: a lost answer may have made it."""
     for _ in range(_TRIES):
         try:
             known = {queue.name: queue.id for queue in await context.client.list_queues()}
@@ -45,12 +45,12 @@ async def _queue(context: AccountContext, name: str) -> str:
 async def _create_chunk(
     context: AccountContext, queue_id: str, url: str, chunk: Sequence[PlannedTask]
 ) -> int:
-    wanted = [with_urls(context, url, planned.ref, planned.task) for planned in chunk]
+    tasks = [with_urls(context, url, planned.ref, planned.task) for planned in chunk]
     for _ in range(_TRIES):
         try:
-            records = await create_tasks(context, queue_id, wanted)
+            records = await create_tasks(context, queue_id, tasks)
         except AmbiguousCreateError:
-            return 0  # some may exist: a sweep finds those, and to ask again could dial a person twice
+            return 0  # some may exist: a sweep finds them, and another request could dial a person twice
         except SchedulerError as error:
             await _wait(context, error)
         else:

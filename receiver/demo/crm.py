@@ -1,7 +1,7 @@
-"""A sample CRM: all that a subscriber of outcomes has to do. It uses none of the code that sends to it.
+"""A sample CRM, which does all that a subscriber of outcomes must do. It shares no code with the sender.
 
-It believes a delivery only by its signature, keeps each event once by its `webhook-id`, and answers 2xx once
-it has kept it. On demand it answers badly the first time, as CRMs do.
+It accepts a delivery only by its signature, stores each event once by its `webhook-id`, and answers 2xx once
+the event is stored. On demand it answers badly the first time, as CRMs do.
 """
 
 import asyncio
@@ -22,10 +22,10 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 TOLERANCE_S = 300.0
-"""A delivery that was signed so long ago, or is to be so long from now, may be one that somebody repeats."""
+"""Most seconds between the signature of a delivery and now; older ones may be replayed by an attacker."""
 
 BAD_ANSWERS = ("500", "503", "time-out")
-"""Before it has kept the event; the same, asking for a pause; after it has kept it, so it comes again."""
+"""500 and 503 (with Retry-After) before the event is stored; a time-out after it, so it is sent again."""
 
 _PAUSE_S = 5
 
@@ -33,23 +33,23 @@ _PAUSE_S = 5
 def is_genuine(
     secret: str, headers: Mapping[str, str], body: bytes, now: float, tolerance_s: float = TOLERANCE_S
 ) -> bool:
-    """Whether the holder of the secret has signed just this, lately: `v1` of Standard Webhooks 1.0.0."""
+    """Return whether the signature is right and recent: `v1` of Standard Webhooks 1.0.0."""
     event, sent_at, given = (headers.get(f"webhook-{name}", "") for name in ("id", "timestamp", "signature"))
     if not (sent_at.isascii() and sent_at.isdigit()) or abs(now - int(sent_at)) > tolerance_s:
         return False
     key = base64.b64decode(secret.removeprefix("whsec_"))
     digest = hmac.digest(key, f"{event}.{sent_at}.".encode() + body, "sha256")
-    wanted = b"v1," + base64.b64encode(digest)
+    expected = b"v1," + base64.b64encode(digest)
     # While a secret rotates there are several signatures.
-    return any(hmac.compare_digest(wanted, each.encode()) for each in given.split(" "))
+    return any(hmac.compare_digest(expected, signature.encode()) for signature in given.split(" "))
 
 
 class SampleCrm:
-    """`events`: what it has kept, by webhook-id, in the order in which it came. `requests`: how often each
-    was sent. `repeated`: how often each came after it had been kept. `bad_answers`: by kind.
+    """`events`: stored events by webhook-id, in order of arrival. `requests`: requests by event. `repeated`:
+    requests by event after it was stored. `bad_answers`: by kind.
 
-    `now`: the time by which deliveries are signed. `failures`: so many of the first attempts, of 1, are
-    answered badly; which and how is drawn from the seed and the event's id.
+    `now`: the clock of signatures. `failures`: share (0…1) of first attempts that are answered badly, drawn
+    from the seed and the event's id.
     """
 
     def __init__(
@@ -73,14 +73,14 @@ class SampleCrm:
         self._seed = seed
 
     async def take(self, request: Request) -> Response:
-        """One delivery."""
+        """Answer one delivery."""
         try:
             body = await request.body()
         except ClientDisconnect:
-            return Response(status_code=400)  # nobody hears it
+            return Response(status_code=400)  # the sender has gone
         if not is_genuine(self.secret, request.headers, body, self._now(), self._tolerance_s):
             self.refused += 1
-            return JSONResponse({"error": "this is not signed with our secret, or too long ago"}, 401)
+            return JSONResponse({"error": "the signature is wrong or too old"}, 401)
         event = request.headers["webhook-id"]
         self.requests[event] += 1
         bad = self._draw(event) if self.requests[event] == 1 else None
@@ -103,17 +103,17 @@ class SampleCrm:
             return Response(status_code=204)
         self.bad_answers[bad] += 1
         if bad == "time-out":
-            # Until the sender has had enough.
+            # Until the sender gives up.
             while (await request.receive())["type"] != "http.disconnect":
                 pass
-            return Response(status_code=204)  # nobody hears it
+            return Response(status_code=204)  # the sender has gone
         pause = {"Retry-After": str(_PAUSE_S)} if bad == "503" else None
-        return JSONResponse({"error": "as was wished for"}, int(bad), pause)
+        return JSONResponse({"error": "a failure on demand"}, int(bad), pause)
 
 
 @asynccontextmanager
 async def serving(crm: SampleCrm) -> AsyncIterator[str]:
-    """Serve it on a free port until the end of the block; the URL to subscribe."""
+    """Serve it on a free port until the end of the block. Yields the URL to subscribe."""
     sock = socket.create_server(("127.0.0.1", 0))
     app = Starlette(routes=[Route("/outcomes", crm.take, methods=["POST"])])
     config = uvicorn.Config(
@@ -136,7 +136,7 @@ async def serving(crm: SampleCrm) -> AsyncIterator[str]:
 
 
 class _Server(uvicorn.Server):
-    """Tells when it takes requests, and leaves signals to whoever has started it."""
+    """Sets `ready` when it accepts requests, and leaves signals to its owner."""
 
     def __init__(self, config: uvicorn.Config) -> None:
         super().__init__(config)

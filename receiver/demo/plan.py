@@ -11,17 +11,18 @@ ACCOUNTS = {"north": "10001", "south": "10002"}
 QUEUES = ("sales", "support")
 
 _EARLIEST_S, _SPREAD_S = 120, 600
-"""Seconds: how long after its creation the first task starts, and over how long the others are spread. None
-can have ended before a lost answer to its creation was looked up."""
+"""Seconds from the creation of a task to its earliest start, and over which starts are spread. No task can
+have ended before a lost answer to its creation was looked up.
+"""
 
 _DELETED_SHARE = 0.01
 _DELETED_START_S = 1200
-"""Tasks that are deleted again start so late that they surely have not begun by then."""
+"""Seconds to the start of tasks that are deleted again: late enough that none has begun by then."""
 
 
 @dataclass(frozen=True, slots=True)
 class PlannedTask:
-    """One task to create, where, and whether to delete it before it starts."""
+    """One task to create, its account and queue, and whether to delete it before it starts."""
 
     account: str
     queue: str
@@ -31,7 +32,7 @@ class PlannedTask:
 
 
 def plan_tasks(count: int, seed: int) -> list[PlannedTask]:
-    """`count` tasks, the same for the same seed."""
+    """Return `count` tasks, the same for the same seed."""
     return [_plan(number, seed) for number in range(1, count + 1)]
 
 

@@ -1,4 +1,4 @@
-"""Runs the demonstration: the emulator is a process of its own, the receiver runs in this one."""
+"""Run the demonstration: the emulator is a process of its own, the receiver runs in this one."""
 
 import asyncio
 import secrets
@@ -37,14 +37,14 @@ from receiver.storage.serve_lock import holding
 from receiver.tasks.tables import TASK
 
 _LOOK_S = 0.5
-_PATIENCE_S = 60.0
-"""Real seconds without any progress after which the demonstration stops waiting."""
+_STALL_TIMEOUT_S = 60.0
+"""Real seconds without progress after which the demonstration stops waiting."""
 
 
 @dataclass(frozen=True, slots=True)
 class DemoOptions:
-    """What to demonstrate. `speed`: seconds of the demonstration in a real one. `crm_failures`: share of the
-    first attempts to deliver that the sample CRM answers badly.
+    """`speed`: seconds of the demonstration in a real one. `crm_failures`: share of first delivery attempts
+    that the sample CRM answers badly.
     """
 
     tasks: int
@@ -59,9 +59,8 @@ class DemoOptions:
 
 @dataclass(frozen=True, slots=True)
 class Glance:
-    """Where things stand. `existing`: tasks at the scheduler; `done`: those of which no more is expected;
-    `arrived`: outcomes at the CRM; `waiting`: hooks to be read, tasks to be folded and outcomes to be
-    delivered.
+    """`existing`: tasks at the scheduler. `done`: settled tasks. `arrived`: outcomes at the CRM. `waiting`:
+    hooks to read, tasks to fold and outcomes to deliver.
     """
 
     created: int
@@ -87,13 +86,13 @@ class Demonstration:
     serving: asyncio.Task[None]
 
     async def truth(self) -> dict[str, Any]:
-        """All that the emulator knows."""
+        """Return all that the emulator knows."""
         async with httpx2.AsyncClient(timeout=60) as http:
             answer = await http.get(f"{self.emulator_url}/emulator/truth")
             return dict(answer.json())
 
     async def glance(self, created: int) -> Glance:
-        """Ask both sides how far they are."""
+        """Return the progress of both sides."""
         async with httpx2.AsyncClient(timeout=30) as http:
             status = (await http.get(f"{self.emulator_url}/emulator/status")).json()
         finished, done, hooks, waiting = await self.receiver.store.read(_counts)
@@ -114,7 +113,7 @@ def _counts(connection: Connection) -> tuple[int, int, int, int]:
 
 @asynccontextmanager
 async def demonstration(options: DemoOptions) -> AsyncIterator[Demonstration]:
-    """Start emulator, CRM and receiver; all are stopped at the end, which a signal can bring about."""
+    """Start emulator, CRM and receiver. All are stopped at the end of the block, or by a signal."""
     _cancel_at_signals()
     origin = _origin(options.speed, time.time())
     clock = WallClock(options.speed, origin)
@@ -152,7 +151,7 @@ def _crm(options: DemoOptions, clock: WallClock) -> SampleCrm:
 
 
 async def _subscribe(receiver: Receiver, secret: str, url: str) -> None:
-    """What `receiver subscriptions add` does."""
+    """Do what `receiver subscriptions add` does."""
     clock, names = receiver.world.clock, tuple(receiver.settings.accounts)
     context = ApiContext(receiver.store, receiver.signer, receiver.settings.hook_root, names, clock)
     body = SubscriptionBody(name="sample CRM", url=url, secret=secret, concurrency=8)
@@ -160,7 +159,7 @@ async def _subscribe(receiver: Receiver, secret: str, url: str) -> None:
 
 
 def _cancel_at_signals() -> None:
-    """Have signals cancel this task, so that all it has started is stopped in order, at any time."""
+    """Let signals cancel this task, so that everything it has started is stopped in order."""
     task, loop = asyncio.current_task(), asyncio.get_running_loop()
     assert task is not None  # noqa: S101 - this is a coroutine's code
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
@@ -168,7 +167,7 @@ def _cancel_at_signals() -> None:
 
 
 async def run_tasks(demo: Demonstration, report: Callable[[Glance], None]) -> None:
-    """Create all tasks and wait until both sides are done with them, or until nothing moves any more."""
+    """Create all tasks and wait until both sides are done with them, or nothing changes any more."""
     created = 0
 
     async def create() -> None:
@@ -179,7 +178,7 @@ async def run_tasks(demo: Demonstration, report: Callable[[Glance], None]) -> No
     creating = asyncio.create_task(create())
     last, moved_at = None, time.monotonic()
     try:
-        while time.monotonic() - moved_at <= _PATIENCE_S:
+        while time.monotonic() - moved_at <= _STALL_TIMEOUT_S:
             glance = await demo.glance(created)
             report(glance)
             if glance != last:
@@ -197,7 +196,7 @@ def _is_over(options: DemoOptions, glance: Glance) -> bool:
 
 
 def _origin(speed: float, now: float) -> float:
-    """The origin of a clock that shows 9:00 UTC of today now: people answer by the hour of day."""
+    """Return the origin of a clock that shows 9:00 UTC of today now: answers depend on the hour."""
     nine = now - now % 86400 + 9 * 3600
     return (speed * now - nine) / (speed - 1) if speed > 1 else now
 
@@ -224,7 +223,7 @@ async def _emulator(options: DemoOptions, origin: float, secret: str) -> AsyncIt
         *flags,
         *accounts,
         stdout=asyncio.subprocess.PIPE,
-        start_new_session=True,  # ^C is for us: the receiver is to stop first
+        start_new_session=True,  # ^C must stop the receiver first
     )
     assert process.stdout is not None  # noqa: S101 - asked for above
     try:
@@ -241,7 +240,7 @@ async def _emulator(options: DemoOptions, origin: float, secret: str) -> AsyncIt
 def _settings(
     options: DemoOptions, origin: float, secret: str, emulator_url: str, ports: tuple[int, int]
 ) -> Settings:
-    """Settings for the emulator; also as a file in the folder, so that other commands work there."""
+    """Return settings for the emulator, and write them into the folder for other commands."""
     account = f"""base_url = "{emulator_url}/api/ver1.0"
 oauth_client_secret = "{secret}"
 """

@@ -11,7 +11,7 @@ from typing import Any
 
 from sqlalchemy import select
 
-from receiver.demo.compare import Comparison, compare
+from receiver.demo.compare import TruthComparison, compare
 from receiver.demo.plan import plan_tasks
 from receiver.ledger.tables import DELIVERY
 from receiver.storage.engine import Store
@@ -27,7 +27,7 @@ class Outcome:
     hooks and tasks that were not read or folded when the receiver had stopped.
     """
 
-    comparison: Comparison
+    comparison: TruthComparison
     tasks: int
     acknowledged: int
     unacknowledged: int

@@ -12,7 +12,7 @@ from unittest.mock import patch
 import httpx2
 from sqlalchemy import Table, func, select
 
-from receiver.demo.compare import Comparison, compare, find_all, helps_of
+from receiver.demo.compare import TruthComparison, compare, evidence_by_task, find_all
 from receiver.emulator.config import AccountConfig, DialectName, EmulatorConfig, ListShape
 from receiver.emulator.dialects import PLAIN
 from receiver.emulator.emulator import Emulator, create_emulator
@@ -125,7 +125,7 @@ class Ended:
         return "\n".join(repr(sorted(fact.items())) for fact in self.facts).encode()
 
     @property
-    def comparison(self) -> Comparison:
+    def comparison(self) -> TruthComparison:
         return compare(self.truth, self.rows, NAMES)
 
     @property
@@ -279,16 +279,16 @@ def _prepare(file: Path) -> None:
 
 def _to_settle(truth: dict[str, Any]) -> int:
     """How many tasks can be settled: what became of a task can be asked only by its id."""
-    return sum(not told.nameless for told in helps_of(truth).values())
+    return sum(not shown.nameless for shown in evidence_by_task(truth).values())
 
 
 def _nameless(truth: dict[str, Any], rows: Mapping[tuple[str, str], Row]) -> set[tuple[str, str]]:
     """The keys of the tasks whose ids nobody was told."""
-    helps = helps_of(truth)
+    evidence = evidence_by_task(truth)
     return {
         name
         for task in truth["tasks"]
-        if helps[task["account"], task["task_id"]].nameless
+        if evidence[task["account"], task["task_id"]].nameless
         for name in find_all(task, (NAMES[task["account"]], str(task["task_id"])), rows)
     }
 

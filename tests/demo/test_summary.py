@@ -4,15 +4,14 @@ from typing import Any
 
 import pytest
 
-from receiver.demo.arrivals import Told, judge
 from receiver.demo.crm import SampleCrm
-from receiver.demo.summary import is_good
+from receiver.demo.summary import PublishedOutcome, is_good, judge_crm
 from receiver.outcomes.event_types import example
 
 ACCOUNTS = {"10001": "main"}
 NUMBER = "+79161234567"
 TYPES = ("task.started", "task.finished", "task.reconciled")
-TOLD = [Told(f"evt_{event}", "main", "r7") for event in TYPES]
+TOLD = [PublishedOutcome(f"evt_{event}", "main", "r7") for event in TYPES]
 
 
 def truth(**changes: Any) -> dict[str, Any]:
@@ -39,7 +38,7 @@ def got(*types: Any, **last: Any) -> SampleCrm:
 
 
 def wrong(crm: SampleCrm, **changes: Any) -> dict[str, int]:
-    arrivals = judge(crm, TOLD, truth(**changes), ACCOUNTS)
+    arrivals = judge_crm(crm, TOLD, truth(**changes), ACCOUNTS)
     found = {name: arrivals[name] for name in ("refused", "never_arrived", "out_of_order", "disagree")}
     for disagree in (0, 1):  # tasks of which the receiver itself is wrong
         good = not any((*found.values(), disagree))
@@ -60,8 +59,11 @@ def test_a_task_whose_events_came_in_another_order_is_counted() -> None:
 
 
 def test_events_of_different_tasks_may_overtake_each_other() -> None:
-    others = [Told("evt_task.started", "main", "r8"), Told("evt_task.finished", "main", "r7")]
-    assert judge(got("task.finished", "task.started"), others, truth(), ACCOUNTS)["out_of_order"] == 0
+    others = [
+        PublishedOutcome("evt_task.started", "main", "r8"),
+        PublishedOutcome("evt_task.finished", "main", "r7"),
+    ]
+    assert judge_crm(got("task.finished", "task.started"), others, truth(), ACCOUNTS)["out_of_order"] == 0
 
 
 def test_a_refused_signature_is_counted() -> None:
@@ -93,7 +95,7 @@ def test_a_deleted_task_has_no_result() -> None:
 
 
 def test_samples_are_of_the_last_types_and_show_no_number() -> None:
-    samples = judge(got(*TYPES), TOLD, truth(), ACCOUNTS)["samples"]
+    samples = judge_crm(got(*TYPES), TOLD, truth(), ACCOUNTS)["samples"]
     assert [each["event"]["type"] for each in samples] == ["task.finished", "task.reconciled"]
     assert [each["requests"] for each in samples] == [1, 1]
     assert NUMBER not in str(samples)
