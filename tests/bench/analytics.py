@@ -15,7 +15,7 @@ import typer
 
 from receiver.server import spare_collector
 from receiver.storage.engine import Store
-from tests.bench import options, stock
+from tests.bench import options, year_stores
 from tests.bench.asking import (
     OTHER_ZONE,
     Filled,
@@ -28,8 +28,8 @@ from tests.bench.asking import (
     number_of_rows,
     over_http,
 )
+from tests.bench.bench_env import BenchEnv, BenchError
 from tests.bench.figures import Figure, Goal, Spread
-from tests.bench.ground import BenchError, Ground
 from tests.bench.machine import describe
 from tests.bench.postgres import Postgres
 from tests.bench.report import Report, say
@@ -79,7 +79,7 @@ def analytics(
     figures: list[Figure] = []
     details: dict[str, Any] = {}
     outcome = Race()
-    with options.ground(folder, keep=keep) as here:
+    with options.bench_env(folder, keep=keep) as here:
         for pair in _filled(here, keep or here.folder, (tasks, small), outcome):
             times, details[pair.large.name] = _measured(here, pair, plan)
             figures += _figures(pair, times)
@@ -88,18 +88,18 @@ def analytics(
         options.conclude(report, as_json)
 
 
-def _filled(ground: Ground, folder: Path, sizes: tuple[int, int], outcome: Race) -> Iterator[Pair]:
-    large, small = (Filled("SQLite", size, stock.on_sqlite(folder, size, say)) for size in sizes)
+def _filled(bench_env: BenchEnv, folder: Path, sizes: tuple[int, int], outcome: Race) -> Iterator[Pair]:
+    large, small = (Filled("SQLite", size, year_stores.on_sqlite(folder, size, say)) for size in sizes)
     yield Pair(large, small)
     if problem := Postgres.problem():
         outcome.left_out["PostgreSQL"] = problem
         return
-    urls = [stock.on_postgres(ground.postgres, folder, size, say) for size in sizes]
+    urls = [year_stores.on_postgres(bench_env.postgres, folder, size, say) for size in sizes]
     large, small = (Filled("PostgreSQL", size, url) for size, url in zip(sizes, urls, strict=True))
     yield Pair(large, small)
 
 
-def _measured(ground: Ground, pair: Pair, plan: Plan) -> tuple[Times, dict[str, Any]]:
+def _measured(bench_env: BenchEnv, pair: Pair, plan: Plan) -> tuple[Times, dict[str, Any]]:
     """Raises BenchError where an answer is not what is counted over the tasks."""
     times: Times = defaultdict(list)
     with closing(Store(pair.large.target)) as large, closing(Store(pair.small.target)) as small:
@@ -118,7 +118,7 @@ def _measured(ground: Ground, pair: Pair, plan: Plan) -> tuple[Times, dict[str, 
             times[name].append(_timed(ways[name], plan.repeats))
     for _ in range(plan.plain_rounds):
         times[_PLAIN].append(_timed(lambda: ask_plainly(pair.large), 1))
-    with over_http(ground, pair.large) as get:
+    with over_http(bench_env, pair.large) as get:
         insist_on_the_same(groups_in(get()), truth, f"{pair.large}, over HTTP")
         _timed(get, _WARM)
         times[_HTTP] = [_timed(get, plan.repeats) for _ in range(plan.rounds)]

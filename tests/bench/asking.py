@@ -18,8 +18,8 @@ from receiver.analytics.query import AnalyticsQuery
 from receiver.analytics.report import MeasureReport, build_report
 from receiver.http.tokens import create_token
 from receiver.storage.engine import Store
+from tests.bench.bench_env import BenchEnv, BenchError
 from tests.bench.contestants.ours import serve
-from tests.bench.ground import BenchError, Ground
 from tests.bench.year import FIRST, LAST, OFFSET_S, ZONE
 
 OTHER_ZONE = "Europe/Berlin"
@@ -114,13 +114,13 @@ def insist_on_the_same(found: Groups, expected: Groups, what: str) -> None:
 
 
 @contextmanager
-def over_http(ground: Ground, filled: Filled) -> Iterator[Callable[[], bytes]]:
+def over_http(bench_env: BenchEnv, filled: Filled) -> Iterator[Callable[[], bytes]]:
     """Asks `receiver serve` on that database, over one connection that is kept open."""
     with closing(Store(filled.target)) as store, store.transaction() as connection:
         token = create_token(connection, f"bench-{time.time_ns()}", ["read"], time.time())
     asked = {"by": "day,queue", "zone": ZONE, "since": FIRST.isoformat(), "until": LAST.isoformat()}
     path = f"/v1/analytics/success?{urlencode(asked)}"
-    with serve(ground, filled.target) as served, closing(_connection(served.api_ports[0])) as client:
+    with serve(bench_env, filled.target) as served, closing(_connection(served.api_ports[0])) as client:
         client.connect()
         # Or each answer would wait for the acknowledgement of the one before.
         client.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)

@@ -20,10 +20,10 @@ import typer
 
 from receiver.http.tokens import create_token
 from receiver.storage.engine import Store
-from tests.bench import options, stock
+from tests.bench import options, year_stores
+from tests.bench.bench_env import ROOT, BenchError, load_core
 from tests.bench.delivering import delays, p99, post_office, subscribe_to_ends, subscriber
 from tests.bench.figures import Figure, Goal, Spread, by_contestant
-from tests.bench.ground import ROOT, BenchError, load_core
 from tests.bench.load import Order
 from tests.bench.machine import describe
 from tests.bench.report import Report, say
@@ -54,8 +54,8 @@ def bulkheads(
 ) -> None:
     """p99 from an `after` hook to its outcome at the CRM, beside heavy requests ÷ alone (SQLite)."""
     ratios, alone_ms = [], []
-    with options.ground(folder) as here:
-        store = stock.on_sqlite(keep or here.folder, tasks, say)
+    with options.bench_env(folder) as here:
+        store = year_stores.on_sqlite(keep or here.folder, tasks, say)
         for number in range(1, rounds + 1):
             with subscriber() as crm, post_office(here, crm, store) as post:
                 subscription = subscribe_to_ends(post)
@@ -149,7 +149,7 @@ def crowd(
             samples.append(replace(beside, contestant=beside.contestant + name))
         return samples
 
-    with options.ground(folder) as here:
+    with options.bench_env(folder) as here:
         outcome = race(here, options.chosen(only, ("receiver-sqlite",)), plan, say, act)
         settings = asdict(plan) | {"hooks": hooks, "flood": flood, "rate": rate}
         figures = list(_ratios(outcome.samples, hooks))
@@ -163,7 +163,7 @@ def _flood(session: Session, plan: Plan, hooks: int, kind: str) -> Iterator[None
     Its client shares a core with the client that measures, and gives way to it: waiting for each other they
     would count as waiting for the receiver.
     """
-    folder = session.ground.new_folder()
+    folder = session.bench_env.new_folder()
     path = folder / "flood.json"
     Order(
         ports=session.stand.ports,

@@ -20,11 +20,9 @@ import typer
 from receiver.domain.hooks import HookKey, HookSigner, mint_urls, new_ref
 from receiver.outcomes.event_types import example
 from tests.bench import options
-from tests.bench.contestants.ours import command, serve
-from tests.bench.figures import Figure, Goal, Spread
-from tests.bench.ground import (
+from tests.bench.bench_env import (
+    BenchEnv,
     BenchError,
-    Ground,
     Program,
     free_port,
     load_core,
@@ -32,6 +30,8 @@ from tests.bench.ground import (
     server_cores,
     uvicorn,
 )
+from tests.bench.contestants.ours import command, serve
+from tests.bench.figures import Figure, Goal, Spread
 from tests.bench.machine import describe
 from tests.bench.report import Report, say
 from tests.bench.traffic import ACCOUNT, KEY_NAME, KEY_SECRET
@@ -57,7 +57,7 @@ def delivery(
 ) -> None:
     """Deliveries per second ÷ a bare loop; the delay beside one that hangs ÷ alone; `after` hook → CRM."""
     ratios, beside, ends = [], [], []
-    with options.ground(folder) as here:
+    with options.bench_env(folder) as here:
         for number in range(1, rounds + 1):
             with subscriber() as port:
                 ours, bare = _throughput(here, port, messages)
@@ -97,7 +97,7 @@ def subscriber() -> Iterator[int]:
     program = Program(
         uvicorn("tests.bench.apps.crm:crm", port), port, cores={core} if core is not None else None
     )
-    with options.ground(None) as place, running(place, [program]):
+    with options.bench_env(None) as place, running(place, [program]):
         yield port
 
 
@@ -142,17 +142,17 @@ class Post:
 
 
 @contextmanager
-def post_office(ground: Ground, crm: int, store: str | None = None) -> Iterator[Post]:
+def post_office(bench_env: BenchEnv, crm: int, store: str | None = None) -> Iterator[Post]:
     """A receiver on this store, or on a new one."""
-    with serve(ground, store or str(ground.new_folder() / "receiver.db")) as served:
+    with serve(bench_env, store or str(bench_env.new_folder() / "receiver.db")) as served:
         (port,), (api_port,) = served.ports, served.api_ports
-        settings = max(ground.folder.glob(f"*/receiver-{port}.toml"))
+        settings = max(bench_env.folder.glob(f"*/receiver-{port}.toml"))
         yield Post(port, settings, crm, api_port)
 
 
-def _throughput(ground: Ground, crm: int, messages: int) -> tuple[float, float]:
+def _throughput(bench_env: BenchEnv, crm: int, messages: int) -> tuple[float, float]:
     """Messages per second: ours, from a full outbox, and those of the bare loop."""
-    with post_office(ground, crm) as post:
+    with post_office(bench_env, crm) as post:
         subscription = post.subscribe("fast")
         post.change("pause", subscription)
         time.sleep(_KNOWN_S)
@@ -162,7 +162,7 @@ def _throughput(ground: Ground, crm: int, messages: int) -> tuple[float, float]:
         time.sleep(2.0)
         post.change("resume", subscription)
         ours = _rate(_gather(post, messages))
-        body = ground.new_folder() / "body.json"
+        body = bench_env.new_folder() / "body.json"
         body.write_text(json.dumps(example("task.started")))
         words = [f"http://127.0.0.1:{crm}/hook", str(messages), str(CONCURRENCY), str(body)]
         bare = [sys.executable, "-m", "tests.bench.apps.bare_sender", *words]
@@ -191,9 +191,9 @@ def _rate(arrivals: Sequence[Arrival]) -> float:
     return len(times) / (times[-1] - times[0])
 
 
-def _delays(ground: Ground, crm: int, seconds: float, rate: float, hanging: bool) -> list[float]:
+def _delays(bench_env: BenchEnv, crm: int, seconds: float, rate: float, hanging: bool) -> list[float]:
     """Seconds from each `after` hook to its signed outcome at a healthy subscriber."""
-    with post_office(ground, crm) as post:
+    with post_office(bench_env, crm) as post:
         if hanging:
             post.subscribe("hanging", "hang")
         subscribe_to_ends(post)

@@ -16,10 +16,10 @@ from typing import Annotated
 import typer
 
 from receiver.analytics.views import TASKS
-from tests.bench import options, stock
+from tests.bench import options, year_stores
+from tests.bench.bench_env import ROOT, BenchEnv, BenchError
 from tests.bench.contestants import ours
 from tests.bench.figures import Figure, Goal, Spread
-from tests.bench.ground import ROOT, BenchError, Ground
 from tests.bench.machine import describe
 from tests.bench.memory import resident_mb
 from tests.bench.postgres import Postgres
@@ -70,7 +70,7 @@ def export(
     """`receiver export tasks` as CSV ÷ `COPY … TO STDOUT` by psql, and ÷ `sqlite3 -csv`; whole commands."""
     figures: list[Figure] = []
     outcome = Race()
-    with options.ground(folder, keep=keep) as here:
+    with options.bench_env(folder, keep=keep) as here:
         runs: dict[str, dict[str, list[Run]]] = {}
         for database, ways in _ways(here, keep or here.folder, tasks, outcome):
             runs[database] = defaultdict(list)
@@ -86,41 +86,43 @@ def export(
         options.conclude(Report("export", settings, describe(here), figures, outcome, details), as_json)
 
 
-def _ways(ground: Ground, folder: Path, tasks: int, outcome: Race) -> Iterator[tuple[str, dict[str, Way]]]:
+def _ways(
+    bench_env: BenchEnv, folder: Path, tasks: int, outcome: Race
+) -> Iterator[tuple[str, dict[str, Way]]]:
     """(a database that there is, the ways out of it)."""
-    path = stock.on_sqlite(folder, tasks, say)
-    ways = _ours(ground, "SQLite", path)
+    path = year_stores.on_sqlite(folder, tasks, say)
+    ways = _ours(bench_env, "SQLite", path)
     if shell := shutil.which("sqlite3"):
-        ways |= _theirs(ground, "SQLite", lambda query: (shell, "-readonly", "-csv", path, query))
+        ways |= _theirs(bench_env, "SQLite", lambda query: (shell, "-readonly", "-csv", path, query))
     else:
         outcome.left_out["SQLite, sqlite3 -csv"] = "there is no sqlite3 on the PATH"
     yield "SQLite", ways
     if problem := Postgres.problem():
         outcome.left_out["PostgreSQL"] = problem
         return
-    url = stock.on_postgres(ground.postgres, folder, tasks, say)
-    ways = _ours(ground, "PostgreSQL", url)
+    url = year_stores.on_postgres(bench_env.postgres, folder, tasks, say)
+    ways = _ours(bench_env, "PostgreSQL", url)
 
     def copy(query: str) -> Sequence[str]:
-        return (ground.postgres.psql, url, "-qXc", f"COPY ({query}) TO STDOUT (FORMAT csv)")
+        return (bench_env.postgres.psql, url, "-qXc", f"COPY ({query}) TO STDOUT (FORMAT csv)")
 
-    yield "PostgreSQL", ways | _theirs(ground, "PostgreSQL", copy)
+    yield "PostgreSQL", ways | _theirs(bench_env, "PostgreSQL", copy)
 
 
-def _theirs(ground: Ground, database: str, command: Callable[[str], Sequence[str]]) -> dict[str, Way]:
+def _theirs(bench_env: BenchEnv, database: str, command: Callable[[str], Sequence[str]]) -> dict[str, Way]:
     """What the database itself has: of the view, and of the table as it is."""
     named = {_SHELL[database]: _MASKED, f"{_SHELL[database]}, bare": _BARE}
     return {
-        name: Way(f"{database}, {name}", command(query), ground.new_folder() / "tasks.csv")
+        name: Way(f"{database}, {name}", command(query), bench_env.new_folder() / "tasks.csv")
         for name, query in named.items()
     }
 
 
-def _ours(ground: Ground, database: str, target: str) -> dict[str, Way]:
-    settings = ours.write_settings(ground.new_folder(), target, 8080)
+def _ours(bench_env: BenchEnv, database: str, target: str) -> dict[str, Way]:
+    settings = ours.write_settings(bench_env.new_folder(), target, 8080)
     ways = {}
     for suffix in SUFFIXES:
-        to = ground.new_folder() / f"tasks.{suffix}"
+        to = bench_env.new_folder() / f"tasks.{suffix}"
         command = ours.command(settings, "export", "tasks", "--out", str(to))
         ways[suffix] = Way(f"{database}, receiver export, {suffix}", command, to, is_ours=True)
     return ways
@@ -175,9 +177,9 @@ def _figures(database: str, runs: Mapping[str, Sequence[Run]], tasks: int) -> It
             yield Figure(Goal(f"{database}: {name}, memory at the end ÷ after a tenth"), Spread.of(grown))
 
 
-def _shells(ground: Ground) -> dict[str, str]:
+def _shells(bench_env: BenchEnv) -> dict[str, str]:
     """What else wrote the rows, in the versions that it says itself."""
-    there = [shutil.which("sqlite3"), ground.postgres.psql if ground.postgres.started else None]
+    there = [shutil.which("sqlite3"), bench_env.postgres.psql if bench_env.postgres.started else None]
     return {
         shell: subprocess.check_output([shell, "--version"], text=True).strip() for shell in there if shell
     }

@@ -16,7 +16,7 @@ from typing import Any
 
 from receiver.domain.facts import EVENTS
 from receiver.domain.hooks import REF
-from tests.bench.ground import BenchError
+from tests.bench.bench_env import BenchError
 from tests.bench.rounds import Say
 
 _BLOCK = 25_000

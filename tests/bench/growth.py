@@ -20,11 +20,11 @@ from receiver.analytics.rollup_repair import recount
 from receiver.domain.facts import EVENTS
 from receiver.storage.engine import Store
 from tests.bench import options
+from tests.bench.bench_env import BenchEnv, BenchError
 from tests.bench.contestants import ours
 from tests.bench.contestants.contestant import Contestant, Stand
 from tests.bench.figures import Goal, ratios
 from tests.bench.fill import multiply
-from tests.bench.ground import BenchError, Ground
 from tests.bench.machine import describe
 from tests.bench.report import Report, say
 from tests.bench.rounds import Plan, race
@@ -56,7 +56,7 @@ def growth(
 ) -> None:
     """Ingest into a large SQLite ledger, filled directly, beside ingest into a small one."""
     plan = Plan(rounds, seconds, warmup, connections, seed)
-    with options.ground(folder) as here:
+    with options.bench_env(folder) as here:
         here.random_refs = random_refs
         base = record_one_task(here)
         contestants = [_contestant(filled(base, data_dir, facts), facts) for facts in (small, events)]
@@ -67,11 +67,11 @@ def growth(
         options.conclude(Report("growth", vars(plan) | sizes, describe(here), figures, outcome), as_json)
 
 
-def record_one_task(ground: Ground) -> Path:
+def record_one_task(bench_env: BenchEnv) -> Path:
     """A database into which the product has recorded one task."""
-    path = ground.new_folder() / "one.db"
+    path = bench_env.new_folder() / "one.db"
     with (
-        ours.on_sqlite(ground, path) as stand,
+        ours.on_sqlite(bench_env, path) as stand,
         socket.create_connection(("127.0.0.1", stand.ports[0])) as sock,
     ):
         for _, request in one_task(stand.traffic, seed=1):
@@ -117,14 +117,14 @@ def _contestant(ledger: Path, facts: int) -> Contestant:
 
 
 @contextmanager
-def _on_a_copy(ground: Ground, ledger: Path) -> Iterator[Stand]:
-    path = ground.new_folder() / "receiver.db"
+def _on_a_copy(bench_env: BenchEnv, ledger: Path) -> Iterator[Stand]:
+    path = bench_env.new_folder() / "receiver.db"
     shutil.copyfile(ledger, path)
     with path.open("rb") as copy:
         # Or the disk would be busy with it while the receiver is measured.
         os.fsync(copy.fileno())
     try:
-        with ours.on_sqlite(ground, path) as stand:
+        with ours.on_sqlite(bench_env, path) as stand:
             yield stand
     finally:
         path.unlink()

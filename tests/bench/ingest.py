@@ -5,9 +5,9 @@ from typing import Annotated
 import typer
 
 from tests.bench import options
+from tests.bench.bench_env import PEERS_DIR
 from tests.bench.contestants import CONTESTANTS
 from tests.bench.figures import INGEST, ratios
-from tests.bench.ground import PEERS_DIR
 from tests.bench.machine import describe
 from tests.bench.report import STDOUT, Report, say
 from tests.bench.rounds import Plan, race
@@ -33,7 +33,7 @@ def ingest(
         return
     contestants = options.chosen(only, list(CONTESTANTS))
     plan = Plan(rounds, seconds, warmup, connections, seed)
-    with options.ground(folder, peers_dir) as here:
+    with options.bench_env(folder, peers_dir) as here:
         outcome = race(here, contestants, plan, say)
         figures = ratios(outcome.samples, INGEST)
         options.conclude(Report("ingest", vars(plan), describe(here), figures, outcome), as_json)

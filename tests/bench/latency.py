@@ -32,7 +32,7 @@ def latency(
     """
     contestants = options.chosen(only, ("noop", "receiver-sqlite", "receiver-postgres"))
     plan = Plan(rounds, seconds, warmup, connections, seed)
-    with options.ground(folder) as here:
+    with options.bench_env(folder) as here:
         outcome = race(here, contestants, plan, say, _both)
         options.conclude(
             Report("latency", vars(plan), describe(here), _figures(outcome.samples), outcome), as_json

@@ -10,7 +10,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from tests.bench.ground import Ground, cores
+from tests.bench.bench_env import BenchEnv, cores
 
 _PACKAGES = (
     "receiver",
@@ -28,18 +28,18 @@ _PACKAGES = (
 )
 
 
-def describe(ground: Ground) -> dict[str, Any]:
+def describe(bench_env: BenchEnv) -> dict[str, Any]:
     """Versions and machine; of PostgreSQL only if one was started."""
     return {
         "python": platform.python_version(),
         "packages": {name: version for name in _PACKAGES if (version := _version(name))},
         "sqlite": sqlite3.sqlite_version,
-        "postgresql": ground.postgres.settings() if ground.postgres.started else None,
-        "peers": ground.peers_used,
+        "postgresql": bench_env.postgres.settings() if bench_env.postgres.started else None,
+        "peers": bench_env.peers_used,
         "cpu": _cpu(),
         "cores": len(cores()) or os.cpu_count(),
         "system": platform.platform(),
-        "fsync_ms": fsync_ms(ground.new_folder()),
+        "fsync_ms": fsync_ms(bench_env.new_folder()),
     }
 
 

@@ -6,9 +6,9 @@ from typing import Annotated
 import typer
 
 from tests.bench import options
+from tests.bench.bench_env import BenchError
 from tests.bench.contestants import CONTESTANTS
 from tests.bench.figures import Figure, Goal, Spread
-from tests.bench.ground import BenchError
 from tests.bench.machine import describe
 from tests.bench.report import Report, say
 from tests.bench.rounds import Plan, Race, Sample, Session, told
@@ -32,7 +32,7 @@ def memory(
     settings = {"contestant": only, "events": events, "step": step, "connections": connections, "seed": seed}
     samples: list[Sample] = []
     readings: list[float] = []
-    with options.ground(folder) as here:
+    with options.bench_env(folder) as here:
         with CONTESTANTS[contestant.name].start(here) as stand:
             session = Session(here, contestant, stand)
             for number in range(1, events // step + 1):

@@ -1,4 +1,4 @@
-"""The options that all commands share, and the ground that they run on."""
+"""The options that all commands share, and the bench_env that they run on."""
 
 import tempfile
 from collections.abc import Iterator, Sequence
@@ -8,9 +8,9 @@ from typing import Annotated
 
 import typer
 
+from tests.bench.bench_env import PEERS_DIR, BenchEnv, BenchError
 from tests.bench.contestants import CONTESTANTS
 from tests.bench.contestants.contestant import Contestant
-from tests.bench.ground import PEERS_DIR, BenchError, Ground
 from tests.bench.postgres import Postgres
 from tests.bench.report import STDERR, Report
 
@@ -37,14 +37,14 @@ def chosen(only: str, default: Sequence[str]) -> list[Contestant]:
 
 
 @contextmanager
-def ground(folder: Path | None, peers: Path = PEERS_DIR, keep: Path | None = None) -> Iterator[Ground]:
-    """A temporary ground; what runs on it is ended and it is gone afterwards, but for PostgreSQL's data where
-    these are to `keep`. BenchErrors end the command.
+def bench_env(folder: Path | None, peers: Path = PEERS_DIR, keep: Path | None = None) -> Iterator[BenchEnv]:
+    """Open a temporary environment. At its end all processes are ended and its files are deleted, except
+    PostgreSQL's data in `keep`. BenchErrors end the command.
     """
     with tempfile.TemporaryDirectory(prefix="receiver-bench-", dir=folder) as made:
         postgres = Postgres(keep or Path(made))
         try:
-            yield Ground(Path(made), postgres, peers)
+            yield BenchEnv(Path(made), postgres, peers)
         except BenchError as error:
             for text in (f"error: {error}", *getattr(error, "__notes__", ())):
                 STDERR.print(text, style="bold red", highlight=False, markup=False)

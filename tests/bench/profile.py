@@ -16,8 +16,8 @@ import typer
 from rich.table import Table
 
 from tests.bench import options
+from tests.bench.bench_env import ROOT, BenchEnv, BenchError, load_core
 from tests.bench.contestants.contestant import Contestant
-from tests.bench.ground import ROOT, BenchError, Ground, load_core
 from tests.bench.machine import describe
 from tests.bench.report import STDOUT, Report, say
 from tests.bench.rounds import Plan, Race, Sample, Session, told
@@ -50,7 +50,7 @@ def profile(
     if spy is None:
         say("left out: no py-spy here; it comes with pip install 'receiver[bench]'")
         raise typer.Exit(0)
-    with options.ground(folder) as here:
+    with options.bench_env(folder) as here:
         stacks = here.new_folder() / "stacks.txt"
         command = [
             spy,
@@ -78,15 +78,15 @@ def py_spy() -> str | None:
     return which("py-spy", path=str(Path(sys.executable).parent)) or which("py-spy")
 
 
-def _watched(ground: Ground, contestant: Contestant, plan: Plan, command: list[str]) -> Sample:
-    with contestant.start(ground) as stand:
+def _watched(bench_env: BenchEnv, contestant: Contestant, plan: Plan, command: list[str]) -> Sample:
+    with contestant.start(bench_env) as stand:
         spy = subprocess.Popen(
             [*command, "--pid", str(stand.pids[0])], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
         )
         if (core := load_core()) is not None:
             os.sched_setaffinity(spy.pid, {core})
         try:
-            sample = Session(ground, contestant, stand).run(1, plan)
+            sample = Session(bench_env, contestant, stand).run(1, plan)
         finally:
             # It writes what it has when it is interrupted.
             spy.send_signal(signal.SIGINT)

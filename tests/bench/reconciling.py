@@ -12,8 +12,8 @@ import typer
 
 from receiver.demo.plan import plan_tasks
 from tests.bench import options
+from tests.bench.bench_env import BenchEnv, BenchError
 from tests.bench.figures import Figure, Goal, Spread
-from tests.bench.ground import BenchError, Ground
 from tests.bench.machine import describe
 from tests.bench.report import Report, say
 from tests.e2e.processes import CommandError, Town
@@ -31,7 +31,7 @@ def reconcile(
 ) -> None:
     """Tasks that one `receiver reconcile --once` confirms per second, when all of them have ended unseen."""
     rates = []
-    with options.ground(folder) as here:
+    with options.bench_env(folder) as here:
         for number in range(1, rounds + 1):
             rates.append(_one_round(here, tasks, number))
             say(f"round {number} of {rounds}: {rates[-1]:,.0f} tasks/s")
@@ -40,9 +40,9 @@ def reconcile(
         options.conclude(Report("reconcile", settings, describe(here), figures), as_json)
 
 
-def _one_round(ground: Ground, tasks: int, number: int) -> float:
+def _one_round(bench_env: BenchEnv, tasks: int, number: int) -> float:
     """Create the tasks, let them end with nobody listening to their hooks, then ask. Tasks per second."""
-    town = Town(ground.new_folder(), speed=_SPEED, seed=number, faults="none")
+    town = Town(bench_env.new_folder(), speed=_SPEED, seed=number, faults="none")
     town.start_emulator()
     try:
         _create(town, tasks)

@@ -11,9 +11,9 @@ from typing import Annotated, Any
 import typer
 
 from tests.bench import options
+from tests.bench.bench_env import ROOT, BenchEnv, BenchError, server_cores
 from tests.bench.contestants import ours
 from tests.bench.figures import Figure, Goal, Spread
-from tests.bench.ground import ROOT, BenchError, Ground, server_cores
 from tests.bench.machine import describe
 from tests.bench.report import Report, say
 from tests.bench.rounds import Plan, Race, Sample, Session, told
@@ -36,7 +36,7 @@ def rebuild(
     settings = {"rounds": rounds, "events": events, "connections": connections, "seed": seed}
     samples: list[Sample] = []
     replayed: list[float] = []
-    with options.ground(folder) as here:
+    with options.bench_env(folder) as here:
         for number in range(1, rounds + 1):
             store = here.new_folder() / "receiver.db"
             with ours.on_sqlite(here, store) as stand:
@@ -48,9 +48,9 @@ def rebuild(
         options.conclude(Report("rebuild", settings, describe(here), figures, Race(samples)), as_json)
 
 
-def _replay(ground: Ground, store: Path, facts: int) -> float:
+def _replay(bench_env: BenchEnv, store: Path, facts: int) -> float:
     """Facts per second of the whole command. Raises BenchError if it fails, or the ledger says otherwise."""
-    config = ours.write_settings(ground.new_folder(), str(store), 8080)
+    config = ours.write_settings(bench_env.new_folder(), str(store), 8080)
     began = time.perf_counter()
     _run(ours.command(config, "rebuild", "--json"))
     took = time.perf_counter() - began

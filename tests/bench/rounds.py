@@ -10,8 +10,8 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
+from tests.bench.bench_env import ROOT, BenchEnv, BenchError, StartError, cpu_seconds, load_core
 from tests.bench.contestants.contestant import Contestant, Stand
-from tests.bench.ground import ROOT, BenchError, Ground, StartError, cpu_seconds, load_core
 from tests.bench.load import Order
 from tests.bench.verify import Verdict, verify
 
@@ -68,14 +68,14 @@ class Sample:
 class Session:
     """The runs against one contestant that stands, each of which is verified."""
 
-    ground: Ground
+    bench_env: BenchEnv
     contestant: Contestant
     stand: Stand
     runs: int = 0
 
     def run(self, number: int, plan: Plan, **changes: Any) -> Sample:
         """One run of the load; `changes`: of its order. Raises BenchError where an event is missing."""
-        folder = self.ground.new_folder()
+        folder = self.bench_env.new_folder()
         ids = folder / "acknowledged.txt"
         repeat = self.stand.traffic.repeat
         order = Order(
@@ -180,17 +180,19 @@ def once(session: Session, number: int, plan: Plan) -> list[Sample]:
     return [session.run(number, plan)]
 
 
-def race(ground: Ground, contestants: Sequence[Contestant], plan: Plan, say: Say, act: Act = once) -> Race:
+def race(
+    bench_env: BenchEnv, contestants: Sequence[Contestant], plan: Plan, say: Say, act: Act = once
+) -> Race:
     """All rounds. Who cannot run here is left out, who does not start has failed; an event missing raises."""
     outcome = Race()
-    able = _able(ground, contestants, outcome, say)
+    able = _able(bench_env, contestants, outcome, say)
     results: dict[str, list[Sample]] = {name: [] for name in able}
     for number, name in turns(list(able), plan.rounds, plan.seed):
         if name in outcome.failed:
             continue
         try:
-            with able[name].start(ground) as stand:
-                samples = act(Session(ground, able[name], stand), number, plan)
+            with able[name].start(bench_env) as stand:
+                samples = act(Session(bench_env, able[name], stand), number, plan)
         except StartError as error:
             outcome.failed[name] = str(error)
             say(f"{name} failed: {error}")
@@ -203,12 +205,12 @@ def race(ground: Ground, contestants: Sequence[Contestant], plan: Plan, say: Say
 
 
 def _able(
-    ground: Ground, contestants: Sequence[Contestant], outcome: Race, say: Say
+    bench_env: BenchEnv, contestants: Sequence[Contestant], outcome: Race, say: Say
 ) -> dict[str, Contestant]:
     """Those that can run here, by name; the others are noted as left out."""
     able = {}
     for each in contestants:
-        if problem := each.problem(ground):
+        if problem := each.problem(bench_env):
             outcome.left_out[each.name] = problem
             say(f"{each.name} is left out: {problem}")
         else:

@@ -10,10 +10,10 @@ from typing import Annotated
 import typer
 
 from tests.bench import options
+from tests.bench.bench_env import BenchEnv, BenchError
 from tests.bench.contestants import ours
 from tests.bench.contestants.contestant import Contestant, Stand
 from tests.bench.figures import Figure, Goal, Spread, by_contestant
-from tests.bench.ground import BenchError, Ground
 from tests.bench.machine import describe
 from tests.bench.report import Report, say
 from tests.bench.rounds import Plan, Sample, race
@@ -45,7 +45,7 @@ def scrape(
         Contestant(_ALONE, "nobody scrapes", ours.on_sqlite, most=ours.SQLITE.most),
         Contestant(_SCRAPED, f"scraped every {every:g} s", start, most=ours.SQLITE.most),
     ]
-    with options.ground(folder) as here:
+    with options.bench_env(folder) as here:
         outcome = race(here, contestants, plan, say)
         figures = [*_figures(outcome.samples, every)]
         settings = vars(plan) | {"every_s": every}
@@ -65,8 +65,8 @@ def _figures(samples: list[Sample], every_s: float) -> Iterator[Figure]:
 
 
 @contextmanager
-def _scraped(ground: Ground, every_s: float) -> Iterator[Stand]:
-    with ours.on_sqlite(ground) as stand, scraping(stand.api_ports[0], every_s):
+def _scraped(bench_env: BenchEnv, every_s: float) -> Iterator[Stand]:
+    with ours.on_sqlite(bench_env) as stand, scraping(stand.api_ports[0], every_s):
         yield stand
 
 

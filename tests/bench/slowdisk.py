@@ -14,10 +14,10 @@ from typing import Annotated
 import typer
 
 from tests.bench import options
+from tests.bench.bench_env import ROOT, BenchEnv, BenchError
 from tests.bench.contestants import ours, plain
 from tests.bench.contestants.contestant import Contestant, Stand
 from tests.bench.figures import Goal, Pair, ratios
-from tests.bench.ground import ROOT, BenchError, Ground
 from tests.bench.machine import describe
 from tests.bench.report import Report, say
 from tests.bench.rounds import Plan, race
@@ -45,7 +45,7 @@ def fsync(
         say("left out: this needs cc and LD_PRELOAD, to slow fsync down")
         raise typer.Exit(0)
     delays = [float(text) for text in add_ms.split(",")]
-    with options.ground(folder) as here:
+    with options.bench_env(folder) as here:
         shim = _compile(here.new_folder())
         for delay in delays:
             _insist_that_it_works(here, _environment(shim, delay), delay)
@@ -78,10 +78,10 @@ def _environment(shim: Path, delay_ms: float) -> dict[str, str]:
     return {"LD_PRELOAD": str(shim), "BENCH_FSYNC_US": str(int(1000 * delay_ms))}
 
 
-def _insist_that_it_works(ground: Ground, environment: dict[str, str], delay_ms: float) -> None:
+def _insist_that_it_works(bench_env: BenchEnv, environment: dict[str, str], delay_ms: float) -> None:
     """Raises BenchError unless an fsync takes that long in a process with the shim."""
     done = subprocess.run(
-        [sys.executable, "-c", _PROBE.format(folder=ground.new_folder())],
+        [sys.executable, "-c", _PROBE.format(folder=bench_env.new_folder())],
         env={**os.environ, **environment},
         capture_output=True,
         text=True,
@@ -101,8 +101,8 @@ def _name(contestant: Contestant, delay_ms: float) -> str:
 
 def _slowed(contestant: Contestant, shim: Path, delay_ms: float) -> Contestant:
     @contextmanager
-    def start(environment: dict[str, str], ground: Ground) -> Iterator[Stand]:
-        with contestant.start(replace(ground, environment=environment)) as stand:
+    def start(environment: dict[str, str], bench_env: BenchEnv) -> Iterator[Stand]:
+        with contestant.start(replace(bench_env, environment=environment)) as stand:
             yield stand
 
     slow = partial(start, _environment(shim, delay_ms))

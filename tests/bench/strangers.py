@@ -11,8 +11,8 @@ from typing import Annotated
 import typer
 
 from tests.bench import options
+from tests.bench.bench_env import ROOT, BenchError, load_core
 from tests.bench.figures import Figure, Goal, Spread, by_contestant
-from tests.bench.ground import ROOT, BenchError, load_core
 from tests.bench.machine import describe
 from tests.bench.report import Report, say
 from tests.bench.rounds import Plan, Sample, Session, race
@@ -43,7 +43,7 @@ def strangers(
             beside = session.run(number, plan)
         return [alone, replace(beside, contestant=beside.contestant + _BESIDE)]
 
-    with options.ground(folder) as here:
+    with options.bench_env(folder) as here:
         outcome = race(here, contestants, plan, say, both)
         figures = [
             _ratio(name, samples, by_contestant(outcome.samples)[name + _BESIDE])

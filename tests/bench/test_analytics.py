@@ -12,10 +12,10 @@ from typer.testing import CliRunner
 from receiver.analytics.rollup_check import TABLES, count_again, discrepancies, scratch, subtract_current
 from receiver.analytics.rollups import Deltas, rollup_calendar
 from receiver.storage.engine import Store
-from tests.bench import stock
+from tests.bench import year_stores
 from tests.bench.__main__ import app
 from tests.bench.asking import OTHER_ZONE, Filled, ask, ask_plainly, groups_of, insist_on_the_same
-from tests.bench.ground import BenchError
+from tests.bench.bench_env import BenchError
 from tests.bench.postgres import Postgres
 from tests.bench.year import LEAST, ZONE
 
@@ -39,12 +39,12 @@ def folder() -> Iterator[Path]:
 def filled(request: pytest.FixtureRequest, folder: Path) -> Iterator[Filled]:
     """A database with a small year."""
     if request.param == "sqlite":
-        yield Filled("SQLite", _FEW, stock.on_sqlite(folder, _FEW, _quiet))
+        yield Filled("SQLite", _FEW, year_stores.on_sqlite(folder, _FEW, _quiet))
         return
     postgres = Postgres(folder)
     try:
-        url = stock.on_postgres(postgres, folder, _FEW, _quiet)
-        assert stock.on_postgres(postgres, folder, _FEW, _quiet) == url
+        url = year_stores.on_postgres(postgres, folder, _FEW, _quiet)
+        assert year_stores.on_postgres(postgres, folder, _FEW, _quiet) == url
         yield Filled("PostgreSQL", _FEW, url)
     finally:
         postgres.stop()

@@ -7,7 +7,7 @@ import pytest
 from typer.testing import CliRunner
 
 from tests.bench.__main__ import app
-from tests.bench.ground import BenchError
+from tests.bench.bench_env import BenchError
 from tests.bench.rounds import turns
 from tests.bench.verify import verify
 

@@ -10,8 +10,8 @@ import pytest
 from typer.testing import CliRunner
 
 from tests.bench.__main__ import app
+from tests.bench.bench_env import BenchError
 from tests.bench.exporting import SUFFIXES, Way, _run
-from tests.bench.ground import BenchError
 from tests.bench.year import LEAST
 
 pytestmark = pytest.mark.slow

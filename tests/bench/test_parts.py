@@ -7,8 +7,8 @@ import pytest
 
 from receiver.ledger.rebuild import Comparison
 from receiver.storage.engine import Store
+from tests.bench.bench_env import BenchEnv
 from tests.bench.figures import Goal, ratios
-from tests.bench.ground import Ground
 from tests.bench.growth import filled, record_one_task
 from tests.bench.postgres import Postgres
 from tests.bench.profile import own_time, py_spy
@@ -19,8 +19,8 @@ from tests.ledger.projecting import verify
 
 @pytest.mark.parametrize("random_refs", [False, True], ids=["refs by time", "refs anywhere"])
 def test_a_filled_ledger_is_what_the_product_would_have_written(tmp_path: Path, random_refs: bool) -> None:
-    ground = Ground(tmp_path, Postgres(tmp_path), random_refs=random_refs)
-    base = record_one_task(ground)
+    bench_env = BenchEnv(tmp_path, Postgres(tmp_path), random_refs=random_refs)
+    base = record_one_task(bench_env)
     path = filled(base, tmp_path / "data", 2000)
     assert filled(base, tmp_path / "data", 2000) == path
     store = Store(path)

@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from tests.bench.ground import BenchError
+from tests.bench.bench_env import BenchError
 
 
 @dataclass(frozen=True, slots=True)

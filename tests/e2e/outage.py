@@ -61,7 +61,7 @@ class Outcome:
 
 
 @dataclass(frozen=True)
-class Ground:
+class OutageEnv:
     """A receiver on a PostgreSQL of its own."""
 
     town: Town
@@ -75,15 +75,15 @@ class Ground:
             yield connection
 
 
-async def outage(ground: Ground, seconds: float, way: Way = "stop") -> Outcome:
+async def outage(outage_env: OutageEnv, seconds: float, way: Way = "stop") -> Outcome:
     """Load, so many seconds of trouble, load again."""
-    load = Load(ground.town.served.url, way)
+    load = Load(outage_env.town.served.url, way)
     running = asyncio.create_task(load.run())
-    assert ground.town.receiver is not None
-    pid = ground.town.receiver.pid
+    assert outage_env.town.receiver is not None
+    pid = outage_env.town.receiver.pid
     await asyncio.sleep(_AROUND_S)
     used = _processor_s(pid)
-    await _WAYS[way](ground, seconds)
+    await _WAYS[way](outage_env, seconds)
     used = _processor_s(pid) - used
     began = time.monotonic()
     load.taken.clear()
@@ -92,25 +92,25 @@ async def outage(ground: Ground, seconds: float, way: Way = "stop") -> Outcome:
     await asyncio.sleep(_AROUND_S)
     load.over = True
     await running
-    await asyncio.to_thread(wait_until_finished, ground.town.store, _PATIENCE_S)
-    assert ground.town.receiver.poll() is None, "the receiver has ended"
-    return Outcome(way, account(load, ground.town.store), round(recovery, 2), round(used, 2))
+    await asyncio.to_thread(wait_until_finished, outage_env.town.store, _PATIENCE_S)
+    assert outage_env.town.receiver.poll() is None, "the receiver has ended"
+    return Outcome(way, account(load, outage_env.town.store), round(recovery, 2), round(used, 2))
 
 
-async def _stop(ground: Ground, seconds: float) -> None:
+async def _stop(outage_env: OutageEnv, seconds: float) -> None:
     """As `pg_ctl stop -m fast` does: connections are cut, what was not committed is rolled back."""
-    await _down(ground, seconds, signal.SIGINT)
+    await _down(outage_env, seconds, signal.SIGINT)
 
 
-async def _crash(ground: Ground, seconds: float) -> None:
+async def _crash(outage_env: OutageEnv, seconds: float) -> None:
     """As `pg_ctl stop -m immediate` does: nothing is written any more, the next start reads the log."""
-    await _down(ground, seconds, signal.SIGQUIT)
+    await _down(outage_env, seconds, signal.SIGQUIT)
 
 
-async def _down(ground: Ground, seconds: float, number: signal.Signals) -> None:
-    await asyncio.to_thread(stop_server, ground.server, number)
+async def _down(outage_env: OutageEnv, seconds: float, number: signal.Signals) -> None:
+    await asyncio.to_thread(stop_server, outage_env.server, number)
     await asyncio.sleep(seconds)
-    await asyncio.to_thread(_start, ground.server)
+    await asyncio.to_thread(_start, outage_env.server)
 
 
 def _start(server: "PostgresServer") -> None:
@@ -132,33 +132,33 @@ def stop_server(server: "PostgresServer", number: signal.Signals = signal.SIGINT
         time.sleep(0.02)
 
 
-async def _cut(ground: Ground, seconds: float) -> None:
+async def _cut(outage_env: OutageEnv, seconds: float) -> None:
     """Every connection of the receiver's is ended, again and again; the server is well."""
     end = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'receiver'"
     until = time.monotonic() + seconds
-    with ground.connected() as connection:
+    with outage_env.connected() as connection:
         while time.monotonic() < until:
             await asyncio.to_thread(connection.execute, text(end))
             await asyncio.sleep(_BETWEEN_CUTS_S)
 
 
-async def _lock(ground: Ground, seconds: float) -> None:
+async def _lock(outage_env: OutageEnv, seconds: float) -> None:
     """Somebody else has locked the inbox."""
-    await _hold(ground, seconds, "inbox")
+    await _hold(outage_env, seconds, "inbox")
 
 
-async def _lock_ledger(ground: Ground, seconds: float) -> None:
+async def _lock_ledger(outage_env: OutageEnv, seconds: float) -> None:
     """Somebody else has locked the table of deliveries: hooks are taken in, and read afterwards."""
-    await _hold(ground, seconds, "delivery")
+    await _hold(outage_env, seconds, "delivery")
 
 
-async def _hold(ground: Ground, seconds: float, table: str) -> None:
-    with ground.connected() as connection:
+async def _hold(outage_env: OutageEnv, seconds: float, table: str) -> None:
+    with outage_env.connected() as connection:
         await asyncio.to_thread(connection.exec_driver_sql, f"BEGIN; LOCK TABLE {table}")
         await asyncio.sleep(seconds)
 
 
-_WAYS: dict[Way, Callable[[Ground, float], Awaitable[None]]] = {
+_WAYS: dict[Way, Callable[[OutageEnv, float], Awaitable[None]]] = {
     "stop": _stop,
     "immediate": _crash,
     "cut": _cut,
@@ -173,14 +173,14 @@ def _processor_s(pid: int) -> float:
 
 
 @contextmanager
-def ground_at(folder: Path) -> Iterator[Ground]:
-    """The ground, with all that belongs to it in that folder."""
+def open_outage_env(folder: Path) -> Iterator[OutageEnv]:
+    """The outage_env, with all that belongs to it in that folder."""
     server = started_server(folder)
     town = Town(folder, store=fresh_database(server.get_uri(driver="psycopg")))
     try:
         town.start_emulator()
         town.start_receiver()
-        yield Ground(town, server)
+        yield OutageEnv(town, server)
     finally:
         town.stop()
         server.cleanup()
@@ -194,8 +194,8 @@ def main() -> None:
         text = (_WAYS[way].__doc__ or "").strip().replace("%", "%%")
         ways.add_argument(f"--{way}", dest="way", action="store_const", const=way, default="stop", help=text)
     options = parser.parse_args()
-    with tempfile.TemporaryDirectory(prefix="outage-") as folder, ground_at(Path(folder)) as ground:
-        outcome = asyncio.run(outage(ground, options.seconds, options.way))
+    with tempfile.TemporaryDirectory(prefix="outage-") as folder, open_outage_env(Path(folder)) as outage_env:
+        outcome = asyncio.run(outage(outage_env, options.seconds, options.way))
     said = {"way": outcome.way, **asdict(outcome.account)}
     said |= {"recovery_s": outcome.recovery_s, "processor_s": outcome.processor_s}
     sys.exit(tell(said, good=outcome.is_good, as_json=options.json))

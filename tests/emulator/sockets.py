@@ -13,12 +13,14 @@ import uvicorn
 from receiver.emulator.clock import WallClock
 from receiver.emulator.config import EmulatorConfig
 from receiver.emulator.emulator import Emulator, create_emulator
-from tests.emulator import rig
-from tests.emulator.rig import API, EVENTS, authorize
+from tests.emulator import emulator_env
+from tests.emulator.emulator_env import API, EVENTS, authorize
 
 SPEED = 3000.0
 TOKEN_TTL_S = 1_000_000
-SURE, HOPELESS = (replace(config, token_ttl=TOKEN_TTL_S) for config in (rig.SURE, rig.HOPELESS))
+SURE, HOPELESS = (
+    replace(config, token_ttl=TOKEN_TTL_S) for config in (emulator_env.SURE, emulator_env.HOPELESS)
+)
 PATIENCE_S = 30.0
 
 

@@ -12,7 +12,7 @@ import pytest
 
 from receiver.emulator.config import DialectName
 from receiver.emulator.dialects import DIALECTS, PLAIN
-from tests.emulator.rig import HOPELESS, SURE, Received, running, wish
+from tests.emulator.emulator_env import HOPELESS, SURE, Received, running, wish
 from tests.emulator.virtual import MONDAY_NOON, run
 
 FORM = "application/x-www-form-urlencoded"
@@ -22,10 +22,10 @@ def hooks(dialect: DialectName, *, sure: bool = True, **fields: Any) -> list[Rec
     """All hooks of one task with a Russian name in that dialect."""
 
     async def main() -> list[Received]:
-        async with running(replace(SURE if sure else HOPELESS, dialect=dialect)) as rig:
-            await rig.tasks(await rig.queue(), wish(**({"name": "Перезвонить"} | fields)))
-            await rig.idle()
-            return rig.recorder.received
+        async with running(replace(SURE if sure else HOPELESS, dialect=dialect)) as env:
+            await env.tasks(await env.queue(), wish(**({"name": "Перезвонить"} | fields)))
+            await env.idle()
+            return env.recorder.received
 
     return run(main())
 
@@ -162,10 +162,10 @@ def test_every_dialect_that_can_be_chosen_exists() -> None:
 
 def test_mixed_speaks_every_plain_dialect_but_one_a_task() -> None:
     async def main() -> list[Received]:
-        async with running(replace(SURE, dialect="mixed")) as rig:
-            await rig.tasks(await rig.queue(), *(wish(str(n)) for n in range(100)))
-            await rig.idle()
-            return rig.recorder.received
+        async with running(replace(SURE, dialect="mixed")) as env:
+            await env.tasks(await env.queue(), *(wish(str(n)) for n in range(100)))
+            await env.idle()
+            return env.recorder.received
 
     forms = {(hook.path.split("/")[1], hook.method, hook.content_type) for hook in run(main())}
     assert len(forms) == 100

@@ -10,23 +10,32 @@ import pytest
 from receiver.emulator.clock import parse_date_time
 from receiver.emulator.config import EmulatorConfig
 from receiver.emulator.emulator import create_emulator
-from tests.emulator.rig import HOPELESS, SURE, Received, Recorder, Rig, authorize, running, wish
+from tests.emulator.emulator_env import (
+    HOPELESS,
+    SURE,
+    EmulatorEnv,
+    Received,
+    Recorder,
+    authorize,
+    running,
+    wish,
+)
 from tests.emulator.virtual import MONDAY_NOON, VirtualClock, run
 
 
-async def play(rig: Rig, *wishes: dict[str, Any], **queue: Any) -> list[dict[str, Any]]:
+async def play(env: EmulatorEnv, *wishes: dict[str, Any], **queue: Any) -> list[dict[str, Any]]:
     """The truth about the tasks after all is done."""
-    await rig.tasks(await rig.queue(**queue), *wishes)
-    await rig.idle()
-    tasks: list[dict[str, Any]] = rig.emulator.truth()["tasks"]
+    await env.tasks(await env.queue(**queue), *wishes)
+    await env.idle()
+    tasks: list[dict[str, Any]] = env.emulator.truth()["tasks"]
     return tasks
 
 
 def test_a_connected_task_fires_before_success_and_after() -> None:
     async def main() -> None:
-        async with running(SURE) as rig:
-            [task] = await play(rig, wish(try_count=3))
-            assert [hook.event for hook in rig.recorder.received] == ["before", "success", "after"]
+        async with running(SURE) as env:
+            [task] = await play(env, wish(try_count=3))
+            assert [hook.event for hook in env.recorder.received] == ["before", "success", "after"]
             assert (task["state"], task["finish_result"], task["attempts"]) == ("finished", "success", 1)
 
     run(main())
@@ -34,9 +43,9 @@ def test_a_connected_task_fires_before_success_and_after() -> None:
 
 def test_a_task_fails_only_after_its_last_attempt() -> None:
     async def main() -> None:
-        async with running(HOPELESS) as rig:
-            [task] = await play(rig, wish(try_count=4))
-            events = [hook.event for hook in rig.recorder.received]
+        async with running(HOPELESS) as env:
+            [task] = await play(env, wish(try_count=4))
+            events = [hook.event for hook in env.recorder.received]
             assert events == ["before", *["before_again"] * 3, "after"]
             assert (task["state"], task["finish_result"], task["attempts"]) == ("finished", "failed", 4)
 
@@ -45,11 +54,11 @@ def test_a_task_fails_only_after_its_last_attempt() -> None:
 
 def test_a_failed_task_says_why() -> None:
     async def main() -> None:
-        async with running(HOPELESS) as rig:
-            queue = await rig.queue()
-            await rig.tasks(queue, *(wish(str(n)) for n in range(30)))
-            await rig.idle()
-            response = await rig.api("GET", f"/task_scheduler/{queue}/task/", params={"per_page": 100})
+        async with running(HOPELESS) as env:
+            queue = await env.queue()
+            await env.tasks(queue, *(wish(str(n)) for n in range(30)))
+            await env.idle()
+            response = await env.api("GET", f"/task_scheduler/{queue}/task/", params={"per_page": 100})
             comments = [task["finish_comment"] for task in response.json()]
             assert all(comments)
             assert any("Номер A" in comment for comment in comments)
@@ -61,9 +70,9 @@ def test_a_failed_task_says_why() -> None:
 @pytest.mark.parametrize("pause", [0, 300])
 def test_the_next_attempt_comes_a_pause_after_the_end_of_the_last(pause: int) -> None:
     async def main() -> None:
-        async with running(HOPELESS) as rig:
-            await play(rig, wish(try_count=3, try_again_pause=pause))
-            calls = (await rig.api("GET", "/call_history/")).json()["call_history"]
+        async with running(HOPELESS) as env:
+            await play(env, wish(try_count=3, try_again_pause=pause))
+            calls = (await env.api("GET", "/call_history/")).json()["call_history"]
             starts = [_epoch(call["init_time_gmt"]) for call in calls]
             ends = [_epoch(call["hangup_time_gmt"]) for call in calls]
             for end, start in zip(ends[:-1], starts[1:], strict=True):
@@ -75,15 +84,15 @@ def test_the_next_attempt_comes_a_pause_after_the_end_of_the_last(pause: int) ->
 
 def test_statuses_go_from_scheduled_over_executed_and_delayed_to_finished() -> None:
     async def main() -> None:
-        async with running(HOPELESS) as rig:
-            queue = await rig.queue()
-            [task] = await rig.tasks(queue, wish(try_count=2, try_again_pause=200, start_time_utc=100))
+        async with running(HOPELESS) as env:
+            queue = await env.queue()
+            [task] = await env.tasks(queue, wish(try_count=2, try_again_pause=200, start_time_utc=100))
             seen: list[tuple[str, str]] = []
             for _ in range(500):
-                now = await rig.task(queue, task["id"])
+                now = await env.task(queue, task["id"])
                 if (state := (now["status"], now["finish_result"])) not in seen[-1:]:
                     seen.append(state)
-                await rig.clock.sleep(1)
+                await env.clock.sleep(1)
             assert [status for status, _ in seen] == [
                 "scheduled",
                 "executed",
@@ -98,13 +107,13 @@ def test_statuses_go_from_scheduled_over_executed_and_delayed_to_finished() -> N
 
 def test_every_attempt_shows_a_new_cdr() -> None:
     async def main() -> None:
-        async with running(HOPELESS) as rig:
-            queue = await rig.queue()
-            [task] = await rig.tasks(queue, wish(try_count=5, try_again_pause=5))
+        async with running(HOPELESS) as env:
+            queue = await env.queue()
+            [task] = await env.tasks(queue, wish(try_count=5, try_again_pause=5))
             seen = set()
             for _ in range(300):
-                seen.add((await rig.task(queue, task["id"]))["cdr"])
-                await rig.clock.sleep(1)
+                seen.add((await env.task(queue, task["id"]))["cdr"])
+                await env.clock.sleep(1)
             assert len(seen - {""}) == 5
 
     run(main())
@@ -112,19 +121,19 @@ def test_every_attempt_shows_a_new_cdr() -> None:
 
 def test_a_task_waits_for_its_start() -> None:
     async def main() -> None:
-        async with running() as rig:
-            await play(rig, wish(start_time_utc="2026-03-02 18:00:00"))
-            assert rig.recorder.received[0].at == pytest.approx(MONDAY_NOON + 6 * 3600)
+        async with running() as env:
+            await play(env, wish(start_time_utc="2026-03-02 18:00:00"))
+            assert env.recorder.received[0].at == pytest.approx(MONDAY_NOON + 6 * 3600)
 
     run(main())
 
 
 def test_a_hook_without_a_url_is_not_fired() -> None:
     async def main() -> None:
-        async with running() as rig:
-            await play(rig, wish(url_before="", url_success=None))
-            assert [hook.event for hook in rig.recorder.received] == ["after"]
-            assert rig.emulator.truth()["totals"]["fired"] == 1
+        async with running() as env:
+            await play(env, wish(url_before="", url_success=None))
+            assert [hook.event for hook in env.recorder.received] == ["after"]
+            assert env.emulator.truth()["totals"]["fired"] == 1
 
     run(main())
 
@@ -135,10 +144,10 @@ def test_a_slow_endpoint_does_not_delay_the_call() -> None:
         return 200
 
     async def main(slow: bool) -> list[float]:
-        async with running(HOPELESS) as rig:
-            rig.recorder.answer = hang if slow else None
-            await play(rig, wish(try_count=3))
-            return [hook.at for hook in rig.recorder.received]
+        async with running(HOPELESS) as env:
+            env.recorder.answer = hang if slow else None
+            await play(env, wish(try_count=3))
+            return [hook.at for hook in env.recorder.received]
 
     assert run(main(slow=True)) == run(main(slow=False))
 
@@ -152,10 +161,10 @@ def test_tasks_added_before_the_engine_runs_are_executed_once_it_does() -> None:
         stop = asyncio.Event()
         async with httpx2.AsyncClient(transport=transport, base_url="http://scheduler.test") as client:
             await authorize(client)
-            rig = Rig(emulator, clock, recorder, client)
-            await rig.tasks(await rig.queue(), wish())
+            env = EmulatorEnv(emulator, clock, recorder, client)
+            await env.tasks(await env.queue(), wish())
             running = asyncio.create_task(emulator.run(stop))
-            await rig.idle()
+            await env.idle()
             stop.set()
             await running
             assert len(recorder.received) == 3
@@ -165,9 +174,9 @@ def test_tasks_added_before_the_engine_runs_are_executed_once_it_does() -> None:
 
 def test_the_same_seed_tells_the_same_story_twice() -> None:
     async def story(config: EmulatorConfig) -> Any:
-        async with running(config) as rig:
-            await play(rig, *(wish(str(n), try_count=3, b_number=f"7{n}") for n in range(40)))
-            return rig.emulator.truth()["tasks"]
+        async with running(config) as env:
+            await play(env, *(wish(str(n), try_count=3, b_number=f"7{n}") for n in range(40)))
+            return env.emulator.truth()["tasks"]
 
     model = replace(SURE, answer_rate=None)
     assert run(story(model)) == run(story(model))
@@ -176,9 +185,9 @@ def test_the_same_seed_tells_the_same_story_twice() -> None:
 
 def test_numbers_and_hours_make_a_difference() -> None:
     async def successes(start: str) -> int:
-        async with running(replace(SURE, answer_rate=None)) as rig:
+        async with running(replace(SURE, answer_rate=None)) as env:
             wishes = (wish(str(n), b_number=f"7{n}", start_time_utc=start) for n in range(60))
-            tasks = await play(rig, *wishes)
+            tasks = await play(env, *wishes)
             return sum(task["finish_result"] == "success" for task in tasks)
 
     night, evening = run(successes("2026-03-03 02:00:00")), run(successes("2026-03-03 14:00:00"))

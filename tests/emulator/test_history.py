@@ -3,23 +3,23 @@ from typing import Any
 
 import pytest
 
-from tests.emulator.rig import HOPELESS, SURE, Rig, running, wish
+from tests.emulator.emulator_env import HOPELESS, SURE, EmulatorEnv, running, wish
 from tests.emulator.virtual import run
 
 
-async def the_call(rig: Rig, **fields: Any) -> tuple[dict[str, Any], dict[str, Any]]:
+async def the_call(env: EmulatorEnv, **fields: Any) -> tuple[dict[str, Any], dict[str, Any]]:
     """A finished task and the record of its latest call."""
-    queue = await rig.queue()
-    [task] = await rig.tasks(queue, wish(**fields))
-    await rig.idle()
-    task = await rig.task(queue, task["id"])
-    return task, (await rig.api("GET", f"/call_history/{task['cdr']}")).json()
+    queue = await env.queue()
+    [task] = await env.tasks(queue, wish(**fields))
+    await env.idle()
+    task = await env.task(queue, task["id"])
+    return task, (await env.api("GET", f"/call_history/{task['cdr']}")).json()
 
 
 def test_a_bridged_call_has_all_fields_and_two_legs() -> None:
     async def main() -> None:
-        async with running(SURE) as rig:
-            task, call = await the_call(rig, extension_id=12)
+        async with running(SURE) as env:
+            task, call = await the_call(env, extension_id=12)
             assert (call["call_uuid"], call["flow"], call["result"]) == (task["cdr"], "out", "bridged")
             assert (call["hangup_cause"], call["extension_id"]) == ("NORMAL_CLEARING", 12)
             assert (call["from_username"], call["bridged_username"]) == (task["a_number"], task["b_number"])
@@ -36,8 +36,8 @@ def test_a_bridged_call_has_all_fields_and_two_legs() -> None:
 
 def test_a_call_that_failed_on_a_never_dialled_b() -> None:
     async def main() -> None:
-        async with running(HOPELESS) as rig:
-            task, call = await the_call(rig)
+        async with running(HOPELESS) as env:
+            task, call = await the_call(env)
             [leg] = call["cdr"]
             assert (leg["dest_number"], leg["result"]) == (task["a_number"], call["result"])
             assert call["result"] in {"busy", "not answered", "failed", "rejected"}
@@ -51,9 +51,9 @@ def test_a_call_that_failed_on_a_never_dialled_b() -> None:
 @pytest.mark.parametrize("change", [str.upper, lambda uuid: uuid.replace("-", ""), str])
 def test_a_uuid_is_compared_without_case_and_dashes(change: Any) -> None:
     async def main() -> None:
-        async with running() as rig:
-            _, call = await the_call(rig)
-            again = await rig.api("GET", f"/call_history/{change(call['call_uuid'])}")
+        async with running() as env:
+            _, call = await the_call(env)
+            again = await env.api("GET", f"/call_history/{change(call['call_uuid'])}")
             assert again.json() == call
 
     run(main())
@@ -61,40 +61,40 @@ def test_a_uuid_is_compared_without_case_and_dashes(change: Any) -> None:
 
 def test_a_call_has_no_record_before_it_ended() -> None:
     async def main() -> None:
-        async with running() as rig:
-            queue = await rig.queue()
-            [task] = await rig.tasks(queue, wish())
-            await rig.clock.sleep(1)
-            task = await rig.task(queue, task["id"])
+        async with running() as env:
+            queue = await env.queue()
+            [task] = await env.tasks(queue, wish())
+            await env.clock.sleep(1)
+            task = await env.task(queue, task["id"])
             assert task["status"] == "executed"
             path = f"/call_history/{task['cdr']}"
-            assert (await rig.api("GET", path)).status_code == 404
-            await rig.idle()
-            assert (await rig.api("GET", path)).status_code == 200
+            assert (await env.api("GET", path)).status_code == 404
+            await env.idle()
+            assert (await env.api("GET", path)).status_code == 200
 
     run(main())
 
 
 def test_history_takes_one_request_at_a_time() -> None:
     async def main() -> None:
-        async with running() as rig:
-            answers = await asyncio.gather(*(rig.api("GET", "/call_history/") for _ in range(2)))
+        async with running() as env:
+            answers = await asyncio.gather(*(env.api("GET", "/call_history/") for _ in range(2)))
             assert sorted(answer.status_code for answer in answers) == [200, 429]
             refused = next(answer for answer in answers if answer.status_code == 429)
             message = "Stats request already exists, concurrent request not allowed"
             assert refused.json() == {"message": message}
-            assert (await rig.api("GET", "/call_history/")).status_code == 200
+            assert (await env.api("GET", "/call_history/")).status_code == 200
 
     run(main())
 
 
 def test_history_lists_ended_calls_in_an_envelope() -> None:
     async def main() -> None:
-        async with running() as rig:
-            await rig.tasks(await rig.queue(), *(wish(str(n)) for n in range(5)))
-            await rig.idle()
-            first = (await rig.api("GET", "/call_history/", params={"per_page": 3})).json()
-            second = (await rig.api("GET", "/call_history/", params={"per_page": 3, "page": 2})).json()
+        async with running() as env:
+            await env.tasks(await env.queue(), *(wish(str(n)) for n in range(5)))
+            await env.idle()
+            first = (await env.api("GET", "/call_history/", params={"per_page": 3})).json()
+            second = (await env.api("GET", "/call_history/", params={"per_page": 3, "page": 2})).json()
             assert {name: first[name] for name in ("page", "per_page", "order")} == {
                 "page": 1,
                 "per_page": 3,

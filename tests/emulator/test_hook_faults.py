@@ -14,7 +14,7 @@ from receiver.emulator.config import DialectName, EmulatorConfig
 from receiver.emulator.faults import BREAKAGES, PROFILES, Breakage, Faults, HookFate, HookTraits, decide_hook
 from receiver.emulator.rng import rng_for
 from receiver.emulator.writing import FORM, JSON, Wire, break_body
-from tests.emulator.rig import HOPELESS, SURE, Received, Rig, running, wish
+from tests.emulator.emulator_env import HOPELESS, SURE, EmulatorEnv, Received, running, wish
 from tests.emulator.virtual import run
 
 AGAIN = HookTraits("before_again", has_body=True, has_time=True, tells_apart=True, pause=60)
@@ -24,10 +24,10 @@ def play(config: EmulatorConfig, *wishes: dict[str, Any]) -> tuple[dict[str, Any
     """The truth and what arrived, after all is done."""
 
     async def main() -> tuple[dict[str, Any], list[Received]]:
-        async with running(config) as rig:
-            await rig.tasks(await rig.queue(), *(wishes or (wish(try_count=3),)))
-            await rig.idle()
-            return rig.emulator.truth(), rig.recorder.received
+        async with running(config) as env:
+            await env.tasks(await env.queue(), *(wishes or (wish(try_count=3),)))
+            await env.idle()
+            return env.emulator.truth(), env.recorder.received
 
     return run(main())
 
@@ -101,15 +101,15 @@ def test_a_reordered_hook_arrives_even_if_no_other_follows() -> None:
 
 def test_a_reordered_hook_arrives_though_its_task_is_deleted() -> None:
     async def main() -> None:
-        async with running(replace(SURE, faults=Faults(reorder=1))) as rig:
-            queue = await rig.queue()
-            [task] = await rig.tasks(queue, wish())
-            await rig.clock.sleep(1)
-            assert rig.recorder.received == []
-            await rig.api("DELETE", f"/task_scheduler/{queue}/task/{task['id']}")
-            await rig.clock.sleep(1)
-            assert [hook.event for hook in rig.recorder.received] == ["before"]
-            assert rig.emulator.status()["idle"]
+        async with running(replace(SURE, faults=Faults(reorder=1))) as env:
+            queue = await env.queue()
+            [task] = await env.tasks(queue, wish())
+            await env.clock.sleep(1)
+            assert env.recorder.received == []
+            await env.api("DELETE", f"/task_scheduler/{queue}/task/{task['id']}")
+            await env.clock.sleep(1)
+            assert [hook.event for hook in env.recorder.received] == ["before"]
+            assert env.emulator.status()["idle"]
 
     run(main())
 
@@ -203,11 +203,11 @@ def test_a_refusing_endpoint_is_recorded_as_failed() -> None:
         return 503 if hook.event == "success" else 302 if hook.event == "after" else 204
 
     async def main() -> None:
-        async with running(SURE) as rig:
-            rig.recorder.answer = refuse
-            await rig.tasks(await rig.queue(), wish())
-            await rig.idle()
-            truth = rig.emulator.truth()
+        async with running(SURE) as env:
+            env.recorder.answer = refuse
+            await env.tasks(await env.queue(), wish())
+            await env.idle()
+            truth = env.emulator.truth()
             assert [hook["fate"] for hook in truth["hooks"]] == ["delivered", "failed", "failed"]
             assert [hook["copies"][0]["status"] for hook in truth["hooks"]] == [204, 503, 302]
 
@@ -220,11 +220,11 @@ def test_a_hanging_endpoint_is_given_up_after_the_time_out() -> None:
         return 200
 
     async def main() -> None:
-        async with running(replace(SURE, hook_timeout=3)) as rig:
-            rig.recorder.answer = hang
-            await rig.tasks(await rig.queue(), wish(url_success="", url_after=""))
-            await rig.clock.sleep(4)
-            [hook] = rig.emulator.truth()["hooks"]
+        async with running(replace(SURE, hook_timeout=3)) as env:
+            env.recorder.answer = hang
+            await env.tasks(await env.queue(), wish(url_success="", url_after=""))
+            await env.clock.sleep(4)
+            [hook] = env.emulator.truth()["hooks"]
             assert (hook["fate"], hook["copies"]) == ("failed", [{"status": None, "error": "TimeoutError"}])
 
     run(main())
@@ -236,11 +236,11 @@ def test_stopping_sees_a_hook_in_flight_through_and_abandons_one_that_waits() ->
         return 200
 
     async def main() -> None:
-        async with running(replace(SURE, faults=Faults(double=1))) as rig:
-            rig.recorder.answer = answer_late
-            await rig.tasks(await rig.queue(), wish())
-            await rig.clock.sleep(0.01)
-        [hook] = rig.emulator.truth()["hooks"]
+        async with running(replace(SURE, faults=Faults(double=1))) as env:
+            env.recorder.answer = answer_late
+            await env.tasks(await env.queue(), wish())
+            await env.clock.sleep(0.01)
+        [hook] = env.emulator.truth()["hooks"]
         assert hook["fate"] == "pending"
         assert [copy["status"] for copy in hook["copies"]] == [200, None]
 
@@ -250,16 +250,16 @@ def test_stopping_sees_a_hook_in_flight_through_and_abandons_one_that_waits() ->
 @pytest.mark.parametrize(("retries", "tries"), [(0, 1), (1, 2), (5, 3)])
 def test_a_refused_hook_is_sent_again_as_often_as_configured(retries: int, tries: int) -> None:
     async def main() -> None:
-        async with running(replace(SURE, hook_retries=retries)) as rig:
-            rig.recorder.answer = third_time_lucky(rig)
-            await rig.tasks(await rig.queue(), wish(url_success="", url_after=""))
-            await rig.idle()
-            assert len(rig.recorder.received) == tries
-            assert rig.emulator.truth()["totals"]["delivered"] == (tries == 3)
+        async with running(replace(SURE, hook_retries=retries)) as env:
+            env.recorder.answer = third_time_lucky(env)
+            await env.tasks(await env.queue(), wish(url_success="", url_after=""))
+            await env.idle()
+            assert len(env.recorder.received) == tries
+            assert env.emulator.truth()["totals"]["delivered"] == (tries == 3)
 
-    def third_time_lucky(rig: Rig) -> Any:
+    def third_time_lucky(env: EmulatorEnv) -> Any:
         async def answer(_: Received) -> int:
-            return 200 if len(rig.recorder.received) == 3 else 500
+            return 200 if len(env.recorder.received) == 3 else 500
 
         return answer
 

@@ -13,7 +13,7 @@ import pytest
 
 from receiver.emulator.config import DialectName
 from receiver.emulator.dialects import ODD
-from tests.emulator.rig import EVENTS, wish
+from tests.emulator.emulator_env import EVENTS, wish
 from tests.emulator.sockets import HOPELESS, RawHook, listening, serving, urls
 
 NAME = "Перезвонить Ивану"

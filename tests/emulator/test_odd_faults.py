@@ -12,7 +12,7 @@ from receiver.emulator.control import CATALOGUE
 from receiver.emulator.dialects import ODD
 from receiver.emulator.faults import FAULTS, PROFILES, Faults
 from receiver.emulator.quirks import QUIRKS, quirks_of
-from tests.emulator.rig import credentials, wish
+from tests.emulator.emulator_env import credentials, wish
 from tests.emulator.sockets import HOPELESS, Endpoint, Site, listening, serving, urls
 from tests.manual import MANUAL
 

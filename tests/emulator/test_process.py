@@ -19,7 +19,7 @@ from typer.testing import CliRunner
 
 from receiver.emulator.command import emulate
 from receiver.emulator.control import CATALOGUE
-from tests.emulator.rig import ACCOUNT, credentials
+from tests.emulator.emulator_env import ACCOUNT, credentials
 
 COMMAND = [sys.executable, "-m", "receiver.emulator", "--port", "0"]
 ACCOUNT_OPTION = ["--account", f"{ACCOUNT.number}:{ACCOUNT.client_id}:{ACCOUNT.client_secret}"]

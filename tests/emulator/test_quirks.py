@@ -10,7 +10,7 @@ import pytest
 
 from receiver.emulator.faults import Faults
 from receiver.emulator.quirks import QUIRKS, QuirkName, quirks_of
-from tests.emulator.rig import API, credentials, wish
+from tests.emulator.emulator_env import API, credentials, wish
 from tests.emulator.sockets import HOPELESS, SURE, TOKEN_TTL_S, Site, serving
 
 QUEUES = "/task_scheduler/"

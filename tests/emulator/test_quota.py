@@ -2,7 +2,7 @@ from dataclasses import replace
 
 from receiver.emulator.config import AccountConfig
 from receiver.emulator.quota import Quota
-from tests.emulator.rig import ACCOUNT, SURE, authorize, running
+from tests.emulator.emulator_env import ACCOUNT, SURE, authorize, running
 from tests.emulator.virtual import MONDAY_NOON, run
 
 QUEUES = "/task_scheduler/"
@@ -10,9 +10,9 @@ QUEUES = "/task_scheduler/"
 
 def test_every_answer_tells_the_quota() -> None:
     async def main() -> None:
-        async with running(replace(SURE, quota=100)) as rig:
-            good = await rig.api("GET", QUEUES)
-            bad = await rig.api("GET", f"{QUEUES}99")
+        async with running(replace(SURE, quota=100)) as env:
+            good = await env.api("GET", QUEUES)
+            bad = await env.api("GET", f"{QUEUES}99")
             names = ("X-RateLimit-Limit", "X-RateLimit-Remaining")
             assert [good.headers[name] for name in names] == ["100", "99"]
             assert [bad.headers[name] for name in names] == ["100", "98"]
@@ -23,14 +23,14 @@ def test_every_answer_tells_the_quota() -> None:
 
 def test_a_used_up_quota_refuses_until_the_reset() -> None:
     async def main() -> None:
-        async with running(replace(SURE, quota=2)) as rig:
+        async with running(replace(SURE, quota=2)) as env:
             for _ in range(2):
-                assert (await rig.api("GET", QUEUES)).status_code == 200
-            refused = await rig.api("GET", QUEUES)
+                assert (await env.api("GET", QUEUES)).status_code == 200
+            refused = await env.api("GET", QUEUES)
             assert (refused.status_code, refused.json()["status"]) == (429, "rate_limit_exceeded")
-            await rig.clock.sleep(float(refused.headers["X-RateLimit-Reset"]))
-            await authorize(rig.client)
-            assert (await rig.api("GET", QUEUES)).status_code == 200
+            await env.clock.sleep(float(refused.headers["X-RateLimit-Reset"]))
+            await authorize(env.client)
+            assert (await env.api("GET", QUEUES)).status_code == 200
 
     run(main())
 
@@ -47,9 +47,9 @@ def test_accounts_do_not_share_a_quota() -> None:
     other = AccountConfig("20002", "other", "other-secret")
 
     async def main() -> None:
-        async with running(replace(SURE, quota=1, accounts=(ACCOUNT, other))) as rig:
-            assert [(await rig.api("GET", QUEUES)).status_code for _ in range(2)] == [200, 429]
-            await authorize(rig.client, other)
-            assert (await rig.client.get(f"/api/ver1.0/client/@me{QUEUES}")).status_code == 200
+        async with running(replace(SURE, quota=1, accounts=(ACCOUNT, other))) as env:
+            assert [(await env.api("GET", QUEUES)).status_code for _ in range(2)] == [200, 429]
+            await authorize(env.client, other)
+            assert (await env.client.get(f"/api/ver1.0/client/@me{QUEUES}")).status_code == 200
 
     run(main())

@@ -6,7 +6,7 @@ from typing import Any
 
 from receiver.emulator.config import AccountConfig
 from receiver.emulator.faults import Faults
-from tests.emulator.rig import ACCOUNT, HOPELESS, SURE, Received, authorize, running, wish
+from tests.emulator.emulator_env import ACCOUNT, HOPELESS, SURE, Received, authorize, running, wish
 from tests.emulator.virtual import run
 
 HOOK_FAULTS = Faults(drop=0.1, double=0.1, delay=0.15, reorder=0.05, broken=0.05, skew=0.05)
@@ -26,13 +26,13 @@ def story(seed: int = 1) -> tuple[dict[str, Any], list[Received], list[str]]:
     async def main() -> tuple[dict[str, Any], list[Received], list[str]]:
         async with running(
             replace(SURE, answer_rate=None, dialect="mixed", seed=seed, faults=HOOK_FAULTS)
-        ) as rig:
-            rig.recorder.answer = answer
+        ) as env:
+            env.recorder.answer = answer
             wishes = (wish(str(n), try_count=1 + n % 5, b_number=f"7{n}") for n in range(60))
-            await rig.tasks(await rig.queue(), *wishes)
-            await rig.idle()
-            acknowledged = (await rig.client.get("/emulator/deliveries")).json()
-            return rig.emulator.truth(), rig.recorder.received, acknowledged
+            await env.tasks(await env.queue(), *wishes)
+            await env.idle()
+            acknowledged = (await env.client.get("/emulator/deliveries")).json()
+            return env.emulator.truth(), env.recorder.received, acknowledged
 
     return run(main())
 
@@ -80,65 +80,65 @@ def test_attempts_and_faults_do_not_depend_on_other_accounts() -> None:
     accounts = (ACCOUNT, other)
 
     async def main(busy: bool) -> list[dict[str, Any]]:
-        async with running(replace(HOPELESS, accounts=accounts, faults=Faults(drop=0.3))) as rig:
-            queue = await rig.queue()
+        async with running(replace(HOPELESS, accounts=accounts, faults=Faults(drop=0.3))) as env:
+            queue = await env.queue()
             if busy:
-                await rig.tasks(queue, *(wish(f"noise {n}") for n in range(5)))
-            await authorize(rig.client, other)
+                await env.tasks(queue, *(wish(f"noise {n}") for n in range(5)))
+            await authorize(env.client, other)
             base = "/api/ver1.0/client/@me/task_scheduler/"
-            response = await rig.client.post(base, json={"name": "q", "status": "on"})
+            response = await env.client.post(base, json={"name": "q", "status": "on"})
             path = f"{base}{response.json()['id']}/task/"
-            await rig.client.post(path, json={"tasks": [wish(str(n), try_count=3) for n in range(5)]})
-            await rig.idle()
-            return [hook for hook in rig.emulator.truth()["hooks"] if hook["account"] == "20002"]
+            await env.client.post(path, json={"tasks": [wish(str(n), try_count=3) for n in range(5)]})
+            await env.idle()
+            return [hook for hook in env.emulator.truth()["hooks"] if hook["account"] == "20002"]
 
     assert run(main(busy=False)) == run(main(busy=True))
 
 
 def test_the_control_plane_answers_without_a_token() -> None:
     async def main() -> None:
-        async with running() as rig:
-            await rig.tasks(await rig.queue(), wish(start_time_utc=50), wish())
-            await rig.clock.sleep(2)
-            rig.client.headers.pop("Authorization")
-            status = (await rig.client.get("/emulator/status")).json()
+        async with running() as env:
+            await env.tasks(await env.queue(), wish(start_time_utc=50), wish())
+            await env.clock.sleep(2)
+            env.client.headers.pop("Authorization")
+            status = (await env.client.get("/emulator/status")).json()
             assert status == {
-                "now": rig.clock.now(),
+                "now": env.clock.now(),
                 "tasks": {"scheduled": 1, "executed": 1},
                 "pending_copies": 0,
                 "idle": False,
             }
-            await rig.idle()
-            assert (await rig.client.get("/emulator/truth")).json() == rig.emulator.truth()
-            assert (await rig.client.get("/emulator/nonsense")).status_code == 404
+            await env.idle()
+            assert (await env.client.get("/emulator/truth")).json() == env.emulator.truth()
+            assert (await env.client.get("/emulator/nonsense")).status_code == 404
 
     run(main())
 
 
 def test_a_hook_under_way_keeps_the_emulator_from_being_idle() -> None:
     async def main() -> None:
-        async with running(replace(SURE, faults=Faults(delay=1))) as rig:
-            await rig.tasks(await rig.queue(), wish(url_before="", url_success=""))
+        async with running(replace(SURE, faults=Faults(delay=1))) as env:
+            await env.tasks(await env.queue(), wish(url_before="", url_success=""))
             for _ in range(3000):
-                if rig.emulator.status()["tasks"] == {"finished": 1}:
+                if env.emulator.status()["tasks"] == {"finished": 1}:
                     break
-                await rig.clock.sleep(1)
-            status = rig.emulator.status()
+                await env.clock.sleep(1)
+            status = env.emulator.status()
             assert (status["pending_copies"], status["idle"]) == (1, False)
-            assert rig.emulator.truth()["hooks"][0]["fate"] == "pending"
-            await rig.idle()
-            assert rig.emulator.truth()["hooks"][0]["fate"] == "delivered"
+            assert env.emulator.truth()["hooks"][0]["fate"] == "pending"
+            await env.idle()
+            assert env.emulator.truth()["hooks"][0]["fate"] == "delivered"
 
     run(main())
 
 
 def test_requests_are_counted_by_operation_and_status() -> None:
     async def main() -> None:
-        async with running() as rig:
-            queue = await rig.queue()
-            await rig.tasks(queue, wish())
-            await rig.api("GET", "/task_scheduler/99")
-            assert rig.emulator.truth()["requests"] == {
+        async with running() as env:
+            queue = await env.queue()
+            await env.tasks(queue, wish())
+            await env.api("GET", "/task_scheduler/99")
+            assert env.emulator.truth()["requests"] == {
                 "token": {"200": 1},
                 "create_queue": {"201": 1},
                 "create_tasks": {"201": 1},

@@ -4,16 +4,16 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
 
+from tests.bench.bench_env import BenchEnv, Program, free_port, running, server_cores, uvicorn
 from tests.bench.contestants.contestant import Contestant, Stand
-from tests.bench.ground import Ground, Program, free_port, running, server_cores, uvicorn
 from tests.bench.traffic import Traffic
 
 
 @contextmanager
-def _application(ground: Ground, name: str) -> Iterator[Stand]:
+def _application(bench_env: BenchEnv, name: str) -> Iterator[Stand]:
     port = free_port()
     command = uvicorn(f"tests.bench.apps.ceilings:{name}", port)
-    with running(ground, [Program(command, port, cores=server_cores(1)[0])]) as processes:
+    with running(bench_env, [Program(command, port, cores=server_cores(1)[0])]) as processes:
         yield Stand((port,), Traffic("plain", repeat=True), pids=(processes[0].pid,))
 
 

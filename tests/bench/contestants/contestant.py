@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 
-from tests.bench.ground import Ground
+from tests.bench.bench_env import BenchEnv
 from tests.bench.traffic import Traffic
 
 
@@ -33,12 +33,12 @@ class Contestant:
 
     name: str
     about: str
-    start: Callable[[Ground], AbstractContextManager[Stand]]
+    start: Callable[[BenchEnv], AbstractContextManager[Stand]]
     most: int = 60_000
     peer: bool = False
-    problem: Callable[[Ground], str | None] = field(default=lambda _ground: None)
+    problem: Callable[[BenchEnv], str | None] = field(default=lambda _ground: None)
 
 
-def needs_postgres(ground: Ground) -> str | None:
+def needs_postgres(bench_env: BenchEnv) -> str | None:
     """The problem of contestants on PostgreSQL."""
-    return ground.postgres.problem()
+    return bench_env.postgres.problem()

@@ -10,8 +10,8 @@ from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
+from tests.bench.bench_env import BenchEnv, Program, free_port, running, server_cores
 from tests.bench.contestants.contestant import Contestant, Stand, needs_postgres
-from tests.bench.ground import Ground, Program, free_port, running, server_cores
 from tests.bench.traffic import ACCOUNT, ID_FIELD, KEY_NAME, KEY_SECRET, Traffic
 
 Numbers = tuple[int, ...]
@@ -65,28 +65,28 @@ class Served(NamedTuple):
 
 
 @contextmanager
-def serve(ground: Ground, store: str, processes: int = 1) -> Iterator[Served]:
+def serve(bench_env: BenchEnv, store: str, processes: int = 1) -> Iterator[Served]:
     """`receiver serve`, so many of them on one store."""
-    folder = ground.new_folder()
+    folder = bench_env.new_folder()
     ports = tuple(free_port() for _ in range(processes))
     api_ports = tuple(free_port() for _ in range(processes))
     programs = [
         Program(command(write_settings(folder, store, port, api_port), "serve"), port, cores=tied)
         for port, api_port, tied in zip(ports, api_ports, server_cores(processes), strict=True)
     ]
-    with running(ground, programs) as started:
+    with running(bench_env, programs) as started:
         yield Served(ports, api_ports, tuple(process.pid for process in started))
 
 
 @contextmanager
-def on_sqlite(ground: Ground, path: Path | None = None) -> Iterator[Stand]:
+def on_sqlite(bench_env: BenchEnv, path: Path | None = None) -> Iterator[Stand]:
     """On the database at `path`, by default a new one. What was in it before is not looked at."""
-    store = path or ground.new_folder() / "receiver.db"
+    store = path or bench_env.new_folder() / "receiver.db"
     began = time.time()
-    with serve(ground, str(store)) as served:
+    with serve(bench_env, str(store)) as served:
         yield Stand(
             served.ports,
-            Traffic("minted", random_refs=ground.random_refs),
+            Traffic("minted", random_refs=bench_env.random_refs),
             lambda: ids_of(_sqlite_bodies(store, began)),
             served.pids,
             lambda: _sqlite_count(store),
@@ -112,15 +112,15 @@ def ids_of(bodies: Iterable[bytes]) -> Iterator[str]:
 
 
 @contextmanager
-def on_postgres(ground: Ground, processes: int) -> Iterator[Stand]:
-    postgres = ground.postgres
+def on_postgres(bench_env: BenchEnv, processes: int) -> Iterator[Stand]:
+    postgres = bench_env.postgres
     name = postgres.new_database()
     unique = BODIES.replace("delivery.body", f"convert_from(delivery.body, 'UTF8')::json->>'{ID_FIELD}'")
     try:
-        with serve(ground, postgres.url(name), processes) as served:
+        with serve(bench_env, postgres.url(name), processes) as served:
             yield Stand(
                 served.ports,
-                Traffic("minted", random_refs=ground.random_refs),
+                Traffic("minted", random_refs=bench_env.random_refs),
                 lambda: postgres.texts(name, unique),
                 served.pids,
                 lambda: int(postgres.texts(name, UNFOLDED)[0]),

@@ -9,8 +9,17 @@ from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 
+from tests.bench.bench_env import (
+    ROOT,
+    BenchEnv,
+    Program,
+    StartError,
+    free_port,
+    running,
+    server_cores,
+    uvicorn,
+)
 from tests.bench.contestants.contestant import Contestant, Stand, needs_postgres
-from tests.bench.ground import ROOT, Ground, Program, StartError, free_port, running, server_cores, uvicorn
 from tests.bench.traffic import Traffic
 
 DJSTRIPE = (
@@ -48,22 +57,22 @@ def _installed(folder: Path, steps: Sequence[Sequence[str]]) -> str | None:
     return None
 
 
-def _djstripe_problem(ground: Ground) -> str | None:
-    folder = ground.peers / "dj-stripe"
+def _djstripe_problem(bench_env: BenchEnv) -> str | None:
+    folder = bench_env.peers / "dj-stripe"
     make = [sys.executable, "-m", "venv", str(folder / "venv")]
-    install = [str(_djstripe_python(ground)), "-m", "pip", "install", "--quiet", *DJSTRIPE]
-    return needs_postgres(ground) or _installed(folder, [make, install])
+    install = [str(_djstripe_python(bench_env)), "-m", "pip", "install", "--quiet", *DJSTRIPE]
+    return needs_postgres(bench_env) or _installed(folder, [make, install])
 
 
-def _djstripe_python(ground: Ground) -> Path:
-    return ground.peers / "dj-stripe" / "venv" / "bin" / "python"
+def _djstripe_python(bench_env: BenchEnv) -> Path:
+    return bench_env.peers / "dj-stripe" / "venv" / "bin" / "python"
 
 
 @contextmanager
-def _djstripe(ground: Ground) -> Iterator[Stand]:
-    postgres = ground.postgres
+def _djstripe(bench_env: BenchEnv) -> Iterator[Stand]:
+    postgres = bench_env.postgres
     name = postgres.new_database()
-    python, port = str(_djstripe_python(ground)), free_port()
+    python, port = str(_djstripe_python(bench_env)), free_port()
     database = {"BENCH_DATABASE": name, "BENCH_HOST": postgres.socket_folder}
     prepared = subprocess.run(
         [python, "djstripe_site.py"],
@@ -79,8 +88,8 @@ def _djstripe(ground: Ground) -> Iterator[Stand]:
     command = [python, *uvicorn("djstripe_site:application", port)[1:], "--lifespan", "off"]
     traffic = Traffic("stripe", f"/stripe/webhook/{_ENDPOINT}/", _SECRET, event="balance.available")
     try:
-        with running(ground, [Program(command, port, database, server_cores(1)[0], _APPS)]) as processes:
-            ground.peers_used["dj-stripe"] = DJSTRIPE
+        with running(bench_env, [Program(command, port, database, server_cores(1)[0], _APPS)]) as processes:
+            bench_env.peers_used["dj-stripe"] = DJSTRIPE
             stored = partial(postgres.texts, name, _DJSTRIPE_STORED)
             yield Stand((port,), traffic, stored, (processes[0].pid,))
     finally:
@@ -93,25 +102,25 @@ _DJSTRIPE_STORED = (
 )
 
 
-def _sync_engine_problem(ground: Ground) -> str | None:
+def _sync_engine_problem(bench_env: BenchEnv) -> str | None:
     if not (shutil.which("node") and shutil.which("npm")):
         return "there is no Node with npm"
     install = ["npm", "install", "--no-audit", "--no-fund", "--prefix", ".", *SYNC_ENGINE]
-    return needs_postgres(ground) or _installed(ground.peers / "stripe-sync-engine", [install])
+    return needs_postgres(bench_env) or _installed(bench_env.peers / "stripe-sync-engine", [install])
 
 
 @contextmanager
-def _sync_engine(ground: Ground) -> Iterator[Stand]:
-    postgres = ground.postgres
+def _sync_engine(bench_env: BenchEnv) -> Iterator[Stand]:
+    postgres = bench_env.postgres
     name = postgres.new_database()
     port = free_port()
     url = postgres.url(name).replace("postgres@/", "postgres@localhost/")
-    modules = str(ground.peers / "stripe-sync-engine")
+    modules = str(bench_env.peers / "stripe-sync-engine")
     command = ["node", str(_APPS / "stripe_sync.mjs"), modules, str(port), url, _SECRET]
     traffic = Traffic("stripe", "/webhook", _SECRET, event="product.created")
     try:
-        with running(ground, [Program(command, port, cores=server_cores(1)[0])]) as processes:
-            ground.peers_used["stripe-sync-engine"] = SYNC_ENGINE
+        with running(bench_env, [Program(command, port, cores=server_cores(1)[0])]) as processes:
+            bench_env.peers_used["stripe-sync-engine"] = SYNC_ENGINE
             sql = "SELECT replace(id, 'prod_', 'evt_') FROM stripe.products"
             yield Stand((port,), traffic, partial(postgres.texts, name, sql), (processes[0].pid,))
     finally:

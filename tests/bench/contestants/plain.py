@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from functools import partial
 
+from tests.bench.bench_env import BenchEnv, Program, free_port, running, server_cores, uvicorn
 from tests.bench.contestants.contestant import Contestant, Stand, needs_postgres
-from tests.bench.ground import Ground, Program, free_port, running, server_cores, uvicorn
 from tests.bench.traffic import Traffic
 
 _STORED = "SELECT event_id FROM hookevent"
@@ -20,32 +20,32 @@ def _program(url: str) -> Program:
 
 
 @contextmanager
-def _on_sqlite(ground: Ground) -> Iterator[Stand]:
-    path = ground.new_folder() / "plain.db"
+def _on_sqlite(bench_env: BenchEnv) -> Iterator[Stand]:
+    path = bench_env.new_folder() / "plain.db"
     program = _program(f"sqlite:///{path}")
 
     def stored() -> list[str]:
         with closing(sqlite3.connect(path)) as connection:
             return [unique for (unique,) in connection.execute(_STORED)]
 
-    with running(ground, [program]) as processes:
+    with running(bench_env, [program]) as processes:
         yield Stand((program.port,), Traffic("plain"), stored, (processes[0].pid,))
 
 
 @contextmanager
-def _on_postgres(ground: Ground) -> Iterator[Stand]:
-    postgres = ground.postgres
+def _on_postgres(bench_env: BenchEnv) -> Iterator[Stand]:
+    postgres = bench_env.postgres
     name = postgres.new_database()
     program = _program(postgres.url(name, "postgresql+psycopg"))
     try:
-        with running(ground, [program]) as processes:
+        with running(bench_env, [program]) as processes:
             stored = partial(postgres.texts, name, _STORED)
             yield Stand((program.port,), Traffic("plain"), stored, (processes[0].pid,))
     finally:
         postgres.drop_database(name)
 
 
-def _problem(_ground: Ground) -> str | None:
+def _problem(_ground: BenchEnv) -> str | None:
     return None if importlib.util.find_spec("fastapi") else "no FastAPI: pip install 'receiver[bench]'"
 
 
@@ -61,5 +61,5 @@ POSTGRES = Contestant(
     "FastAPI + SQLModel, a commit per request, PostgreSQL",
     _on_postgres,
     most=5_000,
-    problem=lambda ground: _problem(ground) or needs_postgres(ground),
+    problem=lambda bench_env: _problem(bench_env) or needs_postgres(bench_env),
 )

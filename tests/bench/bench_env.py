@@ -1,4 +1,4 @@
-"""The ground a run stands on: folders, cores, a PostgreSQL; and processes, each ended by its pid."""
+"""The environment of a run: folders, cores, PostgreSQL, and processes, each ended by its pid."""
 
 import os
 import socket
@@ -28,7 +28,7 @@ class StartError(BenchError):
 
 
 @dataclass
-class Ground:
+class BenchEnv:
     """`folder`: for all that a run leaves. `environment`: given to every server, such as LD_PRELOAD.
 
     `random_refs`: refs do not begin with the time (see `Traffic`).
@@ -90,13 +90,13 @@ class Program:
 
 
 @contextmanager
-def running(ground: Ground, programs: Sequence[Program]) -> Iterator[list["subprocess.Popen[bytes]"]]:
+def running(bench_env: BenchEnv, programs: Sequence[Program]) -> Iterator[list["subprocess.Popen[bytes]"]]:
     """The programs, all of them ready; ended afterwards. Raises StartError if one does not start."""
     started: list[subprocess.Popen[bytes]] = []
-    logs = [ground.new_folder() / "output.txt" for _ in programs]
+    logs = [bench_env.new_folder() / "output.txt" for _ in programs]
     try:
         for program, log in zip(programs, logs, strict=True):
-            started.append(_start(program, ground.environment, log))
+            started.append(_start(program, bench_env.environment, log))
             _wait_until_ready(started[-1], program.port, log)
         yield started
     except BenchError as error:

@@ -17,7 +17,7 @@ from receiver.storage.engine import Store
 from receiver.tasks import task_counts
 from receiver.tasks.tables import TASK
 from tests.bench import year
-from tests.bench.ground import BenchError
+from tests.bench.bench_env import BenchError
 from tests.bench.postgres import Postgres
 from tests.bench.rounds import Say
 

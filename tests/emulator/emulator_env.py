@@ -69,7 +69,7 @@ class Recorder:
 
 
 @dataclass
-class Rig:
+class EmulatorEnv:
     emulator: Emulator
     clock: VirtualClock
     recorder: Recorder
@@ -130,8 +130,8 @@ def credentials(account: AccountConfig = ACCOUNT) -> dict[str, str]:
 
 
 @asynccontextmanager
-async def running(config: EmulatorConfig = SURE, *, authorized: bool = True) -> AsyncIterator[Rig]:
-    """A rig whose emulator runs; for use within `virtual.run`."""
+async def running(config: EmulatorConfig = SURE, *, authorized: bool = True) -> AsyncIterator[EmulatorEnv]:
+    """A env whose emulator runs; for use within `virtual.run`."""
     clock, stop = VirtualClock(), asyncio.Event()
     recorder = Recorder(clock)
     emulator = create_emulator(config, clock=clock, hook_transport=httpx2.ASGITransport(recorder))
@@ -143,5 +143,5 @@ async def running(config: EmulatorConfig = SURE, *, authorized: bool = True) -> 
         group.create_task(emulator.run(stop))
         if authorized:
             await authorize(client)
-        yield Rig(emulator, clock, recorder, client)
+        yield EmulatorEnv(emulator, clock, recorder, client)
         stop.set()
