@@ -15,7 +15,7 @@ import structlog
 import uvicorn
 import uvloop
 
-from receiver.app import Receiver, World, create_app, listener_limits
+from receiver.app import Environment, Receiver, create_app
 from receiver.errors import SettingsError
 from receiver.intake.acceptor import SocketAcceptor
 from receiver.intake.connection import HookConnection
@@ -23,6 +23,7 @@ from receiver.intake.listener import HookListener
 from receiver.observability.logs import configure_logs
 from receiver.observability.loop_lag import watching_the_loop
 from receiver.runtime.clock import WallClock
+from receiver.settings.conversion import listener_limits
 from receiver.settings.settings import Settings
 from receiver.storage.serve_lock import holding
 
@@ -50,7 +51,7 @@ def serve(settings: Settings) -> None:
         listen(settings.api.host, settings.api.port, "api.host, api.port") as api,
         asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner,
     ):
-        service = Service(Receiver(settings, machine_world(settings)))
+        service = Service(Receiver(settings, machine_environment(settings)))
         spare_collector()
         sys.setswitchinterval(_SWITCH_S)
         runner.run(service.run_until_signalled(hooks, api))
@@ -63,9 +64,9 @@ def spare_collector() -> None:
     gc.set_threshold(_GC_THRESHOLD)
 
 
-def machine_world(settings: Settings) -> World:
+def machine_environment(settings: Settings) -> Environment:
     """The machine's time, randomness and network."""
-    return World(WallClock(settings.clock_speed, settings.clock_origin), Random())
+    return Environment(WallClock(settings.clock_speed, settings.clock_origin), Random())
 
 
 def listen(host: str, port: int, setting: str = "host, port") -> socket.socket:

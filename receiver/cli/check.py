@@ -14,7 +14,7 @@ import typer
 from rich.text import Text
 
 from receiver.analytics.rollups import count_uncounted, rollup_calendar
-from receiver.app import World, open_traces, scheduler_account
+from receiver.app import Environment
 from receiver.cli.check_monitoring import (
     CheckResult,
     Verdict,
@@ -27,7 +27,8 @@ from receiver.errors import NotInstalledError, SchedulerError, SchemaError, Stor
 from receiver.maintenance.schema import create_tables
 from receiver.observability.metrics import Metrics
 from receiver.scheduler.client import SchedulerClient
-from receiver.server import machine_world
+from receiver.server import machine_environment
+from receiver.settings.conversion import open_traces, scheduler_account
 from receiver.settings.models import AccountSettings, TracesSettings
 from receiver.settings.settings import Settings, load_settings
 from receiver.storage.engine import Store
@@ -83,12 +84,12 @@ def check(
 
 
 async def _all(settings: Settings) -> list[CheckResult]:
-    world = machine_world(settings)
+    environment = machine_environment(settings)
     checks = [*_store(settings), *_public_url(settings)]
     checks += [check async for check in _reachable(settings)]
     checks += [check async for check in _traces(settings.traces)]
     for name, account in settings.accounts.items():
-        checks += [check async for check in _account(name, account, world)]
+        checks += [check async for check in _account(name, account, environment)]
     return checks
 
 
@@ -200,10 +201,12 @@ async def _traces(settings: TracesSettings) -> AsyncIterator[CheckResult]:
         yield CheckResult("traces", "ok" if is_taken else "warning", where)
 
 
-async def _account(name: str, account: AccountSettings, world: World) -> AsyncIterator[CheckResult]:
+async def _account(
+    name: str, account: AccountSettings, environment: Environment
+) -> AsyncIterator[CheckResult]:
     subject = f"account {name}"
     async with SchedulerClient(
-        scheduler_account(name, account), clock=world.clock, rng=world.rng, metrics=Metrics()
+        scheduler_account(name, account), clock=environment.clock, rng=environment.rng, metrics=Metrics()
     ) as client:
         try:
             queues = await client.list_queues()

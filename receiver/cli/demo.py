@@ -170,7 +170,7 @@ def _events(counts: dict[str, int]) -> str:
 
 async def _stay(running: Demonstration) -> None:
     """Stay up until ^C."""
-    now = running.receiver.world.clock.now()
+    now = running.receiver.environment.clock.now()
     token = await running.receiver.store.write(
         lambda connection: create_token(connection, "demo", ["read", "numbers", "mint", "subscribe"], now)
     )

@@ -7,13 +7,14 @@ from typing import Annotated
 
 import typer
 
-from receiver.app import create_projector, retention_rules
+from receiver.app import create_projector
 from receiver.cli.output import STDERR, STDOUT, ConfigOption, JsonOption, print_json, print_table
 from receiver.maintenance.expiry import Deleted
 from receiver.maintenance.retention import Pruning
 from receiver.maintenance.schema import create_tables
 from receiver.observability.metric_definitions import RETENTION_KINDS
-from receiver.server import machine_world
+from receiver.server import machine_environment
+from receiver.settings.conversion import retention_rules
 from receiver.settings.models import RetentionSettings
 from receiver.settings.settings import Settings, load_settings
 from receiver.storage.engine import Store
@@ -63,7 +64,7 @@ def prune(
 
 
 def _pruning(store: Store, settings: Settings) -> Pruning:
-    now = machine_world(settings).clock.now()
+    now = machine_environment(settings).clock.now()
     return Pruning(store, create_projector(settings.fold), retention_rules(settings.retention), now)
 
 

@@ -11,7 +11,7 @@ from receiver.cli.urls import require_account
 from receiver.domain.facts import queue_fact
 from receiver.reconcile.facts_from_api import queue_snapshot
 from receiver.scheduler.wire import NewQueue, QueueRecord
-from receiver.server import machine_world
+from receiver.server import machine_environment
 from receiver.settings.settings import Settings, load_settings
 
 
@@ -36,7 +36,7 @@ def create(
 
 
 async def _create(settings: Settings, account: str, new: NewQueue) -> QueueRecord:
-    receiver = Receiver(settings, machine_world(settings))
+    receiver = Receiver(settings, machine_environment(settings))
     context = receiver.contexts[account]
     async with receiver.recording():
         record = await context.client.create_queue(new)

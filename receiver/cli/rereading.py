@@ -23,7 +23,7 @@ from receiver.inbox.reread import Rereading, Selection
 from receiver.intake.params import DeliveryQuery
 from receiver.intake.reread_endpoint import RereadResult, RereadSum
 from receiver.maintenance.schema import create_tables
-from receiver.server import machine_world
+from receiver.server import machine_environment
 from receiver.settings.settings import Settings, load_settings
 from receiver.storage.engine import Store
 from receiver.storage.postgres import is_url
@@ -77,7 +77,7 @@ def reread(
 async def _read(
     store: Store, settings: Settings, selection: Selection, total: RereadSum, *, dry_run: bool
 ) -> None:
-    clock = machine_world(settings).clock
+    clock = machine_environment(settings).clock
     # What comes from now on is read rightly, and would make it a chase.
     until = min(clock.now(), clock.now() if selection.until is None else selection.until)
     rereading = Rereading(store, FieldReader(settings.aliases), clock, is_dry=dry_run)

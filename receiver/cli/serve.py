@@ -43,7 +43,7 @@ def reconcile(
 
 
 async def _reconcile(settings: Settings) -> list[dict[str, Any]]:
-    receiver = Receiver(settings, server.machine_world(settings))
+    receiver = Receiver(settings, server.machine_environment(settings))
     results = []
     async with receiver.recording():
         for account, context in receiver.contexts.items():

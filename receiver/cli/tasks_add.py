@@ -25,7 +25,7 @@ from receiver.errors import AmbiguousCreateError, InputError, SchedulerError
 from receiver.reconcile.account_context import AccountContext
 from receiver.reconcile.creation import create_tasks, with_urls
 from receiver.scheduler.wire import NewTask
-from receiver.server import machine_world
+from receiver.server import machine_environment
 from receiver.settings.settings import Settings, load_settings
 from receiver.storage.bulk import among
 from receiver.tasks.tables import TASK
@@ -103,7 +103,7 @@ async def add_tasks(
     settings: Settings, account: str, queue_id: str, tasks: Sequence[tuple[str, NewTask]]
 ) -> Added:
     """Create what is not there yet. Raises SchedulerError only where nothing was created."""
-    receiver = Receiver(settings, machine_world(settings))
+    receiver = Receiver(settings, machine_environment(settings))
     context = receiver.contexts[account]
     async with receiver.recording():
         there = await _existing(context, queue_id, {ref for ref, _ in tasks})

@@ -16,7 +16,7 @@ from typing import Any
 import httpx2
 from sqlalchemy import Connection, func, select
 
-from receiver.app import Receiver, World
+from receiver.app import Environment, Receiver
 from receiver.demo.create import create_all
 from receiver.demo.crm import TOLERANCE_S, SampleCrm
 from receiver.demo.crm import serving as serving_crm
@@ -124,7 +124,7 @@ async def demonstration(options: DemoOptions) -> AsyncIterator[Demonstration]:
         ports = hooks.getsockname()[1], api.getsockname()[1]
         settings = _settings(options, origin, secret, emulator_url, ports)
         with holding(settings.store):
-            receiver = Receiver(settings, World(clock, Random(options.seed)))
+            receiver = Receiver(settings, Environment(clock, Random(options.seed)))
             service = Service(receiver)
             serving = asyncio.create_task(service.run(hooks, api))
             ready = asyncio.create_task(service.ready.wait())
@@ -152,7 +152,7 @@ def _crm(options: DemoOptions, clock: WallClock) -> SampleCrm:
 
 async def _subscribe(receiver: Receiver, secret: str, url: str) -> None:
     """Do what `receiver subscriptions add` does."""
-    clock, names = receiver.world.clock, tuple(receiver.settings.accounts)
+    clock, names = receiver.environment.clock, tuple(receiver.settings.accounts)
     context = ApiContext(receiver.store, receiver.signer, receiver.settings.hook_root, names, clock)
     body = SubscriptionBody(name="sample CRM", url=url, secret=secret, concurrency=8)
     await add_subscription(Call(context, frozenset(), {}, Params(), body))

@@ -13,7 +13,7 @@ import httpx2
 from prometheus_client.parser import text_string_to_metric_families
 from sqlalchemy import select
 
-from receiver.app import Receiver, World
+from receiver.app import Environment, Receiver
 from receiver.domain.hooks import mint_urls
 from receiver.http.tokens import create_token
 from receiver.inbox.inbox import decode_batch
@@ -128,7 +128,7 @@ def some_settings(folder: Path, **changes: Any) -> Settings:
 @asynccontextmanager
 async def serving(folder: Path, **changes: Any) -> AsyncIterator[Serving]:
     """A receiver that takes requests; stopped at the end, if it was not before."""
-    receiver = Receiver(some_settings(folder, **changes), World(WallClock(), Random(1)))
+    receiver = Receiver(some_settings(folder, **changes), Environment(WallClock(), Random(1)))
     hook_socket, api_socket = listen("127.0.0.1", 0), listen("127.0.0.1", 0)
     hooks_port, api_port = (int(sock.getsockname()[1]) for sock in (hook_socket, api_socket))
     service = Service(receiver)

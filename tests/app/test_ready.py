@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from receiver import app
+from receiver.http import probes
 from receiver.storage.engine import Store
 from receiver.storage.postgres import is_url
 from tests.app.serving import Serving, serving
@@ -88,4 +89,4 @@ async def _until_ready(service: Serving) -> None:
 
 
 def test_the_probe_is_not_given_up_before_a_hook_would_be() -> None:
-    assert app._READY_TIMEOUT_S > app._STORE_TIMEOUT_S + 10
+    assert probes._READY_TIMEOUT_S > app._STORE_TIMEOUT_S + 10

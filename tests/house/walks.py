@@ -18,7 +18,7 @@ from unittest.mock import patch
 
 import httpx2
 
-from receiver.app import Receiver, World, create_app
+from receiver.app import Environment, Receiver, create_app
 from receiver.cli import main
 from receiver.http.tokens import create_token
 from receiver.inbox.inbox import RawHook
@@ -111,7 +111,7 @@ async def _sweep(walk: Walk, folder: Path) -> None:
 
 async def _tasks(walk: Walk, folder: Path) -> None:
     await _fill(folder)
-    receiver = Receiver(some_settings(folder), World(WallClock(), Random(1)))
+    receiver = Receiver(some_settings(folder), Environment(WallClock(), Random(1)))
     with closing(receiver.store):
         token = await receiver.store.write(lambda connection: create_token(connection, "t", ("read",), 0.0))
         client = httpx2.AsyncClient(

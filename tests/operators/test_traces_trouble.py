@@ -104,11 +104,11 @@ import sys
 from pathlib import Path
 from random import Random
 import receiver.cli
-from receiver.app import Receiver, World, create_app
+from receiver.app import Receiver, Environment, create_app
 from receiver.runtime.clock import WallClock
 from receiver.server import Service
 from tests.app.serving import some_settings
-receiver = Receiver(some_settings(Path(sys.argv[1])), World(WallClock(), Random(1)))
+receiver = Receiver(some_settings(Path(sys.argv[1])), Environment(WallClock(), Random(1)))
 create_app(receiver)
 Service(receiver)
 print([name for name in sys.modules if name.split(".")[0] in ("opentelemetry", "requests", "google")])

@@ -87,7 +87,7 @@ def test_the_same_seed_is_the_same_world_to_the_byte(tmp_path: Path) -> None:
         text=True,
         env=environment,
         check=True,
-        timeout=60,
+        timeout=300,
     )
     ended = simulate(Scenario(21, TASKS, crashes=4), tmp_path / "receiver.db")
     assert other.stdout.split()[-1] == hashlib.sha256(ended.ledger).hexdigest()
