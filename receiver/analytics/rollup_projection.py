@@ -12,10 +12,10 @@ from receiver.analytics.rollup_parts import COUNTS
 from receiver.analytics.rollup_repair import recount
 from receiver.analytics.rollups import COUNTED, Deltas, rollup_calendar
 from receiver.ledger.projections import (
-    Batch,
     Check,
     DerivedProjection,
     Difference,
+    FoldBatch,
     Rebuilding,
     differing,
 )
@@ -26,7 +26,7 @@ class Rollups(DerivedProjection):
 
     reads = COUNTED
 
-    def apply(self, connection: Connection, batch: Batch) -> None:
+    def apply(self, connection: Connection, batch: FoldBatch) -> None:
         if not batch.changes:
             return
         deltas = Deltas(rollup_calendar(connection))
@@ -34,7 +34,7 @@ class Rollups(DerivedProjection):
             deltas.change(batch.account, change.before, change.after)
         deltas.write(connection)
 
-    def retire(self, connection: Connection, batch: Batch) -> Counter[str]:
+    def retire(self, connection: Connection, batch: FoldBatch) -> Counter[str]:
         """Keep the sums of expired tasks, apart from sums that can be counted again."""
         calendar = rollup_calendar(connection)
         live, retired = Deltas(calendar), Deltas(calendar, retired=True)
@@ -62,7 +62,7 @@ class _RollupCheck:
     into: Connection
     deltas: Deltas
 
-    def compare(self, batch: Batch) -> Iterable[Difference]:
+    def compare(self, batch: FoldBatch) -> Iterable[Difference]:
         for change in batch.changes:
             if change.before:
                 self.deltas.change(batch.account, None, change.after)

@@ -19,7 +19,7 @@ from receiver.errors import StoreUnavailableError
 from receiver.inbox.inbox import RawHook
 from receiver.inbox.reading import read_hook
 from receiver.ledger.problems import TOO_LARGE, where_from
-from receiver.ledger.reread import Change, Reread, add_readings, compare, hooks_of
+from receiver.ledger.reread import ReadingChange, Reread, add_readings, compare, hooks_of
 from receiver.ledger.tables import DELIVERY
 from receiver.ledger.throttle import BatchSize
 from receiver.runtime.clock import Clock
@@ -73,7 +73,7 @@ class Selection:
 
 
 @dataclass(slots=True)
-class Outcome:
+class RereadPart:
     """What came of reading some deliveries again. `read`: their number; `failed`: those that could not be,
     because of a fault of ours; `last`: where to go on, None where there are no more.
     """
@@ -81,7 +81,7 @@ class Outcome:
     read: int
     failed: int
     last: Position | None
-    changes: list[Change] = field(default_factory=list)
+    changes: list[ReadingChange] = field(default_factory=list)
 
 
 class Rereading:
@@ -96,7 +96,7 @@ class Rereading:
 
     async def parts(
         self, selection: Selection, after: Position = START, most: int | None = None
-    ) -> AsyncGenerator[Outcome, None]:
+    ) -> AsyncGenerator[RereadPart, None]:
         """Read the first `most` again, or all, that are behind `after`, oldest first; what came of each part.
         Raises StoreUnavailableError: then what was yielded is done.
         """
@@ -107,11 +107,11 @@ class Rereading:
             yield outcome
             last, left = outcome.last, left - outcome.read
 
-    async def _part(self, query: Select[Any], most: int) -> Outcome:
+    async def _part(self, query: Select[Any], most: int) -> RereadPart:
         rows = await self._store.read(partial(_fetch, query=query))
         rereads, failed = await asyncio.to_thread(read_rows, rows, self._fields)
         last = (rows[-1].received_at, rows[-1].id) if len(rows) == most else None
-        outcome = Outcome(len(rows), failed, last)
+        outcome = RereadPart(len(rows), failed, last)
         # Look first: of most there is nothing to write.
         changes = await self._store.read(partial(compare, rereads=rereads))
         if self._is_dry:
@@ -124,7 +124,7 @@ class Rereading:
             await self._add_some(some, outcome)
         return outcome
 
-    async def _add_some(self, rereads: Sequence[Reread], outcome: Outcome) -> None:
+    async def _add_some(self, rereads: Sequence[Reread], outcome: RereadPart) -> None:
         """Add these in one transaction; where the store does not take them, each in one of its own."""
         try:
             outcome.changes += await self._add(rereads)
@@ -138,7 +138,7 @@ class Rereading:
                 outcome.failed += 1
                 _warn(rereads[0].delivery.id, error)
 
-    async def _add(self, rereads: Sequence[Reread]) -> list[Change]:
+    async def _add(self, rereads: Sequence[Reread]) -> list[ReadingChange]:
         loop = asyncio.get_running_loop()
         asked = loop.time()
         work = partial(add_readings, rereads=rereads, now=self._clock.now())

@@ -12,9 +12,9 @@ from receiver.http.paging import decode_cursor, encode_cursor
 from receiver.http.params import SINCE, UNTIL, Account, Cursor
 from receiver.http.schemas import Account as AccountName
 from receiver.http.schemas import Moment, NextCursor, When
-from receiver.inbox.reread import START, Outcome, Position, Rereading, Selection
+from receiver.inbox.reread import START, Position, Rereading, RereadPart, Selection
 from receiver.intake.params import Problem
-from receiver.ledger.reread import Change, ChangeKind
+from receiver.ledger.reread import ReadingChange, ReadingChangeKind
 
 _SCOPE = "subscribe"
 """As the retry of set-aside hooks and tasks: it allows to repeat failed work."""
@@ -53,7 +53,7 @@ class RereadCount(BaseModel):
 
     account: AccountName
     event: Event = Field(examples=["after"])
-    change: ChangeKind = Field(description=_KIND_ABOUT, examples=["placed"])
+    change: ReadingChangeKind = Field(description=_KIND_ABOUT, examples=["placed"])
     deliveries: int = Field(examples=[12])
 
 
@@ -64,7 +64,7 @@ class RereadChange(BaseModel):
     account: AccountName
     event: Event = Field(examples=["after"])
     received_at: Moment
-    change: ChangeKind = Field(examples=["placed"])
+    change: ReadingChangeKind = Field(examples=["placed"])
     before: list[str] = Field(
         description="Its tasks before: a ref, or `#` and the vendor's id.", examples=[[]]
     )
@@ -117,7 +117,7 @@ class RereadSum:
 
     def __init__(self, shown: int) -> None:
         self._shown = shown
-        self._counts: Counter[tuple[str, str, ChangeKind]] = Counter()
+        self._counts: Counter[tuple[str, str, ReadingChangeKind]] = Counter()
         self._changes: list[RereadChange] = []
         self._last: Position | None = None
         self.read = self.failed = 0
@@ -127,7 +127,7 @@ class RereadSum:
         """Number of changed deliveries."""
         return self._counts.total()
 
-    def add(self, outcome: Outcome) -> None:
+    def add(self, outcome: RereadPart) -> None:
         """Add the result that follows."""
         self.read += outcome.read
         self.failed += outcome.failed
@@ -153,7 +153,7 @@ class RereadSum:
         )
 
 
-def _change_view(change: Change) -> RereadChange:
+def _change_view(change: ReadingChange) -> RereadChange:
     delivery = change.reread.delivery
     values = {name: getattr(delivery, name) for name in ("id", "account", "event", "received_at", "problem")}
     tasks = {"before": _tasks(change.before), "after": _tasks(change.after)}

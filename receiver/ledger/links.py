@@ -24,7 +24,7 @@ from sqlalchemy import (
 )
 
 from receiver.ledger.fact_sql import Subject, insert_into
-from receiver.ledger.projections import Batch, DerivedProjection, Difference, Rebuilding, compare_rows
+from receiver.ledger.projections import DerivedProjection, Difference, FoldBatch, Rebuilding, compare_rows
 from receiver.ledger.tables import FACT, LINK
 from receiver.storage.bulk import among, run
 
@@ -51,7 +51,7 @@ def find_links(connection: Connection, account: str, task_ids: Collection[str]) 
 class Links(DerivedProjection):
     """The table `link`."""
 
-    def apply(self, connection: Connection, batch: Batch) -> None:
+    def apply(self, connection: Connection, batch: FoldBatch) -> None:
         """Write nothing: the projector has added the links already."""
 
     def rows_of(
@@ -59,7 +59,7 @@ class Links(DerivedProjection):
     ) -> list[tuple[Table, ColumnElement[bool]]]:
         return [(LINK, and_(LINK.c.account == account, among(connection, LINK.c.ref, keys)))]
 
-    def retire(self, connection: Connection, batch: Batch) -> Counter[str]:
+    def retire(self, connection: Connection, batch: FoldBatch) -> Counter[str]:
         """Delete the tasks' links. If a later fact links the same id to another ref, that link holds now."""
         ((_, where),) = self.rows_of(connection, batch.account, batch.keys)
         task_ids = list(connection.scalars(delete(LINK).where(where).returning(LINK.c.task_id)))

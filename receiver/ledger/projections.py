@@ -21,7 +21,7 @@ from receiver.storage.engine import Store
 
 
 @dataclass(frozen=True, slots=True)
-class Change:
+class TaskChange:
     """One task before and after. `before`: as stored under this key, None if it is not. `after`, `timeline`:
     as folded, None if the task is removed. `former`: as stored under the preliminary key, if the ref has
     become known.
@@ -35,13 +35,13 @@ class Change:
 
 
 @dataclass(frozen=True, slots=True)
-class Batch:
+class FoldBatch:
     """Changes of one account's tasks in one transaction. `renamed`: preliminary key → ref. `queue_facts`: new
     facts about queues.
     """
 
     account: str
-    changes: Sequence[Change]
+    changes: Sequence[TaskChange]
     renamed: Mapping[str, str]
     queue_facts: Sequence[Fact] = ()
 
@@ -63,14 +63,14 @@ class Difference:
 
 class Projection(ABC):
     """One consequence of a fold. `tables`: tables with rows of single tasks, by `account` and `key`. `reads`:
-    columns of `task` that it needs of `Change.before`.
+    columns of `task` that it needs of `TaskChange.before`.
     """
 
     tables: ClassVar[tuple[Table, ...]] = ()
     reads: ClassVar[tuple[str, ...]] = ()
 
     @abstractmethod
-    def apply(self, connection: Connection, batch: Batch) -> None:
+    def apply(self, connection: Connection, batch: FoldBatch) -> None:
         """Write what follows from the changes, inside the fold's transaction."""
 
     def rows_of(
@@ -82,7 +82,7 @@ class Projection(ABC):
             for table in self.tables
         ]
 
-    def retire(self, connection: Connection, batch: Batch) -> Counter[str]:
+    def retire(self, connection: Connection, batch: FoldBatch) -> Counter[str]:
         """Delete the rows of expired tasks, whose facts are deleted already. Return table → deleted rows."""
         return Counter(
             {
@@ -109,7 +109,7 @@ class Rebuilding(Protocol):
 class Check(Protocol):
     """Compares one projection with the ledger."""
 
-    def compare(self, batch: Batch) -> Iterable[Difference]:
+    def compare(self, batch: FoldBatch) -> Iterable[Difference]:
         """Compare some tasks. `before` is the live record; `timeline` is None while the task is dirty."""
 
     def finish(self) -> Iterable[Difference]:
@@ -122,7 +122,7 @@ class DerivedProjection(Projection):
     def derive(self, rebuilding: Rebuilding) -> None:
         """Put right what a fold of all tasks does not."""
 
-    def rows(self, change: Change) -> Mapping[Table, Sequence[Row]]:  # noqa: ARG002 - for tables of tasks only
+    def rows(self, change: TaskChange) -> Mapping[Table, Sequence[Row]]:  # noqa: ARG002 - for tables of tasks only
         """Return the rows of each of `tables` that follow from a folded task."""
         return {}
 
@@ -145,7 +145,7 @@ class _TableCheck:
     projection: DerivedProjection
     connection: Connection
 
-    def compare(self, batch: Batch) -> Iterator[Difference]:
+    def compare(self, batch: FoldBatch) -> Iterator[Difference]:
         folded = [change for change in batch.changes if change.timeline]
         rebuilt = [self.projection.rows(change) for change in folded]
         keys = [change.key for change in folded]

@@ -16,7 +16,7 @@ from receiver.ledger.dirty import DirtyTask
 from receiver.ledger.fact_rows import key_of
 from receiver.ledger.fact_sql import Subject, add_facts, facts_of
 from receiver.ledger.links import add_links, find_links
-from receiver.ledger.projections import Batch, Change, DerivedProjection, Projection
+from receiver.ledger.projections import DerivedProjection, FoldBatch, Projection, TaskChange
 from receiver.storage import locks
 from receiver.storage.operator_events import add_operator_event
 
@@ -132,7 +132,7 @@ class Projector:
         keys -= frozen - set(renamed.values())
         found = facts_of(connection, account, keys) if keys else {}
         timelines = {timeline.key: timeline for timeline in map(self.fold, found.values())}
-        batch = Batch(account, _changes(timelines, stored, renamed), renamed, queue_facts)
+        batch = FoldBatch(account, _changes(timelines, stored, renamed), renamed, queue_facts)
         for projection in self.projections:
             projection.apply(connection, batch)
         return [_folded(connection, change) for change in batch.changes if change.timeline]
@@ -140,13 +140,13 @@ class Projector:
     def write(self, connection: Connection, account: str, timelines: Mapping[str, Timeline]) -> None:
         """Apply the derived projections to folded tasks. Nothing is published."""
         stored = self.stored(connection, account, list(timelines))
-        self._derive(connection, Batch(account, _changes(timelines, stored, {}), {}))
+        self._derive(connection, FoldBatch(account, _changes(timelines, stored, {}), {}))
 
     def remove(self, connection: Connection, account: str, keys: Collection[str]) -> None:
         """Remove tasks from the derived projections."""
         self._derive(connection, self._removal(connection, account, keys))
 
-    def _derive(self, connection: Connection, batch: Batch) -> None:
+    def _derive(self, connection: Connection, batch: FoldBatch) -> None:
         for projection in self.derived:
             projection.apply(connection, batch)
 
@@ -158,23 +158,23 @@ class Projector:
             deleted |= projection.retire(connection, batch)
         return deleted
 
-    def _removal(self, connection: Connection, account: str, keys: Collection[str]) -> Batch:
+    def _removal(self, connection: Connection, account: str, keys: Collection[str]) -> FoldBatch:
         stored = self.stored(connection, account, keys)
-        return Batch(account, [Change(key, stored.get(key), None, None) for key in keys], {})
+        return FoldBatch(account, [TaskChange(key, stored.get(key), None, None) for key in keys], {})
 
 
 def _changes(
     timelines: Mapping[str, Timeline], stored: Mapping[str, TaskRows], renamed: Mapping[str, str]
-) -> list[Change]:
+) -> list[TaskChange]:
     former = {ref: stored[key] for key, ref in renamed.items()}
-    removed = [Change(key, stored[key], None, None) for key in renamed]
+    removed = [TaskChange(key, stored[key], None, None) for key in renamed]
     return removed + [
-        Change(key, stored.get(key), task_rows_of(timeline), timeline, former.get(key))
+        TaskChange(key, stored.get(key), task_rows_of(timeline), timeline, former.get(key))
         for key, timeline in timelines.items()
     ]
 
 
-def _folded(connection: Connection, change: Change) -> FoldedTask:
+def _folded(connection: Connection, change: TaskChange) -> FoldedTask:
     assert change.timeline is not None  # noqa: S101 - for the type checker
     before = change.before or change.former
     task = FoldedTask(before.task if before else None, change.timeline)

@@ -20,7 +20,7 @@ from receiver.ledger import dirty, parts, task_names
 from receiver.ledger.fact_sql import count_facts, facts_of, names_of
 from receiver.ledger.links import find_links
 from receiver.ledger.parts import Part
-from receiver.ledger.projections import Batch, Change, Difference
+from receiver.ledger.projections import Difference, FoldBatch, TaskChange
 from receiver.ledger.projector import Projector
 from receiver.storage import locks
 from receiver.storage.engine import Store
@@ -131,15 +131,16 @@ def verify(store: Store, projector: Projector, progress: Progress = _ignore) -> 
 
 def _comparison(
     connection: Connection, projector: Projector, account: str, keys: list[str], waiting: set[str]
-) -> Batch:
+) -> FoldBatch:
     """Return live records beside tasks folded again; `waiting` tasks have no timeline."""
     live = projector.stored(connection, account, keys)
     timelines = _fold(connection, projector, account, [key for key in keys if key not in waiting])
     changes = [
-        Change(key, live.get(key), task_rows_of(timeline), timeline) for key, timeline in timelines.items()
+        TaskChange(key, live.get(key), task_rows_of(timeline), timeline)
+        for key, timeline in timelines.items()
     ]
-    changes += [Change(key, live.get(key), live.get(key), None) for key in waiting]
-    return Batch(account, changes, {})
+    changes += [TaskChange(key, live.get(key), live.get(key), None) for key in waiting]
+    return FoldBatch(account, changes, {})
 
 
 def _all_parts(reading: Callable[[], AbstractContextManager[Connection]]) -> Iterator[Part]:

@@ -16,8 +16,8 @@ from receiver.ledger.tables import DELIVERY
 from receiver.storage import locks
 from receiver.storage.bulk import among, run
 
-ChangeKind = Literal["placed", "moved", "withdrawn", "changed", "problem"]
-CHANGES: tuple[ChangeKind, ...] = get_args(ChangeKind)
+ReadingChangeKind = Literal["placed", "moved", "withdrawn", "changed", "problem"]
+CHANGES: tuple[ReadingChangeKind, ...] = get_args(ReadingChangeKind)
 
 
 class Reread(NamedTuple):
@@ -28,14 +28,14 @@ class Reread(NamedTuple):
     hooks: Sequence[Fact]
 
 
-class Change(NamedTuple):
+class ReadingChange(NamedTuple):
     """What reading a delivery again changes. `kind`: `placed`: it names a task and did not; `moved`: another
     task; `withdrawn`: it names no task any more; `changed`: it says something else of the same task;
     `problem`: only its problem is another one. `before`, `after`: what it says, as hooks; `facts`: all facts
     that there are of it.
     """
 
-    kind: ChangeKind
+    kind: ReadingChangeKind
     reread: Reread
     before: Sequence[Fact]
     facts: Sequence[Fact]
@@ -50,7 +50,7 @@ def hooks_of(arrival: Arrival) -> list[Fact]:
     return [fact for fact in (arrival.fact, *arrival.more) if fact is not None]
 
 
-def compare(connection: Connection, rereads: Sequence[Reread]) -> list[Change]:
+def compare(connection: Connection, rereads: Sequence[Reread]) -> list[ReadingChange]:
     """What would change of these deliveries; nothing of those that say what they said before."""
     facts = facts_of(connection, [each.delivery for each in rereads])
     changes = []
@@ -58,11 +58,11 @@ def compare(connection: Connection, rereads: Sequence[Reread]) -> list[Change]:
         found = facts.get(reread.delivery.id, [])
         before = current_of(found)
         if kind := _kind(before, reread):
-            changes.append(Change(kind, reread, before, found))
+            changes.append(ReadingChange(kind, reread, before, found))
     return changes
 
 
-def _kind(before: Sequence[Fact], reread: Reread) -> ChangeKind | None:
+def _kind(before: Sequence[Fact], reread: Reread) -> ReadingChangeKind | None:
     after = reread.hooks
     if _subjects(before) != _subjects(after):
         return "placed" if not before else "withdrawn" if not after else "moved"
@@ -77,7 +77,7 @@ def _subjects(facts: Sequence[Fact]) -> set[tuple[str | None, str | None]]:
     return {(fact.ref, fact.task_id) for fact in facts}
 
 
-def add_readings(connection: Connection, rereads: Sequence[Reread], now: float) -> list[Change] | None:
+def add_readings(connection: Connection, rereads: Sequence[Reread], now: float) -> list[ReadingChange] | None:
     """Add what has changed as new facts, mark the tasks that these are about, and update the deliveries'
     problems; what changed. None, and nothing is done, while another receiver folds. `now`: epoch seconds.
     """
@@ -102,7 +102,7 @@ def add_readings(connection: Connection, rereads: Sequence[Reread], now: float) 
     return changes
 
 
-def _update_problems(connection: Connection, changes: Iterable[Change]) -> None:
+def _update_problems(connection: Connection, changes: Iterable[ReadingChange]) -> None:
     values = [
         {"of_id": each.reread.delivery.id, "new": each.reread.delivery.problem}
         for each in changes

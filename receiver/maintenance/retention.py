@@ -60,7 +60,7 @@ class Keep:
 
 
 @dataclass(frozen=True, slots=True)
-class Batch:
+class DeletedBatch:
     """What one transaction deleted, and how long whoever wants to leave room for hooks should rest then."""
 
     deleted: Deleted
@@ -116,7 +116,7 @@ class Pruning:
         self._now = now
         self._most = MOST_ROWS
 
-    async def batches(self) -> AsyncGenerator[Batch, None]:
+    async def batches(self) -> AsyncGenerator[DeletedBatch, None]:
         """Delete, a transaction for each batch. Raises StoreUnavailableError."""
         keep, now = self._keep, self._now
         if keep.deliveries is not None:
@@ -171,24 +171,26 @@ class Pruning:
                 yield account, keys
             last = found[-1]
 
-    async def _delete_deliveries(self, kind: str, ids: list[str]) -> AsyncIterator[Batch]:
+    async def _delete_deliveries(self, kind: str, ids: list[str]) -> AsyncIterator[DeletedBatch]:
         while ids:
             some, ids = ids[: self._most], ids[self._most :]
             deleted, rest_s = await self._write(partial(delete_deliveries, ids=some))
-            yield Batch(Counter({kind: deleted}), rest_s)
+            yield DeletedBatch(Counter({kind: deleted}), rest_s)
 
-    async def _delete_tasks(self, account: str, keys: list[str], before: float) -> AsyncIterator[Batch]:
+    async def _delete_tasks(
+        self, account: str, keys: list[str], before: float
+    ) -> AsyncIterator[DeletedBatch]:
         while keys:
             tried = max(1, self._most // _FACTS_A_TASK)
             tasks = Expired(account, keys[:tried], before)
             work = partial(delete_tasks, projector=self._projector, tasks=tasks, most=self._most)
             done, rest_s = await self._write(work)
             if done is None:
-                yield Batch(Counter(), rest_s)
+                yield DeletedBatch(Counter(), rest_s)
             else:
                 deleted, left = done
                 keys = left + keys[tried:]
-                yield Batch(deleted, rest_s)
+                yield DeletedBatch(deleted, rest_s)
 
     async def _write(self, work: Callable[[Connection], Result]) -> tuple[Result, float]:
         """One transaction, and the rest that is due after it."""

@@ -5,7 +5,7 @@ from collections.abc import Collection, Mapping, Sequence
 
 from sqlalchemy import ColumnElement, Connection, Table, select
 
-from receiver.ledger.projections import Batch, Projection
+from receiver.ledger.projections import FoldBatch, Projection
 from receiver.outcomes import outbox_sql
 from receiver.outcomes.events import Outcome, new_events
 from receiver.outcomes.outbox_sql import Addressed
@@ -20,7 +20,7 @@ class Outbox(Projection):
 
     tables = (OUTCOME, MESSAGE)
 
-    def apply(self, connection: Connection, batch: Batch) -> None:
+    def apply(self, connection: Connection, batch: FoldBatch) -> None:
         """Add the outcome events that follow, and a message for each subscription that they match."""
         outbox_sql.adopt(connection, batch.account, batch.renamed)
         timelines = [change.timeline for change in batch.changes if change.timeline]

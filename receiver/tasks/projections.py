@@ -13,11 +13,11 @@ from receiver.domain.task_rows import Row, TaskRows, finding_rows
 from receiver.ledger.fact_rows import read_fact
 from receiver.ledger.fact_sql import FACT_COLUMNS, insert_into
 from receiver.ledger.projections import (
-    Batch,
-    Change,
     DerivedProjection,
     Difference,
+    FoldBatch,
     Rebuilding,
+    TaskChange,
     compare_rows,
     differing,
 )
@@ -35,7 +35,7 @@ _ATTEMPT_COLUMNS = tuple(column.name for column in ATTEMPT.c)
 class Queues(DerivedProjection):
     """The table `queue`: the last description of each queue by the API."""
 
-    def apply(self, connection: Connection, batch: Batch) -> None:
+    def apply(self, connection: Connection, batch: FoldBatch) -> None:
         for fact in batch.queue_facts:
             _put_queue(connection, _queue_row(fact))
 
@@ -92,7 +92,7 @@ class Tasks(DerivedProjection):
     tables = (TASK, FINDING)
     reads = ("queue_id", "state", "due_for")
 
-    def apply(self, connection: Connection, batch: Batch) -> None:
+    def apply(self, connection: Connection, batch: FoldBatch) -> None:
         if not batch.changes:
             return
         counts = TaskCounts()
@@ -111,7 +111,7 @@ class Tasks(DerivedProjection):
         write(connection, FINDING, "add", findings)
         counts.write(connection)
 
-    def retire(self, connection: Connection, batch: Batch) -> Counter[str]:
+    def retire(self, connection: Connection, batch: FoldBatch) -> Counter[str]:
         counts = TaskCounts()
         for change in batch.changes:
             counts.change_task(batch.account, change.before, None)
@@ -119,7 +119,7 @@ class Tasks(DerivedProjection):
         counts.write(connection)
         return super().retire(connection, batch) | Counter({FINDING.name: findings})
 
-    def rows(self, change: Change) -> Mapping[Table, Sequence[Row]]:
+    def rows(self, change: TaskChange) -> Mapping[Table, Sequence[Row]]:
         if not change.after or not change.timeline:
             return {TASK: (), FINDING: ()}
         return {TASK: [change.after.task], FINDING: finding_rows(change.timeline)}
@@ -139,7 +139,7 @@ def _new_row(record: TaskRows) -> dict[str, Any]:
     return {**record.task, "ask_at": record.task["due_at"], "asks": 0}
 
 
-def _delete_findings(connection: Connection, batch: Batch, counts: TaskCounts) -> int:
+def _delete_findings(connection: Connection, batch: FoldBatch, counts: TaskCounts) -> int:
     """Delete the findings of these tasks and subtract them from the counts. Return the number of rows."""
     query = "DELETE FROM finding WHERE account = ? AND key IN ? RETURNING category, kind, count"
     rows = run(connection, query, batch.account, batch.keys).all()
@@ -153,7 +153,7 @@ class Attempts(DerivedProjection):
 
     tables = (ATTEMPT,)
 
-    def apply(self, connection: Connection, batch: Batch) -> None:
+    def apply(self, connection: Connection, batch: FoldBatch) -> None:
         """Write the attempts that have changed. All of a task are deleted first if they have become fewer."""
         changed: list[Row] = []
         fewer: list[str] = []
@@ -168,7 +168,7 @@ class Attempts(DerivedProjection):
             run(connection, "DELETE FROM attempt WHERE account = ? AND key IN ?", batch.account, fewer)
         write(connection, ATTEMPT, "put", changed)
 
-    def rows(self, change: Change) -> Mapping[Table, Sequence[Row]]:
+    def rows(self, change: TaskChange) -> Mapping[Table, Sequence[Row]]:
         return {ATTEMPT: change.after.attempts if change.after else ()}
 
     def derive(self, rebuilding: Rebuilding) -> None:

@@ -14,7 +14,7 @@ from receiver.errors import StoreError, StoreUnavailableError
 from receiver.inbox import reread as module
 from receiver.inbox.inbox import RawHook
 from receiver.inbox.reading import read_hook
-from receiver.inbox.reread import Outcome, Rereading, Selection
+from receiver.inbox.reread import Rereading, RereadPart, Selection
 from receiver.ledger.rebuild import Comparison
 from receiver.ledger.reread import add_readings
 from receiver.ledger.tables import DELIVERY, DIRTY_TASK, FACT
@@ -66,7 +66,7 @@ async def read_again(
 
 async def outcomes(
     env: InboxEnv, fields: FieldReader, selection: Selection, *, is_dry: bool
-) -> list[Outcome]:
+) -> list[RereadPart]:
     rereading = Rereading(env.store, fields, env.clock, is_dry=is_dry)
     return [outcome async for outcome in rereading.parts(selection)]
 

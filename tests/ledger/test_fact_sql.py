@@ -9,7 +9,7 @@ from receiver.ledger import dirty, fact_sql, links
 from receiver.ledger.dirty import DirtyTask
 from receiver.ledger.fact_rows import key_of
 from receiver.ledger.fact_sql import Subject
-from receiver.ledger.projections import Batch
+from receiver.ledger.projections import FoldBatch
 from receiver.ledger.tables import FACT
 from receiver.storage.bulk import is_postgres
 from receiver.storage.engine import Store
@@ -147,7 +147,7 @@ def test_of_a_queue_the_latest_word_is_kept_in_either_order(store: Store) -> Non
         with store.transaction() as connection:
             connection.execute(delete(QUEUE))
             for at, said in (words[:2], words[2:]):
-                Queues().apply(connection, Batch(ACCOUNT, [], {}, [queue_fact(ACCOUNT, at, said)]))
+                Queues().apply(connection, FoldBatch(ACCOUNT, [], {}, [queue_fact(ACCOUNT, at, said)]))
             (row,) = connection.execute(select(QUEUE)).all()
             assert (row.status, row.name, row.observed_at) == ("gone", None, 2.0)
 

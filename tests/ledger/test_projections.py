@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import Column, Connection, Integer, MetaData, String, Table, delete, func, select
 
 from receiver.app import PROJECTIONS
-from receiver.ledger.projections import Batch, DerivedProjection, Difference, Rebuilding, compare_rows
+from receiver.ledger.projections import DerivedProjection, Difference, FoldBatch, Rebuilding, compare_rows
 from receiver.ledger.projector import Projector
 from receiver.ledger.rebuild import rebuild, verify
 from receiver.maintenance.expiry import Expired, delete_tasks
@@ -37,7 +37,7 @@ class ExtensionCounts(DerivedProjection):
 
     reads = ("extension_id",)
 
-    def apply(self, connection: Connection, batch: Batch) -> None:
+    def apply(self, connection: Connection, batch: FoldBatch) -> None:
         numbers = Counter[str]()
         for change in batch.changes:
             for record, number in ((change.before, -1), (change.after, 1)):
@@ -46,7 +46,7 @@ class ExtensionCounts(DerivedProjection):
         rows = [row for row in numbers.items() if row[1]]
         write_values(connection, COUNTS, "sum", ("extension", "tasks"), rows)
 
-    def retire(self, connection: Connection, batch: Batch) -> Counter[str]:
+    def retire(self, connection: Connection, batch: FoldBatch) -> Counter[str]:
         self.apply(connection, batch)
         return Counter()
 
