@@ -6,30 +6,15 @@ from receiver.emulator.clock import exact_time
 from receiver.emulator.outcomes import ANSWERED, Leg
 from receiver.emulator.records import Call
 
-RESULTS = {
-    "answered": "answered",
-    "busy": "busy",
-    "no_answer": "not answered",
-    "rejected": "rejected",
-    "unavailable": "failed",
-    "cancelled": "not answered",
+_WORDS = {
+    "answered": ("answered", "NORMAL_CLEARING", "caller_bye"),
+    "busy": ("busy", "USER_BUSY", "callee_refuse"),
+    "no_answer": ("not answered", "NO_ANSWER", "internal_cancel"),
+    "rejected": ("rejected", "CALL_REJECTED", "callee_refuse"),
+    "unavailable": ("failed", "SUBSCRIBER_ABSENT", "internal_cancel"),
+    "cancelled": ("not answered", "ORIGINATOR_CANCEL", "caller_cancel"),
 }
-CAUSES = {
-    "answered": "NORMAL_CLEARING",
-    "busy": "USER_BUSY",
-    "no_answer": "NO_ANSWER",
-    "rejected": "CALL_REJECTED",
-    "unavailable": "SUBSCRIBER_ABSENT",
-    "cancelled": "ORIGINATOR_CANCEL",
-}
-DISPOSITIONS = {
-    "answered": "caller_bye",
-    "busy": "callee_refuse",
-    "no_answer": "internal_cancel",
-    "rejected": "callee_refuse",
-    "unavailable": "internal_cancel",
-    "cancelled": "caller_cancel",
-}
+"""Result of a leg → its result, hang-up cause and disposition in call history."""
 
 
 def deciding_leg(call: Call) -> Leg:
@@ -41,12 +26,13 @@ def history_record(call: Call) -> dict[str, Any]:
     """Return a record with all documented fields: times in UTC, durations in seconds."""
     leg, bridged = deciding_leg(call), call.outcome.bridged
     plan, extension = call.plan, call.plan.extension_id
+    result, cause, disposition = _WORDS[leg.result]
     return {
         "call_uuid": call.uuid,
         "flow": "out",
-        "result": "bridged" if bridged else RESULTS[leg.result],
-        "hangup_cause": CAUSES[leg.result],
-        "hangup_disposition": DISPOSITIONS[leg.result],
+        "result": "bridged" if bridged else result,
+        "hangup_cause": cause,
+        "hangup_disposition": disposition,
         "init_time_gmt": exact_time(call.started_at),
         "start_time_gmt": exact_time(call.started_at),
         "bridged_time_gmt": exact_time(call.bridged_at) if bridged else None,
@@ -75,8 +61,8 @@ def _legs(call: Call) -> list[dict[str, Any]]:
             "record_uuid": record_uuid if outcome.bridged else None,
             "source_number": source,
             "dest_number": dest,
-            "result": RESULTS[leg.result],
-            "hangup_cause": CAUSES[leg.result],
+            "result": _WORDS[leg.result][0],
+            "hangup_cause": _WORDS[leg.result][1],
             "start_time_gmt": exact_time(started_at),
             "answer_time_gmt": exact_time(started_at + leg.ring) if leg.result == ANSWERED else None,
             "hangup_time_gmt": exact_time(call.ended_at),

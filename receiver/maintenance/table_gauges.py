@@ -14,8 +14,8 @@ from receiver.inbox.inbox import Level, measure
 from receiver.inbox.tables import SET_ASIDE
 from receiver.ledger import dirty
 from receiver.ledger.tables import DIRTY_TASK
-from receiver.observability.metric_definitions import METRICS
-from receiver.observability.metrics import Metrics, SnapshotCollector, family
+from receiver.observability.metric_definitions import METRICS, PREFIX
+from receiver.observability.metrics import Metrics, SnapshotCollector
 from receiver.outcomes.subscription_sql import STATES, with_counts
 from receiver.runtime.clock import Clock
 from receiver.runtime.workers import pause
@@ -157,7 +157,7 @@ def _set_aside(connection: Connection) -> Counts:
 def _filled(name: str, values: Counts) -> GaugeMetricFamily:
     """The gauge with these values, and 0 where a known one has none."""
     metric = METRICS[name]
-    filled = family(metric)
+    filled = GaugeMetricFamily(f"{PREFIX}{metric.name}", metric.help, labels=metric.labels)
     for labels, value in (dict.fromkeys(metric.label_sets(), 0.0) | values).items():
         filled.add_metric(list(labels), value)
     return filled

@@ -2,6 +2,7 @@
 
 import platform
 from importlib.metadata import version
+from typing import Any, TypeVar
 
 from prometheus_client import (
     CollectorRegistry,
@@ -13,7 +14,7 @@ from prometheus_client import (
     ProcessCollector,
     disable_created_metrics,
 )
-from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.core import Metric
 from prometheus_client.registry import Collector
 
 from receiver.observability.fast_histogram import FastHistogram
@@ -23,9 +24,10 @@ from receiver.observability.metric_definitions import (
     METRICS,
     PIPELINE_STAGES,
     PREFIX,
-    MetricDefinition,
 )
 from receiver.observability.traces import Traces
+
+Added = TypeVar("Added", Counter, Gauge, Histogram)
 
 _QUEUE_LIMIT = 50
 
@@ -128,28 +130,20 @@ class Metrics:
         self.loop_lag = self._gauge("event_loop_lag_seconds")
 
     def _counter(self, name: str) -> Counter:
-        metric = METRICS[name]
-        counter = Counter(f"{PREFIX}{name}", metric.help, metric.labels, registry=self.registry)
-        for labels in metric.label_sets():
-            counter.labels(*labels)
-        return counter
+        return self._add(Counter, name)
 
     def _gauge(self, name: str) -> Gauge:
-        metric = METRICS[name]
-        return Gauge(f"{PREFIX}{name}", metric.help, metric.labels, registry=self.registry)
+        return self._add(Gauge, name)
 
     def _histogram(self, name: str) -> Histogram:
+        return self._add(Histogram, name, buckets=METRICS[name].bounds)
+
+    def _add(self, kind: type[Added], name: str, **options: Any) -> Added:
         metric = METRICS[name]
-        histogram = Histogram(
-            f"{PREFIX}{name}",
-            metric.help,
-            metric.labels,
-            buckets=metric.bounds,
-            registry=self.registry,
-        )
+        added = kind(f"{PREFIX}{name}", metric.help, metric.labels, registry=self.registry, **options)
         for labels in metric.label_sets():
-            histogram.labels(*labels)
-        return histogram
+            added.labels(*labels)
+        return added
 
     def _fast_histogram(self, name: str) -> FastHistogram:
         metric = METRICS[name]
@@ -158,11 +152,6 @@ class Metrics:
         histogram = FastHistogram(f"{PREFIX}{name}", metric.help, metric.bounds, label, share)
         self.registry.register(histogram)
         return histogram
-
-
-def family(metric: MetricDefinition) -> GaugeMetricFamily:
-    """Return an empty family of a gauge."""
-    return GaugeMetricFamily(f"{PREFIX}{metric.name}", metric.help, labels=metric.labels)
 
 
 class SnapshotCollector(Collector):

@@ -39,24 +39,22 @@ class StaleConnections:
 
         Raises DBAPIError, as SQLAlchemy would.
         """
-        drivers_error, is_lost = engine.dialect.loaded_dbapi.Error, False
+        drivers_error = engine.dialect.loaded_dbapi.Error
         try:
             with closing(engine.raw_connection()) as pooled:
                 try:
                     run(pooled.driver_connection, pooled.info)
                 except drivers_error as error:
-                    if is_lost := fault_of(error) is Fault.CONNECTION:
+                    if _is_lost(error):
                         pooled.invalidate()
                         self._generation += 1
                     raise
         except drivers_error as error:
-            raise DBAPIError.instance(
-                None, None, error, drivers_error, hide_parameters=True, connection_invalidated=is_lost
-            ) from None
+            raise _as_sqlalchemy(error, drivers_error) from None
 
     def _judge(self, context: ExceptionContext) -> None:
         # A failure to connect says nothing about open connections.
-        if context.connection is not None and fault_of(context.original_exception) is Fault.CONNECTION:
+        if context.connection is not None and _is_lost(context.original_exception):
             context.is_disconnect = True
             self._generation += 1
 
@@ -101,9 +99,16 @@ def drivers_errors(connection: Connection) -> Iterator[None]:
     try:
         yield
     except drivers_error as error:
-        is_lost = fault_of(error) is Fault.CONNECTION
-        if is_lost:
+        if _is_lost(error):
             connection.invalidate(error)
-        raise DBAPIError.instance(
-            None, None, error, drivers_error, hide_parameters=True, connection_invalidated=is_lost
-        ) from None
+        raise _as_sqlalchemy(error, drivers_error) from None
+
+
+def _is_lost(error: BaseException) -> bool:
+    return fault_of(error) is Fault.CONNECTION
+
+
+def _as_sqlalchemy(error: Exception, drivers_error: type[Exception]) -> Exception:
+    return DBAPIError.instance(
+        None, None, error, drivers_error, hide_parameters=True, connection_invalidated=_is_lost(error)
+    )

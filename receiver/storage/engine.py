@@ -144,7 +144,7 @@ class Store:
     async def write(self, work: Callable[[Connection], Result]) -> Result:
         """Return the result of `work`, run in one transaction in the writer's thread."""
         async with self._writing:
-            return await self._in_thread(self._writer, _within(self.transaction, work))
+            return await self._in_thread(self._writer, partial(_run, self.transaction, work))
 
     async def read(self, work: Callable[[Connection], Result], kind: ReadKind | None = None) -> Result:
         """Return the result of `work`, run on a snapshot beside the writer and beside other kinds of reads.
@@ -152,7 +152,7 @@ class Store:
         Raises StoreUnavailableError; for "heavy" reads also TimeLimitError and TooManyReadsError.
         """
         pool = self._pools[kind or self._read_kind]
-        return await pool.run(_within(partial(self.snapshot, pool.limits.limit_s), work))
+        return await pool.run(partial(_run, partial(self.snapshot, pool.limits.limit_s), work))
 
     async def compute(
         self, work: Callable[Concatenate[Connection, Args], Result], *args: Args.args, **kwargs: Args.kwargs
@@ -172,7 +172,7 @@ class Store:
         run, claiming = asyncio.get_running_loop().run_in_executor, self._backend.claiming
         if claiming is None:
             raise StoreError("claims need PostgreSQL")
-        beginning = run(self._claimer, _begun, claiming)
+        beginning = run(self._claimer, _begin, claiming)
         try:
             connection = await asyncio.shield(beginning)
         except asyncio.CancelledError:
@@ -182,7 +182,7 @@ class Store:
             raise
 
         async def work_on(work: Callable[[Connection], Result]) -> Result:
-            return await run(self._claimer, _translating(work), connection)
+            return await run(self._claimer, _call, work, connection)
 
         try:
             yield work_on
@@ -232,29 +232,23 @@ def _compute(
         return work(connection, *args, **kwargs)
 
 
-def _within(
+def _run(
     scope: Callable[[], AbstractContextManager[Connection]], work: Callable[[Connection], Result]
-) -> Callable[[], Result]:
-    def run() -> Result:
-        with scope() as connection:
-            return work(connection)
-
-    return run
+) -> Result:
+    with scope() as connection:
+        return work(connection)
 
 
-def _begun(engine: Engine) -> Connection:
+def _begin(engine: Engine) -> Connection:
     with translated():
         connection = engine.connect()
         connection.begin()
         return connection
 
 
-def _translating(work: Callable[[Connection], Result]) -> Callable[[Connection], Result]:
-    def run(connection: Connection) -> Result:
-        with translated():
-            return work(connection)
-
-    return run
+def _call(work: Callable[[Connection], Result], connection: Connection) -> Result:
+    with translated():
+        return work(connection)
 
 
 def _let_go(connection: Connection) -> None:
