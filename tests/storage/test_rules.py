@@ -10,22 +10,23 @@ ROOT = Path(receiver.__file__).parent
 STORE, ENGINE = ROOT / "storage", ROOT / "storage" / "engine.py"
 SQL_MODULES = {
     "analytics/rollup_check.py",
-    "analytics/rollups.py",
     "http/tokens.py",
     "inbox/inbox.py",
     "inbox/set_aside.py",
     "ledger/append.py",
     "ledger/dirty.py",
-    "ledger/rebuild_sql.py",
+    "ledger/links.py",
+    "ledger/projections.py",
     "ledger/reread.py",
     "maintenance/expiry.py",
     "maintenance/schema.py",
-    "outcomes/message_sql.py",
+    "outcomes/claim_sql.py",
     "outcomes/outbox_sql.py",
+    "outcomes/resend_sql.py",
     "outcomes/subscription_sql.py",
     "reconcile/due_sql.py",
+    "tasks/projections.py",
     "tasks/task_counts.py",
-    "tasks/task_sql.py",
 }
 """Modules of other rooms that hold their room's SQL."""
 
