@@ -1,8 +1,7 @@
-"""The schema of 0.1.0, which was made without a revision written down.
+"""The schema of 0.1.0, which recorded no revision.
 
-Primary keys and unique constraints have no names on SQLite. Where a later migration must change one,
-`op.batch_alter_table(…, naming_convention=…)` with PostgreSQL's own names (`fact_pkey`, `fact_id_key`)
-makes both databases understand the same.
+Primary keys and unique constraints have no names on SQLite. To change one in a later migration, use
+`op.batch_alter_table(…, naming_convention=…)` with PostgreSQL's own names (`fact_pkey`, `fact_id_key`).
 """
 
 import sqlalchemy as sa

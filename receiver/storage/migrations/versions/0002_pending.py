@@ -1,4 +1,4 @@
-"""Facts that are not folded yet, leases, and what only PostgreSQL needs: it was not a store before."""
+"""Pending facts, leases, and additions for PostgreSQL, which was no store before."""
 
 import sqlalchemy as sa
 from alembic import op

@@ -1,4 +1,4 @@
-"""The receivers that live, so that they can share the leases."""
+"""Presence of receivers, so that they can share leases."""
 
 import sqlalchemy as sa
 from alembic import op

@@ -1,4 +1,4 @@
-"""When each task is asked about next, and how often that was in vain: it was kept in memory before."""
+"""Next question and number of failed questions of each task, held in memory before."""
 
 import sqlalchemy as sa
 from alembic import op

@@ -1,4 +1,4 @@
-"""Outcomes that were told, subscriptions to them, and their delivery."""
+"""Published outcomes, subscriptions, and deliveries."""
 
 import sqlalchemy as sa
 from alembic import op

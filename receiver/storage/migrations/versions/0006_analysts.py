@@ -1,4 +1,4 @@
-"""For analysts: attempts one by one, and sums that are kept; `receiver rebuild` fills them."""
+"""Attempts and rollups for analysts; `receiver rebuild` fills them."""
 
 from typing import Any
 

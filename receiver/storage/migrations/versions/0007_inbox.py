@@ -1,4 +1,4 @@
-"""Hooks are kept raw in an inbox until they are read; dirty tasks are marked instead of pending facts."""
+"""An inbox of raw hooks, and marks of dirty tasks instead of pending facts."""
 
 import sqlalchemy as sa
 from alembic import op

@@ -1,8 +1,8 @@
-"""Numbers that leave the database are never given out twice; what a format keeps of a message.
+"""Numbers that leave the database are never reused; progress of a message's format.
 
-PostgreSQL gives no number twice. On SQLite a table must be made anew for that. Its rows are copied as they
-lie on disk, in their order, which SQLite does for `INSERT … SELECT *` between tables of the same shape; its
-other indexes are sorted anew, in files: all of it would not fit into memory.
+PostgreSQL never reuses numbers. On SQLite a table must be created again for that. SQLite copies its rows in
+the order on disk, as `INSERT … SELECT *` does between tables of the same columns, and sorts the other
+indexes in files, since they would not fit into memory.
 """
 
 import re

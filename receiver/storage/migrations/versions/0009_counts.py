@@ -1,4 +1,4 @@
-"""Counts of tasks and findings are kept, so that nobody groups all of them; crowded tasks are marked."""
+"""Stored counts of tasks and findings, so that no query groups all of them; marks of crowded tasks."""
 
 import sqlalchemy as sa
 from alembic import op

@@ -1,4 +1,4 @@
-"""An index of the deliveries that may name no task: a missing hook may be among them."""
+"""An index of deliveries without a task, which may contain missing hooks."""
 
 import sqlalchemy as sa
 from alembic import op
