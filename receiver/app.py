@@ -25,9 +25,9 @@ from receiver.domain.fold import Fold, fold
 from receiver.domain.hooks import HookSigner
 from receiver.errors import StoreUnavailableError
 from receiver.http.access_log import RequestLog
+from receiver.http.dispatch import api_routes
 from receiver.http.endpoint import ApiContext
 from receiver.http.probes import probe_routes
-from receiver.http.routes import api_routes
 from receiver.inbox.inbox import StoreInbox
 from receiver.inbox.reader import InboxReader
 from receiver.intake.access import Access

@@ -3,7 +3,7 @@
     ReceiverError
     ├── SettingsError        a setting is missing or wrong; names it and the fix
     ├── InputError           a caller sent something that cannot be used; names the field and the fix
-    ├── UnauthorizedError    a caller of the API has no valid token
+    ├── InvalidTokenError    a caller of the API has no valid token
     ├── ForbiddenError       a caller's token lacks a scope; names it
     ├── NotFoundError        what was asked for does not exist
     ├── NotInstalledError    an optional part is not installed; says how to get it
@@ -51,7 +51,7 @@ class InputError(ReceiverError):
         return f"{self.field}: {self.problem}"
 
 
-class UnauthorizedError(ReceiverError):
+class InvalidTokenError(ReceiverError):
     """A caller of the API has no valid token. The text says how to send one."""
 
 

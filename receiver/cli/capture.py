@@ -11,10 +11,9 @@ from sqlalchemy import Row, and_, func, select
 from receiver.cli.capture_refused import capture_refused
 from receiver.cli.output import STDERR, STDOUT, ConfigOption, JsonOption, moment, print_json, print_table
 from receiver.domain.fields import FieldReader
-from receiver.inbox.capture import Missing, Sample, as_setting, missing, propose, read_events
-from receiver.inbox.form_text import decode
+from receiver.inbox.bodies import decode, decompress
 from receiver.inbox.payload import read_payload
-from receiver.inbox.unpack import unpack
+from receiver.inbox.proposals import Missing, Sample, as_setting, missing, propose, read_events
 from receiver.ledger.tables import DELIVERY
 from receiver.maintenance.schema import create_tables
 from receiver.settings.settings import Settings, load_settings
@@ -108,7 +107,7 @@ def _print(row: Row[Any], fields: FieldReader) -> None:
 
 def _body(row: Row[Any]) -> str:
     """The body as text, unpacked where it was compressed."""
-    body, _ = unpack(row.body, _header(row, "content-encoding"))
+    body, _ = decompress(row.body, _header(row, "content-encoding"))
     text = _cut(decode(body))
     return text if body == row.body else f"({len(row.body)} bytes, unpacked)\n{text}"
 

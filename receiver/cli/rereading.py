@@ -19,7 +19,7 @@ from receiver.cli.output import (
     short_moment,
 )
 from receiver.domain.fields import FieldReader
-from receiver.inbox.reread import Rereading, Selection
+from receiver.inbox.rereader import Rereader, Selection
 from receiver.intake.params import DeliveryQuery
 from receiver.intake.reread_endpoint import RereadResult, RereadSum
 from receiver.maintenance.schema import create_tables
@@ -80,7 +80,7 @@ async def _read(
     clock = machine_environment(settings).clock
     # What comes from now on is read rightly, and would make it a chase.
     until = min(clock.now(), clock.now() if selection.until is None else selection.until)
-    rereading = Rereading(store, FieldReader(settings.aliases), clock, is_dry=dry_run)
+    rereading = Rereader(store, FieldReader(settings.aliases), clock, is_dry=dry_run)
     with STDERR.status("reading deliveries again …") as status:
         async with aclosing(rereading.parts(replace(selection, until=until))) as outcomes:
             async for outcome in outcomes:

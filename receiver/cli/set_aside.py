@@ -18,7 +18,7 @@ from receiver.cli.output import (
 )
 from receiver.errors import InputError
 from receiver.http.endpoint import Params
-from receiver.inbox.set_aside import Kind
+from receiver.inbox.set_aside_sql import Kind
 from receiver.intake.set_aside_endpoints import SetAsidePage, SetAsideQuery, list_set_aside, retry_set_aside
 
 

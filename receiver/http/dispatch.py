@@ -2,15 +2,18 @@
 
 from collections import Counter
 from collections.abc import AsyncGenerator, Sequence
+from itertools import groupby
 from typing import TypeVar
 
 from pydantic import ValidationError
 from starlette.requests import ClientDisconnect, Request
-from starlette.responses import Response, StreamingResponse
+from starlette.responses import JSONResponse, Response, StreamingResponse
+from starlette.routing import BaseRoute, Route
 from starlette.types import Receive, Scope, Send
 
-from receiver.errors import ForbiddenError, InputError, ReceiverError, UnauthorizedError
+from receiver.errors import ForbiddenError, InputError, InvalidTokenError, ReceiverError
 from receiver.http.endpoint import JSON, ApiContext, Call, Endpoint, Params
+from receiver.http.openapi import openapi
 from receiver.http.problems import answer_to, input_error, problem
 from receiver.http.tokens import authenticate
 
@@ -18,6 +21,24 @@ Query = TypeVar("Query", bound=Params)
 
 MAX_BODY = 16_384
 """Maximum bytes of a body of JSON."""
+
+
+def api_routes(context: ApiContext, endpoints: Sequence[Endpoint]) -> list[BaseRoute]:
+    """Return the routes of these endpoints and of their OpenAPI document."""
+    document = openapi(endpoints)
+
+    async def show_document(_request: Request) -> Response:
+        return JSONResponse(document)
+
+    async def not_found(_request: Request) -> Response:
+        return problem(404, "not_found", "there is no such path: /docs/reference/api lists them all")
+
+    by_path = groupby(endpoints, key=lambda endpoint: endpoint.path)
+    return [
+        *(Route(path, Resource(context, list(methods))) for path, methods in by_path),
+        Route("/openapi.json", show_document),
+        Route("/v1/{rest:path}", not_found, methods=["GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]),
+    ]
 
 
 class Resource:
@@ -42,7 +63,7 @@ class Resource:
             return problem(405, "wrong_method", f"use {allowed}", headers={"Allow": allowed})
         scopes = await scopes_of(self._context, request)
         if scopes is None:
-            raise UnauthorizedError("send a token that is not revoked: Authorization: Bearer rcv_…")
+            raise InvalidTokenError("send a token that is not revoked: Authorization: Bearer rcv_…")
         if endpoint.scope not in scopes:
             raise ForbiddenError(f"this needs a token with the scope {endpoint.scope!r}")
         query = read_query(endpoint.query, request)

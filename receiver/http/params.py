@@ -9,18 +9,11 @@ from receiver.http.schemas import Word
 
 DEFAULT_LIMIT, MAX_LIMIT = 50, 500
 
-
 Account = Annotated[Word | None, Field(description="Only this account.", examples=["main"])]
-
 
 QueueId = Annotated[Word | None, Field(description="Only this queue (id of the vendor).", examples=["17"])]
 
-
-Cursor = Annotated[
-    str,
-    StringConstraints(min_length=1, max_length=2000, pattern=r"^[A-Za-z0-9_-]+$"),
-]
-
+Cursor = Annotated[str, StringConstraints(min_length=1, max_length=2000, pattern=r"^[A-Za-z0-9_-]+$")]
 
 SINCE, UNTIL = "2026-03-01T00:00:00Z", "2026-04-01T00:00:00Z"
 

@@ -8,6 +8,7 @@ from pydantic import BaseModel, ValidationError
 from receiver.errors import (
     ForbiddenError,
     InputError,
+    InvalidTokenError,
     NotFoundError,
     NotInstalledError,
     ReceiverError,
@@ -15,7 +16,6 @@ from receiver.errors import (
     StoreUnavailableError,
     TimeLimitError,
     TooManyReadsError,
-    UnauthorizedError,
 )
 from receiver.http.schemas import Problem, ProblemAnswer
 
@@ -38,7 +38,7 @@ _RETRY = {"Retry-After": str(RETRY_AFTER_S)}
 
 PROBLEM_TYPES: dict[type[ReceiverError], ProblemType] = {
     InputError: ProblemType(400, "bad_input"),
-    UnauthorizedError: ProblemType(401, "unauthorized", headers={"WWW-Authenticate": "Bearer"}),
+    InvalidTokenError: ProblemType(401, "unauthorized", headers={"WWW-Authenticate": "Bearer"}),
     ForbiddenError: ProblemType(403, "forbidden"),
     NotFoundError: ProblemType(404, "not_found"),
     NotInstalledError: ProblemType(501, "not_installed"),

@@ -82,9 +82,9 @@ def decode_batch(document: bytes) -> list[RawHook]:
     return batch.hooks
 
 
-class Batch(NamedTuple):
-    """A batch in the inbox. `number`: never given out twice; `at`: when its first hook came; `size`: hooks;
-    `document`: see `receiver.inbox.inbox`.
+class StoredBatch(NamedTuple):
+    """A batch in the inbox. `number`: unique for ever; `at`: when its first hook came; `size`: number of
+    hooks; `document`: see above.
     """
 
     number: int
@@ -94,7 +94,7 @@ class Batch(NamedTuple):
 
 
 class Level(NamedTuple):
-    """How full the inbox is. `since`: when its oldest hook came, epoch seconds; None if it is empty."""
+    """The contents of the inbox. `since`: when its oldest hook came, epoch seconds; None if it is empty."""
 
     hooks: int
     bytes: int
@@ -102,24 +102,24 @@ class Level(NamedTuple):
 
 
 class Taken:
-    """Batches that were taken out, and are done once `finish` returns; else they are taken again later."""
+    """Batches that were taken: `finish` deletes them; without it they are taken again later."""
 
-    def __init__(self, batches: Sequence[Batch], transact: Claim) -> None:
+    def __init__(self, batches: Sequence[StoredBatch], transact: Claim) -> None:
         self.batches = batches
         self._transact = transact
 
     async def finish(self, work: Callable[[Connection], Result]) -> Result:
-        """Run `work` and delete the batches in one transaction. Raises StoreUnavailableError where another
-        process has taken them too, and what `work` raises.
+        """Run `work` and delete the batches in one transaction. Raises StoreUnavailableError if another
+        process has taken them too, and errors of `work`.
         """
         return await self._transact(
-            partial(_finish, work=work, numbers=[each.number for each in self.batches])
+            partial(_finish, work=work, numbers=[batch.number for batch in self.batches])
         )
 
 
 class Inbox(Protocol):
-    """Where batches are kept. `is_remote`: whether another process commits them; `turn`: to be held around
-    `append`; `level`: how full it was last seen.
+    """Where batches are stored. `is_remote`: whether another process commits them; `turn`: to be held around
+    `append`; `level`: the last known level.
     """
 
     is_remote: bool
@@ -127,24 +127,24 @@ class Inbox(Protocol):
     level: Level
 
     def require_room(self) -> None:
-        """Raises StoreUnavailableError where the inbox is full."""
+        """Raise StoreUnavailableError if the inbox is full."""
 
     async def append(self, hooks: Sequence[RawHook], at: float) -> None:
-        """Returns once a batch of these hooks, of which the first came `at`, is on disk. Raises
+        """Return once a batch of these hooks is on disk. `at`: when the first of them came. Raises
         StoreUnavailableError.
         """
 
     def take(self, most: int, without: Collection[int] = ()) -> AbstractAsyncContextManager[Taken]:
-        """The oldest batches, with about `most` hooks together, but for those of the numbers `without`. They
-        stay in the inbox until they are finished.
+        """Take the oldest batches, with about `most` hooks together, without those of the numbers `without`.
+        They stay in the inbox until they are finished.
         """
 
     async def measure(self) -> Level:
-        """Look how full the inbox is."""
+        """Read and return the level."""
 
 
 class StoreInbox:
-    """The inbox in the store: one row a batch. Beyond `max_hooks` or `max_bytes` nothing is taken in."""
+    """The inbox in the store: a row for each batch. It is full at `max_hooks` or `max_bytes`."""
 
     def __init__(self, store: Store, max_hooks: int, max_bytes: int) -> None:
         self._store = store
@@ -153,12 +153,12 @@ class StoreInbox:
         self.level = Level(0, 0, None)
 
     def require_room(self) -> None:
-        """Raises StoreUnavailableError where the inbox is full."""
+        """Raise StoreUnavailableError if the inbox is full."""
         if self.level.hooks >= self._max_hooks or self.level.bytes >= self._max_bytes:
             raise StoreUnavailableError("the inbox is full: hooks come faster than they are read")
 
     async def append(self, hooks: Sequence[RawHook], at: float) -> None:
-        """Returns once a batch of these hooks, of which the first came `at`, is on disk."""
+        """Return once a batch of these hooks is on disk. `at`: when the first of them came."""
         document = encode_batch(hooks)
         await self._store.append(_APPEND, at, len(hooks), len(document), document)
         level = self.level
@@ -166,8 +166,8 @@ class StoreInbox:
 
     @asynccontextmanager
     async def take(self, most: int, without: Collection[int] = ()) -> AsyncIterator[Taken]:
-        """The oldest batches, with about `most` hooks together, but for those of the numbers `without`. They
-        stay in the inbox until they are finished.
+        """Take the oldest batches, with about `most` hooks together, without those of the numbers
+        `without`.
         """
         first = partial(_first, most=most, without=without)
         if self._store.is_shared:
@@ -177,20 +177,20 @@ class StoreInbox:
             yield (taken := Taken(await self._store.read(first), self._store.write))
         self._lower(taken.batches)
 
-    def _lower(self, batches: Sequence[Batch]) -> None:
-        """These have been read. Others may read too: `measure` says how full it really is."""
+    def _lower(self, batches: Sequence[StoredBatch]) -> None:
+        """Subtract batches that were read. The level is approximate, since other processes read, too."""
         hooks = self.level.hooks - sum(batch.size for batch in batches)
         size = self.level.bytes - sum(len(batch.document) for batch in batches)
         self.level = Level(max(0, hooks), max(0, size), self.level.since)
 
     async def measure(self) -> Level:
-        """Look how full the inbox is."""
+        """Read and return the level."""
         self.level = await self._store.read(measure)
         return self.level
 
 
 def measure(connection: Connection) -> Level:
-    """How full the inbox is."""
+    """Return the level of the inbox."""
     count, size, since = INBOX.c["count"], INBOX.c["bytes"], INBOX.c["at"]
     hooks, total, oldest = connection.execute(
         select(func.coalesce(func.sum(count), 0), func.coalesce(func.sum(size), 0), func.min(since))
@@ -198,7 +198,7 @@ def measure(connection: Connection) -> Level:
     return Level(int(hooks), int(total), oldest)
 
 
-def _first(connection: Connection, most: int, without: Collection[int] = ()) -> list[Batch]:
+def _first(connection: Connection, most: int, without: Collection[int] = ()) -> list[StoredBatch]:
     query = _COUNTS + (_LOCKED if is_postgres(connection) else "")
     counts = run(connection, query, _LOOKED_AT + len(without)).all()
     numbers: list[int] = []
@@ -211,11 +211,11 @@ def _first(connection: Connection, most: int, without: Collection[int] = ()) -> 
         numbers.append(number)
         hooks += count
     query = "SELECT number, at, count, batch FROM inbox WHERE number IN ? ORDER BY number"
-    return [Batch(*row) for row in run(connection, query, numbers)] if numbers else []
+    return [StoredBatch(*row) for row in run(connection, query, numbers)] if numbers else []
 
 
 _LOOKED_AT = 64
-"""Batches from which the first are taken."""
+"""Number of batches of which the first ones are taken."""
 
 _APPEND = "INSERT INTO inbox (at, count, bytes, batch) VALUES (?, ?, ?, ?)"
 _COUNTS = "SELECT number, count FROM inbox ORDER BY number LIMIT ?"

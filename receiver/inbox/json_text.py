@@ -1,4 +1,4 @@
-"""JSON as senders write it: several texts in a row, texts within texts, escaped once too often, or broken."""
+"""JSON as senders write it: several texts in a row, nested texts, escaped once too often, or broken."""
 
 import html
 import json
@@ -10,16 +10,16 @@ from typing import Any, NamedTuple
 from receiver.domain.hook_values import has_lost_digits, whole_number
 
 DEPTH = 8
-"""Levels of nested JSON that are looked into."""
+"""Levels of nested JSON that are read."""
 
 MOST_TEXTS = 1000
-"""JSON texts in a row, or entries of a list, that are read as events of their own."""
+"""Maximum number of JSON texts in a row, or of entries in a list, that are read as events."""
 
 _MOST_FAULTS = 20
-"""Broken texts in a row that are got over: each costs a search for the next one."""
+"""Maximum number of broken texts that are skipped: each costs a search for the next one."""
 
 _MOST_SALVAGED = 2**18
-"""Characters of a broken text that are looked through."""
+"""Maximum characters of a broken text that are searched."""
 
 _LONGEST_PARENT = 64
 _LONGEST_NUMBER = 1000
@@ -30,8 +30,8 @@ _SCALAR = re.compile(r"true|false|null|-?\d{1,40}(?:\.\d{1,40})?(?:[eE][+-]?\d{1
 
 
 class JsonTexts(NamedTuple):
-    """`values`: of each text; of a broken one a dictionary of what could be read. `is_broken`:
-    whether there is one.
+    """`values`: of each text, or a dictionary of the readable part of a broken one. `is_broken`: whether a
+    text is broken.
     """
 
     values: list[Any]
@@ -39,7 +39,7 @@ class JsonTexts(NamedTuple):
 
 
 class BrokenJsonError(ValueError):
-    """A text is not JSON."""
+    """The text is not JSON."""
 
 
 def _whole(text: str) -> int | str:
@@ -47,7 +47,7 @@ def _whole(text: str) -> int | str:
 
 
 def _fraction(text: str) -> str:
-    """As it was written, but for `7.7e1`: nobody means that as a name."""
+    """Return a fraction as written, but a number with an exponent such as `7.7e1` as a whole number."""
     return whole_number(text) if "e" in text.lower() and not has_lost_digits(text) else text
 
 
@@ -57,7 +57,7 @@ _DECODER = json.JSONDecoder(
 
 
 def read_text(text: str, at: int = 0) -> tuple[Any, int]:
-    """The value of the JSON text that begins at `at`, and where it ends. Raises BrokenJsonError."""
+    """Return the value of the JSON text at `at`, and its end. Raises BrokenJsonError."""
     try:
         return _DECODER.raw_decode(text, at)
     except (ValueError, ArithmeticError, RecursionError):
@@ -65,7 +65,7 @@ def read_text(text: str, at: int = 0) -> tuple[Any, int]:
 
 
 def read_whole(text: str) -> Any:
-    """The value of a text that is JSON and nothing else. Raises BrokenJsonError."""
+    """Return the value of a text that is nothing but JSON. Raises BrokenJsonError."""
     text = text.strip()
     value, end = read_text(text)
     if end < len(text):
@@ -74,7 +74,7 @@ def read_whole(text: str) -> Any:
 
 
 def read_texts(text: str) -> JsonTexts:
-    """All JSON texts in a row, whatever stands between them. A broken one takes no other along."""
+    """Read all JSON texts in a row. A broken text does not affect the others."""
     values: list[Any] = []
     faults = 0
     at = 0
@@ -104,7 +104,7 @@ def _end_of(pattern: re.Pattern[str], text: str, at: int) -> int:
 
 
 def _repaired(text: str) -> Any:
-    """The value of a text that was escaped once too often, for HTML or as a text within a text; or None."""
+    """Return the value of a text that was escaped once too often, for HTML or as a nested text; or None."""
     candidates = []
     if "&quot;" in text or "&#34;" in text:
         candidates.append(html.unescape(text))
@@ -119,8 +119,8 @@ def _repaired(text: str) -> Any:
 
 
 def _salvage(text: str) -> Iterator[tuple[str, Any]]:
-    """Names and values that stand whole in a broken text: each must end before a comma or a bracket, or it
-    may be cut off itself. Of two with the same name the last counts, as in JSON.
+    """Yield the complete names and values of a broken text. A value must end before a comma or a bracket, or
+    it could be cut off. Of two with the same name the last counts, as in JSON.
     """
     parts = [found[0] for found in _LEXEME.finditer(text)]
     path: list[str] = []
@@ -151,14 +151,14 @@ def _unquoted(text: str) -> str:
 
 
 def nested_name(parent: str, name: str) -> str:
-    """A name with that of the object it is in, unless that one is of a list, or none at all."""
+    """Return a name behind that of its object, unless the object has no name."""
     if not parent or len(parent) > _LONGEST_PARENT or not name:
         return name or parent
     return f"{parent}.{name}"
 
 
 def flatten(value: Any, name: str = "", depth: int = DEPTH) -> Iterator[tuple[str, str]]:
-    """Every scalar under its own name and its object's; those nearer to the root come first."""
+    """Yield every scalar under its name and that of its object; scalars near the root come first."""
     value = inner_value(value) if depth else value
     if isinstance(value, dict) and depth:
         nested = []
@@ -178,12 +178,12 @@ def flatten(value: Any, name: str = "", depth: int = DEPTH) -> Iterator[tuple[st
 
 
 def _name_of(key: str, parent: str) -> str:
-    """A list that became an object has digits for keys, which name nothing."""
+    """Return the name of a scalar. Digits as a key are the index of a list, and no name."""
     return parent if parent and key.isdecimal() else nested_name(parent, key)
 
 
 def inner_value(value: Any) -> Any:
-    """What a JSON text within JSON stands for; any other value as it is."""
+    """Return the value of a JSON text within JSON; any other value as it is."""
     if not isinstance(value, str) or '"' not in value or not value.lstrip().startswith(("{", "[")):
         return value
     try:
@@ -193,7 +193,7 @@ def inner_value(value: Any) -> Any:
 
 
 def as_text(value: Any) -> str:
-    """A scalar as a form would carry it."""
+    """Return a scalar as in a form."""
     if value is None:
         return ""
     return str(value).lower() if isinstance(value, bool) else str(value)

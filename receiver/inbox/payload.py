@@ -1,7 +1,7 @@
-"""What a hook request carries, whatever its form: query, form, multipart, JSON, JSON inside a form, nothing.
+"""The payload of a hook in any format: query, form, multipart, JSON, JSON in a form, or nothing.
 
-The body is sniffed, not believed from its Content-Type; text is UTF-8, or else cp1251. Query and body are
-read apart, and so is each field: what cannot be read takes nothing else along.
+The format is recognized from the body, not from its Content-Type; text is UTF-8, or else cp1251. Query, body
+and each field are read separately: one that cannot be read does not affect the others.
 """
 
 import codecs
@@ -17,24 +17,23 @@ from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import Field, File, FormParser
 
 from receiver.domain.frozen_record import frozen_record
-from receiver.inbox.events_of import events_of, grouped
-from receiver.inbox.form_text import decode, lines_of, odd_form, pairs_of
+from receiver.inbox.bodies import COMPRESSED_FIRST, decode, decompress, lines_of, odd_form, pairs_of
+from receiver.inbox.event_lists import events_of, grouped
 from receiver.inbox.json_text import MOST_TEXTS, BrokenJsonError, as_text, flatten, read_texts, read_whole
-from receiver.inbox.unpack import PACKED_FIRST, unpack
 
-# What it has to say of a broken body stands in the delivery's problem.
+# A broken body is reported as the problem of its delivery.
 logging.getLogger("python_multipart").setLevel(logging.ERROR)
 
 Pairs = tuple[tuple[str, str], ...]
 
 _PLAIN = frozenset((str, int, bool, type(None)))
-"""Types of the JSON values that every parser reads alike."""
+"""Types of JSON values that all parsers read alike."""
 
 _MAY_BE_JSON = frozenset(("{", "[", '"', " ", "\t", "\r", "\n"))
-"""Characters that a value begins with which may be a JSON text."""
+"""First characters of values that may be JSON texts."""
 
 _MOST_COMMON = 100
-"""Fields beside a list of events that are read with each of them."""
+"""Maximum number of fields beside a list of events that are read with each event."""
 
 _NAMED_BOUNDARY = re.compile(r'boundary="?([^";,\s]+)', re.IGNORECASE)
 _OBJECT = re.compile(r'\{\s*(?:"|&quot;|&#34;|\\")')
@@ -44,8 +43,8 @@ _OBJECT = re.compile(r'\{\s*(?:"|&quot;|&#34;|\\")')
 class Payload:
     """Names and values in order of appearance. `problem`: what could not be read, or None.
 
-    `events`: where a request carries a list of objects, which may be events of their own, the pairs of each;
-    `common`: the pairs beside the list. All of them stand in `pairs`, too.
+    `events`: the pairs of each object in a list, which may be events; `common`: the pairs beside the list.
+    All of them are in `pairs`, too.
     """
 
     pairs: Pairs = ()
@@ -58,30 +57,30 @@ _NOTHING = Payload()
 
 
 def read_payload(query: str, content_type: str, body: bytes, encoding: str = "") -> Payload:
-    """All that query and body say. `encoding`: the Content-Encoding. Never raises: what cannot be read is a
-    problem, not an error.
+    """Read query and body. `encoding`: the Content-Encoding. Never raises: the result has a problem
+    instead.
     """
-    asked = _read_form(query.replace("?", "&")) if query else _NOTHING
-    told = _NOTHING
+    in_query = _read_form(query.replace("?", "&")) if query else _NOTHING
+    in_body = _NOTHING
     problem = None
     if body:
-        if encoding or body[0] in PACKED_FIRST:
-            body, problem = unpack(body, encoding)
-        told = _read_body(content_type, body.removeprefix(codecs.BOM_UTF8).strip())
+        if encoding or body[0] in COMPRESSED_FIRST:
+            body, problem = decompress(body, encoding)
+        in_body = _read_body(content_type, body.removeprefix(codecs.BOM_UTF8).strip())
     if problem is None:
-        if asked is _NOTHING:
-            return told
-        if told is _NOTHING:
-            return asked
-    return _joined(asked, told, problem)
+        if in_query is _NOTHING:
+            return in_body
+        if in_body is _NOTHING:
+            return in_query
+    return _joined(in_query, in_body, problem)
 
 
-def _joined(asked: Payload, told: Payload, problem: str | None) -> Payload:
-    problems = dict.fromkeys(filter(None, (problem, asked.problem, told.problem)))
-    events = told.events or asked.events
-    beside = (*told.common, *asked.pairs) if told.events else (*asked.common, *told.pairs)
+def _joined(query: Payload, body: Payload, problem: str | None) -> Payload:
+    problems = dict.fromkeys(filter(None, (problem, query.problem, body.problem)))
+    events = body.events or query.events
+    beside = (*body.common, *query.pairs) if body.events else (*query.common, *body.pairs)
     return Payload(
-        (*asked.pairs, *told.pairs),
+        (*query.pairs, *body.pairs),
         "; ".join(problems) or None,
         events,
         tuple(beside[:_MOST_COMMON]) if events else (),
@@ -89,7 +88,7 @@ def _joined(asked: Payload, told: Payload, problem: str | None) -> Payload:
 
 
 def _read_body(content_type: str, body: bytes, depth: int = 2) -> Payload:
-    """`depth`: how often the body may be the text of a JSON string."""
+    """Read a body. `depth`: how many times it may be a nested JSON string."""
     if not body:
         return _NOTHING
     if body.startswith((b"{", b"[", b"\x1e")):
@@ -121,7 +120,7 @@ def _could_be_a_name(text: str) -> bool:
 
 
 def _read_form(text: str) -> Payload:
-    """A query or form: pairs with `&` between them, or one a line."""
+    """Read a query or form: pairs separated by `&`, or one on each line."""
     lines = lines_of(text, "=") if "\n" in text and "&" not in text else None
     pairs = pairs_of(text) if lines is None else lines
     payload = _expand(pairs)
@@ -132,11 +131,11 @@ def _read_form(text: str) -> Payload:
 
 
 def _read_flat(body: bytes) -> Pairs | None:
-    """The pairs of a JSON object of plain values, which is what most senders send.
+    """Return the pairs of a JSON object of plain values, the format of most senders.
 
-    None where the slow way has to read it or to refuse it: lists, nested objects, texts of JSON, cp1251,
-    halves of surrogate pairs, broken JSON; and fractions, since of a very long whole number orjson makes one
-    as well.
+    Return None if the slow way must read or refuse it: lists, nested objects, nested JSON texts, cp1251,
+    halves of surrogate pairs, broken JSON; and fractions, since orjson reads very long whole numbers as
+    fractions, too.
     """
     try:
         values = orjson.loads(body)
@@ -156,7 +155,7 @@ def _read_json(text: str) -> Payload:
 
 
 def _of_values(values: Sequence[Any], problem: str | None = None, name: str = "") -> Payload:
-    """The payload of JSON values, one for each text in a row. `name`: the field that they are in."""
+    """Return the payload of JSON values, one for each text in a row. `name`: the field that contains them."""
     pairs = tuple([pair for value in values for pair in flatten(value, name)])
     entries, beside = events_of(values)
     if len(entries) < 2:
@@ -168,7 +167,9 @@ def _of_values(values: Sequence[Any], problem: str | None = None, name: str = ""
 
 
 def _boundary(content_type: str, body: bytes) -> bytes | None:
-    """The multipart boundary that the body begins with, or that its Content-Type names and it contains."""
+    """Return the multipart boundary at the start of the body, or that of the Content-Type if the body has
+    it.
+    """
     if body.startswith(b"--"):
         return body.split(b"\r\n", 1)[0][2:].rstrip()
     named = _NAMED_BOUNDARY.search(content_type)
@@ -177,7 +178,7 @@ def _boundary(content_type: str, body: bytes) -> bytes | None:
 
 
 def _multipart(boundary: bytes, body: bytes) -> Payload:
-    """The parts that have come whole."""
+    """Read the complete parts of a multipart body."""
     fields: list[tuple[str, str]] = []
 
     def on_field(field: Field) -> None:
@@ -201,7 +202,7 @@ def _multipart(boundary: bytes, body: bytes) -> Payload:
 
 
 def _expand(pairs: Sequence[tuple[str, str]]) -> Payload:
-    """A field whose value is a JSON object or list stands for what is in it."""
+    """Replace fields whose values are JSON objects or lists by their contents."""
     for name, value in pairs:
         if value[:1] in _MAY_BE_JSON or (not value and name[:1] in _MAY_BE_JSON):
             return _expand_json(pairs)
@@ -216,7 +217,7 @@ def _expand_json(pairs: Iterable[tuple[str, str]]) -> Payload:
         if not _is_json(name, value):
             expanded.append((name, value))
             continue
-        # A body that was sent as a form has its JSON for a name.
+        # JSON that was sent as a form is the name of a field.
         inner = _read_field(name, value) if value else _read_json(name)
         expanded.extend(inner.pairs)
         problem = problem or inner.problem
@@ -225,8 +226,8 @@ def _expand_json(pairs: Iterable[tuple[str, str]]) -> Payload:
 
 
 def _is_json(name: str, value: str) -> bool:
-    """Whether a field holds a JSON object or list, if a broken one. A brace alone may be anything, such as
-    part of a comment.
+    """Return whether a field contains a JSON object or list, maybe a broken one. A brace alone may be part of
+    a comment.
     """
     text = value.lstrip() or name.lstrip()
     if text.startswith('"') and value:

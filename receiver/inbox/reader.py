@@ -1,4 +1,4 @@
-"""The reader: takes batches out of the inbox and writes what they say into the ledger, behind the answer."""
+"""The reader: takes batches from the inbox and writes their facts into the ledger, after the answer."""
 
 import asyncio
 from collections import Counter
@@ -15,9 +15,9 @@ from sqlalchemy import Connection, Row
 from receiver.domain.facts import Fact
 from receiver.domain.fields import FieldReader
 from receiver.errors import StoreUnavailableError
-from receiver.inbox import set_aside
-from receiver.inbox.inbox import Batch, Inbox
-from receiver.inbox.reading import Reading, Unread, read_batches, unread
+from receiver.inbox import set_aside_sql
+from receiver.inbox.inbox import Inbox, StoredBatch
+from receiver.inbox.reading import HookReadings, Unread, read_batches, unread
 from receiver.ledger.append import Arrival, Delivery, add_arrivals, known_deliveries
 from receiver.ledger.backlog import Background, Backlog
 from receiver.ledger.postponed import TOGETHER, Postponed
@@ -30,17 +30,17 @@ from receiver.storage.engine import translated
 _log = structlog.get_logger("receiver.inbox")
 
 LEAST, MOST = 16, 1024
-"""Hooks read in one transaction, roughly: a batch is read whole."""
+"""Bounds of the number of hooks in one transaction, roughly: a batch is read as a whole."""
 
 PEEK_S = 2.0
-"""Pause in seconds before looking for what another receiver has left, or what is to be retried."""
+"""Interval in seconds at which the reader looks for hooks of other receivers, and for due retries."""
 
 _RETRIED = 10
-"""Hooks that were set aside and are tried again in a row."""
+"""Number of set-aside hooks that are retried in a row."""
 
 
 class InboxReader:
-    """Reads hooks. `folded`: the backlog of who folds, which grows by what is read."""
+    """Reads hooks. `folded`: the backlog of the folder, which grows when hooks are read."""
 
     name = "reader"
 
@@ -58,14 +58,14 @@ class InboxReader:
         self.backlog = Backlog()
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Read until `stop` is set and nothing is left, or the store is in trouble."""
+        """Read until `stop` is set and the inbox is empty, or the store fails."""
         self._retry_at = _now() + PEEK_S
         while not self.backlog.is_over(stop):
             if self.backlog.is_empty:
                 if not await self.backlog.wait_for_more(stop, max(0.0, self._retry_at - _now())):
                     await self._peek()
                 continue
-            if _now() >= self._retry_at:  # where hooks come all the time the backlog is never empty for long
+            if _now() >= self._retry_at:  # under constant load the backlog is never empty for long
                 await self._peek()
             async with self._throttle.turn(stop):
                 is_well = await self._step()
@@ -73,32 +73,34 @@ class InboxReader:
                 await self.backlog.rest(stop)
 
     async def retry_all(self) -> None:
-        """Let every hook that was set aside be tried again now."""
-        await set_aside.retry_all(self._store)
+        """Retry every set-aside hook now."""
+        await set_aside_sql.retry_all(self._store)
         await self._peek()
 
     async def _peek(self) -> None:
-        """Look for what another receiver has left, and try again what is due. Reads, mostly in vain."""
+        """Look for hooks that other receivers left, and retry hooks that are due."""
         with suppress(StoreUnavailableError):
             if (await self._inbox.measure()).hooks:
                 self.backlog.grow()
         await self._retry_due()
 
     async def _retry_due(self) -> None:
-        """Try again some hooks whose time has come. If there are more of them they follow soon; new hooks get
-        half of the time.
+        """Retry some set-aside hooks that are due. If more are due they follow soon: new hooks get half of
+        the time.
         """
         began = _now()
         self._retry_at = began + PEEK_S
         with suppress(StoreUnavailableError):
-            rows = await self._store.read(partial(set_aside.due, now=self._clock.now(), most=_RETRIED))
+            rows = await self._store.read(partial(set_aside_sql.due, now=self._clock.now(), most=_RETRIED))
             for row in rows:
                 await self._retry(row)
             if len(rows) == _RETRIED:
                 self._retry_at = _now() + min(_now() - began, PEEK_S)
 
     async def _step(self) -> bool:
-        """Read some batches. False where the store is in trouble, or was over all batches that are left."""
+        """Read some batches. Return False if the store fails, or if all batches that are left are
+        postponed.
+        """
         most = self._size.within(self._throttle.length_s)
         try:
             try:
@@ -134,8 +136,8 @@ class InboxReader:
         return True
 
     async def _read_one_by_one(self) -> None:
-        """Read the first batch, and let what cannot be kept of it be set aside. Raises StoreUnavailableError,
-        and then others are read before it for a while.
+        """Read the first batch hook by hook: hooks that cannot be stored are set aside. Raises
+        StoreUnavailableError; then the batch is postponed.
         """
         async with self._inbox.take(1, self._postponed.now(_now())) as taken:
             reading = await asyncio.to_thread(read_batches, taken.batches, self._fields)
@@ -150,7 +152,7 @@ class InboxReader:
         self._count(kept.arrivals, kept.unread, kept.doubled)
 
     async def _retry(self, row: Row[Any]) -> None:
-        batch = Batch(0, row.at, row.hooks, row.batch)
+        batch = StoredBatch(0, row.at, row.hooks, row.batch)
         reading = await asyncio.to_thread(read_batches, [batch], self._fields)
         kept = await self._store.write(partial(_keep_again, row=row, reading=reading, now=self._clock.now()))
         self._count(kept.arrivals, (), kept.doubled)
@@ -158,25 +160,25 @@ class InboxReader:
     def _count(
         self, arrivals: Sequence[Arrival], failed: Sequence[Unread], doubled: Sequence[Arrival] = ()
     ) -> None:
-        """Count hooks that are in the ledger now, or set aside."""
+        """Count and log hooks that are in the ledger now, or set aside."""
         outcomes: Counter[tuple[str, str]] = Counter()
         for delivery, fact, _ in arrivals:
             outcome = "read" if delivery.problem is None else "unreadable" if fact else "set_aside"
             outcomes[delivery.event, outcome] += 1
             if delivery.problem is not None:
                 _warn(delivery, fact)
-        outcomes.update((each.delivery.event, "doubled") for each in doubled)
-        for each in failed:
-            outcomes[each.hook.event if each.hook else "unknown", "set_aside"] += each.count
+        outcomes.update((arrival.delivery.event, "doubled") for arrival in doubled)
+        for hook in failed:
+            outcomes[hook.hook.event if hook.hook else "unknown", "set_aside"] += hook.count
             _log.error(
                 "a hook cannot be read and is set aside; see `receiver set-aside`",
-                request_id=each.id,
-                hooks=each.count,
-                problem=each.problem,
+                request_id=hook.id,
+                hooks=hook.count,
+                problem=hook.problem,
             )
         for (event, outcome), number in outcomes.items():
             self._metrics.hooks_read.labels(event, outcome).inc(number)
-        if any(each.fact for each in arrivals):
+        if any(arrival.fact for arrival in arrivals):
             self._folded.grow()
         self._trace(arrivals)
 
@@ -195,22 +197,22 @@ class InboxReader:
 
 @dataclass(slots=True)
 class _Kept:
-    """What became of hooks that were kept one by one. `doubled`: they were in the ledger already."""
+    """The result of storing hooks one by one. `doubled`: they were in the ledger before."""
 
     arrivals: list[Arrival] = field(default_factory=list)
     doubled: list[Arrival] = field(default_factory=list)
     unread: list[Unread] = field(default_factory=list)
 
 
-def _keep(connection: Connection, reading: Reading, now: float) -> None:
+def _keep(connection: Connection, reading: HookReadings, now: float) -> None:
     add_arrivals(connection, reading.arrivals)
-    set_aside.add(connection, reading.unread, now)
+    set_aside_sql.add(connection, reading.unread, now)
 
 
-def _keep_each(connection: Connection, reading: Reading, now: float) -> _Kept:
-    """Keep each hook by itself: one that the store does not take is set aside, one that it has is left."""
+def _keep_each(connection: Connection, reading: HookReadings, now: float) -> _Kept:
+    """Store hooks one by one: one that the store refuses is set aside, one that it has is skipped."""
     kept = _Kept(unread=list(reading.unread))
-    known = known_deliveries(connection, [each.delivery.id for each in reading.arrivals])
+    known = known_deliveries(connection, [arrival.delivery.id for arrival in reading.arrivals])
     for hook, arrival in zip(reading.hooks, reading.arrivals, strict=True):
         if hook.id in known:
             kept.doubled.append(arrival)
@@ -225,22 +227,22 @@ def _keep_each(connection: Connection, reading: Reading, now: float) -> _Kept:
         else:
             known.add(hook.id)
             kept.arrivals.append(arrival)
-    set_aside.add(connection, kept.unread, now)
+    set_aside_sql.add(connection, kept.unread, now)
     return kept
 
 
-def _keep_again(connection: Connection, row: Row[Any], reading: Reading, now: float) -> _Kept:
-    """The same of hooks that were set aside before, unless another receiver is at them."""
-    if not set_aside.take(connection, row.id):
+def _keep_again(connection: Connection, row: Row[Any], reading: HookReadings, now: float) -> _Kept:
+    """Store set-aside hooks one by one, unless another receiver retries them."""
+    if not set_aside_sql.take(connection, row.id):
         return _Kept()
-    kept = _keep_each(connection, Reading(reading.hooks, reading.arrivals), now)
+    kept = _keep_each(connection, HookReadings(reading.hooks, reading.arrivals), now)
     problems = [*reading.unread, *kept.unread]
-    again = [each for each in problems if each.id == row.id or each.hook is None]
+    again = [hook for hook in problems if hook.id == row.id or hook.hook is None]
     if again:
-        set_aside.failed_again(connection, row, again[0].problem, now)
+        set_aside_sql.failed_again(connection, row, again[0].problem, now)
     else:
-        set_aside.done(connection, row.id)
-        set_aside.add(connection, reading.unread, now)
+        set_aside_sql.done(connection, row.id)
+        set_aside_sql.add(connection, reading.unread, now)
     return kept
 
 

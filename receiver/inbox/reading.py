@@ -1,4 +1,4 @@
-"""Reading a raw hook: what it says, and what is wrong with it."""
+"""Reads raw hooks: their facts, and what is wrong with them."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
@@ -10,22 +10,22 @@ import orjson
 from receiver.domain.facts import Event, Fact, HookEvent, hook_fact
 from receiver.domain.fields import FieldReader, HookFields
 from receiver.domain.storable import storable
-from receiver.inbox.events_of import NamedEvent, several_events
-from receiver.inbox.form_text import decode
-from receiver.inbox.inbox import Batch, RawHook, decode_batch, encode_batch
+from receiver.inbox.bodies import decode
+from receiver.inbox.event_lists import NamedEvent, several_events
+from receiver.inbox.inbox import RawHook, StoredBatch, decode_batch, encode_batch
 from receiver.inbox.payload import read_payload
 from receiver.inbox.unplaced import NAMES_NO_TASK
 from receiver.ledger.append import Arrival, Delivery
 from receiver.ledger.problems import TOO_LARGE, where_from
 
 _LONGEST_PROBLEM = 500
-"""Characters of what is wrong with a delivery, which has an index."""
+"""Maximum characters of a delivery's problem, which is indexed."""
 
 
 @dataclass(frozen=True, slots=True)
 class Unread:
-    """A hook that could not be read because of a fault of ours, or a batch that cannot be decoded. `hook`:
-    None for the latter.
+    """A hook that could not be read because of an error of the receiver, or a batch that cannot be decoded.
+    `hook`: None for a batch.
     """
 
     id: str
@@ -37,17 +37,17 @@ class Unread:
 
 
 @dataclass(slots=True)
-class Reading:
-    """What came of reading some batches. `hooks`: as raw as they came, one for each of `arrivals`."""
+class HookReadings:
+    """The result of reading batches. `hooks`: raw, one for each of `arrivals`."""
 
     hooks: list[RawHook] = field(default_factory=list)
     arrivals: list[Arrival] = field(default_factory=list)
     unread: list[Unread] = field(default_factory=list)
 
 
-def read_batches(batches: Iterable[Batch], fields: FieldReader) -> Reading:
-    """Read all hooks of these batches. Never raises: a fault stays with its hook."""
-    reading = Reading()
+def read_batches(batches: Iterable[StoredBatch], fields: FieldReader) -> HookReadings:
+    """Read all hooks of these batches. Never raises: a failure concerns its hook only."""
+    reading = HookReadings()
     for batch in batches:
         try:
             hooks = decode_batch(batch.document)
@@ -67,12 +67,12 @@ def read_batches(batches: Iterable[Batch], fields: FieldReader) -> Reading:
 
 
 def unread(hook: RawHook, problem: str) -> Unread:
-    """A hook that is to be set aside because of this problem."""
+    """Return a hook that is to be set aside because of this problem."""
     return Unread(hook.id, hook.received_at, 1, encode_batch([hook]), problem, hook)
 
 
 def read_hook(hook: RawHook, fields: FieldReader) -> Arrival:
-    """The hook as a delivery with what is wrong with it, and its events; none where it names no task."""
+    """Return the hook as a delivery with its problem, and its facts; none if it names no task."""
     query = storable(decode(hook.query)) if hook.query else ""
     headers, content_type, encoding = _read_headers(hook.headers)
     payload = read_payload(query, content_type, hook.body, encoding)
@@ -105,7 +105,7 @@ def read_hook(hook: RawHook, fields: FieldReader) -> Arrival:
 
 
 def _fact(hook: RawHook, name: str, event: Event, found: HookFields, is_readable: bool) -> Fact:
-    """The event as a fact. `name`: the delivery's id, with a number where it is not its first event."""
+    """Return the event as a fact. `name`: the delivery's id, with a number if it is not its first event."""
     said = HookEvent(
         event,
         found.call,
@@ -120,7 +120,7 @@ def _fact(hook: RawHook, name: str, event: Event, found: HookFields, is_readable
         found.attempt,
         found.planned_at,
     )
-    # A minted URL already says which task it is about: a payload's "id" could be anything.
+    # A minted URL names the task: the "id" of a payload could be anything.
     about = (hook.ref, None if hook.ref else found.task_id)
     return hook_fact(hook.account, name, hook.received_at, said, about)
 
@@ -128,10 +128,10 @@ def _fact(hook: RawHook, name: str, event: Event, found: HookFields, is_readable
 def _read_several(
     hook: RawHook, events: Sequence[NamedEvent], common: HookFields, problem: str | None
 ) -> tuple[Fact | None, tuple[Fact, ...], str | None]:
-    """The first fact of a request with several events, the others, and what is wrong with the delivery."""
+    """Return the first fact of a request with several events, the others, and the delivery's problem."""
     problems = dict.fromkeys(filter(None, (problem, *(found.problem for _, found in events))))
     if hook.ref and len({found.task_id for _, found in events if found.task_id}) > 1:
-        # Which of the tasks the URL is of nobody says, and its URL vouches for no other.
+        # It is unknown which of the tasks the URL is of, and the URL authenticates no other.
         problems["several tasks in a request to the URL of one"] = None
         return _fact(hook, hook.id, cast(Event, hook.event), common, False), (), "; ".join(problems)
     homed = [(event, found) for event, found in events if hook.ref or found.task_id]
@@ -152,7 +152,7 @@ def _read_several(
 
 @lru_cache(maxsize=256)
 def _read_headers(headers: tuple[tuple[bytes, bytes], ...]) -> tuple[str, str, str]:
-    """The headers as JSON, Content-Type and Content-Encoding. A sender sends the same ones time and again."""
+    """Return the headers as JSON, Content-Type and Content-Encoding. Cached: senders repeat their headers."""
     pairs = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in headers]
     named = dict(pairs)
     encoding = named.get("content-encoding", "")

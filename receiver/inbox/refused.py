@@ -1,7 +1,7 @@
-"""Requests to the hook listener that were refused: the latest of each kind, and a log line now and then.
+"""Requests that the hook listener refused: the latest of each kind in memory, and a rate-limited log line.
 
-Strangers decide how many requests are refused. So an entry costs no write to the disk, holds nothing of what
-was sent, and the number of entries is fixed.
+Strangers decide how many requests are refused, so an entry is not written to disk, has none of the content,
+and the number of entries is limited.
 """
 
 from collections import OrderedDict
@@ -34,15 +34,15 @@ PROBLEMS: Mapping[Part, str] = {
     "body": "the request ended early, or came too slowly: see listener.body_s",
     "http": "the request is not valid HTTP",
 }
-"""The part of a request that did not fit → what is wrong with it, and the fix."""
+"""The wrong part of a request → what is wrong, and the fix."""
 
 _MOST = 25
-"""Entries per part. Strangers who try paths push out strangers, and not the hook with a damaged token."""
+"""Entries for each part, so that strangers who try paths do not push out a hook with a damaged token."""
 
 
 class Refused(NamedTuple):
-    """What is known of a refused request. `account`: None unless it is in the settings; `event`: None unless
-    it is one of ours; `peer`: the sender's address, None where it is not known.
+    """A refused request. `account`: None unless it is in the settings; `event`: None unless it is known;
+    `peer`: the sender's address, None if it is unknown.
     """
 
     part: Part
@@ -53,7 +53,7 @@ class Refused(NamedTuple):
 
 @dataclass(slots=True)
 class RefusedRequests:
-    """Equal refused requests: how many, and when the first and the last of them came, epoch seconds."""
+    """Equal refused requests: their number, and the times of the first and the last, epoch seconds."""
 
     what: Refused
     first_at: float
@@ -62,7 +62,7 @@ class RefusedRequests:
 
 
 class RefusalLog:
-    """Keeps the latest refused requests of this process."""
+    """Remembers the latest refused requests of this process."""
 
     def __init__(self) -> None:
         self._latest: dict[Part, OrderedDict[Refused, RefusedRequests]] = {
@@ -71,7 +71,7 @@ class RefusalLog:
         self._limited_log = RateLimitedLog(_log)
 
     def note(self, refused: Refused, at: float) -> None:
-        """Keep it, and log it unless one with the same part and account was logged within a minute."""
+        """Remember a request, and log it unless one with this part and account was logged within a minute."""
         latest = self._latest[refused.part]
         if known := latest.get(refused):
             known.last_at = at
@@ -92,7 +92,7 @@ class RefusalLog:
         )
 
     def latest(self, account: str | None = None) -> list[RefusedRequests]:
-        """All that are kept, or those of one account, the latest first."""
+        """Return the requests of an account, or all, the latest first."""
         found = [
             requests
             for latest in self._latest.values()

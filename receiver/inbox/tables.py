@@ -1,19 +1,14 @@
-"""Tables of the inbox: batches that are not read yet, and batches that were set aside."""
+"""Tables of the inbox: batches that are not read yet, and batches that are set aside."""
 
-from sqlalchemy import (
-    Column,
-    Index,
-    Integer,
-    LargeBinary,
-)
+from sqlalchemy import Column, Index, Integer, LargeBinary
 from sqlmodel import Field, SQLModel
 
 from receiver.storage.tables import NEVER_TWICE, SEQ, table
 
 
 class InboxRow(SQLModel, table=True):
-    """A batch of hooks that are on disk and not read yet (see `receiver.inbox.inbox`). `at`: when the first
-    of them came; `count`: hooks; `size`: bytes of `batch`. Numbers are never given out twice.
+    """A batch of hooks that are not read yet (see `receiver.inbox.inbox`). `at`: when the first of them came;
+    `count`: number of hooks; `size`: bytes of `batch`. Numbers are unique for ever.
     """
 
     __tablename__ = "inbox"
@@ -27,9 +22,9 @@ class InboxRow(SQLModel, table=True):
 
 
 class SetAsideRow(SQLModel, table=True):
-    """A batch that could not be read, nearly always of a single hook: it is tried again at `retry_at`. `id`:
-    of the hook's delivery, or one made up for a batch whose hooks cannot be told apart. `problem`: the last
-    error and where it came from, without any content.
+    """A batch that could not be read, nearly always of a single hook; it is retried at `retry_at`. `id`: of
+    the delivery, or a generated one for a batch that cannot be decoded. `problem`: the last error and its
+    place in the code, without any content.
     """
 
     __tablename__ = "set_aside"
@@ -48,6 +43,4 @@ class SetAsideRow(SQLModel, table=True):
 
 
 INBOX = table(InboxRow)
-
-
 SET_ASIDE = table(SetAsideRow)

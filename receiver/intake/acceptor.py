@@ -1,5 +1,5 @@
-"""Accepting connections: while there is room, and a few in each turn of the event loop, so that those which
-have come before are read first.
+"""Accepts connections while there is room, a few in each turn of the event loop: older ones are read
+first.
 """
 
 import asyncio
@@ -14,18 +14,18 @@ from receiver.observability.logs import RateLimitedLog
 _log = structlog.get_logger("receiver.intake")
 
 _AT_ONCE = 16
-"""Connections that are accepted in one turn; the system keeps the others meanwhile."""
+"""Connections that are accepted in one turn; the others wait in the system."""
 
 _BACKLOG = 2048
-"""Connections that the system keeps until they are accepted."""
+"""Connections that wait in the system until they are accepted."""
 
 _PAUSE_S = 0.02
-"""Seconds for which none is accepted where there was no room."""
+"""Pause in seconds after there was no room."""
 
 
 class SocketAcceptor:
-    """Accepts connections on a socket from now on until `close`. `connect`: makes the protocol of one;
-    `room`: how many are welcome. The others wait in the system.
+    """Accepts connections on a socket until `close`. `connect`: makes the protocol of a connection; `room`:
+    returns the number of free places.
     """
 
     def __init__(
@@ -41,7 +41,7 @@ class SocketAcceptor:
         self._go_on()
 
     async def close(self) -> None:
-        """Accept no more, and listen no more. Returns once those that were accepted have begun."""
+        """Stop to listen. Return once accepted connections have begun."""
         self._is_closed = True
         self._loop.remove_reader(self._sock)
         self._sock.close()
@@ -56,7 +56,7 @@ class SocketAcceptor:
         room = self._room()
         if not room:
             self._pause()
-        # Those that are just beginning take up room, too.
+        # Connections that are just beginning take up room, too.
         for _ in range(min(room - len(self._beginning), _AT_ONCE)):
             try:
                 accepted, _ = self._sock.accept()
@@ -75,5 +75,5 @@ class SocketAcceptor:
         self._loop.call_later(_PAUSE_S, self._go_on)
 
     async def _begin(self, accepted: socket.socket) -> None:
-        with suppress(OSError):  # it has gone already
+        with suppress(OSError):  # the sender has left already
             await self._loop.connect_accepted_socket(self._connect, accepted)

@@ -2,12 +2,7 @@
 
 from typing import Any
 
-from sqlalchemy import (
-    Select,
-    func,
-    select,
-    true,
-)
+from sqlalchemy import Select, func, select, true
 
 from receiver.http.paging import Order, between, equal
 from receiver.intake.params import DeliveryQuery

@@ -12,7 +12,7 @@ from receiver.http.paging import decode_cursor, encode_cursor
 from receiver.http.params import SINCE, UNTIL, Account, Cursor
 from receiver.http.schemas import Account as AccountName
 from receiver.http.schemas import Moment, NextCursor, When
-from receiver.inbox.reread import START, Position, Rereading, RereadPart, Selection
+from receiver.inbox.rereader import START, Position, Rereader, RereadPart, Selection
 from receiver.intake.params import Problem
 from receiver.ledger.reread import ReadingChange, ReadingChangeKind
 
@@ -97,7 +97,7 @@ async def reread(call: Call[Params, RereadBody]) -> RereadResult:
     """Read some deliveries again, or only report changes. Raises InputError for a bad cursor."""
     body, context = call.body, call.context
     selection = Selection(body.account, body.since, body.until, body.problem)
-    rereading = Rereading(context.store, context.fields, context.clock, is_dry=body.dry_run)
+    rereading = Rereader(context.store, context.fields, context.clock, is_dry=body.dry_run)
     total = RereadSum(_SHOWN)
     async with aclosing(rereading.parts(selection, _position(body.cursor), body.limit)) as outcomes:
         async for outcome in outcomes:

@@ -11,8 +11,8 @@ from receiver.http.paging import Order, read_page
 from receiver.http.params import Account, PageQuery
 from receiver.http.schemas import Account as AccountName
 from receiver.http.schemas import Moment, NextCursor, Ref
-from receiver.inbox import set_aside
-from receiver.inbox.set_aside import KINDS, LISTED, Kind
+from receiver.inbox import set_aside_sql
+from receiver.inbox.set_aside_sql import KINDS, LISTED, Kind
 from receiver.ledger import dirty
 
 _ORDER: Order = (LISTED.c.since, LISTED.c.kind, LISTED.c.id, LISTED.c.owner)
@@ -85,16 +85,16 @@ async def list_set_aside(call: Call[SetAsideQuery, None]) -> SetAsidePage:
 async def retry_set_aside(call: Call[Params, None]) -> RetryResult:
     """Make all hooks and tasks that are set aside due now; a running receiver looks every few seconds."""
     store = call.context.store
-    counts = await store.read(set_aside.counts)
-    await set_aside.retry_all(store)
+    counts = await store.read(set_aside_sql.counts)
+    await set_aside_sql.retry_all(store)
     await store.write(dirty.retry_all)
     return RetryResult(hooks=counts.hooks, tasks=counts.tasks)
 
 
 def _read(connection: Connection, params: SetAsideQuery) -> SetAsidePage:
-    query = set_aside.listed(params.account, params.kind)
+    query = set_aside_sql.listed(params.account, params.kind)
     rows, next_cursor = read_page(connection, query, _ORDER, params)
-    counted = connection.execute(set_aside.totals(params.account, params.kind))
+    counted = connection.execute(set_aside_sql.totals(params.account, params.kind))
     return SetAsidePage(
         set_aside=[SetAside.model_validate({**row, "retry_at": row["retry_at"] or None}) for row in rows],
         totals=dict.fromkeys(KINDS, 0) | dict(counted.all()),

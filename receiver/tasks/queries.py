@@ -3,18 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import (
-    ColumnElement,
-    Select,
-    Table,
-    and_,
-    case,
-    column,
-    exists,
-    func,
-    literal,
-    select,
-)
+from sqlalchemy import ColumnElement, Select, Table, and_, case, column, exists, func, literal, select
 
 from receiver.domain.facts import EVENTS
 from receiver.http.paging import Order, Where, between, equal
@@ -24,10 +13,7 @@ from receiver.tasks.params import FindingQuery, TaskQuery
 from receiver.tasks.tables import FINDING, QUEUE, SWEEP, TASK, TASK_COUNT
 
 TASKS_ORDER: Order = (TASK.c.first_at, TASK.c.account, TASK.c.key)
-
-
 FINDINGS_ORDER: Order = (FINDING.c.at, FINDING.c.account, FINDING.c.key, FINDING.c.kind)
-
 
 _ENDED = ("connected", "finished", "gone")
 

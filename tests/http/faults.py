@@ -7,7 +7,7 @@ from typing import Any
 
 from sqlalchemy import Connection
 
-from receiver.inbox import set_aside
+from receiver.inbox import set_aside_sql
 from receiver.inbox.inbox import RawHook, encode_batch
 from receiver.inbox.reading import Unread, unread
 from receiver.ledger import dirty
@@ -39,13 +39,13 @@ def raw_hook(hook_id: str, at: float, body: bytes = b"", **changes: Any) -> RawH
 
 async def set_hook_aside(store: Store, hook: RawHook, now: float) -> None:
     """A hook that could not be read at `now`, for the first time."""
-    await store.write(partial(set_aside.add, unread=[unread(hook, PROBLEM)], now=now))
+    await store.write(partial(set_aside_sql.add, unread=[unread(hook, PROBLEM)], now=now))
 
 
 async def set_batch_aside(store: Store, name: str, at: float, hooks: int, now: float) -> None:
     """A batch that cannot be decoded."""
     batch = Unread(name, at, hooks, encode_batch([])[:-1], "BatchError in decode_batch, line 88")
-    await store.write(partial(set_aside.add, unread=[batch], now=now))
+    await store.write(partial(set_aside_sql.add, unread=[batch], now=now))
 
 
 async def set_task_aside(store: Store, name: str, since: float, now: float, account: str = "main") -> None:

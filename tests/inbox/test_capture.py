@@ -3,7 +3,7 @@
 import tomllib
 
 from receiver.domain.fields import DEFAULT_ALIASES, FieldReader
-from receiver.inbox.capture import Proposal, Sample, as_setting, propose
+from receiver.inbox.proposals import Proposal, Sample, as_setting, propose
 
 CALL = "0b6f3a52-7c1e-4a7b-9d52-1f0e6a8c2b11"
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from receiver.domain.fields import FieldReader
-from receiver.inbox.capture import Sample, as_setting, missing, propose
+from receiver.inbox.proposals import Sample, as_setting, missing, propose
 from receiver.settings.settings import load_settings
 
 CALL = "0b6f3a52-7c1e-4a7b-9d52-1f0e6a8c2b11"

@@ -9,7 +9,7 @@ from sqlalchemy import Connection
 
 from receiver.domain.facts import unpack
 from receiver.inbox import reader
-from receiver.inbox.reading import Reading
+from receiver.inbox.reading import HookReadings
 from receiver.inbox.tables import INBOX, SET_ASIDE
 from receiver.ledger.tables import DELIVERY, FACT
 from receiver.ledger.throttle import Throttle
@@ -89,7 +89,7 @@ async def test_many_batches_are_read_in_order_in_few_transactions(
     transactions: list[int] = []
     keep = reader._keep
 
-    def noted(connection: Connection, reading: Reading, now: float) -> None:
+    def noted(connection: Connection, reading: HookReadings, now: float) -> None:
         transactions.append(len(reading.arrivals))
         keep(connection, reading, now)
 

@@ -11,10 +11,10 @@ import pytest
 from receiver.domain.facts import unpack
 from receiver.domain.fields import DEFAULT_ALIASES, FieldReader
 from receiver.errors import StoreError, StoreUnavailableError
-from receiver.inbox import reread as module
+from receiver.inbox import rereader as module
 from receiver.inbox.inbox import RawHook
 from receiver.inbox.reading import read_hook
-from receiver.inbox.reread import Rereading, RereadPart, Selection
+from receiver.inbox.rereader import Rereader, RereadPart, Selection
 from receiver.ledger.rebuild import Comparison
 from receiver.ledger.reread import add_readings
 from receiver.ledger.tables import DELIVERY, DIRTY_TASK, FACT
@@ -67,7 +67,7 @@ async def read_again(
 async def outcomes(
     env: InboxEnv, fields: FieldReader, selection: Selection, *, is_dry: bool
 ) -> list[RereadPart]:
-    rereading = Rereading(env.store, fields, env.clock, is_dry=is_dry)
+    rereading = Rereader(env.store, fields, env.clock, is_dry=is_dry)
     return [outcome async for outcome in rereading.parts(selection)]
 
 

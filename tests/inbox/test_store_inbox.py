@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import Connection, text
 
 from receiver.errors import StoreError, StoreUnavailableError
-from receiver.inbox.inbox import Batch, Level, StoreInbox, decode_batch, encode_batch
+from receiver.inbox.inbox import Level, StoredBatch, StoreInbox, decode_batch, encode_batch
 from receiver.inbox.tables import INBOX
 from receiver.ledger.append import Arrival, add_arrivals
 from receiver.ledger.tables import DELIVERY
@@ -42,9 +42,9 @@ def keep(name: str) -> Callable[[Connection], None]:
     return lambda connection: add_arrivals(connection, [Arrival(delivery(name), None)])
 
 
-async def finish_all(inbox: StoreInbox, most: int = 1) -> list[Batch]:
+async def finish_all(inbox: StoreInbox, most: int = 1) -> list[StoredBatch]:
     """Take until nothing is left; all batches in the order in which they were taken."""
-    found: list[Batch] = []
+    found: list[StoredBatch] = []
     while True:
         async with inbox.take(most) as taken:
             if not taken.batches:

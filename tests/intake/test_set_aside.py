@@ -157,7 +157,7 @@ async def test_a_parameter_that_cannot_be_used_is_named(
 async def test_a_retry_makes_everything_due_now_and_says_how_many(
     api_env: ApiEnv, monkeypatch: pytest.MonkeyPatch, at_once: int
 ) -> None:
-    monkeypatch.setattr("receiver.inbox.set_aside.AT_ONCE", at_once)
+    monkeypatch.setattr("receiver.inbox.set_aside_sql.AT_ONCE", at_once)
     await fill(api_env)
     for _ in range(2):
         answer = await api_env.ask(RETRY, "subscribe", method="POST")

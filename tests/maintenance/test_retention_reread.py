@@ -6,7 +6,7 @@ import pytest
 
 from receiver.domain.facts import EVENTS, TaskSettled, TaskSnapshot, observation
 from receiver.domain.fields import DEFAULT_ALIASES, FieldReader
-from receiver.inbox.reread import Rereading, Selection
+from receiver.inbox.rereader import Rereader, Selection
 from receiver.ledger.append import Arrival
 from receiver.ledger.rebuild import Comparison
 from receiver.maintenance.retention import Keep
@@ -28,7 +28,7 @@ def fixed(task_id: str | None, days: float, body: bytes, number: int = 0) -> Arr
 
 
 async def read_again(store: Store, fields: FieldReader = RIGHT) -> None:
-    async for _ in Rereading(store, fields, WallClock(), is_dry=False).parts(Selection()):
+    async for _ in Rereader(store, fields, WallClock(), is_dry=False).parts(Selection()):
         pass
     while (await store.write(partial(PROJECTOR.fold_due, limit=500, now=NOW))).dirty:
         pass

@@ -9,10 +9,10 @@ from structlog.testing import capture_logs
 from receiver.domain.facts import unpack
 from receiver.domain.fields import DEFAULT_ALIASES, FieldReader
 from receiver.domain.transitions import STATES
-from receiver.inbox import set_aside
+from receiver.inbox import set_aside_sql
 from receiver.inbox.inbox import RawHook
 from receiver.inbox.reading import unread
-from receiver.inbox.reread import Rereading, Selection
+from receiver.inbox.rereader import Rereader, Selection
 from receiver.ledger.rebuild import Comparison
 from receiver.ledger.tables import DELIVERY
 from receiver.maintenance import expiry
@@ -37,7 +37,7 @@ async def ended(it: ReconcileEnv, scheduler: Scripted, **task: Any) -> None:
 
 async def read_again(it: ReconcileEnv) -> None:
     """With the right mapping; then there is time to think about it."""
-    rereading = Rereading(it.store, RIGHT, it.clock, is_dry=False)
+    rereading = Rereader(it.store, RIGHT, it.clock, is_dry=False)
     async for _ in rereading.parts(Selection()):
         pass
     it.wired.folder.backlog.grow()
@@ -116,7 +116,7 @@ def test_a_restart_ends_suspicions_as_well(tmp_path: Path) -> None:
         async with reconcile_env(tmp_path, scheduler.app) as it:
             await it.fixed_hook("after", Nummer="2")
             await ended(it, scheduler)
-            rereading = Rereading(it.store, RIGHT, it.clock, is_dry=False)
+            rereading = Rereader(it.store, RIGHT, it.clock, is_dry=False)
             async for _ in rereading.parts(Selection()):
                 pass
             it.restart()
@@ -182,11 +182,11 @@ def test_a_hook_that_is_set_aside_may_be_the_missing_one_of_any_task(tmp_path: P
         async with reconcile_env(tmp_path, scheduler.app) as it:
             now = it.clock.now()
             hook = RawHook(f"{0:032x}", "north", "after", "r1", now, "GET", b"", (), b"")
-            aside = partial(set_aside.add, unread=[unread(hook, "ValueError")], now=now + 1e9)
+            aside = partial(set_aside_sql.add, unread=[unread(hook, "ValueError")], now=now + 1e9)
             await it.store.write(aside)
             await ended(it, scheduler, **minted("r1"))
             assert hooks(it, "r1") == ({"before": 1}, {"after": 1})
-            await it.store.write(partial(set_aside.done, name=hook.id))
+            await it.store.write(partial(set_aside_sql.done, name=hook.id))
             await it.work(120)
             assert hooks(it, "r1") == ({"before": 1, "after": 1}, {})
 
@@ -201,7 +201,7 @@ def test_a_withdrawn_hook_is_one_that_names_no_task(tmp_path: Path) -> None:
         async with reconcile_env(tmp_path, scheduler.app) as it:
             await it.fixed_hook("after", id="99")
             nothing = FieldReader(DEFAULT_ALIASES | {"task_id": ("Nummer",)})
-            async for _ in Rereading(it.store, nothing, it.clock, is_dry=False).parts(Selection()):
+            async for _ in Rereader(it.store, nothing, it.clock, is_dry=False).parts(Selection()):
                 pass
             await ended(it, scheduler)
             assert hooks(it) == ({"before": 1}, {"after": 1})

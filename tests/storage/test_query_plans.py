@@ -10,7 +10,7 @@ from sqlalchemy import Connection, event, insert
 
 from receiver.domain.facts import Fact
 from receiver.domain.fold import fold
-from receiver.inbox import inbox, set_aside
+from receiver.inbox import inbox, set_aside_sql
 from receiver.inbox.tables import INBOX
 from receiver.ledger import dirty, fact_sql, links, parts
 from receiver.ledger.append import Arrival, add_arrivals, known_deliveries
@@ -177,8 +177,8 @@ def background_statements(connection: Connection) -> None:
     dirty.set_aside(connection, tasks[0], "a fault", 2.0)
     dirty.take(connection, tasks)
     dirty.among(connection, ACCOUNT, ["r1", "#1"])
-    set_aside.due(connection, 2.0, 8)
-    set_aside.done(connection, "d1")
+    set_aside_sql.due(connection, 2.0, 8)
+    set_aside_sql.done(connection, "d1")
 
 
 def test_the_reader_and_the_folder_find_their_work_by_index(sqlite_store: Store) -> None:

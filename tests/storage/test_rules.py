@@ -12,7 +12,7 @@ SQL_MODULES = {
     "analytics/rollup_check.py",
     "http/tokens.py",
     "inbox/inbox.py",
-    "inbox/set_aside.py",
+    "inbox/set_aside_sql.py",
     "ledger/append.py",
     "ledger/dirty.py",
     "ledger/links.py",

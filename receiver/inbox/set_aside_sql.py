@@ -1,4 +1,6 @@
-"""Hooks that could not be read: kept as they came, tried again with growing pauses and after each start."""
+"""SQL of hooks that could not be read: stored as they came, retried after growing pauses and at each
+start.
+"""
 
 from collections.abc import Iterable, Sequence
 from functools import partial
@@ -17,25 +19,25 @@ Kind = Literal["hook", "task"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
 
 AT_ONCE = 500
-"""Hooks that are made due in one transaction."""
+"""Number of hooks that are made due in one transaction."""
 
 
 def add(connection: Connection, unread: Iterable[Unread], now: float) -> None:
-    """Keep hooks that could not be read, under names that every store takes: the fault may be a name."""
+    """Store hooks that could not be read, with names that every store accepts: a name may be the cause."""
     rows = [
         {
-            "id": storable(each.id),
-            "account": storable(each.hook.account) if each.hook else None,
-            "event": storable(each.hook.event) if each.hook else None,
-            "ref": storable(each.hook.ref) if each.hook and each.hook.ref else None,
-            "at": each.at,
-            "count": each.count,
-            "batch": each.document,
+            "id": storable(item.id),
+            "account": storable(item.hook.account) if item.hook else None,
+            "event": storable(item.hook.event) if item.hook else None,
+            "ref": storable(item.hook.ref) if item.hook and item.hook.ref else None,
+            "at": item.at,
+            "count": item.count,
+            "batch": item.document,
             "failures": 1,
             "retry_at": retry_at(now, 1),
-            "problem": each.problem,
+            "problem": item.problem,
         }
-        for each in unread
+        for item in unread
     ]
     for row in rows:
         connection.execute(delete(SET_ASIDE).where(SET_ASIDE.c.id == row["id"]))
@@ -43,7 +45,7 @@ def add(connection: Connection, unread: Iterable[Unread], now: float) -> None:
 
 
 def due(connection: Connection, now: float, most: int) -> Sequence[Row[Any]]:
-    """Those that are to be tried again now: id, at, hooks, batch, failures."""
+    """Return hooks that are due for a retry, with id, at, hooks, batch and failures."""
     columns = (SET_ASIDE.c[name] for name in ("id", "at", "batch", "failures"))
     query = (
         select(*columns, SET_ASIDE.c["count"].label("hooks"))
@@ -55,25 +57,25 @@ def due(connection: Connection, now: float, most: int) -> Sequence[Row[Any]]:
 
 
 def take(connection: Connection, name: str) -> bool:
-    """Lock a hook until the transaction ends. False if another receiver has it, or has read it already."""
+    """Lock a hook until the transaction ends. Return False if another receiver has locked or read it."""
     query = select(SET_ASIDE.c.id).where(SET_ASIDE.c.id == name).with_for_update(skip_locked=True)
     return connection.execute(query).first() is not None
 
 
 def done(connection: Connection, name: str) -> None:
-    """It has been read."""
+    """Delete a hook that was read."""
     connection.execute(delete(SET_ASIDE).where(SET_ASIDE.c.id == name))
 
 
 def failed_again(connection: Connection, row: Row[Any], problem: str, now: float) -> None:
-    """It could not be read once more."""
+    """Postpone a hook that could not be read again."""
     failures = row.failures + 1
     values = {"failures": failures, "retry_at": retry_at(now, failures), "problem": problem}
     connection.execute(update(SET_ASIDE).where(SET_ASIDE.c.id == row.id).values(**values))
 
 
 async def retry_all(store: Store) -> None:
-    """Let all of them be tried again now, some in each transaction: new hooks wait for those on SQLite."""
+    """Make all hooks due now, some in each transaction: on SQLite new hooks wait for it."""
     after: str | None = ""
     while after is not None:
         after = await store.write(partial(_retry_some, after=after, most=AT_ONCE))
@@ -92,14 +94,14 @@ def _retry_some(connection: Connection, after: str, most: int) -> str | None:
 
 
 class Counts(NamedTuple):
-    """Hooks that cannot be read, and tasks that cannot be folded."""
+    """Number of set-aside hooks and tasks."""
 
     hooks: int
     tasks: int
 
 
 def totals(account: str | None = None, kind: Kind | None = None) -> Select[Any]:
-    """(kind, number of hooks or tasks); no row for a kind without any."""
+    """Select (kind, number of hooks or tasks); a kind without any has no row."""
     number = func.sum(func.coalesce(LISTED.c.hooks, 1))
     return listed(account, kind).with_only_columns(LISTED.c.kind, number).group_by(LISTED.c.kind)
 
@@ -111,8 +113,8 @@ def counts(connection: Connection) -> Counts:
 
 
 def listed(account: str | None = None, kind: Kind | None = None) -> Select[Any]:
-    """Hooks and tasks that are set aside, of one account or kind if these are given, without their content.
-    For the columns see `LISTED`.
+    """Select hooks and tasks that are set aside, of an account or kind if given, with the columns of
+    `LISTED`.
     """
     query = select(LISTED)
     if account is not None:

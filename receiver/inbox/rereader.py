@@ -1,6 +1,6 @@
-"""Deliveries that are in the ledger are read again with today's mapping, a few at a time: hooks come first.
+"""Reads deliveries of the ledger again with the current mapping, a few at a time, since hooks come first.
 
-A delivery that says what it said before is left as it is, so a second rereading adds nothing.
+A delivery whose reading is the same is left as it is, so a second run adds nothing.
 """
 
 import asyncio
@@ -28,27 +28,29 @@ from receiver.storage.engine import Store
 _log = structlog.get_logger("receiver.inbox")
 
 ROWS = 100
-"""Deliveries that are in memory at once: each may have a body of `max_body_bytes`."""
+"""Number of deliveries in memory: each may have a body of `max_body_bytes`."""
 
 _LEAST, _MOST, _TARGET_S = 4, ROWS, 0.01
-"""Deliveries that are changed in one transaction, and its length in seconds: on SQLite hooks wait for it."""
+"""Bounds of the deliveries in one transaction, and its target length in seconds: on SQLite hooks wait for
+it.
+"""
 
 _REST, _LEAST_REST_S = 4.0, 0.005
-"""The rest after a transaction, in times of what it took, and in seconds."""
+"""Pause after a transaction in multiples of its length, and its minimum in seconds."""
 
 _OTHER_FOLDS_S, _MOST_WAIT_S = 0.02, 10.0
-"""Pause in seconds while another receiver folds, and when to give up."""
+"""Pause in seconds while another receiver folds, and seconds after which to give up."""
 
 Position = tuple[float, str]
-"""`received_at` and id of the last delivery that was read again."""
+"""`received_at` and id of the last delivery that was read."""
 
 START: Position = (-1.0, "")
 
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """Which deliveries; None: whatever it is. `since`, `until`: epoch seconds of arrival; `problem`: `any`,
-    `none`, or one problem.
+    """Filter of deliveries; None: any. `since`, `until`: epoch seconds of arrival; `problem`: `any`, `none`,
+    or one problem.
     """
 
     account: str | None = None
@@ -57,7 +59,7 @@ class Selection:
     problem: str | None = None
 
     def wheres(self) -> list[ColumnElement[bool]]:
-        """The conditions."""
+        """Return the conditions."""
         came, problem = DELIVERY.c.received_at, DELIVERY.c.problem
         wheres: list[ColumnElement[bool]] = []
         if self.account is not None:
@@ -74,8 +76,8 @@ class Selection:
 
 @dataclass(slots=True)
 class RereadPart:
-    """What came of reading some deliveries again. `read`: their number; `failed`: those that could not be,
-    because of a fault of ours; `last`: where to go on, None where there are no more.
+    """The result of reading some deliveries. `read`: their number; `failed`: number of those that could not
+    be read because of an error of the receiver; `last`: where to go on, None if there are no more.
     """
 
     read: int
@@ -84,8 +86,10 @@ class RereadPart:
     changes: list[ReadingChange] = field(default_factory=list)
 
 
-class Rereading:
-    """`fields`: today's mapping. `is_dry`: nothing is written; what would change is told all the same."""
+class Rereader:
+    """Reads deliveries again. `fields`: reads payloads by the current mapping; `is_dry`: nothing is
+    written.
+    """
 
     def __init__(self, store: Store, fields: FieldReader, clock: Clock, *, is_dry: bool) -> None:
         self._store = store
@@ -97,8 +101,8 @@ class Rereading:
     async def parts(
         self, selection: Selection, after: Position = START, most: int | None = None
     ) -> AsyncGenerator[RereadPart, None]:
-        """Read the first `most` again, or all, that are behind `after`, oldest first; what came of each part.
-        Raises StoreUnavailableError: then what was yielded is done.
+        """Read the first `most` deliveries behind `after`, or all, oldest first; yield the result of each
+        part. Raises StoreUnavailableError; the parts that were yielded are stored.
         """
         last: Position | None = after
         left = sys.maxsize if most is None else most
@@ -112,28 +116,28 @@ class Rereading:
         rereads, failed = await asyncio.to_thread(read_rows, rows, self._fields)
         last = (rows[-1].received_at, rows[-1].id) if len(rows) == most else None
         outcome = RereadPart(len(rows), failed, last)
-        # Look first: of most there is nothing to write.
+        # Compare before writing: most deliveries have not changed.
         changes = await self._store.read(partial(compare, rereads=rereads))
         if self._is_dry:
             outcome.changes = changes
             return outcome
-        todo = [each.reread for each in changes]
+        todo = [change.reread for change in changes]
         while todo:
             number = self._size.within(_TARGET_S)
-            some, todo = todo[:number], todo[number:]
-            await self._add_some(some, outcome)
+            part, todo = todo[:number], todo[number:]
+            await self._add_part(part, outcome)
         return outcome
 
-    async def _add_some(self, rereads: Sequence[Reread], outcome: RereadPart) -> None:
-        """Add these in one transaction; where the store does not take them, each in one of its own."""
+    async def _add_part(self, rereads: Sequence[Reread], outcome: RereadPart) -> None:
+        """Store readings in one transaction; if the store refuses them, each in one of its own."""
         try:
             outcome.changes += await self._add(rereads)
         except StoreUnavailableError:
             raise
         except Exception as error:
             if len(rereads) > 1:
-                for each in rereads:
-                    await self._add_some([each], outcome)
+                for reread in rereads:
+                    await self._add_part([reread], outcome)
             else:
                 outcome.failed += 1
                 _warn(rereads[0].delivery.id, error)
@@ -167,7 +171,7 @@ def _fetch(connection: Connection, query: Select[Any]) -> Sequence[Row[Any]]:
 
 
 def read_rows(rows: Sequence[Row[Any]], fields: FieldReader) -> tuple[list[Reread], int]:
-    """Deliveries, as rows of `delivery`, read with this mapping; how many could not be."""
+    """Read rows of `delivery` with this mapping. Return the readings, and the number of rows that failed."""
     rereads, failed = [], 0
     for row in rows:
         try:
@@ -181,7 +185,7 @@ def read_rows(rows: Sequence[Row[Any]], fields: FieldReader) -> tuple[list[Rerea
 
 
 def _raw(row: Row[Any]) -> RawHook:
-    """The hook as it came."""
+    """Return the hook as it came."""
     headers = orjson.loads(row.headers) if isinstance(row.headers, str) else row.headers
     return RawHook(
         row.id,

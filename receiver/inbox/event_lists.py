@@ -1,4 +1,4 @@
-"""Several events in one request: which list of objects they are."""
+"""Lists of several events in one request."""
 
 import re
 from collections import Counter, defaultdict
@@ -17,22 +17,24 @@ _LISTS = frozenset(
         *("updates", "results", "data", "payload", "batch", "list", "rows", "body", "callbacks", "entries"),
     )
 )
-"""Names of a list of events; a list of another name, such as a call's legs, is part of one event."""
+"""Names of lists of events; a list with another name, such as a call's legs, is part of one event."""
 
 _LEVELS = 3
-"""Levels of objects below which no list of events is looked for."""
+"""Levels of nested objects in which a list of events is looked for."""
 
 _EVENT_NAMES = frozenset(("event", "eventtype", "eventname", "hook", "type"))
 _EVENT_WORDS: dict[str, Event] = {fold_name(event): event for event in EVENTS}
 _WRAPPED = re.compile(r"^(?:url|task|on|callback)[_.:-]?(?=[a-z])", re.IGNORECASE)
-"""What may stand before the event's own name: `url_after`, `task.after`."""
+"""Prefixes of event names: `url_after`, `task.after`."""
 
 _NUMBERED = re.compile(r"([^\[\].]*)[\[.]?(\d{1,6})[\].]+\[?(.+)")
 """`events[0][id]`, `events.0.id`, `0[id]`."""
 
 
 def events_of(values: Sequence[Any]) -> tuple[Sequence[Any], Any]:
-    """The entries of the list of events, and what stands beside it. `values`: of a request's JSON texts."""
+    """Return the entries of the list of events, and the values beside it. `values`: the JSON texts of a
+    request.
+    """
     objects = [value for value in values if isinstance(value, dict)]
     if len(values) > 1:
         return objects, None
@@ -56,38 +58,37 @@ def _search(value: Any, levels: int) -> tuple[Sequence[Any], Any]:
 
 
 def _entries(value: Any) -> Sequence[Any]:
-    """The objects of a list, or of an object with digits for keys, where there are several."""
+    """Return the objects of a list, or of an object with digits for keys, if there are several."""
     if isinstance(value, dict) and value and all(map(str.isdecimal, value)):
         value = list(value.values())
     if not isinstance(value, list):
         return ()
-    objects = [each for each in map(inner_value, value) if isinstance(each, dict)]
+    objects = [entry for entry in map(inner_value, value) if isinstance(entry, dict)]
     return objects if len(objects) > 1 else ()
 
 
 class NamedEvent(NamedTuple):
-    """One of a request's events. `event`: as its own fields name it, or None."""
+    """An event of a request. `event`: as its fields name it, or None."""
 
     event: Event | None
     fields: HookFields
 
 
 def several_events(events: Iterable[Pairs], common: Pairs, reader: FieldReader) -> list[NamedEvent]:
-    """The events that the entries of a list are; none where the list is part of one event. `common`: what is
-    said of all of them.
+    """Return the events of a list; none if the list is part of one event. `common`: pairs of all events.
 
-    Entries are events where two of them name a task or an event, or, in a list with nothing beside it, a call
-    or a time.
+    Entries are events if two of them name a task or an event or, in a list without `common`, a call or a
+    time.
     """
-    found, said = [], Counter[str]()
+    found, named = [], Counter[str]()
     for entry in events:
         own, event = reader.read(entry), _event_in(entry)
         names: dict[str, object] = {"event": event, "task": own.task_id}
         if not common:
             names |= {"call": own.call, "time": own.sent_at}
-        said.update(name for name, value in names.items() if value)
+        named.update(name for name, value in names.items() if value)
         found.append(NamedEvent(event, reader.read((*entry, *common)) if common else own))
-    return found if any(count > 1 for count in said.values()) else []
+    return found if any(count > 1 for count in named.values()) else []
 
 
 def _event_in(pairs: Pairs) -> Event | None:
@@ -100,7 +101,7 @@ def _event_in(pairs: Pairs) -> Event | None:
 
 
 def grouped(pairs: Iterable[tuple[str, str]]) -> tuple[list[Pairs], list[tuple[str, str]]]:
-    """The pairs of each numbered group, and those of none; no groups where there is but one."""
+    """Return the pairs of each numbered group, and the other pairs; no groups if there is only one."""
     groups: dict[tuple[str, str], list[tuple[str, str]]] = defaultdict(list)
     beside = []
     for name, value in pairs:

@@ -1,4 +1,4 @@
-"""What the unknown sender really sends: the names it uses, what they seem to mean, and a mapping to try."""
+"""Proposals for `[aliases]`: names that a sender uses, their likely meaning, and a mapping to try."""
 
 import json
 import re
@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from receiver.domain.fields import DEFAULT_ALIASES, FieldReader, HookFields, fold_name, result_of
 from receiver.domain.moments import read_moment
-from receiver.inbox.events_of import several_events
+from receiver.inbox.event_lists import several_events
 from receiver.inbox.payload import read_payload
 
 _UUID = re.compile(r"[0-9a-f]{8}-?([0-9a-f]{4}-?){3}[0-9a-f]{12}", re.IGNORECASE)
@@ -21,13 +21,11 @@ _URL_OF = re.compile(r"^url_?", re.IGNORECASE)
 
 _LONGEST_EXAMPLE = 100
 _LONGEST_SETTABLE = 200
-"""Characters of a name that may be an alias."""
+"""Maximum characters of a name that can be an alias."""
 
 
 class Sample(NamedTuple):
-    """A delivery as far as its payload goes. `event`, `has_ref`: of its URL; `encoding`: its Content-
-    Encoding.
-    """
+    """The payload of a delivery. `event`, `has_ref`: from its URL; `encoding`: its Content-Encoding."""
 
     query: str
     content_type: str
@@ -38,7 +36,7 @@ class Sample(NamedTuple):
 
 
 def read_events(sample: Sample, reader: FieldReader) -> list[tuple[str, HookFields]]:
-    """What the reader makes of the delivery: (event, fields) for each of its events."""
+    """Return (event, fields) for each event of the delivery."""
     payload = read_payload(sample.query, sample.content_type, sample.body, sample.encoding)
     events = several_events(payload.events, payload.common, reader) if payload.events else []
     if not events:
@@ -48,8 +46,8 @@ def read_events(sample: Sample, reader: FieldReader) -> list[tuple[str, HookFiel
 
 @dataclass(frozen=True, slots=True)
 class Proposal:
-    """One name that was sent: what it is read as now, and what its values suggest it is. `empty`: what is
-    wrong with those of its values that are no values, such as placeholders.
+    """A name that was sent: the field that it is read as, and the field that its values suggest. `empty`:
+    what is wrong with values that mean nothing, such as placeholders.
     """
 
     name: str
@@ -63,7 +61,7 @@ class Proposal:
 def propose(
     samples: Iterable[Sample], aliases: Mapping[str, tuple[str, ...]] = DEFAULT_ALIASES
 ) -> list[Proposal]:
-    """A proposal for each name in the deliveries; most seen first."""
+    """Return a proposal for each name in the deliveries, the most frequent first."""
     reader = FieldReader(aliases)
     values: dict[str, list[str]] = defaultdict(list)
     events: dict[str, list[str]] = defaultdict(list)
@@ -100,16 +98,16 @@ def _empty_values(reader: FieldReader, name: str, values: Iterable[str]) -> Iter
 
 
 def _names_the_event(values: Sequence[str], events: Sequence[str]) -> bool:
-    """Whether each value is the name of its own delivery's event, which is no result."""
+    """Return whether each value is the event of its own delivery, which is no result."""
     words = [fold_name(_URL_OF.sub("", value.strip())) for value in values]
     return all(event and word == fold_name(event) for word, event in zip(words, events, strict=True))
 
 
 def _guess(name: str, values: list[str]) -> str | None:
-    """Which of our fields all the values could be."""
+    """Return the field that fits all values, or None."""
     if all(_UUID.fullmatch(value) for value in values):
         return "call"
-    # A phone number, or a duration in microseconds, would do as a moment.
+    # A phone number, or a duration in microseconds, can be read as a time, too.
     if _TIME_NAME.search(name) and all(read_moment(value) is not None for value in values):
         return "sent_at"
     if all(result_of(value) for value in values):
@@ -122,7 +120,7 @@ def _guess(name: str, values: list[str]) -> str | None:
 def as_setting(
     proposals: Iterable[Proposal], aliases: Mapping[str, tuple[str, ...]] = DEFAULT_ALIASES
 ) -> str:
-    """The proposals as the `[aliases]` part of the settings file; empty where there is nothing to change."""
+    """Return the proposals as the section `[aliases]` of the settings file; empty without changes."""
     additions: dict[str, list[str]] = defaultdict(list)
     for proposal in proposals:
         if proposal.proposed and proposal.name.isprintable() and len(proposal.name) <= _LONGEST_SETTABLE:
@@ -137,7 +135,7 @@ def as_setting(
 
 @dataclass(frozen=True, slots=True)
 class Missing:
-    """A field that no delivery has, though some should. `names`: those that came and are read as nothing."""
+    """A field that is missing in all deliveries. `names`: names that were sent and are not read."""
 
     field: str
     why: str
@@ -145,16 +143,16 @@ class Missing:
 
 
 def missing(samples: Sequence[Sample], proposals: Sequence[Proposal], reader: FieldReader) -> list[Missing]:
-    """The fields that are to be found among the names that came."""
+    """Return fields that are missing and may be among the names that were sent."""
     found = [reader.read(_pairs(sample)) for sample in samples]
-    names = tuple(each.name for each in proposals if each.read_as is None and each.example)
-    asked = []
-    if any(not sample.has_ref for sample in samples) and not any(each.task_id for each in found):
-        asked.append(Missing("task_id", "a hook at a fixed URL is about no task without it", names))
+    names = tuple(item.name for item in proposals if item.read_as is None and item.example)
+    lacking = []
+    if any(not sample.has_ref for sample in samples) and not any(fields.task_id for fields in found):
+        lacking.append(Missing("task_id", "a hook at a fixed URL is about no task without it", names))
     if not names:
-        return asked
-    if any(sample.event == "after" for sample in samples) and not any(each.result for each in found):
-        asked.append(Missing("result", "without it only the API says how a task ended", names))
-    if not any(each.call for each in found):
-        asked.append(Missing("call", "without it attempts are told apart by time alone", names))
-    return asked
+        return lacking
+    if any(sample.event == "after" for sample in samples) and not any(fields.result for fields in found):
+        lacking.append(Missing("result", "without it only the API says how a task ended", names))
+    if not any(fields.call for fields in found):
+        lacking.append(Missing("call", "without it attempts are told apart by time alone", names))
+    return lacking
