@@ -9,7 +9,7 @@ from receiver.analytics.report import MeasureReport, build_report
 from receiver.domain.frozen_record import frozen_record
 
 
-@frozen_record(frozen=True, slots=True)
+@frozen_record
 class ComparedShare:
     """One share on both sides; `difference`: the first less the second."""
 
@@ -20,7 +20,7 @@ class ComparedShare:
     difference: ShareDifference
 
 
-@frozen_record(frozen=True, slots=True)
+@frozen_record
 class ReportComparison:
     """Both answers, whole, and their shares compared."""
 

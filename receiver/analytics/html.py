@@ -25,7 +25,7 @@ _KEY_NUMBERS = ("success", "attempts", "tries", "timing", "health")
 _BASIS = ("created", "finished")
 
 
-@frozen_record(frozen=True, slots=True)
+@frozen_record
 class KeyNumber:
     """A key number. `of`: what it is of, or made up of."""
 
@@ -34,7 +34,7 @@ class KeyNumber:
     of: str
 
 
-@frozen_record(frozen=True, slots=True)
+@frozen_record
 class HtmlTable:
     """Texts; the first column names the rows."""
 
@@ -42,7 +42,7 @@ class HtmlTable:
     rows: Sequence[Sequence[str]]
 
 
-@frozen_record(frozen=True, slots=True)
+@frozen_record
 class ReportSection:
     """A chart, how to read it, and its numbers."""
 

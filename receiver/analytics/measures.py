@@ -14,7 +14,7 @@ CountNames = tuple[str, ...]
 """Names of counts that are added."""
 
 
-@frozen_record(frozen=True, slots=True)
+@frozen_record
 class MeasureColumn:
     """One value of a measure: the sum `of`; with `among` its share and interval; with `per` the mean,
     `of` divided by `per` and by 1000.
@@ -27,7 +27,7 @@ class MeasureColumn:
     per: CountNames = ()
 
 
-@frozen_record(frozen=True, slots=True)
+@frozen_record
 class Quantiles:
     """Quantiles of a duration in seconds, or of the number of attempts, to two digits. `of`: the slice with
     the values; `counted`: the count of each value.
@@ -39,7 +39,7 @@ class Quantiles:
     counted: str
 
 
-@frozen_record(frozen=True, slots=True)
+@frozen_record
 class Measure:
     """`basis`: the moments by which tasks can be selected, the default first; `by`: the dimensions;
     `default_by`: the dimensions of a query that names none; `largest_first`: rows with more tasks come first.

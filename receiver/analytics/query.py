@@ -45,7 +45,7 @@ _YEARS = range(1970, 2100)
 WEEKDAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 
 
-@frozen_record(frozen=True, slots=True)
+@frozen_record
 class AnalyticsQuery:
     """`since`, `until`: epoch seconds, from the one to before the other; None: from the first, to the last.
     `account`, `queue_id`: only theirs.

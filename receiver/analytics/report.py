@@ -22,7 +22,7 @@ _QUANTILES = (("p50", 0.5), ("p90", 0.9))
 Value = int | float | None | Share
 
 
-@frozen_record(frozen=True, slots=True)
+@frozen_record
 class ReportRow:
     """One group: a text for each dimension, and the measure's values by name."""
 
@@ -30,7 +30,7 @@ class ReportRow:
     values: Mapping[str, Value]
 
 
-@frozen_record(frozen=True, slots=True)
+@frozen_record
 class MeasureReport:
     """The answer to a query. `total`: the values of all groups together; `notes`: warnings for the reader."""
 

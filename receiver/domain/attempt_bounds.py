@@ -25,7 +25,7 @@ _MOST_TRIES = 1_000
 _ENDED = ("succeeded", "failed", "ended")
 
 
-@frozen_record(frozen=True, slots=True)
+@frozen_record
 class AttemptBounds:
     """At least `low`, at most `high` (None: not known) attempts. `is_sure`: `low` does not rest on hooks
     without a call, each of which may be a repeat.

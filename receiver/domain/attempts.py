@@ -18,7 +18,7 @@ _NEAR_S = 30.0
 """Seconds between an announcement and a call of the same attempt, at most; half a pause if that is more."""
 
 
-@frozen_record(frozen=True, slots=True)
+@frozen_record
 class Attempt:
     """One attempt of a task. Times: epoch seconds; durations: seconds; None: not known.
 
@@ -40,7 +40,7 @@ class Attempt:
     total_s: float | None
 
 
-@frozen_record(frozen=True, slots=True)
+@frozen_record
 class TaskEnd:
     """How a task ended. `result`: success, failed, or None (not known); `is_over`: whether it has ended."""
 
@@ -50,7 +50,7 @@ class TaskEnd:
     cdr: str | None = None
 
 
-@frozen_record(frozen=True, slots=True)
+@frozen_record
 class AttemptEvidence:
     """What is known of a task's attempts. `before`: time of the first `before`; `retry_hooks`: times at which
     further attempts were announced; `calls`: records of the task's calls; `state`: the task's, as users see

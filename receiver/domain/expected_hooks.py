@@ -11,7 +11,7 @@ _NONE: Mapping[str, int] = dict.fromkeys(EVENTS, 0)
 _NOTHING: Mapping[str, int] = {}
 
 
-@frozen_record(frozen=True, slots=True)
+@frozen_record
 class HookCounts:
     """Event → how often it came, came again, had to come, is lost, is missing but may be among deliveries
     that name no task; fact id → what is odd about a delivery.

@@ -23,7 +23,7 @@ Event = Literal["before", "before_again", "success", "after"]
 EVENTS: tuple[Event, ...] = get_args(Event)
 
 
-@frozen_record(frozen=True, slots=True)
+@frozen_record
 class HookContent:
     """The content of a delivery. `readable`: False if the hook was authentic but could not be read.
 
@@ -45,12 +45,12 @@ class HookContent:
     planned_at: float | None = None
 
 
-@frozen_record(frozen=True, slots=True)
+@frozen_record
 class HookEvent(HookContent):
     """An event, as its delivery was read on arrival."""
 
 
-@frozen_record(frozen=True, slots=True)
+@frozen_record
 class RereadEvent(HookContent):
     """An event whose delivery was read again at `read_at`. It supersedes all earlier readings of the delivery
     (see `receiver.domain.readings`).
@@ -59,7 +59,7 @@ class RereadEvent(HookContent):
     read_at: float = 0.0
 
 
-@frozen_record(frozen=True, slots=True)
+@frozen_record
 class WithdrawnEvent:
     """A delivery that is not about this task after all: it was read again at `read_at`."""
 
@@ -67,7 +67,7 @@ class WithdrawnEvent:
     read_at: float = 0.0
 
 
-@frozen_record(frozen=True, slots=True)
+@frozen_record
 class TaskSnapshot:
     """The scheduler's record of a task. `hooks`: events whose URL leads to us. `mute`: True if the record has
     no URLs at all, so that they are not known.
@@ -91,7 +91,7 @@ class TaskSnapshot:
     mute: bool | None = None
 
 
-@frozen_record(frozen=True, slots=True)
+@frozen_record
 class CallRecord:
     """Call history's record of one call. `found`: False if it has no record."""
 
@@ -109,12 +109,12 @@ class CallRecord:
     extra: Mapping[str, Any] = field(default_factory=dict)
 
 
-@frozen_record(frozen=True, slots=True)
+@frozen_record
 class TaskGone:
     """The scheduler answers 404 for this task."""
 
 
-@frozen_record(frozen=True, slots=True)
+@frozen_record
 class TaskSettled:
     """The time for late hooks is over: a hook that is still missing is lost. `unplaced`: events of which
     there are deliveries that name no task and may be this task's, so that a loss is only suspected.
@@ -123,7 +123,7 @@ class TaskSettled:
     unplaced: tuple[str, ...] = ()
 
 
-@frozen_record(frozen=True, slots=True)
+@frozen_record
 class QueueSnapshot:
     """The API's description of a queue. `status`: on, off, or gone after a 404."""
 
@@ -160,7 +160,7 @@ KINDS: dict[str, type[FactPayload]] = {
 _KIND_OF = {shape: kind for kind, shape in KINDS.items()}
 
 
-@frozen_record(frozen=True, slots=True)
+@frozen_record
 class Fact:
     """One thing learned at `at` about the task that `ref` or `task_id` names, or about a queue."""
 

@@ -1,19 +1,16 @@
 """Frozen dataclasses that are made as fast as plain ones."""
 
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, field
+from typing import TypeVar, dataclass_transform
 
-if TYPE_CHECKING:
-    from dataclasses import dataclass as frozen_record
-else:
-    from dataclasses import dataclass
-
-    def frozen_record(*, frozen: bool, slots: bool) -> Any:
-        """Decorate a class that the type checker treats as `dataclass(frozen=True)`.
-
-        It is not locked at run time: a lock writes each field through `object.__setattr__`, four times as
-        slow. Equality and hash are those of a frozen dataclass.
-        """
-        return dataclass(slots=slots, unsafe_hash=frozen)
+T = TypeVar("T")
 
 
-__all__ = ["frozen_record"]
+@dataclass_transform(frozen_default=True, field_specifiers=(field,))
+def frozen_record(cls: type[T]) -> type[T]:
+    """Return the class as a dataclass with slots that only the type checker treats as frozen.
+
+    A lock at run time writes each field through `object.__setattr__`, which is four times as slow. Equality
+    and hash are those of a frozen dataclass.
+    """
+    return dataclass(slots=True, unsafe_hash=True)(cls)

@@ -29,7 +29,7 @@ _INVISIBLE = dict.fromkeys(map(ord, "\u00ad\u200b\u200c\u200d\u2060\ufeff"))
 _BEHIND = "\"'<>"
 
 
-@frozen_record(frozen=True, slots=True)
+@frozen_record
 class HookKey:
     """A named signing key. The first of several keys signs, all of them verify."""
 
@@ -37,7 +37,7 @@ class HookKey:
     secret: str
 
 
-@frozen_record(frozen=True, slots=True)
+@frozen_record
 class HookPath:
     """The parts of a hook URL's path, not authenticated. `proof`: the token of a minted URL, or the secret of
     a fixed one.

@@ -60,7 +60,7 @@ _BETWEEN = re.compile(r"[\W_]+")
 _ANSWERED = ("answered", "bridged", "answer")
 
 
-@frozen_record(frozen=True, slots=True)
+@frozen_record
 class Verdict:
     """`raw`: the vendor's word that decided it, if one did; `failed_leg`: None where no leg failed."""
 
@@ -98,7 +98,7 @@ def _with_e(text: str) -> str:
 BUILT_IN = Reasons()
 
 
-@frozen_record(frozen=True, slots=True)
+@frozen_record
 class Legs:
     """Which sides of a call answered, as far as its record tells; `b` is None where B was not dialled.
     `failed`: the leg of a side that did not.

@@ -21,7 +21,7 @@ CROWDED, FROZEN = 1, 2
 """Values of `Timeline.crowding`."""
 
 
-@frozen_record(frozen=True, slots=True)
+@frozen_record
 class Finding:
     """`count` things of one kind that are wrong; of a lost or suspected hook the kind is its event. `detail`
     is for people.
@@ -33,7 +33,7 @@ class Finding:
     detail: str = ""
 
 
-@frozen_record(frozen=True, slots=True)
+@frozen_record
 class Due:
     """From `at` (epoch seconds) on, plus a margin that depends on the purpose, asking the API is worth while.
 
@@ -46,7 +46,7 @@ class Due:
     purpose: Purpose
 
 
-@frozen_record(frozen=True, slots=True)
+@frozen_record
 class Timeline:
     """All that is known of one task. Times are epoch seconds, UTC; hook counts go by event.
 

@@ -48,7 +48,7 @@ _NEXT = _parse(TABLE)
 _ORDER = attrgetter("rank", "fact_id")
 
 
-@frozen_record(frozen=True, slots=True)
+@frozen_record
 class Step:
     """A word on the task's way and its rank; equal ranks are told apart by the fact's id."""
 
@@ -57,7 +57,7 @@ class Step:
     fact_id: str
 
 
-@frozen_record(frozen=True, slots=True)
+@frozen_record
 class Walk:
     """Where the steps led, and the steps that did not fit as (stage, word, fact id)."""
 

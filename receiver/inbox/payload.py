@@ -39,7 +39,7 @@ _NAMED_BOUNDARY = re.compile(r'boundary="?([^";,\s]+)', re.IGNORECASE)
 _OBJECT = re.compile(r'\{\s*(?:"|&quot;|&#34;|\\")')
 
 
-@frozen_record(frozen=True, slots=True)
+@frozen_record
 class Payload:
     """Names and values in order of appearance. `problem`: what could not be read, or None.
 

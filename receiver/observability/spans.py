@@ -62,7 +62,7 @@ class OutgoingMessage(Protocol):
     def data(self) -> Mapping[str, Any]: ...
 
 
-@frozen_record(frozen=True, slots=True)
+@frozen_record
 class Span:
     """A piece of work. `id`: 16 hex digits; `began`, `ended`: epoch seconds; `problem`: None on success.
     Attributes that are None are left out.

@@ -37,7 +37,7 @@ _CONFIRMED = ("result", "raw_result", "failed_leg", "attempts", "cdr", "final", 
 """Fields that `task.reconciled` confirms. A change of one of them is published again."""
 
 
-@frozen_record(frozen=True, slots=True)
+@frozen_record
 class PublishedEvent:
     """An event that was published. `number`: attempt of `task.attempt_started`, revision of
     `task.reconciled`, else 0.
@@ -48,7 +48,7 @@ class PublishedEvent:
     data: Mapping[str, Any]
 
 
-@frozen_record(frozen=True, slots=True)
+@frozen_record
 class Outcome:
     """An event to be published. `at`: epoch seconds of what happened; `data`: see `describe`."""
 

@@ -67,7 +67,7 @@ class HttpResponse:
         return self.is_done or (200 <= self.status < 300 and self.problem is None)
 
 
-@frozen_record(frozen=True, slots=True)
+@frozen_record
 class AttemptResult:
     """The result of an attempt. `kind`: `dropped` if the subscriber is not interested, `unsendable` if no
     attempt can succeed, `gone` if the subscriber wants no more events. `problem`: text for people, None if

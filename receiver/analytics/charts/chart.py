@@ -31,7 +31,7 @@ _OPTIONAL = ("matplotlib", "numpy")
 _WILSON = "95 % Wilson intervals"
 
 
-@frozen_record(frozen=True, slots=True)
+@frozen_record
 class Chart:
     """`figure`, `by`: what is drawn, days as weeks or months where they are many. `how`: to read it, for its
     caption; `sureness`: for its heading.
@@ -45,7 +45,7 @@ class Chart:
     sureness: str = _WILSON
 
 
-@frozen_record(frozen=True, slots=True)
+@frozen_record
 class ChartContent:
     """A chart with all that stands on it. `title`, `heading`: above; `notes`: below; `text`: in words what
     can be seen.

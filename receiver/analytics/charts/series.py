@@ -37,7 +37,7 @@ class Rate(NamedTuple):
     share: Share
 
 
-@frozen_record(frozen=True, slots=True)
+@frozen_record
 class FailureGroup:
     """A reason: its share in all tasks that did not succeed, and how many tasks by failed leg."""
 
