@@ -9,7 +9,8 @@ from sqlalchemy import Connection
 from starlette.responses import Response
 
 from receiver.analytics.answers import scope_query
-from receiver.analytics.charts import CHARTS, Media, chart_named, read_chart, render
+from receiver.analytics.charts import render
+from receiver.analytics.charts.chart import CHARTS, Media, chart_named, read_chart
 from receiver.analytics.measures import MEASURES
 from receiver.analytics.params import ScopeParams
 from receiver.http.endpoint import Call, Endpoint

@@ -22,6 +22,9 @@ STRETCH = 5_000
 MARK = "~"
 """Between the parts of a position; only the last part may hold it."""
 
+POSITION = "position"
+"""Name of the first column: the position of the row, after which a later export starts."""
+
 Position = tuple[float | int | str, ...]
 """Values of the columns of the order, or of the first of them: what lies behind has larger ones."""
 
@@ -158,3 +161,15 @@ def _is_storable(value: float | int | str) -> bool:
 
 def _no_position() -> InputError:
     return InputError("after", "take the `position` of a row of this relation, unchanged, or leave it out")
+
+
+class FilePart(NamedTuple):
+    """The next bytes of a file, and the number of rows in them."""
+
+    rows: int
+    data: bytes
+
+
+def column_names(relation: Relation) -> list[str]:
+    """Return the names of an export's columns."""
+    return [POSITION, *(field.name for field in relation.fields)]

@@ -4,30 +4,20 @@ import csv
 from collections.abc import AsyncGenerator, Callable, Iterable
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Protocol
 
 import orjson
 from sqlalchemy import Connection
 
 from receiver.analytics.export_horizon import within_horizon
-from receiver.analytics.export_pages import ExportSelection, Page, Position, next_page
+from receiver.analytics.export_pages import ExportSelection, FilePart, Page, Position, column_names, next_page
 from receiver.analytics.export_sql import lines, rows
 from receiver.analytics.formulas import as_text
 from receiver.analytics.views import Relation
 from receiver.errors import NotInstalledError
 from receiver.storage.engine import Store
 
-POSITION = "position"
-"""The first column: behind which row an export goes on."""
-
 NO_PYARROW = "Parquet needs pyarrow: pip install 'receiver[analytics]'"
-
-
-class FilePart(NamedTuple):
-    """The next bytes of the file, and how many rows they bring."""
-
-    rows: int
-    data: bytes
 
 
 class ExportWriter(Protocol):
@@ -83,11 +73,6 @@ def _read(
     return page.end, writer.write(connection, page)
 
 
-def names(relation: Relation) -> list[str]:
-    """The columns of an export."""
-    return [POSITION, *(field.name for field in relation.fields)]
-
-
 class _Lines(list[str]):
     """What `csv` takes for a file."""
 
@@ -103,7 +88,7 @@ class CsvWriter:
         self._relation = relation
 
     def opening(self) -> bytes:
-        return _as_csv([names(self._relation)]).data
+        return _as_csv([column_names(self._relation)]).data
 
     def write(self, connection: Connection, page: Page) -> FilePart:
         if page.selection.masks_documents:
@@ -132,7 +117,7 @@ class JsonLinesWriter:
     """A JSON object a line; what is not there is null, a document is a part of it."""
 
     def __init__(self, relation: Relation) -> None:
-        self._names = names(relation)
+        self._names = column_names(relation)
         kinds = [(place, field.kind) for place, field in enumerate(relation.fields, 1)]
         self._truths = [place for place, kind in kinds if kind == "bool"]
         self._documents = [place for place, kind in kinds if kind == "json"]

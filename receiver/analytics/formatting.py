@@ -1,4 +1,4 @@
-"""Numbers, periods and names as people read them."""
+"""Formatting of numbers, periods and names for people."""
 
 from datetime import UTC, datetime
 from typing import Literal
@@ -6,6 +6,7 @@ from typing import Literal
 from receiver.analytics.calendar import Calendar
 from receiver.analytics.intervals import Share
 from receiver.analytics.query import AnalyticsQuery
+from receiver.analytics.report import MeasureReport
 from receiver.analytics.rollup_parts import Basis
 
 NOTHING = "–"
@@ -15,16 +16,16 @@ BASIS: dict[Basis, str] = {"created": "by creation", "finished": "by finish", "s
 _TO_THE_MINUTE = "%Y-%m-%d %H:%M"
 _MOST_NAME = 40
 _LAST_KNOWN = 0x04FF
-"""The last character of Cyrillic: what comes later is not in every font."""
+"""Last character of Cyrillic; fonts may lack later ones."""
 
 
 def count(number: float) -> str:
-    """A whole number: 12,345."""
+    """Format a whole number: 12,345."""
     return f"{number:,.0f}"
 
 
 def short_count(number: int) -> str:
-    """In four characters at most: 999, 1.2k, 12k, 3.4M."""
+    """Format a count in at most four characters: 999, 1.2k, 12k, 3.4M."""
     for factor, letter in ((1_000_000, "M"), (1_000, "k")):
         value = number / factor
         if value >= 0.9995:
@@ -33,22 +34,22 @@ def short_count(number: int) -> str:
 
 
 def brief(number: int) -> str:
-    """A count, in full where that is short: 12,345, 120k."""
+    """Format a count, from 100,000 on in short: 12,345, 120k."""
     return count(number) if number < 100_000 else short_count(number)
 
 
 def number(value: float | None) -> str:
-    """As short as it can be: 3, 2.5."""
+    """Format a number without trailing zeros: 3, 2.5."""
     return NOTHING if value is None else f"{value:g}"
 
 
 def percent(value: float | None) -> str:
-    """A share: 63.2 %."""
+    """Format a share: 63.2 %."""
     return NOTHING if value is None else f"{100 * value:.1f} %"
 
 
 def interval(share: Share) -> str:
-    """Its 95 % interval: 62.1–64.3 %."""
+    """Format the 95 % interval of a share: 62.1–64.3 %."""
     return NOTHING if share.low is None or share.high is None else _between(share.low, share.high)
 
 
@@ -57,12 +58,12 @@ def _between(low: float, high: float) -> str:
 
 
 def rate(share: Share) -> str:
-    """A share with its interval."""
+    """Format a share with its interval."""
     return f"{percent(share.value)} ({interval(share)})" if share.n else NOTHING
 
 
 def duration(seconds: float | None) -> str:
-    """With two digits: 5.8 s, 12 min, 1.5 h."""
+    """Format a duration with two digits: 5.8 s, 12 min, 1.5 h."""
     if seconds is None:
         return NOTHING
     units = ((1, 120, "s"), (60, 7200, "min"), (3600, 172_800, "h"), (86_400, float("inf"), "days"))
@@ -71,20 +72,28 @@ def duration(seconds: float | None) -> str:
 
 
 def name(text: str) -> str:
-    """A name from outside, cut, without what a font may not have."""
-    plain = "".join(each if each.isprintable() and ord(each) <= _LAST_KNOWN else "?" for each in text)
+    """Shorten a name of others, and replace characters that fonts may lack."""
+    plain = "".join(char if char.isprintable() and ord(char) <= _LAST_KNOWN else "?" for char in text)
     return plain if len(plain) <= _MOST_NAME else f"{plain[: _MOST_NAME - 1]}…"
 
 
+def scope_of(report: MeasureReport) -> str:
+    """Format what a report counts, of which period, and of whose tasks."""
+    query = report.query
+    counted = basis_of(report.measure.counts, query.basis)
+    dates = period(query.calendar, query.since, query.until)
+    return f"{counted}, {dates} ({query.calendar.name}), {whose(query)}"
+
+
 def whose(query: AnalyticsQuery) -> str:
-    """Of which account and queue."""
+    """Format account and queue of a query."""
     account = f"account {name(query.account)}" if query.account is not None else "all accounts"
     queue = f"queue {name(query.queue_id)}" if query.queue_id is not None else "all queues"
     return f"{account}, {queue}"
 
 
 def period(calendar: Calendar, since: float | None, until: float | None) -> str:
-    """From when to when, by the zone's clocks; the last day is in it."""
+    """Format a period in local time; the last day is included."""
     in_days = all(_begins_day(calendar, at) for at in (since, until) if at is not None)
     form = "%Y-%m-%d" if in_days else _TO_THE_MINUTE
     first = None if since is None else f"{_local(calendar, since):{form}}"
@@ -105,11 +114,11 @@ def _local(calendar: Calendar, at: float) -> datetime:
 
 
 def moment(calendar: Calendar, at: float) -> str:
-    """A moment by the zone's clocks, to the minute."""
+    """Format a moment in local time, to the minute."""
     return f"{_local(calendar, at):{_TO_THE_MINUTE}}"
 
 
 def basis_of(counts: Literal["tasks", "attempts"], basis: Basis) -> str:
-    """What is counted, and under which moment."""
+    """Format what is counted, and by which moment."""
     of_task = " of their task" if counts == "attempts" and basis != "started" else ""
     return f"{counts} {BASIS[basis]}{of_task}"

@@ -9,9 +9,9 @@ from markupsafe import Markup
 from sqlalchemy import Connection
 
 from receiver.analytics import formatting
-from receiver.analytics.charts import CHARTS, ChartContent, read_chart, render
+from receiver.analytics.charts import render
 from receiver.analytics.charts.alt_text import reason_label
-from receiver.analytics.charts.chart import span
+from receiver.analytics.charts.chart import CHARTS, ChartContent, read_chart, span
 from receiver.analytics.charts.series import LEGS, failures, number_in, share_in
 from receiver.analytics.intervals import Share
 from receiver.analytics.measures import MEASURES

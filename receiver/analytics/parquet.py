@@ -6,9 +6,8 @@ import pyarrow as pa
 from pyarrow.parquet import ParquetWriter as ArrowWriter
 from sqlalchemy import Connection
 
-from receiver.analytics.export_pages import Page
+from receiver.analytics.export_pages import FilePart, Page, column_names
 from receiver.analytics.export_sql import rows
-from receiver.analytics.exports import FilePart, names
 from receiver.analytics.views import ColumnKind, Relation
 
 _GROUP = 50_000
@@ -53,7 +52,7 @@ class ParquetWriter:
     def __init__(self, relation: Relation) -> None:
         kinds: list[ColumnKind] = ["text", *(field.kind for field in relation.fields)]
         types = [_TYPES.get(kind, pa.string()) for kind in kinds]
-        self._schema = pa.schema(list(zip(names(relation), types, strict=True)))
+        self._schema = pa.schema(list(zip(column_names(relation), types, strict=True)))
         self._sink = _Sink()
         self._writer = ArrowWriter(pa.PythonFile(self._sink, mode="w"), self._schema, compression="zstd")
         self._kept: list[Any] = []

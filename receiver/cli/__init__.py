@@ -1,4 +1,4 @@
-"""The commands. Each explains itself in `--help` and prints tables for people, or JSON with `--json`."""
+"""The command line. Commands print tables for people, or JSON with `--json`."""
 
 import sys
 from collections.abc import Mapping
@@ -16,20 +16,19 @@ from receiver.errors import (
     StoreUnavailableError,
 )
 
-_LOOKED_INTO = (SchedulerUnreachableError, SchedulerAuthError, StoreUnavailableError)
-_HINT = "; `receiver check` may tell more"
+_CHECKABLE = (SchedulerUnreachableError, SchedulerAuthError, StoreUnavailableError)
+_HINT = "; run `receiver check` for details"
 
 COMMANDS: Mapping[str, LazyCommand] = {
     "demo": LazyCommand(
         "receiver.cli.demo",
         "demo",
-        "Run emulator, receiver, a sample CRM and a stream of tasks, and compare what came out "
-        "with the truth.",
+        "Run emulator, receiver, a sample CRM and a stream of tasks, and compare the results with the truth.",
     ),
     "serve": LazyCommand(
         "receiver.cli.serve",
         "serve",
-        "Take in hooks, reconcile, and answer /v1 until SIGTERM; then finish what is under way and stop.",
+        "Receive hooks, reconcile and serve the API until SIGTERM; then finish running work and exit.",
     ),
     "emulate": LazyCommand(
         "receiver.emulator.command",
@@ -44,63 +43,63 @@ COMMANDS: Mapping[str, LazyCommand] = {
     "reconcile": LazyCommand(
         "receiver.cli.serve",
         "reconcile",
-        "Ask the API about everything that is not settled, due or not. Exits 1 if any of it failed.",
+        "Ask the API about all unsettled tasks, due or not; exit 1 if a request failed.",
     ),
     "rebuild": LazyCommand(
         "receiver.cli.rebuilding",
         "rebuild",
-        "Replay the ledger into the tables; with --verify beside them, to compare.",
+        "Rebuild all derived tables from the ledger, or compare them with it (--verify).",
     ),
     "reread": LazyCommand(
         "receiver.cli.rereading",
         "reread",
-        "Read deliveries again with the `aliases` of the settings file, and keep what they say now.",
+        "Read stored deliveries again with the current `aliases`, and record what changed.",
     ),
     "capture": LazyCommand(
         "receiver.cli.capture",
         "capture",
-        "Print hook deliveries as they came and propose a field mapping. Run it beside `receiver serve`.",
+        "Print raw hook deliveries and propose a field mapping. Run it beside `receiver serve`.",
     ),
     "columns": LazyCommand(
         "receiver.cli.columns",
         "columns",
-        "What is in the columns of exports and of the SQL views. Needs no store.",
+        "Describe the columns of exports and SQL views. Needs no store.",
     ),
     "export": LazyCommand(
         "receiver.cli.exporting",
         "export_rows",
-        "Export all rows, or those of a range of time, as CSV, JSON Lines or Parquet.",
+        "Export rows as CSV, JSON Lines or Parquet, all or from a time range.",
     ),
     "lost-hooks": LazyCommand(
         "receiver.cli.findings",
         "lost_hooks",
-        "Hooks that had to come, by their task's plan and end, and did not.",
+        "List expected hooks that did not arrive.",
     ),
-    "drift": LazyCommand("receiver.cli.findings", "drift", "Disagreements between hooks and API."),
+    "drift": LazyCommand("receiver.cli.findings", "drift", "List disagreements between hooks and API."),
     "set-aside": LazyCommand(
         "receiver.cli.set_aside",
         "set_aside",
-        "List hooks that could not be read and tasks that could not be folded, or try them again.",
+        "List hooks that could not be read and tasks that could not be folded, or retry them.",
     ),
     "report": LazyCommand(
         "receiver.cli.report",
         "show_report",
-        "How often callbacks succeed, when, after how many attempts, and why not.",
+        "Report how often callbacks succeed, when, after how many attempts, and why they fail.",
     ),
     "tasks": LazyCommand("receiver.cli.tasks", "tasks_app", "Callback tasks: list, show, create."),
     "queues": LazyCommand("receiver.cli.queues", "queues_app", "Queues at the scheduler."),
     "subscriptions": LazyCommand(
         "receiver.cli.subscriptions",
         "subscriptions_app",
-        "Who is told of outcomes, and what became of it.",
+        "Subscriptions of CRMs to outcomes, and their messages.",
     ),
-    "urls": LazyCommand("receiver.cli.urls", "urls_app", "Hook URLs for tasks that are created elsewhere."),
+    "urls": LazyCommand("receiver.cli.urls", "urls_app", "Hook URLs for tasks that you create elsewhere."),
     "tokens": LazyCommand(
         "receiver.cli.tokens",
         "tokens_app",
-        "Who may use /v1. Only hashes of tokens are kept.",
+        "Tokens for the API. Only their hashes are stored.",
     ),
-    "db": LazyCommand("receiver.cli.db", "db_app", "The store's schema, and copies of the store."),
+    "db": LazyCommand("receiver.cli.db", "db_app", "Schema, backups and retention of the store."),
     "config": LazyCommand("receiver.cli.config", "config_app", "The settings file."),
 }
 """Name → command, in the order of `receiver --help`."""
@@ -114,7 +113,8 @@ app = typer.Typer(
     cls=_Commands,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
-    help="Takes in the hooks of callback tasks, proves how each task ended, and tells who needs to know.",
+    help="Receives the hooks of callback tasks, proves how each task ended, and delivers outcomes to CRMs. "
+    "A task is named by your own ref or by the vendor's id.",
 )
 
 
@@ -137,20 +137,20 @@ def _options(
 
 
 def main() -> None:
-    """Run the command line; what goes wrong on purpose is one clear text and exit status 2."""
+    """Run the command line. Expected errors are printed as one text, with exit status 2."""
     for stream in (sys.stdout, sys.stderr):
-        _write_anything(stream)
+        _accept_any_text(stream)
     try:
         app()
     except ReceiverError as error:
-        print_error(f"{error}{_HINT if isinstance(error, _LOOKED_INTO) else ''}")
+        print_error(f"{error}{_HINT if isinstance(error, _CHECKABLE) else ''}")
         sys.exit(2)
-    except OSError as error:  # the machine's refusal, such as a port that is taken
+    except OSError as error:  # of the operating system, such as a port in use
         print_error(": ".join(filter(None, (error.filename, error.strerror or type(error).__name__))))
         sys.exit(2)
 
 
-def _write_anything(stream: object) -> None:
-    """Programs are told in UTF-8, whatever the locale; a terminal shows `?` for what it cannot."""
+def _accept_any_text(stream: object) -> None:
+    """Write UTF-8 to files and pipes; on a terminal replace characters that it cannot show."""
     if isinstance(stream, TextIOWrapper):
         stream.reconfigure(encoding=None if stream.isatty() else "utf-8", errors="replace")

@@ -1,4 +1,4 @@
-"""`receiver capture`: what the scheduler's hooks really look like."""
+"""`receiver capture`: raw hooks, and a proposed field mapping."""
 
 import time
 from collections.abc import Iterator, Sequence
@@ -21,34 +21,35 @@ from receiver.storage.bulk import among
 from receiver.storage.engine import Store
 
 _SHOWN = 2048
-"""Characters of a body that are shown."""
+"""Maximum characters of a body to print."""
 _MOST_PAIRS = 200
 _POLL_S = 0.5
 _LATE_S = 20.0
-"""Of two deliveries the one that came first may be read last, but by no more than this."""
+"""Seconds by which a delivery may be read later than one that arrived after it."""
 
 
 def capture(
     *,
-    last: Annotated[int, typer.Option(help="Begin with so many of the latest deliveries.", min=0)] = 20,
+    last: Annotated[int, typer.Option(help="Number of latest deliveries to start with.", min=0)] = 20,
     follow: Annotated[
-        bool, typer.Option("--follow", "-f", help="Go on printing as deliveries come, until ^C.")
+        bool, typer.Option("--follow", "-f", help="Continue with new deliveries until ^C.")
     ] = False,
     refused: Annotated[
-        bool, typer.Option("--refused", help="Print the latest hooks that `serve` refused, and why.")
+        bool, typer.Option("--refused", help="Print the latest hooks that `serve` refused, with the reasons.")
     ] = False,
     api: Annotated[
         str | None,
-        typer.Option(help="With --refused: the root of that receiver's API; default: api.host, api.port."),
+        typer.Option(
+            help="With --refused: root URL of the receiver's API. Default: from api.host and api.port."
+        ),
     ] = None,
     config: ConfigOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Print hook deliveries as they came and propose a field mapping. Run it beside `receiver serve`.
+    """Print raw hook deliveries and propose a field mapping. Run it beside `receiver serve`.
 
-    The payload of the hooks is not documented: mint URLs for one live task, let it run, and look here.
-    A hook is shown as soon as `serve` has read it.
-    Phone numbers are shown; of a body the first 2 KiB.
+    The scheduler does not document its hooks: mint URLs for one live task, run it, and see what arrives.
+    Hooks are printed once `serve` has read them, with phone numbers in full and up to 2 KiB of each body.
     """
     settings = load_settings(config)
     if refused:
@@ -69,7 +70,7 @@ def capture(
 
 
 def deliveries(store: Store, last: int, *, follow: bool, late_s: float = _LATE_S) -> Iterator[Row[Any]]:
-    """So many of the latest, oldest first; then, for ever, each that is committed."""
+    """Yield the latest deliveries, oldest first; with `follow` also each new one, without end."""
     came = DELIVERY.c.received_at
     with store.snapshot() as connection:
         latest = select(DELIVERY).order_by(came.desc()).limit(last)
@@ -81,7 +82,7 @@ def deliveries(store: Store, last: int, *, follow: bool, late_s: float = _LATE_S
     while follow:
         time.sleep(_POLL_S)
         since = max(known.values(), default=0.0) - late_s
-        known = {each: at for each, at in known.items() if at >= since}
+        known = {id_: at for id_, at in known.items() if at >= since}
         with store.snapshot() as connection:
             new = and_(came >= since, ~among(connection, DELIVERY.c.id, known))
             rows = list(connection.execute(select(DELIVERY).where(new).order_by(came)))
@@ -106,24 +107,24 @@ def _print(row: Row[Any], fields: FieldReader) -> None:
 
 
 def _body(row: Row[Any]) -> str:
-    """The body as text, unpacked where it was compressed."""
+    """Return the body as text, decompressed."""
     body, _ = decompress(row.body, _header(row, "content-encoding"))
     text = _cut(decode(body))
-    return text if body == row.body else f"({len(row.body)} bytes, unpacked)\n{text}"
+    return text if body == row.body else f"({len(row.body)} bytes, decompressed)\n{text}"
 
 
 def _cut(text: str) -> str:
     if len(text) <= _SHOWN:
         return text
-    return f"{text[:_SHOWN]}… ({len(text) - _SHOWN} more characters; `/v1/deliveries/{{id}}` has all)"
+    return f"{text[:_SHOWN]}… ({len(text) - _SHOWN} more characters; see `/v1/deliveries/{{id}}`)"
 
 
 def _read_lines(row: Row[Any], fields: FieldReader) -> Iterator[str]:
-    """What is read of the delivery, an event a line."""
+    """Yield a line for each event that is read from the delivery."""
     for event, found in read_events(_sample(row), fields):
         values = ((name, getattr(found, name)) for name in found.__struct_fields__)
         words = [f"{name}={value}" for name, value in values if value is not None]
-        yield f"read as {event}: {', '.join(words) or 'nothing but the event of its URL'}"
+        yield f"read as {event}: {', '.join(words) or 'only the event in the URL'}"
 
 
 def _conclude(seen: list[Row[Any]], settings: Settings, *, as_json: bool) -> None:
@@ -143,25 +144,25 @@ def _conclude(seen: list[Row[Any]], settings: Settings, *, as_json: bool) -> Non
     for each in proposals:
         if each.empty:
             STDOUT.print(f"{each.name} is not read: {each.empty}", markup=False, highlight=False)
-    _say_what_is_missing(asked)
+    _print_missing(asked)
     if setting:
-        STDOUT.print("\nAdd this to the settings file to have them read:\n")
+        STDOUT.print("\nAdd this to the settings file:\n")
         STDOUT.print(setting, markup=False, highlight=False)
     elif seen:
-        STDOUT.print("Nothing to change: no other name looks like a field we know.")
+        STDOUT.print("Nothing to change: no other name looks like a known field.")
     else:
         STDERR.print(
-            "No delivery yet. Mint URLs (`receiver urls mint`), create a task with them, wait with --follow."
+            "No deliveries yet. Mint URLs (`receiver urls mint`), create a task with them, and use --follow."
         )
 
 
-def _say_what_is_missing(asked: Sequence[Missing]) -> None:
+def _print_missing(asked: Sequence[Missing]) -> None:
     for each in asked:
         names = ", ".join(each.names)
         hint = (
-            f"Which of these is it: {names}? Add it to {each.field} in [aliases]."
+            f"Is it one of {names}? Then add it to {each.field} in [aliases]."
             if names
-            else "No names came."
+            else "The hooks have no other names."
         )
         STDOUT.print(f"No hook has a {each.field}: {each.why}. {hint}", markup=False, highlight=False)
 

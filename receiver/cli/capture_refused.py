@@ -1,4 +1,4 @@
-"""`receiver capture --refused`: the hooks that a running `receiver serve` has refused."""
+"""`receiver capture --refused`: hooks that a running `receiver serve` refused."""
 
 import secrets
 from collections.abc import Iterator
@@ -20,9 +20,10 @@ _TIMEOUT_S = 10.0
 
 
 def capture_refused(settings: Settings, api: str | None, *, as_json: bool) -> None:
-    """Print the refused hooks that the receiver with this API remembers; None: where the settings have it.
+    """Print the refused hooks that the receiver at this API remembers. `api`: None for the one in the
+    settings.
 
-    Raises InputError where no receiver answers there.
+    Raises InputError if no receiver answers there.
     """
     refused = _ask(settings, (api or _root(settings)).rstrip("/"))
     if as_json:
@@ -40,9 +41,7 @@ def capture_refused(settings: Settings, api: str | None, *, as_json: bool) -> No
     for part, problem in {each["part"]: each["problem"] for each in refused}.items():
         STDOUT.print(f"{part}: {problem}", markup=False, highlight=False)
     if not refused:
-        STDERR.print(
-            "None was refused since that receiver started. Others have lists of their own: --api URL."
-        )
+        STDERR.print("No refused hooks since that receiver started. For another receiver use --api URL.")
 
 
 def _ask(settings: Settings, root: str) -> list[dict[str, Any]]:
@@ -59,14 +58,14 @@ def _ask(settings: Settings, root: str) -> list[dict[str, Any]]:
             refused = None
     if not isinstance(refused, list):
         raise InputError(
-            "--api", f"{root} is not the API of a receiver with this store: it answers {answer.status_code}"
+            "--api", f"{root} is not the API of a receiver with this store: status {answer.status_code}"
         )
     return refused
 
 
 @contextmanager
 def _token(settings: Settings) -> Iterator[str]:
-    """A token for one request. Who can write to the store can read the API."""
+    """Yield a token for one request. Access to the store includes access to the API."""
     name = f"capture-{secrets.token_hex(8)}"
     with closing(Store(settings.store)) as store:
         create_tables(store)
@@ -80,10 +79,12 @@ def _token(settings: Settings) -> Iterator[str]:
 
 
 def _root(settings: Settings) -> str:
-    """The API's root as this machine reaches it. Raises InputError where the settings do not name it."""
+    """Return the API's root URL on this machine. Raises InputError if the settings do not have it."""
     host, port = settings.api.host, settings.api.port
     if not port:
-        raise InputError("--api", "api.port is 0: give the API's address as `receiver serve` logs it")
+        raise InputError(
+            "--api", "is required, since api.port is 0: use the address that `receiver serve` logs"
+        )
     try:
         address = ip_address(host)
     except ValueError:

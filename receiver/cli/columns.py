@@ -1,4 +1,4 @@
-"""`receiver columns`: what exports and the SQL views have in which column."""
+"""`receiver columns`: the columns of exports and SQL views."""
 
 from typing import Annotated
 
@@ -20,13 +20,13 @@ _TYPES: dict[ColumnKind, str] = {
 
 
 def columns(
-    relation: Annotated[str | None, typer.Argument(help=f"{_NAMES}; left out: all of them.")] = None,
+    relation: Annotated[str | None, typer.Argument(help=f"{_NAMES}. Default: all.")] = None,
     *,
     as_json: JsonOption = False,
 ) -> None:
-    """What is in the columns of exports and of the SQL views. Needs no store."""
+    """Describe the columns of exports and SQL views. Needs no store."""
     if relation is not None and relation not in RELATIONS:
-        raise InputError("relation", f"one of {_NAMES}")
+        raise InputError("relation", f"must be one of {_NAMES}")
     found = list(RELATIONS.values()) if relation is None else [RELATIONS[relation]]
     if as_json:
         print_json([described(each) for each in found])

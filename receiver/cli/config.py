@@ -1,4 +1,4 @@
-"""`receiver config`: the settings file, explained."""
+"""`receiver config`: an example of the settings file, and a check of it."""
 
 import secrets
 import tomllib
@@ -17,7 +17,7 @@ from receiver.settings.settings import Settings, load_settings
 config_app = typer.Typer(no_args_is_help=True, help="The settings file.")
 
 _SECTIONS = ("api", "listener", "inbox", "reconcile", "delivery", "analytics", "retention", "traces")
-"""The tables of the file that hold one model each, in its order."""
+"""Tables of the file, in order."""
 
 _EXAMPLES: dict[str, Any] = {
     "hook_keys.name": "k1",
@@ -29,23 +29,23 @@ _EXAMPLES: dict[str, Any] = {
 
 @config_app.command("example")
 def example() -> None:
-    """Print a settings file with every setting explained; what is commented out shows the default."""
+    """Print a settings file that explains every setting; defaults are commented out."""
     STDOUT.print("\n".join(example_lines()), markup=False, highlight=False)
 
 
 @config_app.command("check")
 def check(config: ConfigOption = None) -> None:
-    """Read the settings and say what is wrong with them. Exits 2 if anything is."""
+    """Check the settings; exit 2 if they are invalid."""
     settings = load_settings(config)
     accounts = ", ".join(settings.accounts)
     STDOUT.print(
-        f"The settings can be used. Accounts: {accounts}. Hooks: {settings.hook_root}/hooks/.", markup=False
+        f"The settings are valid. Accounts: {accounts}. Hooks: {settings.hook_root}/hooks/.", markup=False
     )
 
 
 def example_lines() -> Iterator[str]:
-    """The example file, line by line. Its signing key is freshly made: keep it."""
-    yield "# Settings of the receiver. RECEIVER_NAME (nested: RECEIVER_PART__NAME) wins over this file."
+    """Yield the lines of the example file. Its signing key is new and random."""
+    yield "# Settings. Variables RECEIVER_NAME (nested: RECEIVER_TABLE__NAME) take precedence."
     nested = ("accounts", "hook_keys", *_SECTIONS, "aliases")
     plain = {name: field for name, field in Settings.model_fields.items() if name not in nested}
     yield from _section("", plain)

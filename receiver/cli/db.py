@@ -1,4 +1,4 @@
-"""`receiver db`: which schema the store has, how it gets the one it needs, and copies of it."""
+"""`receiver db`: the store's schema, its upgrade, and backups."""
 
 from contextlib import closing
 from pathlib import Path
@@ -16,20 +16,20 @@ from receiver.settings.settings import Settings, load_settings
 from receiver.storage.engine import Store
 from receiver.storage.postgres import is_url, shown
 
-db_app = typer.Typer(no_args_is_help=True, help="The store's schema, and copies of the store.")
+db_app = typer.Typer(no_args_is_help=True, help="Schema, backups and retention of the store.")
 db_app.command("prune")(prune)
 
-_FIT = {"fit": "fits", "empty": "empty: its tables are made by the first command that needs them"}
+_FIT = {"fit": "fits", "empty": "empty: the first command that needs tables creates them"}
 
-_POSTGRESQL = """a PostgreSQL store is copied by PostgreSQL's own tools:
-  pg_dump --format=custom --file=FILE DATABASE       a copy of one moment; pg_restore brings it back
+_POSTGRESQL = """use PostgreSQL's own tools to back up a PostgreSQL store:
+  pg_dump --format=custom --file=FILE DATABASE       a snapshot; pg_restore restores it
   pg_basebackup --pgdata=FOLDER --checkpoint=fast    with WAL archiving: any point in time
 The manual, "Back up and restore", has the steps."""
 
 
 @db_app.command("current")
 def current(config: ConfigOption = None, as_json: JsonOption = False) -> None:
-    """Which revision the store is at and which one this version needs. Exits 1 if they do not fit."""
+    """Print the store's revision and the revision that this version needs; exit 1 if they do not fit."""
     settings = load_settings(config)
     standing = _standing(settings)
     shown: dict[str, Any] = {
@@ -52,14 +52,14 @@ def current(config: ConfigOption = None, as_json: JsonOption = False) -> None:
 @db_app.command("upgrade")
 def upgrade(
     backup: Annotated[
-        bool, typer.Option("--backup/--no-backup", help="Copy a SQLite store beside itself first.")
+        bool, typer.Option("--backup/--no-backup", help="Back up a SQLite store first, into the same folder.")
     ] = True,
     config: ConfigOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Bring the store to the schema that this version needs, all at once or not at all. Stop `serve` first.
+    """Upgrade the store to the schema of this version, in one transaction. Stop `serve` first.
 
-    The copy of a SQLite store is named after what it is older than, such as receiver.db.before-0003.
+    The backup of a SQLite store is named after the new revision, such as receiver.db.before-0003.
     """
     settings = load_settings(config)
     file = _sqlite_file(settings) if backup else None
@@ -71,33 +71,33 @@ def upgrade(
         way = {"from": before.revision, "to": schema.head(), "applied": applied, "uncounted": uncounted}
         print_json({"database": _named(settings), **way, "backup": copy and str(copy.file)})
     else:
-        _tell(before, applied, copy)
+        _print_upgrade(before, applied, copy)
         if uncounted:
-            text = f"{uncounted} tasks are in no figures yet: run `receiver rebuild`, beside `serve` too."
+            text = f"{uncounted} tasks are not counted yet: run `receiver rebuild` (beside `serve`)."
             STDOUT.print(text, highlight=False)
 
 
 def _upgrade(store: Store, file: Path | None) -> tuple[schema.Standing, list[str], Copy | None]:
-    """What was there, the revisions that were applied, and the copy that was made of `file` before that."""
+    """Return the standing before, the applied revisions, and the backup of `file`."""
     copy = None
     try:
         with store.migration() as connection:
             before = schema.examine(connection)
             if file is not None and before.verdict == "older":
-                # Nobody else writes meanwhile, so the copy is just what is migrated.
+                # The transaction excludes other writers, so the backup has exactly what is migrated.
                 copy = _copy_beside(file)
             return before, schema.upgrade(connection), copy
     except BaseException:
-        if copy:  # the store is what it was, and the copy would only be in the next one's way
+        if copy:  # the store is unchanged, and the file would be in the way of the next attempt
             copy.file.unlink()
         raise
 
 
-def _tell(before: schema.Standing, applied: list[str], copy: Copy | None) -> None:
+def _print_upgrade(before: schema.Standing, applied: list[str], copy: Copy | None) -> None:
     if copy:
-        STDOUT.print(f"Before that copied to {copy.file}: {_content(copy)}.", highlight=False)
+        STDOUT.print(f"Backup: {copy.file}, {_content(copy)}.", highlight=False)
     if before.verdict == "older" and before.revision is None:
-        STDOUT.print(f"Made by receiver 0.1.0: now known as revision {schema.FIRST}.", highlight=False)
+        STDOUT.print(f"Made by receiver 0.1.0: recorded as revision {schema.FIRST}.", highlight=False)
     if applied:
         STDOUT.print(f"Applied: {', '.join(applied)}.", highlight=False)
     if before.verdict == "fit":
@@ -106,12 +106,12 @@ def _tell(before: schema.Standing, applied: list[str], copy: Copy | None) -> Non
 
 @db_app.command("backup")
 def backup(
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="The copy to make.")],
-    force: Annotated[bool, typer.Option("--force", help="Replace the file if it is there.")] = False,
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="The backup file.")],
+    force: Annotated[bool, typer.Option("--force", help="Replace an existing file.")] = False,
     config: ConfigOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Copy a SQLite store, as it is at this moment, beside a running `serve`; then check the copy."""
+    """Back up a SQLite store and check the backup. `serve` can run meanwhile."""
     settings = load_settings(config)
     source = _sqlite_file(settings)
     if source is None:
@@ -127,21 +127,21 @@ def backup(
 def _copy_beside(file: Path) -> Copy:
     target = file.with_name(f"{file.name}.before-{schema.head()}")
     if target.exists():
-        raise InputError("backup", f"{target} is there already: move it away, or say --no-backup")
+        raise InputError("backup", f"{target} exists: move it away, or use --no-backup")
     return _copy(file, target, force=False)
 
 
 def _copy(source: Path, target: Path, *, force: bool) -> Copy:
     if not source.is_file():
-        raise InputError("store", f"there is no file {source} to copy")
+        raise InputError("store", f"there is no file {source}")
     if not target.parent.is_dir():
         raise InputError("FILE", f"there is no folder {target.parent}")
     if target.exists() and (target.is_dir() or target.samefile(source) or not force):
-        raise InputError("FILE", f"{target} is there already; --force replaces another file than the store")
+        raise InputError("FILE", f"{target} exists; --force replaces a file, unless it is the store")
     logs = [log for log in (Path(f"{target}{end}") for end in ("-wal", "-journal")) if log.exists()]
     if logs:
-        # SQLite would take it for the copy's and play it into it.
-        raise InputError("FILE", f"{logs[0]} is left of another database: move it away first")
+        # SQLite would apply this log to the backup.
+        raise InputError("FILE", f"{logs[0]} belongs to another database: move it away first")
     with STDERR.status(f"copying {source} …") as status:
         return back_up(source, target, lambda part: status.update(_stage(source, part)))
 
@@ -156,7 +156,7 @@ def _content(copy: Copy) -> str:
 
 
 def _standing(settings: Settings) -> schema.Standing:
-    """Looks without leaving anything behind: to open a SQLite file that is not there would make it."""
+    """Examine the schema. A missing SQLite file is not opened, since that would create it."""
     file = _sqlite_file(settings)
     if file is not None and file.parent.is_dir() and not file.exists():
         return schema.Standing("empty")
@@ -165,11 +165,11 @@ def _standing(settings: Settings) -> schema.Standing:
 
 
 def _sqlite_file(settings: Settings) -> Path | None:
-    """None where the store is on a PostgreSQL server."""
+    """Return the SQLite file, or None for PostgreSQL."""
     return None if is_url(settings.store) else Path(settings.store)
 
 
 def _named(settings: Settings) -> str:
-    """The store, without a password that its URL may hold."""
+    """Return the store's path or URL, without its password."""
     file = _sqlite_file(settings)
     return str(file) if file else shown(str(settings.store))

@@ -1,4 +1,4 @@
-"""`receiver demo`: the whole thing in one command."""
+"""`receiver demo`: a complete demonstration."""
 
 import asyncio
 import tempfile
@@ -24,20 +24,18 @@ from receiver.observability.logs import configure_logs
 
 def demo(
     *,
-    tasks: Annotated[int, typer.Option(help="How many callback tasks to run.", min=1)] = 500,
+    tasks: Annotated[int, typer.Option(help="Number of callback tasks.", min=1)] = 500,
     faults: Annotated[
         Literal["none", "light", "heavy"],
-        typer.Option(help="How much goes wrong: hooks lost, doubled, late; API errors."),
+        typer.Option(help="Amount of faults: lost, duplicate and late hooks, API errors."),
     ] = "heavy",
-    seed: Annotated[int, typer.Option(help="Same seed, same tasks, calls and faults.")] = 7,
+    seed: Annotated[int, typer.Option(help="Random seed of tasks, calls and faults.")] = 7,
     dialect: Annotated[
-        DialectName, typer.Option(help="Form of the hooks; 'mixed' draws one for each task.")
+        DialectName, typer.Option(help="Form of the hooks; 'mixed' draws one per task.")
     ] = "mixed",
-    speed: Annotated[
-        float, typer.Option(help="Seconds of the demonstration in a real second.", min=1)
-    ] = 30.0,
+    speed: Annotated[float, typer.Option(help="Simulated seconds per real second.", min=1)] = 30.0,
     reconcile: Annotated[
-        bool, typer.Option(help="Ask the API as well; without it the hooks alone must do, and do not.")
+        bool, typer.Option(help="Whether to reconcile with the API. Without it some results stay unknown.")
     ] = True,
     crm_failures: Annotated[
         float,
@@ -47,26 +45,24 @@ def demo(
             max=1,
         ),
     ] = 0.1,
-    keep: Annotated[
-        bool, typer.Option("--keep", help="Stay up afterwards, to be explored, until ^C.")
-    ] = False,
+    keep: Annotated[bool, typer.Option("--keep", help="Keep running afterwards until ^C.")] = False,
     folder: Annotated[
-        Path | None, typer.Option(help="Where to keep the database; default: a temporary folder.")
+        Path | None, typer.Option(help="Folder for the database. Default: a temporary folder.")
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Run emulator, receiver, a sample CRM and a stream of tasks, and compare what came out with the truth.
+    """Run emulator, receiver, a sample CRM and a stream of tasks, and compare the results with the truth.
 
-    Hooks get lost, doubled, delayed and reordered on the way, and the API fails now and then. The CRM is told
-    every outcome, verifies the signatures, keeps each event once, and answers badly now and then. Exits 0 if
-    the receiver is right about every task and each outcome has arrived, in order; 1 otherwise.
+    Hooks are lost, duplicated, delayed and reordered, and the API sometimes fails. The CRM verifies
+    signatures, stores each event once, and sometimes fails. Exits 0 if the receiver is right about every
+    task and all outcomes arrived in order, 1 otherwise.
     """
     configure_logs("console", "error")
     with tempfile.TemporaryDirectory(prefix="receiver-demo-") as temporary:
         place = (folder or Path(temporary)).resolve()
         place.mkdir(parents=True, exist_ok=True)
         if (place / "receiver.db").exists():
-            raise InputError("--folder", "holds a receiver.db already: choose an empty one")
+            raise InputError("--folder", "already contains a receiver.db: choose an empty folder")
         options = DemoOptions(tasks, seed, faults, dialect, speed, reconcile, crm_failures, place)
         try:
             with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
@@ -169,7 +165,7 @@ def _events(counts: dict[str, int]) -> str:
 
 
 async def _stay(running: Demonstration) -> None:
-    """Stay up until ^C."""
+    """Keep running until ^C."""
     now = running.receiver.environment.clock.now()
     token = await running.receiver.store.write(
         lambda connection: create_token(connection, "demo", ["read", "numbers", "mint", "subscribe"], now)

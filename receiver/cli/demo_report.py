@@ -1,23 +1,23 @@
-"""What the sample CRM of a demonstration got, for people."""
+"""What the sample CRM of a demonstration received, as tables."""
 
 import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from receiver.cli.output import STDOUT, flat, print_table
+from receiver.cli.output import STDOUT, counts_text, print_table
 
-_TELLING = ("ref", "result", "attempts", "b_number", "verdict", "confidence")
+_SHOWN = ("ref", "result", "attempts", "b_number", "verdict", "confidence")
 _WRONG = ("account", "task_id", "field", "truth", "ours", "kind")
 
 
 def print_arrivals(crm: Mapping[str, Any]) -> None:
-    """The figures, and what is wrong, if something is."""
+    """Print counts, and errors if there are any."""
     bad = {f"× {kind}": count for kind, count in crm["bad_answers"].items()}
     rows = [
         ("outcomes told", crm["told"], "by the receiver, as events"),
         ("arrived", crm["arrived"], "and were kept once, by their webhook-id"),
         ("arrived again", crm["repeated"], "were kept already, but not answered in time"),
-        ("bad answers given", sum(bad.values()), flat(bad)),
+        ("bad answers given", sum(bad.values()), counts_text(bad)),
         ("signatures refused", crm["refused"], "deliveries"),
         ("never arrived", crm["never_arrived"], "outcomes"),
         ("out of order", crm["out_of_order"], "tasks"),
@@ -28,19 +28,19 @@ def print_arrivals(crm: Mapping[str, Any]) -> None:
 
 
 def print_wrong(title: str, disagreements: Sequence[Mapping[str, Any]]) -> None:
-    """Each of them, where there are any."""
+    """Print the disagreements, if there are any."""
     if disagreements:
         print_table(title, _WRONG, [[each[name] for name in _WRONG] for each in disagreements])
 
 
 def print_samples(samples: Sequence[Mapping[str, Any]]) -> None:
-    """Some events as they arrived, numbers masked."""
+    """Print sample events with masked numbers."""
     if samples:
-        STDOUT.print("Some of them as they arrived, in part; --json has them whole:")
+        STDOUT.print("Sample events, shortened; --json prints all of them:")
     for sample in samples:
         event = sample["event"]
-        part = {name: event["data"][name] for name in _TELLING if name in event["data"]}
-        # Foreign text may hold what looks like markup.
+        part = {name: event["data"][name] for name in _SHOWN if name in event["data"]}
+        # Texts of others may contain markup.
         STDOUT.print(
             f"  webhook-id: {event['id']}  {event['type']}, sent {sample['requests']}×", markup=False
         )

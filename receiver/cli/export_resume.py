@@ -1,4 +1,4 @@
-"""What an export that broke off has left behind: how much of it can be kept, and where to go on."""
+"""Continuing an interrupted export: the complete rows of the file, and the position of the last one."""
 
 import csv
 from pathlib import Path
@@ -6,13 +6,14 @@ from typing import BinaryIO, NamedTuple
 
 import orjson
 
-from receiver.analytics.exports import POSITION, ExportWriter, names
+from receiver.analytics.export_pages import POSITION, column_names
+from receiver.analytics.exports import ExportWriter
 from receiver.analytics.views import Relation
 from receiver.errors import InputError
 
 
 class Kept(NamedTuple):
-    """`rows` that are whole, `size` bytes with what stands before them; the last one's `position`."""
+    """The usable start of a file: number of `rows`, `size` in bytes, and the `position` of the last row."""
 
     rows: int = 0
     size: int = 0
@@ -20,14 +21,14 @@ class Kept(NamedTuple):
 
 
 def kept_of(path: Path, relation: Relation, writer: ExportWriter, *, is_csv: bool) -> Kept:
-    """Of the file at `path`, which ends anywhere. Raises InputError where it is one of something else."""
+    """Read the usable start of a file. Raises InputError if it is of another export."""
     begin = writer.opening()
     with path.open("rb") as file:
         there = file.read(len(begin))
         if there != begin:
             if begin.startswith(there):
                 return Kept()
-            raise _of_something_else(path)
+            raise _other_export(path)
         rows, size, last = _last_whole_row(file, len(begin), is_csv=is_csv)
     if last is None:
         return Kept(0, len(begin))
@@ -35,11 +36,11 @@ def kept_of(path: Path, relation: Relation, writer: ExportWriter, *, is_csv: boo
 
 
 def _last_whole_row(file: BinaryIO, size: int, *, is_csv: bool) -> tuple[int, int, bytes | None]:
-    """How many there are, where the last one ends, and what it is."""
+    """Return the number of complete rows, the offset of their end, and the last row."""
     rows, last, row = 0, None, b""
     for line in file:
         row += line
-        # Within quotes a line feed ends no row; a quote that is doubled changes nothing.
+        # A line feed within quotes does not end a row. Doubled quotes do not change the parity.
         if line.endswith(b"\n") and not (is_csv and row.count(b'"') % 2):
             rows, size, last, row = rows + 1, size + len(row), row, b""
     return rows, size, last
@@ -48,13 +49,13 @@ def _last_whole_row(file: BinaryIO, size: int, *, is_csv: bool) -> tuple[int, in
 def _position(row: bytes, path: Path, relation: Relation, *, is_csv: bool) -> str:
     try:
         values = next(csv.reader([row.decode()])) if is_csv else orjson.loads(row)
-        found = values if isinstance(values, dict) else dict(zip(names(relation), values, strict=True))
+        found = values if isinstance(values, dict) else dict(zip(column_names(relation), values, strict=True))
     except ValueError:
-        raise _of_something_else(path) from None
-    if list(found) != names(relation):
-        raise _of_something_else(path)
+        raise _other_export(path) from None
+    if list(found) != column_names(relation):
+        raise _other_export(path)
     return str(found[POSITION])
 
 
-def _of_something_else(path: Path) -> InputError:
-    return InputError("--resume", f"{path} is of something else; move it away, or leave out --resume")
+def _other_export(path: Path) -> InputError:
+    return InputError("--resume", f"{path} is of another export; move it away, or omit --resume")

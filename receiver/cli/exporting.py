@@ -1,4 +1,4 @@
-"""`receiver export`: tasks, attempts, outcomes, hooks or facts as a file."""
+"""`receiver export`: a relation as a file."""
 
 import asyncio
 import os
@@ -28,35 +28,38 @@ from receiver.storage.engine import Store
 
 _NAMES = ", ".join(RELATIONS)
 _NO_RESUMING = (
-    "a Parquet file that broke off lacks its end, without which nobody can read it: begin anew, or export in "
-    "parts, each with --since and --until, or with --limit and --after"
+    "an interrupted Parquet file cannot be continued, since its end is missing: start again, or export in "
+    "parts with --since and --until, or with --limit and --after"
 )
 
 _NOTHING = Kept()
 
 
 def export_rows(
-    relation: Annotated[str, typer.Argument(help=f"{_NAMES}.")],
+    relation: Annotated[str, typer.Argument(help=f"One of {_NAMES}.")],
     *,
     format_: Annotated[
-        str | None, typer.Option("--format", help="csv, jsonl, parquet; default: by the file's name, or csv.")
+        str | None,
+        typer.Option("--format", help="csv, jsonl or parquet. Default: by the suffix of the file, or csv."),
     ] = None,
-    out: Annotated[str, typer.Option(help="The file; - for standard output.")] = "-",
+    out: Annotated[str, typer.Option(help="Output file; - for standard output.")] = "-",
     since: SinceOption = None,
     until: Annotated[str | None, typer.Option(help="Before this moment.")] = None,
     account: AccountOption = None,
-    after: Annotated[str | None, typer.Option(help="Go on behind the row with this position.")] = None,
-    limit: Annotated[int | None, typer.Option(help="At most so many rows.", min=1, max=MAX_ROWS)] = None,
+    after: Annotated[str | None, typer.Option(help="Start after the row with this position.")] = None,
+    limit: Annotated[int | None, typer.Option(help="Maximum number of rows.", min=1, max=MAX_ROWS)] = None,
     numbers: NumbersOption = False,
-    resume: Annotated[bool, typer.Option("--resume", help="Go on with FILE.part, which broke off.")] = False,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Continue an interrupted export in FILE.part.")
+    ] = False,
     config: ConfigOption = None,
 ) -> None:
-    """Export all rows, or those of a range of time, as CSV, JSON Lines or Parquet.
+    """Export rows as CSV, JSON Lines or Parquet, all or from a time range.
 
-    A file is FILE.part until it is whole.
+    The file is named FILE.part until it is complete.
     """
     if relation not in RELATIONS:
-        raise InputError("relation", f"one of {_NAMES}")
+        raise InputError("relation", f"must be one of {_NAMES}")
     found = RELATIONS[relation]
     asked = query_of(
         ExportParams, format=format_, since=since, until=until, account=account, after=after, limit=limit
@@ -65,9 +68,9 @@ def export_rows(
     selection = ExportSelection(found, numbers, asked.account, asked.since, asked.until, place, asked.limit)
     kind = _format(asked.format, out)
     if out == "-":
-        _insist_on_text(kind, is_resumed=resume)
+        _check_standard_output(kind, is_resumed=resume)
     elif resume:
-        _insist_on_resumable(kind, selection)
+        _check_resume(kind, selection)
     settings = load_settings(config)
     now = WallClock(settings.clock_speed, settings.clock_origin).now()
     with closing(Store(settings.store)) as store:
@@ -85,23 +88,25 @@ class _Task(NamedTuple):
 
 
 def _format(name: str | None, out: str) -> FileFormat:
-    """The one that was asked for, or that of the file's name."""
+    """Return the format of the option, or else of the file's suffix."""
     by_suffix = {each.suffix: each for each in FORMATS.values()}
     return FORMATS[name] if name else by_suffix.get(Path(out).suffix, FORMATS["csv"])
 
 
-def _insist_on_text(kind: FileFormat, *, is_resumed: bool) -> None:
+def _check_standard_output(kind: FileFormat, *, is_resumed: bool) -> None:
     if is_resumed:
-        raise InputError("--resume", "needs --out FILE: it goes on with FILE.part")
+        raise InputError("--resume", "requires --out FILE: it continues FILE.part")
     if kind is FORMATS["parquet"]:
-        raise InputError("--out", "Parquet is written into a file: name one")
+        raise InputError("--out", "Parquet requires a file")
 
 
-def _insist_on_resumable(kind: FileFormat, selection: ExportSelection) -> None:
+def _check_resume(kind: FileFormat, selection: ExportSelection) -> None:
     if kind is FORMATS["parquet"]:
         raise InputError("--resume", _NO_RESUMING)
     if selection.after:
-        raise InputError("--after", "leave it out: --resume goes on behind the last row of FILE.part")
+        raise InputError(
+            "--after", "cannot be used with --resume, which starts after the last row of FILE.part"
+        )
 
 
 def _write_out(task: _Task, out: str, *, is_resumed: bool) -> None:
@@ -112,7 +117,7 @@ def _write_out(task: _Task, out: str, *, is_resumed: bool) -> None:
 
 
 def _write_file(task: _Task, path: Path, *, is_resumed: bool) -> None:
-    """The file comes into being whole, or not at all."""
+    """Write FILE.part, and rename it when it is complete."""
     part, kept = Path(f"{path}.part"), Kept()
     if is_resumed and part.exists():
         is_csv = task.kind is FORMATS["csv"]
@@ -126,7 +131,7 @@ def _write_file(task: _Task, path: Path, *, is_resumed: bool) -> None:
             os.fsync(file.fileno())
     except (KeyboardInterrupt, ReceiverError):
         if task.kind is not FORMATS["parquet"]:
-            STDERR.print(f"{part} has the rows so far: --resume goes on behind them", highlight=False)
+            STDERR.print(f"{part} has the rows so far: continue with --resume", highlight=False)
         raise
     part.replace(path)
 
@@ -140,8 +145,8 @@ def _run(task: _Task, write: Callable[[bytes], object], kept: Kept = _NOTHING) -
         selection = replace(selection, limit=max(0, selection.limit - kept.rows))
     began, rows = monotonic(), 0
 
-    def told() -> str:
-        there = f" and {kept.rows:,} that were there" if kept.rows else ""
+    def progress() -> str:
+        there = f" after {kept.rows:,} existing rows" if kept.rows else ""
         took = monotonic() - began
         return f"{rows:,} rows{there} in {took:.1f} s, {rows / max(took, 0.001):,.0f} rows/s"
 
@@ -149,13 +154,13 @@ def _run(task: _Task, write: Callable[[bytes], object], kept: Kept = _NOTHING) -
         nonlocal rows
         async with aclosing(
             export(task.store, selection, task.writer, task.now, is_begun=kept.size > 0)
-        ) as made:
-            async for part in made:
+        ) as parts:
+            async for part in parts:
                 write(part.data)
                 rows += part.rows
-                status.update(told())
+                status.update(progress())
 
     with STDERR.status("exporting …") as status:
         if selection.limit != 0:
             asyncio.run(run())
-    STDERR.print(told(), highlight=False)
+    STDERR.print(progress(), highlight=False)

@@ -1,4 +1,4 @@
-"""`receiver lost-hooks` and `drift`: lists of what was found out."""
+"""`receiver lost-hooks` and `receiver drift`."""
 
 from typing import Annotated, Literal
 
@@ -10,10 +10,10 @@ from receiver.cli.output import (
     STDOUT,
     ConfigOption,
     JsonOption,
-    flat,
+    counts_text,
+    print_cursor,
     print_json,
     print_table,
-    say_next,
     short_moment,
 )
 from receiver.domain.facts import Event
@@ -30,17 +30,17 @@ def lost_hooks(
     since: SinceOption = None,
     suspected: Annotated[
         bool,
-        typer.Option("--suspected", help="Those that may not be lost: deliveries name no task."),
+        typer.Option("--suspected", help="List hooks that may have arrived in deliveries without a task."),
     ] = False,
     limit: LimitOption = 50,
     cursor: CursorOption = None,
     config: ConfigOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Hooks that had to come, by their task's plan and end, and did not."""
+    """List expected hooks that did not arrive."""
     given = {"account": account, "queue_id": queue, "kind": event, "since": since}
     query = query_of(LostHookQuery, **given, suspected=suspected or None, limit=limit, cursor=cursor)
-    title = "Hooks that may not be lost" if suspected else "Lost hooks"
+    title = "Suspected hooks" if suspected else "Lost hooks"
     _print_findings(title, ask(list_lost_hooks, query, {}, config), as_json=as_json)
 
 
@@ -57,7 +57,7 @@ def drift(
     config: ConfigOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Disagreements between hooks and API."""
+    """List disagreements between hooks and API."""
     query = query_of(
         DriftQuery, account=account, queue_id=queue, kind=kind, since=since, limit=limit, cursor=cursor
     )
@@ -72,5 +72,5 @@ def _print_findings(title: str, page: FindingPage, *, as_json: bool) -> None:
     columns = ("account", "key", "queue_id", "kind", "count", "at", "detail")
     rows = [finding | {"at": short_moment(finding["at"])} for finding in answer["findings"]]
     print_table(title, columns, [[row[column] for column in columns] for row in rows])
-    STDOUT.print("In all: " + (flat(answer["totals"]) or "none"))
-    say_next(page.next_cursor)
+    STDOUT.print("Total: " + (counts_text(answer["totals"]) or "none"))
+    print_cursor(page.next_cursor)

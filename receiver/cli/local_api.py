@@ -1,4 +1,4 @@
-"""Commands that read ask what /v1 asks: the same handlers, on the same store, without HTTP."""
+"""Calls of API handlers on the local store, without HTTP, for commands that print what the API answers."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Mapping
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from receiver.domain.timeline import Timeline
 
 _OPTIONS = {"queue_id": "queue"}
-"""Fields that are asked for by an option of another name."""
+"""Field → option, if its name is another one."""
 
 Answer = TypeVar("Answer", bound=BaseModel)
 Query = TypeVar("Query", bound=Params)
@@ -37,7 +37,7 @@ def ask(
     numbers: bool = False,
     body: Params | None = None,
 ) -> Answer:
-    """The handler's answer. Raises what the handler raises."""
+    """Return the handler's answer. Raises the errors of the handler."""
     settings = load_settings(config)
     store = Store(settings.store)
     create_tables(store)
@@ -61,10 +61,10 @@ def ask(
 
 
 def query_of(shape: type[Query], **given: Any) -> Query:
-    """The query, from options that were given. Raises InputError that names the option."""
+    """Return the parameters from options. Raises InputError, which names the option."""
     try:
         return shape.model_validate(
-            {name: _as_asked(value) for name, value in given.items() if value is not None}
+            {name: _as_parameter(value) for name, value in given.items() if value is not None}
         )
     except ValidationError as error:
         found = input_error(error, shape)
@@ -72,11 +72,11 @@ def query_of(shape: type[Query], **given: Any) -> Query:
         raise InputError(option, found.problem) from None
 
 
-def _as_asked(value: Any) -> Any:
-    """A flag as a URL says it."""
+def _as_parameter(value: Any) -> Any:
+    """Return a value as it is written in a URL."""
     return str(value).lower() if isinstance(value, bool) else value
 
 
 def plain(answer: BaseModel) -> Any:
-    """An answer as /v1 would send it."""
+    """Return an answer as JSON values."""
     return answer.model_dump(mode="json")

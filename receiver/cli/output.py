@@ -1,4 +1,4 @@
-"""How commands speak: tables for people, JSON for machines, trouble on standard error."""
+"""Output of commands: tables for people, JSON for programs, errors on standard error."""
 
 import json
 import sys
@@ -18,18 +18,18 @@ STDERR = Console(stderr=True, soft_wrap=True)
 
 ConfigOption = Annotated[
     Path | None,
-    typer.Option("--config", "-c", help="Settings file; default: $RECEIVER_CONFIG or ./receiver.toml."),
+    typer.Option("--config", "-c", help="Settings file. Default: $RECEIVER_CONFIG or ./receiver.toml."),
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
 
 
 def print_json(value: Any) -> None:
-    """One JSON document on standard output."""
+    """Print one JSON document to standard output."""
     sys.stdout.write(json.dumps(value, ensure_ascii=False, indent=2) + "\n")
 
 
 def print_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
-    """A table; what is not there is a dash."""
+    """Print a table; a missing value is a dash."""
     table = Table(title=Text(title), title_justify="left", box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
     table.header_style = "bold"
     for column in columns:
@@ -40,31 +40,31 @@ def print_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[obje
 
 
 def _cell(value: object) -> Text:
-    """Foreign text may hold what looks like markup: it is shown as it is."""
+    """Return the text of a cell. Markup in it is not interpreted."""
     return value if isinstance(value, Text) else Text("–" if value in (None, "") else str(value))
 
 
 def print_error(text: str) -> None:
-    """What could not be done and why, on standard error."""
+    """Print an error to standard error."""
     STDERR.print(Text.assemble(("error:", "bold red"), f" {text}"), highlight=False)
 
 
 def moment(at: float | None) -> str | None:
-    """Epoch seconds as people read them, UTC."""
+    """Format epoch seconds as date and time, UTC."""
     return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%d %H:%M:%S") if at is not None else None
 
 
-def say_next(cursor: str | None) -> None:
-    """How to get the next page of a list, where there is one."""
+def print_cursor(cursor: str | None) -> None:
+    """Print the cursor of the next page, if there is one."""
     if cursor:
-        STDERR.print(f"There are more: --cursor {cursor}", highlight=False)
+        STDERR.print(f"More rows: --cursor {cursor}", highlight=False)
 
 
-def flat(value: Any) -> Any:
-    """Counts by name as a text; anything else as it is."""
+def counts_text(value: Any) -> Any:
+    """Format counts by name as a text; return any other value unchanged."""
     return ", ".join(f"{count} {name}" for name, count in value.items()) if isinstance(value, dict) else value
 
 
 def short_moment(at: str) -> str:
-    """A moment of /v1 without year and fractions of seconds, UTC."""
+    """Return a moment of the API without year and fractions of seconds, UTC."""
     return at[5:19].replace("T", " ")

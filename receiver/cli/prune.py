@@ -1,4 +1,4 @@
-"""`receiver db prune`: retention by hand."""
+"""`receiver db prune`: one run of retention."""
 
 import asyncio
 from collections import Counter
@@ -33,23 +33,21 @@ _WORDS = {
 }
 
 _SPACE = {
-    False: "The file keeps its size: what is free in it is filled first. See the manual, Delete old data.",
-    True: "Autovacuum makes the space usable again; the files keep their size.",
+    False: "The file keeps its size; freed space is used again. See the manual, Delete old data.",
+    True: "The files keep their size; autovacuum makes freed space usable again.",
 }
-"""What becomes of the space on SQLite, and on PostgreSQL."""
+"""Whether the store is PostgreSQL → what happens to freed space."""
 
 
 def prune(
-    dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Delete nothing; tell what would be deleted.")
-    ] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only count what would be deleted.")] = False,
     config: ConfigOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Delete what is older than the settings `retention.*` allow, as `serve` does by itself every hour.
+    """Delete rows that are older than the settings `retention.*` allow, as `serve` does every hour.
 
-    It may run beside `serve`: it deletes a little at a time, with rests. Tasks that are not settled stay, and
-    so do hooks that are not folded. What is deleted cannot be had again: make a copy first.
+    It can run beside `serve`, since it deletes in small batches with pauses. Unsettled tasks and unfolded
+    hooks stay. Deleted rows cannot be restored: make a backup first.
     """
     settings = load_settings(config)
     with closing(Store(settings.store)) as store:
@@ -69,16 +67,16 @@ def _pruning(store: Store, settings: Settings) -> Pruning:
 
 
 async def _count(store: Store, settings: Settings) -> Deleted:
-    with STDERR.status("looking for what is too old …"):
+    with STDERR.status("looking for expired rows …"):
         return await _pruning(store, settings).count()
 
 
 async def _delete(store: Store, settings: Settings) -> Deleted:
     total: Deleted = Counter()
-    with STDERR.status("looking for what is too old …") as status:
+    with STDERR.status("looking for expired rows …") as status:
         async for batch in _pruning(store, settings).batches():
             total += batch.deleted
-            status.update(f"deleting what is too old … {total.total()} rows")
+            status.update(f"deleting expired rows … {total.total()}")
             await asyncio.sleep(batch.rest_s)
     return total
 
@@ -92,7 +90,7 @@ def _print(deleted: Deleted, settings: RetentionSettings, *, dry_run: bool) -> N
     rows = [(_WORDS[kind], _kept(days[kind]), deleted[kind]) for kind in RETENTION_KINDS]
     print_table("Would be deleted" if dry_run else "Deleted", ("what", "kept for", "rows"), rows)
     if not any(days.values()):
-        STDOUT.print("Everything is kept for ever: no setting of `retention.*` says otherwise.")
+        STDOUT.print("Everything is kept forever: no setting of `retention.*` is set.")
 
 
 def _kept(days: float | None) -> str:

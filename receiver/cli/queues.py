@@ -7,7 +7,7 @@ import typer
 from receiver.cli.lazy import LazyCommand, LazyGroup
 from receiver.cli.local_api import ask, plain, query_of
 from receiver.cli.options import AccountOption
-from receiver.cli.output import ConfigOption, JsonOption, flat, print_json, print_table, short_moment
+from receiver.cli.output import ConfigOption, JsonOption, counts_text, print_json, print_table, short_moment
 from receiver.http.params import AccountQuery
 from receiver.tasks.queue_endpoints import list_queues
 
@@ -29,11 +29,11 @@ queues_app = typer.Typer(cls=_QueueCommands, no_args_is_help=True, help="Queues 
 def list_of_queues(
     account: AccountOption = None, config: ConfigOption = None, as_json: JsonOption = False
 ) -> None:
-    """Queues, how many tasks they hold by state, and when they were last read through."""
+    """List queues, their tasks by state, and their latest sweep."""
     answer = plain(ask(list_queues, query_of(AccountQuery, account=account), {}, config))
     if as_json:
         print_json(answer)
         return
     columns = ("account", "queue_id", "name", "status", "tasks", "swept_at", "sweep_error")
     rows = [queue | {"swept_at": short_moment(queue["swept_at"] or "")} for queue in answer["queues"]]
-    print_table("Queues", columns, [[flat(row[column]) for column in columns] for row in rows])
+    print_table("Queues", columns, [[counts_text(row[column]) for column in columns] for row in rows])

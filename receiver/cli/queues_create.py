@@ -16,9 +16,9 @@ from receiver.settings.settings import Settings, load_settings
 
 
 def create(
-    name: Annotated[str, typer.Argument(help="The new queue's name.")],
+    name: Annotated[str, typer.Argument(help="Name of the new queue.")],
     *,
-    account: Annotated[str, typer.Option(help="The account whose queue it will be.")],
+    account: Annotated[str, typer.Option(help="Account of the queue.")],
     limit: Annotated[int | None, typer.Option(help="Maximum number of tasks dialled at once.", min=1)] = None,
     on: Annotated[bool, typer.Option("--on/--off", help="Whether its tasks are dialled.")] = True,
     config: ConfigOption = None,

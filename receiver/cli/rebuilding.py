@@ -1,4 +1,4 @@
-"""`receiver rebuild`: what is derived from the ledger, made anew or compared."""
+"""`receiver rebuild`: derived tables are rebuilt from the ledger, or compared with it."""
 
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -18,25 +18,25 @@ from receiver.settings.settings import load_settings
 from receiver.storage.engine import Store
 from receiver.storage.postgres import is_url
 
-_PATIENCE_S = 60.0
-"""How long to wait for SQLite's one writer: a `serve` that is busy leaves it only for moments."""
+_TIMEOUT_S = 60.0
+"""Timeout for SQLite's write lock in seconds; long, since a busy `serve` releases it only briefly."""
 
 
 def rebuild(
     check_only: Annotated[
-        bool, typer.Option("--verify", help="Change nothing; print what differs and exit 1 if anything does.")
+        bool, typer.Option("--verify", help="Change nothing; print differences, and exit 1 if there are any.")
     ] = False,
     config: ConfigOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Replay the ledger into the tables; with --verify beside them, to compare.
+    """Rebuild all derived tables from the ledger, or compare them with it (--verify).
 
-    Both may run beside `serve`. A rebuild that broke off has left the tables whole: start it again.
+    `serve` can run meanwhile. An interrupted rebuild leaves the tables consistent: start it again.
     """
     settings = load_settings(config)
     target = settings.store
     projector = create_projector(settings.fold)
-    with closing(Store(target, None if is_url(target) else _PATIENCE_S)) as store:
+    with closing(Store(target, None if is_url(target) else _TIMEOUT_S)) as store:
         create_tables(store)
         with _progress() as progress:
             if not check_only:
@@ -51,11 +51,11 @@ def rebuild(
 @contextmanager
 def _progress() -> Iterator[Progress]:
     began = monotonic()
-    with STDERR.status("replaying the ledger …") as status:
+    with STDERR.status("reading the ledger …") as status:
 
         def progress(done: int) -> None:
             rate = done / max(monotonic() - began, 0.001)
-            status.update(f"replaying the ledger … {done:,} tasks, {rate:,.0f}/s")
+            status.update(f"reading the ledger … {done:,} tasks, {rate:,.0f}/s")
 
         yield progress
 
@@ -69,12 +69,12 @@ def _report(tasks: int | None, comparison: Comparison | None, *, as_json: bool) 
     if tasks is not None:
         STDOUT.print(f"{tasks} tasks rebuilt from the ledger.")
     elif not differences:
-        STDOUT.print("0 differences: the tables are just what the ledger gives.")
+        STDOUT.print("0 differences: the tables agree with the ledger.")
     else:
         rows = [(each.table, each.key, each.problem, _columns(each)) for each in differences]
         print_table(f"{len(differences)} differences", ("table", "row", "problem", "live → ledger"), rows)
     if to_fold:
-        STDOUT.print(f"{to_fold} tasks were not compared: facts about them are still to be folded.")
+        STDOUT.print(f"{to_fold} tasks were not compared: they have facts that are not folded yet.")
 
 
 def _columns(difference: Difference) -> str:

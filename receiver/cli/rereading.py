@@ -1,4 +1,4 @@
-"""`receiver reread`: deliveries that were kept before the mapping of their fields was right."""
+"""`receiver reread`: stored deliveries are read again, after a correction of the field mapping."""
 
 import asyncio
 from contextlib import aclosing, closing
@@ -28,13 +28,13 @@ from receiver.settings.settings import Settings, load_settings
 from receiver.storage.engine import Store
 from receiver.storage.postgres import is_url
 
-_PATIENCE_S = 60.0
-"""How long to wait for SQLite's one writer: a `serve` that is busy leaves it only for moments."""
+_TIMEOUT_S = 60.0
+"""Timeout for SQLite's write lock in seconds; long, since a busy `serve` releases it only briefly."""
 
 _SHOWN = 20
-"""Changes that are shown one by one in the table."""
+"""Maximum number of changes in the table."""
 
-_SHOWN_TO_MACHINES = 1000
+_SHOWN_AS_JSON = 1000
 
 
 def reread(
@@ -44,26 +44,26 @@ def reread(
     until: Annotated[str | None, typer.Option(help="Before this moment.")] = None,
     problem: Annotated[
         str | None,
-        typer.Option(help="Only with a problem (`any`), without one (`none`), or with this one."),
+        typer.Option(help="Only deliveries with a problem (`any`), without one (`none`), or with this one."),
     ] = None,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would change.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only print what would change.")] = False,
     config: ConfigOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Read deliveries again with the `aliases` of the settings file, and keep what they say now.
+    """Read stored deliveries again with the current `aliases`, and record what changed.
 
-    For deliveries that came before the mapping was right. It may run beside `serve`, and may be broken off
-    and started again: a delivery that says what it said before is left as it is. Facts are added, never
-    changed. Restart `serve` first: it reads new hooks by the settings that it began with.
+    For deliveries that were received with a wrong mapping. `serve` can run meanwhile; restart it first, so
+    that it reads new hooks by the new mapping. An interrupted run can be started again: unchanged
+    deliveries are left alone. Facts are added, never changed.
     """
     settings = load_settings(config)
     given = {"account": account, "since": since, "until": until, "problem": problem}
     asked = query_of(DeliveryQuery, **given)
     selection = Selection(asked.account, asked.since, asked.until, asked.problem)
     target = settings.store
-    with closing(Store(target, None if is_url(target) else _PATIENCE_S)) as store:
+    with closing(Store(target, None if is_url(target) else _TIMEOUT_S)) as store:
         create_tables(store)
-        total = RereadSum(_SHOWN_TO_MACHINES if as_json else _SHOWN)
+        total = RereadSum(_SHOWN_AS_JSON if as_json else _SHOWN)
         asyncio.run(_read(store, settings, selection, total, dry_run=dry_run))
     answer = total.answer(dry_run=dry_run)
     if as_json:
@@ -78,7 +78,7 @@ async def _read(
     store: Store, settings: Settings, selection: Selection, total: RereadSum, *, dry_run: bool
 ) -> None:
     clock = machine_environment(settings).clock
-    # What comes from now on is read rightly, and would make it a chase.
+    # Later deliveries are read by the new mapping, and the run must end.
     until = min(clock.now(), clock.now() if selection.until is None else selection.until)
     rereading = Rereader(store, FieldReader(settings.aliases), clock, is_dry=dry_run)
     with STDERR.status("reading deliveries again …") as status:
@@ -95,12 +95,14 @@ def _print(answer: RereadResult) -> None:
         rows = [(each.account, each.event, each.change, each.deliveries) for each in answer.counts]
         print_table(f"Deliveries that {would}", ("account", "event", "change", "deliveries"), rows)
         columns = ("delivery", "received", "change", "task before", "task now", "other fields", "problem")
-        print_table(f"The first {len(changes)}", columns, map(_row, changes))
+        print_table(f"First {len(changes)} changes", columns, map(_row, changes))
     STDOUT.print(f"{answer.read} deliveries read again, {answer.changed} {would}.", highlight=False)
     if answer.failed:
-        STDERR.print(f"{answer.failed} could not be read again; the log lines say more.", highlight=False)
+        STDERR.print(f"{answer.failed} could not be read again; see the log.", highlight=False)
     if answer.changed and not answer.dry_run:
-        STDOUT.print("A running receiver folds their tasks within seconds, another one when it starts.")
+        STDOUT.print(
+            "Their tasks are folded by a running receiver within seconds, otherwise at its next start."
+        )
 
 
 def _row(change: dict[str, Any]) -> list[object]:

@@ -1,4 +1,4 @@
-"""`receiver serve` and `reconcile`: the service, and one pass of its reconciliation by hand."""
+"""`receiver serve`, and `receiver reconcile`: one pass of reconciliation."""
 
 import asyncio
 from typing import Annotated, Any
@@ -15,20 +15,20 @@ from receiver.settings.settings import Settings, load_settings
 
 
 def serve(config: ConfigOption = None) -> None:
-    """Take in hooks, reconcile, and answer /v1 until SIGTERM; then finish what is under way and stop."""
+    """Receive hooks, reconcile and serve the API until SIGTERM; then finish running work and exit."""
     server.serve(load_settings(config))
 
 
 def reconcile(
     once: Annotated[
-        bool, typer.Option("--once", help="Required: `serve` runs reconciliation for ever.")
+        bool, typer.Option("--once", help="Required. `serve` runs reconciliation continuously.")
     ] = False,
     config: ConfigOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Ask the API about everything that is not settled, due or not. Exits 1 if any of it failed."""
+    """Ask the API about all unsettled tasks, due or not; exit 1 if a request failed."""
     if not once:
-        raise InputError("--once", "say `receiver reconcile --once`; `receiver serve` does it all the time")
+        raise InputError("--once", "use `receiver reconcile --once`; `serve` reconciles continuously")
     results = asyncio.run(_reconcile(load_settings(config)))
     if as_json:
         print_json(results)

@@ -11,9 +11,9 @@ from receiver.cli.output import (
     STDOUT,
     ConfigOption,
     JsonOption,
+    print_cursor,
     print_json,
     print_table,
-    say_next,
     short_moment,
 )
 from receiver.errors import InputError
@@ -28,17 +28,17 @@ def set_aside(
     kind: Annotated[Kind | None, typer.Option(help="Only hooks, or only tasks.")] = None,
     limit: LimitOption = 50,
     cursor: CursorOption = None,
-    retry: Annotated[bool, typer.Option("--retry", help="Try everything again now.")] = False,
+    retry: Annotated[bool, typer.Option("--retry", help="Retry everything now.")] = False,
     config: ConfigOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """List hooks that could not be read and tasks that could not be folded, or try them again.
+    """List hooks that could not be read and tasks that could not be folded, or retry them.
 
-    They are kept, and tried again automatically after growing pauses and at each start of `receiver serve`.
+    They are stored, and retried automatically with growing pauses and at each start of `receiver serve`.
     """
     if retry:
         if account or kind or cursor:
-            raise InputError("--retry", "everything is tried again: leave out --account, --kind and --cursor")
+            raise InputError("--retry", "retries everything: omit --account, --kind and --cursor")
         _retry(config, as_json=as_json)
         return
     query = query_of(SetAsideQuery, account=account, kind=kind, limit=limit, cursor=cursor)
@@ -51,8 +51,8 @@ def _retry(config: Path | None, *, as_json: bool) -> None:
         print_json(plain(answer))
     elif answer.hooks or answer.tasks:
         STDOUT.print(
-            f"{_counted(answer.hooks, answer.tasks)} will be tried again: "
-            "a running receiver does it within seconds, another one when it starts.",
+            f"{_counted(answer.hooks, answer.tasks)} will be retried: by a running "
+            "receiver within seconds, otherwise at its next start.",
             highlight=False,
         )
     else:
@@ -74,8 +74,8 @@ def _print_page(page: SetAsidePage, *, as_json: bool) -> None:
         for row in answer["set_aside"]
     ]
     print_table("Set aside", columns, [[row[column] for column in columns] for row in rows])
-    STDOUT.print(f"In all: {_counted(page.totals['hook'], page.totals['task'])}", highlight=False)
-    say_next(page.next_cursor)
+    STDOUT.print(f"Total: {_counted(page.totals['hook'], page.totals['task'])}", highlight=False)
+    print_cursor(page.next_cursor)
 
 
 def _counted(hooks: int, tasks: int) -> str:

@@ -1,4 +1,4 @@
-"""`receiver subscriptions`: who is told of outcomes, and what became of it."""
+"""`receiver subscriptions`: subscriptions of CRMs to outcomes, and their messages."""
 
 from pathlib import Path
 from typing import Annotated, Any
@@ -14,10 +14,10 @@ from receiver.cli.output import (
     STDOUT,
     ConfigOption,
     JsonOption,
-    flat,
+    counts_text,
+    print_cursor,
     print_json,
     print_table,
-    say_next,
     short_moment,
 )
 from receiver.errors import InputError
@@ -33,14 +33,16 @@ from receiver.outcomes.params import (
 )
 from receiver.outcomes.subscription import SubscriptionFilter, SubscriptionOptions
 
-subscriptions_app = typer.Typer(no_args_is_help=True, help="Who is told of outcomes, and what became of it.")
+subscriptions_app = typer.Typer(
+    no_args_is_help=True, help="Subscriptions of CRMs to outcomes, and their messages."
+)
 
-Name = Annotated[str, typer.Argument(metavar="ID", help="The subscription's id.")]
-SecretOption = Annotated[str | None, typer.Option(help="The secret that signs; left out, one is made.")]
+Name = Annotated[str, typer.Argument(metavar="ID", help="Id of the subscription.")]
+SecretOption = Annotated[str | None, typer.Option(help="Signing secret. Default: a new random one.")]
 
 
 def _body(shape: type[Params], values: dict[str, Any]) -> Any:
-    """Raises InputError that names the option."""
+    """Validate the body. Raises InputError, which names the option."""
     try:
         return shape.model_validate(values)
     except ValidationError as error:
@@ -50,7 +52,7 @@ def _body(shape: type[Params], values: dict[str, Any]) -> Any:
 
 
 def _settings(pairs: list[str] | None) -> dict[str, Any]:
-    """`NAME=VALUE` options as fields of a body; a value is JSON, or else a text. Raises InputError."""
+    """Read NAME=VALUE options as fields of a body; values are JSON, or else text. Raises InputError."""
     values: dict[str, Any] = {}
     for pair in pairs or []:
         name, is_pair, text = pair.partition("=")
@@ -86,7 +88,7 @@ SetOption = Annotated[
 
 @subscriptions_app.command("list")
 def list_(config: ConfigOption = None, as_json: JsonOption = False) -> None:
-    """All subscriptions, with what waits for each."""
+    """List all subscriptions, with their pending messages."""
     answer = plain(ask(handlers.list_subscriptions, Params(), {}, config))
     if as_json:
         print_json(answer)
@@ -99,21 +101,21 @@ def list_(config: ConfigOption = None, as_json: JsonOption = False) -> None:
 
 @subscriptions_app.command("show")
 def show(name: Name, config: ConfigOption = None, as_json: JsonOption = False) -> None:
-    """One subscription, with what waits for it."""
+    """Show one subscription, with its pending messages."""
     _print_one(ask(handlers.get_subscription, Params(), {"subscription": name}, config), as_json)
 
 
 @subscriptions_app.command("add")
 def add(
     *,
-    name: Annotated[str, typer.Argument(help="What it is called.")],
-    url: Annotated[str, typer.Argument(help="Where outcomes are posted to.")],
+    name: Annotated[str, typer.Argument(help="Name of the subscription.")],
+    url: Annotated[str, typer.Argument(help="URL that receives outcomes by POST.")],
     secret: SecretOption = None,
     settings: SetOption = None,
     config: ConfigOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Subscribe a CRM to outcomes told from now on; print its secret, this once."""
+    """Subscribe a CRM to future outcomes, and print the signing secret. It cannot be shown again."""
     values = {"name": name, "url": url, "secret": secret, **_settings(settings)}
     answer = ask(handlers.add_subscription, Params(), {}, config, body=_body(SubscriptionBody, values))
     _print_secret(answer, as_json)
@@ -126,25 +128,25 @@ def change(
     config: ConfigOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Change what is set; what is not set stays."""
+    """Change options; the others stay."""
     _change(name, _settings(settings), config, as_json)
 
 
 @subscriptions_app.command("pause")
 def pause(name: Name, config: ConfigOption = None, as_json: JsonOption = False) -> None:
-    """Deliver nothing for now; messages are kept."""
+    """Stop deliveries; messages are kept."""
     _change(name, {"state": "paused"}, config, as_json)
 
 
 @subscriptions_app.command("resume")
 def resume(name: Name, config: ConfigOption = None, as_json: JsonOption = False) -> None:
-    """Go on, also with one that was disabled."""
+    """Resume deliveries of a paused or disabled subscription."""
     _change(name, {"state": "active"}, config, as_json)
 
 
 @subscriptions_app.command("remove")
 def remove(name: Name, config: ConfigOption = None) -> None:
-    """Take it away, with all its messages."""
+    """Delete a subscription and all its messages."""
     ask(handlers.remove_subscription, Params(), {"subscription": name}, config)
     STDOUT.print(f"'{name}' is removed.", markup=False)
 
@@ -153,35 +155,33 @@ def remove(name: Name, config: ConfigOption = None) -> None:
 def rotate(
     name: Name,
     secret: SecretOption = None,
-    overlap: Annotated[
-        float, typer.Option(help="Seconds for which the old secrets sign as well.")
-    ] = 86_400.0,
+    overlap: Annotated[float, typer.Option(help="Seconds for which the old secrets also sign.")] = 86_400.0,
     config: ConfigOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """A new secret; print it, this once."""
+    """Change the signing secret, and print it. It cannot be shown again."""
     body = _body(RotateBody, {"secret": secret, "overlap_s": overlap})
     _print_secret(ask(handlers.rotate_secret, Params(), {"subscription": name}, config, body=body), as_json)
 
 
 @subscriptions_app.command("test")
 def send_test(name: Name, config: ConfigOption = None, as_json: JsonOption = False) -> None:
-    """Have a running receiver send it an event that says only that it arrives."""
+    """Send a test event, by a running receiver."""
     answer = plain(ask(handlers.send_test, Params(), {"subscription": name}, config))
     if as_json:
         print_json(answer)
     else:
-        STDOUT.print(
-            f"On its way; `receiver subscriptions message {answer['message']}` tells what comes of it."
-        )
+        STDOUT.print(f"Queued; `receiver subscriptions message {answer['message']}` shows the result.")
 
 
 @subscriptions_app.command("replay")
 def resend(
     *,
     name: Name,
-    since: Annotated[str | None, typer.Option(help="Told at this moment or later.")] = None,
-    until: Annotated[str | None, typer.Option(help="Told before this moment.")] = None,
+    since: Annotated[
+        str | None, typer.Option(help="Only outcomes published at this moment or later.")
+    ] = None,
+    until: Annotated[str | None, typer.Option(help="Only outcomes published before this moment.")] = None,
     settings: Annotated[
         list[str] | None,
         typer.Option(
@@ -190,13 +190,13 @@ def resend(
             help=f"Filter outcomes; repeatable: {', '.join(_FILTERS)}, as JSON.",
         ),
     ] = None,
-    dead: Annotated[bool, typer.Option("--dead", help="Only its dead letters.")] = False,
+    dead: Annotated[bool, typer.Option("--dead", help="Only dead letters.")] = False,
     event: Annotated[list[str] | None, typer.Option(help="Only this event; repeatable.")] = None,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be sent.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only print what would be sent.")] = False,
     config: ConfigOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Send outcomes again, or at last."""
+    """Resend outcomes, or send those that were never delivered."""
     values = {"since": since, "until": until, "dead": dead, "events": event or [], "dry_run": dry_run}
     given = {name: value for name, value in values.items() if value is not None}
     body = _body(ResendBody, given | _settings(settings))
@@ -204,7 +204,7 @@ def resend(
     if as_json:
         print_json(answer)
         return
-    kinds = flat(answer["by_type"])
+    kinds = counts_text(answer["by_type"])
     STDOUT.print(
         f"{'Would send' if dry_run else 'Sending'} {answer['sent']} events" + (f": {kinds}" if kinds else "")
     )
@@ -215,14 +215,15 @@ def messages(
     *,
     name: Name,
     state: Annotated[
-        str | None, typer.Option(help="Only these: waiting, held, delivered, dead, dropped.")
+        str | None,
+        typer.Option(help="Only messages in this state: waiting, held, delivered, dead or dropped."),
     ] = None,
     limit: LimitOption = 50,
     cursor: CursorOption = None,
     config: ConfigOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """What became of each outcome, newest first."""
+    """List messages of a subscription, newest first."""
     query = query_of(MessageQuery, state=state, limit=limit, cursor=cursor)
     page = ask(list_messages, query, {"subscription": name}, config)
     answer = plain(page)
@@ -235,22 +236,22 @@ def messages(
         for row in answer["messages"]
     ]
     print_table("Messages", columns, [[row[each] for each in columns] for row in rows])
-    say_next(page.next_cursor)
+    print_cursor(page.next_cursor)
 
 
 @subscriptions_app.command("message")
 def message(
-    seq: Annotated[int, typer.Argument(help="The message's number.")],
+    seq: Annotated[int, typer.Argument(help="Number of the message.")],
     config: ConfigOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Every attempt to deliver one message."""
+    """Show one message with all its delivery attempts."""
     answer = plain(ask(get_message, Params(), {"message": str(seq)}, config))
     if as_json:
         print_json(answer)
         return
-    told = answer["message"]
-    STDOUT.print(f"{told['type']} {told['event']}: {told['state']}", highlight=False)
+    message_ = answer["message"]
+    STDOUT.print(f"{message_['type']} {message_['event']}: {message_['state']}", highlight=False)
     columns = ("number", "at", "took_s", "status", "problem", "answer")
     rows = [row | {"at": short_moment(row["at"])} for row in answer["postings"]]
     print_table("Attempts", columns, [[row[each] for each in columns] for row in rows])
@@ -286,4 +287,4 @@ def _print_secret(answer: BaseModel, as_json: bool) -> None:
         return
     STDOUT.print(row["subscription"]["id"], highlight=False)
     STDOUT.print(row["secret"], highlight=False, markup=False)
-    STDERR.print("The id, and the secret: keep it now, it cannot be shown again.")
+    STDERR.print("Id and secret. Store the secret now: it cannot be shown again.")

@@ -17,9 +17,9 @@ from receiver.cli.options import (
 from receiver.cli.output import (
     ConfigOption,
     JsonOption,
+    print_cursor,
     print_json,
     print_table,
-    say_next,
     short_moment,
 )
 from receiver.http.schemas import State
@@ -46,12 +46,12 @@ def list_(
     *,
     account: AccountOption = None,
     queue: QueueOption = None,
-    state: Annotated[State | None, typer.Option(help="Only those in this state.")] = None,
+    state: Annotated[State | None, typer.Option(help="Only tasks in this state.")] = None,
     result: Annotated[
-        Literal["success", "failed", "unknown"] | None, typer.Option(help="Only those with this result.")
+        Literal["success", "failed", "unknown"] | None, typer.Option(help="Only tasks with this result.")
     ] = None,
     lost: Annotated[
-        bool | None, typer.Option("--lost/--complete", help="Only with, or without, lost hooks.")
+        bool | None, typer.Option("--lost/--complete", help="Only tasks with, or without, lost hooks.")
     ] = None,
     since: SinceOption = None,
     limit: LimitOption = 50,
@@ -59,7 +59,7 @@ def list_(
     config: ConfigOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Tasks, newest first."""
+    """List tasks, newest first."""
     given = {"account": account, "queue_id": queue, "state": state, "finish_result": result, "lost": lost}
     query = query_of(TaskQuery, **given, since=since, limit=limit, cursor=cursor)
     page = ask(list_tasks, query, {}, config)
@@ -68,21 +68,21 @@ def list_(
         return
     columns = ("account", "task", "id", "state", "attempts", "by", "lost", "heard")
     print_table("Tasks", columns, [_row(task) for task in page.tasks])
-    say_next(page.next_cursor)
+    print_cursor(page.next_cursor)
 
 
 def _row(task: Task) -> list[Any]:
     most = f"/{task.try_count}" if task.try_count else ""
     attempts = f"{'' if task.attempts_exact else '≥'}{task.attempts}{most}"
     state = task.finish_result or "unknown" if task.state == "finished" else task.state
-    known_by = {"events": "hooks", "reconciled": "API"}[task.confidence]
+    source = {"events": "hooks", "reconciled": "API"}[task.confidence]
     return [
         task.account,
         task.key,
         task.task_id,
         state,
         attempts,
-        known_by,
+        source,
         task.lost_hooks,
         short_moment(plain(task)["last_at"]),
     ]
@@ -90,15 +90,15 @@ def _row(task: Task) -> list[Any]:
 
 @tasks_app.command("show")
 def show(
-    account: Annotated[str, typer.Argument(help="The account.")],
-    task: Annotated[str, typer.Argument(help="Our ref of the task, or the scheduler's id.")],
+    account: Annotated[str, typer.Argument(help="Name of the account.")],
+    task: Annotated[str, typer.Argument(help="The task: your ref, or the vendor's id.")],
     *,
-    as_of: Annotated[str | None, typer.Option(help="As it was known at this moment.")] = None,
+    as_of: Annotated[str | None, typer.Option(help="Show the task as it was known at this moment.")] = None,
     numbers: NumbersOption = False,
     config: ConfigOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """One task with its timeline: what was heard of it, when, and from whom."""
+    """Show one task with its timeline: every fact, when it was received, and from where."""
     query = query_of(AsOfQuery, as_of=as_of)
     timeline = plain(ask(get_timeline, query, {"account": account, "key": task}, config, numbers=numbers))
     if as_json:
@@ -121,7 +121,7 @@ def show(
         )
         for fact in timeline["facts"]
     ]
-    print_table("Timeline", ("at", "source", "what", "said", "odd"), facts)
+    print_table("Timeline", ("at", "source", "event", "content", "flags"), facts)
     if timeline["findings"]:
         found = [[f["category"], f["kind"], f["count"], f["detail"]] for f in timeline["findings"]]
         print_table("Findings", ("category", "kind", "count", "detail"), found)

@@ -54,8 +54,8 @@ def add(
         ),
     ],
     *,
-    account: Annotated[str, typer.Option(help="The account whose tasks they will be.")],
-    queue: Annotated[str, typer.Option("--queue", help="The queue's id at the scheduler.")],
+    account: Annotated[str, typer.Option(help="Account of the tasks.")],
+    queue: Annotated[str, typer.Option("--queue", help="Id of the queue at the scheduler.")],
     config: ConfigOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -71,17 +71,17 @@ def add(
     if as_json:
         print_json({"tasks": rows, "in_doubt": added.in_doubt, "problem": added.problem})
     else:
-        said = {True: "created", False: "was there"}
+        states = {True: "created", False: "existed"}
         print_table(
             "Tasks",
             ("ref", "id", ""),
-            [(row["ref"], row["task_id"], said[bool(row["created"])]) for row in rows],
+            [(row["ref"], row["task_id"], states[bool(row["created"])]) for row in rows],
         )
     if added.problem:
         print_error(added.problem)
         if added.in_doubt:
             STDERR.print(
-                f"Not known to exist: {', '.join(added.in_doubt)}. Run the same file again later.",
+                f"Possibly created: {', '.join(added.in_doubt)}. Run the same file again later.",
                 highlight=False,
             )
         raise typer.Exit(1)
@@ -89,9 +89,8 @@ def add(
 
 @dataclass(slots=True)
 class Added:
-    """(ref, task id, created just now) of each task that exists; `problem`: why it is not all of them.
-
-    Of a task that only hooks have told of, the id is not known.
+    """`tasks`: ref, id and whether it was created now, of each existing task; the id is None if only hooks
+    are known. `in_doubt`: refs of tasks that may have been created; `problem`: why tasks are missing.
     """
 
     tasks: list[tuple[str, str | None, bool]] = field(default_factory=list)
@@ -102,7 +101,7 @@ class Added:
 async def add_tasks(
     settings: Settings, account: str, queue_id: str, tasks: Sequence[tuple[str, NewTask]]
 ) -> Added:
-    """Create what is not there yet. Raises SchedulerError only where nothing was created."""
+    """Create the tasks that do not exist yet. Raises SchedulerError only if nothing was created."""
     receiver = Receiver(settings, machine_environment(settings))
     context = receiver.contexts[account]
     async with receiver.recording():
@@ -121,17 +120,15 @@ async def add_tasks(
                 added.problem, added.in_doubt = str(error), [ref for ref, _ in chunk]
                 break
             except SchedulerError as error:
-                added.problem = f"{error}; nothing of the last {len(chunk)} tasks was created"
+                added.problem = f"{error}; none of the last {len(chunk)} tasks was created"
                 break
             added.tasks += [(ref, record.id, True) for (ref, _), record in zip(chunk, records, strict=True)]
     return added
 
 
 async def _existing(context: AccountContext, queue_id: str, refs: Set[str]) -> dict[str, str | None]:
-    """Ref → task id, for those of the refs whose tasks we have heard of or the queue shows: it may hide
-    finished ones.
-    """
-    found = await context.store.read(partial(_heard_of, account=context.account, refs=refs))
+    """Return ref → task id of tasks that the store or the queue has. The queue may hide finished tasks."""
+    found = await context.store.read(partial(_stored_ids, account=context.account, refs=refs))
     async for record in context.client.iter_tasks(queue_id):
         paths = [
             path for url in record.urls.values() if (path := our_hook(url)) and context.signer.verify(path)
@@ -140,25 +137,25 @@ async def _existing(context: AccountContext, queue_id: str, refs: Set[str]) -> d
     return found
 
 
-def _heard_of(connection: Connection, account: str, refs: Set[str]) -> dict[str, str | None]:
-    """Ref → task id, of tasks in the store. Their refs are their keys, which are in an index."""
+def _stored_ids(connection: Connection, account: str, refs: Set[str]) -> dict[str, str | None]:
+    """Return ref → task id of tasks in the store. The ref is the key, which is indexed."""
     query: Select[str, str | None] = select(TASK.c.key, TASK.c.task_id).where(TASK.c.account == account)
     rows = connection.execute(query.where(among(connection, TASK.c.key, refs)))
     return {key: task_id for key, task_id in rows}  # noqa: C416 - a row is no tuple to the type checker
 
 
 def read_tasks(path: Path) -> list[tuple[str, NewTask]]:
-    """Each task with its ref, freshly made where the file gives none.
+    """Read tasks with their refs; a task without a ref gets a new one.
 
-    Raises InputError, which names row and field but no value: they are phone numbers.
+    Raises InputError, which names row and field but no values, since they may be phone numbers.
     """
     rows = _rows(path)
     if not rows:
-        raise InputError(path.name, "holds no tasks")
+        raise InputError(path.name, "contains no tasks")
     tasks = [_task(number, row) for number, row in enumerate(rows, start=1)]
     twice = next((ref for ref, count in Counter(ref for ref, _ in tasks).items() if count > 1), None)
     if twice:
-        raise InputError("ref", f"'{twice}' stands in more than one row")
+        raise InputError("ref", f"'{twice}' is in more than one row")
     return tasks
 
 
@@ -182,7 +179,7 @@ def _json_rows(file: str, text: str) -> list[dict[str, Any]]:
 
 
 def _csv_rows(file: str, text: str) -> list[dict[str, Any]]:
-    """Cells under their column's name, without empty ones; those beyond the header line under None."""
+    """Return non-empty cells by column name; cells beyond the header line are under None."""
     try:
         rows = list(csv.DictReader(StringIO(text, newline="")))
     except csv.Error as error:
@@ -192,15 +189,15 @@ def _csv_rows(file: str, text: str) -> list[dict[str, Any]]:
 
 def _task(number: int, row: dict[str, Any]) -> tuple[str, NewTask]:
     if None in row:
-        raise InputError(f"row {number}", "more cells than the header line has names")
+        raise InputError(f"row {number}", "has more cells than the header line")
     unknown = [name for name in row if name not in FIELDS]
-    if unknown:  # without a header line, the names are somebody's numbers
+    if unknown:  # without a header line, these may be phone numbers
         raise InputError(
-            f"row {number}", f"unknown field '{mask_message(unknown[0])}'; known are {', '.join(FIELDS)}"
+            f"row {number}", f"unknown field '{mask_message(unknown[0])}'; known fields: {', '.join(FIELDS)}"
         )
     ref = str(row.get("ref") or new_ref())
     if not REF.fullmatch(ref):
-        raise InputError(f"row {number}, ref", "1 to 64 letters, digits, '_' or '-'")
+        raise InputError(f"row {number}, ref", "must be 1 to 64 letters, digits, '_' or '-'")
     values = {name: value for name, value in row.items() if name != "ref"}
     try:
         return ref, NewTask.model_validate({"name": ref} | values)

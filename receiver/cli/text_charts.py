@@ -1,4 +1,4 @@
-"""Figures for the terminal: shares with their intervals, bars, and a map of hours."""
+"""Measures for the terminal: shares with intervals, bars, and a map of hours."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 
@@ -14,14 +14,14 @@ _WIDTH = 16
 _EIGHTHS = " ▏▎▍▌▋▊▉█"
 _HOURS = range(24)
 _NAME = 12
-"""Columns that a longer name has at least."""
+"""Minimum width of a column with longer names."""
 _WIDE, _WIDEST = 100, 130
-"""Columns of a terminal that has room for bars; and for the interval of each of several shares."""
+"""Width of a terminal with room for bars, and for intervals of several shares."""
 
 
 def cell(value: Value, counted: Collection[Value] = (), *, brief: bool = False) -> Text | int | float | None:
-    """A value as people read it; a share of few is dim, and says of how many where nothing beside it does.
-    `brief`: without its interval.
+    """Format a value. A share of few is dim; it has its `n`, unless `counted` contains it. `brief`:
+    without the interval.
     """
     if not isinstance(value, Share):
         return _number(value)
@@ -35,7 +35,7 @@ def cell(value: Value, counted: Collection[Value] = (), *, brief: bool = False) 
 
 
 def _number(value: int | float | None) -> int | float | None:
-    """A float with three digits, and without its point where it is whole."""
+    """Round a float to three digits; a whole number becomes an int."""
     if not isinstance(value, float):
         return value
     short = float(f"{value:.3g}")
@@ -43,7 +43,7 @@ def _number(value: int | float | None) -> int | float | None:
 
 
 def bar(part: float | None, width: int = _WIDTH) -> Text:
-    """A bar of this part of the width."""
+    """Return a bar of this share of the width."""
     if part is None:
         return Text("")
     eighths = round(min(max(part, 0.0), 1.0) * width * 8)
@@ -52,7 +52,7 @@ def bar(part: float | None, width: int = _WIDTH) -> Text:
 
 
 def list_of(report: MeasureReport) -> tuple[list[str], list[list[object]]]:
-    """The total alone: a row for each of its values, with what it means."""
+    """Return heads and rows of the total: a row for each value, with its meaning."""
     about = {each.name: each.about for each in report.measure.columns}
     about |= {each.name: each.about for each in report.measure.quantiles}
     rows: list[list[object]] = []
@@ -64,11 +64,11 @@ def list_of(report: MeasureReport) -> tuple[list[str], list[list[object]]]:
     return ["", "value", "means"], rows
 
 
-_PARTS = {"n": "How many.", "p50": "Median.", "p90": "Nine of ten are no more."}
+_PARTS = {"n": "Number of values.", "p50": "Median.", "p90": "90th percentile."}
 
 
 def table_of(report: MeasureReport, width: int) -> Table:
-    """Lines and their total, for a terminal of that width; a bar behind the one share that there is."""
+    """Return rows and total for a terminal of this width, with a bar if there is exactly one share."""
     names = list(report.total)
     shares = [name for name in names if isinstance(report.total[name], Share)]
     share = shares[0] if len(shares) == 1 and width >= _WIDE else None
@@ -105,7 +105,7 @@ def _as_text(value: object) -> Text:
 
 
 def map_of_hours(lines: Iterable[ReportRow], hour_at: int, weekday_at: int) -> list[Text]:
-    """Weekdays by hours: the yield in per cent; dim where there are few, a dot where there is nothing."""
+    """Return weekdays by hours with the yield in per cent; dim if there are few, a dot if there is none."""
     shares: dict[tuple[str, str], Share] = {}
     for line in lines:
         value = line.values["yield"]
@@ -125,10 +125,10 @@ def _hour(share: Share | None) -> tuple[str, str]:
 
 
 def _shade(value: float) -> str:
-    """Brighter and bolder for more; the number is there for whoever sees no difference."""
+    """Return a style that is brighter and bolder for larger values."""
     return ("bright_black", "white", "bold white", "bold cyan")[min(3, int(value * 5))]
 
 
-def wide_enough(days: Sequence[str], most: int) -> str:
-    """The unit of time in which so many days make no more than so many rows."""
+def longest_unit(days: Sequence[str], most: int) -> str:
+    """Return the shortest unit of time with which the days make at most this many rows."""
     return "day" if len(days) <= most else "week" if len(days) <= most * 7 else "month"

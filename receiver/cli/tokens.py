@@ -1,4 +1,4 @@
-"""`receiver tokens`: who may use /v1."""
+"""`receiver tokens`: tokens for the API."""
 
 from typing import Annotated, Any
 
@@ -11,7 +11,7 @@ from receiver.runtime.clock import WallClock
 from receiver.settings.settings import load_settings
 from receiver.storage.engine import Store
 
-tokens_app = typer.Typer(no_args_is_help=True, help="Who may use /v1. Only hashes of tokens are kept.")
+tokens_app = typer.Typer(no_args_is_help=True, help="Tokens for the API. Only their hashes are stored.")
 
 
 def _open(config: ConfigOption) -> Store:
@@ -22,15 +22,15 @@ def _open(config: ConfigOption) -> Store:
 
 @tokens_app.command("create")
 def create(
-    name: Annotated[str, typer.Argument(help="What or whom the token is for.")],
+    name: Annotated[str, typer.Argument(help="Name of the token: the program or person that uses it.")],
     scope: Annotated[
         list[str] | None,
-        typer.Option(help=f"What it may do, repeatable: {', '.join(SCOPES)}. Default: read."),
+        typer.Option(help=f"Scope, repeatable: {', '.join(SCOPES)}. Default: read."),
     ] = None,
     config: ConfigOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Make a token and print it, this once."""
+    """Create a token and print it. It cannot be shown again."""
     scopes = scope or ["read"]
     store = _open(config)
     with store.transaction() as connection:
@@ -40,12 +40,12 @@ def create(
         print_json({"name": name, "scopes": scopes, "token": token})
     else:
         STDOUT.print(token, highlight=False)
-        STDERR.print("Keep it now: it cannot be shown again. Use it as `Authorization: Bearer …`.")
+        STDERR.print("Store it now: it cannot be shown again. Send it as `Authorization: Bearer …`.")
 
 
 @tokens_app.command("list")
 def list_(config: ConfigOption = None, as_json: JsonOption = False) -> None:
-    """All tokens, by name."""
+    """List all tokens by name."""
     store = _open(config)
     with store.snapshot() as connection:
         rows = list_tokens(connection)
@@ -69,9 +69,9 @@ def list_(config: ConfigOption = None, as_json: JsonOption = False) -> None:
 
 @tokens_app.command("revoke")
 def revoke(
-    name: Annotated[str, typer.Argument(help="The token's name.")], config: ConfigOption = None
+    name: Annotated[str, typer.Argument(help="Name of the token.")], config: ConfigOption = None
 ) -> None:
-    """Make a token useless at once."""
+    """Revoke a token with immediate effect."""
     store = _open(config)
     with store.transaction() as connection:
         revoke_token(connection, name, WallClock().now())

@@ -9,36 +9,34 @@ from receiver.domain.hooks import HookSigner, fixed_urls, mint_urls, new_ref
 from receiver.errors import InputError
 from receiver.settings.settings import Settings, load_settings
 
-urls_app = typer.Typer(no_args_is_help=True, help="Hook URLs for tasks that are created elsewhere.")
+urls_app = typer.Typer(no_args_is_help=True, help="Hook URLs for tasks that you create elsewhere.")
 
 
 @urls_app.command("mint")
 def mint(
-    account: Annotated[str, typer.Option(help="The account whose task it will be.")],
-    ref: Annotated[
-        str | None, typer.Option(help="Our name of the task; a random one if none is given.")
-    ] = None,
+    account: Annotated[str, typer.Option(help="Account of the task.")],
+    ref: Annotated[str | None, typer.Option(help="Your ref of the task. Default: a random one.")] = None,
     config: ConfigOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Mint the four URLs of one task. Put them into the task when you create it at the scheduler."""
+    """Mint the four hook URLs of one task, for its creation at the scheduler."""
     settings = load_settings(config)
     require_account(settings, account)
     urls = mint_urls(HookSigner(settings.signing_keys), settings.hook_root, account, ref or new_ref())
     if as_json:
         print_json(urls)
     else:
-        for name, value in urls.items():  # no table: a folded URL could not be copied
+        for name, value in urls.items():  # not a table: a wrapped URL could not be copied
             STDOUT.print(f"{name:<18}{value}", markup=False, highlight=False)
 
 
 @urls_app.command("fixed")
 def fixed(
-    account: Annotated[str, typer.Option(help="The account whose tasks they are for.")],
+    account: Annotated[str, typer.Option(help="Account of the tasks.")],
     config: ConfigOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Print the four fixed URLs of an account, for tasks that get no URLs of their own."""
+    """Print the four fixed hook URLs of an account, for tasks without minted URLs."""
     settings = load_settings(config)
     require_account(settings, account)
     chosen = settings.accounts[account]
@@ -55,18 +53,18 @@ def fixed(
     for name, value in urls.items():
         STDOUT.print(f"{name:<18}{value}", markup=False, highlight=False)
     if secret is None:
-        hint = f"They hold no secret: they work from {', '.join(addresses)} only."
+        hint = f"They contain no secret and work only from {', '.join(addresses)}."
         if not settings.trusted_proxies:
-            hint += " If a proxy is in front of the receiver, name it in trusted_proxies."
+            hint += " If the receiver is behind a proxy, add the proxy to trusted_proxies."
         STDERR.print(hint, markup=False, highlight=False)
     elif addresses:
-        hint = f"Without the secret at their end they work from {', '.join(addresses)}."
+        hint = f"Without the secret at the end they work from {', '.join(addresses)}."
         STDERR.print(hint, markup=False, highlight=False)
 
 
 def require_account(settings: Settings, account: str) -> None:
-    """Raises InputError for an account that the settings do not name."""
+    """Raise InputError if the settings have no such account."""
     if account not in settings.accounts:
         raise InputError(
-            "account", f"'{account}' is not in the settings; known are {', '.join(settings.accounts)}"
+            "account", f"'{account}' is not in the settings; known accounts: {', '.join(settings.accounts)}"
         )

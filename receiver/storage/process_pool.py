@@ -2,17 +2,14 @@
 
 import os
 from collections.abc import Callable
+from functools import cache
 from typing import Any
 
-import structlog
 from anyio import BrokenWorkerProcess, CapacityLimiter, Semaphore, fail_after
 from anyio.to_process import run_sync
 
 from receiver.errors import StoreUnavailableError, TimeLimitError, TooManyReadsError
-from receiver.observability.logs import RateLimitedLog
 from receiver.storage.read_pools import PoolLimits
-
-_limited_log = RateLimitedLog(structlog.get_logger("receiver.store"))
 
 _CORES = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
@@ -22,6 +19,16 @@ COMPUTING = PoolLimits(min(max(_CORES - 1, 1), 2), limit_s=30.0, max_waiting=16)
 _NICENESS = 19
 _GRACE_S = 5.0
 """Seconds beyond the time limit after which a process is killed."""
+
+
+@cache
+def _limited_log() -> Any:
+    """Return the log of broken processes, imported when needed: commands that print lists never log."""
+    import structlog  # noqa: PLC0415
+
+    from receiver.observability.logs import RateLimitedLog  # noqa: PLC0415
+
+    return RateLimitedLog(structlog.get_logger("receiver.store"))
 
 
 class ProcessPool:
@@ -56,7 +63,7 @@ class ProcessPool:
             raise TimeLimitError(f"the read took longer than {limit_s:.0f} s") from None
         except BrokenWorkerProcess as error:
             text = "the process of a heavy read ended early: see whether the machine has enough memory"
-            _limited_log.warning(text, problem=repr(error.__cause__))
+            _limited_log().warning(text, problem=repr(error.__cause__))
             raise StoreUnavailableError(text) from None
         finally:
             self._count -= 1

@@ -13,8 +13,8 @@ from typing import Any
 import duckdb
 from sqlalchemy import Connection, insert
 
-from receiver.analytics.export_pages import ExportSelection
-from receiver.analytics.exports import FORMATS, POSITION, export
+from receiver.analytics.export_pages import POSITION, ExportSelection
+from receiver.analytics.exports import FORMATS, export
 from receiver.analytics.views import FACTS, Relation
 from receiver.ledger.tables import DELIVERY, FACT
 from receiver.maintenance.schema import create_tables

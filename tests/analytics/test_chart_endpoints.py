@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from receiver.analytics.charts import CHARTS
+from receiver.analytics.charts.chart import CHARTS
 from tests.analytics.lives import Lives, at
 from tests.http.api_env import ApiEnv, running_rig
 

@@ -5,7 +5,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from receiver.analytics.charts import CHARTS, render
+from receiver.analytics.charts import render
+from receiver.analytics.charts.chart import CHARTS
 from receiver.storage.engine import Store
 from tests.analytics.drawn import ZONE, lives, shown, texts, written
 from tests.analytics.lives import Lives, at, told

@@ -13,7 +13,8 @@ import matplotlib
 import pytest
 from PIL import Image
 
-from receiver.analytics.charts import CHARTS, MEDIA, Media, chart_named, render
+from receiver.analytics.charts import render
+from receiver.analytics.charts.chart import CHARTS, MEDIA, Media, chart_named
 from receiver.analytics.charts.heat import hours
 from receiver.analytics.charts.layout import ChartLayout
 from receiver.analytics.charts.times import trend
@@ -212,7 +213,8 @@ def test_without_matplotlib_it_is_said_how_to_get_it(store: Store, monkeypatch: 
 def test_matplotlib_is_loaded_only_for_a_chart_and_never_its_global_figures(store: Store) -> None:
     code = f"""
 import sys
-from receiver.analytics.charts import CHARTS, read_chart, render
+from receiver.analytics.charts import render
+from receiver.analytics.charts.chart import CHARTS, read_chart
 from receiver.analytics.query import AnalyticsQuery
 from receiver.analytics.calendar import Calendar
 from receiver.storage.engine import Store

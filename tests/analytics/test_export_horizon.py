@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 from sqlalchemy import insert, text
 
-from receiver.analytics.export_pages import ExportSelection, Position, read_position
-from receiver.analytics.exports import FORMATS, POSITION, export
+from receiver.analytics.export_pages import POSITION, ExportSelection, Position, read_position
+from receiver.analytics.exports import FORMATS, export
 from receiver.analytics.views import RELATIONS
 from receiver.inbox.tables import INBOX
 from receiver.ledger import fact_sql

@@ -12,8 +12,8 @@ import pytest
 from sqlalchemy import text
 
 from receiver.analytics import export_pages
-from receiver.analytics.export_pages import ExportSelection, read_position
-from receiver.analytics.exports import FORMATS, POSITION, export, names
+from receiver.analytics.export_pages import POSITION, ExportSelection, column_names, read_position
+from receiver.analytics.exports import FORMATS, export
 from receiver.analytics.formulas import as_text
 from receiver.analytics.views import FACTS, RELATIONS, TASKS, Relation
 from receiver.domain.masking import mask_tree
@@ -77,7 +77,7 @@ def sorted_rows(rows: list[Row]) -> list[Row]:
 @EACH
 def test_json_lines_have_the_values_of_the_view(store: Store, relation: Relation) -> None:
     rows = read_jsonl(exported(store, ExportSelection(relation), "jsonl"))
-    assert [list(row) for row in rows] == [names(relation)] * len(rows)
+    assert [list(row) for row in rows] == [column_names(relation)] * len(rows)
     assert sorted_rows([row for row in rows if row.pop(POSITION)]) == sorted_rows(expected(store, relation))
 
 
@@ -132,7 +132,7 @@ def test_parquet_has_the_values_of_the_view(store: Store, relation: Relation, tm
     as_: dict[str, Any] = {"time": milliseconds, "json": lambda value: value}
     if relation is FACTS:
         rows = [row | {"said": json.dumps(json.loads(row["said"]))} for row in rows]
-    assert list(rows[0]) == names(relation)
+    assert list(rows[0]) == column_names(relation)
     assert sorted_rows([row for row in rows if row.pop(POSITION)]) == sorted_rows(
         expected(store, relation, **as_)
     )
@@ -205,7 +205,7 @@ def test_an_export_of_nothing_is_a_file(store_target: str, name: str, tmp_path: 
     with odd.filled(store_target, 1) as store:
         data = exported(store, ExportSelection(TASKS, until=1.0), name)
     if name == "csv":
-        assert data.decode() == ",".join(names(TASKS)) + "\n"
+        assert data.decode() == ",".join(column_names(TASKS)) + "\n"
     elif name == "parquet":
         assert read_parquet(data, tmp_path, TASKS) == []
     else:

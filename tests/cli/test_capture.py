@@ -80,7 +80,7 @@ def test_what_is_read_is_said_and_what_is_not_is_named_and_asked_for(shell: Shel
     assert "read as before: task_id=5 sent_at=1700000000.0" in lines.replace(",", "")
     assert "CallID is not read: means nothing: {call_id}" in lines
     assert "No hook has a call:" in lines
-    assert "Which of these is it: Leg? Add it to call in [aliases]." in lines
+    assert "Is it one of Leg? Then add it to call in [aliases]." in lines
     answer = shell.ask("capture")
     (event,) = answer["deliveries"][0]["events"]
     assert (event["event"], event["task_id"], event["call"]) == ("before", "5", None)

@@ -62,7 +62,7 @@ def test_what_is_no_receiver_of_this_store_is_named(shell: Shell, tmp_path: Path
 
     said = asyncio.run(ask())
     assert said.status == 2
-    assert "is not the API of a receiver with this store: it answers 401" in " ".join(said.err.split())
+    assert "is not the API of a receiver with this store: status 401" in " ".join(said.err.split())
 
 
 @pytest.mark.parametrize(

@@ -29,4 +29,4 @@ def test_as_json_it_describes_all_of_them(tmp_path: Path) -> None:
 
 def test_another_name_is_refused(tmp_path: Path) -> None:
     said = Shell(tmp_path, "http://127.0.0.1:9").refused("columns", "calls")
-    assert "relation: one of tasks, attempts, outcomes, hooks, facts" in said
+    assert "relation: must be one of tasks, attempts, outcomes, hooks, facts" in said

@@ -28,7 +28,7 @@ def test_the_example_is_accepted_as_soon_as_the_account_is_filled_in(shell: Shel
     shell.config.write_text(text)
     said = shell.run("config", "check")
     assert said.status == 0
-    assert said.out == "The settings can be used. Accounts: main. Hooks: http://127.0.0.1:8080/hooks/.\n"
+    assert said.out == "The settings are valid. Accounts: main. Hooks: http://127.0.0.1:8080/hooks/.\n"
 
 
 def test_each_example_has_a_key_of_its_own(shell: Shell) -> None:

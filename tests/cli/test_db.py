@@ -116,10 +116,8 @@ def test_an_upgrade_keeps_a_copy_of_what_was_there(old: Shell) -> None:
     copy = old.folder / f"receiver.db.before-{schema.head()}"
     said = old.run("db", "upgrade")
     assert said.status == 0
-    assert said.out.startswith(
-        f"Before that copied to {copy}: 0.1 MiB, 3 facts, 3 deliveries, 0 unread hooks.\n"
-    )
-    assert "Made by receiver 0.1.0: now known as revision 0001.\n" in said.out
+    assert said.out.startswith(f"Backup: {copy}, 0.1 MiB, 3 facts, 3 deliveries, 0 unread hooks.\n")
+    assert "Made by receiver 0.1.0: recorded as revision 0001.\n" in said.out
     assert read(copy, "SELECT id FROM fact") == read(old.store, "SELECT id FROM fact") == ["f0", "f1", "f2"]
     assert read(copy, "SELECT count(*) FROM sqlite_master WHERE name = 'alembic_version'") == [0]
     assert old.run("db", "upgrade").out == f"Nothing to do: the store is at revision {schema.head()}.\n"
@@ -151,7 +149,7 @@ def test_an_upgrade_never_writes_over_an_earlier_copy(old: Shell) -> None:
     copy = old.folder / f"receiver.db.before-{schema.head()}"
     copy.write_text("precious")
     error = old.refused("db", "upgrade")
-    assert error == f"error: backup: {copy} is there already: move it away, or say --no-backup"
+    assert error == f"error: backup: {copy} exists: move it away, or use --no-backup"
     assert copy.read_text() == "precious"
     assert old.run("db", "current").status == 1, "nothing was upgraded"
 
@@ -230,7 +228,7 @@ def test_a_backup_beside_a_busy_writer_ends_and_is_of_one_moment(made: Shell) ->
 def test_a_backup_writes_over_a_file_only_by_force(made: Shell) -> None:
     copy = made.folder / "copy.db"
     copy.write_text("precious")
-    assert "copy.db is there already; --force" in made.refused("db", "backup", str(copy))
+    assert "copy.db exists; --force" in made.refused("db", "backup", str(copy))
     assert copy.read_text() == "precious"
     assert made.ask("db", "backup", str(copy), "--force") == {
         "file": str(copy),
@@ -243,9 +241,9 @@ def test_a_backup_writes_over_a_file_only_by_force(made: Shell) -> None:
 
 
 def test_a_backup_never_writes_over_the_store_or_beside_a_log_of_another_database(made: Shell) -> None:
-    assert "is there already" in made.refused("db", "backup", "receiver.db", "--force")
+    assert "exists; --force replaces" in made.refused("db", "backup", "receiver.db", "--force")
     (made.folder / "copy.db-wal").write_text("of another")
-    assert "copy.db-wal is left of another database" in made.refused("db", "backup", "copy.db", "--force")
+    assert "copy.db-wal belongs to another database" in made.refused("db", "backup", "copy.db", "--force")
     assert not (made.folder / "copy.db").exists()
     assert made.ask("db", "current")["verdict"] == "fit"
 
@@ -253,7 +251,7 @@ def test_a_backup_never_writes_over_the_store_or_beside_a_log_of_another_databas
 @pytest.mark.parametrize(
     ("store", "file", "problem"),
     [
-        ("none.db", "copy.db", "error: store: there is no file none.db to copy"),
+        ("none.db", "copy.db", "error: store: there is no file none.db"),
         ("receiver.db", "none/copy.db", "error: FILE: there is no folder none"),
         (
             "receiver.toml",

@@ -71,12 +71,12 @@ def test_what_broke_off_is_resumed_and_then_the_file_is_what_it_would_have_been(
     command = ("export", "tasks", "--out", str(out), "--limit", "20")
     with monkeypatch.context() as patched:
         _break_off_after(patched, 2)
-        assert "--resume goes on" in shell.refused(*command)
+        assert "continue with --resume" in shell.refused(*command)
     assert out.read_text() == "of yesterday"
     with part.open("ab") as file:
         file.write(b'1772357400.5~main~"torn')
     said = shell.run(*command, "--resume")
-    assert "10 rows and 10 that were there" in said.err
+    assert "10 rows after 10 existing rows" in said.err
     assert out.read_bytes() == exported(store, ExportSelection(TASKS, limit=20), suffix)
     assert not part.exists()
 
@@ -127,15 +127,15 @@ def test_parquet_is_made_by_the_name_of_the_file(shell: Shell, store: Store) -> 
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        ("task", "relation: one of tasks, attempts"),
+        ("task", "relation: must be one of tasks, attempts"),
         ("tasks --format xml", "--format: Input should be 'csv', 'jsonl' or 'parquet'"),
         ("tasks --since yesterday", "--since: ISO 8601, such as"),
         ("tasks --since 2026-03-02 --until 2026-03-01", "--until: the range ends before it begins"),
         ("tasks --after nowhere", "after: take the `position`"),
-        ("tasks --format parquet", "--out: Parquet is written into a file"),
-        ("tasks --resume", "--resume: needs --out FILE"),
-        ("tasks --out a.parquet --resume", "--resume: a Parquet file that broke off lacks its end"),
-        ("tasks --out a.csv --resume --after 1~main~r1", "--after: leave it out"),
+        ("tasks --format parquet", "--out: Parquet requires a file"),
+        ("tasks --resume", "--resume: requires --out FILE"),
+        ("tasks --out a.parquet --resume", "--resume: an interrupted Parquet file cannot be continued"),
+        ("tasks --out a.csv --resume --after 1~main~r1", "--after: cannot be used with --resume"),
         ("tasks --out no/where.csv", "No such file"),
     ],
 )
@@ -157,7 +157,7 @@ def test_a_part_of_something_else_is_left_alone(
 ) -> None:
     part = shell.folder / f"{name}.part"
     part.write_bytes(content)
-    assert "is of something else" in shell.refused("export", "tasks", "--out", name, "--resume")
+    assert "is of another export" in shell.refused("export", "tasks", "--out", name, "--resume")
     assert part.read_bytes() == content
 
 

@@ -111,8 +111,8 @@ def test_a_task_of_the_table_says_how_it_is_known(filled: Shell) -> None:
 
 
 def test_totals_stand_below_findings(filled: Shell) -> None:
-    assert filled.run("lost-hooks").out.endswith("In all: 0 before, 0 before_again, 0 success, 2 after\n")
-    assert filled.run("drift").out.endswith("In all: 1 result, 0 cdr, 0 attempts, 0 gone, 0 silent\n")
+    assert filled.run("lost-hooks").out.endswith("Total: 0 before, 0 before_again, 0 success, 2 after\n")
+    assert filled.run("drift").out.endswith("Total: 1 result, 0 cdr, 0 attempts, 0 gone, 0 silent\n")
 
 
 def test_the_timeline_of_a_task_is_shown_fact_by_fact(filled: Shell) -> None:
@@ -143,7 +143,7 @@ def test_the_hint_below_a_page_leads_through_all_of_them(
         page = (*command, "--limit", "1", *cursor)
         keys += [item["key"] for item in filled.ask(*page)[items]]
         hint = filled.run(*page).err.strip()
-        cursor = hint.removeprefix("There are more: ").split()
+        cursor = hint.removeprefix("More rows: ").split()
     assert keys == [item["key"] for item in filled.ask(*command)[items]]
     assert cursor == []
 

@@ -70,7 +70,7 @@ def test_people_see_a_table_and_what_becomes_of_the_file(filled: Shell) -> None:
 def test_without_settings_everything_is_kept_and_it_says_so(filled: Shell) -> None:
     said = filled.run("db", "prune")
     assert (said.status, said.err) == (0, "")
-    assert "Everything is kept for ever" in said.out
+    assert "Everything is kept forever" in said.out
     assert rows(filled) == [3, 9, 5]
 
 

@@ -39,9 +39,7 @@ def _verify(shell: Shell) -> list[dict[str, object]]:
 
 def test_tables_that_are_what_the_ledger_gives_show_no_difference(filled: Shell) -> None:
     assert _verify(filled) == []
-    assert (
-        filled.run("rebuild", "--verify").out == "0 differences: the tables are just what the ledger gives.\n"
-    )
+    assert filled.run("rebuild", "--verify").out == "0 differences: the tables agree with the ledger.\n"
 
 
 def test_a_row_that_was_changed_by_hand_is_found_and_mended(filled: Shell) -> None:

@@ -59,7 +59,7 @@ def test_what_is_read_again_is_kept_once(filled: Shell, store_target: str) -> No
 
 
 def test_it_says_that_tasks_are_folded_by_a_running_receiver(filled: Shell) -> None:
-    assert "A running receiver folds their tasks" in filled.run("reread").out
+    assert "Their tasks are folded by a running receiver" in filled.run("reread").out
     assert "folds" not in filled.run("reread").out
 
 
@@ -75,5 +75,5 @@ def test_an_option_that_cannot_be_used_is_named(filled: Shell) -> None:
 
 
 def test_suspected_hooks_have_a_list_of_their_own(filled: Shell, tmp_path: Path) -> None:
-    assert "Hooks that may not be lost" in filled.run("lost-hooks", "--suspected").out
+    assert "Suspected hooks" in filled.run("lost-hooks", "--suspected").out
     assert filled.ask("lost-hooks", "--suspected")["findings"] == []

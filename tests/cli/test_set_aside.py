@@ -59,7 +59,7 @@ def test_the_table_shows_why_and_when_it_is_tried_again_without_any_content(fill
     said = filled.run("set-aside")
     lines = [" ".join(line.split()) for line in said.out.splitlines()]
     assert lines[2] == "id kind account event since failures next try problem"
-    assert said.out.endswith("In all: 4 hooks and 2 tasks\n")
+    assert said.out.endswith("Total: 4 hooks and 2 tasks\n")
     assert said.widest <= 80
     assert (said.status, said.err) == (0, "")
     assert A_NUMBER not in said.out
@@ -78,8 +78,8 @@ def test_a_wide_terminal_shows_each_in_one_line(filled: Shell, monkeypatch: pyte
 
 def test_the_totals_below_a_page_are_of_all_that_match(filled: Shell) -> None:
     said = filled.run("set-aside", "--kind", "hook", "--limit", "1")
-    assert said.out.endswith("In all: 4 hooks and 0 tasks\n")
-    cursor = said.err.removeprefix("There are more: ").split()
+    assert said.out.endswith("Total: 4 hooks and 0 tasks\n")
+    cursor = said.err.removeprefix("More rows: ").split()
     (last,) = filled.ask("set-aside", "--kind", "hook", *cursor)["set_aside"]
     assert last["id"] == HOOK
 
@@ -87,8 +87,8 @@ def test_the_totals_below_a_page_are_of_all_that_match(filled: Shell) -> None:
 def test_a_retry_says_how_many_are_tried_again_and_when(filled: Shell) -> None:
     said = filled.run("set-aside", "--retry")
     assert said.out == (
-        "4 hooks and 2 tasks will be tried again: a running receiver does it within seconds, "
-        "another one when it starts.\n"
+        "4 hooks and 2 tasks will be retried: by a running receiver within seconds, "
+        "otherwise at its next start.\n"
     )
     listed = filled.ask("set-aside")["set_aside"]
     assert {each["retry_at"] for each in listed} == {None}
@@ -98,7 +98,7 @@ def test_a_retry_says_how_many_are_tried_again_and_when(filled: Shell) -> None:
 
 def test_without_anything_to_retry_that_is_said(shell: Shell) -> None:
     assert shell.run("set-aside", "--retry").out == "Nothing is set aside.\n"
-    assert shell.run("set-aside").out.endswith("In all: 0 hooks and 0 tasks\n")
+    assert shell.run("set-aside").out.endswith("Total: 0 hooks and 0 tasks\n")
     assert shell.ask("set-aside", "--retry") == {"hooks": 0, "tasks": 0}
 
 
@@ -109,7 +109,7 @@ def test_one_of_each_is_counted_in_the_singular(shell: Shell) -> None:
             await set_task_aside(api_env.store, "r1", T0, FUTURE)
 
     asyncio.run(fill())
-    assert shell.run("set-aside").out.endswith("In all: 1 hook and 1 task\n")
+    assert shell.run("set-aside").out.endswith("Total: 1 hook and 1 task\n")
 
 
 @pytest.mark.parametrize(
@@ -118,8 +118,8 @@ def test_one_of_each_is_counted_in_the_singular(shell: Shell) -> None:
         (("--kind", "queue"), "Invalid value for '--kind': Value error, 'queue' is not one of"),
         (("--limit", "501"), "Invalid value for '--limit'"),
         (("--cursor", "abc"), "error: cursor: "),
-        (("--retry", "--account", "main"), "error: --retry: everything is tried again: leave out --account"),
-        (("--retry", "--kind", "task"), "error: --retry: everything is tried again: leave out --account"),
+        (("--retry", "--account", "main"), "error: --retry: retries everything: omit --account"),
+        (("--retry", "--kind", "task"), "error: --retry: retries everything: omit --account"),
     ],
 )
 def test_options_that_cannot_be_used_are_refused(

@@ -65,18 +65,21 @@ WRONG = {
         f"a_number,b_number,start_time_utc\n101,{NUMBER},-5",
         "row 1, start_time_utc: Value error, a start is given in seconds",
     ),
-    "a ref that cannot travel": (HEAD + f"o/1,101,{NUMBER},1", "row 1, ref: 1 to 64 letters, digits"),
-    "a ref that stands twice": (HEAD + f"o-1,101,{NUMBER},1\n" * 2, "ref: 'o-1' stands in more than one row"),
-    "an unknown column": (f"ref,phone,b_number\no-1,101,{NUMBER}", "row 1: unknown field 'phone'; known are"),
-    "another separator": (f"ref;a_number\no-1;{NUMBER}", "row 1: unknown field 'ref;a_number'; known are"),
-    "no header line": (f"{NUMBER},101\n{NUMBER},102", "row 1: unknown field '***'; known are"),
+    "a ref that cannot travel": (HEAD + f"o/1,101,{NUMBER},1", "row 1, ref: must be 1 to 64 letters, digits"),
+    "a ref that stands twice": (HEAD + f"o-1,101,{NUMBER},1\n" * 2, "ref: 'o-1' is in more than one row"),
+    "an unknown column": (
+        f"ref,phone,b_number\no-1,101,{NUMBER}",
+        "row 1: unknown field 'phone'; known",
+    ),
+    "another separator": (f"ref;a_number\no-1;{NUMBER}", "row 1: unknown field 'ref;a_number'; known fields"),
+    "no header line": (f"{NUMBER},101\n{NUMBER},102", "row 1: unknown field '***'; known fields"),
     "cells beyond the header": (
         HEAD + f"o-1,101,{NUMBER},1,{NUMBER}",
-        "row 1: more cells than the header line",
+        "row 1: has more cells than the header line",
     ),
     "an endless cell": (HEAD + f'o-1,"{NUMBER * 12_000}",102,1', "tasks.csv: is not CSV: field larger than"),
-    "only a header line": (HEAD, "tasks.csv: holds no tasks"),
-    "nothing": ("", "tasks.csv: holds no tasks"),
+    "only a header line": (HEAD, "tasks.csv: contains no tasks"),
+    "nothing": ("", "tasks.csv: contains no tasks"),
 }
 
 
@@ -93,9 +96,9 @@ WRONG_JSON = {
     "5": "tasks.json: must be an array of objects",
     '{"task": []}': "tasks.json: must be an array of objects",
     '["o-1"]': "tasks.json: must be an array of objects",
-    "[]": "tasks.json: holds no tasks",
+    "[]": "tasks.json: contains no tasks",
     f'[{{"ref": "o-1", "a_number": {NUMBER[1:]}, "b_number": "1"}}]': "row 1, a_number: Input should be a",
-    f'[{{"ref": {{"a": "{NUMBER}"}}}}]': "row 1, ref: 1 to 64 letters",
+    f'[{{"ref": {{"a": "{NUMBER}"}}}}]': "row 1, ref: must be 1 to 64 letters",
 }
 
 

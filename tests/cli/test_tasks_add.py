@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from receiver.cli.tasks_add import _heard_of
+from receiver.cli.tasks_add import _stored_ids
 from receiver.domain.facts import EVENTS
 from receiver.domain.fold import fold
 from receiver.domain.hooks import our_hook
@@ -101,12 +101,12 @@ def test_what_was_done_is_said_in_a_table(office: Shell) -> None:
     office.ask(*_add(_file(office, "o-1"), queue))
     said = office.run(*_add(_file(office, "o-1", "o-2"), queue))
     lines = [line.split(maxsplit=2) for line in said.out.splitlines() if line.lstrip().startswith("o-")]
-    assert [(ref, done.strip()) for ref, _, done in lines] == [("o-1", "was there"), ("o-2", "created")]
+    assert [(ref, done.strip()) for ref, _, done in lines] == [("o-1", "existed"), ("o-2", "created")]
 
 
 def test_a_scheduler_that_is_down_is_one_clear_error(shell: Shell) -> None:
     error = shell.refused(*_add(_file(shell, "o-1"), "5"))
-    assert error == "error: token: no connection (ConnectError); `receiver check` may tell more"
+    assert error == "error: token: no connection (ConnectError); run `receiver check` for details"
 
 
 def test_a_queue_that_is_not_there_is_an_error(office: Shell) -> None:
@@ -164,7 +164,7 @@ def test_only_the_refs_of_the_file_are_read_from_the_store(tmp_path: Path) -> No
             timelines = [fold([seen("executed", 1.0, about=(f"o-{n}", str(n)))]) for n in range(50)]
             put_tasks(connection, timelines)
             with overheard(connection) as heard:
-                found = _heard_of(connection, ACCOUNT, {"o-7", "o-8", "new"})
+                found = _stored_ids(connection, ACCOUNT, {"o-7", "o-8", "new"})
             assert found == {"o-7": "7", "o-8": "8"}
             assert plans(connection, heard)[0] == (
                 "SEARCH task USING INDEX sqlite_autoindex_task_1 (account=? AND key=?)"

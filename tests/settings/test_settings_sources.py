@@ -57,7 +57,7 @@ def test_a_misspelt_variable_is_named_with_what_is_meant(
     monkeypatch: pytest.MonkeyPatch, misspelt: str, meant: str
 ) -> None:
     monkeypatch.setenv(misspelt, "9000")
-    assert {misspelt, meant} <= {word.strip(":;,") for word in refusal().split()}
+    assert {misspelt, meant} <= {word.strip(":;,?") for word in refusal().split()}
 
 
 def test_a_variable_like_no_setting_may_be_somebody_elses(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -5,7 +5,6 @@ Reading and drawing are two steps: the first holds the store, the second only ta
 
 from collections.abc import Mapping
 from dataclasses import replace
-from importlib import import_module
 from typing import Literal, get_args
 
 from sqlalchemy import Connection, func, select
@@ -18,16 +17,14 @@ from receiver.analytics.query import AnalyticsQuery, Dimension
 from receiver.analytics.report import FEW, MeasureReport, build_report
 from receiver.analytics.tables import ROLLUP
 from receiver.domain.frozen_record import frozen_record
-from receiver.errors import InputError, NotFoundError, NotInstalledError
+from receiver.errors import InputError, NotFoundError
 
 Media = Literal["svg", "png"]
 MEDIA: tuple[Media, ...] = get_args(Media)
 ImageFormat = Media | Literal["inline"]
 """`inline`: SVG as part of an HTML page, which has the title above it."""
 
-_LACKING = "charts need matplotlib: pip install 'receiver[analytics]'"
 _MOST_STEPS = 93
-_OPTIONAL = ("matplotlib", "numpy")
 _WILSON = "95 % Wilson intervals"
 
 
@@ -176,17 +173,3 @@ def span(connection: Connection, query: AnalyticsQuery) -> tuple[float | None, f
     if since is not None:
         return since, end if since < end else None
     return begin if until is None or begin < until else None, until if until is not None else end
-
-
-def render(content: ChartContent, form: ImageFormat) -> bytes:
-    """The picture: the same bytes for the same numbers. Takes a while; may run in any thread. Raises
-    NotInstalledError.
-    """
-    try:
-        renderer = import_module("receiver.analytics.charts.renderer")
-    except ModuleNotFoundError as error:
-        if (error.name or "").partition(".")[0] not in _OPTIONAL:
-            raise
-        raise NotInstalledError(_LACKING) from None
-    picture: bytes = renderer.draw_chart(content, form)
-    return picture
