@@ -2,6 +2,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import structlog
 from hypothesis import HealthCheck, settings
 from xdist.scheduler import LoadScopeScheduling
 
@@ -30,6 +31,12 @@ class OneByOne(LoadScopeScheduling):  # type: ignore[misc]
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> OneByOne:
     return OneByOne(config, log)
+
+
+@pytest.fixture(autouse=True)
+def _default_logs() -> None:
+    """Undo the logging of commands: loading one configures it for the whole process."""
+    structlog.reset_defaults()
 
 
 @pytest.fixture
