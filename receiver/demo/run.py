@@ -143,7 +143,7 @@ async def demonstration(options: DemoOptions) -> AsyncIterator[Demonstration]:
 
 
 def _crm(options: DemoOptions, clock: WallClock) -> SampleCrm:
-    # The network takes real seconds, of which each is many on a fast clock.
+    # The network takes real seconds, which are many on a fast clock.
     tolerance_s = TOLERANCE_S * options.speed
     return SampleCrm(
         new_secret(), clock.now, tolerance_s=tolerance_s, failures=options.crm_failures, seed=options.seed

@@ -8,25 +8,24 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Row, Select, select
 
-from receiver.domain.facts import Fact
+from receiver.domain.facts import Fact, TaskSnapshot
 from receiver.domain.hooks import HookSigner
 from receiver.domain.timeline import Purpose
 from receiver.errors import QuotaExhaustedError
-from receiver.ledger import fact_sql
 from receiver.ledger.fact_rows import key_of
 from receiver.ledger.ledger import Ledger
 from receiver.ledger.links import find_links
 from receiver.observability.metrics import Metrics
 from receiver.reconcile import due_sql
 from receiver.reconcile.due_sql import Delay
-from receiver.reconcile.facts_from_api import is_mute, is_over_since, task_seen
+from receiver.reconcile.facts_from_api import is_over_since, task_seen
 from receiver.reconcile.policy import Policy
 from receiver.runtime.clock import Clock
 from receiver.scheduler.client import SchedulerClient
 from receiver.scheduler.wire import TaskRecord
 from receiver.storage.engine import Store
 from receiver.tasks.projections import has_tasks
-from receiver.tasks.tables import QUEUE, SWEEP
+from receiver.tasks.tables import SWEEP
 
 Horizon = Mapping[Purpose, float]
 """Purpose → the latest `ask_at` of tasks to read."""
@@ -79,14 +78,20 @@ class AccountContext:
 
     async def _linked(self, seen: list[Fact]) -> list[Fact]:
         """Link tasks without URLs to the refs of authentic hooks that claim their ids."""
-        mute = {fact.task_id for fact in seen if fact.task_id and not fact.ref and is_mute(fact)}
+        mute = {
+            fact.id: fact.task_id
+            for fact in seen
+            if fact.task_id and isinstance(fact.payload, TaskSnapshot) and fact.payload.mute
+        }
         if not mute:
             return seen
-        refs = await self.store.read(lambda connection: due_sql.claims(connection, self.account, mute))
+        refs = await self.store.read(
+            lambda connection: due_sql.claims(connection, self.account, set(mute.values()))
+        )
         # With an id of its own: the same record may be a fact already, of a task without a ref.
         return [
             replace(fact, id=f"{fact.id}/{refs[fact.task_id]}", ref=refs[fact.task_id])
-            if fact.task_id in refs and is_mute(fact)
+            if fact.id in mute and fact.task_id in refs
             else fact
             for fact in seen
         ]
@@ -100,24 +105,12 @@ class AccountContext:
         unknown = await self.store.read(lambda connection: _of_unknown_tasks(connection, self.account, old))
         return [fact for fact in seen if fact.id not in unknown]
 
-    async def queues(self) -> dict[str, Row[Any]]:
-        """Return the known queues by id."""
-        query = select(QUEUE).where(QUEUE.c.account == self.account)
-        return await self.store.read(
-            lambda connection: {row.queue_id: row for row in connection.execute(query)}
-        )
-
     async def sweeps(self) -> dict[str, Row[Any]]:
         """Return the last sweep of each queue, by queue id."""
         query = select(SWEEP).where(SWEEP.c.account == self.account)
         return await self.store.read(
             lambda connection: {row.queue_id: row for row in connection.execute(query)}
         )
-
-    async def facts_of(self, key: str) -> list[Fact]:
-        """Return the facts of one task."""
-        found = await self.store.read(lambda connection: fact_sql.facts_of(connection, self.account, [key]))
-        return found.get(key, [])
 
     async def save_sweep(self, row: dict[str, Any]) -> None:
         await self.store.write(lambda connection: due_sql.put_sweep(connection, row))

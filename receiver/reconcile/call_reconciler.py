@@ -7,6 +7,7 @@ from typing import Any
 import structlog
 from sqlalchemy import Row
 
+from receiver.domain.facts import CallRecord, observation
 from receiver.domain.fields import call_key
 from receiver.domain.fold import fold
 from receiver.errors import (
@@ -15,11 +16,12 @@ from receiver.errors import (
     SchedulerRefusedError,
     SchedulerUnreachableError,
 )
+from receiver.ledger.fact_sql import facts_of
 from receiver.observability.logs import RateLimitedLog
 from receiver.observability.spans import current_task
 from receiver.observability.trace_ids import TaskName
 from receiver.reconcile.account_context import AccountContext, DueTasks, Horizon, about, is_nameable
-from receiver.reconcile.facts_from_api import call_missing, call_seen
+from receiver.reconcile.facts_from_api import call_seen
 from receiver.reconcile.loop import PassLoop
 from receiver.reconcile.memory import PassReport
 from receiver.scheduler.wire import CallHistoryRecord
@@ -79,9 +81,10 @@ class CallReconciler(PassLoop):
 
     async def _fetch(self, row: Row[Any]) -> None:
         """Fetch all missing calls of a task. A call without an answer does not hold up the others."""
-        facts = await self._context.facts_of(row.key)
+        context = self._context
+        found = await context.store.read(lambda connection: facts_of(connection, context.account, [row.key]))
         failure: SchedulerUnreachableError | None = None
-        for call in fold(facts).missing_calls if facts else ():
+        for call in fold(found[row.key]).missing_calls if row.key in found else ():
             try:
                 await self._fetch_call(row, call)
             except SchedulerUnreachableError as error:
@@ -107,7 +110,7 @@ class CallReconciler(PassLoop):
         fact = (
             call_seen(context.account, now, record, about(row))
             if record
-            else call_missing(context.account, now, key, about(row))
+            else observation(context.account, now, CallRecord(call=key, found=False), about(row))
         )
         await context.ledger.record([fact])
 

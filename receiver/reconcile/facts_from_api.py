@@ -8,8 +8,6 @@ from receiver.domain.facts import (
     CallRecord,
     Fact,
     QueueSnapshot,
-    TaskGone,
-    TaskSettled,
     TaskSnapshot,
     observation,
 )
@@ -54,11 +52,6 @@ def task_seen(account: str, at: float, record: TaskRecord, signer: HookSigner) -
     return observation(account, at, _storable(payload), (min(refs, default=None), storable(record.id)))
 
 
-def is_mute(seen: Fact) -> bool:
-    """Return whether the record does not echo the task's URLs."""
-    return isinstance(seen.payload, TaskSnapshot) and bool(seen.payload.mute)
-
-
 def is_over_since(seen: Fact, moment: float) -> bool:
     """Return whether the record is of a finished task that began before this moment."""
     if not isinstance(seen.payload, TaskSnapshot) or seen.payload.status != "finished":
@@ -85,26 +78,6 @@ def call_seen(
         extra=record.model_extra or {},
     )
     return observation(account, at, _storable(payload), about)
-
-
-def call_missing(account: str, at: float, call: str, about: tuple[str | None, str | None]) -> Fact:
-    """Return the fact that call history has no record of this call."""
-    return observation(account, at, CallRecord(call=call, found=False), about)
-
-
-def task_gone(account: str, at: float, about: tuple[str | None, str | None]) -> Fact:
-    """Return the fact that the API answered 404 for a task."""
-    return observation(account, at, TaskGone(), about)
-
-
-def task_settled(
-    account: str, at: float, about: tuple[str | None, str | None], unplaced: tuple[str, ...] = ()
-) -> Fact:
-    """Return the fact that the time for late hooks is over.
-
-    `unplaced`: events whose missing hooks may be among deliveries of no task.
-    """
-    return observation(account, at, TaskSettled(unplaced), about)
 
 
 def queue_snapshot(record: QueueRecord) -> QueueSnapshot:

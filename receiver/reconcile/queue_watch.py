@@ -4,12 +4,13 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from sqlalchemy import Row
+from sqlalchemy import Row, select
 
 from receiver.domain.facts import QueueSnapshot, queue_fact
 from receiver.reconcile.account_context import AccountContext
 from receiver.reconcile.facts_from_api import queue_snapshot
 from receiver.reconcile.sweep import note_broken
+from receiver.tasks.tables import QUEUE
 
 
 class QueueWatch:
@@ -43,11 +44,9 @@ class QueueWatch:
     async def known(self) -> dict[str, QueueSnapshot]:
         """Return the latest state of each queue, by id."""
         names = ("queue_id", "status", "name", "comment", "concurrent_task_limit", "created_at")
-        rows = await self._context.queues()
-        return {
-            queue_id: QueueSnapshot(**{name: getattr(row, name) for name in names})
-            for queue_id, row in rows.items()
-        }
+        query = select(*(QUEUE.c[name] for name in names)).where(QUEUE.c.account == self._context.account)
+        rows = await self._context.store.read(lambda connection: connection.execute(query).all())
+        return {row.queue_id: QueueSnapshot(**row._mapping) for row in rows}
 
     async def stale(self, sweeps: Mapping[str, Row[Any]], everything: bool) -> list[str]:
         """Return queues whose last sweep is too old or broke off, the stalest first."""

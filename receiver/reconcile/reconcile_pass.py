@@ -10,7 +10,7 @@ from typing import Any
 import structlog
 from sqlalchemy import Row
 
-from receiver.domain.facts import QueueSnapshot
+from receiver.domain.facts import QueueSnapshot, TaskGone, observation
 from receiver.errors import (
     QuotaExhaustedError,
     SchedulerAuthError,
@@ -31,7 +31,6 @@ from receiver.reconcile.account_context import (
     is_proven,
 )
 from receiver.reconcile.due_sql import in_queue, not_in
-from receiver.reconcile.facts_from_api import task_gone
 from receiver.reconcile.memory import Absences, PassReport, Unlinked
 from receiver.reconcile.queue_watch import QueueWatch
 from receiver.reconcile.sweep import Sweeper
@@ -276,7 +275,8 @@ class ReconcilePass:
     async def _note_gone(self, row: Row[Any]) -> None:
         self._report.gone += 1
         context = self._context
-        await context.ledger.record([task_gone(context.account, context.clock.now(), about(row))])
+        gone = observation(context.account, context.clock.now(), TaskGone(), about(row))
+        await context.ledger.record([gone])
 
 
 def _name(row: Row[Any]) -> str:

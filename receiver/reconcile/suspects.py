@@ -11,9 +11,9 @@ from typing import Any
 import structlog
 from sqlalchemy import Connection, Row, select, tuple_
 
+from receiver.domain.facts import TaskSettled, observation
 from receiver.inbox.unplaced import Unplaced, unplaced
 from receiver.reconcile.account_context import AccountContext, about
-from receiver.reconcile.facts_from_api import task_settled
 from receiver.tasks.tables import FINDING, TASK
 
 _log = structlog.get_logger("receiver.reconcile")
@@ -86,7 +86,7 @@ class Suspects:
         account, now = self._context.account, self._context.clock.now()
         if rows:
             await self._context.ledger.record(
-                [task_settled(account, now, about(row), _events(row, found)) for row in rows]
+                [observation(account, now, TaskSettled(_events(row, found)), about(row)) for row in rows]
             )
 
     async def _read(self) -> Unplaced:
