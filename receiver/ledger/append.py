@@ -1,4 +1,4 @@
-"""Hooks get into the ledger: deliveries, the facts that they are, and the marks of the tasks they touch."""
+"""Appending hooks: deliveries, their facts, and the marks of their tasks."""
 
 import base64
 from collections.abc import Sequence
@@ -10,7 +10,7 @@ from sqlalchemy import Connection
 from receiver.domain.facts import Fact
 from receiver.ledger import dirty
 from receiver.ledger.dirty import DirtyTask
-from receiver.ledger.fact_rows import fact_row, fact_values
+from receiver.ledger.fact_sql import fact_row, fact_values
 from receiver.ledger.tables import FACT
 from receiver.storage.bulk import insert, is_postgres, run, write
 from receiver.storage.locks import share_appending
@@ -33,8 +33,8 @@ class Delivery(NamedTuple):
 
 
 class Arrival(NamedTuple):
-    """A hook delivery and the fact that it is; None where it names no task. `more`: the facts of a request's
-    further events. Account, ref and time of the facts are those of the delivery.
+    """A delivery and its fact, None if it names no task. `more`: facts of the further events of the request.
+    The facts have the account, ref and time of the delivery.
     """
 
     delivery: Delivery
@@ -43,16 +43,17 @@ class Arrival(NamedTuple):
 
 
 def add_arrivals(connection: Connection, arrivals: Sequence[Arrival]) -> None:
-    """Add hooks, none of which is there already, and mark their tasks as dirty."""
+    """Append hooks that are not stored yet, and mark their tasks as dirty."""
     if not arrivals:
         return
     if is_postgres(connection):
         share_appending(connection)
-        rows = [_row(each) for each in arrivals]
+        rows = [_row(arrival) for arrival in arrivals]
         connection.exec_driver_sql(_ON_POSTGRES, (orjson.dumps(rows).decode(),))
     else:
-        insert(connection.exec_driver_sql, "delivery", [each.delivery for each in arrivals])
-        insert(connection.exec_driver_sql, _FACT, [fact_values(each.fact) for each in arrivals if each.fact])
+        insert(connection.exec_driver_sql, "delivery", [arrival.delivery for arrival in arrivals])
+        facts = [fact_values(arrival.fact) for arrival in arrivals if arrival.fact]
+        insert(connection.exec_driver_sql, _FACT, facts)
     further = [fact for arrival in arrivals if arrival.more for fact in arrival.more]
     write(connection, FACT, "add", [fact_row(fact) for fact in further])
     tasks: dict[DirtyTask, float] = {}
@@ -63,7 +64,7 @@ def add_arrivals(connection: Connection, arrivals: Sequence[Arrival]) -> None:
 
 
 def known_deliveries(connection: Connection, ids: Sequence[str]) -> set[str]:
-    """Those of the ids whose deliveries are there already."""
+    """Return the ids of deliveries that are stored."""
     return set(run(connection, "SELECT id FROM delivery WHERE id IN ?", list(ids)).scalars())
 
 
@@ -82,7 +83,7 @@ WITH arrival AS MATERIALIZED (
 INSERT INTO fact (id, account, ref, task_id, kind, at, said)
 SELECT fact_id, account, ref, task_id, kind, received_at, said FROM arrival WHERE fact_id IS NOT NULL
 """
-"""All hooks are one parameter and one statement."""
+"""One statement with all hooks as one parameter."""
 
 
 def _row(arrival: Arrival) -> dict[str, object]:

@@ -1,4 +1,4 @@
-"""What the workers behind the inbox have in common, and what each has still to do."""
+"""Parts of the background workers: what reader and folder share, and the backlog of each."""
 
 import asyncio
 from dataclasses import dataclass
@@ -9,15 +9,15 @@ from receiver.runtime.clock import Clock
 from receiver.storage.engine import Store
 
 AFTER_FAILURE_S = 0.5
-"""Pause in seconds while the store is in trouble: to try at once would fail as well."""
+"""Pause in seconds after a failure of the store: an immediate retry would fail as well."""
 
 _LAST_S = 2.0
-"""Seconds for which a worker that is to stop goes on; the next life finds what is left."""
+"""Maximum seconds for which a stopping worker goes on; the next start continues with the rest."""
 
 
 @dataclass(frozen=True, slots=True)
 class Background:
-    """What reader and folder work with."""
+    """Parts that reader and folder share."""
 
     store: Store
     metrics: Metrics
@@ -26,7 +26,9 @@ class Background:
 
 
 class Backlog:
-    """Begins as not empty, since an earlier life may have left something. For one event loop."""
+    """Whether a worker has something to do. At the start it has, since an earlier run may have left
+    something. For one event loop.
+    """
 
     def __init__(self) -> None:
         self.growth = 0
@@ -39,19 +41,19 @@ class Backlog:
         return self._done.is_set()
 
     def grow(self) -> None:
-        """There is something to do."""
+        """Note that there is something to do."""
         self.growth += 1
         self._done.clear()
         self._grown.set()
 
     def shrink(self, growth: int) -> None:
-        """Nothing was found to do, unless it has grown since `growth`."""
+        """Note that nothing was found to do, unless the backlog has grown since `growth`."""
         if growth == self.growth:
             self._done.set()
 
     def is_over(self, stop: asyncio.Event) -> bool:
-        """Whether the worker should end: `stop` is set, and nothing is left or it has gone on for long
-        enough.
+        """Return whether the worker should end: `stop` is set, and nothing is left or the time for it is
+        over.
         """
         if not stop.is_set():
             return False
@@ -63,7 +65,7 @@ class Backlog:
         await self._done.wait()
 
     async def wait_for_more(self, stop: asyncio.Event, timeout_s: float) -> bool:
-        """Wait until it grows, or `stop` is set. False where neither has happened after `timeout_s`."""
+        """Wait until the backlog grows or `stop` is set. Return False after `timeout_s`."""
         self._grown.clear()
         waits = [asyncio.ensure_future(event.wait()) for event in (self._grown, stop)]
         try:
@@ -74,7 +76,7 @@ class Backlog:
         return bool(done)
 
     async def rest(self, stop: asyncio.Event) -> None:
-        """Pause while the store is in trouble; to stop meanwhile, do not go on."""
+        """Pause after a failure of the store; if `stop` is set, give up instead."""
         if stop.is_set():
             self._done.set()
         else:

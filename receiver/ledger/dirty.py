@@ -1,8 +1,8 @@
-"""Dirty tasks: those about which there are facts that their timelines do not hold yet.
+"""Dirty tasks: tasks about which there are facts that are not folded yet.
 
-Who adds facts of hooks marks their tasks in the same transaction; who folds takes the marks away in that
-which writes the timelines. On PostgreSQL the two may run at the same time, so a mark is also a lock: a mark
-that somebody is setting is not taken yet, and one that is taken is set anew only after the fold's commit.
+The transaction that appends facts of hooks marks their tasks; the transaction that folds takes the marks. On
+PostgreSQL both may run at the same time, so a mark is also a lock: a mark that is being set is not taken, and
+a mark that is being taken is set again only after the fold's commit.
 """
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -23,8 +23,8 @@ class DirtyTask(NamedTuple):
 
 
 def mark(connection: Connection, tasks: Mapping[DirtyTask, float]) -> None:
-    """Mark tasks of which facts were added; each with the epoch second at which the first of them came."""
-    # In one order, so that two receivers which mark the same tasks cannot wait for each other.
+    """Mark tasks about which facts were added. Values: when the first of them came, epoch seconds."""
+    # In one order, so that two receivers that mark the same tasks cannot deadlock.
     rows = sorted((account, name, since) for (account, name), since in tasks.items())
     if not rows:
         return
@@ -41,20 +41,20 @@ INSERT INTO dirty_task (account, name, since)
 SELECT * FROM unnest(%s::text[], %s::text[], %s::float8[])
 ON CONFLICT (account, name) DO UPDATE SET since = dirty_task.since
 """
-"""The update changes nothing but waits for a fold that has taken the mark, which then is set anew."""
+"""The update changes nothing, but waits for a fold that has taken the mark, and sets it again."""
 
 
 def due(
-    connection: Connection, now: float, most: int, without: Collection[DirtyTask] = ()
+    connection: Connection, now: float, limit: int, without: Collection[DirtyTask] = ()
 ) -> list[DirtyTask]:
-    """The tasks that are to be folded now, those that wait for longest first."""
+    """Return the tasks that are to be folded now, the longest waiting first."""
     query = "SELECT account, name FROM dirty_task WHERE retry_at <= ? ORDER BY retry_at, since LIMIT ?"
-    tasks = [DirtyTask(*row) for row in run(connection, query, now, most + len(without))]
-    return [task for task in tasks if task not in without][:most] if without else tasks
+    tasks = [DirtyTask(*row) for row in run(connection, query, now, limit + len(without))]
+    return [task for task in tasks if task not in without][:limit] if without else tasks
 
 
 def take(connection: Connection, tasks: Iterable[DirtyTask]) -> list[DirtyTask]:
-    """Take the marks away that are there and that nobody is setting; whose they were."""
+    """Delete the marks that are not being set, and return their tasks."""
     taken: list[DirtyTask] = []
     by_account: dict[str, list[str]] = {}
     for task in tasks:
@@ -79,7 +79,7 @@ WHERE dirty_task.account = free.account AND dirty_task.name = free.name RETURNIN
 
 
 def set_aside(connection: Connection, task: DirtyTask, problem: str, now: float) -> None:
-    """Let a task that could not be folded wait until it is tried again."""
+    """Set aside a task that could not be folded, until its next retry."""
     query = "SELECT failures FROM dirty_task WHERE account = ? AND name = ?"
     failures = run(connection, query, *task).scalar()
     if failures is None:
@@ -89,7 +89,9 @@ def set_aside(connection: Connection, task: DirtyTask, problem: str, now: float)
 
 
 def retry_all(connection: Connection) -> int:
-    """Let all tasks that were set aside be tried again now; how many. One that is marked just now is left."""
+    """Let set-aside tasks be retried now, and return their number. A task that is just being marked is
+    left.
+    """
     if is_postgres(connection):
         return int(connection.exec_driver_sql(_RETRY_ON_POSTGRES).rowcount)
     return int(run(connection, "UPDATE dirty_task SET retry_at = 0 WHERE retry_at > 0").rowcount)
@@ -105,19 +107,19 @@ WHERE dirty_task.account = free.account AND dirty_task.name = free.name
 
 
 def among(connection: Connection, account: str, names: Sequence[str]) -> set[str]:
-    """Those of the names whose tasks are dirty."""
+    """Return the names of dirty tasks."""
     query = "SELECT name FROM dirty_task WHERE account = ? AND name IN ?"
     return set(run(connection, query, account, list(names)).scalars())
 
 
 class Waiting(NamedTuple):
-    """Tasks that are to be folded. `since`: when the first became dirty, epoch seconds; None without one."""
+    """Number of tasks that are to be folded. `since`: when the first became dirty, epoch seconds, or None."""
 
     tasks: int
     since: float | None
 
 
 def waiting(connection: Connection) -> Waiting:
-    """What is to be folded, without what is set aside."""
+    """Return what is to be folded, without set-aside tasks."""
     query = select(func.count(), func.min(DIRTY_TASK.c.since)).where(DIRTY_TASK.c.failures == 0)
     return Waiting(*connection.execute(query).one())

@@ -1,4 +1,4 @@
-"""Folding: tasks that facts have touched get their timelines, each once for all that is known by then."""
+"""The folder: a worker that folds dirty tasks."""
 
 import asyncio
 from collections.abc import Callable, Mapping
@@ -22,15 +22,14 @@ from receiver.ledger.throttle import BatchSize
 _log = structlog.get_logger("receiver.ledger")
 
 LEAST, MOST = 4, 256
-"""Tasks folded in one transaction."""
+"""Minimum and maximum number of tasks in one transaction."""
 
 PEEK_S = 2.0
-"""Pause in seconds before looking for tasks that another receiver has left dirty, or that are to be retried.
-"""
+"""Seconds between looks for tasks that another receiver left dirty, or that are to be retried."""
 
 
 _IN_VAIN = 3
-"""Tasks over which the store fails until others are left for later: it is in trouble whatever the task."""
+"""Number of tasks over which the store fails before the rest is left for later: the store is the reason."""
 
 
 class Folder:
@@ -63,19 +62,19 @@ class Folder:
                 await asyncio.sleep(OTHER_FOLDS_S)
 
     async def retry_all(self) -> None:
-        """Let every task that was set aside be tried again now."""
+        """Let every set-aside task be retried now."""
         await self._store.write(dirty.retry_all)
         self._postponed.clear()
         self.backlog.grow()
 
     async def _peek(self) -> None:
-        """Look for tasks that another receiver has left. A read, since it is mostly in vain."""
+        """Look for tasks that another receiver left dirty. A read, since there are mostly none."""
         with suppress(StoreUnavailableError):
             if await self._store.read(self._due(1)):
                 self.backlog.grow()
 
     async def _step(self) -> bool:
-        """Fold some tasks. False where the store is in trouble, or was over all tasks that are left."""
+        """Fold some tasks. Return False if the store fails, or only postponed tasks are left."""
         most = self._size.within(self._throttle.length_s)
         try:
             if self._failures < TOGETHER:
@@ -90,7 +89,7 @@ class Folder:
         return is_well
 
     def _due(self, most: int) -> Callable[[Connection], list[DirtyTask]]:
-        return partial(dirty.due, now=self._clock.now(), most=most, without=self._postponed.now(_now()))
+        return partial(dirty.due, now=self._clock.now(), limit=most, without=self._postponed.now(_now()))
 
     async def _fold_some(self, most: int) -> bool:
         growth, began, now = self.backlog.growth, _now(), self._clock.now()
@@ -112,8 +111,8 @@ class Folder:
         return folded.dirty > 0 or not without
 
     async def _fold_one_by_one(self, most: int) -> bool:
-        """Fold each task in a transaction of its own. One that fails is set aside; one over which the store
-        fails is postponed. Raises StoreUnavailableError where the store fails over all that are tried.
+        """Fold each task in its own transaction. A task that fails is set aside; a task over which the store
+        fails is postponed. Raise StoreUnavailableError if the store fails over all tasks.
         """
         failed: dict[DirtyTask, StoreUnavailableError] = {}
         done = 0

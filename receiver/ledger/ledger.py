@@ -1,4 +1,4 @@
-"""The ledger's writer: what the API said is committed in groups, and folded in the same transaction.
+"""The ledger's writer: observations of the API are committed in groups and folded in the same transaction.
 
 Hooks get into the ledger through the inbox (see `receiver.inbox.reader`) and are folded by `Folder`.
 """
@@ -21,14 +21,14 @@ from receiver.storage.engine import Store
 _log = structlog.get_logger("receiver.ledger")
 
 _FACT_BYTES = 1000
-"""The size of an observation, roughly."""
+"""Rough size of a fact in bytes."""
 
 OTHER_FOLDS_S = 0.02
 """Pause in seconds while another receiver folds."""
 
 
 class _Observation:
-    """Facts that one caller wants recorded together."""
+    """Facts that one caller records together."""
 
     def __init__(self, facts: Sequence[Fact]) -> None:
         loop = asyncio.get_running_loop()
@@ -59,15 +59,15 @@ class Ledger:
         store.when_unavailable(self._reject)
 
     async def record(self, facts: Sequence[Fact]) -> None:
-        """Returns once the facts are on disk and folded. Raises StoreUnavailableError where it should be
-        tried again later; StoreError where it is these facts that the store does not take.
+        """Return once the facts are on disk and folded. Raise StoreUnavailableError if the caller should
+        retry later, StoreError if the store refuses these facts.
         """
         observation = _Observation(facts)
         self._queue.add(observation)
         await observation.recorded
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Commit what waits until `stop` is set and nothing does."""
+        """Commit waiting observations until `stop` is set and none is left."""
         try:
             async with aclosing(self._queue.batches(stop, asyncio.Lock())) as batches:
                 async for batch, late in batches:
@@ -82,7 +82,7 @@ class Ledger:
         _settle(self._queue.take_all(), problem)
 
     async def _commit(self, batch: Sequence[_Observation]) -> None:
-        """Commit and settle a batch; where facts are at fault, each observation by itself."""
+        """Commit and settle a batch; if the store refuses facts, each observation by itself."""
         try:
             await self._record([fact for each in batch for fact in each.facts])
         except asyncio.CancelledError:

@@ -1,13 +1,13 @@
-"""Errors of ours: what may be said of them where they are kept, and when to try again."""
+"""Descriptions of errors that set something aside, and the times of retries."""
 
 from os import sep
 from traceback import extract_tb
 
 TOO_LARGE = "too large"
-"""Problem of a delivery of which only the beginning of the body is kept."""
+"""Problem of a delivery whose body is kept only in part."""
 
 _FIRST_RETRY_S, _LONGEST_RETRY_S = 60.0, 6 * 3600.0
-"""Seconds until what is set aside is tried again; doubled with each further failure."""
+"""First and longest wait before a retry in seconds; doubled with each further failure."""
 
 
 def retry_at(now: float, failures: int) -> float:
@@ -16,8 +16,8 @@ def retry_at(now: float, failures: int) -> float:
 
 
 def where_from(error: BaseException) -> str:
-    """The error's type and the function and line of ours that raised it, or that asked the store for what it
-    refused. Its text is left out, since it may quote what people have typed.
+    """Return the error's type, and the function and line of this package that raised it or called the store.
+    The error's text is left out, since it may contain personal data.
     """
     frames = [frame for frame in extract_tb(error.__traceback__) if f"{sep}receiver{sep}" in frame.filename]
     ours = [frame for frame in frames if f"{sep}receiver{sep}storage{sep}" not in frame.filename] or frames

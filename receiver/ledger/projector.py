@@ -13,8 +13,7 @@ from receiver.domain.task_rows import Row, TaskRows, task_rows_of
 from receiver.domain.timeline import FROZEN, Timeline
 from receiver.ledger import dirty
 from receiver.ledger.dirty import DirtyTask
-from receiver.ledger.fact_rows import key_of
-from receiver.ledger.fact_sql import Subject, add_facts, facts_of
+from receiver.ledger.fact_sql import Subject, add_facts, facts_of, key_of
 from receiver.ledger.links import add_links, find_links
 from receiver.ledger.projections import DerivedProjection, FoldBatch, Projection, TaskChange
 from receiver.storage import locks

@@ -16,7 +16,7 @@ from sqlalchemy import Connection, Select
 
 from receiver.domain.task_rows import task_rows_of
 from receiver.domain.timeline import FROZEN, Timeline
-from receiver.ledger import dirty, parts, task_names
+from receiver.ledger import dirty, fact_sql, parts
 from receiver.ledger.fact_sql import count_facts, facts_of, names_of
 from receiver.ledger.links import find_links
 from receiver.ledger.parts import Part
@@ -81,7 +81,7 @@ class Rebuild:
             counts = count_facts(connection, account, set(keys).difference(frozen))
             changed = [key for key, count in counts.items() if count != len(read.get(key, ()))]
             timelines |= _fold(connection, self.projector, account, changed)
-            existing = [*counts, *task_names.have_facts(connection, account, frozen)]
+            existing = [*counts, *fact_sql.have_facts(connection, account, frozen)]
             self.projector.write(connection, account, {key: timelines[key] for key in existing})
         return len(existing)
 

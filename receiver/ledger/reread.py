@@ -1,4 +1,4 @@
-"""Deliveries that are in the ledger are read again: what of that is new, and how it gets into the ledger."""
+"""Rereading: how a delivery in the ledger changes by today's mapping, and the facts that say so."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
@@ -11,7 +11,7 @@ from receiver.domain.readings import FactPlace, current_of, fact_id, new_reading
 from receiver.ledger import dirty, fact_sql
 from receiver.ledger.append import Arrival, Delivery
 from receiver.ledger.dirty import DirtyTask
-from receiver.ledger.fact_rows import read_fact
+from receiver.ledger.fact_sql import read_fact
 from receiver.ledger.tables import DELIVERY
 from receiver.storage import locks
 from receiver.storage.bulk import among, run
@@ -21,7 +21,7 @@ CHANGES: tuple[ReadingChangeKind, ...] = get_args(ReadingChangeKind)
 
 
 class Reread(NamedTuple):
-    """A delivery and what it is by today's mapping. `was`: its problem until now; `hooks`: what it says."""
+    """A delivery as it is read now. `was`: its problem until now; `hooks`: its facts."""
 
     delivery: Delivery
     was: str | None
@@ -29,10 +29,9 @@ class Reread(NamedTuple):
 
 
 class ReadingChange(NamedTuple):
-    """What reading a delivery again changes. `kind`: `placed`: it names a task and did not; `moved`: another
-    task; `withdrawn`: it names no task any more; `changed`: it says something else of the same task;
-    `problem`: only its problem is another one. `before`, `after`: what it says, as hooks; `facts`: all facts
-    that there are of it.
+    """The change by one rereading. `kind`: `placed`: the delivery names a task now; `moved`: another task;
+    `withdrawn`: no task any more; `changed`: the same task with another content; `problem`: only another
+    problem. `before`, `after`: its hooks; `facts`: all facts of it so far.
     """
 
     kind: ReadingChangeKind
@@ -46,12 +45,12 @@ class ReadingChange(NamedTuple):
 
 
 def hooks_of(arrival: Arrival) -> list[Fact]:
-    """The facts of a delivery."""
+    """Return the facts of a delivery."""
     return [fact for fact in (arrival.fact, *arrival.more) if fact is not None]
 
 
 def compare(connection: Connection, rereads: Sequence[Reread]) -> list[ReadingChange]:
-    """What would change of these deliveries; nothing of those that say what they said before."""
+    """Return the changes of these deliveries."""
     facts = facts_of(connection, [each.delivery for each in rereads])
     changes = []
     for reread in rereads:
@@ -78,10 +77,10 @@ def _subjects(facts: Sequence[Fact]) -> set[tuple[str | None, str | None]]:
 
 
 def add_readings(connection: Connection, rereads: Sequence[Reread], now: float) -> list[ReadingChange] | None:
-    """Add what has changed as new facts, mark the tasks that these are about, and update the deliveries'
-    problems; what changed. None, and nothing is done, while another receiver folds. `now`: epoch seconds.
+    """Add the changes as new facts, mark their tasks, update the deliveries' problems, and return the
+    changes. Do nothing and return None while another receiver folds. `now`: epoch seconds.
     """
-    # As for recording: without the lock a task could be folded or deleted while its facts are looked at.
+    # Without the lock a task could be folded or deleted while its facts are compared.
     if not locks.try_lock_folding(connection):
         return None
     ids = [each.delivery.id for each in rereads]
@@ -97,7 +96,7 @@ def add_readings(connection: Connection, rereads: Sequence[Reread], now: float) 
     ]
     _update_problems(connection, changes)
     fact_sql.add_facts(connection, facts)
-    # Since now, not since they came: an old delivery is no backlog of that age.
+    # Marked since now: an old delivery is no backlog of that age.
     dirty.mark(connection, {DirtyTask(fact.account, fact.ref or f"#{fact.task_id}"): now for fact in facts})
     return changes
 
@@ -116,8 +115,8 @@ def _update_problems(connection: Connection, changes: Iterable[ReadingChange]) -
 
 
 def facts_of(connection: Connection, deliveries: Iterable[Delivery]) -> dict[str, list[Fact]]:
-    """Delivery id → all its facts, of all readings. No index has facts by delivery: their ids are tried,
-    those that may follow only where one is there.
+    """Return delivery id → all its facts, of all readings. No index has facts by delivery, so their possible
+    ids are tried; ids that may follow only after a hit.
     """
     wanted = [
         fact_id(each.account, FactPlace(each.id, reading, number))
@@ -138,7 +137,7 @@ def facts_of(connection: Connection, deliveries: Iterable[Delivery]) -> dict[str
 
 
 def _following(account: str, place: FactPlace) -> list[str]:
-    """Ids of the facts that there may be if this one is there."""
+    """Return the ids of facts that may exist if this one does."""
     delivery, reading, number = place
     after = [FactPlace(delivery, reading, number + 1)]
     if number == 0:

@@ -1,5 +1,5 @@
-"""When background work may run: hooks come first, so reading and folding take the time that nothing else
-needs, and a small share of the rest.
+"""The throttle of background work: hooks come first, so reading and folding get idle time and a small share
+of the rest.
 """
 
 import asyncio
@@ -8,25 +8,25 @@ from contextlib import asynccontextmanager
 from typing import NamedTuple
 
 SHARE = 0.05
-"""Seconds of background work for each second of commits, however busy the receiver is."""
+"""Seconds of background work per second of commits, even if the receiver is busy."""
 
 _GAIN, _NEVER_BUSY = 4.0, 0.1
-"""Seconds of background work for each second in which neither the processor nor the store was busy. At its
-busiest a receiver still waits for disk and network in a tenth of the time, which therefore does not count.
+"""Seconds of background work per idle second of processor and store. The busiest receiver still waits for
+disk and network in a tenth of the time, which is therefore not idle time.
 """
 
 _MOST_S = 0.05
-"""The credit's limit in seconds: idle hours are not worked off in one go."""
+"""Maximum credit in seconds, so that idle hours do not become one long transaction."""
 
 _LULL_S = 0.002
-"""Pause in seconds before the credit is looked at again."""
+"""Pause in seconds before the credit is checked again."""
 
 _BUSY_S = 0.05
-"""Seconds after a commit of hooks in which more are expected."""
+"""Seconds after a commit of hooks in which more hooks are expected."""
 
 
-class Pace(NamedTuple):
-    """How background work goes on. `at_once`: transactions at the same time; `busy_s`, `idle_s`: length of
+class TransactionLimits(NamedTuple):
+    """Limits of background transactions. `at_once`: number at the same time. `busy_s`, `idle_s`: length of
     each in seconds while hooks come in, and while none do.
     """
 
@@ -35,36 +35,36 @@ class Pace(NamedTuple):
     idle_s: float
 
 
-ONE_WRITER = Pace(1, 0.004, 0.05)
-"""On SQLite: hooks wait for each transaction."""
+ONE_WRITER = TransactionLimits(1, 0.004, 0.05)
+"""SQLite: hooks wait for each transaction."""
 
-MANY_WRITERS = Pace(2, 0.05, 0.25)
-"""On PostgreSQL, which does the most of the work: hooks wait for none, and each has twenty round trips."""
+MANY_WRITERS = TransactionLimits(2, 0.05, 0.25)
+"""PostgreSQL: hooks wait for no transaction, and each takes twenty round trips."""
 
 
 class Throttle:
-    """A credit of seconds, earned by idle time and spent by work. `busy`: the processor time that this
-    process has used, in seconds.
+    """A credit of seconds, earned by idle time and spent by work. `busy`: returns the processor time of this
+    process in seconds.
     """
 
-    def __init__(self, busy: Callable[[], float], pace: Pace = ONE_WRITER) -> None:
+    def __init__(self, busy: Callable[[], float], limits: TransactionLimits = ONE_WRITER) -> None:
         self._busy = busy
-        self._pace = pace
+        self._limits = limits
         self._credit_s = _MOST_S
         self._looked: tuple[float, float] | None = None
         self._committing_s = self._working_s = 0.0
         self._busy_until = 0.0
-        self._turns = asyncio.Semaphore(pace.at_once)
+        self._turns = asyncio.Semaphore(limits.at_once)
 
     @property
     def is_busy(self) -> bool:
-        """Whether hooks are coming in."""
+        """Return whether hooks are coming in."""
         return _now() < self._busy_until
 
     @property
     def length_s(self) -> float:
-        """Of a transaction that begins now, in seconds."""
-        return self._pace.busy_s if self.is_busy else self._pace.idle_s
+        """Return the length of a transaction that begins now, in seconds."""
+        return self._limits.busy_s if self.is_busy else self._limits.idle_s
 
     def note_commit(self, seconds: float) -> None:
         """Count the seconds of a commit of hooks."""
@@ -74,7 +74,7 @@ class Throttle:
 
     @asynccontextmanager
     async def turn(self, stop: asyncio.Event) -> AsyncIterator[None]:
-        """Wait until it is time for work; after `stop` it always is."""
+        """Wait until work is allowed; after `stop` it always is."""
         async with self._turns:
             while not (stop.is_set() or self.allows()):  # noqa: ASYNC110 - idle time is no event
                 await asyncio.sleep(_LULL_S)
@@ -90,11 +90,11 @@ class Throttle:
         self._credit_s -= seconds
 
     def allows(self) -> bool:
-        """Whether it is time for work: it is as soon as no hooks come in."""
+        """Return whether work is allowed: if there is credit, or no hooks come in."""
         now = _now(), self._busy()
         wall, busy = (later - earlier for later, earlier in zip(now, self._looked or now, strict=True))
         idle = max(0.0, wall * (1 - _NEVER_BUSY) - max(busy, self._committing_s + self._working_s))
-        # A commit is counted once it ends, but on a slow disk it takes longer than from one look to the next.
+        # A commit is counted when it ends, which on a slow disk may be after several checks.
         self._committing_s = max(0.0, self._committing_s - wall)
         self._looked, self._working_s = now, 0.0
         self._credit_s = min(self._credit_s + _GAIN * idle, _MOST_S)
@@ -102,9 +102,8 @@ class Throttle:
 
 
 class BatchSize:
-    """How many items go into one transaction, learnt from how long the last ones took.
-
-    `least`, `most`: bounds of the number.
+    """Number of items in one transaction, learned from the duration of the last ones. `least`, `most`:
+    bounds.
     """
 
     def __init__(self, least: int, most: int) -> None:
@@ -112,7 +111,7 @@ class BatchSize:
         self._item_s = 0.0
 
     def within(self, seconds: float) -> int:
-        """The number of items that a transaction of this length holds."""
+        """Return the number of items for a transaction of this length."""
         if not self._item_s:
             return self._least
         return max(self._least, min(self._most, int(seconds / self._item_s)))

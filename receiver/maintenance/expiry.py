@@ -28,7 +28,7 @@ from receiver.domain.facts import id_time
 from receiver.domain.readings import place_of
 from receiver.domain.task_facts import MOST_READ
 from receiver.inbox.unplaced import FIRST_FACT_IDS, NAMES_NO_TASK, is_of_no_task
-from receiver.ledger import fact_sql, task_names
+from receiver.ledger import fact_sql
 from receiver.ledger.projector import Projector
 from receiver.ledger.tables import DELIVERY, DIRTY_TASK, FACT
 from receiver.outcomes.tables import MESSAGE, OPEN
@@ -152,7 +152,7 @@ def _without_young(
     connection: Connection, account: str, keys: Iterable[str], crowded: Collection[str], before: float
 ) -> list[str]:
     """The tasks without those crowded ones of which something was heard later."""
-    young = {key for key in crowded if task_names.has_facts(connection, account, key, before)}
+    young = {key for key in crowded if fact_sql.has_facts(connection, account, key, before)}
     return [key for key in keys if key not in young]
 
 
@@ -162,8 +162,8 @@ def _surplus(
     """Seq and id of old hooks of a crowded task, behind the facts that show that it is crowded. Hooks only:
     links follow from what the API said.
     """
-    where, names = task_names.named_by(key)
-    order = task_names.in_order(connection)
+    where, names = fact_sql.named_by(key)
+    order = fact_sql.in_order(connection)
     last = f"SELECT seq FROM fact WHERE {where} ORDER BY {order} LIMIT 1 OFFSET {MOST_READ}"  # noqa: S608 - our own words
     seq = run(connection, last, account, names).scalar()
     if seq is None:

@@ -12,7 +12,7 @@ from receiver.domain.facts import Fact, TaskSnapshot
 from receiver.domain.hooks import HookSigner
 from receiver.domain.timeline import Purpose
 from receiver.errors import QuotaExhaustedError
-from receiver.ledger.fact_rows import key_of
+from receiver.ledger.fact_sql import key_of
 from receiver.ledger.ledger import Ledger
 from receiver.ledger.links import find_links
 from receiver.observability.metrics import Metrics

@@ -10,8 +10,7 @@ from sqlalchemy import ColumnElement, Connection, Select, Table, delete, exists,
 
 from receiver.domain.facts import Fact, QueueSnapshot
 from receiver.domain.task_rows import Row, TaskRows, finding_rows
-from receiver.ledger.fact_rows import read_fact
-from receiver.ledger.fact_sql import FACT_COLUMNS, insert_into
+from receiver.ledger.fact_sql import FACT_COLUMNS, insert_into, read_fact
 from receiver.ledger.projections import (
     DerivedProjection,
     Difference,

@@ -7,8 +7,7 @@ from receiver.domain.task_rows import task_row
 from receiver.errors import NotFoundError
 from receiver.http.endpoint import Call
 from receiver.http.paging import read_page
-from receiver.ledger.fact_rows import key_of
-from receiver.ledger.fact_sql import facts_of
+from receiver.ledger.fact_sql import facts_of, key_of
 from receiver.ledger.links import find_links
 from receiver.tasks import queries
 from receiver.tasks.params import AsOfQuery, TaskQuery

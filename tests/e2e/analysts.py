@@ -27,8 +27,7 @@ from receiver.analytics.report import MeasureReport, Value, build_report
 from receiver.demo.plan import ACCOUNTS
 from receiver.demo.run import DemoOptions, demonstration, run_tasks
 from receiver.domain.facts import CallRecord, Fact, HookEvent, TaskSnapshot
-from receiver.ledger.fact_rows import read_fact
-from receiver.ledger.fact_sql import FACT_COLUMNS
+from receiver.ledger.fact_sql import FACT_COLUMNS, read_fact
 from receiver.ledger.tables import FACT
 from receiver.maintenance.schema import create_tables
 from receiver.observability.logs import configure_logs

@@ -13,7 +13,7 @@ from receiver.domain.task_facts import MOST_FACTS, MOST_READ
 from receiver.domain.timeline import CROWDED, FROZEN
 from receiver.ledger import fact_sql
 from receiver.ledger.append import Arrival
-from receiver.ledger.fact_rows import read_fact
+from receiver.ledger.fact_sql import read_fact
 from receiver.ledger.tables import DELIVERY, DIRTY_TASK, FACT
 from receiver.storage.operator_events import OPERATOR_EVENT
 from receiver.tasks.tables import FINDING, TASK

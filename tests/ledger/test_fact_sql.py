@@ -7,8 +7,7 @@ from receiver.domain.facts import Fact, QueueSnapshot, queue_fact
 from receiver.domain.fold import fold
 from receiver.ledger import dirty, fact_sql, links
 from receiver.ledger.dirty import DirtyTask
-from receiver.ledger.fact_rows import key_of
-from receiver.ledger.fact_sql import Subject
+from receiver.ledger.fact_sql import Subject, key_of
 from receiver.ledger.projections import FoldBatch
 from receiver.ledger.tables import FACT
 from receiver.storage.bulk import is_postgres

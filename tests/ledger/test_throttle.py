@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import pytest
 
 from receiver.ledger import throttle
-from receiver.ledger.throttle import MANY_WRITERS, ONE_WRITER, SHARE, BatchSize, Pace, Throttle
+from receiver.ledger.throttle import MANY_WRITERS, ONE_WRITER, SHARE, BatchSize, Throttle, TransactionLimits
 
 pytestmark = pytest.mark.anyio
 
@@ -129,7 +129,7 @@ async def test_folding_is_paid_with_idle_time_and_a_small_share_of_commits() -> 
 
 
 @pytest.mark.parametrize("pace", [ONE_WRITER, MANY_WRITERS])
-async def test_so_many_pieces_of_work_run_at_a_time(machine: Machine, pace: Pace) -> None:
+async def test_so_many_pieces_of_work_run_at_a_time(machine: Machine, pace: TransactionLimits) -> None:
     throttle, at_work, most = Throttle(lambda: 0.0, pace), 0, 0
 
     async def work() -> None:
@@ -145,7 +145,7 @@ async def test_so_many_pieces_of_work_run_at_a_time(machine: Machine, pace: Pace
 
 
 @pytest.mark.parametrize("pace", [ONE_WRITER, MANY_WRITERS])
-def test_transactions_are_shorter_while_hooks_come_in(machine: Machine, pace: Pace) -> None:
+def test_transactions_are_shorter_while_hooks_come_in(machine: Machine, pace: TransactionLimits) -> None:
     throttle = Throttle(lambda: 0.0, pace)
     assert throttle.length_s == pace.idle_s
     throttle.note_commit(0.001)
