@@ -11,9 +11,8 @@ from receiver.emulator import errors
 from receiver.emulator.api import ApiCall, TasksResponse
 from receiver.emulator.history import history_record
 from receiver.emulator.inputs import Page, QueueChange, QueueInput, TasksInput, read_body, read_page
-from receiver.emulator.listing import broken, is_broken, on_page, without_urls
 from receiver.emulator.records import Queue, Task
-from receiver.emulator.wire import listed, queue_fields, task_answer
+from receiver.emulator.wire import broken, is_broken, listed, on_page, queue_fields, task_answer, without_urls
 
 
 def find_queue(call: ApiCall) -> Queue:

@@ -15,10 +15,9 @@ from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from receiver.errors import StoreError, StoreUnavailableError, TimeLimitError
 from receiver.storage import postgres, sqlite
-from receiver.storage.backend import Backend
+from receiver.storage.connections import Backend
 from receiver.storage.database_errors import translated_error
-from receiver.storage.process_pool import ProcessPool, lower_priority
-from receiver.storage.read_pools import POOLS, ReadKind, ReadPool
+from receiver.storage.read_pools import POOLS, ProcessPool, ReadKind, ReadPool, lower_priority
 
 Result = TypeVar("Result")
 Args = ParamSpec("Args")

@@ -14,8 +14,7 @@ from sqlalchemy import URL, Connection, Engine, create_engine, event
 from sqlalchemy.exc import DisconnectionError
 
 from receiver.errors import SettingsError
-from receiver.storage.backend import Backend
-from receiver.storage.connections import BusyConnections, StaleConnections, drivers_errors
+from receiver.storage.connections import Backend, BusyConnections, StaleConnections, drivers_errors
 from receiver.storage.read_pools import READERS
 
 _SCHEMES = ("postgresql://", "postgres://", "postgresql+psycopg://")

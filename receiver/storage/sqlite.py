@@ -11,9 +11,8 @@ from typing import Any
 from sqlalchemy import URL, Connection, Engine, create_engine, event
 from sqlalchemy.pool import QueuePool
 
-from receiver.storage.backend import Backend
 from receiver.storage.bulk import ROWS
-from receiver.storage.connections import StaleConnections
+from receiver.storage.connections import Backend, StaleConnections
 from receiver.storage.read_pools import READERS
 
 BUSY_S = 5.0

@@ -24,8 +24,7 @@ from receiver.errors import (
 )
 from receiver.maintenance.schema import create_tables
 from receiver.storage.engine import Store
-from receiver.storage.process_pool import COMPUTING
-from receiver.storage.read_pools import PoolLimits
+from receiver.storage.read_pools import COMPUTING, PoolLimits
 
 pytestmark = pytest.mark.anyio
 
@@ -137,7 +136,7 @@ async def test_reads_and_writes_go_on_while_all_processes_compute(store: Store, 
 async def test_nobody_waits_for_longer_than_a_read_may_take(
     store: Store, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr("receiver.storage.process_pool._GRACE_S", 60.0)
+    monkeypatch.setattr("receiver.storage.read_pools._GRACE_S", 60.0)
     monkeypatch.setattr(store._processes, "limits", PoolLimits(1, 0.5, 16))
     end = tmp_path / "end"
     before = [asyncio.create_task(store.compute(hold, str(end))) for _ in range(COMPUTING.workers)]
@@ -150,7 +149,7 @@ async def test_nobody_waits_for_longer_than_a_read_may_take(
 
 
 async def test_what_computes_for_too_long_is_ended(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("receiver.storage.process_pool._GRACE_S", 0.1)
+    monkeypatch.setattr("receiver.storage.read_pools._GRACE_S", 0.1)
     first = (await store.compute(which))[0]
     monkeypatch.setattr(store._processes, "limits", PoolLimits(2, 0.2, 1))
     with pytest.raises(TimeLimitError, match="longer than"):
@@ -168,7 +167,7 @@ async def test_a_process_that_was_killed_fails_one_read(store: Store) -> None:
 PARENT = """
 import asyncio, sys
 from receiver.storage.engine import Store
-from tests.storage.test_process_pool import which
+from tests.storage.test_processes import which
 async def main():
     store = Store(sys.argv[1])
     print((await store.compute(which))[0], flush=True)
