@@ -23,9 +23,9 @@ from receiver.observability.metric_definitions import (
 )
 from receiver.settings.models import AccountSettings, HookKeySettings
 from receiver.settings.settings import Settings
-from reference.__main__ import GENERATORS, main
 from tests.cli.commands import TOP, leaves
 from tests.manual import MANUAL
+from tests.reference.__main__ import GENERATORS, main
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
@@ -58,7 +58,7 @@ def test_a_stale_page_is_named_and_written_anew(tmp_path: Path, capsys: pytest.C
         "Before.\n\n<!-- generated: labels -->\nstale text\n<!-- end of generated -->\n\nAfter.\n"
     )
     assert main(["--check"], tmp_path) == 1
-    assert "page.md is not current: run `python -m reference`" in capsys.readouterr().out
+    assert "page.md is not current: run `python -m tests.reference`" in capsys.readouterr().out
     assert main([], tmp_path) == 0
     text = page.read_text()
     assert (text.startswith("Before.\n"), "stale text" in text, text.endswith("\nAfter.\n")) == (

@@ -14,8 +14,8 @@ from receiver.http.dispatch import Resource
 from receiver.http.endpoint import Call, Endpoint, Params, choose_media
 from receiver.http.openapi import openapi
 from receiver.tasks.schemas import Summary
-from reference.api import api_of
 from tests.http.api_env import ApiEnv
+from tests.reference.api import api_of
 
 OFFERED = ("application/json", "text/csv", "image/svg+xml")
 

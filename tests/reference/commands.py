@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from typing import Any, Literal, get_args, get_origin
 
 from receiver.cli import COMMANDS
-from reference.markdown import code, table
+from tests.reference.markdown import code, table
 
 
 def commands() -> str:

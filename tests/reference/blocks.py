@@ -18,7 +18,7 @@ from receiver.observability.metric_definitions import METRICS
 from receiver.outcomes.event_types import ABOUT, example, schema
 from receiver.settings.models import AccountSettings, HookKeySettings
 from receiver.settings.settings import Settings
-from reference.markdown import code, fenced, table
+from tests.reference.markdown import code, fenced, table
 
 _PROJECT = Path(__file__).parents[1] / "pyproject.toml"
 

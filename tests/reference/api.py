@@ -7,7 +7,7 @@ from receiver.app import ENDPOINTS
 from receiver.http.endpoint import JSON
 from receiver.http.openapi import openapi
 from receiver.http.schemas import Json
-from reference.markdown import code, fenced, table
+from tests.reference.markdown import code, fenced, table
 
 
 def api() -> str:

@@ -1,4 +1,4 @@
-"""`python -m reference` writes the generated parts of the manual; `--check` only names what would change.
+"""`python -m tests.reference` writes the generated parts of the manual; `--check` only names what would change.
 
 A generated part stands in a page of `receiver/docs` between `<!-- generated: NAME -->` and
 `<!-- end of generated -->`; everything else in a page is written by hand.
@@ -10,11 +10,11 @@ import sys
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
-from reference import blocks
-from reference.api import api
-from reference.commands import commands
+from tests.reference import blocks
+from tests.reference.api import api
+from tests.reference.commands import commands
 
-FOLDER = Path(__file__).parents[1] / "receiver/docs"
+FOLDER = Path(__file__).parents[2] / "receiver/docs"
 
 GENERATORS: Mapping[str, Callable[[], str]] = {
     "settings": blocks.settings,
@@ -40,13 +40,13 @@ def pages(folder: Path = FOLDER) -> Iterator[tuple[Path, str]]:
 
 def main(arguments: list[str], folder: Path = FOLDER) -> int:
     """Return the exit code: with --check 1 if a page is not current."""
-    parser = argparse.ArgumentParser(prog="python -m reference", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m tests.reference", description=__doc__)
     parser.add_argument("--check", action="store_true", help="write nothing, fail if a page differs")
     is_check = parser.parse_args(arguments).check
     stale = [(file, text) for file, text in pages(folder) if file.read_text(encoding="utf-8") != text]
     for file, text in stale:
         if is_check:
-            print(f"{file.relative_to(folder)} is not current: run `python -m reference`")
+            print(f"{file.relative_to(folder)} is not current: run `python -m tests.reference`")
         else:
             file.write_text(text, encoding="utf-8")
     return 1 if stale and is_check else 0
