@@ -1,4 +1,4 @@
-"""Hook URLs: four per task, each carrying account, event, our ref and a MAC over the three."""
+"""Hook URLs: four for each task, with account, event, our ref, and a MAC of the three."""
 
 import base64
 import hashlib

@@ -154,5 +154,5 @@ def missing(samples: Sequence[Sample], proposals: Sequence[Proposal], reader: Fi
     if any(sample.event == "after" for sample in samples) and not any(fields.result for fields in found):
         lacking.append(Missing("result", "without it only the API says how a task ended", names))
     if not any(fields.call for fields in found):
-        lacking.append(Missing("call", "without it attempts are told apart by time alone", names))
+        lacking.append(Missing("call", "without it attempts are distinguished by time only", names))
     return lacking

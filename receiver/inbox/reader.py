@@ -128,7 +128,7 @@ class InboxReader:
                 return not without
             reading = await asyncio.to_thread(read_batches, taken.batches, self._fields)
             began = _now()
-            await taken.finish(partial(_keep, reading=reading, now=self._clock.now()))
+            await taken.finish(partial(_store_all, reading=reading, now=self._clock.now()))
         self._postponed.forget_past(began)
         self._failures, self._has_read = 0, True
         self._size.note(len(reading.arrivals), _now() - began)
@@ -142,20 +142,22 @@ class InboxReader:
         async with self._inbox.take(1, self._postponed.now(_now())) as taken:
             reading = await asyncio.to_thread(read_batches, taken.batches, self._fields)
             try:
-                kept = await taken.finish(partial(_keep_each, reading=reading, now=self._clock.now()))
+                stored = await taken.finish(partial(_store_each, reading=reading, now=self._clock.now()))
             except StoreUnavailableError:
                 for batch in taken.batches:
                     self._postponed.add(batch.number, _now(), is_only=self._has_read)
                 self._has_read = False
                 raise
         self._has_read = bool(taken.batches)
-        self._count(kept.arrivals, kept.unread, kept.doubled)
+        self._count(stored.arrivals, stored.unread, stored.doubled)
 
     async def _retry(self, row: Row[Any]) -> None:
         batch = StoredBatch(0, row.at, row.hooks, row.batch)
         reading = await asyncio.to_thread(read_batches, [batch], self._fields)
-        kept = await self._store.write(partial(_keep_again, row=row, reading=reading, now=self._clock.now()))
-        self._count(kept.arrivals, (), kept.doubled)
+        stored = await self._store.write(
+            partial(_store_again, row=row, reading=reading, now=self._clock.now())
+        )
+        self._count(stored.arrivals, (), stored.doubled)
 
     def _count(
         self, arrivals: Sequence[Arrival], failed: Sequence[Unread], doubled: Sequence[Arrival] = ()
@@ -196,7 +198,7 @@ class InboxReader:
 
 
 @dataclass(slots=True)
-class _Kept:
+class _Stored:
     """The result of storing hooks one by one. `doubled`: they were in the ledger before."""
 
     arrivals: list[Arrival] = field(default_factory=list)
@@ -204,18 +206,18 @@ class _Kept:
     unread: list[Unread] = field(default_factory=list)
 
 
-def _keep(connection: Connection, reading: HookReadings, now: float) -> None:
+def _store_all(connection: Connection, reading: HookReadings, now: float) -> None:
     add_arrivals(connection, reading.arrivals)
     set_aside_sql.add(connection, reading.unread, now)
 
 
-def _keep_each(connection: Connection, reading: HookReadings, now: float) -> _Kept:
+def _store_each(connection: Connection, reading: HookReadings, now: float) -> _Stored:
     """Store hooks one by one: one that the store refuses is set aside, one that it has is skipped."""
-    kept = _Kept(unread=list(reading.unread))
+    stored = _Stored(unread=list(reading.unread))
     known = known_deliveries(connection, [arrival.delivery.id for arrival in reading.arrivals])
     for hook, arrival in zip(reading.hooks, reading.arrivals, strict=True):
         if hook.id in known:
-            kept.doubled.append(arrival)
+            stored.doubled.append(arrival)
             continue
         try:
             with translated(), connection.begin_nested():
@@ -223,27 +225,27 @@ def _keep_each(connection: Connection, reading: HookReadings, now: float) -> _Ke
         except StoreUnavailableError:
             raise
         except Exception as error:
-            kept.unread.append(unread(hook, where_from(error)))
+            stored.unread.append(unread(hook, where_from(error)))
         else:
             known.add(hook.id)
-            kept.arrivals.append(arrival)
-    set_aside_sql.add(connection, kept.unread, now)
-    return kept
+            stored.arrivals.append(arrival)
+    set_aside_sql.add(connection, stored.unread, now)
+    return stored
 
 
-def _keep_again(connection: Connection, row: Row[Any], reading: HookReadings, now: float) -> _Kept:
+def _store_again(connection: Connection, row: Row[Any], reading: HookReadings, now: float) -> _Stored:
     """Store set-aside hooks one by one, unless another receiver retries them."""
     if not set_aside_sql.take(connection, row.id):
-        return _Kept()
-    kept = _keep_each(connection, HookReadings(reading.hooks, reading.arrivals), now)
-    problems = [*reading.unread, *kept.unread]
+        return _Stored()
+    stored = _store_each(connection, HookReadings(reading.hooks, reading.arrivals), now)
+    problems = [*reading.unread, *stored.unread]
     again = [hook for hook in problems if hook.id == row.id or hook.hook is None]
     if again:
         set_aside_sql.failed_again(connection, row, again[0].problem, now)
     else:
         set_aside_sql.done(connection, row.id)
         set_aside_sql.add(connection, reading.unread, now)
-    return kept
+    return stored
 
 
 def _warn(delivery: Delivery, fact: Fact | None) -> None:

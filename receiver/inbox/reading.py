@@ -106,7 +106,7 @@ def read_hook(hook: RawHook, fields: FieldReader) -> Arrival:
 
 def _fact(hook: RawHook, name: str, event: Event, found: HookFields, is_readable: bool) -> Fact:
     """Return the event as a fact. `name`: the delivery's id, with a number if it is not its first event."""
-    said = HookEvent(
+    payload = HookEvent(
         event,
         found.call,
         found.task_id,
@@ -122,7 +122,7 @@ def _fact(hook: RawHook, name: str, event: Event, found: HookFields, is_readable
     )
     # A minted URL names the task: the "id" of a payload could be anything.
     about = (hook.ref, None if hook.ref else found.task_id)
-    return hook_fact(hook.account, name, hook.received_at, said, about)
+    return hook_fact(hook.account, name, hook.received_at, payload, about)
 
 
 def _read_several(

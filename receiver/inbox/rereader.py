@@ -144,7 +144,7 @@ class Rereader:
 
     async def _add(self, rereads: Sequence[Reread]) -> list[ReadingChange]:
         loop = asyncio.get_running_loop()
-        asked = loop.time()
+        since = loop.time()
         work = partial(add_readings, rereads=rereads, now=self._clock.now())
         while True:
             began = loop.time()
@@ -152,7 +152,7 @@ class Rereader:
             took = loop.time() - began
             if done is not None:
                 break
-            if loop.time() - asked > _MOST_WAIT_S:
+            if loop.time() - since > _MOST_WAIT_S:
                 raise StoreUnavailableError("another receiver has been folding for too long")
             await asyncio.sleep(_OTHER_FOLDS_S)
         self._size.note(len(rereads), took)

@@ -136,7 +136,7 @@ def _escaped(head: bytes) -> tuple[bytes, re.Match[bytes]]:
     """Return the head with a target that httptools takes, and its request line. Raises HttpParserError."""
     if found := _ODD_REQUEST_LINE.match(head):
         method, target, version = found.groups()
-        target = _NOT_IN_TARGET.sub(lambda odd: b"%%%02X" % odd[0][0], target)
+        target = _NOT_IN_TARGET.sub(lambda found: b"%%%02X" % found[0][0], target)
         head = b"%b %b %b\r\n" % (method, target, version) + head[found.end() :]
         if line := _REQUEST_LINE.match(head):
             return head, line
@@ -225,15 +225,15 @@ class HookRequest:
         self.sent += len(piece)
         if self.answer is not None:
             return
-        kept = piece[: self._intake.rules.max_body - len(self._body)]
-        self.size += len(kept)
+        part = piece[: self._intake.rules.max_body - len(self._body)]
+        self.size += len(part)
         if not self._body:
-            self._body = kept  # nearly always: whole at once
-        elif kept:
+            self._body = part  # nearly always: whole at once
+        elif part:
             # In place: to copy the body with each piece would take minutes for a large one.
             if not isinstance(self._body, bytearray):
                 self._body = bytearray(self._body)
-            self._body += kept
+            self._body += part
 
     def submit(self) -> None:
         """Queue the whole request for the next commit, or decide its answer if that is impossible."""

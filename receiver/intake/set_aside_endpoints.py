@@ -37,11 +37,11 @@ class SetAside(BaseModel):
 
     kind: Kind = Field(examples=["hook"])
     id: str = Field(
-        description="Of a hook: its delivery id, or a name for a batch of hooks that cannot be told apart. "
+        description="Of a hook: its delivery id, or a name for a batch that cannot be decoded. "
         "Of a task: its `ref`, or `#` and the vendor's id.",
         examples=["019ca8d1e5f0a1b2c3d4e5f60718293a"],
     )
-    account: AccountName | None = Field(description="null for a batch of hooks that cannot be told apart.")
+    account: AccountName | None = Field(description="null for a batch that cannot be decoded.")
     event: Event | None = Field(description="Of a hook.", examples=["after"])
     ref: Ref | None
     since: Moment = Field(

@@ -87,13 +87,13 @@ async def test_many_batches_are_read_in_order_in_few_transactions(
     store_target: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     transactions: list[int] = []
-    keep = reader._keep
+    keep = reader._store_all
 
     def noted(connection: Connection, reading: HookReadings, now: float) -> None:
         transactions.append(len(reading.arrivals))
         keep(connection, reading, now)
 
-    monkeypatch.setattr(reader, "_keep", noted)
+    monkeypatch.setattr(reader, "_store_all", noted)
     hooks = raw_hooks(600)
     async with open_inbox(store_target, is_idle=True) as env:
         for first in range(0, 600, 3):

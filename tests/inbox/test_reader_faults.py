@@ -245,7 +245,7 @@ async def test_trouble_of_the_store_while_it_is_tried_again_changes_nothing(
         raise StoreUnavailableError("away")
 
     with monkeypatch.context() as troubled:
-        troubled.setattr(reader, "_keep_again", away)
+        troubled.setattr(reader, "_store_again", away)
         clock.time += 60
         await until(lambda: tries > 2)
         assert env.rows(SET_ASIDE) == before

@@ -53,7 +53,8 @@ async def test_while_the_store_is_in_trouble_nothing_is_set_aside_and_later_all_
 
 
 @pytest.mark.parametrize(
-    ("module", "place"), [(inbox, "_first"), (inbox, "_finish"), (reader, "_keep"), (reader, "_keep_each")]
+    ("module", "place"),
+    [(inbox, "_first"), (inbox, "_finish"), (reader, "_store_all"), (reader, "_store_each")],
 )
 async def test_trouble_of_the_store_at_any_moment_sets_nothing_aside(
     env: InboxEnv, module: ModuleType, place: str, monkeypatch: pytest.MonkeyPatch

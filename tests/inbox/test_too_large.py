@@ -29,7 +29,7 @@ async def test_a_ref_that_is_too_large_for_an_index_sets_its_hook_aside_alone(po
         assert env.column(TASK, "key") == ["r0", "r2", "r3"]
         (row,) = env.rows(SET_ASIDE)
         assert (row["ref"], decode_batch(row["batch"])) == (large.ref, [large])
-        assert row["problem"].startswith("StoreError in _keep_each")
+        assert row["problem"].startswith("StoreError in _store_each")
         assert TOO_LARGE[:5] not in row["problem"]
         await env.reader.retry_all()
         await until(lambda: env.column(SET_ASIDE, "failures") == [2])
