@@ -1,7 +1,8 @@
-"""`python -m tests.reference` writes the generated parts of the manual; `--check` only names what would change.
+"""`python -m tests.reference` writes the generated parts of the manual; `--check` only names what would
+change.
 
-A generated part stands in a page of `receiver/docs` between `<!-- generated: NAME -->` and
-`<!-- end of generated -->`; everything else in a page is written by hand.
+A generated part stands in a page of `receiver/docs` between `<!-- generated: NAME -->` and `<!-- end of
+generated -->`; everything else in a page is written by hand.
 """
 
 import argparse

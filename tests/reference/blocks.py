@@ -20,7 +20,7 @@ from receiver.settings.models import AccountSettings, HookKeySettings
 from receiver.settings.settings import Settings
 from tests.reference.markdown import code, fenced, table
 
-_PROJECT = Path(__file__).parents[1] / "pyproject.toml"
+_PROJECT = Path(__file__).parents[2] / "pyproject.toml"
 
 
 def settings() -> str:
