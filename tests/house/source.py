@@ -99,16 +99,18 @@ def short_files(modules: Sequence[Module]) -> dict[str, int]:
 
 
 def large_functions(modules: Sequence[Module]) -> dict[str, str]:
-    """Return functions above a limit, as `file:function`, with what exceeds it.
+    """Return functions above a limit, as `file:function`, with the excess.
 
-    The parameters of commands are their options and do not count.
+    The parameters of commands are their options: neither they nor their lines count.
     """
     found = {}
     for module in modules:
+        has_commands = module.path.startswith(_COMMANDS)
         for function in module.functions():
-            lines, parameters = _lines(function), _parameters(function)
+            parameters = _parameters(function)
+            lines = _lines(function, function.body[0].lineno if has_commands else function.lineno)
             problems = [f"{lines} lines"] if lines > MAX_FUNCTION_LINES else []
-            if parameters > MAX_PARAMETERS and not module.path.startswith(_COMMANDS):
+            if parameters > MAX_PARAMETERS and not has_commands:
                 problems.append(f"{parameters} parameters")
             if problems:
                 found[f"{module.path}:{function.name}"] = ", ".join(problems)
@@ -131,8 +133,8 @@ def files_naming(modules: Sequence[Module], word: str) -> list[str]:
     ]
 
 
-def _lines(function: _Function) -> int:
-    return (function.end_lineno or function.lineno) - function.lineno + 1
+def _lines(function: _Function, first: int) -> int:
+    return (function.end_lineno or first) - first + 1
 
 
 def _parameters(function: _Function) -> int:
