@@ -1,4 +1,4 @@
-"""Bounds on a task's number of attempts: what the facts prove at least and allow at most."""
+"""Bounds on a task's number of attempts: the least that the facts prove, and the most that they allow."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -10,7 +10,7 @@ from receiver.domain.fields import call_key
 from receiver.domain.frozen_record import frozen_record
 
 _STAMP_ERROR = 1.0
-"""Error of a difference of two of the scheduler's times, in seconds: it writes whole seconds."""
+"""Error of a difference between two scheduler times, in seconds: the scheduler writes whole seconds."""
 
 _REPEAT_S = 10.0
 """Seconds within which a repeat follows, if the pause between attempts is not known."""
@@ -21,14 +21,13 @@ _BEGUN = ("executed", "connected", "succeeded", "failed", "ended")
 _MOST_TRIES = 1_000
 """Maximum plausible `try_count`; the API takes 50 at most."""
 
-
 _ENDED = ("succeeded", "failed", "ended")
 
 
 @frozen_record
 class AttemptBounds:
-    """At least `low`, at most `high` (None: not known) attempts. `is_sure`: `low` does not rest on hooks
-    without a call, each of which may be a repeat.
+    """At least `low`, at most `high` (None: not known) attempts. `is_sure`: False if `low` rests on hooks
+    without a call, which may be repeats.
     """
 
     low: int
@@ -41,8 +40,9 @@ class AttemptBounds:
 
 
 class Announced(NamedTuple):
-    """Attempts that hooks announce: `begun`, of which `proven` are no repeats. `span`: begin and end of a
-    failed task's attempts, by our clock, if known. `uses_all`: a task fails only after all its attempts.
+    """Attempts that hooks announce. `begun`: their number; `proven`: the number without possible repeats.
+    `span`: begin and end of a failed task's attempts, by our clock, if known. `uses_all`: whether a task
+    fails only after all its attempts.
     """
 
     begun: int
@@ -75,11 +75,11 @@ def occurrences(deliveries: Sequence[Fact], pause: float | None) -> list[list[Fa
     return _in_order([*named.values(), *(group for groups in silent.values() for group in groups)])
 
 
-def tell_apart(groups: list[list[Fact]], pause: float | None, proven: int) -> list[list[Fact]]:
-    """Split the occurrences further if the API proves that there were more: `proven`.
+def split_occurrences(groups: list[list[Fact]], pause: float | None, proven: int) -> list[list[Fact]]:
+    """Split the occurrences further if the API proves a larger number: `proven`.
 
-    Of two deliveries without a call somewhat closer together than the pause, the first may have been delayed;
-    a repeat follows within seconds. So gaps of at least half a pause are cut, the widest first.
+    A repeat follows within seconds. If two deliveries without a call are a little less than a pause apart,
+    the first one may have been delayed. So gaps of at least half a pause are cut, the widest first.
     """
     missing = proven - len(groups)
     if missing <= 0 or not groups:
@@ -115,8 +115,7 @@ def count_attempts(
     plan: TaskSnapshot | None, stage: str, announced: Announced, calls: Mapping[str, CallRecord | None]
 ) -> AttemptBounds:
     """Return the bounds by plan, end, hooks and calls. `calls`: the task's calls, each a distinct attempt,
-    with their records. A failed task has used its `try_count` if tasks of the account do, unless the pauses
-    left too little time.
+    with their records. A failed task has used its `try_count` if `uses_all` and the pauses left time enough.
     """
     begun, announced_proven, _, uses_all = announced
     proven = max(announced_proven, len(calls), 1 if stage in _BEGUN else 0)
@@ -125,7 +124,7 @@ def count_attempts(
         return AttemptBounds(low, None, low <= proven)
     high = _most(plan, stage, calls, tries)
     if announced_proven > high:
-        high = tries  # the times of the calls cannot be what they seem
+        high = tries  # the times of the calls contradict the hooks
     if stage == "failed" and high == tries and uses_all and _has_room(plan, announced, calls, tries):
         return AttemptBounds(tries, tries)
     low = low if low < high else high
@@ -174,10 +173,11 @@ def _most(plan: TaskSnapshot, stage: str, calls: Mapping[str, CallRecord | None]
 
 
 def _room(start_at: float, pause: float, spans: Sequence[tuple[float, float]]) -> int:
-    """How many attempts fit from the planned start to the last of the calls, given as (begin, end).
+    """Return the number of attempts that fit between the planned start and the last call. `spans`: begin and
+    end of each call.
 
-    An attempt begins a pause or more after the one before it has ended, so what lies between two calls bounds
-    the attempts that nobody announced us of.
+    An attempt begins at least a pause after the end of the attempt before. So the gaps between calls bound
+    the number of unknown attempts.
     """
     before_first = math.floor((spans[0][0] - start_at + _STAMP_ERROR) / pause)
     gaps = [later - ended for (_, ended), (later, _) in pairwise(spans)]

@@ -12,10 +12,10 @@ from receiver.domain.attempt_bounds import AttemptBounds
 from receiver.domain.facts import CallRecord, TaskSnapshot
 from receiver.domain.fields import call_key
 from receiver.domain.frozen_record import frozen_record
-from receiver.domain.results import Reasons, Verdict, is_bridged, judge, legs_of
+from receiver.domain.reasons import Reasons, Verdict, is_bridged, judge, legs_of
 
 _NEAR_S = 30.0
-"""Seconds between an announcement and a call of the same attempt, at most; half a pause if that is more."""
+"""Maximum seconds between an announcement and a call of the same attempt, if half a pause is not more."""
 
 
 @frozen_record
@@ -42,19 +42,18 @@ class Attempt:
 
 @frozen_record
 class TaskEnd:
-    """How a task ended. `result`: success, failed, or None (not known); `is_over`: whether it has ended."""
+    """How a task ended. `result`: success, failed, or None (not known). `is_over`: whether it has ended."""
 
     result: str | None
     is_over: bool
-    word: str | None = None
+    comment: str | None = None
     cdr: str | None = None
 
 
 @frozen_record
 class AttemptEvidence:
-    """What is known of a task's attempts. `before`: time of the first `before`; `retry_hooks`: times at which
-    further attempts were announced; `calls`: records of the task's calls; `state`: the task's, as users see
-    it.
+    """Evidence of a task's attempts. `before`: time of the first `before` hook. `retry_hooks`: times at which
+    further attempts were announced. `calls`: records of the task's calls. `state`: as users see it.
     """
 
     plan: TaskSnapshot | None
@@ -79,7 +78,7 @@ _UNKNOWN = Verdict("unknown", None, "unknown")
 
 
 def list_attempts(evidence: AttemptEvidence, reasons: Reasons) -> tuple[Attempt, ...]:
-    """Return as many attempts as the facts prove, in order."""
+    """Return the attempts that the facts prove, in order."""
     starts = _numbered(evidence) if evidence.bounds.low else {}
     attempts = []
     before: float | None = None
@@ -121,9 +120,9 @@ def _end_of(evidence: AttemptEvidence, number: int, call: CallRecord | None) -> 
 
 
 def _verdict(end: TaskEnd, call: CallRecord | None, a_number: str | None, reasons: Reasons) -> Verdict:
-    if end.result == "failed" and call is None and end.word is None:
+    if end.result == "failed" and call is None and end.comment is None:
         return _UNKNOWN
-    return judge(end.result, end.word, call, a_number, reasons)
+    return judge(end.result, end.comment, call, a_number, reasons)
 
 
 def _numbered(evidence: AttemptEvidence) -> Mapping[int, AttemptStart]:
@@ -131,7 +130,7 @@ def _numbered(evidence: AttemptEvidence) -> Mapping[int, AttemptStart]:
     count = evidence.bounds.low
     found = [call for call in evidence.calls if call.found and call.init_at is not None]
     records = sorted(found, key=_begin)[-count:]
-    if len(records) == count:  # mostly, in the end
+    if len(records) == count:  # the usual case of a finished task
         return {
             number: AttemptStart(_begin(call), call, is_retry=False) for number, call in enumerate(records, 1)
         }
@@ -147,7 +146,7 @@ def _begin(call: CallRecord) -> float:
 def _announced_starts(
     evidence: AttemptEvidence, records: Sequence[CallRecord], near: float
 ) -> list[AttemptStart]:
-    """Return the announced starts, without announcements that came long after the last call began."""
+    """Return the announced starts. Leave out announcements that came long after the last call began."""
     announced = [AttemptStart(at, None, is_retry=True) for at in evidence.retry_hooks]
     if evidence.before is not None and not (announced and announced[0].at < evidence.before):
         announced.insert(0, AttemptStart(evidence.before, None, is_retry=False))

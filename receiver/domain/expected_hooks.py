@@ -1,4 +1,4 @@
-"""Which hooks had to come, by the task's plan and its end; what of them came, and what is missing."""
+"""Expected, arrived and missing hooks of a task, by its plan and its end."""
 
 from collections.abc import Mapping, Sequence
 
@@ -13,8 +13,8 @@ _NOTHING: Mapping[str, int] = {}
 
 @frozen_record
 class HookCounts:
-    """Event → how often it came, came again, had to come, is lost, is missing but may be among deliveries
-    that name no task; fact id → what is odd about a delivery.
+    """Hooks by event; `flags`: fact id → labels of a delivery. A `suspected` hook is missing, but may be
+    among the deliveries that name no task.
     """
 
     arrived: Mapping[str, int]
@@ -28,7 +28,7 @@ class HookCounts:
 def count_hooks(
     facts: TaskFacts, retry_hooks: Sequence[Sequence[Fact]], stage: str, attempts: int
 ) -> HookCounts:
-    """Count a task's hooks. `retry_hooks`: occurrences of `before_again`; `attempts`: their number."""
+    """Count a task's hooks. `retry_hooks`: occurrences of `before_again`. `attempts`: number of attempts."""
     hooks = facts.hooks_by_event
     arrived = {
         "before": 1 if hooks["before"] else 0,
@@ -37,8 +37,8 @@ def count_hooks(
         "after": 1 if hooks["after"] else 0,
     }
     plan = facts.plan
-    wanted = EVENTS if plan is None else _wanted(facts) if plan.mute else plan.hooks
-    expected = expected_hooks(stage, attempts, wanted)
+    ours = EVENTS if plan is None else _last_known_hooks(facts) if plan.mute else plan.hooks
+    expected = expected_hooks(stage, attempts, ours)
     repeated = len(facts.hooks) > sum(arrived.values())
     missing = missing_hooks(expected, arrived) if facts.settled else _NOTHING
     suspected = _NOTHING
@@ -55,48 +55,49 @@ def count_hooks(
     )
 
 
-def _wanted(facts: TaskFacts) -> tuple[str, ...]:
-    """The events whose URL leads to us, where the latest record does not echo the URLs: an earlier one may
-    have; without any, those of a task that is ours do.
+def _last_known_hooks(facts: TaskFacts) -> tuple[str, ...]:
+    """Return the events whose URL leads to us, by the last record with URLs. If no record has any, assume all
+    four for a task of ours.
     """
-    told = [snapshot.hooks for _, snapshot in facts.snapshots if not snapshot.mute]
-    if told:
-        return told[-1]
+    for _, snapshot in reversed(facts.snapshots):
+        if not snapshot.mute:
+            return snapshot.hooks
     return EVENTS if facts.hooks or any(fact.ref for fact in facts.all) else ()
 
 
-def expected_hooks(stage: str, attempts: int, wanted: tuple[str, ...] = EVENTS) -> dict[str, int]:
-    """Event → how often it had to be sent by now. `wanted`: the events whose URL leads to us."""
+def expected_hooks(stage: str, attempts: int, ours: tuple[str, ...] = EVENTS) -> dict[str, int]:
+    """Return event → number of hooks due by now. `ours`: events whose URL leads to us."""
     due = {
         "before": 1 if attempts > 0 else 0,
         "before_again": attempts - 1 if attempts > 1 else 0,
         "success": 1 if stage in ("connected", "succeeded") else 0,
         "after": 1 if stage in _ENDED else 0,
     }
-    return due if wanted == EVENTS else {event: due[event] if event in wanted else 0 for event in EVENTS}
+    return due if ours == EVENTS else {event: due[event] if event in ours else 0 for event in EVENTS}
 
 
 def missing_hooks(expected: Mapping[str, int], arrived: Mapping[str, int]) -> dict[str, int]:
-    """Event → how many that had to come have not; only those with a count."""
+    """Return event → number of missing hooks, without zeros."""
     gaps = {event: expected[event] - arrived.get(event, 0) for event in EVENTS}
     return {event: gap for event, gap in gaps.items() if gap > 0}
 
 
 def _repeats(facts: TaskFacts, retry_hooks: Sequence[Sequence[Fact]]) -> set[str]:
-    """Ids of the deliveries that repeat another one."""
-    once = [facts.hooks_by_event[event] for event in EVENTS if event != "before_again"]
-    groups = [*retry_hooks, *([fact for fact, _ in heard] for heard in once)]
-    return {fact.id for group in groups for fact in group[1:]}
+    """Return the ids of deliveries that repeat another one."""
+    repeats = {fact.id for group in retry_hooks for fact in group[1:]}
+    for event, hooks in facts.hooks_by_event.items():
+        if event != "before_again":
+            repeats.update(fact.id for fact, _ in hooks[1:])
+    return repeats
 
 
 def _flags(facts: TaskFacts, repeats: set[str]) -> dict[str, tuple[str, ...]]:
-    """A delivery may be a repeat, unreadable, or have come after its time was over; or it was read again, and
-    what it said before counts no more.
-    """
-    closed = facts.settled.at if facts.settled else float("inf")
+    """Return fact id → flags. A superseded reading no longer counts, since the delivery was read again."""
+    closed_at = facts.settled.at if facts.settled else float("inf")
     flags: dict[str, tuple[str, ...]] = dict.fromkeys(facts.superseded, ("superseded",))
-    for fact, said in facts.hooks:
-        if fact.id in repeats or not said.readable or fact.at > closed:
-            odd = {"duplicate": fact.id in repeats, "unreadable": not said.readable, "late": fact.at > closed}
-            flags[fact.id] = tuple(name for name, is_so in odd.items() if is_so)
+    for fact, hook in facts.hooks:
+        is_repeat, is_late = fact.id in repeats, fact.at > closed_at
+        if is_repeat or is_late or not hook.readable:
+            names = {"duplicate": is_repeat, "unreadable": not hook.readable, "late": is_late}
+            flags[fact.id] = tuple(name for name, is_set in names.items() if is_set)
     return flags

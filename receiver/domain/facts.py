@@ -1,9 +1,8 @@
 """Facts: hooks and answers of the scheduler's API, normalized. They are never changed.
 
-A fact is *about* a task, known by our `ref`, by the vendor's `task_id`, or by both. Its `id` decides
-whether it is new: each delivery is a fact of its own, while an observation that repeats an earlier one
-word for word has the same id and is not recorded again.
-All times are epoch seconds, UTC.
+A fact is *about* a task, known by our `ref`, the vendor's `task_id`, or both. A fact is new if its `id` is
+new. Each delivery has an id of its own; equal observations share one and are recorded once. Times are epoch
+seconds, UTC.
 """
 
 import hashlib
@@ -61,7 +60,7 @@ class RereadEvent(HookContent):
 
 @frozen_record
 class WithdrawnEvent:
-    """A delivery that is not about this task after all: it was read again at `read_at`."""
+    """A delivery that turned out not to be about this task when it was read again at `read_at`."""
 
     event: Event
     read_at: float = 0.0
@@ -116,8 +115,8 @@ class TaskGone:
 
 @frozen_record
 class TaskSettled:
-    """The time for late hooks is over: a hook that is still missing is lost. `unplaced`: events of which
-    there are deliveries that name no task and may be this task's, so that a loss is only suspected.
+    """The time for late hooks is over: a missing hook is lost. `unplaced`: events with deliveries that name
+    no task. These may belong to this task, so a loss of such an event is only suspected.
     """
 
     unplaced: tuple[str, ...] = ()
@@ -189,21 +188,21 @@ _WRITERS: dict[type, Callable[[Any], str]] = {
 """Writers of the types that need no JSON encoder, for speed."""
 
 _NAMES = {
-    payload: [(name, f'"{name}": ') for name in sorted(each.name for each in fields(payload))]
+    payload: [(name, f'"{name}": ') for name in sorted(item.name for item in fields(payload))]
     for payload in _KIND_OF
 }
 """Payload class → (field name, its JSON key) in order."""
 
-_NOTHING: tuple[Any, ...] = ((), {})
+_EMPTY: tuple[Any, ...] = ((), {})
 
-_BLANK: dict[str, dict[str, Any]] = {
+_DEFAULTS: dict[str, dict[str, Any]] = {
     kind: {
-        each.name: each.default if each.default_factory is MISSING else each.default_factory()
-        for each in fields(payload)
+        item.name: item.default if item.default_factory is MISSING else item.default_factory()
+        for item in fields(payload)
     }
     for kind, payload in KINDS.items()
 }
-"""Kind → fields with their defaults, in the order of the parameters: keyword arguments are slow."""
+"""Kind → defaults of its fields in the order of the parameters, since keyword arguments are slow."""
 
 
 def pack(payload: FactPayload) -> str:
@@ -217,7 +216,7 @@ def pack(payload: FactPayload) -> str:
             parts.append(key + encode_basestring(value))
         elif value is True:
             parts.append(key + "true")
-        elif value or value not in _NOTHING:
+        elif value or value not in _EMPTY:
             parts.append(key + _WRITERS.get(type(value), _encode)(value))
     return "{" + ", ".join(parts) + "}"
 
@@ -225,17 +224,15 @@ def pack(payload: FactPayload) -> str:
 def unpack(kind: str, text: str) -> FactPayload:
     """Return the payload that `pack` has written."""
     values = _read_event(text) if kind == "hook" else _read_observation(text)
-    return KINDS[kind](*(_BLANK[kind] | values).values())
+    return KINDS[kind](*(_DEFAULTS[kind] | values).values())
 
 
 def _read_event(text: str) -> Any:
-    """Read with orjson, which is fast: an event has no long integers and no objects, which it reads
-    otherwise.
-    """
+    """Read with orjson, which is fast. It differs for long integers and objects, but an event has none."""
     try:
         return orjson.loads(text)
     except orjson.JSONDecodeError:
-        return _decode(text)[0]  # it knows Infinity
+        return _decode(text)[0]  # the standard decoder accepts Infinity
 
 
 def _read_observation(text: str) -> Any:
@@ -247,9 +244,7 @@ def _read_observation(text: str) -> Any:
 
 
 def id_time(at: float) -> str:
-    """Return the beginning of the ids of deliveries of this moment. Ids sort by time, so an age is a bound of
-    ids.
-    """
+    """Return the prefix of delivery ids of a moment. Ids sort by time, so an age is a bound of ids."""
     return f"{int(at * 1000):012x}"
 
 

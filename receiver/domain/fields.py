@@ -1,4 +1,4 @@
-"""From a payload's names and values, in whatever spelling, to what an event says."""
+"""Read the fields of an event from the names and values of a payload, in any spelling."""
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -30,7 +30,7 @@ DEFAULT_ALIASES: dict[str, tuple[str, ...]] = {
     "attempt": ("try_number", "try_no", "attempt_number", "attempt_no"),
     "planned_at": ("start_time_utc", "start_time", "planned_at", "scheduled_at"),
 }
-"""Our field → the names it may come under, best first; the settings may replace any of them."""
+"""Our field → its names in payloads, best first. The settings may replace any of them."""
 
 _READERS: dict[str, Callable[[str], str | float | None]] = {
     "task_id": read_id,
@@ -44,10 +44,10 @@ _READERS: dict[str, Callable[[str], str | float | None]] = {
     "attempt": read_count,
     "planned_at": read_moment,
 }
-"""Our field → what makes a value of a text; of one that means nothing, or is at fault, it makes none."""
+"""Our field → reader of its text; the value is empty if the text has no meaning or has a fault."""
 
 _BOUNDED = ("task_id", "queue_id", "call", "a_number", "b_number")
-"""Fields whose values may be at fault: an index or a CRM could not take them."""
+"""Fields whose values are checked for faults, which an index or a CRM does not take."""
 
 _RESULTS = {
     "success": "success",
@@ -65,7 +65,7 @@ _GAPS = re.compile(r"[\s_-]")
 
 
 class HookFields(msgspec.Struct, frozen=True, gc=False):
-    """What could be read of a payload. `problem`: which fields are at fault, and why."""
+    """The fields that were read from a payload. `problem`: fields with a fault, and why."""
 
     task_id: str | None = None
     queue_id: str | None = None
@@ -81,9 +81,7 @@ class HookFields(msgspec.Struct, frozen=True, gc=False):
 
 
 class ReadField(NamedTuple):
-    """What is made of one name of a payload that is an alias. `value`: None where the text means nothing, or
-    is at fault.
-    """
+    """The reading of one name that is an alias. `value`: None if the text has no meaning or has a fault."""
 
     name: str
     field: str
@@ -92,13 +90,13 @@ class ReadField(NamedTuple):
     fault: str | None
 
 
-_SPELLINGS = 1000
+_MAX_SPELLINGS = 1000
 _LONGEST_NAME = 200
 _NO_ALIAS = 1_000_000
-"""A rank worse than that of every alias."""
+"""A rank worse than the rank of any alias."""
 
 _ESCAPED_AND = re.compile(r"^(?:amp;|#38;|#x26;)+", re.IGNORECASE)
-"""What stands before a name where `&` was escaped for HTML."""
+"""Prefix of a name if `&` was escaped for HTML."""
 
 _STEPS = re.compile(r"[^\[\].]+")
 """The parts of a nested name, such as `task[id]`, `task.id` or `task_id[]`."""
@@ -107,62 +105,61 @@ _FIELDS = tuple(DEFAULT_ALIASES)
 
 
 def fold_name(name: str) -> str:
-    """Names match without regard to case, `_` and `-`."""
+    """Return a name as it is compared: without case, `_` and `-`."""
     return name.replace("_", "").replace("-", "").lower()
 
 
 class FieldReader:
-    """Reads payloads by one table of aliases: our field → the names it may come under, best first."""
+    """Reads payloads by a table of aliases: our field → its names, best first."""
 
     def __init__(self, aliases: Mapping[str, tuple[str, ...]] = DEFAULT_ALIASES) -> None:
         self._places: dict[str, list[tuple[int, int]]] = {}
         for field, ours in enumerate(_FIELDS):
-            # Odd ranks are of nested names, which are worse than the same name at the root.
+            # Ranks are even. A nested name has the next odd rank, worse than the same name at the root.
             for rank, name in enumerate(dict.fromkeys(map(fold_name, aliases.get(ours, ())))):
                 self._places.setdefault(name, []).append((field, 2 * rank))
-        # A sender spells a name the same way each time: then it need not be folded again.
-        self._spelled: dict[str, Sequence[tuple[int, int]]] = {}
+        # Spelling → fields, since a sender always spells a name the same way.
+        self._spellings: dict[str, Sequence[tuple[int, int]]] = {}
 
     def read(self, payload: Iterable[tuple[str, str]]) -> HookFields:
-        """The first value that means something under the best alias of each field."""
+        """Return the first value with a meaning under the best alias of each field."""
         values: list[Any] = [None] * (len(_FIELDS) + 1)
         ranks = [_NO_ALIAS] * len(_FIELDS)
-        spelled, readers, faults = self._spelled, _READ, None
+        spellings, readers, faults = self._spellings, _READ, None
         for name, value in payload:
-            for field, rank in spelled[name] if name in spelled else self._learn(name):
-                if rank < ranks[field] and (said := value.strip()):
-                    if read := readers[field](said):
+            for field, rank in spellings[name] if name in spellings else self._learn(name):
+                if rank < ranks[field] and (text := value.strip()):
+                    if read := readers[field](text):
                         values[field], ranks[field] = read, rank
-                    elif fault := _fault(_FIELDS[field], said):
+                    elif fault := _fault(_FIELDS[field], text):
                         faults = {**(faults or {}), _FIELDS[field]: fault}
         if faults:
-            values[-1] = _problem(faults)
+            values[-1] = "; ".join(f"{field} {fault}" for field, fault in faults.items())
         return HookFields(*values)
 
     def explain(self, payload: Iterable[tuple[str, str]]) -> Iterator[ReadField]:
-        """What is made of each name that is an alias and comes with a value."""
+        """Yield the reading of each name that is an alias and has a value."""
         for name, value in payload:
-            for place, _ in self._learn(name):
-                if said := value.strip():
-                    field = _FIELDS[place]
-                    yield ReadField(name, field, said, _READ[place](said) or None, _fault(field, said))
+            for field in self.fields_of(name):
+                if text := value.strip():
+                    yield ReadField(name, field, text, _READERS[field](text) or None, _fault(field, text))
 
     def fields_of(self, name: str) -> list[str]:
-        """Our fields that a name may stand for."""
+        """Return our fields for a name."""
         return [_FIELDS[field] for field, _ in self._learn(name)]
 
     def _learn(self, name: str) -> Sequence[tuple[int, int]]:
-        """The fields that a name may stand for, and how good it is for each; kept for so many names."""
+        """Return the fields and ranks of a name, and remember them for up to _MAX_SPELLINGS names."""
         if len(name) > _LONGEST_NAME:
             return ()
         places = self._find(_ESCAPED_AND.sub("", name) if name[:1] in "aA#" else name)
-        if len(self._spelled) < _SPELLINGS:
-            self._spelled[name] = places
+        if len(self._spellings) < _MAX_SPELLINGS:
+            self._spellings[name] = places
         return places
 
     def _find(self, name: str) -> Sequence[tuple[int, int]]:
-        """A nested name counts as a whole, then as its last two parts joined, and then as its last part: the
-        `id` of a `task` is better than any other, and that of a `call` is no task's.
+        """Find the fields of a name. A nested name is tried as a whole, as its last two parts joined, and as
+        its last part, so that the `id` of a `task` wins over any other `id`.
         """
         if found := self._places.get(fold_name(name)):
             return found
@@ -176,21 +173,17 @@ class FieldReader:
 _READ = tuple(_READERS[field] for field in _FIELDS)
 
 
-def _fault(field: str, said: str) -> str | None:
-    return fault_of_id(said) if field in _BOUNDED and placeholder_in(said) is None else None
-
-
-def _problem(faults: Mapping[str, str]) -> str:
-    return "; ".join(f"{field} {fault}" for field, fault in faults.items())
+def _fault(field: str, text: str) -> str | None:
+    return fault_of_id(text) if field in _BOUNDED and placeholder_in(text) is None else None
 
 
 @lru_cache(maxsize=256)
 def call_key(uuid: str | None) -> str | None:
-    """A call's uuid as it is compared: lower case, no dashes; nothing for an empty one."""
+    """Return a call's uuid as it is compared: in lower case, without dashes; None for an empty one."""
     # Cached, since most facts of one task name the same call.
     return uuid.replace("-", "").strip().lower() or None if uuid else None
 
 
 def result_of(word: str | None) -> str | None:
-    """`success`, `failed`, or None for a word that does not settle it (`ANSWER` may mean leg A only)."""
+    """Return `success`, `failed`, or None for an ambiguous word (`ANSWER` may mean leg A only)."""
     return _RESULTS.get(word) or _RESULTS.get(_GAPS.sub("", word).lower()) if word else None

@@ -1,4 +1,4 @@
-"""What is wrong with a task's facts: hooks lost, drift between hooks and API, anomalies."""
+"""Findings of one task: lost hooks, drift between hooks and API, anomalies."""
 
 from collections.abc import Iterator, Sequence
 
@@ -15,9 +15,8 @@ SUSPECTED = (
     "see `receiver capture`, mend [aliases], then `receiver reread`"
 )
 
-_SKEW = 600.0
-"""Seconds between a sender's clock and ours beyond which its clock is called skewed."""
-
+_SKEW_S = 600.0
+"""Maximum seconds between a sender's clock and ours; beyond it, the sender's clock is skewed."""
 
 CROWDED_DETAIL = (
     f"more than {MOST_FACTS:,} facts: only the first are folded; mint URLs for each task instead of using "
@@ -25,28 +24,27 @@ CROWDED_DETAIL = (
 )
 
 
-def find(
+def list_findings(
     facts: TaskFacts, walked: Walk, attempts: AttemptBounds, hooks: HookCounts, uses_all: bool = True
 ) -> tuple[Finding, ...]:
-    """All findings of one task, in a fixed order. `uses_all`: a task fails only once all its attempts are
-    used.
+    """Return all findings of one task, in a fixed order. `uses_all`: whether a task fails only after all its
+    attempts.
     """
-    missing = [Finding("lost_hook", event, count) for event, count in hooks.lost.items()]
-    if hooks.suspected:
-        missing += [
-            Finding("suspected_hook", event, count, SUSPECTED) for event, count in hooks.suspected.items()
-        ]
-    drift, anomalies = _drift(facts, walked, attempts, hooks), _anomalies(facts, walked, hooks)
+    findings = [Finding("lost_hook", event, count) for event, count in hooks.lost.items()]
+    for event, count in hooks.suspected.items():
+        findings.append(Finding("suspected_hook", event, count, SUSPECTED))
+    findings += _drift(facts, walked, attempts, hooks)
+    findings += _anomalies(facts, walked, hooks)
     if uses_all and walked.stage == "failed" and facts.plan and facts.plan.try_count != attempts.high:
-        return (*missing, *drift, *anomalies, *_failed_early(facts, attempts))
-    return (*missing, *drift, *anomalies)
+        findings += _failed_early(facts, attempts)
+    return tuple(findings)
 
 
 def _drift(facts: TaskFacts, walked: Walk, attempts: AttemptBounds, hooks: HookCounts) -> Iterator[Finding]:
-    if settling := [misfit for misfit in walked.misfits if misfit[1].startswith("finished")]:
-        yield Finding("drift", "result", len(settling), _words(settling))
-    if odd := _other_calls(facts, walked):
-        yield Finding("drift", "cdr", odd, "the after hook names another call than the API")
+    if misfits := [misfit for misfit in walked.misfits if misfit[1].startswith("finished")]:
+        yield Finding("drift", "result", len(misfits), _detail(misfits))
+    if count := _count_other_calls(facts, walked):
+        yield Finding("drift", "cdr", count, "the after hook names another call than the API")
     announced = hooks.arrived["before_again"] + 1
     if attempts.high is not None and announced > max(attempts.high, 1):
         excess = announced - attempts.high
@@ -58,8 +56,8 @@ def _drift(facts: TaskFacts, walked: Walk, attempts: AttemptBounds, hooks: HookC
         yield Finding("drift", "silent", 1, "not one of its hooks arrived")
 
 
-def _other_calls(facts: TaskFacts, walked: Walk) -> int:
-    """How many calls the after hooks name that are not the one that the API names in the end."""
+def _count_other_calls(facts: TaskFacts, walked: Walk) -> int:
+    """Count the calls that after hooks name, without the call that the API names in the end."""
     if not facts.plan or not facts.plan.cdr or (facts.end is None and walked.stage != "gone"):
         return 0
     named = {call_key(hook.call) for _, hook in facts.hooks_by_event["after"] if hook.call}
@@ -67,13 +65,13 @@ def _other_calls(facts: TaskFacts, walked: Walk) -> int:
 
 
 def _anomalies(facts: TaskFacts, walked: Walk, hooks: HookCounts) -> Iterator[Finding]:
-    if odd := [misfit for misfit in walked.misfits if not misfit[1].startswith("finished")]:
-        yield Finding("anomaly", "misfit", len(odd), _words(odd))
+    if misfits := [misfit for misfit in walked.misfits if not misfit[1].startswith("finished")]:
+        yield Finding("anomaly", "misfit", len(misfits), _detail(misfits))
     for kind in ("unreadable", "late") if hooks.flags else ():
         if count := sum(kind in flags for flags in hooks.flags.values()):
             yield Finding("anomaly", kind, count)
-    if skewed := _skewed(facts):
-        yield Finding("anomaly", "clock_skew", skewed)
+    if count := _count_skewed(facts):
+        yield Finding("anomaly", "clock_skew", count)
     if len(facts.task_ids) > 1:
         others = sorted(facts.task_ids - {facts.task_id})
         detail = "other tasks carry the same ref: " + ", ".join(others)
@@ -83,7 +81,7 @@ def _anomalies(facts: TaskFacts, walked: Walk, hooks: HookCounts) -> Iterator[Fi
 
 
 def _failed_early(facts: TaskFacts, attempts: AttemptBounds) -> Iterator[Finding]:
-    """The calls of a failed task leave no time for all of its attempts."""
+    """Yield a finding if the calls of a failed task leave no time for all its attempts."""
     tries = tries_of(facts.plan)
     if tries is not None and attempts.high is not None and attempts.high < tries:
         setting = f"accounts.{facts.all[0].account}.failed_uses_all_attempts"
@@ -94,14 +92,14 @@ def _failed_early(facts: TaskFacts, attempts: AttemptBounds) -> Iterator[Finding
         yield Finding("anomaly", "failed_early", 1, detail)
 
 
-def _skewed(facts: TaskFacts) -> int:
-    """How many hooks, of whatever task, bear a time that is far from ours."""
+def _count_skewed(facts: TaskFacts) -> int:
+    """Count the hooks with a time far from ours, also those of other tasks under the same ref."""
     count = 0
     for fact in facts.all:
         if isinstance(fact.payload, HookEvent) and (sent_at := fact.payload.sent_at) is not None:
-            count += abs(fact.at - sent_at) > _SKEW
+            count += abs(fact.at - sent_at) > _SKEW_S
     return count
 
 
-def _words(misfits: Sequence[tuple[str, str, str]]) -> str:
-    return "; ".join(f"{word} after {stage}" for stage, word, _ in misfits)
+def _detail(misfits: Sequence[tuple[str, str, str]]) -> str:
+    return "; ".join(f"{trigger} after {stage}" for stage, trigger, _ in misfits)

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from dataclasses import replace
-from typing import Any, Literal
+from typing import Any
 
 from receiver.domain.attempt_bounds import (
     Announced,
@@ -11,14 +11,14 @@ from receiver.domain.attempt_bounds import (
     count_attempts,
     occurrences,
     pause_of,
-    tell_apart,
+    split_occurrences,
 )
 from receiver.domain.attempts import AttemptEvidence, TaskEnd, list_attempts
 from receiver.domain.expected_hooks import HookCounts, count_hooks
 from receiver.domain.facts import CallRecord, Fact, TaskSnapshot
 from receiver.domain.fields import call_key, result_of
-from receiver.domain.findings import find
-from receiver.domain.results import BUILT_IN, Reasons, judge
+from receiver.domain.findings import list_findings
+from receiver.domain.reasons import BUILT_IN, Reasons, judge
 from receiver.domain.task_facts import HookFact, TaskFacts, sort
 from receiver.domain.timeline import Finding, Timeline, latest_call
 from receiver.domain.transitions import RESULTS, STATES, Step, Walk, walk
@@ -26,10 +26,7 @@ from receiver.domain.transitions import RESULTS, STATES, Step, Walk, walk
 _OPEN_PHASES = {"scheduled": 0, "executed": 1, "delayed": 2}
 _PLANNED, _FIRST = (0.0, 0.0, 0.0), (0.0, 1.0, 1.0)
 _SUCCESS, _AFTER, _FINISHED, _GONE = (1.0,), (2.0,), (3.0,), (4.0,)
-"""Ranks after every rank of an open task: those begin with 0."""
-
-
-_ALIKE: Mapping[str, Reasons] = {}
+"""Ranks behind all ranks of an open task, which begin with 0."""
 
 Fold = Callable[[Iterable[Fact]], Timeline]
 """A fold with its settings."""
@@ -38,7 +35,7 @@ Fold = Callable[[Iterable[Fact]], Timeline]
 def fold(
     facts: Iterable[Fact],
     reasons: Reasons = BUILT_IN,
-    of_accounts: Mapping[str, Reasons] = _ALIKE,
+    of_accounts: Mapping[str, Reasons] | None = None,
     failing_early: Container[str] = (),
 ) -> Timeline:
     """Return the timeline of one task. `facts`: one or more about it, in any order, repeats allowed.
@@ -56,10 +53,10 @@ def fold(
     attempts = count_attempts(
         task.plan, walked.stage, _announced(task, retry_hooks, walked.stage, uses_all), calls
     )
-    retry_hooks = tell_apart(retry_hooks, pause, attempts.low - 1)
+    retry_hooks = split_occurrences(retry_hooks, pause, attempts.low - 1)
     hooks = count_hooks(task, retry_hooks, walked.stage, attempts.low)
     evidence = _evidence(task, walked, attempts, retry_hooks, calls)
-    findings = find(task, walked, attempts, hooks, uses_all)
+    findings = list_findings(task, walked, attempts, hooks, uses_all)
     timeline = _timeline(task, hooks, evidence, findings, reasons)
     return replace(timeline, state="withdrawn", settled=True) if task.is_void else timeline
 
@@ -81,7 +78,7 @@ def _evidence(
         retry_hooks=[group[0].at for group in retry_hooks],
         calls=[call for call in calls.values() if call],
         end=TaskEnd(
-            RESULTS.get(stage, connected), state in ("finished", "gone"), _word_on_result(facts), _cdr(facts)
+            RESULTS.get(stage, connected), state in ("finished", "gone"), _end_comment(facts), _cdr(facts)
         ),
         state=state,
     )
@@ -98,16 +95,13 @@ def _own_calls(facts: TaskFacts) -> dict[str, CallRecord | None]:
 
 
 def _missing_calls(facts: TaskFacts) -> tuple[str, ...]:
-    """Return calls without a record so far, in their first spelling."""
+    """Return the calls that have no record yet, in their first spelling."""
     calls, named = facts.calls, facts.named
     return tuple([call for key, call in named.items() if key not in calls] if calls else named.values())
 
 
-Claim = Literal["task_id", "queue_id", "a_number", "b_number", "planned_at"]
-
-
-def _claim(facts: TaskFacts, name: Claim) -> Any:
-    """Return what the hooks claim. The last claim counts."""
+def _claim(facts: TaskFacts, name: str) -> Any:
+    """Return the last value of a field that a hook claims."""
     for _, hook in reversed(facts.hooks):
         if claim := getattr(hook, name):
             return claim
@@ -117,7 +111,7 @@ def _claim(facts: TaskFacts, name: Claim) -> Any:
 def _announced(
     facts: TaskFacts, retry_hooks: Sequence[Sequence[Fact]], stage: str, uses_all: bool
 ) -> Announced:
-    """Return the announced attempts. Of announcements without a call all but one may be repeats."""
+    """Return the announced attempts. Announcements without a call may all repeat one of them."""
     span = _span(facts, retry_hooks) if stage == "failed" else None
     if not retry_hooks:
         begun = min(1, len(facts.hooks_by_event["before"]))
@@ -127,15 +121,16 @@ def _announced(
 
 
 def _span(facts: TaskFacts, retry_hooks: Sequence[Sequence[Fact]]) -> tuple[float, float] | None:
-    """Return when a task's attempts began and ended; None if the beginning is not known."""
+    """Return when a task's attempts began and ended; None if either is not known."""
     before, end = facts.first("before"), _finished_at(facts)
-    waited = [
+    begins = [
         fact.at
         for fact, snapshot in facts.snapshots
         if not snapshot.cdr and snapshot.status.startswith("delayed")
     ]
-    begins = [before.at] if before and not (retry_hooks and retry_hooks[0][0].at < before.at) else []
-    return (max(begins + waited), end) if (begins or waited) and end is not None else None
+    if before and not (retry_hooks and retry_hooks[0][0].at < before.at):
+        begins.append(before.at)
+    return (max(begins), end) if begins and end is not None else None
 
 
 def _steps(facts: TaskFacts, retry_hooks: Sequence[Sequence[Fact]]) -> list[Step]:
@@ -149,7 +144,7 @@ def _steps(facts: TaskFacts, retry_hooks: Sequence[Sequence[Fact]]) -> list[Step
     if after := facts.hooks_by_event["after"]:
         steps.append(_after_step(after))
     for fact, snapshot in facts.snapshots:
-        steps.append(Step(_rank(fact, snapshot, facts, retry_hooks), _word(snapshot), fact.id))
+        steps.append(Step(_rank(fact, snapshot, facts, retry_hooks), _trigger(snapshot), fact.id))
     if facts.gone:
         steps.append(Step(_GONE, "gone", facts.gone.id))
     return steps
@@ -163,29 +158,26 @@ def _after_step(deliveries: Sequence[HookFact]) -> Step:
     return Step(_AFTER, "after", deliveries[0][0].id)
 
 
-def _word(snapshot: TaskSnapshot) -> str:
-    if snapshot.status.startswith("delayed"):
+def _trigger(snapshot: TaskSnapshot) -> str:
+    status, result = snapshot.status, snapshot.finish_result
+    if status == "finished":
+        return f"finished_{result}" if result in ("success", "failed") else "finished"
+    if status.startswith("delayed"):
         return "delayed"
-    if snapshot.status != "finished":
-        # An unknown status must not be taken for a word of the table, such as `success`.
-        return snapshot.status if snapshot.status in _OPEN_PHASES else f"status {snapshot.status}"
-    return (
-        f"finished_{snapshot.finish_result}"
-        if snapshot.finish_result in ("success", "failed")
-        else "finished"
-    )
+    # The prefix keeps an unknown status, such as `success`, apart from the triggers of the table.
+    return status if status in _OPEN_PHASES else f"status {status}"
 
 
 def _rank(
     fact: Fact, snapshot: TaskSnapshot, facts: TaskFacts, retry_hooks: Sequence[Sequence[Fact]]
 ) -> tuple[float, ...]:
-    """Return a record's rank: of an open task the attempt that it proves, then the phase within it."""
+    """Return a record's rank. For an open task it is the attempt that the record proves, then the phase."""
     if snapshot.status == "finished":
         return (*_FINISHED, fact.at)
     phase = 2 if snapshot.status.startswith("delayed") else _OPEN_PHASES.get(snapshot.status, 1)
     if phase == 0:
         return _PLANNED
-    calls = {call_key(other.cdr) for seen, other in facts.snapshots if seen.at <= fact.at} - {None}
+    calls = {call_key(other.cdr) for earlier, other in facts.snapshots if earlier.at <= fact.at} - {None}
     announced = sum(1 for group in retry_hooks if group[0].at <= fact.at)
     before = facts.first("before")
     begun = 1 + announced if announced else 1 if before and before.at <= fact.at else 0
@@ -217,21 +209,15 @@ def _timeline(
         settled=facts.settled is not None,
         plan=plan,
         cdr=end.cdr,
-        word=end.word,
         first_at=facts.all[0].at,
         last_at=facts.all[-1].at,
         finished_at=_finished_at(facts),
-        arrived=hooks.arrived,
-        duplicates=hooks.duplicates,
-        expected=hooks.expected,
-        lost=hooks.lost,
-        suspected=hooks.suspected,
+        hooks=hooks,
         findings=findings,
         calls=tuple(evidence.calls),
         missing_calls=_missing_calls(facts),
-        flags=hooks.flags,
         attempts=list_attempts(evidence, reasons),
-        verdict=judge(end.result, end.word, last, plan.a_number if plan else None, reasons),
+        verdict=judge(end.result, end.comment, last, plan.a_number if plan else None, reasons),
         region=reasons.region,
         a_number=plan.a_number if plan and plan.a_number else _claim(facts, "a_number"),
         b_number=plan.b_number if plan and plan.b_number else _claim(facts, "b_number"),
@@ -242,25 +228,24 @@ def _timeline(
 
 def _finished_at(facts: TaskFacts) -> float | None:
     """Return when the first hook or record of the end came."""
-    ends = [fact.at for fact in (facts.first("after"), facts.end) if fact]
-    return min(ends, default=None)
+    return min([fact.at for fact in (facts.first("after"), facts.end) if fact], default=None)
 
 
-def _word_on_result(facts: TaskFacts) -> str | None:
+def _end_comment(facts: TaskFacts) -> str | None:
     """Return the API's comment on the end, or else the comment or result of the last hooks."""
     if facts.plan and facts.plan.finish_comment:
         return facts.plan.finish_comment
     ends = [*facts.hooks_by_event["after"], *facts.hooks_by_event["success"]]
-    return next((word for _, hook in ends for word in (hook.comment, hook.result) if word), None)
+    return next((text for _, hook in ends for text in (hook.comment, hook.result) if text), None)
 
 
 def _cdr(facts: TaskFacts) -> str | None:
-    """Return the latest call by the API, or else the last that a hook named."""
+    """Return the latest call by the API, or else the last one that a hook names."""
     if facts.plan and facts.plan.cdr:
         return facts.plan.cdr
-    for _, record in reversed(facts.snapshots):
-        if record.cdr:
-            return record.cdr
+    for _, snapshot in reversed(facts.snapshots):
+        if snapshot.cdr:
+            return snapshot.cdr
     for hooks in reversed(facts.hooks_by_event.values()):
         for _, hook in reversed(hooks):
             if hook.call:

@@ -1,13 +1,12 @@
-"""The values that hooks carry: ids, words, numbers. A text that means nothing, or is at fault, is none."""
+"""Read values of hooks: ids, words, numbers. A text without meaning or with a fault gives an empty value."""
 
 import re
 from decimal import Decimal, InvalidOperation
 from functools import lru_cache
+from typing import Any
 
-from receiver.domain.storable import storable
-
-MOST = 128
-"""Characters of an id or a phone number: a longer one fits into no index of PostgreSQL."""
+MAX_ID = 128
+"""Maximum characters of an id or a phone number: PostgreSQL cannot index much longer ones."""
 
 _NOTHING = frozenset(
     (
@@ -25,7 +24,7 @@ _NOTHING = frozenset(
         "{}",
     )
 )
-"""What programs write where they have no value."""
+"""Texts that programs write for a missing value."""
 
 _NIL = "00000000-0000-0000-0000-000000000000"
 _NO_ID = _NOTHING | frozenset(("0", "-1", "-", "false", "unknown", "empty", _NIL))
@@ -51,38 +50,54 @@ _FRACTION = re.compile(r"[+-]?\d{1,60}(?:\.\d{0,60})?(?:[eE][+-]?\d{1,3})?")
 _is_plain_id = re.compile(r"[0-9A-Za-z-]{1,127}[0-9A-Za-z]").fullmatch
 _is_plain_phone = re.compile(r"\+?[0-9][0-9 ()-]{2,40}").fullmatch
 _LONGEST_WORD = 100
-"""Characters up to which a text may mean nothing. Such texts are remembered, since senders repeat them."""
+"""Maximum characters of a text that may have no meaning. Such texts are cached, since senders repeat them."""
 
 _EXACT = 2**53
-"""From here on a program that writes an id as a fraction has lost digits of it."""
+"""Smallest number that has lost digits if a program wrote it as a fraction."""
+
+
+def storable(text: str) -> str:
+    """Return the text as databases take it, with NULs and halves of surrogate pairs replaced."""
+    if text.isascii() and "\0" not in text:
+        return text
+    return text.encode("utf-8", "replace").decode().replace("\0", "\ufffd")
+
+
+def storable_tree(value: Any) -> Any:
+    """Return JSON with all its texts storable."""
+    if isinstance(value, str):
+        return storable(value)
+    if isinstance(value, dict):
+        return {storable(name): storable_tree(item) for name, item in value.items()}
+    return type(value)(map(storable_tree, value)) if isinstance(value, list | tuple) else value
 
 
 def read_id(text: str) -> str:
-    """The id; empty for what is none. `text`: without white space around it, not empty."""
-    # Most ids are numbers or uuids, and each microsecond counts here.
-    if text.isdecimal() and text.isascii() and text != "0" and len(text) <= MOST:
+    """Return the id in a text, or an empty text. `text`: not empty, without white space around it."""
+    # The hot path: most ids are numbers or uuids.
+    if text.isdecimal() and text.isascii() and text != "0" and len(text) <= MAX_ID:
         return text
     if len(text) > _LONGEST_NOTHING and _is_plain_id(text) and text != _NIL:
         return text
-    return _odd_id(text)
+    return _read_unusual_id(text)
 
 
-def _odd_id(text: str) -> str:
+def _read_unusual_id(text: str) -> str:
     if quoted := _QUOTED.fullmatch(text):
         text = quoted[2].strip()
     if braced := _BRACED.fullmatch(text):
         text = braced[1]
     if not text or fault_of_id(text) or _means_nothing(text, _NO_ID) or text[0] in "{[":
         return ""
-    if text[-1] in "-_:/#":  # its prefix alone
+    if text[-1] in "-_:/#":  # a prefix without its id
         return ""
     return whole_number(text) if _FRACTION.fullmatch(text) else storable(text)
 
 
 def fault_of_id(text: str) -> str | None:
-    """What makes a value unfit for an id or a number; None for one that is fit, or means nothing."""
-    if len(text) > MOST:
-        return f"is longer than {MOST} characters"
+    """Return why a value cannot be an id or a number; None if it can, or has no meaning."""
+    if len(text) > MAX_ID:
+        return f"is longer than {MAX_ID} characters"
     if len(text.splitlines()) > 1:
         return "has a line end in it"
     if _FRACTION.fullmatch(text) and has_lost_digits(text):
@@ -91,7 +106,7 @@ def fault_of_id(text: str) -> str | None:
 
 
 def read_word(text: str) -> str:
-    """A word of the vendor's, such as a result; empty where it means nothing."""
+    """Return a word of the vendor, such as a result, or an empty text."""
     return _read_short_word(text) if len(text) < _LONGEST_WORD else storable(text)
 
 
@@ -101,9 +116,7 @@ def _read_short_word(text: str) -> str:
 
 
 def read_comment(text: str) -> str:
-    """Free text; empty where it means nothing. A brace may well be part of it: only a placeholder for a
-    comment is none.
-    """
+    """Return a free text. It may have braces in it: only placeholders for a comment become an empty text."""
     return _read_short_comment(text) if len(text) < _LONGEST_WORD else storable(text)
 
 
@@ -115,7 +128,7 @@ def _read_short_comment(text: str) -> str:
 
 
 def read_phone(text: str) -> str:
-    """A phone number, however written; empty where it means nothing or is too long for one."""
+    """Return a phone number in any notation, or an empty text."""
     if _is_plain_phone(text):
         return text
     if fault_of_id(text) or _means_nothing(text, _NO_ID):
@@ -124,13 +137,13 @@ def read_phone(text: str) -> str:
 
 
 def read_count(text: str) -> int | None:
-    """A small whole number from 1 on, such as the number of an attempt."""
+    """Return a whole number from 1 to 999, such as the number of an attempt, or None."""
     plain = whole_number(text) if _FRACTION.fullmatch(text) else ""
     return int(plain) if plain.isdecimal() and 1 <= len(plain) <= 3 and plain.strip("0") else None
 
 
 def placeholder_in(text: str) -> str | None:
-    """The name in a placeholder that nobody has expanded, such as `{task_id}` or `%TaskID%`."""
+    """Return the name in an unexpanded placeholder, such as `{task_id}` or `%TaskID%`, or None."""
     found = _PLACEHOLDER.fullmatch(text)
     return next(filter(None, found.groups()), None) if found else None
 
@@ -140,7 +153,7 @@ def _means_nothing(text: str, words: frozenset[str]) -> bool:
 
 
 def has_lost_digits(text: str) -> bool:
-    """Whether a number was written as a fraction by a program that does not keep all its digits."""
+    """Return whether a program wrote a large number as a fraction and so lost digits of it."""
     return "e" in text.casefold() and abs(_decimal(text)) >= _EXACT
 
 
@@ -152,8 +165,8 @@ def _decimal(text: str) -> Decimal:
 
 
 def whole_number(text: str) -> str:
-    """`77.0`, `7.7e1` and `+77` as `77`; other numbers as they are."""
+    """Return `77` for `77.0`, `7.7e1` and `+77`, and other numbers unchanged."""
     number = _decimal(text)
-    if number.adjusted() > MOST or number != number.to_integral_value():
+    if number.adjusted() > MAX_ID or number != number.to_integral_value():
         return text
     return str(int(number))

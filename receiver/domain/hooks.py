@@ -26,7 +26,7 @@ PARTS: tuple[Part, ...] = get_args(Part)
 _EVENT: dict[str, Event] = {event: event for event in EVENTS}
 
 _INVISIBLE = dict.fromkeys(map(ord, "\u00ad\u200b\u200c\u200d\u2060\ufeff"))
-_BEHIND = "\"'<>"
+_TRAILING = "\"'<>"
 
 
 @frozen_record
@@ -54,7 +54,7 @@ class HookSigner:
 
     def __init__(self, keys: tuple[HookKey, ...]) -> None:
         self._signing = keys[0].name
-        # Copied for each token: to set up the key anew takes longer than the rest of the authentication.
+        # Copied for each token, since the setup of a key takes longer than the rest of the authentication.
         self._macs = {key.name: hmac.new(_derived(key.secret), digestmod="sha256") for key in keys}
 
     def token(self, account: str, event: Event, ref: str) -> str:
@@ -135,7 +135,7 @@ def without_pasted(text: str) -> str:
     """Return a path or a secret without what people paste with it: white space, invisible characters, and
     quotation marks and angle brackets at its end. Percent-escapes are decoded.
     """
-    return "".join(unquote(text).translate(_INVISIBLE).split()).rstrip(_BEHIND)
+    return "".join(unquote(text).translate(_INVISIBLE).split()).rstrip(_TRAILING)
 
 
 def our_hook(url: str | None) -> HookPath | None:

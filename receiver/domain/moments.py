@@ -5,18 +5,18 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 
 EPOCH_FLOOR, EPOCH_CEILING = 1e9, 1e11
-"""Epoch seconds of the first moment that is believed (2001), and of the first that is not (5138). Empty
-dates, such as those of the years 1, 1970 and 9999, lie outside; smaller numbers are spans of seconds.
+"""Plausible epoch seconds: from 2001 to before 5138. Empty dates, such as those of the years 1, 1970 and
+9999, lie outside. Smaller numbers are durations.
 """
 
 _LOST_PLUS = re.compile(r" (?=\d\d:?\d\d$)")
-"""The space that a plus became because a sender left it unescaped in a form."""
+"""The space from an unescaped plus in a form."""
 
 _UNITS = {10: 1.0, 13: 1e3, 16: 1e6, 19: 1e9}
 """Number of digits of a present-day moment → units in one second."""
 
 _DATES_OF_DIGITS = {12: "%Y%m%d%H%M", 14: "%Y%m%d%H%M%S", 17: "%Y%m%d%H%M%S%f"}
-"""Number of digits → the date that they may be. As ms or µs each number would be of another age."""
+"""Number of digits → format of the date. As ms or µs such a number would be implausible."""
 
 _EARLIEST = datetime.min.replace(tzinfo=UTC).timestamp()
 _LATEST = datetime.max.replace(microsecond=0, tzinfo=UTC).timestamp()
@@ -36,9 +36,8 @@ def read_time(text: str | None) -> float | None:
 
 
 def read_moment(text: str | None) -> float | None:
-    """Return a moment as hooks and the scheduler's API write it.
-
-    That is also in ns, as the digits of a date, or with a plus that became a space. None for an empty date.
+    """Return a moment as hooks and the scheduler's API write it: also in ns, as the digits of a date, or with
+    a space for a plus. None for an empty date.
     """
     text = (text or "").strip()
     unit = _UNITS.get(len(text))

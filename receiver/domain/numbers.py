@@ -1,4 +1,4 @@
-"""Phone numbers, as people and other systems write them."""
+"""Read phone numbers as people and other systems write them."""
 
 import re
 from functools import cache, lru_cache
@@ -6,11 +6,10 @@ from importlib import import_module
 from typing import Any
 
 REGION = "RU"
-"""Numbers without their country's code are of this country, where the account's settings name no other."""
+"""Country of numbers without a country code, unless the settings of the account name another."""
 
 _ABROAD = re.compile(r"[\s().-]*0[\s().-]*0(?=[\s().-]*[1-9])")
-"""`00` before the country's code: in most countries a plus is dialled so, and in none does a number begin so.
-"""
+"""`00` before the country code: most countries dial a plus so, and no number begins so."""
 
 
 @cache
@@ -20,14 +19,14 @@ def _library() -> Any:
 
 
 def is_region(name: str) -> bool:
-    """Whether it is the code of a country, such as DE."""
+    """Return whether a name is the code of a country, such as DE."""
     return bool(name in _library().SUPPORTED_REGIONS)
 
 
 @lru_cache(maxsize=4096)
 def e164(number: str | None, region: str = REGION) -> str | None:
-    """`+` and digits; None for what is no number of the whole world, such as an extension. `region`: the
-    country of numbers without a country's code.
+    """Return `+` and digits; None if it is not an international number, such as an extension. `region`: the
+    country of numbers without a country code.
     """
     if not number:
         return None
@@ -44,7 +43,7 @@ def e164(number: str | None, region: str = REGION) -> str | None:
 
 
 def national(number: str) -> str | None:
-    """The digits behind the country's code of a number with a plus; None for any other."""
+    """Return the digits behind the country code of a number with a plus; None for any other."""
     if not number.startswith("+"):
         return None
     phonenumbers = _library()
@@ -55,7 +54,7 @@ def national(number: str) -> str | None:
 
 
 def same_number(one: str | None, other: str | None, region: str = REGION) -> bool:
-    """Whether both are the same number, however written; what is no number is the same if it looks so."""
+    """Return whether two texts are the same number, or else the same text."""
     if not one or not other:
         return False
     return (e164(one, region) or one.strip()) == (e164(other, region) or other.strip())

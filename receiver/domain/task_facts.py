@@ -5,8 +5,7 @@ from dataclasses import dataclass, field
 
 from receiver.domain.facts import ARRIVAL, CallRecord, Fact, HookEvent, TaskGone, TaskSettled, TaskSnapshot
 from receiver.domain.fields import call_key
-from receiver.domain.readings import is_of_rereading, sift
-from receiver.domain.timeline import CROWDED, FROZEN
+from receiver.domain.readings import current_readings, is_of_rereading
 
 MOST_FACTS = 1_000
 """Maximum number of a task's facts that are folded. A real task has a few hundred; one with more shares its
@@ -14,9 +13,12 @@ URLs with other tasks.
 """
 
 MOST_READ = 2 * MOST_FACTS
-"""Number of facts beyond which a task is not folded again. Twice MOST_FACTS, so that facts that came early
-but are committed late by another receiver still count among the first.
+"""Number of facts beyond which a task is not folded again. It is twice MOST_FACTS, because another receiver
+may commit early facts late: they still count among the first.
 """
+
+CROWDED, FROZEN = 1, 2
+"""Values of `crowding`: more facts than MOST_FACTS; more than MOST_READ, so that it is not folded again."""
 
 HookFact = tuple[Fact, HookEvent]
 SnapshotFact = tuple[Fact, TaskSnapshot]
@@ -28,14 +30,14 @@ def _no_hooks() -> dict[str, list[HookFact]]:
 
 @dataclass(slots=True)
 class TaskFacts:
-    """A task's facts by kind, in order of arrival. Only `all` and `task_ids` cover other tasks under the same
-    ref too. `crowding`: as in `Timeline`; of a crowded task there are only the first MOST_FACTS.
+    """A task's facts by kind, in order of arrival. Only `all` and `task_ids` include other tasks under the
+    same ref. `crowding`: CROWDED or FROZEN, with only the first MOST_FACTS facts, or 0.
 
-    `task_id`: the oldest id; another id under the same ref is another task's. `named`: calls that records and
-    then hooks name, call key → first spelling; `api_named`: keys of calls that records name. `calls`: call
-    key → call history's record. `end`: the first record that says finished; `plan`: the record that says
-    most. `unplaced`: events whose missing hooks may be deliveries that name no task. `superseded`: ids of
-    facts that no longer count; `is_void`: no fact that counts is left.
+    `task_id`: the oldest id; another id under the same ref is another task's. `named`: call key → first
+    spelling, of calls that records or hooks name; `api_named`: keys of calls that records name. `calls`: call
+    key → call history's record. `end`: the first finished record; `plan`: the most complete record.
+    `unplaced`: as in `TaskSettled`. `superseded`: ids of facts that no longer count; `is_void`: True if no
+    fact that counts is left.
     """
 
     all: tuple[Fact, ...]
@@ -64,7 +66,7 @@ class TaskFacts:
 
 
 def sort(facts: Iterable[Fact]) -> TaskFacts:
-    """Sort one task's facts, given in any order. Of facts with the same id the earliest counts."""
+    """Sort one task's facts, given in any order. The earliest of facts with the same id counts."""
     first: dict[str, Fact] = {}
     for fact in sorted(facts, key=ARRIVAL):
         first.setdefault(fact.id, fact)
@@ -95,7 +97,7 @@ def _sort(unique: tuple[Fact, ...], crowding: int = 0) -> TaskFacts:
 
 def _sort_last_readings(all_readings: TaskFacts) -> TaskFacts:
     """Sort again with only the last reading of each delivery."""
-    readings = sift(all_readings.all)
+    readings = current_readings(all_readings.all)
     if readings.is_void:
         facts = TaskFacts(all_readings.all, all_readings.task_ids, all_readings.task_id, is_void=True)
         facts.crowding = all_readings.crowding

@@ -1,4 +1,4 @@
-"""A folded task as flat rows: those of `task`, `attempt` and `finding`."""
+"""Rows of a folded task for the tables `task`, `attempt` and `finding`."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
@@ -26,8 +26,8 @@ _NO_PLAN = TaskSnapshot("")
 
 
 def task_row(timeline: Timeline) -> dict[str, Any]:
-    """Return the row of `task`, without the columns about questions to the API."""
-    plan, due = timeline.plan or _NO_PLAN, timeline.due
+    """Return the row of `task`, without the columns about requests to the API."""
+    plan, due, hooks = timeline.plan or _NO_PLAN, timeline.due, timeline.hooks
     return {
         "account": timeline.account,
         "key": timeline.key,
@@ -57,10 +57,10 @@ def task_row(timeline: Timeline) -> dict[str, Any]:
         "finished_at": timeline.finished_at,
         "due_at": due.at if due else None,
         "due_for": due.purpose if due else None,
-        "expected": timeline.expected,
-        "arrived": timeline.arrived,
-        "duplicates": timeline.duplicates,
-        "lost": timeline.lost,
+        "expected": hooks.expected,
+        "arrived": hooks.arrived,
+        "duplicates": hooks.duplicates,
+        "lost": hooks.lost,
         **_for_analysts(timeline, plan),
     }
 
@@ -72,6 +72,7 @@ def _for_analysts(timeline: Timeline, plan: TaskSnapshot) -> dict[str, Any]:
     begun = timeline.attempts[0].started_at if timeline.attempts else None
     connected = timeline.connected_at if timeline.finish_result == "success" else None
     verdict = timeline.verdict if timeline.state in ("finished", "gone") else None
+    hooks = timeline.hooks
     return {
         "created_at": created,
         "connected_at": connected,
@@ -80,11 +81,11 @@ def _for_analysts(timeline: Timeline, plan: TaskSnapshot) -> dict[str, Any]:
         "failed_leg": verdict.failed_leg if verdict else None,
         "connect_s": _since(planned, connected),
         "lateness_s": _since(planned, begun),
-        "hooks_expected": sum(timeline.expected.values()),
-        "hooks_arrived": sum(timeline.arrived.values()),
-        "hooks_duplicate": sum(timeline.duplicates.values()),
-        "hooks_late": _flagged("late", timeline),
-        "hooks_lost": sum(timeline.lost.values()),
+        "hooks_expected": sum(hooks.expected.values()),
+        "hooks_arrived": sum(hooks.arrived.values()),
+        "hooks_duplicate": sum(hooks.duplicates.values()),
+        "hooks_late": sum("late" in flags for flags in hooks.flags.values()) if hooks.flags else 0,
+        "hooks_lost": sum(hooks.lost.values()),
         "drifts": sum(finding.count for finding in timeline.findings if finding.category == "drift"),
         "crowding": timeline.crowding,
     }
@@ -92,10 +93,6 @@ def _for_analysts(timeline: Timeline, plan: TaskSnapshot) -> dict[str, Any]:
 
 def _since(begin: float | None, at: float | None) -> float | None:
     return round(at - begin, 3) if at is not None and begin is not None else None
-
-
-def _flagged(flag: str, timeline: Timeline) -> int:
-    return sum(flag in flags for flags in timeline.flags.values()) if timeline.flags else 0
 
 
 def attempt_rows(timeline: Timeline) -> list[dict[str, Any]]:

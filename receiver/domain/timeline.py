@@ -1,15 +1,16 @@
-"""The timeline of one task: what its facts add up to."""
+"""The timeline of one task: the result of a fold."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import Literal
 
 from receiver.domain.attempt_bounds import AttemptBounds
 from receiver.domain.attempts import Attempt
+from receiver.domain.expected_hooks import HookCounts
 from receiver.domain.facts import CallRecord, TaskSnapshot
 from receiver.domain.fields import call_key
 from receiver.domain.frozen_record import frozen_record
 from receiver.domain.numbers import REGION
-from receiver.domain.results import Verdict
+from receiver.domain.reasons import Verdict
 
 Category = Literal["lost_hook", "suspected_hook", "drift", "anomaly"]
 Purpose = Literal["find", "progress", "confirm", "call", "settle"]
@@ -17,15 +18,10 @@ Purpose = Literal["find", "progress", "confirm", "call", "settle"]
 DRIFT_KINDS = ("result", "cdr", "attempts", "gone", "silent")
 ANOMALY_KINDS = ("misfit", "unreadable", "clock_skew", "late", "shared_ref", "crowded", "failed_early")
 
-CROWDED, FROZEN = 1, 2
-"""Values of `Timeline.crowding`."""
-
 
 @frozen_record
 class Finding:
-    """`count` things of one kind that are wrong; of a lost or suspected hook the kind is its event. `detail`
-    is for people.
-    """
+    """Faults of one kind and their number. The kind of a lost or suspected hook is its event."""
 
     category: Category
     kind: str
@@ -35,11 +31,11 @@ class Finding:
 
 @frozen_record
 class Due:
-    """From `at` (epoch seconds) on, plus a margin that depends on the purpose, asking the API is worth while.
+    """The time from which asking the API is useful: `at` (epoch seconds) plus a margin for the purpose.
 
-    `find`: only its hooks know the task, and it runs; once it has finished, lists may hide it. `progress`: by
-    its plan it should have moved. `confirm`: it ended by its hooks, the API has not said so. `call`: a call's
-    record is wanting. `settle`: all is known, but late hooks may still come.
+    `find`: the API has not shown the task yet; lists may hide it once it has finished. `progress`: by its
+    plan, the task should have moved. `confirm`: hooks report the end, the API does not yet. `call`: a call's
+    record is missing. `settle`: everything is known, but late hooks may still come.
     """
 
     at: float
@@ -48,15 +44,12 @@ class Due:
 
 @frozen_record
 class Timeline:
-    """All that is known of one task. Times are epoch seconds, UTC; hook counts go by event.
+    """One task. Times are epoch seconds, UTC.
 
-    `claimed_id`: the vendor's id as the hooks claim it. `word`: the vendor's own on the result; the API's, or
-    else what a hook said. `lost`, `suspected`: hooks that had to come and did not; the latter may be among
-    deliveries of no task. `missing_calls`: calls without a record so far. `attempts`: one by one;
-    `verdict`: what the task came to. `region`: the country of numbers that are written without its code.
-    `a_number`, `b_number`, `planned_at`: by the API, or else as the hooks claim them. `crowding`: CROWDED
-    where there are more facts than are folded, FROZEN beyond the number up to which it is folded again,
-    otherwise 0.
+    `claimed_id`: the vendor's id that the hooks claim. `missing_calls`: calls that have no record yet.
+    `verdict`: the task's result and its reason. `region`: the country of numbers without a country code.
+    `a_number`, `b_number`, `planned_at`: by the API, or else as the hooks claim. `crowding`: CROWDED, FROZEN
+    or 0 (see `receiver.domain.task_facts`).
     """
 
     account: str
@@ -72,19 +65,13 @@ class Timeline:
     settled: bool
     plan: TaskSnapshot | None
     cdr: str | None
-    word: str | None
     first_at: float
     last_at: float
     finished_at: float | None
-    arrived: Mapping[str, int]
-    duplicates: Mapping[str, int]
-    expected: Mapping[str, int]
-    lost: Mapping[str, int]
-    suspected: Mapping[str, int]
+    hooks: HookCounts
     findings: tuple[Finding, ...]
     calls: tuple[CallRecord, ...]
     missing_calls: tuple[str, ...]
-    flags: Mapping[str, tuple[str, ...]]
     attempts: tuple[Attempt, ...]
     verdict: Verdict
     crowding: int
@@ -95,24 +82,25 @@ class Timeline:
 
     @property
     def last_call(self) -> CallRecord | None:
-        """The record of the task's latest call, where call history has one."""
+        """Return the record of the task's latest call, if call history has one."""
         return latest_call(self.calls, self.cdr)
 
     @property
     def connected_at(self) -> float | None:
-        """When the two were first connected, by call history."""
+        """Return when A and B were first connected, by call history."""
         return min((call.bridged_at for call in self.calls if call.bridged_at is not None), default=None)
 
     @property
     def key(self) -> str:
-        """The name under which the task is kept: our ref, or `#` and the vendor's id where we have none."""
+        """Return the name under which the task is stored: our ref, or else `#` and the vendor's id."""
         return self.ref or f"#{self.task_id}"
 
     @property
     def due(self) -> Due | None:
-        """When it is worth asking the API about the task, and what for; None once all is known, or where it
-        is crowded: nothing that the API says would be folded. A task is settled without the records of calls
-        that are wanting, and may hear of them later.
+        """Return when and why to ask the API about the task; None if everything is known.
+
+        Also None for a crowded task, since the answer would not be folded. Missing calls do not keep a task
+        from being settled: their records may come later.
         """
         if self.crowding or self.state == "withdrawn":
             return None
@@ -136,7 +124,7 @@ class Timeline:
 
 
 def latest_call(calls: Iterable[CallRecord], cdr: str | None) -> CallRecord | None:
-    """The record of the call that `cdr` names, or else of the latest one."""
+    """Return the record of the call that `cdr` names, or else of the latest call."""
     found = [call for call in calls if call.found]
     named = [call for call in found if call_key(call.call) == call_key(cdr)]
     return named[0] if named else max(found, key=lambda call: call.init_at or 0.0, default=None)

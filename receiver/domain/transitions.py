@@ -1,9 +1,8 @@
-"""The one table of transitions: which stage of a task follows which, by what was said.
+"""The table of transitions: the stage that follows each trigger in each stage.
 
-Facts are put in order of *rank*, never of a clock, and walked through the table. Read a cell as "hearing
-this word (row) in this stage (column), the task is then in …". A `!` marks a contradiction: the stage follows
-the word all the same, and an anomaly is recorded; if it was the hooks, the API settles it. A `.` is a pair
-that does not fit: the stage stays, and an anomaly is recorded. Nothing here raises.
+Steps are sorted by rank, not by time, and walked through the table. A row is a trigger, a column the present
+stage, a cell the next stage. `!` marks a contradiction: the stage changes, and an anomaly is recorded. `.`
+marks a pair that does not fit: the stage stays, and an anomaly is recorded. Nothing here raises.
 """
 
 from collections.abc import Iterable
@@ -29,18 +28,20 @@ gone             gone       gone       gone       gone       gone       ended   
 """
 
 STATES: dict[str, str] = {"ended": "finished", "succeeded": "finished", "failed": "finished"}
-"""Stage → the state that users see, where the two differ: a state does not tell the result."""
+"""Stage → the state that users see, if they differ. A state does not include the result."""
 
 RESULTS: dict[str, str] = {"connected": "success", "succeeded": "success", "failed": "failed"}
-"""Stage → finish_result; absent means not known."""
+"""Stage → finish_result. For other stages it is not known."""
 
 
 def _parse(table: str) -> dict[tuple[str, str], tuple[str, bool]]:
-    """(stage, word) → the stage that follows, and whether the word fits."""
+    """Return (stage, trigger) → the next stage, and whether the trigger fits."""
     stages, *rows = [line.split() for line in table.strip().splitlines()]
-    cells = ((stage, word, cell) for word, *row in rows for stage, cell in zip(stages, row, strict=True))
     return {
-        (stage, word): (cell.removeprefix("!"), cell[0] != "!") for stage, word, cell in cells if cell != "."
+        (stage, trigger): (cell.removeprefix("!"), cell[0] != "!")
+        for trigger, *row in rows
+        for stage, cell in zip(stages, row, strict=True)
+        if cell != "."
     }
 
 
@@ -50,28 +51,27 @@ _ORDER = attrgetter("rank", "fact_id")
 
 @frozen_record
 class Step:
-    """A word on the task's way and its rank; equal ranks are told apart by the fact's id."""
+    """A trigger and its rank. Steps of equal rank are sorted by the fact's id."""
 
     rank: tuple[float, ...]
-    word: str
+    trigger: str
     fact_id: str
 
 
 @frozen_record
 class Walk:
-    """Where the steps led, and the steps that did not fit as (stage, word, fact id)."""
+    """The final stage, and the steps that did not fit as (stage, trigger, fact id)."""
 
     stage: str
     misfits: tuple[tuple[str, str, str], ...]
 
 
 def walk(steps: Iterable[Step]) -> Walk:
-    """Follow the steps in order of rank through the table."""
-    stage = "new"
-    misfits = []
+    """Walk the steps through the table in order of rank."""
+    stage, misfits = "new", []
     for step in sorted(steps, key=_ORDER):
-        following, fits = _NEXT.get((stage, step.word), (stage, False))
+        next_stage, fits = _NEXT.get((stage, step.trigger), (stage, False))
         if not fits:
-            misfits.append((stage, step.word, step.fact_id))
-        stage = following
+            misfits.append((stage, step.trigger, step.fact_id))
+        stage = next_stage
     return Walk(stage, tuple(misfits))

@@ -9,7 +9,7 @@ import orjson
 
 from receiver.domain.facts import Event, Fact, HookEvent, hook_fact
 from receiver.domain.fields import FieldReader, HookFields
-from receiver.domain.storable import storable
+from receiver.domain.hook_values import storable
 from receiver.inbox.bodies import decode
 from receiver.inbox.event_lists import NamedEvent, several_events
 from receiver.inbox.inbox import RawHook, StoredBatch, decode_batch, encode_batch

@@ -8,7 +8,7 @@ from typing import Any, Literal, NamedTuple, get_args
 
 from sqlalchemy import Connection, Row, Select, Subquery, case, delete, func, literal, null, select, update
 
-from receiver.domain.storable import storable
+from receiver.domain.hook_values import storable
 from receiver.inbox.reading import Unread
 from receiver.inbox.tables import SET_ASIDE
 from receiver.ledger.problems import retry_at

@@ -25,7 +25,7 @@ def count(metrics: Metrics, task: FoldedTask) -> None:
         result = after.finish_result or "unknown"
         metrics.tasks_finished.labels(queue, result).inc()
         metrics.task_attempts.labels(result).observe(after.attempt_bounds.low)
-        if after.finished_at is not None and after.arrived.get("after"):
+        if after.finished_at is not None and after.hooks.arrived.get("after"):
             metrics.reconciled_lag.observe(max(0.0, after.last_at - after.finished_at), after, after.last_at)
         if metrics.traces:
             metrics.traces.add(task_span(after))
@@ -39,7 +39,7 @@ def count(metrics: Metrics, task: FoldedTask) -> None:
     if before and before["settled"]:
         late = sum(each.count for each in after.findings if each.kind == "late")
         metrics.anomalies.labels("late").inc(max(0, late - before["hooks_late"]))
-        if sum(after.lost.values()) > before["hooks_lost"]:
+        if sum(after.hooks.lost.values()) > before["hooks_lost"]:
             _count_no_longer_suspected(metrics, json.loads(before["lost"]), after)
     elif after.settled:
         _count_settled(metrics, after)
@@ -54,7 +54,7 @@ def _has_begun(state: str) -> bool:
 
 def _count_no_longer_suspected(metrics: Metrics, lost_before: Mapping[str, int], after: Timeline) -> None:
     """Count hooks of a settled task whose loss has become certain, also as hooks that had to come."""
-    for event, number in after.lost.items():
+    for event, number in after.hooks.lost.items():
         more = max(0, number - lost_before.get(event, 0))
         metrics.expected_hooks.labels(event).inc(more)
         metrics.lost_hooks.labels(event).inc(more)
@@ -65,9 +65,9 @@ def _count_settled(metrics: Metrics, after: Timeline) -> None:
     if after.connected_at and begin:
         took = max(0.0, after.connected_at - begin)
         metrics.time_to_connect.labels(metrics.queue_label(after.queue_id)).observe(took)
-    for event, count in after.expected.items():
-        metrics.expected_hooks.labels(event).inc(count - after.suspected.get(event, 0))
-    for event, count in after.lost.items():
+    for event, count in after.hooks.expected.items():
+        metrics.expected_hooks.labels(event).inc(count - after.hooks.suspected.get(event, 0))
+    for event, count in after.hooks.lost.items():
         metrics.lost_hooks.labels(event).inc(count)
     for finding in after.findings:
         if finding.category == "drift":

@@ -9,8 +9,9 @@ from sqlalchemy import Connection
 from receiver.domain.facts import Fact, QueueSnapshot
 from receiver.domain.findings import CROWDED_DETAIL
 from receiver.domain.fold import Fold, fold
+from receiver.domain.task_facts import FROZEN
 from receiver.domain.task_rows import Row, TaskRows, task_rows_of
-from receiver.domain.timeline import FROZEN, Timeline
+from receiver.domain.timeline import Timeline
 from receiver.ledger import dirty
 from receiver.ledger.dirty import DirtyTask
 from receiver.ledger.fact_sql import Subject, add_facts, facts_of, key_of

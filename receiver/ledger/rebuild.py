@@ -14,8 +14,9 @@ from typing import Any
 
 from sqlalchemy import Connection, Select
 
+from receiver.domain.task_facts import FROZEN
 from receiver.domain.task_rows import task_rows_of
-from receiver.domain.timeline import FROZEN, Timeline
+from receiver.domain.timeline import Timeline
 from receiver.ledger import dirty, fact_sql, parts
 from receiver.ledger.fact_sql import count_facts, facts_of, names_of
 from receiver.ledger.links import find_links

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from receiver.domain.results import CALL_RESULTS
+from receiver.domain.reasons import CALL_RESULTS
 from receiver.http.schemas import Json
 from receiver.outcomes.events import SCHEMA_VERSION, EventType
 

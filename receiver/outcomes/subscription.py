@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
-from receiver.domain.results import CallResult
+from receiver.domain.reasons import CallResult
 from receiver.http.schemas import Word
 from receiver.outcomes.events import EventType, Outcome
 

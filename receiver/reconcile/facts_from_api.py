@@ -11,9 +11,9 @@ from receiver.domain.facts import (
     TaskSnapshot,
     observation,
 )
+from receiver.domain.hook_values import storable, storable_tree
 from receiver.domain.hooks import HookSigner, our_hook
 from receiver.domain.moments import read_moment
-from receiver.domain.storable import storable, storable_tree
 from receiver.scheduler.wire import CallHistoryRecord, QueueRecord, TaskRecord
 
 _Payload = TypeVar("_Payload", TaskSnapshot, CallRecord, QueueSnapshot)

@@ -17,7 +17,7 @@ from pydantic import (
 
 from receiver.analytics.calendar import Calendar
 from receiver.domain.numbers import REGION, is_region
-from receiver.domain.results import CallResult
+from receiver.domain.reasons import CallResult
 from receiver.errors import InputError
 
 

@@ -157,7 +157,7 @@ class Settings(BaseSettings):
     def fold(self) -> "Fold":
         """The fold of one task, with its account's reasons and region; imported when needed."""
         from receiver.domain.fold import fold  # noqa: PLC0415
-        from receiver.domain.results import Reasons  # noqa: PLC0415
+        from receiver.domain.reasons import Reasons  # noqa: PLC0415
 
         by_region = {
             account.region: Reasons(self.analytics.reasons, account.region)

@@ -56,7 +56,7 @@ def timeline_view(timeline: Timeline, facts: list[Fact], numbers: bool) -> Timel
     heard = sorted(facts, key=ARRIVAL)[:MOST_FACTS]
     return TimelineView(
         task=task_view(task_row(timeline), numbers),
-        facts=[_fact_view(fact, timeline.flags.get(fact.id, ()), numbers) for fact in heard],
+        facts=[_fact_view(fact, timeline.hooks.flags.get(fact.id, ()), numbers) for fact in heard],
         findings=[FindingView(**row) for row in finding_rows(timeline)],
         calls=[_call_view(call, numbers) for call in timeline.calls],
     )

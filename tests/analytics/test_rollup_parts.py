@@ -20,7 +20,7 @@ from receiver.analytics.rollup_parts import (
 )
 from receiver.domain.facts import EVENTS, Fact
 from receiver.domain.fold import fold
-from receiver.domain.results import CALL_RESULTS
+from receiver.domain.reasons import CALL_RESULTS
 from receiver.domain.task_rows import attempt_rows, task_row
 from tests.domain.strategies import facts_of_one_task
 from tests.factories import START, called, finished, gone, hook, seen, settled
@@ -277,7 +277,7 @@ def test_slices_add_up(facts: list[Fact]) -> None:
         assert _sum(filed, "word", "tasks") == ("open" not in whole and "succeeded" not in whole)
         assert {value.partition("/")[0] for name, value in filed if name == "reason"} <= set(CALL_RESULTS)
         assert _sum(filed, "lateness", "tasks") == (row["lateness_s"] is not None)
-        assert whole.get("arrived", 0) == sum(timeline.arrived.get(event, 0) for event in EVENTS)
+        assert whole.get("arrived", 0) == sum(timeline.hooks.arrived.get(event, 0) for event in EVENTS)
     started = sum(
         filed["all", ""]["attempts"] for basis, _, filed in parts(row, attempts) if basis == "started"
     )

@@ -2,7 +2,13 @@ from typing import Any
 
 import pytest
 
-from receiver.domain.attempt_bounds import Announced, AttemptBounds, count_attempts, occurrences, tell_apart
+from receiver.domain.attempt_bounds import (
+    Announced,
+    AttemptBounds,
+    count_attempts,
+    occurrences,
+    split_occurrences,
+)
 from receiver.domain.facts import CallRecord, Fact, TaskSnapshot
 from receiver.domain.fold import fold
 from tests.factories import PAUSE, START, called, finished, hook, seen, settled
@@ -177,19 +183,19 @@ def test_deliveries_held_up_on_their_way_are_told_apart_where_the_api_proves_mor
     gap: float, proven: int, told_apart: int
 ) -> None:
     groups = occurrences(again(0, gap), PAUSE)
-    assert len(tell_apart(groups, PAUSE, proven)) == told_apart
+    assert len(split_occurrences(groups, PAUSE, proven)) == told_apart
 
 
 def test_only_as_many_are_told_apart_as_are_proven_the_widest_gap_first() -> None:
     groups = occurrences(again(0, 0.5 * PAUSE, 1.1 * PAUSE, 1.9 * PAUSE), PAUSE)
     assert times(groups) == [[0, 0.5 * PAUSE], [1.1 * PAUSE, 1.9 * PAUSE]]
-    assert [len(group) for group in tell_apart(groups, PAUSE, 3)] == [2, 1, 1]
-    assert [len(group) for group in tell_apart(groups, PAUSE, 9)] == [1, 1, 1, 1]
+    assert [len(group) for group in split_occurrences(groups, PAUSE, 3)] == [2, 1, 1]
+    assert [len(group) for group in split_occurrences(groups, PAUSE, 9)] == [1, 1, 1, 1]
 
 
 def test_copies_that_name_their_call_are_never_told_apart() -> None:
     groups = occurrences(again(0, 0.9 * PAUSE, call="u1"), PAUSE)
-    assert tell_apart(groups, PAUSE, 2) == groups
+    assert split_occurrences(groups, PAUSE, 2) == groups
 
 
 @pytest.mark.parametrize(("gap", "lost"), [(0.8 * PAUSE, {}), (2.0, {"before_again": 1})])
@@ -198,4 +204,4 @@ def test_a_late_sibling_is_not_lost_but_a_copy_does_not_stand_for_a_lost_hook(
 ) -> None:
     hooks = [hook("before", START), *again(START + 100, START + 100 + gap), hook("after", START + 500)]
     facts = [*hooks, finished("failed", START + 501, try_count=3, pause=PAUSE), settled(START + 900)]
-    assert fold(facts).lost == lost
+    assert fold(facts).hooks.lost == lost

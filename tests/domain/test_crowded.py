@@ -5,8 +5,7 @@ import random
 import pytest
 
 from receiver.domain.fold import fold
-from receiver.domain.task_facts import MOST_FACTS, MOST_READ
-from receiver.domain.timeline import CROWDED, FROZEN
+from receiver.domain.task_facts import CROWDED, FROZEN, MOST_FACTS, MOST_READ
 from tests.factories import START, finished, hook, seen, settled
 
 

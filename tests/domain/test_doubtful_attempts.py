@@ -24,7 +24,7 @@ def anomalies(timeline: Timeline) -> list[str]:
 def test_a_pause_of_nothing_is_an_unknown_pause(pause: float | None) -> None:
     """Each copy of an empty hook would be an attempt."""
     timeline = fold([BEFORE, *again(60, 62, 64), seen("executed", START, pause=pause, try_count=9)])
-    assert (timeline.attempt_bounds.low, timeline.duplicates["before_again"]) == (2, 2)
+    assert (timeline.attempt_bounds.low, timeline.hooks.duplicates["before_again"]) == (2, 2)
 
 
 def test_a_pause_of_nothing_leaves_room_for_any_number_of_attempts() -> None:
@@ -71,7 +71,7 @@ def test_a_task_that_is_proven_to_have_failed_early_is_an_anomaly_that_says_what
     assert anomaly.kind == "failed_early"
     assert "failed_uses_all_attempts = false" in anomaly.detail
     assert "receiver rebuild" in anomaly.detail
-    assert timeline.lost == {}
+    assert timeline.hooks.lost == {}
 
 
 def test_where_tasks_may_fail_early_that_is_no_anomaly() -> None:
@@ -82,7 +82,7 @@ def test_where_tasks_may_fail_early_a_failure_says_nothing_of_their_number() -> 
     facts = [BEFORE, AFTER, finished("failed", START + 210), settled(START + 900)]
     assert fold(facts).attempt_bounds.exact
     timeline = fold(facts, failing_early={ACCOUNT})
-    assert (timeline.attempt_bounds.low, timeline.attempt_bounds.high, timeline.lost) == (1, 3, {})
+    assert (timeline.attempt_bounds.low, timeline.attempt_bounds.high, timeline.hooks.lost) == (1, 3, {})
     assert fold(facts, failing_early={"another"}) == fold(facts)
 
 
@@ -123,7 +123,7 @@ def test_a_try_count_that_cannot_be_is_none(tries: int) -> None:
 def test_a_record_that_echoes_no_urls_does_not_take_back_which_hooks_are_ours() -> None:
     told = seen("scheduled", START - 5, hooks=("before", "after"))
     mute = finished("failed", START + 300, hooks=(), mute=True, try_count=1)
-    assert fold([told, mute, settled(START + 900)]).lost == {"before": 1, "after": 1}
-    assert fold([BEFORE, mute, settled(START + 900)]).lost == {"after": 1}
+    assert fold([told, mute, settled(START + 900)]).hooks.lost == {"before": 1, "after": 1}
+    assert fold([BEFORE, mute, settled(START + 900)]).hooks.lost == {"after": 1}
     stranger = finished("failed", START, about=(None, "7"), hooks=(), mute=True)
-    assert fold([stranger, settled(START + 900, about=(None, "7"))]).lost == {}
+    assert fold([stranger, settled(START + 900, about=(None, "7"))]).hooks.lost == {}

@@ -41,8 +41,8 @@ def test_missing_is_what_was_expected_less_what_arrived_and_never_negative() -> 
 
 def test_a_failed_task_whose_hooks_all_came_has_lost_none() -> None:
     timeline = fold([*FULL, finished("failed", 1_200), settled(2_000)])
-    assert timeline.expected == timeline.arrived == dict(zip(EVENTS, (1, 2, 0, 1), strict=True))
-    assert timeline.lost == {}
+    assert timeline.hooks.expected == timeline.hooks.arrived == dict(zip(EVENTS, (1, 2, 0, 1), strict=True))
+    assert timeline.hooks.lost == {}
     assert timeline.findings == ()
 
 
@@ -50,12 +50,12 @@ def test_a_failed_task_whose_hooks_all_came_has_lost_none() -> None:
 def test_each_hook_that_a_failed_task_lost_is_counted_under_its_event(dropped: int) -> None:
     kept = [fact for number, fact in enumerate(FULL) if number != dropped]
     event = ("before", "before_again", "before_again", "after")[dropped]
-    assert fold([*kept, finished("failed", 1_200), settled(2_000)]).lost == {event: 1}
+    assert fold([*kept, finished("failed", 1_200), settled(2_000)]).hooks.lost == {event: 1}
 
 
 def test_nothing_is_lost_before_the_time_for_late_hooks_is_over() -> None:
-    assert fold([finished("failed", 1_200)]).lost == {}
-    assert fold([finished("failed", 1_200), settled(2_000)]).lost == {
+    assert fold([finished("failed", 1_200)]).hooks.lost == {}
+    assert fold([finished("failed", 1_200), settled(2_000)]).hooks.lost == {
         "before": 1,
         "before_again": 2,
         "after": 1,
@@ -63,21 +63,21 @@ def test_nothing_is_lost_before_the_time_for_late_hooks_is_over() -> None:
 
 
 def test_a_success_proves_one_attempt_and_no_more() -> None:
-    lost = fold([finished("success", 1_200), settled(2_000)]).lost
+    lost = fold([finished("success", 1_200), settled(2_000)]).hooks.lost
     assert lost == {"before": 1, "success": 1, "after": 1}
 
 
 def test_a_before_again_that_came_proves_that_a_before_was_sent() -> None:
     facts = [hook("before_again", 1_060), hook("success", 1_070), hook("after", 1_080)]
-    assert fold([*facts, finished("success", 1_200), settled(2_000)]).lost == {"before": 1}
+    assert fold([*facts, finished("success", 1_200), settled(2_000)]).hooks.lost == {"before": 1}
 
 
 def test_a_task_without_our_urls_has_no_hooks_to_lose() -> None:
     timeline = fold([finished("failed", 1_200, hooks=()), settled(2_000)])
-    assert not any(timeline.expected.values())
+    assert not any(timeline.hooks.expected.values())
     assert timeline.findings == ()
 
 
 def test_an_open_task_expects_what_its_attempts_announced() -> None:
     facts = [hook("before_again", 1_060), seen("executed", 1_061)]
-    assert fold(facts).expected == dict(zip(EVENTS, (1, 1, 0, 0), strict=True))
+    assert fold(facts).hooks.expected == dict(zip(EVENTS, (1, 1, 0, 0), strict=True))

@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from receiver.domain.fields import DEFAULT_ALIASES, FieldReader, HookFields, call_key, fold_name, result_of
+from receiver.domain.hook_values import storable, storable_tree
 from receiver.domain.moments import read_moment, read_time
-from receiver.domain.storable import storable, storable_tree
 
 MOMENT = 1_700_000_000.0
 VALUES: dict[str, tuple[str, object]] = {

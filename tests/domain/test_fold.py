@@ -39,7 +39,7 @@ def test_an_after_may_tell_the_result() -> None:
 def test_of_several_afters_the_first_that_tells_the_result_counts() -> None:
     facts = [hook("after", 1_300), hook("after", 1_301, result="failed"), hook("after", 1_302)]
     assert story(*facts) == ("finished", "failed", "events")
-    assert fold(facts).duplicates["after"] == 2
+    assert fold(facts).hooks.duplicates["after"] == 2
 
 
 def test_a_success_without_an_after_stays_connected_until_the_api_tells_the_end() -> None:
@@ -47,7 +47,7 @@ def test_a_success_without_an_after_stays_connected_until_the_api_tells_the_end(
     assert fold(facts).state == "connected"
     timeline = fold([*facts, finished("success", 1_100), settled(2_000)])
     assert (timeline.state, timeline.finish_result) == ("finished", "success")
-    assert timeline.lost == {"after": 1}
+    assert timeline.hooks.lost == {"after": 1}
 
 
 def test_the_api_beats_the_hooks() -> None:
@@ -162,11 +162,11 @@ def test_an_end_heard_of_after_the_task_was_gone_is_its_end() -> None:
 
 def test_a_delivery_after_settling_is_flagged_and_is_lost_no_more() -> None:
     facts = [hook("before", 1_000), finished("failed", 1_100, try_count=1), settled(2_000)]
-    assert fold(facts).lost == {"after": 1}
+    assert fold(facts).hooks.lost == {"after": 1}
     late = hook("after", 2_500)
     timeline = fold([*facts, late])
-    assert timeline.lost == {}
-    assert timeline.flags == {late.id: ("late",)}
+    assert timeline.hooks.lost == {}
+    assert timeline.hooks.flags == {late.id: ("late",)}
     assert timeline.settled
 
 
@@ -175,13 +175,13 @@ def test_what_is_odd_about_each_delivery_is_flagged() -> None:
     again, copy, next_try = (hook("before_again", at) for at in (1_060, 1_065, 1_125))
     broken = hook("after", 2_500, readable=False)
     timeline = fold([first, repeat, again, copy, next_try, broken, seen("executed", 1_126), settled(2_000)])
-    assert timeline.flags == {
+    assert timeline.hooks.flags == {
         repeat.id: ("duplicate",),
         copy.id: ("duplicate",),
         broken.id: ("unreadable", "late"),
     }
-    assert timeline.arrived == dict(zip(EVENTS, (1, 2, 0, 1), strict=True))
-    assert timeline.duplicates == dict(zip(EVENTS, (1, 1, 0, 0), strict=True))
+    assert timeline.hooks.arrived == dict(zip(EVENTS, (1, 2, 0, 1), strict=True))
+    assert timeline.hooks.duplicates == dict(zip(EVENTS, (1, 1, 0, 0), strict=True))
 
 
 def test_an_unreadable_delivery_is_an_event_all_the_same() -> None:
@@ -240,4 +240,4 @@ def test_a_found_call_record_stands_before_a_missing_one_in_either_order() -> No
 
 def test_one_delivery_recorded_twice_counts_once() -> None:
     fact = hook("before", 1_000)
-    assert fold([fact, fact]).duplicates["before"] == 0
+    assert fold([fact, fact]).hooks.duplicates["before"] == 0

@@ -33,9 +33,14 @@ def test_every_timeline_is_consistent_in_itself(facts: list[Fact]) -> None:
     attempts = timeline.attempt_bounds
     assert timeline.state in USER_STATES
     assert attempts.high is None or 0 <= attempts.low <= attempts.high
-    assert set(timeline.expected) == set(timeline.arrived) == set(timeline.duplicates) == set(EVENTS)
-    assert all(0 < count <= timeline.expected[event] for event, count in timeline.lost.items())
-    assert timeline.settled or not timeline.lost
+    assert (
+        set(timeline.hooks.expected)
+        == set(timeline.hooks.arrived)
+        == set(timeline.hooks.duplicates)
+        == set(EVENTS)
+    )
+    assert all(0 < count <= timeline.hooks.expected[event] for event, count in timeline.hooks.lost.items())
+    assert timeline.settled or not timeline.hooks.lost
     assert timeline.settled or timeline.due
     assert not (timeline.settled and timeline.due) or timeline.due.purpose == "call"
     assert timeline.first_at <= (timeline.finished_at or timeline.last_at) <= timeline.last_at
@@ -48,10 +53,10 @@ def test_every_timeline_is_consistent_in_itself(facts: list[Fact]) -> None:
 def test_every_delivery_is_counted_once(facts: list[Fact]) -> None:
     timeline = fold(facts)
     about = [fact for fact in facts if fact.kind == "hook" and fact.task_id in (None, timeline.task_id)]
-    counted = sum(timeline.arrived.values()) + sum(timeline.duplicates.values())
+    counted = sum(timeline.hooks.arrived.values()) + sum(timeline.hooks.duplicates.values())
     assert counted == len(about)
-    repeats = sum("duplicate" in flags for flags in timeline.flags.values())
-    assert repeats == sum(timeline.duplicates.values())
+    repeats = sum("duplicate" in flags for flags in timeline.hooks.flags.values())
+    assert repeats == sum(timeline.hooks.duplicates.values())
 
 
 @given(
@@ -80,7 +85,7 @@ def test_what_is_settled_or_gone_stays_so(facts: list[Fact], more: list[Fact]) -
     if earlier.task_id == later.task_id:
         assert later.settled >= earlier.settled
         assert later.gone >= earlier.gone
-        assert all(later.arrived[event] >= min(1, earlier.arrived[event]) for event in EVENTS)
+        assert all(later.hooks.arrived[event] >= min(1, earlier.hooks.arrived[event]) for event in EVENTS)
 
 
 @given(anything_said())

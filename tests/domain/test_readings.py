@@ -27,7 +27,7 @@ def reread(before: list[Fact], *hooks: Fact, read_at: float = READ_AT) -> list[F
 
 
 def without_ids(timeline: Timeline) -> Timeline:
-    return replace(timeline, flags={})
+    return replace(timeline, hooks=replace(timeline.hooks, flags={}))
 
 
 @given(st.from_regex(r"[0-9a-f]{32}", fullmatch=True), st.integers(0, 10**6), st.integers(0, 10**6))
@@ -46,10 +46,10 @@ def test_a_delivery_that_was_read_again_is_no_second_arrival() -> None:
     facts = reread([first], hook("before", 10.0, call="u1", queue_id="5"))
     for order in permutations(facts):
         timeline = fold(order)
-        assert (timeline.arrived["before"], timeline.duplicates["before"]) == (1, 0)
+        assert (timeline.hooks.arrived["before"], timeline.hooks.duplicates["before"]) == (1, 0)
         assert (timeline.queue_id, timeline.cdr) == ("5", "u1")
         assert timeline.findings == ()
-        assert timeline.flags == {first.id: ("superseded",)}
+        assert timeline.hooks.flags == {first.id: ("superseded",)}
 
 
 def test_the_last_of_many_readings_counts_in_any_order_and_copied() -> None:
@@ -93,7 +93,7 @@ def test_a_task_that_the_api_knows_stays_without_the_hooks_that_were_not_its() -
     timeline = fold(
         [*(fact for fact in facts if fact.task_id == TASK_ID), seen("executed", 5.0, about=about)]
     )
-    assert (timeline.state, timeline.arrived["after"]) == ("executed", 0)
+    assert (timeline.state, timeline.hooks.arrived["after"]) == ("executed", 0)
 
 
 def test_a_hook_that_was_withdrawn_may_come_back() -> None:
@@ -109,10 +109,10 @@ def test_several_events_of_one_request_are_read_again_together() -> None:
     second = replace(hook("after", 10.0), id=f"{first.id}.1")
     facts = reread([first, second], first, replace(second, payload=HookEvent("after", result="failed")))
     timeline = fold(facts)
-    assert (timeline.arrived["before"], timeline.arrived["after"]) == (1, 1)
-    assert (timeline.finish_result, sum(timeline.duplicates.values())) == ("failed", 0)
+    assert (timeline.hooks.arrived["before"], timeline.hooks.arrived["after"]) == (1, 1)
+    assert (timeline.finish_result, sum(timeline.hooks.duplicates.values())) == ("failed", 0)
     fewer = fold(reread(facts, first))
-    assert (fewer.arrived["before"], fewer.arrived["after"], fewer.state) == (1, 0, "executed")
+    assert (fewer.hooks.arrived["before"], fewer.hooks.arrived["after"], fewer.state) == (1, 0, "executed")
 
 
 def test_facts_of_a_rereading_survive_the_store() -> None:
@@ -141,7 +141,7 @@ LOST = finished("failed", 100.0, try_count=1), hook("before", 10.0)
 
 def test_what_is_missing_is_only_suspected_while_its_event_names_no_task() -> None:
     timeline = fold([*LOST, _settled(400.0, "after", "success")])
-    assert (timeline.lost, timeline.suspected) == ({}, {"after": 1})
+    assert (timeline.hooks.lost, timeline.hooks.suspected) == ({}, {"after": 1})
     (finding,) = timeline.findings
     assert (finding.category, finding.kind, finding.count) == ("suspected_hook", "after", 1)
     assert "receiver reread" in finding.detail
@@ -149,15 +149,15 @@ def test_what_is_missing_is_only_suspected_while_its_event_names_no_task() -> No
 
 def test_what_is_missing_of_other_events_is_lost_all_the_same() -> None:
     timeline = fold([*LOST, _settled(400.0, "before", "success")])
-    assert (timeline.lost, timeline.suspected) == ({"after": 1}, {})
+    assert (timeline.hooks.lost, timeline.hooks.suspected) == ({"after": 1}, {})
 
 
 def test_a_suspicion_ends_with_the_first_word_that_denies_it_in_any_order() -> None:
     words = [_settled(400.0, "after", "before"), _settled(500.0, "after"), _settled(600.0)]
     for order in permutations(words):
         timeline = fold([*LOST, *order])
-        assert (timeline.lost, timeline.suspected, timeline.settled) == ({"after": 1}, {}, True)
-    assert fold([*LOST, *words[:2]]).suspected == {"after": 1}
+        assert (timeline.hooks.lost, timeline.hooks.suspected, timeline.settled) == ({"after": 1}, {}, True)
+    assert fold([*LOST, *words[:2]]).hooks.suspected == {"after": 1}
 
 
 def test_a_task_none_of_whose_hooks_is_placed_is_not_called_silent() -> None:

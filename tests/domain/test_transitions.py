@@ -73,7 +73,7 @@ def visited() -> set[tuple[str, str]]:
     def spy(steps: list[Step]) -> Walk:
         ordered = sorted(steps, key=lambda step: (step.rank, step.fact_id))
         for number, step in enumerate(ordered):
-            pairs.add((walk(ordered[:number]).stage, step.word))
+            pairs.add((walk(ordered[:number]).stage, step.trigger))
         return walk(steps)
 
     with pytest.MonkeyPatch.context() as patch:

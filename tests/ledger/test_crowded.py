@@ -9,8 +9,7 @@ import pytest
 from sqlalchemy import delete, update
 
 from receiver.domain.facts import Fact
-from receiver.domain.task_facts import MOST_FACTS, MOST_READ
-from receiver.domain.timeline import CROWDED, FROZEN
+from receiver.domain.task_facts import CROWDED, FROZEN, MOST_FACTS, MOST_READ
 from receiver.ledger import fact_sql
 from receiver.ledger.append import Arrival
 from receiver.ledger.fact_sql import read_fact

@@ -6,7 +6,7 @@ from typing import Any
 import httpx2
 import pytest
 
-from receiver.domain.results import CALL_RESULTS
+from receiver.domain.reasons import CALL_RESULTS
 from receiver.outcomes.outbound import FormatError, HttpResponse, UnsendableError
 from receiver.outcomes.subscription import FormatName
 from tests.outcomes.connector_env import LOST, NAMES, RECORD, Asked, Message, converse, stand_of

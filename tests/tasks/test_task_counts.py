@@ -46,7 +46,7 @@ def test_a_fold_moves_a_task_from_count_to_count(store: Store) -> None:
     }
     lossy = [finished("failed", START + 9), settled(START + 400)]
     put(store, lossy)
-    lost = sum(fold(lossy).lost.values())
+    lost = sum(fold(lossy).hooks.lost.values())
     after = counts(store)
     assert after["state", "5", "finished"] == 1
     assert ("due", "progress", "") not in after

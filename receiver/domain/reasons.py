@@ -1,7 +1,7 @@
-"""How a call ended, in the words that CRMs share, and what that is concluded from."""
+"""Reasons: how a call ended, concluded from the vendor's words."""
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import Any, Literal, get_args
 
@@ -52,8 +52,9 @@ PATTERNS: dict[CallResult, tuple[str, ...]] = {
         r"\bне ?(ответил|отвеча|взял|берет)",
     ),
 }
-"""Result → regular expressions, searched in the vendor's word: lower case, `е` for `ё`, one space for
-whatever is neither letter nor digit. The first that is found counts, in this order.
+"""Result → regular expressions, searched in the vendor's text in this order; the first match counts.
+
+The text is in lower case, with `е` for `ё` and one space for other characters than letters and digits.
 """
 
 _BETWEEN = re.compile(r"[\W_]+")
@@ -62,7 +63,9 @@ _ANSWERED = ("answered", "bridged", "answer")
 
 @frozen_record
 class Verdict:
-    """`raw`: the vendor's word that decided it, if one did; `failed_leg`: None where no leg failed."""
+    """The result of a task or an attempt. `raw`: the vendor's text with the reason. `failed_leg`: None if no
+    leg failed.
+    """
 
     result: CallResult
     raw: str | None
@@ -70,25 +73,24 @@ class Verdict:
 
 
 class Reasons:
-    """What the vendor's words mean. `own`: like PATTERNS, which come after them; upper or lower case, `ё` or
-    `е` are the same. `region`: the country of numbers that are written without its code. Raises re.error.
+    """Reads results from the vendor's texts. `own`: patterns that come before PATTERNS; case and `ё` do not
+    matter. `region`: the country of numbers without a country code. Raises re.error.
     """
 
     def __init__(self, own: Mapping[CallResult, Sequence[str]] | None = None, region: str = REGION) -> None:
         self.region = region
-        both = [*(own or {}).items(), *PATTERNS.items()]
-        # One by one: joined, one's flags and groups would be the others' too.
-        self._patterns = [(_compiled(each), result) for result, some in both for each in some]
+        # Not joined to one expression, since flags and groups of one pattern would affect the others.
+        self._patterns = [
+            (re.compile(_with_e(pattern), re.IGNORECASE), result)
+            for result, patterns in [*(own or {}).items(), *PATTERNS.items()]
+            for pattern in patterns
+        ]
         self.read = lru_cache(maxsize=4096)(self._read)
 
-    def _read(self, word: str) -> CallResult | None:
-        """What a word means; None for one that does not tell."""
-        plain = _BETWEEN.sub(" ", _with_e(word.casefold())).strip()
+    def _read(self, text: str) -> CallResult | None:
+        """Return the result in a text; None if it has none."""
+        plain = _BETWEEN.sub(" ", _with_e(text.casefold())).strip()
         return next((result for pattern, result in self._patterns if pattern.search(plain)), None)
-
-
-def _compiled(pattern: str) -> re.Pattern[str]:
-    return re.compile(_with_e(pattern), re.IGNORECASE)
 
 
 def _with_e(text: str) -> str:
@@ -100,8 +102,8 @@ BUILT_IN = Reasons()
 
 @frozen_record
 class Legs:
-    """Which sides of a call answered, as far as its record tells; `b` is None where B was not dialled.
-    `failed`: the leg of a side that did not.
+    """Whether A and B answered, by the call's record; None if not known or not dialed. `failed`: the leg of
+    the side that did not answer.
     """
 
     a: bool | None
@@ -114,35 +116,40 @@ _NO_LEGS = Legs(None, None)
 
 def judge(
     finish_result: str | None,
-    word: str | None,
+    comment: str | None,
     call: CallRecord | None,
     a_number: str | None,
     reasons: Reasons = BUILT_IN,
 ) -> Verdict:
-    """What one task, or one attempt, came to. `word`: what it or its hooks say in free text; `call`: its last
-    call.
-
-    The leg is that of the call's record: without one it is unknown, not B.
+    """Return the result of a task or an attempt. `comment`: free text of its record or its hooks. `call`: its
+    last call. Without the call's record the failed leg is unknown.
     """
     if finish_result == "success":
-        return Verdict("connected", word or finish_result, None)
-    if finish_result is None and not (word and reasons.read(word)):
-        return Verdict("unknown", word, "unknown")
+        return Verdict("connected", comment or finish_result, None)
+    if finish_result is None and not (comment and reasons.read(comment)):
+        return Verdict("unknown", comment, "unknown")
     legs = legs_of(call, a_number, reasons.region)
     failed_leg: FailedLeg = "a" if legs.a is False else "b" if legs.b is False else "unknown"
-    words = [*_words_of_leg(legs.failed), *_words_of_call(call), word]
-    raw = next((word for word in words if word and reasons.read(word)), None)
-    if raw is None:
-        # `failed` alone is no reason, though a hook may say no more.
-        said = word if word != finish_result else None
-        return Verdict("failed", said or _first(words) or finish_result, failed_leg)
-    result = reasons.read(raw) or "failed"
-    # A record of a bridged call cannot make a success of a task that failed.
-    return Verdict("failed" if result == "connected" else result, raw, failed_leg)
+    texts = [text for text in _texts(legs.failed, call, comment) if text]
+    for text in texts:
+        if result := reasons.read(text):
+            # The record of a bridged call does not turn a failed task into a success.
+            return Verdict("failed" if result == "connected" else result, text, failed_leg)
+    # `failed` alone is no reason.
+    reason = comment if comment != finish_result else None
+    return Verdict("failed", reason or next(iter(texts), finish_result), failed_leg)
+
+
+def _texts(leg: Mapping[str, Any] | None, call: CallRecord | None, comment: str | None) -> list[str | None]:
+    """Return texts that may have a reason, best first. A cause is more precise than a result."""
+    texts = [str(leg.get(name) or "") for name in ("hangup_cause", "result")] if leg else []
+    if call:
+        return [*texts, call.hangup_cause, call.result, call.hangup_disposition, comment]
+    return [*texts, comment]
 
 
 def legs_of(call: CallRecord | None, a_number: str | None, region: str = REGION) -> Legs:
-    """Which legs of a call were answered."""
+    """Return the legs of a call."""
     if call is None or not call.found:
         return _NO_LEGS
     if is_bridged(call):
@@ -150,10 +157,12 @@ def legs_of(call: CallRecord | None, a_number: str | None, region: str = REGION)
     is_a = [same_number(str(leg.get("dest_number") or ""), a_number, region) for leg in call.legs]
     answers: dict[str, bool] = {}
     failed: dict[str, Mapping[str, Any]] = {}
-    for place, (leg, mine) in enumerate(zip(call.legs, is_a, strict=True)):
-        side = "a" if mine or (not any(is_a) and place == 0) else "b"
+    if is_a and not any(is_a):
+        is_a[0] = True
+    for leg, is_leg_a in zip(call.legs, is_a, strict=True):
+        side = "a" if is_leg_a else "b"
         answered = str(leg.get("result") or "").casefold() in _ANSWERED
-        # One side may be called at several numbers, or several times.
+        # A side may be called several times, also at several numbers.
         answers[side] = answers.get(side, False) or answered
         if not answered:
             failed.setdefault(side, leg)
@@ -162,18 +171,5 @@ def legs_of(call: CallRecord | None, a_number: str | None, region: str = REGION)
 
 
 def is_bridged(call: CallRecord) -> bool:
-    """Whether the two were connected, by the call's record."""
+    """Return whether A and B were connected, by the call's record."""
     return call.bridged_at is not None or (call.result or "").casefold() == "bridged"
-
-
-def _first(words: Iterable[str | None]) -> str | None:
-    return next(filter(None, words), None)
-
-
-def _words_of_leg(leg: Mapping[str, Any] | None) -> list[str | None]:
-    """The cause first: it tells a wrong number from one that merely failed."""
-    return [str(leg.get(name) or "") for name in ("hangup_cause", "result")] if leg else []
-
-
-def _words_of_call(call: CallRecord | None) -> list[str | None]:
-    return [call.hangup_cause, call.result, call.hangup_disposition] if call else []

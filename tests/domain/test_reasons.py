@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from receiver.domain.facts import CallRecord
 from receiver.domain.numbers import e164, national, same_number
-from receiver.domain.results import BUILT_IN, CALL_RESULTS, PATTERNS, CallResult, Reasons, judge, legs_of
+from receiver.domain.reasons import BUILT_IN, CALL_RESULTS, PATTERNS, CallResult, Reasons, judge, legs_of
 from receiver.emulator.outcomes import ENGLISH, RUSSIAN
 
 A, B = "+79990000001", "89990000002"
