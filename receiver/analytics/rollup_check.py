@@ -1,4 +1,4 @@
-"""The sums counted once more, from the tasks' and attempts' rows, beside those that are kept."""
+"""Check of rollups: count tasks and attempts again into scratch tables, and subtract the current sums."""
 
 import sqlite3
 from collections.abc import Iterator, Sequence
@@ -38,12 +38,12 @@ Key = tuple[Any, ...]
 
 _PAGE, _BATCH = 2_000, 5_000
 _MOST = 50_000
-"""Sums held in memory before they go to the scratch file."""
+"""Maximum number of sums in memory before they go to the scratch file."""
 
 
 @contextmanager
 def scratch() -> Iterator[Connection]:
-    """Empty tables of sums in a temporary file, which is gone afterwards."""
+    """Yield empty tables of sums in a temporary file."""
     engine = create_engine("sqlite://", creator=_temporary, poolclass=StaticPool)
     try:
         with engine.connect() as connection:
@@ -59,7 +59,7 @@ def _temporary() -> sqlite3.Connection:
 
 
 def spill(deltas: Deltas, connection: Connection, *, all_of_it: bool = False) -> None:
-    """Write what has been added up into the scratch tables, once it is much."""
+    """Write the sums into the scratch tables if there are many of them."""
     if all_of_it or len(deltas.hours) > _MOST:
         deltas.write(connection)
         deltas.hours.clear()
@@ -69,7 +69,7 @@ def spill(deltas: Deltas, connection: Connection, *, all_of_it: bool = False) ->
 def count_again(
     connection: Connection, deltas: Deltas, into: Connection, wanted: Select[Any] | None = None
 ) -> int:
-    """Count the tasks that are in the tables, or those `wanted`, into scratch tables. How many they are."""
+    """Count all tasks, or the `wanted` ones, into scratch tables. Return their number."""
     done = 0
     for account, keys in _pages(
         connection, wanted if wanted is not None else select(TASK.c.account, TASK.c.key)
@@ -93,14 +93,14 @@ def _pages(connection: Connection, wanted: Select[Any]) -> Iterator[tuple[str, l
 
 
 def subtract_current(connection: Connection, into: Connection) -> None:
-    """Subtract what is kept, but for that of retired tasks: what is left in the scratch tables is wrong."""
+    """Subtract the current sums, except those of retired tasks: the rest in the scratch tables is wrong."""
     for table in TABLES:
         _take_away(connection, into, select(table).where(table.c.retired.is_(False)), table)
 
 
 def count_retired_days(connection: Connection, calendar: Calendar, into: Connection) -> None:
-    """What is wrong with the days of retired tasks, which follow from their hours: of an hour in which a day
-    begins all belongs to the day before.
+    """Add the differences of the days of retired tasks, which follow from their hours. An hour in which a day
+    begins belongs to the day before.
     """
     retired = ROLLUP.c.retired.is_(True), ROLLUP.c.slice == "all"
     for some in _streamed(connection, select(ROLLUP).where(*retired)):
@@ -121,12 +121,12 @@ def _take_away(connection: Connection, into: Connection, rows: Select[Any], tabl
 
 
 def _streamed(connection: Connection, rows: Select[Any]) -> Iterator[Sequence[RowMapping]]:
-    """So many at a time."""
+    """Yield rows in batches."""
     return connection.execute(rows.execution_options(yield_per=_BATCH)).mappings().partitions()
 
 
 def discrepancies(scratched: Connection, table: Table) -> Iterator[Sums]:
-    """The sums that are not zero, some at a time."""
+    """Yield the sums that are not 0, in batches."""
     rows = scratched.execute(select(table).where(~_is_zero(table)).order_by(*table.primary_key))
     for some in rows.mappings().partitions(_BATCH):
         yield {tuple(row[name] for name in key_names(table)): [row[name] for name in COUNTS] for row in some}
@@ -137,19 +137,19 @@ def _is_zero(table: Table) -> ColumnElement[bool]:
 
 
 def zeros(connection: Connection, table: Table) -> list[Key]:
-    """Sums of nothing but zeros, which say nothing: their keys."""
+    """Return the keys of sums that are all 0."""
     return list(map(tuple, connection.execute(select(*table.primary_key).where(_is_zero(table)))))
 
 
 def drop_zeros(connection: Connection, table: Table, keys: Sequence[Key]) -> None:
-    """Take away those of these that are nothing but zeros still."""
+    """Delete those of these sums that are still all 0."""
     if keys:
         mine = tuple_(*table.primary_key).in_(keys)
         connection.execute(delete(table).where(mine, _is_zero(table)))
 
 
 def kept_row(connection: Connection, table: Table, key: Key) -> Row[Any] | None:
-    """The sums that are kept under this key."""
+    """Return the current sums under this key."""
     columns: list[Column[Any]] = list(table.primary_key)
     return connection.execute(
         select(table).where(*(column == value for column, value in zip(columns, key, strict=True)))

@@ -1,7 +1,6 @@
-"""What one task adds to the rollups: sums that are kept, so that no question has to read the tasks.
+"""Contribution of one task to the rollups. Pure functions of its rows.
 
-Everything here follows from the task's row and those of its attempts. Sums are whole numbers, so they can be
-added and taken away in any order and never drift.
+Sums are whole numbers: they can be added and subtracted in any order and never drift.
 """
 
 import re
@@ -11,7 +10,7 @@ from functools import lru_cache
 from typing import Any, Literal, NamedTuple
 
 Basis = Literal["created", "finished", "started"]
-"""The moment under which something is counted: of the task's creation, of its end, of the attempt's start."""
+"""The time by which something is counted: the task's creation, its end, or the attempt's start."""
 
 Slice = Literal["all", "attempt", "reason", "extension", "connect", "lateness", "word"]
 
@@ -26,18 +25,18 @@ ATTEMPT_COUNTS = (
 COUNTS = TASK_COUNTS + ATTEMPT_COUNTS
 
 Counts = dict[str, int]
-"""Name → number; what is not there is 0."""
+"""Name → number; a missing name is 0."""
 
 Row = Mapping[str, Any]
 
 GAPS = (30, 60, 120, 300, 900, 3600, 14_400)
-"""Seconds: the bounds of the classes in which gaps between attempts are counted."""
+"""Bounds in seconds of the classes of gaps between attempts."""
 
 _CLASSES = ("0", *map(str, GAPS))
 
 _DIGITS = re.compile(r"\d+")
 _MOST = 100
-"""Characters of a value: it is part of a key, which no database has of any length."""
+"""Maximum length of a value, which is part of a key."""
 
 _ENDED = ("finished", "gone")
 _ONE: Counts = {"tasks": 1}
@@ -48,11 +47,11 @@ Place = tuple[Slice, str]
 
 
 class Part(NamedTuple):
-    """What is to be added under a basis at `at` (epoch seconds), by place."""
+    """Counts to add under a basis at `at` (epoch seconds), by place."""
 
     basis: Basis
     at: float
-    filed: Mapping[Place, Counts]
+    counts_by_place: Mapping[Place, Counts]
 
 
 def parts(task: Row, attempts: Iterable[Row]) -> Iterator[Part]:
@@ -61,21 +60,21 @@ def parts(task: Row, attempts: Iterable[Row]) -> Iterator[Part]:
     """
     if task["created_at"] is None or task["state"] == "withdrawn":
         return
-    made = [(attempt, _places(task, attempt), _of_attempt(attempt)) for attempt in attempts]
-    filed = _of_task(task)
-    for _, places, counts in made:
+    attempts_with_places = [(attempt, _places(task, attempt), _of_attempt(attempt)) for attempt in attempts]
+    counts_by_place = _of_task(task)
+    for _, places, counts in attempts_with_places:
         for place in places:
-            _add(filed, place, counts)
-    yield Part("created", task["created_at"], filed)
+            _add(counts_by_place, place, counts)
+    yield Part("created", task["created_at"], counts_by_place)
     if task["state"] in _ENDED:
-        yield Part("finished", task["finished_at"] or task["last_at"], filed)
-    for attempt, places, counts in made:
+        yield Part("finished", task["finished_at"] or task["last_at"], counts_by_place)
+    for attempt, places, counts in attempts_with_places:
         if attempt["started_at"] is not None:
             yield Part("started", attempt["started_at"], dict.fromkeys(places, counts))
 
 
 def _places(task: Row, attempt: Row) -> Sequence[Place]:
-    """Where an attempt is counted."""
+    """Return the places of an attempt."""
     places: list[Place] = [("all", ""), ("attempt", f"{attempt['number']}/{gap_class(attempt['gap_s'])}")]
     if attempt["reason"] is not None:
         places.append(("reason", f"{attempt['reason']}/{attempt['failed_leg'] or ''}"))
@@ -84,14 +83,14 @@ def _places(task: Row, attempt: Row) -> Sequence[Place]:
     return places
 
 
-def _add(filed: dict[Place, Counts], place: Place, counts: Counts) -> None:
-    """Add to what is counted there, without a change to what was given."""
-    there = filed.get(place)
-    filed[place] = sum_of(there, counts) if there else counts
+def _add(counts_by_place: dict[Place, Counts], place: Place, counts: Counts) -> None:
+    """Add counts at a place. `counts` itself is not changed."""
+    current = counts_by_place.get(place)
+    counts_by_place[place] = sum_of(current, counts) if current else counts
 
 
 def sum_of(one: Counts, other: Counts) -> Counts:
-    """Both together."""
+    """Return the sum of both."""
     both = dict(one)
     for name, number in other.items():
         both[name] = both.get(name, 0) + number
@@ -99,27 +98,27 @@ def sum_of(one: Counts, other: Counts) -> Counts:
 
 
 def _of_task(task: Row) -> dict[Place, Counts]:
-    """What is counted of the task itself, by place."""
+    """Return the counts of the task itself, by place."""
     own = _of_end(task)
-    filed: dict[Place, Counts] = {
+    counts_by_place: dict[Place, Counts] = {
         ("all", ""): own | _of_health(task),
         ("attempt", f"{task['attempts']}/"): own,
     }
     if task["reason"] is not None:
-        filed["reason", f"{task['reason']}/{task['failed_leg'] or ''}"] = own
+        counts_by_place["reason", f"{task['reason']}/{task['failed_leg'] or ''}"] = own
         if task["reason"] != "connected":
-            filed["word", f"{task['reason']}/{plain_word(task['raw_reason'])}"] = own
+            counts_by_place["word", f"{task['reason']}/{plain_word(task['raw_reason'])}"] = own
     if task["extension_id"]:
-        filed["extension", _clipped(task["extension_id"])] = own
+        counts_by_place["extension", _clipped(task["extension_id"])] = own
     if task["connect_s"] is not None:
-        filed["connect", two_digits(task["connect_s"])] = _ONE
+        counts_by_place["connect", two_digits(task["connect_s"])] = _ONE
     if task["lateness_s"] is not None:
-        filed["lateness", two_digits(task["lateness_s"])] = _ONE
-    return filed
+        counts_by_place["lateness", two_digits(task["lateness_s"])] = _ONE
+    return counts_by_place
 
 
 def _of_end(task: Row) -> Counts:
-    """Whether the task has ended, and how."""
+    """Return the counts of the task's end."""
     result = task["finish_result"]
     if task["state"] not in _ENDED:
         return {"tasks": 1, "open": 1}
@@ -141,7 +140,7 @@ _HEALTH = {
 
 
 def _of_health(task: Row) -> Counts:
-    """How sure we are, and how its hooks came: what had to is known once late ones are waited for no more."""
+    """Return the counts of hooks and certainty. Expected hooks are known once the task is settled."""
     counts = {name: task[column] for column, name in _HEALTH.items() if task[column]}
     if task["state"] in _ENDED and not task["attempts_exact"]:
         counts["inexact"] = 1
@@ -153,7 +152,9 @@ def _of_health(task: Row) -> Counts:
 
 
 def _of_attempt(attempt: Row) -> Counts:
-    """An attempt, and where its call's record tells so its legs: A is dialled, then B if A has answered."""
+    """Return the counts of an attempt and of the legs in its call's record: A is dialed, then B if A
+    answers.
+    """
     counts = {"attempts": 1}
     if attempt["connected"] is None:
         counts["under_way"] = 1
@@ -178,20 +179,20 @@ def _of_legs(a: bool, b: bool | None, bridged: bool) -> Counts:
 
 
 def gap_class(gap_s: float | None) -> str:
-    """The class of a gap, by its lower bound in seconds; empty where it is not known."""
+    """Return the class of a gap by its lower bound in seconds; empty if not known."""
     return "" if gap_s is None else _CLASSES[bisect(GAPS, gap_s)]
 
 
 @lru_cache(maxsize=4096)
 def two_digits(number: float) -> str:
-    """A number with its two leading digits. A quantile of such numbers is that of the exact ones, rounded."""
-    # To add nothing makes 0 of -0, which not every database can tell from it.
+    """Return a number rounded to two digits. A quantile of such numbers is the rounded exact quantile."""
+    # Adding 0 makes 0 of -0, which some databases do not tell apart.
     return f"{float(f'{number:.2g}') + 0.0:g}"
 
 
 @lru_cache(maxsize=4096)
 def plain_word(word: str | None) -> str:
-    """The vendor's word as it is counted, without its numbers."""
+    """Return the vendor's word without its numbers."""
     return _clipped(_DIGITS.sub("#", (word or "").strip()))
 
 

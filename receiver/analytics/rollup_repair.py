@@ -1,7 +1,7 @@
-"""The sums and counts that are kept, compared with what tasks and attempts come to, and put right.
+"""Repair of rollups and counts: compare them with the rows of tasks and attempts, and add the difference.
 
-Whoever writes tasks adds to the sums and never sets them. So what is wrong with them in one snapshot is wrong
-with them still, however much was added since, and can be added in a short transaction beside a service.
+A fold adds to the sums and never sets them. So an error found in one snapshot is still there, however much
+was added since, and can be subtracted in a short transaction beside a service.
 """
 
 from collections.abc import Iterator
@@ -34,20 +34,20 @@ from receiver.storage.engine import Store
 from receiver.tasks import task_counts
 
 _YEARS = 2
-"""So far to both sides of now a zone's hours are looked at."""
+"""Years before and after now in which the offset of a zone is checked."""
 
 _FEW = 500
-"""Rows that are dropped in one transaction."""
+"""Rows deleted in one transaction."""
 
 
 def adopt_zone(store: Store, zone: str, now: float) -> bool:
-    """Count days in this zone, where nothing has been counted yet or they are already. False where they are
-    counted in another one, or a change to this one was broken off: `change_zone` and `recount` mend that.
+    """Count days in this zone if nothing is counted yet. Return False if they are counted in another zone, or
+    a change to this zone was interrupted: `change_zone` and `recount` repair that.
     """
     with store.snapshot() as connection:
-        kept = rollup_calendar(connection)
-        if kept.calendar.name == zone:
-            return kept.complete
+        calendar = rollup_calendar(connection)
+        if calendar.calendar.name == zone:
+            return calendar.complete
     with store.transaction() as connection:
         locks.lock_folding(connection)
         if not is_nothing_counted(connection):
@@ -57,13 +57,13 @@ def adopt_zone(store: Store, zone: str, now: float) -> bool:
 
 
 def phase_of(zone: str, now: float) -> int:
-    """Seconds after UTC's hours at which those of the zone begin; 0 for one that changes that."""
+    """Return the seconds between the hours of UTC and of the zone; 0 if they change."""
     span = _YEARS * 366 * DAY_S
     return Calendar(zone).phase(now - span, now + span) or 0
 
 
 def change_zone(store: Store, zone: str, now: float) -> None:
-    """From now on count days in this zone. Until `recount` has ended the sums are not complete."""
+    """Count days in this zone from now on. The sums are complete after the next `recount`."""
     with store.transaction() as connection:
         locks.lock_folding(connection)
         if rollup_calendar(connection).calendar.name != zone:
@@ -71,13 +71,13 @@ def change_zone(store: Store, zone: str, now: float) -> None:
 
 
 def recount(store: Store) -> None:
-    """Put right the sums, beside a service if there is one. Raises StoreError where another recount, or a
-    change of the zone, has begun meanwhile: what both found wrong must not be added twice.
+    """Repair the sums, also beside a service. Raise StoreError if another recount or a change of the zone has
+    begun: a difference must not be added twice.
     """
     with store.transaction() as connection:
         locks.lock_folding(connection)
-        kept = rollup_calendar(connection)
-        turn = set_calendar(connection, kept.calendar.name, kept.phase, complete=kept.complete)
+        calendar = rollup_calendar(connection)
+        turn = set_calendar(connection, calendar.calendar.name, calendar.phase, complete=calendar.complete)
     with scratch() as into:
         with store.snapshot() as connection:
             _find(connection, turn, into)
@@ -91,19 +91,19 @@ def recount(store: Store) -> None:
                     add_sums(connection, table, sums)
     _tidy(store)
     with _my_turn(store, turn) as connection:
-        kept = rollup_calendar(connection)
-        if not kept.complete:
-            set_calendar(connection, kept.calendar.name, kept.phase, complete=True)
+        calendar = rollup_calendar(connection)
+        if not calendar.complete:
+            set_calendar(connection, calendar.calendar.name, calendar.phase, complete=True)
 
 
 def _find(connection: Connection, turn: int, into: Connection) -> None:
-    """What is wrong with the sums now."""
-    kept = rollup_calendar(connection)
-    _require(kept, turn)
-    count_again(connection, Deltas(kept), into)
+    """Write the differences of the sums into the scratch tables."""
+    calendar = rollup_calendar(connection)
+    _require(calendar, turn)
+    count_again(connection, Deltas(calendar), into)
     subtract_current(connection, into)
-    if not kept.complete:
-        count_retired_days(connection, kept.calendar, into)
+    if not calendar.complete:
+        count_retired_days(connection, calendar.calendar, into)
 
 
 def _tidy(store: Store) -> None:
@@ -117,15 +117,15 @@ def _tidy(store: Store) -> None:
 
 @contextmanager
 def _my_turn(store: Store, turn: int) -> Iterator[Connection]:
-    """A transaction in which nobody else's turn begins."""
+    """Return a transaction in which no other turn can begin."""
     with store.transaction() as connection:
         locks.lock_folding(connection)
         _require(rollup_calendar(connection), turn)
         yield connection
 
 
-def _require(kept: RollupCalendar, turn: int) -> None:
-    if kept.turn != turn:
+def _require(calendar: RollupCalendar, turn: int) -> None:
+    if calendar.turn != turn:
         raise StoreError(
-            "another recount, or a change of the zone, has begun since: it ends what this one began"
+            "another recount or a change of the zone has begun since then, and finishes this one's work"
         )

@@ -1,4 +1,4 @@
-"""The statements that keep the sums. All run inside the transaction that writes the tasks."""
+"""Sums of rollups: how tasks change them, and the statements that write them."""
 
 from functools import lru_cache
 from typing import Any, NamedTuple
@@ -22,7 +22,7 @@ COUNTED = (
 
 
 class RollupCalendar(NamedTuple):
-    """By which calendar the sums are kept. `complete`: they are, of all tasks. `turn`: see `set_calendar`."""
+    """The calendar of the sums. `complete`: all tasks are counted by it. `turn`: see `set_calendar`."""
 
     calendar: Calendar
     phase: int
@@ -31,13 +31,13 @@ class RollupCalendar(NamedTuple):
 
 
 Sums = dict[tuple[Any, ...], list[int]]
-"""The key columns' values → one number for each of COUNTS."""
+"""Values of the key columns → one number for each of COUNTS."""
 
 _PLACE = {name: place for place, name in enumerate(COUNTS)}
 
 
 class Deltas:
-    """What is to be added to the sums, hours and days."""
+    """Changes of the sums of hours and days."""
 
     def __init__(self, standard: RollupCalendar, *, retired: bool = False, step: int = HOUR_S) -> None:
         self._calendar, self._phase, self._step = standard.calendar, standard.phase, step
@@ -56,15 +56,15 @@ class Deltas:
 
     def _add(self, account: str, record: TaskRows, sign: int) -> None:
         queue_id, retired = record.task["queue_id"] or "", self._retired
-        for basis, at, filed in parts(record.task, record.attempts):
+        for basis, at, counts_by_place in parts(record.task, record.attempts):
             hour = int((at - self._phase) // self._step) * self._step + self._phase
-            for (name, value), counts in filed.items():
+            for (name, value), counts in counts_by_place.items():
                 _bump(self.hours, (basis, name, hour, account, queue_id, value, retired), counts, sign)
             day = basis, self._calendar.day(at), account, queue_id, retired
-            _bump(self.days, day, filed["all", ""], sign)
+            _bump(self.days, day, counts_by_place["all", ""], sign)
 
     def write(self, connection: Connection) -> None:
-        """Add all of it to what is in the tables."""
+        """Add the changes to the tables."""
         for table, sums in ((ROLLUP, self.hours), (ROLLUP_DAY, self.days)):
             add_sums(connection, table, sums)
 
@@ -77,28 +77,28 @@ def _is_alike(before: TaskRows, after: TaskRows) -> bool:
 
 
 def _bump(sums: Sums, key: tuple[Any, ...], counts: Counts, sign: int) -> None:
-    there = sums.get(key)
-    if there is None:
-        there = sums[key] = [0] * len(COUNTS)
+    numbers = sums.get(key)
+    if numbers is None:
+        numbers = sums[key] = [0] * len(COUNTS)
     for name, number in counts.items():
-        there[_PLACE[name]] += sign * number
+        numbers[_PLACE[name]] += sign * number
 
 
 def add_sums(connection: Connection, table: Table, sums: Sums) -> None:
-    """Add to what is in the table; sums of nothing but zeros change nothing."""
-    # In one order, so that two who write the same rows cannot wait for each other.
+    """Add sums to the table, without sums that are all 0."""
+    # In one order, so that two transactions that write the same rows cannot deadlock.
     rows = [(*key, *numbers) for key, numbers in sorted(sums.items()) if any(numbers)]
     write_values(connection, table, "sum", (*key_names(table), *COUNTS), rows)
 
 
 @lru_cache
 def key_names(table: Table) -> tuple[str, ...]:
-    """The columns that tell the sums apart."""
+    """Return the names of the key columns."""
     return tuple(column.name for column in table.primary_key)
 
 
 def rollup_calendar(connection: Connection) -> RollupCalendar:
-    """By which calendar the sums are kept."""
+    """Return the calendar of the sums."""
     row = run(connection, "SELECT zone, phase, complete, turn FROM calendar WHERE id = 1").first()
     zone, phase, complete, turn = row or ("UTC", 0, True, 0)
     return RollupCalendar(calendar_of(zone), phase, bool(complete), turn)
@@ -108,7 +108,7 @@ calendar_of = lru_cache(Calendar)
 
 
 def set_calendar(connection: Connection, zone: str, phase: int, *, complete: bool) -> int:
-    """From now on count by this zone. The number of the turn that begins: earlier ones are over."""
+    """Count by this zone from now on. Return the number of the new turn, which ends earlier ones."""
     turn = rollup_calendar(connection).turn + 1
     row = {"id": 1, "zone": zone, "phase": phase, "complete": complete, "turn": turn}
     write(connection, CALENDAR, "put", [row])
@@ -116,11 +116,11 @@ def set_calendar(connection: Connection, zone: str, phase: int, *, complete: boo
 
 
 def count_uncounted(connection: Connection, account: str | None = None) -> int:
-    """How many tasks are in no sum, since an older version kept them."""
+    """Return the number of tasks in no sum, since an older version folded them."""
     query = select(func.count()).where(TASK.c.created_at.is_(None))
     return connection.scalar(query.where(TASK.c.account == account) if account else query) or 0
 
 
 def is_nothing_counted(connection: Connection) -> bool:
-    """Whether no task was counted yet."""
+    """Return whether no task is counted yet."""
     return connection.execute(select(ROLLUP.c.hour).limit(1)).first() is None

@@ -8,9 +8,9 @@ from receiver.storage.tables import table
 
 
 class CalendarRow(SQLModel, table=True):
-    """The zone in which `rollup_day` counts days. `phase`: seconds after UTC's hours at which those of
-    `rollup` begin; `complete`: false while all is counted anew; `turn`: grows with each change and recount.
-    There is one row, `id` 1, or none: UTC.
+    """The zone in which `rollup_day` counts days. `phase`: seconds between the hours of UTC and of `rollup`.
+    `complete`: False while sums are counted again. `turn`: the generation, one more with each recount. One
+    row with `id` 1, or none: UTC.
     """
 
     __tablename__ = "calendar"
@@ -22,7 +22,7 @@ class CalendarRow(SQLModel, table=True):
 
 
 class RollupRow(SQLModel, table=True):
-    """Sums of one hour: see `rollup_parts`. `retired`: of tasks that were deleted as too old."""
+    """Sums of one hour: see `rollup_parts`. `retired`: sums of tasks that retention has deleted."""
 
     __tablename__ = "rollup"
     basis: str = Field(primary_key=True)
@@ -36,7 +36,7 @@ class RollupRow(SQLModel, table=True):
 
 
 class RollupDayRow(SQLModel, table=True):
-    """The sums of slice `all` once more, by days of the calendar's zone: the number of the day since 1970."""
+    """Sums of slice `all` by days of the calendar's zone. `day`: days since 1970-01-01."""
 
     __tablename__ = "rollup_day"
     basis: str = Field(primary_key=True)
@@ -48,8 +48,6 @@ class RollupDayRow(SQLModel, table=True):
 
 
 CALENDAR = table(CalendarRow)
-
-
 ROLLUP, ROLLUP_DAY = table(RollupRow), table(RollupDayRow)
 
 

@@ -19,7 +19,7 @@ _UNPLACED = and_(Column("problem").isnot(None), Column("ref").is_(None))
 
 
 class DeliveryRow(SQLModel, table=True):
-    """One authentic HTTP request that reached a hook, as it came but for its path, which holds the token."""
+    """One authentic request to a hook URL, as it came except for its path, which has the token."""
 
     __tablename__ = "delivery"
     id: str = Field(primary_key=True)
@@ -36,13 +36,13 @@ class DeliveryRow(SQLModel, table=True):
 
     __table_args__ = (
         where_not_null("delivery_by_problem", "problem"),
-        # Those of fixed URLs that have a problem: among them are all that name no task.
+        # Deliveries with a problem at fixed URLs: all deliveries that name no task are among them.
         partial_index("delivery_unplaced", "account", "event", "received_at", where=_UNPLACED),
     )
 
 
 class FactRow(SQLModel, table=True):
-    """The ledger: append-only. `said`: what was said, as JSON (see `receiver.domain.facts`)."""
+    """One fact; append-only. `said`: its payload as JSON (see `receiver.domain.facts`)."""
 
     __tablename__ = "fact"
     seq: int | None = Field(default=None, sa_column=Column(SEQ, primary_key=True))
@@ -54,7 +54,7 @@ class FactRow(SQLModel, table=True):
     at: float
     said: str = Field(sa_column=Column(Text, nullable=False))
 
-    # Partial, so that SQLite cannot answer "of this task id, and without a ref" by reading all without a ref.
+    # Partial, so that SQLite does not search "this task id and no ref" among all facts without a ref.
     __table_args__ = (
         where_not_null("fact_by_ref", "account", "ref"),
         where_not_null("fact_by_task_id", "account", "task_id"),
@@ -63,9 +63,9 @@ class FactRow(SQLModel, table=True):
 
 
 class DirtyTaskRow(SQLModel, table=True):
-    """A task about which there are facts that its timeline does not hold yet. `name`: as `task.key`, but for
-    a task id that is linked to a ref. `since`: when the first of them came. One that could not be folded has
-    `failures` and a `problem`, and is tried again at `retry_at`.
+    """A task with facts that are not folded yet. `name`: a ref, or `#` and a task id. `since`: when the first
+    of these facts came. A task that could not be folded has `failures` and a `problem`, and is retried at
+    `retry_at`.
     """
 
     __tablename__ = "dirty_task"
@@ -80,7 +80,7 @@ class DirtyTaskRow(SQLModel, table=True):
 
 
 class LinkRow(SQLModel, table=True):
-    """Which ref a vendor's task id belongs to, as soon as one fact has named both."""
+    """The ref of a vendor's task id, known from the first fact that named both."""
 
     __tablename__ = "link"
     account: str = Field(primary_key=True)
@@ -91,6 +91,4 @@ class LinkRow(SQLModel, table=True):
 
 
 DELIVERY, FACT, LINK = table(DeliveryRow), table(FactRow), table(LinkRow)
-
-
 DIRTY_TASK = table(DirtyTaskRow)

@@ -1,8 +1,4 @@
-"""The tables for analysts: attempts one by one, and sums that are kept.
-
-All are derived from the ledger. `attempt`, `rollup`, `rollup_day` and `task_count` are written with the tasks
-that they follow from, in one transaction. Times: epoch seconds, UTC.
-"""
+"""Tables of tasks, attempts, findings, queues and sweeps. Times: epoch seconds, UTC."""
 
 from typing import Any
 
@@ -41,7 +37,7 @@ class AttemptRow(SQLModel, table=True):
 
 
 class TaskCountRow(SQLModel, table=True):
-    """How many tasks or findings there are now of one kind: see `receiver.tasks.task_counts`."""
+    """The number of tasks or findings of one kind: see `receiver.tasks.task_counts`."""
 
     __tablename__ = "task_count"
     account: str = Field(primary_key=True)
@@ -52,32 +48,25 @@ class TaskCountRow(SQLModel, table=True):
     __table_args__ = ({"sqlite_with_rowid": False},)
 
 
-TASK_COUNT = table(TaskCountRow)
-
-
-ATTEMPT = table(AttemptRow)
-
-
 _WHILE_DUE = {"kept_while": ("due_at", "due_for")}
-"""A task that is folded anew keeps these values where what it waits for has not changed (see `bulk`)."""
+"""A fold keeps these columns while the task waits for the same (see `bulk`)."""
 
 
 def _where_null(name: str, column: str, *columns: str) -> Index:
-    """An index of the rows where a column is not there, which are few."""
-    lacks = Column(column).is_(None)
-    return partial_index(name, *columns, where=lacks)
+    """Return an index of the few rows where a column is null."""
+    return partial_index(name, *columns, where=Column(column).is_(None))
 
 
-def _asked_in_vain(name: str, *columns: str) -> Index:
-    """An index of the tasks that are to be asked about later than they were due, which are few."""
+def _asked_again(name: str, *columns: str) -> Index:
+    """Return an index of the few tasks that are asked about later than they were due."""
     is_later: Any = Column("ask_at") > Column("due_at")
     return partial_index(name, *columns, where=is_later)
 
 
 class TaskRow(SQLModel, table=True):
-    """One task's timeline, folded. `key`: its ref, or `#` and the vendor's id. `ask_at`: `due_at`, and later
-    once it was asked about in vain, `asks` times. From `created_at` on: for analysts; without one the task is
-    not in the rollups, since it was folded by a version that had none. `crowding`: see `Timeline`.
+    """One folded task. `key`: its ref, or `#` and the vendor's id. `ask_at`: when to ask the API; `due_at`,
+    or later after `asks` questions without an answer. From `created_at` on: for analysts; if null, a version
+    without rollups has folded the task. `crowding`: see `Timeline`.
     """
 
     __tablename__ = "task"
@@ -136,7 +125,7 @@ class TaskRow(SQLModel, table=True):
         Index("task_by_first", "first_at", "account", "key"),
         Index("task_by_queue", "account", "queue_id", "state"),
         _where_null("task_by_uncounted", "created_at", "account"),
-        _asked_in_vain("task_by_oldest", "due_for", "due_at"),
+        _asked_again("task_by_oldest", "due_for", "due_at"),
     )
 
 
@@ -157,7 +146,7 @@ class FindingRow(SQLModel, table=True):
 
 
 class QueueRow(SQLModel, table=True):
-    """The last that the API said of a queue."""
+    """The last description of a queue by the API."""
 
     __tablename__ = "queue"
     account: str = Field(primary_key=True)
@@ -170,11 +159,8 @@ class QueueRow(SQLModel, table=True):
     observed_at: float
 
 
-TASK, FINDING, QUEUE = table(TaskRow), table(FindingRow), table(QueueRow)
-
-
 class SweepRow(SQLModel, table=True):
-    """How far the reading of one queue has come. `next_page` is 1 when no sweep is under way."""
+    """Progress of the sweep of one queue. `next_page`: 1 if no sweep is running."""
 
     __tablename__ = "sweep"
     account: str = Field(primary_key=True)
@@ -186,4 +172,5 @@ class SweepRow(SQLModel, table=True):
     error: str | None = None
 
 
-SWEEP = table(SweepRow)
+TASK, FINDING, QUEUE = table(TaskRow), table(FindingRow), table(QueueRow)
+ATTEMPT, TASK_COUNT, SWEEP = table(AttemptRow), table(TaskCountRow), table(SweepRow)

@@ -1,10 +1,10 @@
-"""How many tasks and findings there are now, kept as they are written: who shows gauges reads a few rows.
+"""Numbers of tasks and findings, kept as they are written, so that gauges cost a few rows.
 
 Rows of `task_count` by `what` they count:
 
-- `state`: tasks. `name`: the queue or nothing, `value`: the state.
-- `due`: tasks that wait for something. `name`: for what (see `Due`).
-- `finding`: what findings count. `name`: the category, `value`: the kind.
+- `state`: tasks. `name`: the queue or empty, `value`: the state.
+- `due`: tasks that are due. `name`: the purpose (see `Due`).
+- `finding`: the sum of the findings' counts. `name`: the category, `value`: the kind.
 """
 
 from collections import defaultdict
@@ -24,7 +24,7 @@ _COLUMNS = ("account", "what", "name", "value", "number")
 
 
 class TaskCounts:
-    """What is to be added to the counts; all of it in one statement."""
+    """Changes of the counts, written in one statement."""
 
     def __init__(self) -> None:
         self._tasks: dict[tuple[str, str | None, str, str | None], int] = defaultdict(int)
@@ -32,17 +32,17 @@ class TaskCounts:
 
     def change_task(self, account: str, before: TaskRows | None, after: TaskRows | None) -> None:
         """Count a task that has changed. None: there was none, or is none now."""
-        for record, number in ((before, -1), (after, 1)):
-            if record:
-                task = record.task
+        for rows, number in ((before, -1), (after, 1)):
+            if rows:
+                task = rows.task
                 self._tasks[account, task["queue_id"], task["state"], task["due_for"]] += number
 
     def add_finding(self, account: str, category: str, kind: str, count: int) -> None:
-        """A finding with this count is new, or with a negative one is no more."""
+        """Add the count of a new finding, or a negative one of a deleted finding."""
         self._findings[account, "finding", category, kind] += count
 
     def write(self, connection: Connection) -> None:
-        """Add all of it to what is in the table."""
+        """Add the changes to the table."""
         numbers = self._findings.copy()
         for (account, queue, state, purpose), number in self._tasks.items():
             numbers[account, "state", queue or "", state] += number
@@ -52,7 +52,7 @@ class TaskCounts:
 
 
 def add(connection: Connection, numbers: Mapping[Key, int]) -> None:
-    """Add these numbers to those in the table."""
+    """Add numbers to the table."""
     rows = [(*key, number) for key, number in sorted(numbers.items()) if number]
     write_values(connection, TASK_COUNT, "sum", _COLUMNS, rows)
 
@@ -67,20 +67,20 @@ class Count(NamedTuple):
 
 
 def counts(connection: Connection) -> Sequence[Count]:
-    """All counts that are not 0."""
+    """Return all counts that are not 0."""
     query = "SELECT what, name, value, sum(number) FROM task_count GROUP BY what, name, value"
     rows = run(connection, query)
     return [Count(what, name, value, int(number)) for what, name, value, number in rows if number]
 
 
 def due_since(connection: Connection) -> dict[str, float]:
-    """Purpose → `due_at` of the task that has waited for it longest, epoch seconds."""
+    """Return purpose → `due_at` of the longest waiting task, epoch seconds."""
     waiting = "SELECT account, name FROM task_count WHERE what = 'due' AND number > 0"
     oldest: dict[str, float] = {}
     for account, purpose in run(connection, waiting).all():
         found = [
             run(connection, _FIRST_ASKED, account, purpose).scalar(),
-            run(connection, _ASKED_IN_VAIN, purpose).scalar(),
+            run(connection, _ASKED_AGAIN, purpose).scalar(),
             oldest.get(purpose),
         ]
         if times := [at for at in found if at is not None]:
@@ -89,17 +89,17 @@ def due_since(connection: Connection) -> dict[str, float]:
 
 
 _FIRST_ASKED = "SELECT min(ask_at) FROM task WHERE account = ? AND due_for = ? AND ask_at IS NOT NULL"
-_ASKED_IN_VAIN = "SELECT min(due_at) FROM task WHERE due_for = ? AND ask_at > due_at"
-"""Each is one look at an index. `ask_at` is `due_at` for all tasks that the second does not find."""
+_ASKED_AGAIN = "SELECT min(due_at) FROM task WHERE due_for = ? AND ask_at > due_at"
+"""Each reads one index entry. `ask_at` equals `due_at` except for tasks of the second query."""
 
 
 def differences(connection: Connection) -> dict[Key, tuple[int, int]]:
-    """What differs from the rows of tasks and findings: (kept, right). Goes through both tables."""
+    """Return key → (stored, right) of the counts that differ from the rows of tasks and findings."""
     rows = run(connection, f"SELECT {', '.join(_COLUMNS)} FROM task_count")  # noqa: S608 - our own names
-    kept: dict[Key, int] = {tuple(key): number for *key, number in rows}
+    stored: dict[Key, int] = {tuple(key): number for *key, number in rows}
     right = _counted(connection)
-    keys = sorted(kept.keys() | right.keys())
-    both = {key: (kept.get(key, 0), right.get(key, 0)) for key in keys}
+    keys = sorted(stored.keys() | right.keys())
+    both = {key: (stored.get(key, 0), right.get(key, 0)) for key in keys}
     return {key: pair for key, pair in both.items() if pair[0] != pair[1]}
 
 
@@ -118,5 +118,5 @@ def _counted(connection: Connection) -> dict[Key, int]:
 
 
 def drop_zeros(connection: Connection) -> None:
-    """Take away counts of 0, which say nothing."""
+    """Delete counts of 0."""
     run(connection, "DELETE FROM task_count WHERE number = 0")

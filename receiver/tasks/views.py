@@ -1,4 +1,4 @@
-"""From what the store and the fold give to what is answered. `numbers`: phone numbers are shown in full."""
+"""Views of tasks in the API, made from rows and timelines. `numbers`: show phone numbers in full."""
 
 import json
 from collections.abc import Mapping
@@ -29,7 +29,7 @@ _MASKS = {"a_number": mask_number, "b_number": mask_number, "name": mask_text, "
 
 
 def task_view(row: Mapping[str, Any], numbers: bool) -> Task:
-    """A row of `task`."""
+    """Return the view of a row of `task`."""
     values = {name: row[name] for name in Task.model_fields if name in row}
     if not numbers:
         values |= {name: mask(values[name]) for name, mask in _MASKS.items() if values[name]}
@@ -46,17 +46,17 @@ def task_view(row: Mapping[str, Any], numbers: bool) -> Task:
 
 
 def _suspected(row: Mapping[str, Any]) -> dict[str, int]:
-    """Of a settled task what is missing is lost or only suspected to be."""
+    """Return event → hooks of a settled task that are missing and not counted as lost."""
     missing = missing_hooks(row["expected"], row["arrived"]) if row["settled"] else {}
     return {event: count - row["lost"].get(event, 0) for event, count in missing.items()}
 
 
 def timeline_view(timeline: Timeline, facts: list[Fact], numbers: bool) -> TimelineView:
-    """A task with all the facts it was folded from: of a crowded one the first."""
-    heard = sorted(facts, key=ARRIVAL)[:MOST_FACTS]
+    """Return a task with the facts that were folded."""
+    folded = sorted(facts, key=ARRIVAL)[:MOST_FACTS]
     return TimelineView(
         task=task_view(task_row(timeline), numbers),
-        facts=[_fact_view(fact, timeline.hooks.flags.get(fact.id, ()), numbers) for fact in heard],
+        facts=[_fact_view(fact, timeline.hooks.flags.get(fact.id, ()), numbers) for fact in folded],
         findings=[FindingView(**row) for row in finding_rows(timeline)],
         calls=[_call_view(call, numbers) for call in timeline.calls],
     )
@@ -80,18 +80,15 @@ def _fact_view(fact: Fact, flags: tuple[str, ...], numbers: bool) -> FactView:
 
 
 def _content(fact: Fact, numbers: bool) -> Json:
-    """What was said, its moments written as all others are."""
-    said = json.loads(pack(fact.payload))
-    moments = {name: iso(at) for name, at in said.items() if name.endswith("_at")}
-    shown: Json = (said if numbers else mask_tree(said)) | moments
-    return shown
+    """Return the payload with times in ISO 8601."""
+    payload = json.loads(pack(fact.payload))
+    times = {name: iso(at) for name, at in payload.items() if name.endswith("_at")}
+    content: Json = (payload if numbers else mask_tree(payload)) | times
+    return content
 
 
 def _call_view(call: CallRecord, numbers: bool) -> PhoneCall:
-    said = asdict(call)
-    return PhoneCall.model_validate(said if numbers else said | mask_tree(_free(said)))
-
-
-def _free(said: Mapping[str, Any]) -> dict[str, Any]:
-    """The parts of a call's record that may hold anything."""
-    return {name: said[name] for name in ("legs", "extra", "hangup_cause", "result")}
+    record = asdict(call)
+    if not numbers:
+        record |= mask_tree({name: record[name] for name in ("legs", "extra", "hangup_cause", "result")})
+    return PhoneCall.model_validate(record)
