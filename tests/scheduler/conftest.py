@@ -6,7 +6,7 @@ import pytest
 
 from receiver.observability.metrics import Metrics
 from receiver.scheduler.client import SchedulerClient
-from tests.scheduler.parts import ACCOUNT, Script, SteppedClock
+from tests.scheduler.scheduler_env import ACCOUNT, Script, SteppedClock
 
 
 @pytest.fixture

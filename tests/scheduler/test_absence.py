@@ -12,7 +12,7 @@ from receiver.domain.moments import utc_text
 from receiver.errors import AmbiguousCreateError
 from receiver.observability.metrics import Metrics
 from receiver.scheduler.client import SchedulerClient
-from tests.scheduler.parts import (
+from tests.scheduler.scheduler_env import (
     ACCOUNT,
     CREATE,
     NOW,

@@ -14,7 +14,7 @@ from receiver.scheduler.account import (
 )
 from receiver.scheduler.answers import Answer
 from receiver.scheduler.exchange import Request
-from tests.scheduler.parts import ACCOUNT, SECRET
+from tests.scheduler.scheduler_env import ACCOUNT, SECRET
 
 
 def url(path: str, account: SchedulerAccount = ACCOUNT, **ids: str | int) -> str:

@@ -30,7 +30,7 @@ from receiver.runtime.clock import WallClock
 from receiver.scheduler.account import SchedulerAccount
 from receiver.scheduler.client import SchedulerClient
 from receiver.scheduler.wire import NewQueue, NewTask, QueueChange, TaskRecord
-from tests.scheduler.parts import new_task
+from tests.scheduler.scheduler_env import new_task
 
 pytestmark = pytest.mark.anyio
 SPEED = 300.0

@@ -10,7 +10,7 @@ from receiver.observability.metrics import Metrics
 from receiver.scheduler.client import SchedulerClient
 from receiver.scheduler.exchange import Exchange
 from receiver.scheduler.session import TokenSource
-from tests.scheduler.parts import (
+from tests.scheduler.scheduler_env import (
     ACCOUNT,
     QUEUE,
     SECRET,

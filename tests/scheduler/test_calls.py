@@ -20,7 +20,7 @@ from receiver.observability.metrics import Metrics
 from receiver.scheduler.client import SchedulerClient
 from receiver.scheduler.session import RetryPolicy
 from receiver.scheduler.wire import NewQueue, QueueChange
-from tests.scheduler.parts import (
+from tests.scheduler.scheduler_env import (
     ACCOUNT,
     CREATE,
     QUEUE,

@@ -19,7 +19,7 @@ from receiver.observability.metrics import Metrics
 from receiver.scheduler.account import SchedulerAccount
 from receiver.scheduler.client import SchedulerClient
 from receiver.scheduler.wire import NewTask, TaskRecord
-from tests.scheduler.parts import (
+from tests.scheduler.scheduler_env import (
     ACCOUNT,
     CREATE,
     NOW,

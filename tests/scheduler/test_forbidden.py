@@ -9,7 +9,7 @@ from starlette.responses import Response
 from receiver.errors import SchedulerRefusedError
 from receiver.observability.metrics import Metrics
 from receiver.scheduler.client import SchedulerClient
-from tests.scheduler.parts import QUEUE, TOKEN, Script, Seen, SteppedClock, outcomes, reply
+from tests.scheduler.scheduler_env import QUEUE, TOKEN, Script, Seen, SteppedClock, outcomes, reply
 
 pytestmark = pytest.mark.anyio
 CALL = "/api/ver1.0/client/@me/call_history/u-1"

@@ -2,7 +2,7 @@ import pytest
 
 from receiver.errors import SchedulerNotFoundError, SchedulerUnreachableError
 from receiver.scheduler.client import SchedulerClient
-from tests.scheduler.parts import QUEUES, TASKS, Script, Store, lost, reply
+from tests.scheduler.scheduler_env import QUEUES, TASKS, Script, Store, lost, reply
 
 pytestmark = pytest.mark.anyio
 

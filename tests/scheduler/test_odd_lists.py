@@ -8,7 +8,18 @@ from starlette.responses import Response
 from receiver.errors import SchedulerNotFoundError, SchedulerUnreachableError
 from receiver.scheduler.client import SchedulerClient
 from receiver.scheduler.wire import TaskRecord
-from tests.scheduler.parts import CREATE, NOW, QUEUES, TASKS, Script, Seen, Store, lost, new_task, reply
+from tests.scheduler.scheduler_env import (
+    CREATE,
+    NOW,
+    QUEUES,
+    TASKS,
+    Script,
+    Seen,
+    Store,
+    lost,
+    new_task,
+    reply,
+)
 
 pytestmark = pytest.mark.anyio
 NOT_FOUND = reply({"message": "Record not found"}, 404)

@@ -5,7 +5,7 @@ import pytest
 
 from receiver.errors import QuotaExhaustedError
 from receiver.scheduler.exchange import Quota
-from tests.scheduler.parts import NOW, SteppedClock
+from tests.scheduler.scheduler_env import NOW, SteppedClock
 
 
 def headers(limit: object, remaining: object, reset: object) -> dict[str, str]:

@@ -7,7 +7,18 @@ from receiver.errors import AmbiguousCreateError, SchedulerNotFoundError, Schedu
 from receiver.observability.metrics import Metrics
 from receiver.scheduler.client import SchedulerClient
 from receiver.scheduler.wire import NewQueue
-from tests.scheduler.parts import CREATE, QUEUE, QUEUES, TOKEN, Script, Store, lost, new_task, outcomes, reply
+from tests.scheduler.scheduler_env import (
+    CREATE,
+    QUEUE,
+    QUEUES,
+    TOKEN,
+    Script,
+    Store,
+    lost,
+    new_task,
+    outcomes,
+    reply,
+)
 
 pytestmark = pytest.mark.anyio
 SLASHED = f"{QUEUE}/"

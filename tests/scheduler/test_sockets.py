@@ -16,7 +16,7 @@ from receiver.observability.metrics import Metrics
 from receiver.runtime.clock import WallClock
 from receiver.scheduler.account import SchedulerAccount
 from receiver.scheduler.client import SchedulerClient
-from tests.scheduler.parts import ACCOUNT, new_task, outcomes
+from tests.scheduler.scheduler_env import ACCOUNT, new_task, outcomes
 
 pytestmark = pytest.mark.anyio
 Serve = Callable[[asyncio.StreamWriter], Awaitable[None]]

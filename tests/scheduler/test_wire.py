@@ -4,7 +4,7 @@ import pytest
 from pydantic import ValidationError
 
 from receiver.scheduler.wire import CallHistoryRecord, NewTask, QueueRecord, TaskRecord
-from tests.scheduler.parts import NOW, new_task
+from tests.scheduler.scheduler_env import NOW, new_task
 
 
 def test_a_task_needs_nothing_but_its_id() -> None:

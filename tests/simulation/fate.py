@@ -45,15 +45,15 @@ class Fate:
         self._wanted: Moment | None = None
         self._statement = ""
         self._left = 0
-        self._strike: Callable[[], None] = lambda: None
+        self._kill: Callable[[], None] = lambda: None
 
-    async def spin(self, strike: Callable[[], None]) -> None:
-        """Let the receiver live for a while, then call `strike`; returns when that was done."""
+    async def spin(self, kill: Callable[[], None]) -> None:
+        """Let the receiver live for a while, then call `kill`; returns when that was done."""
         struck = asyncio.Event()
 
         def end() -> None:
             self._wanted = None
-            strike()
+            kill()
             struck.set()
 
         wanted: Moment | None = self._rng.choice((None, "before", "before", "within", "within", "after"))
@@ -62,7 +62,7 @@ class Fate:
             end()
         self._statement = self._rng.choice(STATEMENTS)
         self._left = self._rng.randrange(1, 12) if wanted == "within" else self._rng.randrange(3, 60)
-        self._strike = end
+        self._kill = end
         self._wanted = wanted
         with suppress(TimeoutError):
             async with asyncio.timeout(_PATIENCE_S):
@@ -74,7 +74,7 @@ class Fate:
         """Called around every commit; where it ends the caller's life, the caller is cancelled in here."""
         if moment == self._wanted and self._comes():
             await asyncio.sleep(1.0 if moment == "before" else 0.0)
-            self._strike()
+            self._kill()
             await asyncio.sleep(0)
 
     def meet_within(self, statement: str, earlier: str) -> None:
@@ -84,7 +84,7 @@ class Fate:
         wanted, _, behind = self._statement.partition(" behind ")
         fits = self._wanted == "within" and wanted in statement and behind in earlier
         if fits and self._comes():
-            self._strike()
+            self._kill()
             raise DeathError
 
     def _comes(self) -> bool:

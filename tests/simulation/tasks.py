@@ -10,7 +10,7 @@ from receiver.errors import AmbiguousCreateError, SchedulerError
 from receiver.reconcile.creation import create_tasks
 from receiver.scheduler.client import SchedulerClient
 from receiver.scheduler.wire import NewQueue, NewTask, QueueChange, TaskRecord
-from tests.simulation.house import PUBLIC, SIGNER, House
+from tests.simulation.receiver_env import PUBLIC, SIGNER, ReceiverEnv
 
 CHUNK = 7
 SPREAD_S = 400
@@ -51,12 +51,12 @@ def _plan(rng: Random, ref: str, starts_after: int) -> Planned:
 class Integrator:
     """Creates tasks in one account. `client` is another application of the account than the receiver's.
 
-    `house`: the receiver as it lives now, or None while it is down.
+    `receiver`: the running receiver, or None while it is down.
     """
 
     account: str
     client: SchedulerClient
-    house: Callable[[], House | None]
+    receiver: Callable[[], ReceiverEnv | None]
     rng: Random
 
     async def work(self, tasks: Sequence[Planned]) -> None:
@@ -101,10 +101,10 @@ class Integrator:
 
     async def _create(self, queue_id: str, tasks: Sequence[NewTask]) -> Sequence[TaskRecord]:
         """Raises CancelledError where the receiver that should have done it died over it."""
-        house = self.house() if self.rng.random() < 0.5 else None
-        if house is None:
+        receiver = self.receiver() if self.rng.random() < 0.5 else None
+        if receiver is None:
             return await self.client.create_tasks(queue_id, tasks)
-        return await house.do(create_tasks(house.contexts[self.account], queue_id, tasks))
+        return await receiver.do(create_tasks(receiver.contexts[self.account], queue_id, tasks))
 
     async def _rest(self, queue_id: str) -> None:
         """Switch the queue off for some minutes."""

@@ -31,9 +31,9 @@ from tests.intake.wired import peeking_rarely
 from tests.ledger.projecting import verify
 from tests.simulation.crm import Crm, Told, subscribe
 from tests.simulation.fate import Fate
-from tests.simulation.house import NUMBERS, House, Outside, client_of
 from tests.simulation.loop import SimulatedClock, run
 from tests.simulation.network import Wire
+from tests.simulation.receiver_env import NUMBERS, ReceiverEnv, SimulationEnv, client_of
 from tests.simulation.tasks import Integrator, plan
 
 TWISTS: tuple[dict[str, float], ...] = (
@@ -151,8 +151,8 @@ class _World:
     scenario: Scenario
     file: Path
     clock: SimulatedClock = field(default_factory=SimulatedClock)
-    house: House | None = None
-    fallen: House | None = None
+    receiver: ReceiverEnv | None = None
+    killed: ReceiverEnv | None = None
     crm: Crm = field(init=False)
 
     async def live(self) -> Ended:
@@ -161,11 +161,11 @@ class _World:
         wire = Wire(lambda: scheduler, self.clock, self._rng("to the scheduler"))
         fate = Fate(self._rng("fate"))
         self.crm = Crm(self.clock, self._rng("crm"))
-        outside = Outside(self.file, self.clock, self._rng("receiver"), wire, fate, self.crm)
+        env = SimulationEnv(self.file, self.clock, self._rng("receiver"), wire, fate, self.crm)
         _prepare(self.file)
-        self.house = House.open(outside)
+        self.receiver = ReceiverEnv.open(env)
         executing = asyncio.create_task(emulator.run(stop))
-        crashing = asyncio.create_task(self._crash(outside))
+        crashing = asyncio.create_task(self._crash(env))
         try:
             await self._create(wire)
             await crashing
@@ -174,9 +174,9 @@ class _World:
             crashing.cancel()
             with suppress(asyncio.CancelledError):
                 await crashing
-            if self.house:
-                self.house.strike()
-                await self.house.bury()
+            if self.receiver:
+                self.receiver.kill()
+                await self.receiver.close()
             stop.set()
             await executing
         return self._end(emulator)
@@ -202,7 +202,7 @@ class _World:
             page_cap=PAGE_CAP,
         )
         wire = Wire(
-            lambda: self.house.hooks if self.house else None, self.clock, self._rng("to the receiver")
+            lambda: self.receiver.hooks if self.receiver else None, self.clock, self._rng("to the receiver")
         )
         return create_emulator(config, clock=self.clock, hook_transport=wire)
 
@@ -212,23 +212,23 @@ class _World:
             for number, name in enumerate(NUMBERS):
                 rng = self._rng(f"{name} creates")
                 client = client_of(name, self.clock, rng, Metrics(), wire)
-                integrator = Integrator(name, client, lambda: self.house, rng)
+                integrator = Integrator(name, client, lambda: self.receiver, rng)
                 group.create_task(integrator.work(planned[number :: len(NUMBERS)]))
 
-    async def _crash(self, outside: Outside) -> None:
+    async def _crash(self, env: SimulationEnv) -> None:
         """Tear the receiver down and open it again, so often as the scenario says."""
         rng = self._rng("crashes")
         for _ in range(self.scenario.crashes):
-            await outside.fate.spin(self._strike)
-            assert self.fallen is not None
-            await self.fallen.bury()
+            await env.fate.spin(self._kill)
+            assert self.killed is not None
+            await self.killed.close()
             await self.clock.sleep(rng.choice((0.0, 20.0, 120.0)) * rng.random())
-            self.house = House.open(outside)
+            self.receiver = ReceiverEnv.open(env)
 
-    def _strike(self) -> None:
-        assert self.house is not None
-        self.house.strike()
-        self.house, self.fallen = None, self.house
+    def _kill(self) -> None:
+        assert self.receiver is not None
+        self.receiver.kill()
+        self.receiver, self.killed = None, self.receiver
 
     async def _until_settled(self, emulator: Emulator) -> None:
         end = self.clock.now() + PATIENCE_S
@@ -236,8 +236,8 @@ class _World:
             settled = select(func.count()).where(TASK.c.settled)
             unread = select(func.count()).select_from(INBOX)
             undelivered = select(func.count()).where(MESSAGE.c.state.in_(OPEN))
-            assert self.house is not None
-            with self.house.store.snapshot() as connection:
+            assert self.receiver is not None
+            with self.receiver.store.snapshot() as connection:
                 done = connection.execute(settled).scalar_one()
                 to_do = sum(connection.execute(each).scalar_one() for each in (unread, undelivered))
             is_idle = emulator.status()["idle"] and not to_do
@@ -246,8 +246,8 @@ class _World:
             await self.clock.sleep(LOOK_S)
 
     def _is_settled(self, emulator: Emulator) -> bool:
-        assert self.house is not None
-        rows = _by_name(_rows(self.house.store, TASK))
+        assert self.receiver is not None
+        rows = _by_name(_rows(self.receiver.store, TASK))
         nameless = _nameless(emulator.truth(), rows)
         return all(row["settled"] or name in nameless for name, row in rows.items())
 

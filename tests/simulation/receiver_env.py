@@ -1,4 +1,4 @@
-"""A receiver that can be started, and torn down at any moment without a word, on the same file again."""
+"""A receiver that can be killed at any moment and started again on the same file."""
 
 import asyncio
 from collections.abc import Coroutine
@@ -57,8 +57,8 @@ def client_of(
 
 
 @dataclass
-class Outside:
-    """What every life of a receiver finds outside: file, time, the ways to scheduler and CRM, its fate."""
+class SimulationEnv:
+    """What every run of the receiver shares: file, clock, transports to scheduler and CRM, fate."""
 
     path: Path
     clock: Clock
@@ -70,8 +70,8 @@ class Outside:
 
 
 @dataclass
-class House:
-    """One life of a receiver. `hooks`: the way to its listener."""
+class ReceiverEnv:
+    """One run of a receiver. `hooks`: the transport to its listener."""
 
     store: Store
     hooks: HookTransport
@@ -82,46 +82,44 @@ class House:
     failed: list[asyncio.Task[None]] = field(default_factory=list)
 
     @classmethod
-    def open(cls, outside: Outside) -> "House":
+    def open(cls, env: SimulationEnv) -> "ReceiverEnv":
         """Open the file and start all workers."""
-        store = MortalStore(outside.path, outside.fate)
+        store = MortalStore(env.path, env.fate)
         create_tables(store)
         access = Access(SIGNER, dict.fromkeys(NUMBERS, FixedAccess()))
-        wired = Wired(store, outside.clock, access, outside.rng)
+        wired = Wired(store, env.clock, access, env.rng)
         metrics = wired.metrics
-        clients = {
-            name: client_of(name, outside.clock, outside.rng, metrics, outside.transport) for name in NUMBERS
-        }
+        clients = {name: client_of(name, env.clock, env.rng, metrics, env.transport) for name in NUMBERS}
         contexts = {
-            name: AccountContext(
-                name, client, wired.ledger, store, SIGNER, outside.clock, outside.policy, metrics
-            )
+            name: AccountContext(name, client, wired.ledger, store, SIGNER, env.clock, env.policy, metrics)
             for name, client in clients.items()
         }
-        house = cls(store, wired.transport(), contexts, metrics)
+        receiver = cls(store, wired.transport(), contexts, metrics)
         workers: list[Worker] = wired.workers
-        workers.append(Sender(store, outside.crm, outside.clock, outside.rng, metrics))
+        workers.append(Sender(store, env.crm, env.clock, env.rng, metrics))
         workers += [
             kind(context) for context in contexts.values() for kind in (TaskReconciler, CallReconciler)
         ]
-        house.workers = [asyncio.create_task(each.run(asyncio.Event()), name=each.name) for each in workers]
-        return house
+        receiver.workers = [
+            asyncio.create_task(each.run(asyncio.Event()), name=each.name) for each in workers
+        ]
+        return receiver
 
     async def do(self, work: Coroutine[Any, Any, Result]) -> Result:
-        """Do this as a part of this life: raises CancelledError where that ends first."""
+        """Run this work as a part of this run. Raises CancelledError if the run ends first."""
         doing = asyncio.create_task(work)
         self.jobs.append(doing)
         return await doing
 
-    def strike(self) -> None:
-        """Stop everything where it stands, at once: nothing is drained, nothing said."""
+    def kill(self) -> None:
+        """Cancel all tasks at once, without draining."""
         self.failed = [worker for worker in self.workers if worker.done()]
         for task in (*self.workers, *self.jobs):
             task.cancel()
         self.hooks.cut()
 
-    async def bury(self) -> None:
-        """Let go of the file after the strike. Raises what a worker had failed with before it."""
+    async def close(self) -> None:
+        """Close the file after the kill. Raises the error of a worker that failed before it."""
         await asyncio.gather(*self.workers, *self.jobs, return_exceptions=True)
         self.store.close()
         for worker in self.failed:
