@@ -1,4 +1,4 @@
-"""Figures for analysts, as JSON or CSV."""
+"""Measures as answers, in JSON or CSV."""
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
@@ -33,7 +33,7 @@ CSV = "text/csv"
 
 
 def measure_handler(measure: Measure) -> Callable[[Call[Any, None]], Awaitable[Response]]:
-    """What answers one measure. Raises InputError for what is not counted."""
+    """Return the handler of a measure."""
 
     async def answer(call: Call[Any, None]) -> Response:
         media = choose_media(call.accept, (JSON, CSV))
@@ -44,7 +44,7 @@ def measure_handler(measure: Measure) -> Callable[[Call[Any, None]], Awaitable[R
 
 
 def _measure_body(connection: Connection, name: str, asked: Mapping[str, Any], media: str) -> str | bytes:
-    """Text as well: to write thousands of rows would keep hooks waiting."""
+    """Return the answer as text; serialized here, in another process, it does not delay hooks."""
     measure = MEASURES[name]
     query = measure_query(connection, measure, MEASURE_PARAMS[name](**asked))
     answered = build_report(connection, measure, query)
@@ -52,13 +52,13 @@ def _measure_body(connection: Connection, name: str, asked: Mapping[str, Any], m
 
 
 def measure_query(connection: Connection, measure: Measure, asked: Any) -> AnalyticsQuery:
-    """The query that the parameters of a measure make. Raises InputError."""
+    """Return the query from the parameters of a measure. Raises InputError."""
     by = read_by(asked.by, measure.by) if asked.by else measure.default_by
     return replace(scope_query(connection, asked), basis=asked.basis or measure.basis[0], by=by)
 
 
 def scope_query(connection: Connection, asked: ScopeParams) -> AnalyticsQuery:
-    """Of which tasks, by their creation. Raises InputError."""
+    """Return the query of tasks and period, by creation. Raises InputError."""
     calendar = Calendar(asked.zone) if asked.zone else rollup_calendar(connection).calendar
     since, until = read_period(asked.since, asked.until, calendar)
     return AnalyticsQuery(
@@ -72,7 +72,7 @@ def scope_query(connection: Connection, asked: ScopeParams) -> AnalyticsQuery:
 
 
 async def compare_endpoint(call: Call[ComparisonParams, None]) -> ComparisonResult:
-    """Two periods, queues or accounts side by side. Raises InputError."""
+    """Compare two periods, queues or accounts. Raises InputError."""
     return await call.context.store.compute(_comparison, call.query)
 
 
@@ -82,7 +82,7 @@ def _comparison(connection: Connection, asked: ComparisonParams) -> ComparisonRe
 
 
 def comparison_result(compared: ReportComparison) -> ComparisonResult:
-    """A comparison as it is answered."""
+    """Return a comparison as an answer."""
     return ComparisonResult(
         first=measure_result(compared.first),
         second=measure_result(compared.second),
@@ -91,7 +91,7 @@ def comparison_result(compared: ReportComparison) -> ComparisonResult:
 
 
 def _other(asked: ComparisonParams, one: AnalyticsQuery) -> AnalyticsQuery:
-    """As the first, but for what `than_…` names. A period is named whole."""
+    """Return the query of the second side; `than_…` replaces parts of the first, a period as a whole."""
     other = one
     if asked.than_since is not None or asked.than_until is not None:
         since, until = read_period(asked.than_since, asked.than_until, one.calendar, "than_")
@@ -114,7 +114,7 @@ def _compared(each: ComparedShare) -> ShareComparison:
 
 
 def measure_result(answered: MeasureReport) -> MeasureResult:
-    """A report as it is answered."""
+    """Return a report as an answer."""
     measure, query = answered.measure, answered.query
     return MeasureResult(
         asked=MeasureScope(
@@ -142,9 +142,7 @@ def measure_result(answered: MeasureReport) -> MeasureResult:
 
 
 def measure_json(answered: MeasureReport) -> bytes:
-    """The same as JSON. Its rows, which may be thousands, are written as they are: to make models of their
-    cells would take longer than to count them.
-    """
+    """Return a report as JSON. The rows, up to thousands, are not validated by models: that is slow."""
     head = measure_result(replace(answered, lines=())).model_dump(mode="json")
     by = answered.query.by
     rows = [{**dict(zip(by, line.key, strict=True)), **line.values} for line in answered.lines]

@@ -1,4 +1,4 @@
-"""Days and hours as people in one time zone count them. Times: epoch seconds, UTC."""
+"""Days and hours of a time zone. Times: epoch seconds, UTC."""
 
 from collections.abc import Sequence
 from datetime import UTC, date, datetime
@@ -11,8 +11,8 @@ HOUR_S, DAY_S = 3600, 86_400
 
 
 _STEP_S = 900
-"""No zone differs from UTC by less, and since 2012 all but an Antarctic station have changed their clocks at
-such a step: all moments within one have the same local hour and day.
+"""Step in seconds within which all moments have the same local hour and day. Offsets of zones are
+multiples of it, and since 2012 clocks change at such steps, except at one Antarctic station.
 """
 
 
@@ -20,15 +20,15 @@ _EPOCH = date(1970, 1, 1).toordinal()
 
 
 _FIRST, _LAST = (int(datetime(year, 6, 1, tzinfo=UTC).timestamp() // _STEP_S) for year in (1, 9999))
-"""Steps between which every zone has a date: `0001-01-01` stands for no date in more than one system."""
+"""First and last step with a date in every zone."""
 
 
 _MOST = 60
-"""Characters of a wrong name that are repeated."""
+"""Maximum characters of an unknown name in an error."""
 
 
 class Calendar:
-    """One time zone. `name`: as the IANA data base has it. Raises InputError for one that there is not."""
+    """A time zone by its IANA name. Raises InputError if it does not exist."""
 
     def __init__(self, name: str) -> None:
         try:
@@ -39,15 +39,15 @@ class Calendar:
         self.name = name
 
     def offset(self, at: float) -> int:
-        """Seconds by which the zone's clocks are ahead of UTC at that moment."""
+        """Return the offset from UTC in seconds at a moment."""
         return _offset(self._zone, int(at // _STEP_S))
 
     def day(self, at: float) -> int:
-        """The number of the local day, of 23, 24 or 25 hours: days since 1970-01-01."""
+        """Return the number of the local day, in days since 1970-01-01."""
         return int((at + self.offset(at)) // DAY_S)
 
     def starts(self, day: date) -> float:
-        """The first moment of a local day."""
+        """Return the first moment of a local day."""
         noon = datetime(day.year, day.month, day.day, 12, tzinfo=self._zone).timestamp()
         at = noon - 14 * HOUR_S
         while self.day(at) < number_of(day):
@@ -55,9 +55,7 @@ class Calendar:
         return at
 
     def offsets(self, since: float, until: float) -> Sequence[tuple[int, int]]:
-        """(from when on, offset) of all changes of the clocks between the two moments; the first is in force
-        at `since`.
-        """
+        """Return (moment, offset) of all changes of clocks in a period, and first the offset at `since`."""
         found = [(int(since), self.offset(since))]
         at = since
         while at < until:
@@ -69,7 +67,7 @@ class Calendar:
         return found
 
     def _changed(self, low: float, high: float) -> int:
-        """The first step in which the offset is no longer that of `low`."""
+        """Return the first moment with another offset than at `low`."""
         before, first, last = self.offset(low), int(low // _STEP_S), int(high // _STEP_S)
         while last - first > 1:
             middle = (first + last) // 2
@@ -80,7 +78,7 @@ class Calendar:
         return last * _STEP_S
 
     def phase(self, since: float, until: float) -> int | None:
-        """Seconds after UTC's hours at which the zone's hours begin; None where that changes in between."""
+        """Return the seconds from UTC's hours to the zone's hours, or None if they change in the period."""
         phases = {-offset % HOUR_S for _, offset in self.offsets(since, until)}
         return phases.pop() if len(phases) == 1 else None
 
@@ -93,10 +91,10 @@ def _offset(zone: ZoneInfo, step: int) -> int:
 
 
 def number_of(day: date) -> int:
-    """The number of a day, as `Calendar.day` has it."""
+    """Return the number of a day, as in `Calendar.day`."""
     return day.toordinal() - _EPOCH
 
 
 def date_of(number: int) -> date:
-    """The day of a number; the first or the last that there is of one beyond."""
+    """Return the day with this number, limited to the range of dates."""
     return date.fromordinal(min(max(number + _EPOCH, date.min.toordinal()), date.max.toordinal()))

@@ -1,4 +1,4 @@
-"""Charts as pictures."""
+"""Endpoints of charts."""
 
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
@@ -19,18 +19,18 @@ TYPES: dict[Media, str] = {"svg": "image/svg+xml", "png": "image/png"}
 
 
 class ChartParams(ScopeParams):
-    """Of which tasks, and by which moment."""
+    """Tasks and period of a chart, and the moment that counts."""
 
     basis: Literal["created", "finished", "started"] | None = Field(
         None,
-        description="By which moment: of the task's creation, of its end, of the attempt's start. Default: "
+        description="Moment that counts: creation of the task, its end, or start of the attempt. Default: "
         "that of the chart's measure.",
         examples=["created"],
     )
 
 
 def draw(media: Media) -> Callable[[Call[ChartParams, None]], Awaitable[Response]]:
-    """The chart that the path names. Raises NotFoundError, InputError, NotInstalledError."""
+    """Return the handler that draws charts."""
 
     async def answer(call: Call[ChartParams, None]) -> Response:
         name = chart_named(call.path["chart"]).name
@@ -53,9 +53,9 @@ def _endpoint(media: Media) -> Endpoint:
         "GET",
         f"/v1/analytics/{{chart}}.{media}",
         f"Draw a chart ({media.upper()})",
-        f"One of {names}. What is counted, of when and of how many stands on it.",
+        f"One of {names}. Its heading has the counts and the period.",
         "read",
-        "The picture.",
+        "The image.",
         draw(media),
         ChartParams,
         media=(TYPES[media],),

@@ -11,7 +11,7 @@ from receiver.domain.frozen_record import frozen_record
 
 @frozen_record
 class ComparedShare:
-    """One share on both sides; `difference`: the first less the second."""
+    """One share of both sides; `difference`: first minus second."""
 
     name: str
     about: str
@@ -22,7 +22,7 @@ class ComparedShare:
 
 @frozen_record
 class ReportComparison:
-    """Both answers, whole, and their shares compared."""
+    """Both reports, and the pairs of their shares."""
 
     first: MeasureReport
     second: MeasureReport
@@ -32,11 +32,11 @@ class ReportComparison:
 def compare(
     connection: Connection, measure: Measure, one: AnalyticsQuery, other: AnalyticsQuery
 ) -> ReportComparison:
-    """The measure of all that each of the two asks about, whatever they tell apart."""
+    """Compare the totals of a measure for two queries."""
     first, second = build_report(connection, measure, one), build_report(connection, measure, other)
     shares = []
     for column in measure.columns:
-        mine, theirs = first.total[column.name], second.total[column.name]
-        if isinstance(mine, Share) and isinstance(theirs, Share):
-            shares.append(ComparedShare(column.name, column.about, mine, theirs, difference(mine, theirs)))
+        left, right = first.total[column.name], second.total[column.name]
+        if isinstance(left, Share) and isinstance(right, Share):
+            shares.append(ComparedShare(column.name, column.about, left, right, difference(left, right)))
     return ReportComparison(first, second, tuple(shares))

@@ -1,4 +1,4 @@
-"""The endpoints of the figures."""
+"""Endpoints of measures."""
 
 from receiver.analytics.answers import CSV, compare_endpoint, measure_handler
 from receiver.analytics.measures import MEASURES, Measure

@@ -1,4 +1,4 @@
-"""Exports: a relation as a file, which is made while it is sent."""
+"""`GET /v1/export/{relation}`: a relation as a file, written while it is sent."""
 
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
@@ -29,26 +29,26 @@ _NAMES = ", ".join(f"`{name}`" for name in RELATIONS)
 
 
 class ExportParams(Params):
-    """Which rows, and as what."""
+    """Rows and format of an export."""
 
     format: Literal["csv", "jsonl", "parquet"] | None = Field(
         None,
-        description="CSV, JSON Lines or Parquet; left out, the `Accept` header decides, and else it is CSV.",
+        description="CSV, JSON Lines or Parquet. Default: by the `Accept` header, or else CSV.",
         examples=["csv"],
     )
     since: When | None = Field(
         None,
-        description="Tasks and attempts: of tasks first heard of at this moment or later; outcomes: told, "
-        "hooks: received, facts: heard at it or later.",
+        description="Only rows from this moment on: the first fact of tasks and attempts; the publication of "
+        "outcomes; the arrival of hooks and facts.",
         examples=[SINCE],
     )
-    until: When | None = Field(None, description="The same, before this moment.", examples=[UNTIL])
+    until: When | None = Field(None, description="Only rows before this moment.", examples=[UNTIL])
     account: Account = None
     after: Annotated[str, StringConstraints(min_length=1, max_length=1000)] | None = Field(
-        None, description="Go on behind the row with this `position`.", examples=["1772357400.123~main~r1"]
+        None, description="Start after the row with this `position`.", examples=["1772357400.123~main~r1"]
     )
     limit: int | None = Field(
-        None, ge=1, le=MAX_ROWS, description="At most so many rows.", examples=[100_000]
+        None, ge=1, le=MAX_ROWS, description="Maximum number of rows.", examples=[100_000]
     )
 
     @field_validator("until")
@@ -56,16 +56,16 @@ class ExportParams(Params):
     def _is_behind(cls, until: float | None, others: ValidationInfo) -> float | None:
         since = others.data.get("since")
         if since is not None and until is not None and until < since:
-            raise ValueError("the range ends before it begins: give a moment later than `since`")
+            raise ValueError("the range ends before it begins: use a moment later than `since`")
         return until
 
 
 async def export_relation(call: Call[ExportParams, None]) -> Response:
-    """The file, resumable by `after`. Raises NotFoundError, InputError, NotInstalledError."""
+    """Return the file; `after` resumes it. Raises NotFoundError, InputError, NotInstalledError."""
     asked, context = call.query, call.context
     relation = RELATIONS.get(call.path["relation"])
     if relation is None:
-        raise NotFoundError(f"there is no such relation; there are {', '.join(RELATIONS)}")
+        raise NotFoundError(f"no such relation; relations: {', '.join(RELATIONS)}")
     media = choose_media(call.accept, tuple(_BY_MEDIA))
     form = FORMATS[asked.format] if asked.format else _BY_MEDIA[media]
     after = read_position(asked.after, relation) if asked.after is not None else ()
@@ -75,9 +75,9 @@ async def export_relation(call: Call[ExportParams, None]) -> Response:
     writer = form.make(relation)
     if context.exports.locked():
         headers = {"Retry-After": str(RETRY_AFTER_S)}
-        return problem(503, "unavailable", f"{MAX_EXPORTS} exports are under way already", headers=headers)
+        return problem(503, "unavailable", f"{MAX_EXPORTS} exports are running already", headers=headers)
     rest = _data(context, selection, writer)
-    # A store that cannot be read now shows before the answer has begun, when it can still be another.
+    # If the store cannot be read, the error must be raised before the response begins.
     first = await anext(rest, b"")
     return _File(first, rest, relation, form, media if media in form.media else form.media[0])
 
@@ -97,7 +97,7 @@ async def _data(
 
 
 class _File(StreamingResponse):
-    """One that breaks off is not ended: so whoever reads it knows that there is more."""
+    """A response that stays unfinished after an error, so that clients notice missing rows."""
 
     def __init__(
         self,
@@ -124,7 +124,7 @@ class _File(StreamingResponse):
                 async for data in self._rest:
                     await send(_body(data))
             except ReceiverError as error:
-                _log.warning("an export broke off", relation=self._relation.name, problem=str(error))
+                _log.warning("an export was interrupted", relation=self._relation.name, problem=str(error))
                 return
             await send(_body(b"", more=False))
 
@@ -137,10 +137,10 @@ EXPORT_ENDPOINT = Endpoint(
     "GET",
     PATH + "{relation}",
     "Export",
-    f"All rows of {_NAMES}, as they are when each is read, by time. `position` comes first in every row: "
-    "from there a later export goes on. An answer that breaks off is not ended as HTTP wants it. "
+    f"All rows of {_NAMES} by time, as they are when they are read. Every row begins with its `position`, "
+    "after which a later export can start. An interrupted response is left unfinished. "
     "Moments are in UTC with milliseconds; phone numbers are masked without the scope `numbers`. In CSV a "
-    "text that a spreadsheet would take for a formula has an apostrophe before it.",
+    "text that a spreadsheet would evaluate as a formula gets an apostrophe.",
     "read",
     "The file.",
     export_relation,

@@ -1,7 +1,7 @@
-"""How far an export may go: up to rows before which none can come to be any more.
+"""The horizon of exports: the point before which no more rows can appear.
 
-Its last position is where a later export goes on. A row that another receiver commits later, with a smaller
-number or an earlier moment, would be behind that position for ever.
+A later export starts after the last position. A row that another receiver commits later with a smaller
+number or an earlier moment would be missing forever.
 """
 
 from dataclasses import replace
@@ -15,9 +15,8 @@ from receiver.storage.engine import Store
 from receiver.storage.locks import last_fact
 
 _ON_THE_WAY_S = 15.0
-"""Seconds in which what was heard is on disk, whichever of several receivers heard it: an answer takes at
-most 10 s, and their clocks may differ a little. Where there is one receiver, hooks are stored in the order in
-which they came.
+"""Seconds after which a received fact is on disk, with several receivers: a request takes at most 10 s,
+and clocks may differ a little. A single receiver stores hooks in the order of arrival.
 """
 
 _UNREAD = {
@@ -28,12 +27,12 @@ _UNREAD = {
     ),
 }
 _UNREAD["attempts"] = _UNREAD["tasks"]
-"""Relation → the moments of the earliest that will be in it. What is set aside is not waited for."""
+"""Relation → queries for the earliest moment of unprocessed hooks and tasks. Those set aside do not count."""
 
 
 async def within_horizon(store: Store, selection: ExportSelection, now: float) -> ExportSelection:
-    """The same, but for what lies too far ahead. `now`: epoch seconds. Outcomes are numbered in the order of
-    their commits, since one transaction at a time tells them; on SQLite all numbers are given in that order.
+    """Limit a selection to the horizon. `now`: epoch seconds. Outcomes need no limit, since one
+    transaction at a time publishes them; on SQLite the numbers of facts follow the order of commits too.
     """
     name = selection.relation.name
     if name == "facts" and store.is_shared:
@@ -51,6 +50,6 @@ async def within_horizon(store: Store, selection: ExportSelection, now: float) -
 
 
 def _first_unread(connection: Connection, name: str) -> float | None:
-    """When the earliest came that will be in the relation, None if nothing waits."""
+    """Return the earliest moment of unprocessed rows of the relation, or None."""
     found = [run(connection, query).scalar() for query in _UNREAD[name]]
     return min((at for at in found if at is not None), default=None)

@@ -1,8 +1,7 @@
-"""Reading a relation from one end to the other, in pages that each stand for themselves: between two of them
-no transaction is open, however long whoever takes them needs.
+"""Reading a relation page by page. No transaction is open between two pages, however slow the client is.
 
-A page is what is selection of a stretch of the walked table. So none takes long, even if nothing in it is
-selection, and it is always known where to go on.
+A page is a stretch of the walked table, from which the selected rows are read. So every page is fast, even
+if no row of it is selected, and always has an end to continue from.
 """
 
 import math
@@ -17,30 +16,30 @@ from receiver.errors import InputError
 from receiver.storage.bulk import is_postgres, run
 
 STRETCH = 5_000
-"""Rows of the walked table."""
+"""Number of rows of the walked table in a page."""
 
 MARK = "~"
-"""Between the parts of a position; only the last part may hold it."""
+"""Separator of the parts of a position; only the last part may contain it."""
 
 POSITION = "position"
 """Name of the first column: the position of the row, after which a later export starts."""
 
 Position = tuple[float | int | str, ...]
-"""Values of the columns of the order, or of the first of them: what lies behind has larger ones."""
+"""Values of the order's columns, or of the first ones; later rows have larger values."""
 
 _Where = tuple[str, Sequence[Any]]
-"""A condition, and the values of its `?`."""
+"""An SQL condition and its parameters."""
 
 _BY_INDEX = "SELECT " + ", ".join(
     f"set_config('enable_{way}', 'off', true)" for way in ("seqscan", "hashjoin", "mergejoin")
 )
-"""To read a table whole, time and again, looks cheap to PostgreSQL where it knows little of it."""
+"""Makes PostgreSQL use indexes: without statistics it would read the whole table for each page."""
 
 
 @dataclass(frozen=True, slots=True)
 class ExportSelection:
-    """Which rows: of an account, with moments from `since` on and before `until`, behind `after`, at most
-    `limit`. `numbers`: phone numbers are shown in full. `last`: none behind the row with this number.
+    """The rows of an export: of an account, with moments from `since` on and before `until`, after the
+    position `after`, at most `limit`. `numbers`: phone numbers in full; `last`: maximum number of a row.
     """
 
     relation: Relation
@@ -54,12 +53,12 @@ class ExportSelection:
 
     @property
     def masks_documents(self) -> bool:
-        """Whether there is something to mask that SQL cannot."""
+        """Whether documents must be masked, which SQL cannot do."""
         return not self.numbers and any(field.kind == "json" for field in self.relation.fields)
 
 
 class Page(NamedTuple):
-    """What is read next. `most`: rows; `end`: where to go on, None if nothing follows."""
+    """The next rows to read. `most`: maximum number; `end`: start of the next page, None if none follows."""
 
     selection: ExportSelection
     dialect: Dialect
@@ -68,7 +67,7 @@ class Page(NamedTuple):
     end: Position | None
 
     def query(self, columns: Sequence[str]) -> str:
-        """The statement, with `?` for each value of `where`."""
+        """Return the statement, with `?` for each value of `where`."""
         relation = self.selection.relation
         order = ", ".join(column for column, _ in relation.order)
         limit = f" LIMIT {self.most}" if self.most is not None else ""
@@ -79,7 +78,7 @@ class Page(NamedTuple):
 
 
 def next_page(connection: Connection, selection: ExportSelection, after: Position, most: int | None) -> Page:
-    """The page behind `after`."""
+    """Return the page after a position."""
     dialect: Dialect = "postgresql" if is_postgres(connection) else "sqlite"
     if dialect == "postgresql":
         run(connection, _BY_INDEX)
@@ -87,7 +86,7 @@ def next_page(connection: Connection, selection: ExportSelection, after: Positio
     end = _end(connection, selection, after)
     wheres = _range(selection)
     if selection.account is not None:
-        # As an expression it is nothing to look up: the walk keeps to its index.
+        # An expression, so that the database keeps to the index of the walk.
         wheres.append((f"{relation['account'].source} || '' = ?", [selection.account]))
     wheres += _behind([column for column, _ in relation.order], after)
     if len(after) > len(relation.steps):
@@ -123,7 +122,7 @@ def _behind(columns: Sequence[str], place: Position) -> list[_Where]:
 
 
 def _compared(columns: Sequence[str], sign: str, place: Position) -> _Where:
-    """As far as there are both columns and values."""
+    """Compare as many columns as there are values."""
     width = min(len(columns), len(place))
     marks = ", ".join("?" * width)
     return f"({', '.join(columns[:width])}) {sign} ({marks})", place[:width]
@@ -135,12 +134,12 @@ def _all(wheres: Sequence[_Where]) -> _Where:
 
 
 def parts(relation: Relation) -> list[tuple[str, type]]:
-    """The columns of a position as they are written: numbers first, the key, which may be anything, last."""
+    """Return the columns of a written position: numbers first, and last the key, which may be any text."""
     return sorted(relation.order, key=lambda each: each[1] is str)
 
 
 def read_position(text: str, relation: Relation) -> Position:
-    """The position that a row of the relation begins with. Raises InputError for what no row does."""
+    """Read the position of a row. Raises InputError if no row of the relation can have it."""
     columns = parts(relation)
     try:
         texts = text.split(MARK, len(columns) - 1)
@@ -153,14 +152,14 @@ def read_position(text: str, relation: Relation) -> Position:
 
 
 def _is_storable(value: float | int | str) -> bool:
-    """Half a surrogate pair, which no row has, or a number beyond all does not get as far as the store."""
+    """Whether the store can have the value: no lone surrogates, zero bytes or huge numbers."""
     if isinstance(value, str):
         return "\x00" not in value and value.encode(errors="ignore").decode() == value
     return math.isfinite(value) and abs(value) < 2**62
 
 
 def _no_position() -> InputError:
-    return InputError("after", "take the `position` of a row of this relation, unchanged, or leave it out")
+    return InputError("after", "must be the unchanged `position` of a row of this relation")
 
 
 class FilePart(NamedTuple):

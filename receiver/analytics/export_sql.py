@@ -1,4 +1,4 @@
-"""How exports write columns: as texts of one form on both databases, moments in UTC with milliseconds."""
+"""SQL of exports. Values have the same text on both databases; moments are in UTC with milliseconds."""
 
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -13,16 +13,16 @@ from receiver.domain.masking import mask_tree
 from receiver.storage.bulk import copied, fetched
 
 _SPECIAL = '*[,"\r\n]*'
-"""A GLOB of texts that CSV must quote."""
+"""GLOB pattern of texts that CSV must quote."""
 
 _BEGINS = ", ".join(str(ord(character)) for character in BEGINS)
 
 _MARK = "\x01"
-"""Before each text where several are looked at together."""
+"""Separator before each text where several texts are matched at once."""
 
 
 def rows(connection: Connection, page: Page) -> Iterator[tuple[Any, ...]]:
-    """The page's rows, each with its position first; moments and truth values are texts."""
+    """Return the rows of a page, each with its position first; moments and booleans are texts."""
     begin = [column for column, _ in parts(page.selection.relation)]
     columns = [_written(field, page) for field in page.selection.relation.fields]
     found = fetched(connection, page.query([*begin, *columns]), *page.where[1])
@@ -42,22 +42,23 @@ def _mask(document: str) -> str:
 
 
 def lines(connection: Connection, page: Page) -> tuple[int, bytes]:
-    """The page's rows as lines of CSV that the database makes, each with its position first; how many."""
+    """Return the number of rows of a page and their CSV lines, written by the database, position first."""
     if page.dialect == "postgresql":
         position = f" || '{MARK}' || ".join(f"{column}::text" for column, _ in parts(page.selection.relation))
         columns = [_cell(field, page) for field in page.selection.relation.fields]
         written = copied(connection, page.query([position, *columns]), *page.where[1])
         return len(written), b"".join(written)
     line = _sqlite_line(page)
-    # Numbers become texts here, since what SQLite makes of them is not exact.
+    # Python formats the numbers, since SQLite does not format them exactly.
     form = '"' + MARK.join(["%s"] * (len(line) - 1)) + "%s\n"
     made = [form % row for row in fetched(connection, page.query(line), *page.where[1])]
     return len(made), "".join(made).encode()
 
 
 def _sqlite_line(page: Page) -> list[str]:
-    """The numbers of the position, and all that follows them. Texts are looked at one by one in those lines
-    only where one must be quoted or begins like a formula: in all it would take as long as all the rest.
+    """Return the columns of a line: the numbers of the position, and all the rest as one text.
+
+    Texts are quoted one by one only in lines where one needs it; in every line that would double the time.
     """
     relation = page.selection.relation
     numbers = [column for column, kind in parts(relation) if kind is not str]
@@ -77,7 +78,7 @@ def _sqlite_line(page: Page) -> list[str]:
 
 
 def _behind_numbers(page: Page, names: Sequence[str], *, is_special: bool) -> str:
-    """The rest of the position, which is always quoted, and the columns."""
+    """Return SQL for the rest of the position, which is always quoted, and the columns."""
     fields = page.selection.relation.fields
     position = " || ".join(["''", *(f"'{MARK}' || {name}" for name in names)])
     if is_special:
@@ -89,7 +90,7 @@ def _behind_numbers(page: Page, names: Sequence[str], *, is_special: bool) -> st
 
 
 def _cell(field: ViewColumn, page: Page) -> str:
-    """The SQL of a column, of which a spreadsheet takes nothing for a formula: as `as_text` has it."""
+    """Return the SQL of a cell, with an apostrophe before formulas, as `as_text` does it."""
     cell, text = _written(field, page), field.source
     if not _is_text(field):
         return cell
@@ -97,13 +98,13 @@ def _cell(field: ViewColumn, page: Page) -> str:
         first, is_no_number = "ascii", f"~ '[^{NUMBERS}]'"
     else:
         first, is_no_number = "unicode", f"GLOB '*[^{NUMBERS}]*'"
-    # Looked at in each cell, of which nearly none begins so: a pattern would take longer to see that.
+    # Nearly no cell begins like a formula: comparing its first character is faster than a pattern.
     is_formula = f"{first}({text}) IN ({_BEGINS}) AND {text} {is_no_number}"
     return f"CASE WHEN {is_formula} THEN '''' || {cell} ELSE {cell} END"
 
 
 def _quoted(cell: str, field: ViewColumn) -> str:
-    """The cell with quotes around it where its text needs them."""
+    """Return the SQL of a cell, quoted if its text needs it."""
     if not _is_text(field):
         return cell
     return f"CASE WHEN {field.source} GLOB '{_SPECIAL}' THEN '\"' || {_doubled(cell)} || '\"' ELSE {cell} END"
@@ -118,12 +119,12 @@ def _doubled(text: str) -> str:
 
 
 def _printed(form: str, values: Sequence[str]) -> str:
-    """Of what is not there `%s` makes nothing."""
+    """Return a printf call; `%s` writes nothing for NULL."""
     return f"printf('{form}', {', '.join(values)})"
 
 
 def _written(field: ViewColumn, page: Page) -> str:
-    """The SQL of a column."""
+    """Return the SQL of a column's value."""
     match field.kind:
         case "time" if page.dialect == "postgresql":
             moment = f"to_timestamp({field.source})::timestamptz(3)"

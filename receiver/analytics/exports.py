@@ -1,4 +1,4 @@
-"""Exports: a relation as a file, which is made while it is taken."""
+"""Exports: a relation as a file, written part by part."""
 
 import csv
 from collections.abc import AsyncGenerator, Callable, Iterable
@@ -21,21 +21,21 @@ NO_PYARROW = "Parquet needs pyarrow: pip install 'receiver[analytics]'"
 
 
 class ExportWriter(Protocol):
-    """Makes one file of a relation."""
+    """Writes one file of a relation."""
 
     def opening(self) -> bytes:
-        """What stands before all rows."""
+        """Return the bytes before the first row."""
 
     def write(self, connection: Connection, page: Page) -> FilePart:
-        """Read the page's rows and write them."""
+        """Read the rows of a page and return them as bytes."""
 
     def end(self) -> bytes:
-        """What stands behind all rows."""
+        """Return the bytes after the last row."""
 
 
 @dataclass(frozen=True, slots=True)
 class FileFormat:
-    """A kind of file. `suffix`: of its name; `media`: its types, the usual one first."""
+    """A format of files. `suffix`: of names; `media`: media types, the usual one first."""
 
     suffix: str
     media: tuple[str, ...]
@@ -45,9 +45,10 @@ class FileFormat:
 async def export(
     store: Store, selection: ExportSelection, writer: ExportWriter, now: float, *, is_begun: bool = False
 ) -> AsyncGenerator[FilePart, None]:
-    """The file, part by part; `is_begun`: the rest of it; `now`: epoch seconds. It ends before the first row
-    that may still be missing, so that none is ever behind the position where a later export goes on. Raises
-    StoreUnavailableError where the store cannot be read now.
+    """Yield the file part by part. `is_begun`: without its opening; `now`: epoch seconds.
+
+    The file ends before the first row that may still be missing, so that a later export can start after
+    its last position without a gap. Raises StoreUnavailableError.
     """
     selection = await within_horizon(store, selection, now)
     begin, after, left = b"" if is_begun else writer.opening(), selection.after, selection.limit
@@ -74,14 +75,15 @@ def _read(
 
 
 class _Lines(list[str]):
-    """What `csv` takes for a file."""
+    """A file for `csv`: the written lines."""
 
     write = list.append
 
 
 class CsvWriter:
-    """Comma-separated values (RFC 4180), UTF-8, lines ended by a line feed; what is not there is empty, and a
-    text that a spreadsheet would take for a formula has an apostrophe before it.
+    """CSV (RFC 4180) in UTF-8 with line feeds. Missing values are empty; a text that a spreadsheet would
+    evaluate as a formula gets an apostrophe. The database writes the lines: Python's `csv` takes 45 % more
+    processor time.
     """
 
     def __init__(self, relation: Relation) -> None:
@@ -104,7 +106,7 @@ def _as_texts(row: Iterable[Any]) -> Iterable[Any]:
 
 
 def _as_csv(table: Iterable[Iterable[Any]]) -> FilePart:
-    # Of the characters that end lines somewhere Python 3.11 quotes those only that it ends them with itself.
+    # Python 3.11 quotes only the line breaks that are in its own line terminator.
     written = _Lines()
     csv.writer(written, lineterminator="\r\n").writerows(table)
     return FilePart(len(written), "".join([f"{line[:-2]}\n" for line in written]).encode())
@@ -114,7 +116,7 @@ _TRUTH = {"true": True, "false": False, None: None}
 
 
 class JsonLinesWriter:
-    """A JSON object a line; what is not there is null, a document is a part of it."""
+    """One JSON object per line. Missing values are null; documents are nested."""
 
     def __init__(self, relation: Relation) -> None:
         self._names = column_names(relation)
@@ -144,7 +146,7 @@ class JsonLinesWriter:
 def _make_parquet(relation: Relation) -> ExportWriter:
     """Raises NotInstalledError."""
     try:
-        # It takes long to import, and need not be there.
+        # Slow to import, and optional.
         from receiver.analytics.parquet import ParquetWriter  # noqa: PLC0415
     except ImportError:
         raise NotInstalledError(NO_PYARROW) from None

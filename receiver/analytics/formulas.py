@@ -1,16 +1,16 @@
-"""Texts that a spreadsheet would take for formulas: it opens CSV, and what is in that comes from outside."""
+"""Texts of others that a spreadsheet would evaluate as formulas when it opens CSV."""
 
 import re
 
 BEGINS = "=+@\t\r-"
-"""Characters with which a formula begins."""
+"""First characters of formulas."""
 
 NUMBERS = "0-9+ ().•-"
-"""Characters of numbers, masked ones too, as patterns have them: `+7 (916) 123-45-67` stays."""
+"""Characters of phone numbers, masked ones too, for patterns: `+7 (916) 123-45-67` is no formula."""
 
 _FORMULA = re.compile(rf"(?=[{BEGINS}])(?s:.*)[^{NUMBERS}]")
 
 
 def as_text(text: str) -> str:
-    """The text with an apostrophe before it where it would be taken for a formula."""
+    """Return the text, with an apostrophe before it if a spreadsheet would evaluate it."""
     return f"'{text}" if _FORMULA.match(text) else text

@@ -1,4 +1,4 @@
-"""How sure a share is: Wilson's score interval, and Newcombe's for the difference of two shares, 95 %."""
+"""95 % intervals: Wilson's for a share, Newcombe's for the difference of two shares."""
 
 from math import sqrt
 from typing import NamedTuple
@@ -10,7 +10,7 @@ _Z2 = Z * Z
 
 
 class Share(NamedTuple):
-    """`k` of `n`, with the 95 % interval from `low` to `high`; no value where n is 0."""
+    """A share `k` of `n`, with its 95 % interval from `low` to `high`; None if `n` is 0."""
 
     k: int
     n: int
@@ -20,7 +20,7 @@ class Share(NamedTuple):
 
 
 class ShareDifference(NamedTuple):
-    """By how much a share is greater than another, with the 95 % interval; `is_sure`: 0 is not in it."""
+    """The difference of two shares, with its 95 % interval. `is_sure`: the interval does not contain 0."""
 
     value: float | None
     low: float | None
@@ -29,17 +29,17 @@ class ShareDifference(NamedTuple):
 
 
 def share(k: int, n: int) -> Share:
-    """Wilson 1927, without a continuity correction."""
+    """Return a share with its interval by Wilson (1927), without continuity correction."""
     if n <= 0:
         return Share(k, n, None, None, None)
-    # Both sides of the formula times n: a report has thousands of shares.
+    # The formula is multiplied by n, for speed: a report has thousands of shares.
     of = n + _Z2
     centre, half = (k + _Z2 / 2) / of, Z / of * sqrt(max(k * (n - k) / n, 0.0) + _Z2 / 4)
     return Share(k, n, k / n, centre - half if k > 0 else 0.0, centre + half if k < n else 1.0)
 
 
 def difference(one: Share, other: Share) -> ShareDifference:
-    """`one` less `other`; Newcombe 1998, method 10."""
+    """Return `one` minus `other`, by Newcombe (1998), method 10."""
     a, b = one, other
     if (
         a.value is None

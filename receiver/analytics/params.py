@@ -1,4 +1,4 @@
-"""What can be asked of the figures."""
+"""Query parameters of analytics."""
 
 from typing import Annotated, Any, Literal
 
@@ -13,29 +13,29 @@ from receiver.http.schemas import Word
 _LONG, _SHORT = "(0[13578]|1[02])-(0[1-9]|[12][0-9]|3[01])", "(0[469]|11)-(0[1-9]|[12][0-9]|30)"
 _DAY = f"20[0-9]{{2}}-({_LONG}|{_SHORT}|02-(0[1-9]|1[0-9]|2[0-8]))"
 _BOUND = f"^{_DAY}(T([01][0-9]|2[0-3]):00:00Z)?$"
-"""As the document puts it, a little too narrow: whoever keeps to it is understood."""
+"""Pattern in the OpenAPI document, a little stricter than what is accepted."""
 
 Bound = Annotated[
     str,
     StringConstraints(max_length=40),
     WithJsonSchema({"type": "string", "pattern": _BOUND}),
 ]
-"""A day of the zone, or a moment on a full hour. What else it must be `read_period` says, with an example."""
+"""A day of the zone, or a moment on a full hour; `read_period` checks it."""
 
 Zone = Annotated[str, StringConstraints(min_length=1, max_length=60)]
 _SINCE, _UNTIL = "2026-03-01", "2026-03-31"
 
 
 class ScopeParams(Params):
-    """Of which tasks."""
+    """Tasks and period of a query."""
 
     zone: Zone | None = Field(
         None,
-        description="The time zone of days and hours; default: that in which the receiver counts days.",
+        description="Time zone of days and hours. Default: the receiver's zone.",
         examples=["Europe/Moscow"],
     )
     since: Bound | None = Field(
-        None, description="From this day of the zone, or this full hour, on.", examples=[_SINCE]
+        None, description="From this day of the zone, or this full hour.", examples=[_SINCE]
     )
     until: Bound | None = Field(
         None,
@@ -53,7 +53,7 @@ def _joined(value: object) -> object:
 
 
 def _pattern(dimensions: tuple[Dimension, ...]) -> str:
-    """Any of place and time, then what one slice has; empty: one row."""
+    """Return the pattern of `by`: dimensions of place and time, then those of one slice."""
     plain = "|".join(each for each in dimensions if each not in SLICES)
     by_slice: dict[str, list[str]] = {}
     for each in dimensions:
@@ -65,7 +65,7 @@ def _pattern(dimensions: tuple[Dimension, ...]) -> str:
 
 
 def measure_params(measure: Measure) -> type[ScopeParams]:
-    """The parameters of one measure."""
+    """Return the parameters of a measure."""
     by = Annotated[
         str,
         BeforeValidator(_joined),
@@ -79,8 +79,8 @@ def measure_params(measure: Measure) -> type[ScopeParams]:
             by | None,
             Field(
                 None,
-                description=f"What rows are told apart by, separated by commas: {names}. "
-                + (f"Default: `{default}`." if default else "Default: nothing, one row."),
+                description=f"Dimensions of the rows, separated by commas: {names}. "
+                + (f"Default: `{default}`." if default else "Default: none, a single row."),
                 examples=[default or "day,queue"],
             ),
         ),
@@ -88,7 +88,7 @@ def measure_params(measure: Measure) -> type[ScopeParams]:
             Literal[measure.basis] | None,
             Field(
                 None,
-                description="By which moment: of the task's creation, of its end, of the attempt's start. "
+                description="Moment that counts: creation of the task, its end, or start of the attempt. "
                 f"Default: `{measure.basis[0]}`.",
                 examples=[measure.basis[0]],
             ),
@@ -98,13 +98,13 @@ def measure_params(measure: Measure) -> type[ScopeParams]:
 
 
 class ComparisonParams(ScopeParams):
-    """What is compared: the tasks that the parameters name, and those that differ as `than_…` says."""
+    """The first side of a comparison, and in `than_…` the differences of the second side."""
 
     figure: Literal["success", "attempts", "yield", "health"] = Field(
-        "success", description="Whose shares are compared.", examples=["success"]
+        "success", description="The measure whose shares are compared.", examples=["success"]
     )
     basis: Literal["created", "finished"] = Field(
-        "created", description="By which moment.", examples=["created"]
+        "created", description="Moment that counts.", examples=["created"]
     )
     than_since: Bound | None = Field(
         None, description="The other period's first day.", examples=["2026-02-01"]

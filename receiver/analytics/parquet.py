@@ -1,4 +1,4 @@
-"""Exports as Parquet, by pyarrow, which only who wants them needs."""
+"""Exports as Parquet, by pyarrow, which is optional."""
 
 from typing import Any
 
@@ -11,7 +11,7 @@ from receiver.analytics.export_sql import rows
 from receiver.analytics.views import ColumnKind, Relation
 
 _GROUP = 50_000
-"""Rows that readers get at once, and that are kept in memory until then."""
+"""Number of rows in a row group; they are kept in memory until it is written."""
 
 _TYPES: dict[ColumnKind, Any] = {
     "int": pa.int64(),
@@ -19,11 +19,11 @@ _TYPES: dict[ColumnKind, Any] = {
     "bool": pa.bool_(),
     "time": pa.timestamp("ms", tz="UTC"),
 }
-"""All others are texts."""
+"""Types of columns; all others are texts."""
 
 
 class _Sink:
-    """What pyarrow takes for a file: keeps what is written until it is taken."""
+    """A file for pyarrow that keeps written bytes until they are taken."""
 
     closed = False
 
@@ -40,14 +40,14 @@ class _Sink:
         return taken
 
     def flush(self) -> None:
-        """There is nowhere to go."""
+        """Do nothing."""
 
     def close(self) -> None:
-        """What is left will be taken."""
+        """Do nothing: the rest is taken later."""
 
 
 class ParquetWriter:
-    """Columns with types of their own: moments in UTC with milliseconds; what is not there is null."""
+    """Parquet with typed columns; moments are in UTC with milliseconds, missing values are null."""
 
     def __init__(self, relation: Relation) -> None:
         kinds: list[ColumnKind] = ["text", *(field.kind for field in relation.fields)]
@@ -88,6 +88,6 @@ class ParquetWriter:
 
 
 def _array(values: tuple[Any, ...], kind: Any) -> Any:
-    """Moments and truth values come as texts."""
+    """Return an array; moments and booleans are parsed from texts."""
     is_text = pa.types.is_timestamp(kind) or pa.types.is_boolean(kind)
     return pa.array(values, pa.string()).cast(kind) if is_text else pa.array(values, kind)

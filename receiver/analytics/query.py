@@ -1,4 +1,4 @@
-"""What can be asked of the sums: which tasks, of what time, by what they are told apart."""
+"""Queries of measures: which tasks, of which period, by which dimensions."""
 
 from collections.abc import Sequence
 from datetime import UTC, date, datetime, timedelta
@@ -35,20 +35,20 @@ SLICES: dict[Dimension, Slice] = {
     "extension": "extension",
     "word": "word",
 }
-"""What is not of the task's place and time is kept in slices, of which one answer reads one. `value` is that
-of a slice of durations.
+"""Dimension → its slice of the rollup, for dimensions other than place and time. A query reads one slice.
+`value` is the value in a slice of durations.
 """
 
 _YEARS = range(1970, 2100)
-"""More would take long to be looked through for changes of the clocks."""
+"""Years that a query may name. More would take long to search for changes of clocks."""
 
 WEEKDAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 
 
 @frozen_record
 class AnalyticsQuery:
-    """`since`, `until`: epoch seconds, from the one to before the other; None: from the first, to the last.
-    `account`, `queue_id`: only theirs.
+    """A query. `since`, `until`: epoch seconds, the end excluded; None for an open period. `account`,
+    `queue_id`: only tasks of these.
     """
 
     basis: Basis
@@ -62,36 +62,36 @@ class AnalyticsQuery:
 
 
 def slice_of(by: Sequence[Dimension]) -> Slice:
-    """The slice that these dimensions are read from. Raises InputError where there is none that has all."""
-    slices = {SLICES[each]: each for each in by if each in SLICES}
+    """Return the slice that has these dimensions. Raises InputError if no slice has all of them."""
+    slices = {SLICES[name]: name for name in by if name in SLICES}
     if "word" in slices:
-        slices.pop("reason", None)  # words are counted under the reasons that they were taken for
+        slices.pop("reason", None)  # words are counted by reason
     if len(slices) > 1:
-        named = " and ".join(repr(each) for each in slices.values())
-        message = f"{named} are not counted together: ask for one at a time, or export the attempts"
+        named = " and ".join(map(repr, slices.values()))
+        message = f"{named} are not counted together: use one at a time, or export the attempts"
         raise InputError("by", message)
     return next(iter(slices), "all")
 
 
 def read_by(text: str, allowed: Sequence[Dimension]) -> tuple[Dimension, ...]:
-    """Dimensions, separated by commas. Raises InputError."""
+    """Read dimensions, separated by commas. Raises InputError."""
     names = [name.strip() for name in text.split(",") if name.strip()]
     unknown = [name for name in names if name not in allowed]
     if unknown:
         raise InputError("by", f"{unknown[0]!r} is none of {', '.join(allowed)}")
-    return tuple(each for each in DIMENSIONS if each in names)
+    return tuple(name for name in DIMENSIONS if name in names)
 
 
 def read_period(
     since: str | None, until: str | None, calendar: Calendar, prefix: str = ""
 ) -> tuple[float | None, float | None]:
-    """Two bounds of time: days of the zone (that of `until` is in), or moments on a full hour of it.
-    `prefix`: of the fields' names. Raises InputError, also where the end does not come behind the beginning.
+    """Read a period: days of the zone, the last one included, or moments on a full hour of the zone.
+    `prefix`: of the fields' names. Raises InputError.
     """
     first = _bound(f"{prefix}since", since, calendar)
     end = _bound(f"{prefix}until", until, calendar, is_end=True)
     if first is not None and end is not None and end <= first:
-        message = f"the period ends before it begins: give one later than `{prefix}since`"
+        message = f"the period ends before it begins: use an end later than `{prefix}since`"
         raise InputError(f"{prefix}until", message)
     return first, end
 
@@ -111,5 +111,5 @@ def _bound(field: str, text: str | None, calendar: Calendar, *, is_end: bool = F
         return calendar.starts(day + timedelta(days=1 if is_end else 0))
     at = moment.replace(tzinfo=moment.tzinfo or UTC).timestamp()
     if (at + calendar.offset(at)) % 3600:
-        raise InputError(field, f"outcomes are counted by the hour: give a full hour of {calendar.name}")
+        raise InputError(field, f"outcomes are counted by hours: use a full hour of {calendar.name}")
     return at

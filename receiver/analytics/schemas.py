@@ -1,4 +1,4 @@
-"""What is answered about figures."""
+"""Answers of analytics."""
 
 from typing import Literal
 
@@ -8,7 +8,7 @@ from receiver.http.schemas import Account, Moment, QueueId
 
 
 class ShareValue(BaseModel):
-    """`k` of `n`, with the 95 % interval after Wilson from `low` to `high`; null where `n` is 0."""
+    """A share `k` of `n`, with its 95 % interval (Wilson) from `low` to `high`; null if `n` is 0."""
 
     k: int = Field(examples=[136])
     n: int = Field(examples=[200])
@@ -18,7 +18,7 @@ class ShareValue(BaseModel):
 
 
 class DifferenceValue(BaseModel):
-    """One share less another, with the 95 % interval after Newcombe; `is_sure`: 0 does not lie in it."""
+    """The difference of two shares, with its 95 % interval (Newcombe). `is_sure`: it does not contain 0."""
 
     value: float | None = Field(examples=[0.05])
     low: float | None = Field(examples=[0.01])
@@ -27,7 +27,7 @@ class DifferenceValue(BaseModel):
 
 
 class ColumnInfo(BaseModel):
-    """What a value of the rows means."""
+    """The meaning of a column."""
 
     name: str = Field(examples=["success_rate"])
     about: str = Field(examples=["Succeeded among finished."])
@@ -37,7 +37,7 @@ Cell = str | int | float | ShareValue | None
 
 
 class MeasureScope(BaseModel):
-    """What was asked about. `counts`: what is counted; `basis`: by which moment of theirs."""
+    """The query that is answered. `counts`: what is counted; `basis`: by which moment."""
 
     figure: str = Field(examples=["success"])
     title: str = Field(examples=["Success rate"])
@@ -45,25 +45,26 @@ class MeasureScope(BaseModel):
     counts: Literal["tasks", "attempts"] = Field(examples=["tasks"])
     basis: Literal["created", "finished", "started"] = Field(examples=["created"])
     zone: str = Field(examples=["Europe/Moscow"])
-    since: Moment | None = Field(description="null: from the first.")
-    until: Moment | None = Field(description="Before this moment; null: to the last.")
-    account: Account | None = Field(description="null: of all.")
-    queue_id: QueueId | None = Field(description="null: of all.")
+    since: Moment | None = Field(description="null: open.")
+    until: Moment | None = Field(description="Before this moment; null: open.")
+    account: Account | None = Field(description="null: all.")
+    queue_id: QueueId | None = Field(description="null: all.")
 
 
 class MeasureResult(BaseModel):
-    """A figure. A row has a text for each of `by` and a value for each of `columns`."""
+    """A measure. A row has a text for each of `by` and a value for each of `columns`."""
 
     asked: MeasureScope
     by: list[str] = Field(examples=[["queue"]])
     columns: list[ColumnInfo]
     rows: list[dict[str, Cell]] = Field(examples=[[{"queue": "17", "tasks": 200, "open": 3}]])
-    total: dict[str, Cell] = Field(description="Of all that was asked about.", examples=[{"tasks": 200}])
+    total: dict[str, Cell] = Field(description="Values of all rows together.", examples=[{"tasks": 200}])
     read_from: Literal["rollup", "tasks"] = Field(
-        description="`tasks`: the zone's hours are not those in which is counted ahead; this takes longer.",
+        description="`tasks`: the hours of the zone differ from those of the rollup, so the tasks were "
+        "counted, which is slower.",
         examples=["rollup"],
     )
-    notes: list[str] = Field(description="What has to be known to read it.", examples=[[]])
+    notes: list[str] = Field(description="Warnings for the reader.", examples=[[]])
 
 
 class ShareComparison(BaseModel):
@@ -73,11 +74,11 @@ class ShareComparison(BaseModel):
     about: str = Field(examples=["Succeeded among finished."])
     first: ShareValue
     second: ShareValue
-    difference: DifferenceValue = Field(description="The first less the second.")
+    difference: DifferenceValue = Field(description="First minus second.")
 
 
 class ComparisonResult(BaseModel):
-    """Two answers and how their shares differ. Observational: the two may differ in other things too."""
+    """Two answers and the differences of their shares. Observational: they may differ in other ways too."""
 
     first: MeasureResult
     second: MeasureResult

@@ -1,4 +1,4 @@
-"""A measure as a plain table: one value a cell, for CSV and for tables that people read."""
+"""A report as CSV: one value per cell."""
 
 import csv
 import io
@@ -12,18 +12,18 @@ Cell = str | int | float | None
 
 
 def header(report: MeasureReport) -> list[str]:
-    """The names of all cells: a share is four of them."""
+    """Return the names of the cells; a share has four."""
     return [*report.query.by, *(name for name, _ in _cells(report.total))]
 
 
 def rows(report: MeasureReport) -> Iterator[list[Cell]]:
-    """The cells of each line."""
+    """Yield the cells of each row."""
     for line in report.lines:
         yield [*map(as_text, line.key), *(cell for _, cell in _cells(line.values))]
 
 
 def as_csv(report: MeasureReport) -> str:
-    """Header and lines, RFC 4180; a spreadsheet takes no name for a formula."""
+    """Return the report as CSV (RFC 4180). Names that look like formulas get an apostrophe."""
     text = io.StringIO()
     writer = csv.writer(text)
     writer.writerow(header(report))

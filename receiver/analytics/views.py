@@ -12,14 +12,14 @@ from sqlalchemy import Connection, text
 from receiver.storage.bulk import is_postgres
 
 ColumnKind = Literal["text", "int", "float", "bool", "time", "number", "free", "json"]
-"""`number`: a phone number; `free`: the vendor's free text, in which there may be one; `json`: a document."""
+"""`number`: a phone number; `free`: the vendor's text, which may contain one; `json`: a document."""
 
 Dialect = Literal["postgresql", "sqlite"]
 
 
 @dataclass(frozen=True, slots=True)
 class ViewColumn:
-    """One column. `source`: an SQL expression that both databases understand."""
+    """One column. `source`: an SQL expression for both databases."""
 
     name: str
     kind: ColumnKind
@@ -44,12 +44,12 @@ class Relation:
     view: str | None = None
 
     def __getitem__(self, name: str) -> ViewColumn:
-        """The column of this name."""
+        """Return the column with this name."""
         return next(field for field in self.fields if field.name == name)
 
     @property
     def steps(self) -> tuple[str, ...]:
-        """Those columns of the order that are of the walked table: an index has them in this order."""
+        """Columns of the order that belong to the walked table, in the order of an index."""
         alias = self.walked.split()[1]
         return tuple(column for column, _ in self.order if column.startswith(f"{alias}."))
 
@@ -62,17 +62,17 @@ def _fields(table: str, *fields: ViewColumn) -> tuple[ViewColumn, ...]:
 
 TASKS = Relation(
     "tasks",
-    "callback tasks, by when they were first heard of",
+    "callback tasks, by their first fact",
     "task t",
     "task t",
     (("t.first_at", float), ("t.account", str), ("t.key", str)),
     "t.first_at",
     _fields(
         "t",
-        ViewColumn("account", "text", "The receiver's name of the account."),
-        ViewColumn("key", "text", "Our ref, or `#` and the vendor's id."),
-        ViewColumn("ref", "text", "Our own name of the task."),
-        ViewColumn("task_id", "text", "The vendor's id."),
+        ViewColumn("account", "text", "Name of the account."),
+        ViewColumn("key", "text", "The task: its ref, or `#` and the vendor's id."),
+        ViewColumn("ref", "text", "The task's ref."),
+        ViewColumn("task_id", "text", "The vendor's id of the task."),
         ViewColumn("queue_id", "text", "The queue."),
         ViewColumn("name", "free", "The task's name."),
         ViewColumn(
@@ -81,36 +81,36 @@ TASKS = Relation(
             "new, scheduled, executed, delayed, connected, finished, gone; withdrawn: its hooks were "
             "read again and are of other tasks.",
         ),
-        ViewColumn("finish_result", "text", "success, failed, or nothing: not known."),
-        ViewColumn("reason", "text", "What it came to, once it has ended; `connected` for a success."),
-        ViewColumn("raw_reason", "free", "The vendor's word that this was concluded from."),
-        ViewColumn("failed_leg", "text", "a, b, unknown; nothing where no leg failed."),
+        ViewColumn("finish_result", "text", "The vendor's result: success or failed; empty if unknown."),
+        ViewColumn("reason", "text", "Reason of the end; `connected` for a success."),
+        ViewColumn("raw_reason", "free", "The vendor's word for the reason."),
+        ViewColumn("failed_leg", "text", "a, b or unknown; empty if no leg failed."),
         ViewColumn("finish_comment", "free", "The vendor's comment on the end."),
-        ViewColumn("confidence", "text", "events: by hooks only; reconciled: the API has said so."),
-        ViewColumn("settled", "bool", "Late hooks are waited for no more."),
-        ViewColumn("gone", "bool", "The scheduler no longer knows it."),
-        ViewColumn("attempts", "int", "At least so many were made."),
-        ViewColumn("attempts_exact", "bool", "Exactly so many."),
-        ViewColumn("attempts_most", "int", "At most so many."),
-        ViewColumn("try_count", "int", "So many its plan allows."),
+        ViewColumn("confidence", "text", "events: known from hooks only; reconciled: confirmed by the API."),
+        ViewColumn("settled", "bool", "Whether no more hooks are expected."),
+        ViewColumn("gone", "bool", "Whether the scheduler has deleted it."),
+        ViewColumn("attempts", "int", "Minimum number of attempts."),
+        ViewColumn("attempts_exact", "bool", "Whether `attempts` is exact."),
+        ViewColumn("attempts_most", "int", "Maximum number of attempts."),
+        ViewColumn("try_count", "int", "Attempts that the plan allows."),
         ViewColumn("pause_s", "float", "Seconds between attempts, by plan.", "t.pause"),
         ViewColumn("extension_id", "text", "The extension."),
         ViewColumn("a_number", "number", "Called first."),
         ViewColumn("b_number", "number", "Called second."),
         ViewColumn("cdr", "text", "The uuid of the latest call."),
-        ViewColumn("created_at", "time", "Made; where the API has not said so, first heard of."),
+        ViewColumn("created_at", "time", "Creation by the API, or else the first fact."),
         ViewColumn("planned_at", "time", "The planned start."),
-        ViewColumn("first_at", "time", "First heard of."),
-        ViewColumn("last_at", "time", "Last heard of."),
-        ViewColumn("finished_at", "time", "Its end was first heard of."),
-        ViewColumn("connected_at", "time", "The two were first connected, by call history."),
+        ViewColumn("first_at", "time", "The first fact."),
+        ViewColumn("last_at", "time", "The latest fact."),
+        ViewColumn("finished_at", "time", "The first fact of the end."),
+        ViewColumn("connected_at", "time", "First connection of A and B, by call history."),
         ViewColumn("connect_s", "float", "From the planned start to that, seconds."),
         ViewColumn("lateness_s", "float", "From the planned start to the first attempt, seconds."),
-        ViewColumn("hooks_expected", "int", "Hooks that had to come by now."),
-        ViewColumn("hooks_arrived", "int", "Hooks that came."),
-        ViewColumn("hooks_duplicate", "int", "Hooks that came again."),
-        ViewColumn("hooks_late", "int", "Hooks that came when they were waited for no more."),
-        ViewColumn("hooks_lost", "int", "Hooks that are lost; counted once settled."),
+        ViewColumn("hooks_expected", "int", "Hooks expected until now."),
+        ViewColumn("hooks_arrived", "int", "Hooks that arrived."),
+        ViewColumn("hooks_duplicate", "int", "Duplicate hooks."),
+        ViewColumn("hooks_late", "int", "Hooks that arrived after the task was settled."),
+        ViewColumn("hooks_lost", "int", "Lost hooks, counted when the task is settled."),
         ViewColumn("drifts", "int", "Disagreements of hooks and API."),
     ),
     "v_tasks",
@@ -127,49 +127,49 @@ ATTEMPTS = Relation(
     "t.first_at",
     _fields(
         "a",
-        ViewColumn("account", "text", "The receiver's name of the account."),
+        ViewColumn("account", "text", "Name of the account."),
         ViewColumn("key", "text", "The task."),
         ViewColumn("number", "int", "1 for the first."),
         ViewColumn("queue_id", "text", "The queue.", "t.queue_id"),
         ViewColumn("extension_id", "text", "The extension.", "t.extension_id"),
-        ViewColumn("started_at", "time", "When it began, if anybody told."),
-        ViewColumn("connected", "bool", "It made the task a success; nothing while it is under way."),
-        ViewColumn("bridged", "bool", "Both were connected, by the call's record."),
-        ViewColumn("a_answered", "bool", "A answered, by the call's record."),
-        ViewColumn("b_answered", "bool", "B answered; nothing where B was not dialled."),
-        ViewColumn("reason", "text", "What it came to; nothing while it is under way."),
-        ViewColumn("raw_reason", "free", "The vendor's word that this was concluded from."),
-        ViewColumn("failed_leg", "text", "a, b, unknown; nothing where no leg failed."),
+        ViewColumn("started_at", "time", "Start of the attempt, if known."),
+        ViewColumn("connected", "bool", "Whether it made the task a success; empty while it is running."),
+        ViewColumn("bridged", "bool", "Whether A and B were connected, by the call record."),
+        ViewColumn("a_answered", "bool", "Whether A answered, by the call record."),
+        ViewColumn("b_answered", "bool", "Whether B answered; empty if B was not dialled."),
+        ViewColumn("reason", "text", "Reason of the end; empty while it is running."),
+        ViewColumn("raw_reason", "free", "The vendor's word for the reason."),
+        ViewColumn("failed_leg", "text", "a, b or unknown; empty if no leg failed."),
         ViewColumn("gap_s", "float", "Since the start of the attempt before, seconds."),
         ViewColumn("talk_s", "float", "Talk, seconds."),
         ViewColumn("total_s", "float", "The whole call, seconds."),
         ViewColumn("call", "text", "The call's uuid."),
         ViewColumn("task_state", "text", "The task's state.", "t.state"),
         ViewColumn("task_result", "text", "The task's result.", "t.finish_result"),
-        ViewColumn("task_created_at", "time", "When the task was made.", "t.created_at"),
+        ViewColumn("task_created_at", "time", "Creation of the task.", "t.created_at"),
     ),
     "v_attempts",
 )
 
 OUTCOMES = Relation(
     "outcomes",
-    "outcome events, as they were told",
+    "outcome events, as they were published",
     "outcome o",
     "outcome o",
     (("o.seq", int),),
     "o.told_at",
     _fields(
         "o",
-        ViewColumn("seq", "int", "Grows in the order of telling."),
+        ViewColumn("seq", "int", "Number in the order of publication."),
         ViewColumn("id", "text", "The event's id."),
-        ViewColumn("account", "text", "The receiver's name of the account."),
+        ViewColumn("account", "text", "Name of the account."),
         ViewColumn("key", "text", "The task."),
         ViewColumn("queue_id", "text", "The queue."),
         ViewColumn("type", "text", "task.started, task.finished …"),
         ViewColumn("number", "int", "The attempt, or the revision of a proof."),
-        ViewColumn("result", "text", "What the task came to, as it was told."),
-        ViewColumn("at", "time", "When what it is about happened."),
-        ViewColumn("told_at", "time", "When it was told."),
+        ViewColumn("result", "text", "Outcome of the task, as published."),
+        ViewColumn("at", "time", "Moment of the event."),
+        ViewColumn("told_at", "time", "Moment of publication."),
     ),
     "v_outcomes",
 )
@@ -184,34 +184,34 @@ HOOKS = Relation(
     _fields(
         "d",
         ViewColumn("id", "text", "The delivery's id."),
-        ViewColumn("account", "text", "The receiver's name of the account."),
+        ViewColumn("account", "text", "Name of the account."),
         ViewColumn("ref", "text", "The task, if the URL named it."),
         ViewColumn("event", "text", "before, before_again, success, after."),
-        ViewColumn("received_at", "time", "When it came."),
+        ViewColumn("received_at", "time", "Moment of arrival."),
         ViewColumn("method", "text", "GET, POST, PUT."),
         ViewColumn("bytes", "int", "Size of the body.", "length(d.body)"),
-        ViewColumn("problem", "text", "Why it could not be read; nothing if it could."),
+        ViewColumn("problem", "text", "Why it could not be read; empty if it could."),
     ),
     "v_hooks",
 )
 
 FACTS = Relation(
     "facts",
-    "the ledger: all that was ever heard",
+    "the ledger: all facts",
     "fact f",
     "fact f",
     (("f.seq", int),),
     "f.at",
     _fields(
         "f",
-        ViewColumn("seq", "int", "Grows in the order of hearing."),
+        ViewColumn("seq", "int", "Number in the order of arrival."),
         ViewColumn("id", "text", "The fact's id."),
-        ViewColumn("account", "text", "The receiver's name of the account."),
-        ViewColumn("ref", "text", "The task, by our name."),
-        ViewColumn("task_id", "text", "The task, by the vendor's id."),
+        ViewColumn("account", "text", "Name of the account."),
+        ViewColumn("ref", "text", "The task's ref."),
+        ViewColumn("task_id", "text", "The vendor's id of the task."),
         ViewColumn("kind", "text", "hook, reread, withdrawn, task, call, gone, settled, queue."),
-        ViewColumn("at", "time", "When it was heard."),
-        ViewColumn("said", "json", "What was said."),
+        ViewColumn("at", "time", "Moment of arrival."),
+        ViewColumn("said", "json", "Content of the fact."),
     ),
 )
 
@@ -219,7 +219,7 @@ RELATIONS = {each.name: each for each in (TASKS, ATTEMPTS, OUTCOMES, HOOKS, FACT
 
 
 def shown(field: ViewColumn, dialect: Dialect) -> str:
-    """The SQL of a column as a view shows it: phone numbers masked."""
+    """Return the SQL of a column in a view, with masked phone numbers."""
     match field.kind:
         case "time" if dialect == "postgresql":
             return f"to_timestamp({field.source})"
@@ -233,7 +233,7 @@ def shown(field: ViewColumn, dialect: Dialect) -> str:
 
 
 def masked_number(source: str) -> str:
-    """The first digits and the last two; of a short number the last two; an internal one as it is."""
+    """Mask a number except its first digits and last two, a short one except the last two."""
     begin = f"CASE WHEN substr({source}, 1, 1) = '+' THEN 4 ELSE 3 END"
     head = f"CASE WHEN length({source}) >= 9 THEN substr({source}, 1, {begin}) ELSE '' END"
     last = f"substr({source}, length({source}) - 1)"
@@ -241,7 +241,7 @@ def masked_number(source: str) -> str:
 
 
 def masked_text(source: str, dialect: Dialect) -> str:
-    """A free text that holds seven digits or more, which may be a number, is hidden whole."""
+    """Mask a text with seven or more digits as a whole, since it may be a phone number."""
     if dialect == "postgresql":
         has_many = f"{source} ~ '([0-9][^0-9]*){{7}}'"
     else:
@@ -250,7 +250,7 @@ def masked_text(source: str, dialect: Dialect) -> str:
 
 
 def make_views(connection: Connection) -> None:
-    """The views of this version."""
+    """Create the views of this version."""
     dialect: Dialect = "postgresql" if is_postgres(connection) else "sqlite"
     for relation in RELATIONS.values():
         if relation.view:
@@ -262,7 +262,7 @@ def make_views(connection: Connection) -> None:
 
 
 def _comment(connection: Connection, relation: Relation) -> None:
-    """What each column means, where SQL tools look for it."""
+    """Write the meaning of each column into the database's comments."""
     about = {f"VIEW {relation.view}": relation.about}
     about |= {f"COLUMN {relation.view}.{field.name}": field.about for field in relation.fields}
     for name, meaning in about.items():
@@ -271,7 +271,7 @@ def _comment(connection: Connection, relation: Relation) -> None:
 
 
 def drop_views(connection: Connection) -> None:
-    """Before a migration: PostgreSQL lets no column go that a view shows."""
+    """Drop the views before a migration: PostgreSQL does not drop columns that a view uses."""
     for relation in RELATIONS.values():
         if relation.view:
             connection.execute(text(f"DROP VIEW IF EXISTS {relation.view}"))
