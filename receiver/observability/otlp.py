@@ -61,7 +61,7 @@ class OtlpExporter:
         self._tracer = self._provider.get_tracer("receiver", version("receiver"))
 
     def add(self, trace: str, span: Span) -> None:
-        """Queue a span. Call it in one thread only: the ids of the next span are kept meanwhile."""
+        """Queue a span. Call it in one thread only, as it sets the ids of the next span."""
         root = root_span(trace)
         self._ids.trace, self._ids.span = int(trace, 16), int(span.id, 16)
         started = self._tracer.start_span(

@@ -65,19 +65,19 @@ def proxy(folder: Path, hooks_port: int) -> Iterator[str]:
 @asynccontextmanager
 async def public(folder: Path) -> AsyncIterator[tuple[Serving, httpx2.AsyncClient]]:
     """A receiver, and a client of the proxy in front of it."""
-    async with serving(folder, trusted_proxies=("127.0.0.1/32",)) as house:
-        with proxy(folder, house.hooks_port) as root:
+    async with serving(folder, trusted_proxies=("127.0.0.1/32",)) as service:
+        with proxy(folder, service.hooks_port) as root:
             async with httpx2.AsyncClient(base_url=root, verify=False) as http:
-                yield house, http
+                yield service, http
 
 
 async def test_hooks_are_passed_on_with_where_they_come_from(tmp_path: Path) -> None:
-    async with public(tmp_path) as (house, http):
+    async with public(tmp_path) as (service, http):
         forged = {"X-Forwarded-For": "203.0.113.9"}
-        path = house.hook("r1") + "?имя=a%20b&id=7"
+        path = service.hook("r1") + "?имя=a%20b&id=7"
         assert (await http.post(path, content=b"x" * 2_000_000, headers=forged)).status_code == 200
-        assert (await http.get(house.hook("r2") + "%0A")).status_code == 200
-        kept = {row["ref"]: row for row in await house.kept()}
+        assert (await http.get(service.hook("r2") + "%0A")).status_code == 200
+        kept = {row["ref"]: row for row in await service.kept()}
     assert kept["r1"]["peer"] == "127.0.0.1"
     assert len(kept["r1"]["body"]) == 262_144
     assert kept["r1"]["query"].endswith("&id=7")
@@ -87,20 +87,20 @@ async def test_hooks_are_passed_on_with_where_they_come_from(tmp_path: Path) -> 
     "path", ["/", "/healthz", "/readyz", "/metrics", "/docs", "/v1/tasks", "/hooks", "/hooks/../metrics"]
 )
 async def test_nothing_else_is_answered(tmp_path: Path, path: str) -> None:
-    async with public(tmp_path) as (house, http):
+    async with public(tmp_path) as (service, http):
         answer = await http.get(httpx2.URL(http.base_url, raw_path=path.encode()))
         assert answer.status_code == 404
         assert "x-request-id" not in answer.headers
         # Nor is it by a receiver that is asked directly.
-        assert (await house.hooks.get("/metrics")).status_code == 404
+        assert (await service.hooks.get("/metrics")).status_code == 404
 
 
 async def test_no_log_holds_a_url(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
-    async with public(tmp_path) as (house, http):
-        path = house.hook("r1")
+    async with public(tmp_path) as (service, http):
+        path = service.hook("r1")
         await http.get(path)
-        house.service.stop()
-        await house.running
+        service.service.stop()
+        await service.running
         assert (await http.get(path)).status_code == 502
     lines = (tmp_path / "stdout").read_text().splitlines()
     assert [line.split()[2:5] for line in lines] == [["GET", "200", "200"], ["GET", "502", "502"]]

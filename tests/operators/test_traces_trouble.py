@@ -13,7 +13,7 @@ from tests.app.serving import serving
 from tests.e2e.processes import free_port
 from tests.operators.collector import Collector
 from tests.operators.conftest import Logged
-from tests.operators.tracing import exported
+from tests.operators.traces_env import exported
 
 BATCH = 10
 
@@ -28,10 +28,10 @@ def small_batches(monkeypatch: pytest.MonkeyPatch, collecting: Collector) -> Col
 async def hooks_and_stop(folder: Path, endpoint: str, hooks: int = 10 * BATCH) -> tuple[float, float]:
     """How long the slowest hook took, and the stop after them; a stop that nothing holds up takes 0.1 s."""
     slowest = 0.0
-    async with serving(folder, traces={"endpoint": endpoint}) as house:
+    async with serving(folder, traces={"endpoint": endpoint}) as service:
         for number in range(hooks):
             began = time.perf_counter()
-            answer = await house.hooks.post(house.hook(f"r{number}"))
+            answer = await service.hooks.post(service.hook(f"r{number}"))
             slowest = max(slowest, time.perf_counter() - began)
             assert answer.status_code == 200
         began = time.perf_counter()
@@ -86,10 +86,10 @@ async def test_too_many_spans_push_out_the_oldest(
 ) -> None:
     monkeypatch.setenv("OTEL_BSP_MAX_QUEUE_SIZE", str(2 * BATCH))
     small_batches.hanging.set()
-    async with serving(tmp_path, traces={"endpoint": small_batches.endpoint}) as house:
+    async with serving(tmp_path, traces={"endpoint": small_batches.endpoint}) as service:
         for number in range(5 * BATCH):
-            await house.hooks.post(house.hook(f"r{number}"))
-        await house.receiver.caught_up()
+            await service.hooks.post(service.hook(f"r{number}"))
+        await service.receiver.caught_up()
         small_batches.hanging.clear()
         await exported(small_batches, "hook before")
     # One batch was under way, two waited.

@@ -24,17 +24,17 @@ APP_SECRET = "application-secret"
 
 
 @dataclass
-class Scene:
+class TracesEnv:
     """`secret`: of the subscription."""
 
-    house: Serving
+    serving: Serving
     scheduler: Scripted
     crm: Subscriber
     secret: str
 
     async def exemplars(self) -> dict[str, list[Sample]]:
         """Family → its buckets that have one, in a scrape."""
-        answer = await self.house.http.get("/metrics", headers={"accept": CONTENT_TYPE_LATEST})
+        answer = await self.serving.http.get("/metrics", headers={"accept": CONTENT_TYPE_LATEST})
         families = text_string_to_metric_families(answer.text)  # type: ignore[no-untyped-call]
         return {family.name: [sample for sample in family.samples if sample.exemplar] for family in families}
 
@@ -50,7 +50,7 @@ class Scene:
 
 
 @asynccontextmanager
-async def scene(folder: Path, endpoint: str | None, share: float = 1.0) -> AsyncIterator[Scene]:
+async def open_traces_env(folder: Path, endpoint: str | None, share: float = 1.0) -> AsyncIterator[TracesEnv]:
     """With `endpoint`, that of a collector, spans go there."""
     scheduler = Scripted()
     scheduler.add("17")
@@ -71,12 +71,12 @@ async def scene(folder: Path, endpoint: str | None, share: float = 1.0) -> Async
             "delivery": DeliverySettings(allowed_networks=("127.0.0.0/8",)),
             "traces": traces,
         }
-        async with serving(folder, **changes) as house:
-            token = await house.token("subscribe", "read")
+        async with serving(folder, **changes) as service:
+            token = await service.token("subscribe", "read")
             wish = {"name": "crm", "url": crm.url}
-            made = await house.http.post("/v1/subscriptions", json=wish, headers=token)
+            made = await service.http.post("/v1/subscriptions", json=wish, headers=token)
             assert made.status_code == 200, made.text
-            yield Scene(house, scheduler, crm, made.json()["secret"])
+            yield TracesEnv(service, scheduler, crm, made.json()["secret"])
 
 
 @asynccontextmanager
