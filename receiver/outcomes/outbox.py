@@ -8,11 +8,12 @@ from sqlalchemy import ColumnElement, Connection, Table, select
 from receiver.ledger.projections import FoldBatch, Projection
 from receiver.outcomes import outbox_sql
 from receiver.outcomes.events import Outcome, new_events
-from receiver.outcomes.outbox_sql import Addressed
+from receiver.outcomes.outbox_sql import NewMessage
 from receiver.outcomes.subscription import Subscription
 from receiver.outcomes.tables import DELIVERY_ATTEMPT, MESSAGE, OUTCOME
 
 PROOF = "task.reconciled"
+"""Type of the event that proves a task's end."""
 
 
 class Outbox(Projection):
@@ -22,11 +23,13 @@ class Outbox(Projection):
 
     def apply(self, connection: Connection, batch: FoldBatch) -> None:
         """Add the outcome events that follow, and a message for each subscription that they match."""
-        outbox_sql.adopt(connection, batch.account, batch.renamed)
+        outbox_sql.rename_tasks(connection, batch.account, batch.renamed)
         timelines = [change.timeline for change in batch.changes if change.timeline]
         if not timelines:
             return
-        published = outbox_sql.told(connection, batch.account, [timeline.key for timeline in timelines])
+        published = outbox_sql.published_events(
+            connection, batch.account, [timeline.key for timeline in timelines]
+        )
         events = [
             (event, timeline.last_at)
             for timeline in timelines
@@ -54,7 +57,7 @@ def _enqueue(connection: Connection, account: str, events: Sequence[tuple[Outcom
     proofs = {event.key: (seqs[event.id], event, at) for event, at in events if event.type == PROOF}
     _release(connection, account, proofs, {subscriber.id: subscriber for subscriber in subscribers})
     messages = [
-        _address(subscriber, event, at, seqs, proofs)
+        _message_for(subscriber, event, at, seqs, proofs)
         for event, at in events
         for subscriber in subscribers
         if subscriber.matches(event)
@@ -63,12 +66,15 @@ def _enqueue(connection: Connection, account: str, events: Sequence[tuple[Outcom
 
 
 Proofs = Mapping[str, tuple[int, Outcome, float]]
-"""Key → the proof's seq, the proof, and when it is told."""
+"""Key → seq of the proof, the proof, and the time of its publication."""
 
 
-def _address(
+def _message_for(
     subscriber: Subscription, outcome: Outcome, at: float, seqs: Mapping[str, int], proofs: Proofs
-) -> Addressed:
+) -> NewMessage:
+    """Return the message: waiting, or held until the proof of the event if the subscription wants
+    certainty.
+    """
     seq = seqs[outcome.id]
     body_seq, state, due_at = seq, "waiting", at
     if subscriber.holds(outcome.type):
@@ -77,20 +83,20 @@ def _address(
             state = "waiting" if subscriber.filter.matches_result(outcome.type, proof[1].data) else "dropped"
         else:
             state, due_at = "held", at + subscriber.max_wait_s
-    return Addressed(subscriber.id, outcome, seq, body_seq, state, due_at, at)
+    return NewMessage(subscriber.id, outcome, seq, body_seq, state, due_at, at)
 
 
 def _release(
     connection: Connection, account: str, proofs: Proofs, subscribers: Mapping[str, Subscription]
 ) -> None:
-    """What was held for these proofs is sent now, with what they say."""
+    """Let messages that were held for these proofs be sent, or drop them if they no longer match."""
     if not proofs:
         return
-    going: dict[tuple[str, str], list[int]] = defaultdict(list)
-    for seq, subscription, key, event in outbox_sql.held(connection, account, list(proofs)):
+    released: dict[tuple[str, str], list[int]] = defaultdict(list)
+    for seq, subscription, key, event in outbox_sql.held_messages(connection, account, list(proofs)):
         subscriber = subscribers.get(subscription)
         fits = subscriber is not None and subscriber.filter.matches_result(event, proofs[key][1].data)
-        going[key, "waiting" if fits else "dropped"].append(seq)
-    for (key, state), seqs in going.items():
+        released[key, "waiting" if fits else "dropped"].append(seq)
+    for (key, state), seqs in released.items():
         body_seq, _, at = proofs[key]
         outbox_sql.release(connection, seqs, state, body_seq, at)

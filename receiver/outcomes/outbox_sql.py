@@ -1,4 +1,4 @@
-"""The statements that write what is told of tasks, and for whom, in the transaction that folds them."""
+"""Statements of the outbox, inside the transaction that folds the tasks."""
 
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
@@ -13,8 +13,10 @@ from receiver.outcomes.tables import MESSAGE, OUTCOME, SUBSCRIPTION
 from receiver.storage.bulk import run, write, write_values
 
 
-class Addressed(NamedTuple):
-    """An outcome for a subscription. `body_seq`: whose content is sent; `due_at`: when, at the latest."""
+class NewMessage(NamedTuple):
+    """An outcome for a subscription. `body_seq`: the outcome whose content is sent; `due_at`: time to send
+    it.
+    """
 
     subscription: str
     outcome: Outcome
@@ -25,9 +27,11 @@ class Addressed(NamedTuple):
     made_at: float
 
 
-def told(connection: Connection, account: str, keys: Collection[str]) -> dict[str, list[PublishedEvent]]:
-    """Key → what was told of the task; the content only where later news are compared with it."""
-    # The content of the others is not read, since it is the most of a row.
+def published_events(
+    connection: Connection, account: str, keys: Collection[str]
+) -> dict[str, list[PublishedEvent]]:
+    """Return key → published events of the task, with content if later events are compared with it."""
+    # Content is most of a row, so it is read only where it is needed.
     content = "CASE WHEN type IN ('task.finished', 'task.reconciled') THEN data END"
     query = f"SELECT key, type, number, {content} FROM outcome WHERE account = ? AND key IN ?"  # noqa: S608 - our own words
     found: dict[str, list[PublishedEvent]] = defaultdict(list)
@@ -36,8 +40,8 @@ def told(connection: Connection, account: str, keys: Collection[str]) -> dict[st
     return found
 
 
-def adopt(connection: Connection, account: str, refs: Mapping[str, str]) -> None:
-    """What was told under a preliminary key belongs to the task with the ref that has become known."""
+def rename_tasks(connection: Connection, account: str, refs: Mapping[str, str]) -> None:
+    """Move outcomes and messages of preliminary keys to the refs of their tasks. `refs`: key → ref."""
     for key, ref in refs.items():
         run(connection, "UPDATE outcome SET key = ? WHERE account = ? AND key = ?", ref, account, key)
         run(connection, "UPDATE message SET key = ? WHERE account = ? AND key = ?", ref, account, key)
@@ -47,8 +51,8 @@ _OUTCOME = ("id", "account", "key", "queue_id", "type", "number", "result", "at"
 
 
 def add_outcomes(connection: Connection, outcomes: Sequence[tuple[Outcome, float]]) -> None:
-    """Keep what is told, in the order given, each with the time at which it is."""
-    contents: dict[int, str] = {}  # events of one task mostly say the same
+    """Add outcomes in this order, each with the time of its publication."""
+    contents: dict[int, str] = {}  # events of one task mostly share their data
     rows = []
     for each, told_at in outcomes:
         data = each.data
@@ -59,7 +63,7 @@ def add_outcomes(connection: Connection, outcomes: Sequence[tuple[Outcome, float
 
 
 def seqs_of(connection: Connection, outcomes: Sequence[tuple[Outcome, float]]) -> dict[str, int]:
-    """Id → seq."""
+    """Return id → seq."""
     query = "SELECT id, seq FROM outcome WHERE id IN ?"
     return dict(map(tuple, run(connection, query, [each.id for each, _ in outcomes])))
 
@@ -70,8 +74,8 @@ def subscribers(connection: Connection) -> list[Subscription]:
     return [Subscription.from_row(row) for row in connection.execute(query)]
 
 
-def add_messages(connection: Connection, messages: Sequence[Addressed]) -> None:
-    """Put these into the outbox."""
+def add_messages(connection: Connection, messages: Sequence[NewMessage]) -> None:
+    """Add messages to the outbox."""
     rows = [
         {
             "subscription": each.subscription,
@@ -90,8 +94,10 @@ def add_messages(connection: Connection, messages: Sequence[Addressed]) -> None:
     write(connection, MESSAGE, "once", rows)
 
 
-def held(connection: Connection, account: str, keys: Collection[str]) -> list[tuple[int, str, str, str]]:
-    """Messages that wait for a proof: seq, subscription, key, the event's type."""
+def held_messages(
+    connection: Connection, account: str, keys: Collection[str]
+) -> list[tuple[int, str, str, str]]:
+    """Return messages that wait for a proof: seq, subscription, key, event type."""
     query = (
         "SELECT message.seq, subscription, message.key, outcome.type FROM message "
         "JOIN outcome ON outcome.seq = message.outcome_seq "
@@ -101,6 +107,6 @@ def held(connection: Connection, account: str, keys: Collection[str]) -> list[tu
 
 
 def release(connection: Connection, seqs: Sequence[int], state: str, body_seq: int, at: float) -> None:
-    """The proof is there: these are sent with its content, or dropped."""
+    """Let held messages be sent with the content of their proof, or drop them."""
     query = "UPDATE message SET state = ?, body_seq = ?, due_at = ? WHERE seq IN ? AND state = 'held'"
     run(connection, query, state, body_seq, at, list(seqs))

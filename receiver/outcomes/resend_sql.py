@@ -6,7 +6,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, Row, Select, func, select, update
 
 from receiver.outcomes.events import Outcome
-from receiver.outcomes.outbox_sql import Addressed, add_messages, add_outcomes, seqs_of
+from receiver.outcomes.outbox_sql import NewMessage, add_messages, add_outcomes, seqs_of
 from receiver.outcomes.params import ResendBody
 from receiver.outcomes.subscription import Subscription, SubscriptionFilter
 from receiver.outcomes.tables import MESSAGE, OUTCOME
@@ -117,6 +117,6 @@ def send_test(connection: Connection, subscription: str, event: Outcome, now: fl
     lock_folding(connection)  # outcomes are numbered in the order of their commits
     add_outcomes(connection, [(event, now)])
     seq = seqs_of(connection, [(event, now)])[event.id]
-    add_messages(connection, [Addressed(subscription, event, seq, seq, "waiting", now, now)])
+    add_messages(connection, [NewMessage(subscription, event, seq, seq, "waiting", now, now)])
     query = select(MESSAGE.c.seq).where(MESSAGE.c.subscription == subscription, MESSAGE.c.outcome_seq == seq)
     return int(connection.scalar(query) or 0)
