@@ -2,7 +2,7 @@
 authentic.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from http import HTTPStatus
 
 from receiver.domain.hooks import Part
@@ -23,33 +23,32 @@ class HookAnswer:
     body: bytes
     part: Part | None = None
 
-    def because_of(self, part: Part) -> "HookAnswer":
-        """Return the same answer to a request in which this part is wrong."""
-        return replace(self, part=part)
-
     @classmethod
-    def make(cls, status: int, outcome: str | None, body: bytes, *more: bytes) -> "HookAnswer":
+    def make(
+        cls, status: int, outcome: str | None, body: bytes, *more: bytes, part: Part | None = None
+    ) -> "HookAnswer":
+        """Return an answer with JSON. `more`: further header lines."""
         first = f"HTTP/1.1 {status} {HTTPStatus(status).phrase}".encode()
         length = f"content-length: {len(body)}".encode()
         lines = (first, b"content-type: application/json", length, *more, b"x-request-id: ")
-        return cls(status, outcome, b"\r\n".join(lines), body)
+        return cls(status, outcome, b"\r\n".join(lines), body, part)
 
+
+_LATE = b'{"error":"the request took too long to come"}'
 
 HEALTHY = HookAnswer.make(200, None, b'{"status":"ok"}')
 RECORDED = HookAnswer.make(200, "recorded", b'{"status":"recorded"}')
 NOT_FOUND = HookAnswer.make(404, "refused", b'{"error":"not found"}')
 WRONG_METHOD = HookAnswer.make(
-    405, "refused", b'{"error":"use GET, POST or PUT"}', b"allow: GET, POST, PUT"
-).because_of("method")
-ENDED_EARLY = HookAnswer.make(400, "refused", b'{"error":"the request ended early"}').because_of("body")
-TIMED_OUT = HookAnswer.make(408, "refused", b'{"error":"the request took too long to come"}').because_of(
-    "body"
+    405, "refused", b'{"error":"use GET, POST or PUT"}', b"allow: GET, POST, PUT", part="method"
 )
-MALFORMED = HookAnswer.make(400, "malformed", b'{"error":"not a valid HTTP request"}').because_of("http")
-HEAD_TIMED_OUT = HookAnswer.make(408, "malformed", TIMED_OUT.body).because_of("head")
+ENDED_EARLY = HookAnswer.make(400, "refused", b'{"error":"the request ended early"}', part="body")
+TIMED_OUT = HookAnswer.make(408, "refused", _LATE, part="body")
+MALFORMED = HookAnswer.make(400, "malformed", b'{"error":"not a valid HTTP request"}', part="http")
+HEAD_TIMED_OUT = HookAnswer.make(408, "malformed", _LATE, part="head")
 HEAD_TOO_LARGE = HookAnswer.make(
-    431, "malformed", b'{"error":"request line and headers are too large"}'
-).because_of("head")
+    431, "malformed", b'{"error":"request line and headers are too large"}', part="head"
+)
 UNAVAILABLE = HookAnswer.make(
     503, "unavailable", b'{"error":"try again later"}', f"retry-after: {RETRY_AFTER_S}".encode()
 )
