@@ -1,1 +1,1 @@
-"""The second witness: asks the scheduler's API what became of each task, within a budget."""
+"""Asks the scheduler's API what became of each task, within a share of the quota."""

@@ -1,1 +1,1 @@
-"""Typed client of the scheduler's API: its wire shapes, login, quota and retries."""
+"""Typed client of the scheduler's API: records, login, quota and retries."""
