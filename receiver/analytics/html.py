@@ -1,4 +1,4 @@
-"""The report as one HTML file: key numbers, charts with the same numbers in tables, notes."""
+"""The report as an HTML file: key numbers, charts with tables, notes."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -27,7 +27,7 @@ _BASIS = ("created", "finished")
 
 @frozen_record
 class KeyNumber:
-    """A key number. `of`: what it is of, or made up of."""
+    """A key number. `of`: its base or its parts."""
 
     label: str
     value: str
@@ -36,7 +36,7 @@ class KeyNumber:
 
 @frozen_record
 class HtmlTable:
-    """Texts; the first column names the rows."""
+    """A table of texts; the first column labels the rows."""
 
     heads: Sequence[str]
     rows: Sequence[Sequence[str]]
@@ -44,7 +44,7 @@ class HtmlTable:
 
 @frozen_record
 class ReportSection:
-    """A chart, how to read it, and its numbers."""
+    """A chart, how to read it, and its table."""
 
     name: str
     title: str
@@ -54,11 +54,11 @@ class ReportSection:
 
 
 def html_report(connection: Connection, query: AnalyticsQuery, made_at: float) -> str:
-    """The whole file; the query's `by` does not count. `made_at`: epoch seconds. Raises InputError for a
+    """Return the file; `by` of the query is ignored. `made_at`: epoch seconds. Raises InputError for a
     basis that tasks do not have, NotInstalledError.
     """
     if query.basis not in _BASIS:
-        raise InputError("basis", f"the report is made by {' or '.join(_BASIS)}")
+        raise InputError("basis", f"must be {' or '.join(_BASIS)} for this report")
     reports = {name: build_report(connection, MEASURES[name], replace(query, by=())) for name in _KEY_NUMBERS}
     content = [_read(connection, query, name) for name in _CHARTS]
     environment = Environment(
@@ -104,7 +104,7 @@ def _of_tasks(total: Values) -> Sequence[KeyNumber]:
         _number("Tasks", total, "tasks", "all of the period"),
         _number("Finished", total, "finished", f"{succeeded} succeeded, {failed} failed"),
         _number("Exhausted", total, "exhausted", "failed with all their attempts used"),
-        _number("Unknown", total, "unknown", "ended, and nobody said how"),
+        _number("Unknown", total, "unknown", "ended with an unknown result"),
         _number("Open", total, "open", "not in the success rate"),
     ]
 
@@ -170,7 +170,7 @@ def _section(content: ChartContent) -> ReportSection:
 
 
 def _table(answer: MeasureReport) -> HtmlTable:
-    """Every line, and the total."""
+    """Return all rows and the total."""
     by = list(answer.query.by)
     heads = [*by, *(head for name, value in answer.total.items() for head in _heads(name, value))]
     total = ReportRow(("all", *[""] * (len(by) - 1)), answer.total)
@@ -193,7 +193,7 @@ def _texts(value: Value) -> Sequence[str]:
 
 
 def _failures(answer: MeasureReport) -> HtmlTable:
-    """By reason, as drawn."""
+    """Return the failures by reason, as in the chart."""
     heads = ("reason", "tasks", "of these", "95 % interval", "leg A", "leg B", "leg not known")
     rows = [
         (

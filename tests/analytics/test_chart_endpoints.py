@@ -60,10 +60,10 @@ async def test_a_chart_is_of_what_was_asked(api_env: ApiEnv) -> None:
 @pytest.mark.parametrize(
     ("asked", "words"),
     [
-        ({"basis": "created"}, "this chart is drawn by started"),
+        ({"basis": "created"}, "must be started for this chart"),
         ({"basis": "begun"}, "Input should be"),
         ({"zone": "Mars"}, "no such time zone"),
-        ({"since": "2026-03-01T09:30:00Z"}, "give a full hour of UTC"),
+        ({"since": "2026-03-01T09:30:00Z"}, "use a full hour of UTC"),
         ({"by": "day"}, "not known here"),
     ],
 )
@@ -76,8 +76,8 @@ async def test_what_cannot_be_drawn_is_refused(api_env: ApiEnv, asked: dict[str,
 @pytest.mark.parametrize(
     ("path", "words"),
     [
-        ("pie.svg", "there are trend, hours, yield, reasons"),
-        ("pie.png", "there are trend, hours, yield, reasons"),
+        ("pie.svg", "charts: trend, hours, yield, reasons"),
+        ("pie.png", "charts: trend, hours, yield, reasons"),
         ("trend.gif", "no such path"),
     ],
 )

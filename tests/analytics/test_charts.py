@@ -187,7 +187,7 @@ def test_names_from_outside_cannot_do_harm(store: Store) -> None:
 def test_there_are_only_these_charts_by_only_these_moments(store: Store) -> None:
     with pytest.raises(NotFoundError, match="trend, hours, yield, reasons"):
         chart_named("pie")
-    with pytest.raises(InputError, match="basis: this chart is drawn by started"):
+    with pytest.raises(InputError, match="basis: must be started for this chart"):
         shown(store, "hours", basis="created")
     assert "by finish" in " ".join(written(store, "trend", basis="finished"))
 

@@ -121,7 +121,7 @@ async def test_two_queues_side_by_side_in_the_same_period(api_env: ApiEnv) -> No
         ("success", {"since": ""}, "since", "a day such as 2026-03-01"),
         ("success", {"since": "0001-01-01"}, "since", "from 1970 to 2099"),
         ("success", {"until": "9999-12-31"}, "until", "from 1970 to 2099"),
-        ("success", {"until": "2026-03-01T09:30:00Z"}, "until", "give a full hour of UTC"),
+        ("success", {"until": "2026-03-01T09:30:00Z"}, "until", "use a full hour of UTC"),
         ("success", {"since": "2026-03-02", "until": "2026-03-01"}, "until", "later than `since`"),
         (
             "comparison",

@@ -1,4 +1,4 @@
-"""What can be seen on a chart, in words, for who cannot see it; and of how many it is, for its heading."""
+"""Alternative texts of charts, and the sample size for the heading."""
 
 from collections.abc import Callable, Iterable, Mapping
 
@@ -34,8 +34,8 @@ def _trend(report: MeasureReport) -> AltText:
     steps = [Rate(f"{first}", share_in(values, "success_rate")) for first, values in sure if values]
     text = (
         f"Overall {formatting.rate(overall)}. Of {formatting.count(tasks)} tasks "
-        f"{formatting.count(left)} are open; of {formatting.count(unknown)} nobody said how they "
-        f"ended.{_best(steps, report.query.by[0])}"
+        f"{formatting.count(left)} are open; {formatting.count(unknown)} have an unknown "
+        f"result.{_best(steps, report.query.by[0])}"
     )
     return text, _n(overall.n, "finished tasks")
 
@@ -79,7 +79,7 @@ def _reasons(report: MeasureReport) -> AltText:
 
 
 def reason_label(reason: str) -> str:
-    """A reason as it stands on the chart."""
+    """Format a reason for the chart."""
     plain = {"failed": "failed,\nnot mapped", "unknown": "unknown,\nnobody said"}
     return plain.get(reason, reason.replace("_", " "))
 

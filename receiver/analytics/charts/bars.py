@@ -22,16 +22,16 @@ _LEGS = {
 }
 _NEAR_TOP = 0.9
 _RIGHT = 1.14
-"""A scale of rates with room for a number beyond 100 %."""
+"""End of a scale of rates, with space for a number behind 100 %."""
 
 _ROOMY = 6
-"""Over so many bars there is room for a rate with its decimal, below them for a count in full."""
+"""Maximum number of bars with decimals above and full counts below."""
 
 Point = tuple[float, float]
 
 
 def yields(layout: ChartLayout, content: ChartContent) -> None:
-    """One bar for each attempt, upright: they come one after the other."""
+    """Draw one upright bar for each attempt."""
     rates = by_attempt(content.report)
     if not rates:
         layout.say("no attempts in this period")
@@ -55,7 +55,7 @@ def yields(layout: ChartLayout, content: ChartContent) -> None:
 
 
 def pauses(layout: ChartLayout, content: ChartContent) -> None:
-    """A plot for each attempt, since tasks that get so far differ."""
+    """Draw a plot for each attempt, since tasks with more attempts differ."""
     found = by_pause(content.report)
     if not found:
         layout.say("no further attempts in this period")
@@ -78,13 +78,13 @@ def _look(each: Share) -> dict[str, Any]:
 
 
 def _write(axes: Axes, text: str, at: Point, away: Point, **look: Any) -> None:
-    """Beside a whisker's end, so many points away; lines of the grid do not run through it."""
+    """Write beside the end of a whisker, on a background that hides the grid."""
     paper = {"facecolor": "white", "edgecolor": "none", "pad": 0.5}
     axes.annotate(text, at, away, textcoords="offset points", bbox=paper, **look)
 
 
 def _names(axes: Axes, names: Sequence[str]) -> None:
-    """Of lying bars, from above to below."""
+    """Label horizontal bars from top to bottom."""
     axes.set_ylim(len(names) - 0.5, -0.5)
     axes.set_yticks(range(len(names)), names)
     axes.tick_params(axis="y", length=0)
@@ -92,7 +92,7 @@ def _names(axes: Axes, names: Sequence[str]) -> None:
 
 
 def reasons(layout: ChartLayout, content: ChartContent) -> None:
-    """One bar for each reason, by failed leg."""
+    """Draw one bar for each reason, split by failed leg."""
     found = failures(content.report)
     if found:
         _reason_bars(layout, found)
@@ -122,7 +122,7 @@ def _reason_bars(layout: ChartLayout, found: Sequence[FailureGroup]) -> None:
 
 
 def _whisker(axes: Axes, at: int, each: FailureGroup) -> None:
-    """The interval of the share, and how much it is."""
+    """Draw the interval of the share, and write the count and the share."""
     tasks, low, high = (
         each.share.k,
         (each.share.low or 0.0) * each.share.n,

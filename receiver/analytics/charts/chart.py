@@ -1,7 +1,4 @@
-"""The charts as data: of which measure each is drawn, and the words on it.
-
-Reading and drawing are two steps: the first holds the store, the second only takes time.
-"""
+"""Charts as data: the measure of each, and its texts. Reading needs the store; drawing only takes time."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -22,7 +19,7 @@ from receiver.errors import InputError, NotFoundError
 Media = Literal["svg", "png"]
 MEDIA: tuple[Media, ...] = get_args(Media)
 ImageFormat = Media | Literal["inline"]
-"""`inline`: SVG as part of an HTML page, which has the title above it."""
+"""`inline`: SVG for an HTML page, without the title."""
 
 _MOST_STEPS = 93
 _WILSON = "95 % Wilson intervals"
@@ -30,8 +27,8 @@ _WILSON = "95 % Wilson intervals"
 
 @frozen_record
 class Chart:
-    """`figure`, `by`: what is drawn, days as weeks or months where they are many. `how`: to read it, for its
-    caption; `sureness`: for its heading.
+    """A chart of a measure by dimensions; many days become weeks or months. `how`: how to read it, for the
+    caption; `sureness`: note on precision, for the heading.
     """
 
     name: str
@@ -44,9 +41,7 @@ class Chart:
 
 @frozen_record
 class ChartContent:
-    """A chart with all that stands on it. `title`, `heading`: above; `notes`: below; `text`: in words what
-    can be seen.
-    """
+    """A chart with data and texts. `title`, `heading`: above; `notes`: below; `text`: alternative text."""
 
     chart: Chart
     report: MeasureReport
@@ -57,26 +52,26 @@ class ChartContent:
 
 
 CHARTS: Mapping[str, Chart] = {
-    each.name: each
-    for each in (
+    chart.name: chart
+    for chart in (
         Chart(
             "trend",
             "success",
             ("day",),
             "Success rate of tasks by {step}",
-            "Above: of the tasks that have ended, the part that connected the two. The band is wide where "
-            "there are few. Below: how many tasks that is, with those that are still open and those of which "
-            "nobody said how they ended. Hollow points tell little: of few tasks, or while more than a tenth "
-            "are open, since those that succeed end first.",
+            "Above: the share of finished tasks that connected A and B. The band is wide if there are few "
+            "tasks. Below: the number of tasks, with open ones and those with an unknown result. Hollow "
+            "points are unreliable: few tasks, or more than a tenth of them open, since successful tasks "
+            "end first.",
         ),
         Chart(
             "hours",
             "hours",
             ("hour", "weekday"),
             "Attempt yield by weekday and hour",
-            "Of the attempts that began in this hour, the part that connected the two; beside it in small "
-            "how many there were. Grey and hatched: fewer than 30, too few to go by. Hours without any "
-            "attempt at the begin and the end of the day are left out.",
+            "The share of attempts started in this hour that connected A and B; beside it, small, the "
+            "number of attempts. Gray and hatched: fewer than 30, too few to go by. Hours without attempts "
+            "at the beginning and the end of the day are omitted.",
             f"small: attempts; hatched: fewer than {FEW}",
         ),
         Chart(
@@ -84,15 +79,15 @@ CHARTS: Mapping[str, Chart] = {
             "yield",
             ("attempt",),
             "Attempt yield by attempt number",
-            "Of the tasks that made this attempt, the part that it connected. Where the whiskers of two bars "
-            "overlap widely, the two may well be the same. From the tenth on they are one bar.",
+            "The share of tasks with this attempt that it connected. If the whiskers of two bars overlap "
+            "widely, their rates may be equal. From the tenth attempt on there is one bar.",
         ),
         Chart(
             "reasons",
             "reasons",
             ("reason", "leg"),
             "Failure reasons of tasks",
-            "What tasks came to that ended without success, by the leg that failed: A is dialled first, then "
+            "Reasons of tasks that ended without success, by the leg that failed: A is dialled first, then "
             "B. The percentage is of all these tasks.",
         ),
         Chart(
@@ -100,8 +95,8 @@ CHARTS: Mapping[str, Chart] = {
             "pauses",
             ("attempt", "gap"),
             "Attempt yield by the pause before it",
-            "Of further attempts, by the time since the one before began, the part that connected the two. "
-            "Observational: tasks with other pauses may differ in other things too.",
+            "The share of repeated attempts that connected A and B, by the time since the start of the "
+            "attempt before. Observational: tasks with other pauses may differ in other ways too.",
             f"{_WILSON}, observational",
         ),
         Chart(
@@ -109,7 +104,7 @@ CHARTS: Mapping[str, Chart] = {
             "timing",
             ("day",),
             "Time to connect and lateness of tasks by {step}",
-            "Half of the tasks were as quick as the lower line or quicker, nine of ten as the upper one. "
+            "Half of the tasks were as quick as the lower line or quicker, nine of ten as the upper line. "
             "Both count from the planned start.",
             "p50 and p90, rounded to two digits",
         ),
@@ -118,19 +113,19 @@ CHARTS: Mapping[str, Chart] = {
 
 
 def chart_named(name: str) -> Chart:
-    """Raises NotFoundError."""
+    """Return the chart with this name. Raises NotFoundError."""
     if name not in CHARTS:
-        raise NotFoundError(f"there is no such chart: there are {', '.join(CHARTS)}")
+        raise NotFoundError(f"no such chart; charts: {', '.join(CHARTS)}")
     return CHARTS[name]
 
 
 def read_chart(connection: Connection, chart: Chart, query: AnalyticsQuery) -> ChartContent:
-    """What is to be drawn; the query's `by` does not count. Raises InputError for a basis that the
-    chart's measure does not have.
+    """Read the content of a chart; `by` of the query is ignored. Raises InputError for a basis that the
+    measure does not have.
     """
     measure = MEASURES[chart.measure]
     if query.basis not in measure.basis:
-        raise InputError("basis", f"this chart is drawn by {' or '.join(measure.basis)}")
+        raise InputError("basis", f"must be {' or '.join(measure.basis)} for this chart")
     since, until = span(connection, query)
     by = _steps(since, until) if chart.by == ("day",) else chart.by
     answer = build_report(connection, measure, replace(query, by=by))
@@ -149,13 +144,13 @@ def read_chart(connection: Connection, chart: Chart, query: AnalyticsQuery) -> C
 
 
 def _steps(since: float | None, until: float | None) -> tuple[Dimension, ...]:
-    """By days, weeks or months: so that they are neither too many to be told apart nor too few each."""
+    """Return days, weeks or months, so that the number of steps stays readable."""
     days = (until - since) / DAY_S if since is not None and until is not None else 0
     return ("day",) if days <= _MOST_STEPS else ("week",) if days <= 7 * _MOST_STEPS else ("month",)
 
 
 def span(connection: Connection, query: AnalyticsQuery) -> tuple[float | None, float | None]:
-    """From when to when was asked about, or where nobody said, there is anything; None where there is not."""
+    """Return the query's period; an open bound is that of the data, or None without data."""
     since, until = query.since, query.until
     if since is not None and until is not None:
         return since, until

@@ -20,14 +20,14 @@ from receiver.analytics.query import WEEKDAYS
 
 _ROW = 0.27
 _SHADES = 40
-"""With more of them the bar that explains them would be a bitmap."""
+"""Number of colors; with more, matplotlib draws the color bar as a bitmap."""
 _FEW_LOOK: dict[str, Any] = {"facecolor": "#eceef0", "edgecolor": "#cfd4d8", "hatch": "////"}
 _MIDDLE = 0.19
-"""The luminance that has the same contrast to white and to black ink."""
+"""Luminance with equal contrast to white and to black text."""
 
 
 def hours(layout: ChartLayout, content: ChartContent) -> None:
-    """Hours down, weekdays across, so that there is room for rate and number in each cell on a phone, too."""
+    """Draw hours as rows and weekdays as columns, so that cells have space for rate and count on a phone."""
     cells = by_hour(content.report)
     if not cells:
         layout.say("no attempts in this period")
@@ -51,7 +51,7 @@ def hours(layout: ChartLayout, content: ChartContent) -> None:
 
 
 def _scale(cells: Mapping[tuple[int, int], Share]) -> ScalarMappable:
-    """From 0 to the next ten per cent above the highest yield that is of many."""
+    """Return a scale from 0 to the next 10 % above the highest yield that is not of few."""
     highest = max((each.value or 0.0 for each in cells.values() if not is_few(each)), default=1.0)
     top = min(1.0, (int(highest * 10) + 1) / 10)
     return ScalarMappable(Normalize(0, top), colormaps["cividis"].resampled(_SHADES))
@@ -71,7 +71,7 @@ def _cell(axes: Axes, at: tuple[int, int], each: Share, scale: ScalarMappable) -
 
 
 def _readable_on(colour: Iterable[float]) -> str:
-    """Black or white, which has the higher contrast (WCAG)."""
+    """Return black or white, whichever has more contrast (WCAG)."""
     red, green, blue = (
         each / 12.92 if each <= 0.04 else ((each + 0.055) / 1.055) ** 2.4 for each in (*colour,)[:3]
     )

@@ -1,4 +1,4 @@
-"""The layout that a chart is drawn on: heading above, plots, notes below. Sizes in inches; text in points."""
+"""Layout of a chart: heading, plots, notes. Sizes in inches; text in points."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from textwrap import wrap
@@ -39,18 +39,18 @@ STYLE: Mapping[str, Any] = {
 }
 
 _WIDTH = 5.4
-"""Small, so that text is large where the picture is made as wide as a phone or half a slide."""
+"""Width in inches; small, so that text is readable on a phone or on half a slide."""
 
 _MARGIN, _TITLE, _LINE, _GAP = 0.12, 0.3, 0.19, 0.12
 _LETTERS = 76
-"""In one line of the heading."""
+"""Maximum characters in a line of the heading."""
 
 _LABEL, _LEGEND = 0.21, 0.25
 _SMALL = {"size": 9.2, "color": SOFT}
 
 
 class Plot(NamedTuple):
-    """`label`: above it; `above`, `below`: room for the names of its axis."""
+    """A plot. `label`: title above it; `above`, `below`: space for the labels of its axis."""
 
     height: float
     label: str = ""
@@ -60,7 +60,7 @@ class Plot(NamedTuple):
 
 
 class ChartLayout:
-    """A figure with heading and notes; `axes` makes room for the plots."""
+    """A matplotlib figure with heading and notes; `axes` adds the plots."""
 
     def __init__(self, content: ChartContent, *, has_title: bool = True) -> None:
         self._title = [content.title] if has_title else []
@@ -69,7 +69,7 @@ class ChartLayout:
         self.figure = Figure(facecolor="white")
 
     def axes(self, *plots: Plot, left: float = 0.75) -> list[Axes]:
-        """Axes one above the other; `left`: room for the names of their scales."""
+        """Return axes one below the other. `left`: space for the labels of their scales."""
         places = [_above(plot) + plot.height + plot.below for plot in plots]
         top = _MARGIN + _TITLE * len(self._title) + _LINE * len(self._heading) + _GAP
         height = top + sum(places) + _LINE * len(self._notes) + _MARGIN
@@ -88,14 +88,14 @@ class ChartLayout:
         return made
 
     def _write(self, top: float, lines: Sequence[str], **look: Any) -> None:
-        """Lines of text, so far from the top."""
+        """Write lines of text at a distance from the top."""
         height = self.figure.get_size_inches()[1]
         for number, line in enumerate(lines):
             at = _MARGIN / _WIDTH, 1 - (top + number * _LINE) / height
             self.figure.text(*at, line, va="top", **look)
 
     def legend(self, axes: Axes, columns: int) -> None:
-        """Above the plot, from the left margin on."""
+        """Draw a legend above the plot."""
         place = blended_transform_factory(self.figure.transFigure, axes.transAxes)
         room = axes.get_position().height * self.figure.get_size_inches()[1]
         axes.legend(
@@ -111,7 +111,7 @@ class ChartLayout:
         )
 
     def say(self, text: str) -> None:
-        """Instead of a plot."""
+        """Write a text instead of a plot."""
         (axes,) = self.axes(Plot(1.2))
         axes.set_axis_off()
         self.figure.text(
@@ -124,7 +124,7 @@ def _above(plot: Plot) -> float:
 
 
 def joined(parts: Iterable[str], most: int) -> list[str]:
-    """Parts with dots between them, in lines of so many letters."""
+    """Join parts with dots, in lines of at most `most` characters."""
     lines: list[str] = []
     for part in parts:
         if lines and len(lines[-1]) + len(part) + 3 <= most:
@@ -135,5 +135,5 @@ def joined(parts: Iterable[str], most: int) -> list[str]:
 
 
 def rate_ticks(axis: Axis) -> None:
-    """The scale of all shares is whole, so that charts can be compared."""
+    """Set a scale from 0 to 100 %, so that charts can be compared."""
     axis.set_ticks([0.0, 0.2, 0.4, 0.6, 0.8, 1.0], [f"{number} %" for number in range(0, 101, 20)])

@@ -1,4 +1,4 @@
-"""Charts painted by matplotlib. Only this module and those of the single charts need it."""
+"""Charts drawn by matplotlib. Only this module and the modules of single charts import it."""
 
 import re
 from collections.abc import Callable, Iterator, Mapping
@@ -30,17 +30,17 @@ _DPI = 200
 _UNREAL = {"Date": None, "Creator": None, "Format": None, "Type": None}
 _FONT = "'DejaVu Sans'"
 _FONTS = f"{_FONT}, Verdana, 'Noto Sans', sans-serif"
-"""Whoever looks need not have the first: the next is as wide."""
+"""Fonts of SVG; if the first is missing, the second has the same widths."""
 
 _UNUSED_NAME = re.compile(r'<g id="[\w.]+"')
-"""Nothing refers to groups; in a page with several charts such names would be there twice."""
+"""Ids of groups, which nothing uses; a page with several charts would have duplicates."""
 
 _one_at_a_time = Lock()
-"""Styles are matplotlib's global state."""
+"""Lock for matplotlib's styles, which are global."""
 
 
 def draw_chart(content: ChartContent, form: ImageFormat) -> bytes:
-    """The picture."""
+    """Return the image."""
     with _styled(content.chart.name):
         layout = ChartLayout(content, has_title=form != "inline")
         DRAWERS[content.chart.name](layout, content)
@@ -64,23 +64,23 @@ def _png(figure: Figure, content: ChartContent) -> bytes:
 
 
 def _svg(figure: Figure, content: ChartContent) -> bytes:
-    """With real text, and what it shows in words."""
+    """Return SVG with real text, and the alternative text."""
     into = BytesIO()
     figure.savefig(into, format="svg", metadata=_UNREAL)
     drawing = _UNUSED_NAME.sub("<g", into.getvalue().decode())
     start, opening, rest = drawing.partition("<svg ")
     attributes, close, rest = rest.partition(">")
     name = content.chart.name
-    told = (
+    labels = (
         f'role="img" aria-labelledby="{name}-title {name}-text" {attributes}{close}'
         f'<title id="{name}-title">{escape(content.title)}</title>'
         f'<desc id="{name}-text">{escape(content.text)}</desc>'
     )
-    return f"{start}{opening}{told}{rest}".replace(_FONT, _FONTS).encode()
+    return f"{start}{opening}{labels}{rest}".replace(_FONT, _FONTS).encode()
 
 
 def _inline(figure: Figure, content: ChartContent) -> bytes:
-    """Without the XML declaration, which has no place in HTML."""
+    """Return SVG without the XML declaration, for HTML."""
     drawing = _svg(figure, content)
     return drawing[drawing.index(b"<svg ") :]
 

@@ -1,4 +1,4 @@
-"""What of a figure's answer is drawn, in the order in which it is drawn."""
+"""Series of a chart from a report, in the order of drawing."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
@@ -17,21 +17,21 @@ LEGS = ("a", "b", "unknown")
 _MOST_ATTEMPTS = 10
 _MANY_OPEN = 0.1
 _LATER = 4
-"""From this attempt on pauses are counted together."""
+"""Attempt from which on pauses are drawn together."""
 
 _NOT_KNOWN = "not known"
 NO_SHARE = share(0, 0)
 
 
 class TimeStep(NamedTuple):
-    """A day, week or month. `first`: its first day; `values`: None where there was nothing."""
+    """A day, week or month. `first`: its first day; `values`: None without data."""
 
     first: date
     values: Values | None
 
 
 class Rate(NamedTuple):
-    """A share and what it is of."""
+    """A share with its label."""
 
     label: str
     share: Share
@@ -39,7 +39,7 @@ class Rate(NamedTuple):
 
 @frozen_record
 class FailureGroup:
-    """A reason: its share in all tasks that did not succeed, and how many tasks by failed leg."""
+    """A reason: its share in tasks without success, and its tasks by failed leg."""
 
     reason: str
     share: Share
@@ -51,7 +51,7 @@ def is_few(share: Share) -> bool:
 
 
 def is_weak(step: TimeStep) -> bool:
-    """Whether its success rate tells little: few have ended, or many have not. Successes end first."""
+    """Whether the success rate is unreliable: few finished tasks, or many open ones. Successes end first."""
     values = step.values
     if values is None:
         return False
@@ -61,25 +61,25 @@ def is_weak(step: TimeStep) -> bool:
 
 
 def share_in(values: Values, name: str) -> Share:
-    """The value of that name, which is a share."""
+    """Return the share with this name."""
     value = values[name]
     return value if isinstance(value, Share) else NO_SHARE
 
 
 def number_in(values: Values, name: str) -> int:
-    """The value of that name, which is a count."""
+    """Return the count with this name."""
     value = values[name]
     return value if isinstance(value, int) else 0
 
 
 def together(shares: Iterable[Share]) -> Share:
-    """The share in all of them."""
-    all_of_them = list(shares)
-    return share(sum(each.k for each in all_of_them), sum(each.n for each in all_of_them))
+    """Return the share of all together."""
+    listed = list(shares)
+    return share(sum(one.k for one in listed), sum(one.n for one in listed))
 
 
 def by_time(report: MeasureReport) -> Sequence[TimeStep]:
-    """All days, weeks or months from the first to the last, also those without anything."""
+    """Return all days, weeks or months from the first to the last, also those without data."""
     (length,) = report.query.by
     known = {_first_day(line.key[0]): line.values for line in report.lines}
     if not known:
@@ -91,7 +91,7 @@ def by_time(report: MeasureReport) -> Sequence[TimeStep]:
 
 
 def _first_day(text: str) -> date:
-    """The first day of 2026-03, 2026-W12 or 2026-03-01."""
+    """Return the first day of a text such as 2026-03, 2026-W12 or 2026-03-01."""
     return date.fromisoformat(text if len(text) > 7 or "W" in text else f"{text}-01")
 
 
@@ -102,7 +102,7 @@ def _next(first: date, length: Dimension) -> date:
 
 
 def by_hour(report: MeasureReport) -> Mapping[tuple[int, int], Share]:
-    """(weekday from 0, hour) → yield."""
+    """Return (weekday from 0, hour) → yield."""
     return {
         (int(weekday[0]) - 1, int(hour)): share_in(values, "yield")
         for (hour, weekday), values in ((line.key, line.values) for line in report.lines)
@@ -110,7 +110,7 @@ def by_hour(report: MeasureReport) -> Mapping[tuple[int, int], Share]:
 
 
 def by_attempt(report: MeasureReport) -> Sequence[Rate]:
-    """The yield of each attempt; from the tenth on together."""
+    """Return the yield of each attempt; from the tenth on together."""
     labels: dict[str, list[Share]] = defaultdict(list)
     numbers = [int(line.key[0]) for line in report.lines]
     for number, line in zip(numbers, report.lines, strict=True):
@@ -121,7 +121,7 @@ def by_attempt(report: MeasureReport) -> Sequence[Rate]:
 
 
 def failures(report: MeasureReport) -> Sequence[FailureGroup]:
-    """Reasons of tasks that did not succeed, the most frequent first; what nobody said comes last."""
+    """Return reasons of tasks without success, the most frequent first and unknown ones last."""
     legs: dict[str, dict[str, int]] = defaultdict(lambda: dict.fromkeys(LEGS, 0))
     for line in report.lines:
         reason, leg = line.key
@@ -132,7 +132,7 @@ def failures(report: MeasureReport) -> Sequence[FailureGroup]:
 
 
 def by_pause(report: MeasureReport) -> Mapping[str, Sequence[Rate]]:
-    """The attempt → its yield by the class of the pause before it."""
+    """Return attempt → its yield by the class of the pause before it."""
     found: dict[str, dict[str, list[Share]]] = defaultdict(lambda: defaultdict(list))
     for line in report.lines:
         attempt, gap = int(line.key[0]), line.key[1]
@@ -146,11 +146,11 @@ def by_pause(report: MeasureReport) -> Mapping[str, Sequence[Rate]]:
 
 
 GAP_ORDER = ("0", *map(str, GAPS), "")
-"""The classes of pauses, by their lower bounds; last the one of those that are not known."""
+"""Classes of pauses by lower bound; last the unknown ones."""
 
 
 def gap_label(gap: str) -> str:
-    """A class of pauses in words."""
+    """Format a class of pauses."""
     if not gap:
         return _NOT_KNOWN
     low = int(gap)

@@ -1,4 +1,4 @@
-"""Axes of days, whose places are their numbers from the first one on, and of durations."""
+"""Ticks of axes of days, at the places 0, 1, 2, …, and of durations."""
 
 from collections.abc import Callable, Sequence
 from datetime import date
@@ -15,11 +15,11 @@ _STEPS = (
     *(60, 120, 300, 600, 900, 1800),
     *(3600, 7200, 14_400, 21_600, 43_200, 86_400, 172_800, 604_800),
 )
-"""Seconds between ticks, as clocks have them."""
+"""Possible seconds between ticks."""
 
 
 def date_ticks(plots: Sequence[Axes], days: Sequence[date]) -> None:
-    """The same days under all plots, their names under the last one."""
+    """Set the same days on all plots, with labels on the last one."""
     places, labels = ticks(days)
     spare = max(0, _LEAST_PLACES - len(days)) / 2
     for axes in plots:
@@ -28,7 +28,7 @@ def date_ticks(plots: Sequence[Axes], days: Sequence[date]) -> None:
 
 
 def ticks(days: Sequence[date]) -> tuple[list[int], list[str]]:
-    """Places and names of so many days as have room: all, Mondays, or firsts of months."""
+    """Return places and labels of as many days as fit: all, Mondays, or first days of months."""
     choices = ([at for at in range(len(days)) if choose(days, at)] for choose in _CHOICES)
     chosen = next((some for some in choices if 0 < len(some) <= _MOST_TICKS), [0, len(days) - 1])
     labels: list[str] = []
@@ -41,7 +41,7 @@ def ticks(days: Sequence[date]) -> tuple[list[int], list[str]]:
 
 
 def duration_ticks(axes: Axes) -> None:
-    """Five steps at most, of a length that clocks have."""
+    """Set at most five steps of a usual length."""
     low, high = axes.get_ylim()
     step = next((each for each in _STEPS if (high - low) / each <= 5), _STEPS[-1])
     axes.yaxis.set_major_locator(MultipleLocator(step))
@@ -68,7 +68,7 @@ def _mondays(step: int) -> Choice:
 
 
 def _months(step: int) -> Choice:
-    """The first day of each month, or of what is known of it."""
+    """Choose the first day of each month, or the first day with data."""
     return lambda days, at: (
         (days[at].month - 1) % step == 0 and (at == 0 or days[at - 1].month != days[at].month)
     )

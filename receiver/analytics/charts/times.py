@@ -1,4 +1,4 @@
-"""Charts by time: success rate and how many tasks it is of; durations."""
+"""Charts by time: success rate with counts of tasks, and durations."""
 
 from collections.abc import Sequence
 from math import nan, sqrt
@@ -21,13 +21,13 @@ _STACK: tuple[tuple[str, str, dict[str, Any]], ...] = (
     ("unknown", "unknown", {"facecolor": ORANGE, "hatch": "////"} | _EDGE),
     ("open", "open", {"facecolor": "white", "hatch": "\\\\\\\\"} | _EDGE),
 )
-"""Count, its name on the chart, its look: in print the first two are a dark and a light grey."""
+"""Count, label and style; in print the first two are dark and light grey."""
 
 _WEAK = f"n < {FEW} or many open"
 
 
 def trend(layout: ChartLayout, content: ChartContent) -> None:
-    """Success rate with its band; below, how many tasks, those that are open or unknown too."""
+    """Draw the success rate with its interval, and below it the tasks by state."""
     steps, total = by_time(content.report), content.report.total
     if not steps:
         layout.say("no tasks in this period")
@@ -62,7 +62,7 @@ def _columns(axes: Axes, low: Sequence[float], high: Sequence[float], **look: An
 
 
 def _points(axes: Axes, line: Sequence[float], weak: Sequence[int]) -> None:
-    """Full ones, and hollow ones that tell little."""
+    """Draw filled points, and hollow ones for unreliable rates."""
     look: dict[str, Any] = {"color": BLUE, "ms": _size(line), "clip_on": False}
     axes.plot(range(len(line)), line, "o", **look)
     if weak:
@@ -86,7 +86,7 @@ _DURATIONS = (("time_to_connect_s", "time to connect"), ("start_lateness_s", "st
 
 
 def timing(layout: ChartLayout, content: ChartContent) -> None:
-    """Half and nine of ten tasks were as quick."""
+    """Draw median and 90th percentile of durations."""
     steps, total = by_time(content.report), content.report.total
     if not steps:
         layout.say("no tasks in this period")
@@ -120,7 +120,7 @@ def _durations(axes: Axes, steps: Sequence[TimeStep], name: str, total: Values) 
 
 
 def _size(line: Sequence[float]) -> float:
-    """Of points, the smaller the more they are."""
+    """Return the size of points: smaller if there are more."""
     return min(7.0, 2.5 + 14 / sqrt(len(line)))
 
 
