@@ -18,8 +18,7 @@ from receiver.analytics.exports import FORMATS, ExportWriter, FileFormat, export
 from receiver.analytics.views import RELATIONS
 from receiver.cli.export_resume import Kept, kept_of
 from receiver.cli.local_api import query_of
-from receiver.cli.options import AccountOption, NumbersOption, SinceOption
-from receiver.cli.output import STDERR, ConfigOption
+from receiver.cli.output import STDERR, AccountOption, ConfigOption, NumbersOption, SinceOption
 from receiver.errors import InputError, ReceiverError
 from receiver.maintenance.schema import create_tables
 from receiver.runtime.clock import WallClock

@@ -5,11 +5,15 @@ from typing import Annotated, Literal
 import typer
 
 from receiver.cli.local_api import ask, plain, query_of
-from receiver.cli.options import AccountOption, CursorOption, LimitOption, QueueOption, SinceOption
 from receiver.cli.output import (
     STDOUT,
+    AccountOption,
     ConfigOption,
+    CursorOption,
     JsonOption,
+    LimitOption,
+    QueueOption,
+    SinceOption,
     counts_text,
     print_cursor,
     print_json,

@@ -1,4 +1,4 @@
-"""Output of commands: tables for people, JSON for programs, errors on standard error."""
+"""Options that commands share, and their output: tables for people, JSON for programs, errors on stderr."""
 
 import json
 import sys
@@ -21,6 +21,16 @@ ConfigOption = Annotated[
     typer.Option("--config", "-c", help="Settings file. Default: $RECEIVER_CONFIG or ./receiver.toml."),
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
+AccountOption = Annotated[str | None, typer.Option(help="Only of this account.")]
+QueueOption = Annotated[
+    str | None, typer.Option("--queue", help="Only of the queue with this id at the scheduler.")
+]
+SinceOption = Annotated[str | None, typer.Option(help="From this moment: ISO 8601 or epoch seconds.")]
+LimitOption = Annotated[int, typer.Option(help="Maximum number of rows.", min=1, max=500)]
+CursorOption = Annotated[
+    str | None, typer.Option(help="Cursor of the next page, as the page before printed it.")
+]
+NumbersOption = Annotated[bool, typer.Option("--numbers", help="Show phone numbers in full.")]
 
 
 def print_json(value: Any) -> None:

@@ -6,8 +6,15 @@ import typer
 
 from receiver.cli.lazy import LazyCommand, LazyGroup
 from receiver.cli.local_api import ask, plain, query_of
-from receiver.cli.options import AccountOption
-from receiver.cli.output import ConfigOption, JsonOption, counts_text, print_json, print_table, short_moment
+from receiver.cli.output import (
+    AccountOption,
+    ConfigOption,
+    JsonOption,
+    counts_text,
+    print_json,
+    print_table,
+    short_moment,
+)
 from receiver.http.params import AccountQuery
 from receiver.tasks.queue_endpoints import list_queues
 

@@ -21,8 +21,16 @@ from receiver.analytics.query import AnalyticsQuery, read_period
 from receiver.analytics.report import MeasureReport, build_report
 from receiver.analytics.table_csv import as_csv
 from receiver.cli.local_api import plain, query_of
-from receiver.cli.options import AccountOption, QueueOption
-from receiver.cli.output import STDERR, STDOUT, ConfigOption, JsonOption, print_json, print_table
+from receiver.cli.output import (
+    STDERR,
+    STDOUT,
+    AccountOption,
+    ConfigOption,
+    JsonOption,
+    QueueOption,
+    print_json,
+    print_table,
+)
 from receiver.cli.text_charts import cell, list_of, longest_unit, map_of_hours, table_of
 from receiver.errors import InputError
 from receiver.maintenance.schema import create_tables

@@ -8,12 +8,13 @@ from typing import Annotated, Any
 import typer
 
 from receiver.cli.local_api import plain, query_of
-from receiver.cli.options import AccountOption, SinceOption
 from receiver.cli.output import (
     STDERR,
     STDOUT,
+    AccountOption,
     ConfigOption,
     JsonOption,
+    SinceOption,
     print_json,
     print_table,
     short_moment,

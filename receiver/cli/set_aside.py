@@ -6,11 +6,13 @@ from typing import Annotated
 import typer
 
 from receiver.cli.local_api import ask, plain, query_of
-from receiver.cli.options import AccountOption, CursorOption, LimitOption
 from receiver.cli.output import (
     STDOUT,
+    AccountOption,
     ConfigOption,
+    CursorOption,
     JsonOption,
+    LimitOption,
     print_cursor,
     print_json,
     print_table,

@@ -8,12 +8,13 @@ import typer
 from pydantic import BaseModel, ValidationError
 
 from receiver.cli.local_api import ask, plain, query_of
-from receiver.cli.options import CursorOption, LimitOption
 from receiver.cli.output import (
     STDERR,
     STDOUT,
     ConfigOption,
+    CursorOption,
     JsonOption,
+    LimitOption,
     counts_text,
     print_cursor,
     print_json,

@@ -6,17 +6,15 @@ import typer
 
 from receiver.cli.lazy import LazyCommand, LazyGroup
 from receiver.cli.local_api import ask, plain, query_of
-from receiver.cli.options import (
+from receiver.cli.output import (
     AccountOption,
+    ConfigOption,
     CursorOption,
+    JsonOption,
     LimitOption,
     NumbersOption,
     QueueOption,
     SinceOption,
-)
-from receiver.cli.output import (
-    ConfigOption,
-    JsonOption,
     print_cursor,
     print_json,
     print_table,
