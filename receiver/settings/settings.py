@@ -66,8 +66,7 @@ class Settings(BaseSettings):
         default=8080, ge=0, le=65535, description="Port of the hook listener; 0 for a free port."
     )
     public_url: HttpUrl | None = Field(
-        default=None,
-        description="Root of hook URLs, as the scheduler reaches it. Default: http://HOST:PORT.",
+        default=None, description="Root of hook URLs, as the scheduler reaches it. Default: http://HOST:PORT."
     )
     store: str = Field(
         default="receiver.db",
