@@ -39,7 +39,7 @@ from receiver.ledger.ledger import Ledger
 from receiver.ledger.links import Links
 from receiver.ledger.projector import Projector
 from receiver.ledger.throttle import MANY_WRITERS, ONE_WRITER, Throttle
-from receiver.maintenance.retention import Keep, RetentionWorker
+from receiver.maintenance.retention import RetentionRules, RetentionWorker
 from receiver.maintenance.schema import create_tables
 from receiver.maintenance.table_gauges import SnapshotWorker
 from receiver.observability.metrics import Metrics
@@ -181,7 +181,7 @@ class Receiver:
         if self.settings.delivery.enabled:
             leased["delivery"] = [self._sender()]
         keep = retention_rules(self.settings.retention)
-        if keep != Keep():
+        if keep != RetentionRules():
             leased["retention"] = [
                 RetentionWorker(self.store, self.projector, keep, self.environment.clock, self.metrics)
             ]

@@ -11,7 +11,7 @@ from receiver.cli.output import STDERR, STDOUT, ConfigOption, JsonOption, print_
 from receiver.cli.prune import prune
 from receiver.errors import InputError, StoreError
 from receiver.maintenance import schema
-from receiver.maintenance.backup import Copy, back_up
+from receiver.maintenance.backup import Backup, back_up
 from receiver.settings.settings import Settings, load_settings
 from receiver.storage.engine import Store
 from receiver.storage.postgres import is_url, shown
@@ -77,7 +77,7 @@ def upgrade(
             STDOUT.print(text, highlight=False)
 
 
-def _upgrade(store: Store, file: Path | None) -> tuple[schema.Standing, list[str], Copy | None]:
+def _upgrade(store: Store, file: Path | None) -> tuple[schema.SchemaStatus, list[str], Backup | None]:
     """Return the standing before, the applied revisions, and the backup of `file`."""
     copy = None
     try:
@@ -93,7 +93,7 @@ def _upgrade(store: Store, file: Path | None) -> tuple[schema.Standing, list[str
         raise
 
 
-def _print_upgrade(before: schema.Standing, applied: list[str], copy: Copy | None) -> None:
+def _print_upgrade(before: schema.SchemaStatus, applied: list[str], copy: Backup | None) -> None:
     if copy:
         STDOUT.print(f"Backup: {copy.file}, {_content(copy)}.", highlight=False)
     if before.verdict == "older" and before.revision is None:
@@ -124,14 +124,14 @@ def backup(
         STDOUT.print(f"{copy.file}: {_content(copy)}; checked, sound.", highlight=False)
 
 
-def _copy_beside(file: Path) -> Copy:
+def _copy_beside(file: Path) -> Backup:
     target = file.with_name(f"{file.name}.before-{schema.head()}")
     if target.exists():
         raise InputError("backup", f"{target} exists: move it away, or use --no-backup")
     return _copy(file, target, force=False)
 
 
-def _copy(source: Path, target: Path, *, force: bool) -> Copy:
+def _copy(source: Path, target: Path, *, force: bool) -> Backup:
     if not source.is_file():
         raise InputError("store", f"there is no file {source}")
     if not target.parent.is_dir():
@@ -150,16 +150,16 @@ def _stage(source: Path, part: float) -> str:
     return f"copying {source} … {part:.0%}" if part < 1 else "checking the copy …"
 
 
-def _content(copy: Copy) -> str:
+def _content(copy: Backup) -> str:
     counts = f"{copy.facts} facts, {copy.deliveries} deliveries, {copy.unread} unread hooks"
     return f"{copy.size / 2**20:.1f} MiB, {counts}"
 
 
-def _standing(settings: Settings) -> schema.Standing:
+def _standing(settings: Settings) -> schema.SchemaStatus:
     """Examine the schema. A missing SQLite file is not opened, since that would create it."""
     file = _sqlite_file(settings)
     if file is not None and file.parent.is_dir() and not file.exists():
-        return schema.Standing("empty")
+        return schema.SchemaStatus("empty")
     with closing(Store(settings.store)) as store, store.snapshot() as connection:
         return schema.examine(connection)
 

@@ -1,7 +1,7 @@
-"""What is too old: found by readers, deleted by the writer in small transactions.
+"""Find expired rows with readers, and delete them with the writer in small transactions.
 
-Nothing here needs an index of its own. Ids of deliveries sort by time, so an age is a bound of the primary
-key; and a task is in an index by when it was heard of first, which is no later than when it was last.
+No index is needed for this alone. Ids of deliveries sort by time, so an age is a bound of the primary key.
+Tasks have an index by the time of their first fact, which is not later than the last.
 """
 
 from collections import Counter, defaultdict
@@ -40,15 +40,15 @@ Deleted = Counter[str]
 """Kind → rows."""
 
 
-class Expired(NamedTuple):
-    """Tasks of one account of which nothing was heard since `before`, epoch seconds."""
+class ExpiredTasks(NamedTuple):
+    """Tasks of one account without facts since `before`, epoch seconds."""
 
     account: str
     keys: Sequence[str]
     before: float
 
 
-# As values, not as joins: each is one look-up in an index, whatever a planner thinks of the number of facts.
+# Scalar subqueries, not joins, so that no planner can replace the look-ups in an index.
 _IS_DIRTY = exists().where(
     DIRTY_TASK.c.account == FACT.c.account,
     DIRTY_TASK.c.name == func.coalesce(FACT.c.ref, "#" + FACT.c.task_id),
@@ -60,32 +60,32 @@ _TASK_ORDER = (TASK.c.first_at, TASK.c.account, TASK.c.key)
 
 
 def expired_deliveries(before: float, after: str = "") -> Select[Any]:
-    """Deliveries that came earlier and whose facts are folded, by id, from behind `after` on."""
+    """Return the query for deliveries before a time with folded facts, by id, after the id `after`."""
     in_time = and_(DELIVERY.c.id > after, DELIVERY.c.id < id_time(before))
-    # The id says it to the index; the time itself says it of rows that were given ids by other rules.
+    # The bound of ids uses the index. The time is compared too, since old rows may have other ids.
     is_placed = DELIVERY.c.problem.is_distinct_from(NAMES_NO_TASK), _FOLDED_SEQ.isnot(None)
     wheres = in_time, DELIVERY.c.received_at < before, *is_placed
     return select(DELIVERY.c.id).where(*wheres).order_by(DELIVERY.c.id)
 
 
 def expired_set_aside(before: float) -> Select[Any]:
-    """Deliveries that came earlier and name no task, so that no fact tells of them."""
-    # As a sum it is nothing to look up: the few that have a problem are read, not all that are so old.
+    """Return the query for deliveries before a time that name no task and so have no facts."""
+    # `+ 0.0` hides the time from the index: reading the few rows with a problem is faster.
     came_before = DELIVERY.c.received_at + 0.0 < before
     return select(DELIVERY.c.id).where(DELIVERY.c.problem.isnot(None), came_before, is_of_no_task())
 
 
 def expired_tasks(before: float, after: Sequence[Any] | None = None) -> Select[Any]:
-    """Settled or crowded tasks of which no folded fact came later, first heard of first, behind `after`."""
+    """Return the query for settled or crowded tasks without facts since a time, in order, after `after`."""
     query = select(*_TASK_ORDER).where(TASK.c.first_at < before, *_is_expired(before))
     if after is not None:
-        values = (literal(value, type_=each.type) for value, each in zip(after, _TASK_ORDER, strict=True))
+        values = (literal(value, type_=column.type) for value, column in zip(after, _TASK_ORDER, strict=True))
         query = query.where(tuple_(*_TASK_ORDER) > tuple_(*values))
     return query.order_by(*_TASK_ORDER)
 
 
 def _is_expired(before: float) -> tuple[ColumnElement[bool], ...]:
-    """Settled or crowded, and of long ago; but not while one of its outcomes is still to be delivered."""
+    """Return the conditions for an expired task. A task with an undelivered outcome does not expire."""
     same = MESSAGE.c.account == TASK.c.account, MESSAGE.c.key == TASK.c.key
     undelivered = exists().where(*same, or_(*(MESSAGE.c.state == state for state in OPEN)))
     is_over = or_(TASK.c.settled.is_(True), TASK.c.crowding > 0)
@@ -93,24 +93,24 @@ def _is_expired(before: float) -> tuple[ColumnElement[bool], ...]:
 
 
 def count(connection: Connection, query: Select[Any]) -> int:
-    """How many rows the query finds."""
+    """Return the number of rows that a query finds."""
     return connection.scalar(select(func.count()).select_from(query.order_by(None).subquery())) or 0
 
 
 def delete_deliveries(connection: Connection, ids: Iterable[str]) -> int:
-    """Delete these; how many there were."""
+    """Delete deliveries and return their number."""
     return connection.execute(delete(DELIVERY).where(among(connection, DELIVERY.c.id, ids))).rowcount
 
 
 def delete_tasks(
-    connection: Connection, projector: Projector, tasks: Expired, most: int
+    connection: Connection, projector: Projector, tasks: ExpiredTasks, most: int
 ) -> tuple[Deleted, list[str]] | None:
-    """Delete those that are still expired, each with all that belongs to it; what was deleted, and the keys
-    that are left since together they have more than `most` facts. None where another receiver folds now.
-    A crowded task loses its old facts that are not folded, and goes itself once it has no younger ones.
+    """Delete the tasks that are still expired, with all their rows, up to `most` facts. Return the deleted
+    rows and the keys that are left, or None while another receiver folds. A crowded task first loses its old
+    facts that are not folded, and is deleted once it has no recent facts.
     """
     account, keys, before = tasks
-    # A fold of a task that loses its facts meanwhile would write it again.
+    # Without the lock, a concurrent fold would write the task again.
     if not locks.try_lock_folding(connection):
         return None
     query = select(TASK.c.key, TASK.c.crowding).where(TASK.c.account == account, *_is_expired(before))
@@ -120,19 +120,16 @@ def delete_tasks(
         if surplus := _surplus(connection, account, key, before, most):
             return _delete_hooks(connection, account, surplus), expired
     facts = _facts_of(connection, account, _without_young(connection, account, expired, crowded, before))
-    some = _first(facts, most)
-    deleted = Counter(
-        {
-            table.name: connection.execute(delete(table).where(where)).rowcount
-            for table, where in _of_ledger(connection, some)
-        }
-    )
-    deleted.update(projector.retire(connection, account, list(some)))
-    return deleted, [key for key in facts if key not in some]
+    first = _first(facts, most)
+    deleted: Deleted = Counter()
+    for table, where in _of_ledger(connection, first):
+        deleted[table.name] = connection.execute(delete(table).where(where)).rowcount
+    deleted.update(projector.retire(connection, account, list(first)))
+    return deleted, [key for key in facts if key not in first]
 
 
-def count_tasks(connection: Connection, projector: Projector, tasks: Expired) -> Deleted:
-    """Return what `delete_tasks` would delete."""
+def count_tasks(connection: Connection, projector: Projector, tasks: ExpiredTasks) -> Deleted:
+    """Return the rows that `delete_tasks` would delete."""
     account, keys, before = tasks
     query = select(TASK.c.key).where(TASK.c.account == account, TASK.c.crowding > 0)
     crowded = connection.scalars(query.where(among(connection, TASK.c.key, keys))).all()
@@ -151,7 +148,7 @@ def count_tasks(connection: Connection, projector: Projector, tasks: Expired) ->
 def _without_young(
     connection: Connection, account: str, keys: Iterable[str], crowded: Collection[str], before: float
 ) -> list[str]:
-    """The tasks without those crowded ones of which something was heard later."""
+    """Return the keys without crowded tasks that have facts since `before`."""
     young = {key for key in crowded if fact_sql.has_facts(connection, account, key, before)}
     return [key for key in keys if key not in young]
 
@@ -159,8 +156,8 @@ def _without_young(
 def _surplus(
     connection: Connection, account: str, key: str, before: float, most: int = -1
 ) -> Sequence[Row[Any]]:
-    """Seq and id of old hooks of a crowded task, behind the facts that show that it is crowded. Hooks only:
-    links follow from what the API said.
+    """Return seq and id of a crowded task's old hooks, without its first facts, which prove the crowding.
+    Other facts stay, since links follow from them.
     """
     where, names = fact_sql.named_by(key)
     order = fact_sql.in_order(connection)
@@ -168,18 +165,18 @@ def _surplus(
     seq = run(connection, last, account, names).scalar()
     if seq is None:
         return []
-    those = f"{where} AND seq > ? AND kind = 'hook' AND at < ? AND (ref IS NULL OR task_id IS NULL)"
+    old_hooks = f"{where} AND seq > ? AND kind = 'hook' AND at < ? AND (ref IS NULL OR task_id IS NULL)"
     limit = f"LIMIT {most}" if most >= 0 else ""
-    query = f"SELECT seq, id FROM fact WHERE {those} {limit}"  # noqa: S608 - our own words
+    query = f"SELECT seq, id FROM fact WHERE {old_hooks} {limit}"  # noqa: S608 - our own words
     found: Sequence[Row[Any]] = run(connection, query, account, names, seq, before).all()
     return found
 
 
 def _delete_hooks(connection: Connection, account: str, facts: Sequence[Row[Any]]) -> Deleted:
-    """Delete these facts of hooks, and their deliveries."""
+    """Delete facts of hooks and their deliveries."""
     deliveries = delete_deliveries(connection, [row.id.removeprefix(f"{account}/hook/") for row in facts])
-    gone = delete(FACT).where(among(connection, FACT.c.seq, [row.seq for row in facts]))
-    return Counter(delivery=deliveries, fact=connection.execute(gone).rowcount)
+    query = delete(FACT).where(among(connection, FACT.c.seq, [row.seq for row in facts]))
+    return Counter(delivery=deliveries, fact=connection.execute(query).rowcount)
 
 
 _Facts = Mapping[str, Sequence[Row[Any]]]
@@ -187,14 +184,14 @@ _Facts = Mapping[str, Sequence[Row[Any]]]
 
 
 def _facts_of(connection: Connection, account: str, keys: Iterable[str]) -> _Facts:
-    """The facts of these tasks, but for tasks that somebody is about to fold."""
+    """Return the facts of tasks, without tasks that wait for a fold."""
     refs, task_ids = fact_sql.names_of(connection, account, keys)
-    mine = select(*(FACT.c[name] for name in ("seq", "id", "kind", "ref", "task_id")))
-    mine = mine.where(FACT.c.account == account)
+    query = select(*(FACT.c[name] for name in ("seq", "id", "kind", "ref", "task_id")))
+    query = query.where(FACT.c.account == account)
     found: dict[str, list[Row[Any]]] = defaultdict(list)
-    for row in connection.execute(mine.where(among(connection, FACT.c.ref, refs))):
+    for row in connection.execute(query.where(among(connection, FACT.c.ref, refs))):
         found[row.ref].append(row)
-    for row in connection.execute(mine.where(among(connection, FACT.c.task_id, task_ids))):
+    for row in connection.execute(query.where(among(connection, FACT.c.task_id, task_ids))):
         if row.ref is None:
             found[task_ids[row.task_id]].append(row)
     names = refs | {f"#{task_id}": key for task_id, key in task_ids.items()}
@@ -204,15 +201,15 @@ def _facts_of(connection: Connection, account: str, keys: Iterable[str]) -> _Fac
 
 
 def _first(facts: _Facts, most: int) -> _Facts:
-    """The first tasks, at least one, that have no more than so many facts together."""
-    some: dict[str, Sequence[Row[Any]]] = {}
+    """Return the first tasks with at most `most` facts together, but at least one task."""
+    first: dict[str, Sequence[Row[Any]]] = {}
     total = 0
     for key, rows in facts.items():
         total += len(rows)
-        if some and total > most:
+        if first and total > most:
             break
-        some[key] = rows
-    return some
+        first[key] = rows
+    return first
 
 
 def _of_ledger(connection: Connection, facts: _Facts) -> list[tuple[Table, ColumnElement[bool]]]:
@@ -225,11 +222,11 @@ def _of_ledger(connection: Connection, facts: _Facts) -> list[tuple[Table, Colum
 
 
 def _deliveries_of(facts: Iterable[Row[Any]]) -> list[str]:
-    """The deliveries that these facts are of, but for those that were read again as another task's since."""
+    """Return the deliveries of facts, without deliveries that were read again as another task's."""
     last: dict[str, tuple[int, bool]] = {}
     for row in facts:
         if row.kind in ("hook", "reread", "withdrawn") and (place := place_of(row.id)):
             delivery, reading, _ = place
-            # Of one reading a task has events, or the word that it is not meant.
+            # A reading gives a task either events or a withdrawal.
             last[delivery] = max(last.get(delivery, (0, False)), (reading, row.kind != "withdrawn"))
     return [delivery for delivery, (_, is_of_task) in last.items() if is_of_task]

@@ -1,4 +1,4 @@
-"""What is too old is deleted: a little at a time, with rests in between, since hooks come first."""
+"""Delete expired rows in small transactions, with rests in between that leave the store to hooks."""
 
 import asyncio
 from collections import Counter, defaultdict
@@ -15,7 +15,7 @@ from receiver.errors import StoreUnavailableError
 from receiver.ledger.projector import Projector
 from receiver.maintenance.expiry import (
     Deleted,
-    Expired,
+    ExpiredTasks,
     count,
     count_tasks,
     delete_deliveries,
@@ -34,24 +34,25 @@ _log = structlog.get_logger("receiver.retention")
 EVERY_S = 3600.0
 
 MOST_ROWS, _LEAST_ROWS, _TARGET_S = 250, 25, 0.02
-"""Rows deleted in one transaction: fewer where it took longer than this, or had to wait so long for hooks."""
+"""Bounds on the rows of a transaction, and its target in seconds. A slower transaction, also one that waited
+for hooks, halves the number of rows.
+"""
 
 _REST, _LEAST_REST_S = 9.0, 0.02
-"""The rest after a transaction, in times of what it took: nine tenths of the time belong to the hooks."""
+"""Rest after a transaction, in multiples of its duration: hooks have nine tenths of the time."""
 
-_FOUND = 5_000
-"""Rows found by one read."""
+_ROWS_A_READ = 5_000
 
 _FACTS_A_TASK = 10
-"""A guess from which follows how many tasks are tried at once."""
+"""Estimated facts of a task; it decides the number of tasks of a transaction."""
 
 Result = TypeVar("Result")
 
 
 @dataclass(frozen=True, slots=True)
-class Keep:
-    """For how many seconds what is kept; None: for ever. `deliveries`: those whose facts stay; `set_aside`:
-    those that name no task, so that nothing else tells of them; `tasks`: settled ones, with all they have.
+class RetentionRules:
+    """Seconds after which rows expire; None: never. `deliveries`: raw deliveries, whose facts stay.
+    `set_aside`: deliveries that name no task and have no facts. `tasks`: settled tasks with all their rows.
     """
 
     deliveries: float | None = None
@@ -61,37 +62,37 @@ class Keep:
 
 @dataclass(frozen=True, slots=True)
 class DeletedBatch:
-    """What one transaction deleted, and how long whoever wants to leave room for hooks should rest then."""
+    """Rows that one transaction deleted, and the seconds to rest after it."""
 
     deleted: Deleted
     rest_s: float
 
 
 class RetentionWorker:
-    """Deletes what is too old, at once and then every hour."""
+    """Deletes expired rows at the start and then every hour."""
 
     name = "retention"
 
     def __init__(
-        self, store: Store, projector: Projector, keep: Keep, clock: Clock, metrics: Metrics
+        self, store: Store, projector: Projector, rules: RetentionRules, clock: Clock, metrics: Metrics
     ) -> None:
         self._store = store
         self._projector = projector
-        self._keep = keep
+        self._rules = rules
         self._clock = clock
         self._metrics = metrics
 
     async def run(self, stop: asyncio.Event) -> None:
-        """One pass after the other until `stop`."""
+        """Run a pass every hour until `stop`."""
         while not stop.is_set():
             await self.once(stop)
             await pause(self._clock, EVERY_S, stop)
 
     async def once(self, stop: asyncio.Event) -> None:
-        """One pass. What a store in trouble leaves undone is left to the next."""
+        """Run one pass. If the store fails, the next pass does the rest."""
         total: Deleted = Counter()
         try:
-            pruning = Pruning(self._store, self._projector, self._keep, self._clock.now())
+            pruning = Pruning(self._store, self._projector, self._rules, self._clock.now())
             async with aclosing(pruning.batches()) as batches:
                 async for batch in batches:
                     total += batch.deleted
@@ -101,67 +102,70 @@ class RetentionWorker:
                     if stop.is_set():
                         break
         except StoreUnavailableError as error:
-            _log.warning("not all that is too old was deleted", problem=str(error))
+            _log.warning("retention pass not finished", problem=str(error))
         if total:
-            _log.info("what was too old is deleted", **total)
+            _log.info("expired rows deleted", **total)
 
 
 class Pruning:
-    """One pass over the store. `keep`: no deliveries longer than the tasks that they are of."""
+    """One pass over the store. `rules` keep deliveries no longer than their tasks."""
 
-    def __init__(self, store: Store, projector: Projector, keep: Keep, now: float) -> None:
+    def __init__(self, store: Store, projector: Projector, rules: RetentionRules, now: float) -> None:
         self._store = store
         self._projector = projector
-        self._keep = keep
+        self._rules = rules
         self._now = now
         self._most = MOST_ROWS
 
     async def batches(self) -> AsyncGenerator[DeletedBatch, None]:
-        """Delete, a transaction for each batch. Raises StoreUnavailableError."""
-        keep, now = self._keep, self._now
-        if keep.deliveries is not None:
-            async for ids in self._expired_deliveries(now - keep.deliveries):
-                async for batch in self._delete_deliveries("delivery", ids):
-                    yield batch
-        if keep.set_aside is not None:
-            async for ids in self._expired_set_aside(now - keep.set_aside):
-                async for batch in self._delete_deliveries("set_aside", ids):
-                    yield batch
-        if keep.tasks is not None:
-            async for account, keys in self._expired_tasks(now - keep.tasks):
-                async for batch in self._delete_tasks(account, keys, now - keep.tasks):
+        """Delete and yield one batch a transaction. Raises StoreUnavailableError."""
+        rules, now = self._rules, self._now
+        if rules.deliveries is not None:
+            query = partial(expired_deliveries, now - rules.deliveries)
+            async for batch in self._delete_deliveries("delivery", query):
+                yield batch
+        if rules.set_aside is not None:
+            # This query has no start: the rows that it found are deleted before it runs again.
+            expired = expired_set_aside(now - rules.set_aside)
+            async for batch in self._delete_deliveries("set_aside", lambda _: expired):
+                yield batch
+        if rules.tasks is not None:
+            async for account, keys in self._expired_tasks(now - rules.tasks):
+                async for batch in self._delete_tasks(account, keys, now - rules.tasks):
                     yield batch
 
     async def count(self) -> Deleted:
-        """What `batches` would delete, if nothing else happened meanwhile."""
-        keep, now, counted = self._keep, self._now, Counter[str]()
-        if keep.deliveries is not None:
-            counted["delivery"] = await self._count(expired_deliveries(now - keep.deliveries))
-        if keep.set_aside is not None:
-            counted["set_aside"] = await self._count(expired_set_aside(now - keep.set_aside))
-        if keep.tasks is not None:
-            async for account, keys in self._expired_tasks(now - keep.tasks):
-                tasks = Expired(account, keys, now - keep.tasks)
+        """Return the rows that `batches` would delete now."""
+        rules, now, counted = self._rules, self._now, Counter[str]()
+        if rules.deliveries is not None:
+            counted["delivery"] = await self._count(expired_deliveries(now - rules.deliveries))
+        if rules.set_aside is not None:
+            counted["set_aside"] = await self._count(expired_set_aside(now - rules.set_aside))
+        if rules.tasks is not None:
+            async for account, keys in self._expired_tasks(now - rules.tasks):
+                tasks = ExpiredTasks(account, keys, now - rules.tasks)
                 found = await self._store.read(partial(count_tasks, projector=self._projector, tasks=tasks))
-                if keep.deliveries is not None:
-                    del found["delivery"]  # they are no younger than their task, so counted already
+                if rules.deliveries is not None:
+                    del found["delivery"]  # older than their tasks, so counted already
                 counted += found
         return counted
 
-    async def _expired_deliveries(self, before: float) -> AsyncIterator[list[str]]:
-        """Ids, each once: what was passed need not be passed again, nor what PostgreSQL has not vacuumed."""
+    async def _delete_deliveries(
+        self, kind: str, query: Callable[[str], Select[Any]]
+    ) -> AsyncIterator[DeletedBatch]:
+        """Delete the deliveries that a query finds. It starts after the last id, since PostgreSQL keeps
+        deleted rows until a vacuum.
+        """
         last = ""
-        while found := await self._find(expired_deliveries(before, last)):
-            yield [row.id for row in found]
-            last = found[-1].id
-
-    async def _expired_set_aside(self, before: float) -> AsyncIterator[list[str]]:
-        """Ids of the first that there are: they must be deleted before the next are asked for."""
-        while found := await self._find(expired_set_aside(before)):
-            yield [row.id for row in found]
+        while ids := [row.id for row in await self._find(query(last))]:
+            last = ids[-1]
+            while ids:
+                batch, ids = ids[: self._most], ids[self._most :]
+                deleted, rest_s = await self._write(partial(delete_deliveries, ids=batch))
+                yield DeletedBatch(Counter({kind: deleted}), rest_s)
 
     async def _expired_tasks(self, before: float) -> AsyncIterator[tuple[str, list[str]]]:
-        """Keys by account, each once: one that has to stay would be found again for ever."""
+        """Yield keys by account, each key once, since a task that cannot be deleted yet would never end."""
         last: Row[Any] | None = None
         while found := await self._find(expired_tasks(before, last)):
             by_account: dict[str, list[str]] = defaultdict(list)
@@ -171,38 +175,30 @@ class Pruning:
                 yield account, keys
             last = found[-1]
 
-    async def _delete_deliveries(self, kind: str, ids: list[str]) -> AsyncIterator[DeletedBatch]:
-        while ids:
-            some, ids = ids[: self._most], ids[self._most :]
-            deleted, rest_s = await self._write(partial(delete_deliveries, ids=some))
-            yield DeletedBatch(Counter({kind: deleted}), rest_s)
-
     async def _delete_tasks(
         self, account: str, keys: list[str], before: float
     ) -> AsyncIterator[DeletedBatch]:
         while keys:
             tried = max(1, self._most // _FACTS_A_TASK)
-            tasks = Expired(account, keys[:tried], before)
+            tasks = ExpiredTasks(account, keys[:tried], before)
             work = partial(delete_tasks, projector=self._projector, tasks=tasks, most=self._most)
-            done, rest_s = await self._write(work)
-            if done is None:
-                yield DeletedBatch(Counter(), rest_s)
-            else:
-                deleted, left = done
-                keys = left + keys[tried:]
-                yield DeletedBatch(deleted, rest_s)
+            result, rest_s = await self._write(work)
+            deleted, left = result or (Counter(), keys[:tried])
+            keys = left + keys[tried:]
+            yield DeletedBatch(deleted, rest_s)
 
     async def _write(self, work: Callable[[Connection], Result]) -> tuple[Result, float]:
-        """One transaction, and the rest that is due after it."""
+        """Return the result of a transaction and the seconds to rest after it."""
         now = asyncio.get_running_loop().time
         began = now()
-        done = await self._store.write(work)
-        took = now() - began
-        self._most = max(_LEAST_ROWS, self._most // 2) if took > _TARGET_S else min(MOST_ROWS, self._most * 2)
-        return done, max(_LEAST_REST_S, _REST * took)
+        result = await self._store.write(work)
+        took_s = now() - began
+        is_slow = took_s > _TARGET_S
+        self._most = max(_LEAST_ROWS, self._most // 2) if is_slow else min(MOST_ROWS, self._most * 2)
+        return result, max(_LEAST_REST_S, _REST * took_s)
 
     async def _find(self, query: Select[Any]) -> list[Row[Any]]:
-        return await self._store.read(lambda connection: list(connection.execute(query.limit(_FOUND))))
+        return await self._store.read(lambda connection: list(connection.execute(query.limit(_ROWS_A_READ))))
 
     async def _count(self, query: Select[Any]) -> int:
         return await self._store.read(partial(count, query=query))

@@ -1,7 +1,7 @@
-"""The schema's revisions: which one a database is at, which one this version needs, and how to get there.
+"""Schema revisions: examine, create and upgrade the tables of a database.
 
-Every function takes a connection that is in a transaction, and leaves its end to the caller: what fails
-half-way leaves nothing, on SQLite and on PostgreSQL.
+Every function takes a connection in a transaction that the caller ends. So a failure leaves no changes, on
+SQLite and on PostgreSQL.
 """
 
 from dataclasses import dataclass
@@ -42,7 +42,7 @@ _TABLE_MODULES = (
 )
 
 FIRST = "0001"
-"""The schema of 0.1.0, which wrote down no revision."""
+"""Revision of the schema of 0.1.0, which stored no revision."""
 
 _FIRST_TABLES = frozenset({"delivery", "fact", "link", "task", "finding", "queue", "sweep", "api_token"})
 
@@ -52,27 +52,27 @@ _VERSION = Table(
     Column("version_num", String(32), nullable=False),
     PrimaryKeyConstraint("version_num", name="alembic_version_pkc"),
 )
-"""As Alembic makes it, which need not be imported to look at it."""
+"""Alembic's table, declared here so that Alembic need not be imported to read it."""
 
 _LOCK = int.from_bytes(b"receiver", "big")
-"""PostgreSQL's advisory lock of whoever makes or changes tables."""
+"""PostgreSQL's advisory lock for creating and changing tables."""
 
-Verdict = Literal["fit", "empty", "older", "newer", "foreign"]
+Fit = Literal["fit", "empty", "older", "newer", "foreign"]
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
-    """How a database stands to this version. `revision`: None where none is written down. `problem`: why this
-    version cannot work on it, and what to do about that.
+class SchemaStatus:
+    """Whether a database fits this version. `revision`: None if none is stored. `problem`: why this version
+    cannot use it, and how to fix that.
     """
 
-    verdict: Verdict
+    verdict: Fit
     revision: str | None = None
     problem: str | None = None
 
 
 def complete_metadata() -> MetaData:
-    """Return the metadata with all tables. Their modules are imported here: most commands need only a few."""
+    """Return the metadata with all tables. It imports their modules, since most commands need only a few."""
     for module in _TABLE_MODULES:
         import_module(f"receiver.{module}")
     complete_indexes()
@@ -80,40 +80,40 @@ def complete_metadata() -> MetaData:
 
 
 def head() -> str:
-    """The revision that this version needs."""
+    """Return the revision that this version needs."""
     return _revisions()[-1]
 
 
 def current(connection: Connection) -> str | None:
-    """The revision that is written down in the database."""
+    """Return the revision that the database stores, or None."""
     if not inspect(connection).has_table(_VERSION.name):
         return None
     return connection.scalar(select(_VERSION.c.version_num))
 
 
-def examine(connection: Connection) -> Standing:
-    """How the database stands to this version. Changes nothing."""
+def examine(connection: Connection) -> SchemaStatus:
+    """Return whether the database fits this version. Changes nothing."""
     revision = current(connection)
     if revision is None:
         return _examine_unversioned(connection)
     if revision == head():
-        return Standing("fit", revision)
+        return SchemaStatus("fit", revision)
     if revision in _revisions():
-        return Standing("older", revision, _outdated(f"is at revision {revision}"))
+        return SchemaStatus("older", revision, _outdated(f"is at revision {revision}"))
     unknown = f"the store is at revision {revision}, which this version does not know: it needs {head()}; "
-    return Standing(
+    return SchemaStatus(
         "newer", revision, unknown + "install the newer receiver that made it, or restore a backup"
     )
 
 
-def _examine_unversioned(connection: Connection) -> Standing:
-    there = set(inspect(connection).get_table_names())
-    if not there & (_FIRST_TABLES | complete_metadata().tables.keys()):
-        return Standing("empty")
-    if there >= _FIRST_TABLES:
-        return Standing("older", None, _outdated(f"was made by receiver 0.1.0 (revision {FIRST})"))
-    lacks = f"the store lacks tables that receiver has: {', '.join(sorted(_FIRST_TABLES - there))}; "
-    return Standing("foreign", None, lacks + "give it a database of its own, or restore a backup")
+def _examine_unversioned(connection: Connection) -> SchemaStatus:
+    tables = set(inspect(connection).get_table_names())
+    if not tables & (_FIRST_TABLES | complete_metadata().tables.keys()):
+        return SchemaStatus("empty")
+    if tables >= _FIRST_TABLES:
+        return SchemaStatus("older", None, _outdated(f"was made by receiver 0.1.0 (revision {FIRST})"))
+    lacks = f"the store lacks tables that receiver has: {', '.join(sorted(_FIRST_TABLES - tables))}; "
+    return SchemaStatus("foreign", None, lacks + "give it a database of its own, or restore a backup")
 
 
 def _outdated(state: str) -> str:
@@ -127,29 +127,29 @@ def create_tables(store: Store) -> None:
 
 
 def prepare(connection: Connection) -> None:
-    """Make the tables of an empty database. Raises SchemaError where there are tables of another version."""
+    """Create the tables of an empty database. Raises SchemaError if it has tables of another version."""
     _lock(connection)
-    standing = examine(connection)
-    if standing.problem:
-        raise SchemaError(standing.problem)
-    if standing.verdict == "empty":
+    status = examine(connection)
+    if status.problem:
+        raise SchemaError(status.problem)
+    if status.verdict == "empty":
         complete_metadata().create_all(connection)
         make_views(connection)
         _stamp(connection, head())
 
 
 def upgrade(connection: Connection) -> list[str]:
-    """Migrate to this version's revision; the revisions that were applied. One of 0.1.0 is adopted as FIRST.
+    """Migrate to this version's revision and return the applied revisions. A store of 0.1.0 starts at FIRST.
 
-    Raises SchemaError where there is no way.
+    Raises SchemaError if the database is newer or not ours.
     """
     _lock(connection)
-    standing = examine(connection)
-    if standing.verdict in ("newer", "foreign"):
-        raise SchemaError(standing.problem)
-    if standing.verdict == "older" and standing.revision is None:
+    status = examine(connection)
+    if status.verdict in ("newer", "foreign"):
+        raise SchemaError(status.problem)
+    if status.verdict == "older" and status.revision is None:
         _stamp(connection, FIRST)
-    if standing.verdict == "fit":
+    if status.verdict == "fit":
         return []
     drop_views(connection)
     applied = _migrate(connection)
@@ -158,7 +158,7 @@ def upgrade(connection: Connection) -> list[str]:
 
 
 def _migrate(connection: Connection) -> list[str]:
-    # Only who migrates waits for this import.
+    # A slow import that only migrations need.
     from alembic import command  # noqa: PLC0415
     from alembic.config import Config  # noqa: PLC0415
 
@@ -175,7 +175,7 @@ def _migrate(connection: Connection) -> list[str]:
 
 
 def _revisions() -> list[str]:
-    """All that this version knows, oldest first; each is the beginning of its file's name."""
+    """Return the revisions that this version knows, oldest first, by the prefixes of their files."""
     return sorted(path.name[: len(FIRST)] for path in (MIGRATIONS / "versions").glob("[0-9]*.py"))
 
 
@@ -185,6 +185,6 @@ def _stamp(connection: Connection, revision: str) -> None:
 
 
 def _lock(connection: Connection) -> None:
-    """Let nobody else make or change tables until the transaction ends. On SQLite it is alone already."""
+    """Lock the schema until the transaction ends. On SQLite the writer is alone already."""
     if connection.dialect.name == "postgresql":
         connection.execute(select(func.pg_advisory_xact_lock(_LOCK)))

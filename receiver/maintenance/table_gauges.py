@@ -1,4 +1,4 @@
-"""What the scrape shows of the tables, counted in the background: a scrape runs no SQL."""
+"""Gauges counted from the tables in the background, so that a scrape runs no SQL."""
 
 import asyncio
 from collections.abc import Mapping, Sequence
@@ -31,13 +31,13 @@ _TIMEOUT_S = 10.0
 Counts = dict[tuple[str, ...], float]
 """Values of the labels → number."""
 
-_OF_THE_API = ("find", "progress", "confirm", "call")
-"""What only the scheduler's API can end the wait for."""
+_API_PURPOSES = ("find", "progress", "confirm", "call")
+"""Purposes that only an answer of the scheduler's API fulfills."""
 
 
-class Counted(NamedTuple):
-    """What one look at the tables found. `due`: since when the longest wait of each kind is due, epoch
-    seconds; `inbox`: how full it is; `set_aside`: hooks and tasks.
+class TableCounts(NamedTuple):
+    """Counts of the tables. `due`: stage → due time of its longest wait, epoch seconds. `inbox`: its fill
+    level. `set_aside`: hooks and tasks.
     """
 
     inbox: Level
@@ -51,7 +51,7 @@ class Counted(NamedTuple):
 
 
 class SnapshotWorker:
-    """Refreshes the scraped snapshot every 15 seconds; a failure is counted and changes nothing."""
+    """Refreshes the scraped snapshot every 15 seconds. A failure is counted, and the old values stay."""
 
     name = "snapshot"
 
@@ -69,43 +69,43 @@ class SnapshotWorker:
             await pause(self._clock, EVERY_S, stop)
 
     async def refresh(self) -> None:
-        """Count once."""
+        """Refresh the snapshot once."""
         try:
-            counted = await asyncio.wait_for(self._store.read(count_tables), _TIMEOUT_S)
+            counts = await asyncio.wait_for(self._store.read(count_tables), _TIMEOUT_S)
         except (TimeoutError, StoreUnavailableError) as error:
             self._metrics.snapshot_failures.inc()
             _log.warning("snapshot not refreshed", problem=str(error) or "timed out")
             return
-        for queue in counted.queues:
+        for queue in counts.queues:
             self._metrics.expect_queue(self._metrics.queue_label(queue))
-        for row in counted.outbox:
+        for row in counts.outbox:
             self._metrics.expect_subscription(row.id)
-        self._collector.families = self._families(counted)
+        self._collector.families = self._families(counts)
 
-    def _families(self, counted: Counted) -> tuple[GaugeMetricFamily, ...]:
+    def _families(self, counts: TableCounts) -> tuple[GaugeMetricFamily, ...]:
         now = self._clock.now()
         by_queue: Counts = {}
-        for (queue, state), number in counted.tasks.items():
+        for (queue, state), number in counts.tasks.items():
             label = self._metrics.queue_label(queue or None)
             by_queue[label, state] = by_queue.get((label, state), 0) + number
-        ages = {stage: max(0.0, now - at) for stage, at in counted.due.items()}
-        api_age = max((ages.get((stage,), 0.0) for stage in _OF_THE_API), default=0.0)
+        ages = {stage: max(0.0, now - at) for stage, at in counts.due.items()}
+        api_age = max((ages.get((stage,), 0.0) for stage in _API_PURPOSES), default=0.0)
         values: Mapping[str, Counts] = {
             "tasks": by_queue,
-            "findings": counted.findings,
-            "inbox_bytes": {(): counted.inbox.bytes},
-            "set_aside": counted.set_aside,
-            "pipeline_backlog": counted.waits,
+            "findings": counts.findings,
+            "inbox_bytes": {(): counts.inbox.bytes},
+            "set_aside": counts.set_aside,
+            "pipeline_backlog": counts.waits,
             "pipeline_oldest_pending_age_seconds": ages,
             "reconcile_oldest_due_age_seconds": {(): api_age},
             "snapshot_last_success_timestamp_seconds": {(): now},
-            **_of_outbox(counted.outbox, now),
+            **_of_outbox(counts.outbox, now),
         }
-        return tuple(_filled(name, each) for name, each in values.items())
+        return tuple(_gauge(name, value) for name, value in values.items())
 
 
 def _of_outbox(rows: Sequence[Row[Any]], now: float) -> Mapping[str, Counts]:
-    """What waits for each subscription, and how each stands."""
+    """Return the values of the gauges about subscriptions."""
     return {
         "delivery_pending": {(row.id,): row.pending for row in rows},
         "delivery_oldest_pending_age_seconds": {
@@ -118,21 +118,21 @@ def _of_outbox(rows: Sequence[Row[Any]], now: float) -> Mapping[str, Counts]:
     }
 
 
-def count_tables(connection: Connection) -> Counted:
-    """All that the snapshot is made of."""
+def count_tables(connection: Connection) -> TableCounts:
+    """Return all counts of the snapshot."""
     inbox, dirty_tasks = measure(connection), dirty.waiting(connection)
     tasks: Counts = {}
     waits: Counts = {("read",): inbox.hooks, ("fold",): dirty_tasks.tasks}
     findings: Counts = {("suspected_hook", event): 0 for event in EVENTS}
-    for what, name, value, number in task_counts.counts(connection):
-        if what == "state":
+    for group, name, value, number in task_counts.counts(connection):
+        if group == "state":
             tasks[name, value] = number
-        elif what == "due":
+        elif group == "due":
             waits[(name,)] = number
         else:
             findings[name, value] = number
     due = {"read": inbox.since, "fold": dirty_tasks.since, **task_counts.due_since(connection)}
-    return Counted(
+    return TableCounts(
         inbox=inbox,
         set_aside=_set_aside(connection),
         tasks=tasks,
@@ -145,7 +145,7 @@ def count_tables(connection: Connection) -> Counted:
 
 
 def _set_aside(connection: Connection) -> Counts:
-    """Hooks that cannot be read, and tasks that cannot be folded."""
+    """Return the numbers of hooks that cannot be read and of tasks that cannot be folded."""
     hooks = select(func.coalesce(func.sum(SET_ASIDE.c["count"]), 0))
     tasks = select(func.count()).where(DIRTY_TASK.c.failures > 0)
     return {
@@ -154,10 +154,10 @@ def _set_aside(connection: Connection) -> Counts:
     }
 
 
-def _filled(name: str, values: Counts) -> GaugeMetricFamily:
-    """The gauge with these values, and 0 where a known one has none."""
+def _gauge(name: str, values: Counts) -> GaugeMetricFamily:
+    """Return a gauge with values, and 0 for other known labels."""
     metric = METRICS[name]
-    filled = GaugeMetricFamily(f"{PREFIX}{metric.name}", metric.help, labels=metric.labels)
+    gauge = GaugeMetricFamily(f"{PREFIX}{metric.name}", metric.help, labels=metric.labels)
     for labels, value in (dict.fromkeys(metric.label_sets(), 0.0) | values).items():
-        filled.add_metric(list(labels), value)
-    return filled
+        gauge.add_metric(list(labels), value)
+    return gauge

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from receiver.intake.access import FixedAccess
 from receiver.intake.listener import Limits
-from receiver.maintenance.retention import Keep
+from receiver.maintenance.retention import RetentionRules
 from receiver.observability.traces import Traces
 from receiver.reconcile.policy import Policy
 from receiver.scheduler.account import SchedulerAccount
@@ -71,10 +71,10 @@ def reconcile_policy(settings: Settings, account: AccountSettings) -> Policy:
     )
 
 
-def retention_rules(settings: RetentionSettings) -> Keep:
+def retention_rules(settings: RetentionSettings) -> RetentionRules:
     """Return how long each kind of data is kept."""
     days = settings.deliveries_days, settings.set_aside_days, settings.tasks_days
-    return Keep(*(None if day is None else day * _DAY_S for day in days))
+    return RetentionRules(*(None if day is None else day * _DAY_S for day in days))
 
 
 def listener_limits(settings: ListenerSettings) -> Limits:

@@ -11,7 +11,7 @@ from receiver.app import PROJECTIONS
 from receiver.ledger.projections import DerivedProjection, Difference, FoldBatch, Rebuilding, compare_rows
 from receiver.ledger.projector import Projector
 from receiver.ledger.rebuild import rebuild, verify
-from receiver.maintenance.expiry import Expired, delete_tasks
+from receiver.maintenance.expiry import ExpiredTasks, delete_tasks
 from receiver.storage.bulk import write_values
 from receiver.storage.engine import Store
 from receiver.tasks.projections import read_stored
@@ -102,7 +102,7 @@ def test_verify_finds_what_is_wrong_and_rebuild_puts_it_right(filled: Store) -> 
 def test_retention_takes_expired_tasks_away(filled: Store) -> None:
     with filled.transaction() as connection:
         PROJECTOR.record(connection, [settled(950.0, about=("r1", "1")), settled(950.0, about=("r3", "3"))])
-        delete_tasks(connection, PROJECTOR, Expired(ACCOUNT, ["r1", "r3"], 1_000.0), 100)
+        delete_tasks(connection, PROJECTOR, ExpiredTasks(ACCOUNT, ["r1", "r3"], 1_000.0), 100)
     assert counts(filled) == {"305": 1}
     assert verify(filled, PROJECTOR).differences == []
 

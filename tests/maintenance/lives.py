@@ -21,7 +21,7 @@ from receiver.domain.facts import (
 from receiver.ledger.append import Arrival, add_arrivals
 from receiver.ledger.tables import DELIVERY, DIRTY_TASK, FACT, LINK
 from receiver.maintenance.expiry import Deleted
-from receiver.maintenance.retention import Keep, Pruning
+from receiver.maintenance.retention import Pruning, RetentionRules
 from receiver.storage.engine import Store
 from receiver.tasks.tables import FINDING, TASK
 from tests.factories import ACCOUNT, About, delivery
@@ -72,7 +72,7 @@ async def live(store: Store, *lives: tuple[list[Arrival], list[Fact]]) -> None:
     await tell(store, hooks, [fact for _, facts in lives for fact in facts])
 
 
-async def prune(store: Store, keep: Keep, now: float = NOW) -> Deleted:
+async def prune(store: Store, keep: RetentionRules, now: float = NOW) -> Deleted:
     """All that a pass deletes."""
     total: Deleted = Counter()
     async for batch in Pruning(store, PROJECTOR, keep, now).batches():

@@ -4,7 +4,7 @@ import pytest
 
 from receiver.domain.task_facts import MOST_READ
 from receiver.ledger.append import Arrival
-from receiver.maintenance.retention import MOST_ROWS, Keep
+from receiver.maintenance.retention import MOST_ROWS, RetentionRules
 from receiver.storage.engine import Store
 from receiver.tasks import task_counts
 from tests.factories import About
@@ -13,7 +13,7 @@ from tests.maintenance.lives import DAY, NOW, arrival, days_ago, keys, prune, ro
 
 pytestmark = pytest.mark.anyio
 
-KEEP = Keep(tasks=30 * DAY)
+KEEP = RetentionRules(tasks=30 * DAY)
 MANY = MOST_READ + 2 * MOST_ROWS + 7
 
 

@@ -11,7 +11,7 @@ from sqlalchemy import delete, select
 from receiver.domain.facts import Fact, HookEvent, hook_fact, id_time
 from receiver.ledger import fact_sql
 from receiver.ledger.append import Arrival
-from receiver.maintenance.retention import Keep
+from receiver.maintenance.retention import RetentionRules
 from receiver.maintenance.schema import complete_metadata
 from receiver.storage.engine import Store
 from receiver.tasks.tables import TASK
@@ -68,7 +68,7 @@ def test_a_pruned_ledger_bears_out_what_is_left(
     store: Store, told: list[Fact], folded: int, deliveries: float | None, tasks: float | None
 ) -> None:
     """Some of the facts come, then hooks that are not folded yet; it is pruned; then these are folded."""
-    keep = Keep(deliveries, tasks and min(tasks, deliveries or tasks), tasks)
+    keep = RetentionRules(deliveries, tasks and min(tasks, deliveries or tasks), tasks)
 
     async def story() -> None:
         with store.transaction() as connection:

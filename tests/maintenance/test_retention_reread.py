@@ -9,7 +9,7 @@ from receiver.domain.fields import DEFAULT_ALIASES, FieldReader
 from receiver.inbox.rereader import Rereader, Selection
 from receiver.ledger.append import Arrival
 from receiver.ledger.rebuild import Comparison
-from receiver.maintenance.retention import Keep
+from receiver.maintenance.retention import RetentionRules
 from receiver.runtime.clock import WallClock
 from receiver.storage.engine import Store
 from tests.factories import ACCOUNT
@@ -49,8 +49,8 @@ async def test_a_delivery_that_was_placed_later_is_kept_like_one_that_was_placed
 ) -> None:
     await tell(store, [fixed(None, 20, b"Nummer=7"), fixed("8", 20, b"Nummer=8")])
     await read_again(store)
-    assert await prune(store, Keep(set_aside=10 * DAY)) == {}
-    assert await prune(store, Keep(deliveries=10 * DAY)) == {"delivery": 2}
+    assert await prune(store, RetentionRules(set_aside=10 * DAY)) == {}
+    assert await prune(store, RetentionRules(deliveries=10 * DAY)) == {"delivery": 2}
     assert keys(store) == {"#7", "#8"}
     assert verify(store) == Comparison([], 0)
 
@@ -58,8 +58,8 @@ async def test_a_delivery_that_was_placed_later_is_kept_like_one_that_was_placed
 async def test_a_delivery_that_names_no_task_any_more_goes_with_those_that_never_did(store: Store) -> None:
     await tell(store, [fixed("99", 20, b"id=99")])
     await read_again(store)
-    assert await prune(store, Keep(deliveries=10 * DAY)) == {}
-    assert await prune(store, Keep(set_aside=10 * DAY)) == {"set_aside": 1}
+    assert await prune(store, RetentionRules(deliveries=10 * DAY)) == {}
+    assert await prune(store, RetentionRules(set_aside=10 * DAY)) == {"set_aside": 1}
 
 
 async def test_all_readings_go_with_their_tasks_and_deliveries_with_those_that_they_are_of(
@@ -68,11 +68,11 @@ async def test_all_readings_go_with_their_tasks_and_deliveries_with_those_that_t
     await tell(store, [fixed("99", 20, b"Nummer=7")])
     await read_again(store)
     await settle(store, "7", 5)
-    deleted = await prune(store, Keep(tasks=10 * DAY))
+    deleted = await prune(store, RetentionRules(tasks=10 * DAY))
     assert (deleted["task"], deleted["fact"], deleted["delivery"]) == (1, 2, 0)
     assert (keys(store), len(delivery_ids(store))) == ({"#7"}, 1)
     assert verify(store) == Comparison([], 0)
-    await prune(store, Keep(tasks=2 * DAY))
+    await prune(store, RetentionRules(tasks=2 * DAY))
     assert rows(store) == dict.fromkeys(rows(store), 0)
 
 
@@ -81,5 +81,5 @@ async def test_a_hook_that_came_back_goes_with_its_task(store: Store) -> None:
     await read_again(store)
     await read_again(store, FieldReader())
     await settle(store, "99", 15)
-    await prune(store, Keep(tasks=10 * DAY))
+    await prune(store, RetentionRules(tasks=10 * DAY))
     assert rows(store) == dict.fromkeys(rows(store), 0)

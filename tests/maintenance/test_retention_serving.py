@@ -7,7 +7,7 @@ from sqlalchemy import select
 
 from receiver.domain.facts import id_time
 from receiver.ledger.tables import DELIVERY
-from receiver.maintenance.retention import Keep
+from receiver.maintenance.retention import RetentionRules
 from receiver.runtime.clock import WallClock
 from receiver.settings.models import RetentionSettings
 from tests.app.serving import serving
@@ -24,8 +24,8 @@ async def test_what_serve_has_taken_in_is_found_by_its_age(tmp_path: Path) -> No
         with store.snapshot() as connection:
             ((delivery_id, at),) = connection.execute(select(DELIVERY.c.id, DELIVERY.c.received_at))
         assert delivery_id.startswith(id_time(at))
-        assert await prune(store, Keep(deliveries=DAY), now + DAY - 60) == {}
-        assert await prune(store, Keep(deliveries=DAY), now + DAY + 60) == {"delivery": 1}
+        assert await prune(store, RetentionRules(deliveries=DAY), now + DAY - 60) == {}
+        assert await prune(store, RetentionRules(deliveries=DAY), now + DAY + 60) == {"delivery": 1}
         assert rows(store)["fact"] == 1
 
 

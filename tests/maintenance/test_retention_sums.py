@@ -3,7 +3,7 @@
 import pytest
 
 from receiver.analytics.report import MeasureReport
-from receiver.maintenance.retention import Keep
+from receiver.maintenance.retention import RetentionRules
 from receiver.storage.engine import Store
 from tests.analytics.lives import Lives, ask
 from tests.ledger.projecting import rebuild, verify
@@ -12,7 +12,7 @@ from tests.maintenance.lives import DAY, days_ago, keys, prune, tell
 
 pytestmark = pytest.mark.anyio
 
-OLD = Keep(tasks=30 * DAY)
+OLD = RetentionRules(tasks=30 * DAY)
 
 
 async def filled(store: Store) -> None:

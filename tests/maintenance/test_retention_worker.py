@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from receiver.maintenance import retention
-from receiver.maintenance.retention import Keep, RetentionWorker
+from receiver.maintenance.retention import RetentionRules, RetentionWorker
 from receiver.runtime.clock import WallClock
 from tests.ledger.ledger_env import LedgerEnv, open_ledger_env
 from tests.ledger.projecting import PROJECTOR, verify
@@ -13,11 +13,11 @@ from tests.maintenance.lives import DAY, arrival, keys, life, live, rows
 
 pytestmark = pytest.mark.anyio
 
-KEEP = Keep(deliveries=30 * DAY, set_aside=30 * DAY, tasks=30 * DAY)
+KEEP = RetentionRules(deliveries=30 * DAY, set_aside=30 * DAY, tasks=30 * DAY)
 LONG_AGO = 1_000_000.0
 
 
-def worker(ledger_env: LedgerEnv, keep: Keep = KEEP) -> RetentionWorker:
+def worker(ledger_env: LedgerEnv, keep: RetentionRules = KEEP) -> RetentionWorker:
     return RetentionWorker(ledger_env.store, PROJECTOR, keep, WallClock(), ledger_env.metrics)
 
 
@@ -115,6 +115,6 @@ async def test_a_pass_breaks_off_when_it_is_told_to_stop(
         await live(ledger_env.store, *(life(f"r{n}", f"1{n}", LONG_AGO + n) for n in range(20)))
         stop = asyncio.Event()
         asyncio.get_running_loop().call_later(0.3, stop.set)
-        await asyncio.wait_for(worker(ledger_env, Keep(tasks=30 * DAY)).once(stop), 10)
+        await asyncio.wait_for(worker(ledger_env, RetentionRules(tasks=30 * DAY)).once(stop), 10)
         assert 0 < len(keys(ledger_env.store)) < 20
         assert verify(ledger_env.store).differences == []

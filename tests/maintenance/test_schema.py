@@ -41,7 +41,7 @@ def history(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> History:
     return history
 
 
-def look(begin: Begin) -> tuple[schema.Standing, dict[str, object], list[str]]:
+def look(begin: Begin) -> tuple[schema.SchemaStatus, dict[str, object], list[str]]:
     """How the database stands, all its tables, and the ids of its facts."""
     with begin() as connection:
         tables = shape(connection)
@@ -74,7 +74,7 @@ def test_migrations_make_the_tables_that_the_models_have(database: Callable[[], 
     with created() as connection:
         schema.prepare(connection)
     assert look(migrated) == look(created)
-    assert look(created)[0] == schema.Standing("fit", schema.head())
+    assert look(created)[0] == schema.SchemaStatus("fit", schema.head())
     for begin in (migrated, created):
         with begin() as connection:
             assert compare_metadata(MigrationContext.configure(connection), schema.complete_metadata()) == []
@@ -123,7 +123,7 @@ def test_a_database_of_0_1_0_is_adopted_and_keeps_its_rows(
     with begin() as connection:
         assert schema.upgrade(connection) == [second]
     standing, tables, facts = look(begin)
-    assert standing == schema.Standing("fit", second)
+    assert standing == schema.SchemaStatus("fit", second)
     assert facts == ["f0", "f1", "f2"]
     assert {"note", "alembic_version"} < set(tables)
     with begin() as connection:

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from sqlalchemy import Connection
 
-from receiver.maintenance.retention import Keep
+from receiver.maintenance.retention import RetentionRules
 from receiver.outcomes import claim_sql, feed
 from receiver.outcomes.claim_sql import ClaimedMessage, ClaimRequest, Settlement
 from receiver.outcomes.outbound import AttemptResult, HttpResponse
@@ -23,7 +23,7 @@ from tests.outcomes.test_sender import live
 pytestmark = pytest.mark.anyio
 
 NOW = START + 1_000
-ALL = Keep(tasks=1.0)
+ALL = RetentionRules(tasks=1.0)
 
 
 async def read_feed(delivery_env: DeliveryEnv, after: int) -> tuple[list[str], int]:

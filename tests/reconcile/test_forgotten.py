@@ -4,7 +4,7 @@ from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 
-from receiver.maintenance.retention import Keep, Pruning
+from receiver.maintenance.retention import Pruning, RetentionRules
 from receiver.tasks.tables import TASK
 from tests.ledger.projecting import PROJECTOR, verify
 from tests.reconcile.reconcile_env import POLICY, ReconcileEnv, emulated, reconcile_env
@@ -16,7 +16,7 @@ KEEPING = replace(POLICY, keep=DAY)
 
 
 async def prune(it: ReconcileEnv) -> Counter[str]:
-    batches = Pruning(it.store, PROJECTOR, Keep(tasks=DAY), it.clock.now()).batches()
+    batches = Pruning(it.store, PROJECTOR, RetentionRules(tasks=DAY), it.clock.now()).batches()
     return sum([batch.deleted async for batch in batches], Counter())
 
 

@@ -15,7 +15,7 @@ from receiver.inbox.tables import INBOX
 from receiver.ledger import dirty, fact_sql, links, parts
 from receiver.ledger.append import Arrival, add_arrivals, known_deliveries
 from receiver.maintenance import expiry
-from receiver.maintenance.expiry import Expired
+from receiver.maintenance.expiry import ExpiredTasks
 from receiver.reconcile import due_sql
 from receiver.storage.bulk import is_postgres
 from receiver.storage.engine import Store
@@ -124,7 +124,9 @@ def retention_statements(connection: Connection) -> None:
     put_tasks(
         connection, [fold(some) for some in fact_sql.facts_of(connection, ACCOUNT, ["r1", "#8"]).values()]
     )
-    assert expiry.delete_tasks(connection, PROJECTOR, Expired(ACCOUNT, ["r1", "#8"], 2.0), 40) is not None
+    assert (
+        expiry.delete_tasks(connection, PROJECTOR, ExpiredTasks(ACCOUNT, ["r1", "#8"], 2.0), 40) is not None
+    )
 
 
 def test_what_is_too_old_is_found_and_deleted_by_index(sqlite_store: Store) -> None:

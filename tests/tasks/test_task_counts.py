@@ -9,7 +9,7 @@ from sqlalchemy import delete, text, update
 
 from receiver.domain.facts import Fact
 from receiver.domain.fold import fold
-from receiver.maintenance.retention import Keep
+from receiver.maintenance.retention import RetentionRules
 from receiver.maintenance.table_gauges import count_tables
 from receiver.reconcile import due_sql
 from receiver.storage.bulk import is_postgres
@@ -80,7 +80,7 @@ def test_counts_are_right_after_any_history(store: Store, seed: int) -> None:
 
 async def test_what_retention_deletes_is_counted_no_more(store: Store) -> None:
     await live(store, life("old", "1", days_ago(31)), life("young", "2", days_ago(2)))
-    await prune(store, Keep(tasks=30 * DAY))
+    await prune(store, RetentionRules(tasks=30 * DAY))
     assert counts(store)["state", "5", "finished"] == 1
 
 
