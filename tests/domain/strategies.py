@@ -104,10 +104,10 @@ def facts_of_one_task(
 ) -> list[Fact]:
     """One task's facts. `linked`: some name the vendor's id only, and one names both."""
     about = _about(ref, task_id, linked)
-    heard = draw(st.lists(st.tuples(TIMES, EVENTS_SAID, about), min_size=1, max_size=8))
+    hooks = draw(st.lists(st.tuples(TIMES, EVENTS_SAID, about), min_size=1, max_size=8))
     observed = [] if hooks_only else draw(st.lists(st.tuples(TIMES, OBSERVED, about), max_size=7))
-    facts = [hook_fact(ACCOUNT, f"{ref}-{n}", at, said, who) for n, (at, said, who) in enumerate(heard)]
-    facts += [observation(ACCOUNT, at, said, who) for at, said, who in observed]
+    facts = [hook_fact(ACCOUNT, f"{ref}-{n}", at, payload, who) for n, (at, payload, who) in enumerate(hooks)]
+    facts += [observation(ACCOUNT, at, payload, who) for at, payload, who in observed]
     if linked:
         facts.append(observation(ACCOUNT, START, TaskSnapshot("scheduled", extra={"n": 1}), (ref, task_id)))
     return list({fact.id: fact for fact in facts}.values())

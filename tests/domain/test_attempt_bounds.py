@@ -16,8 +16,8 @@ from tests.factories import PAUSE, START, called, finished, hook, seen, settled
 NOTHING, FIRST_ONLY = Announced(0, 0), Announced(1, 1)
 
 
-def again(*times: float, **said: Any) -> list[Fact]:
-    return [hook("before_again", at, copy=number, **said) for number, at in enumerate(times)]
+def again(*times: float, **fields: Any) -> list[Fact]:
+    return [hook("before_again", at, copy=number, **fields) for number, at in enumerate(times)]
 
 
 def times(groups: list[list[Fact]]) -> list[list[float]]:

@@ -25,26 +25,26 @@ def leg(number: str, result: str) -> dict[str, Any]:
     return {"dest_number": number, "result": result}
 
 
-def record(call: str, begin: float, *legs: dict[str, Any], **said: Any) -> Fact:
+def record(call: str, begin: float, *legs: dict[str, Any], **fields: Any) -> Fact:
     """Call history's record of a call of 20 s that did not come to a talk."""
-    told: dict[str, Any] = {
+    defaults: dict[str, Any] = {
         "result": "failed",
         "init_at": begin,
         "hangup_at": begin + 20,
         "duration": 20.0,
         "legs": legs,
     }
-    return called(call, begin + 500, **(told | said))
+    return called(call, begin + 500, **(defaults | fields))
 
 
 def talked(call: str, begin: float) -> Fact:
     """The same of a call that did: from the 15th second on, for 5."""
-    said = {"result": "bridged", "bridged_at": begin + 15, "bridged_duration": 5.0}
-    return record(call, begin, leg(A, ANSWERED), leg(B, ANSWERED), **said)
+    fields = {"result": "bridged", "bridged_at": begin + 15, "bridged_duration": 5.0}
+    return record(call, begin, leg(A, ANSWERED), leg(B, ANSWERED), **fields)
 
 
-def failed(**said: Any) -> Fact:
-    return finished("failed", START + 900, a_number=A, **said)
+def failed(**fields: Any) -> Fact:
+    return finished("failed", START + 900, a_number=A, **fields)
 
 
 def made(*facts: Fact) -> tuple[Attempt, ...]:
@@ -52,11 +52,11 @@ def made(*facts: Fact) -> tuple[Attempt, ...]:
 
 
 def calls(*facts: Fact) -> list[str | None]:
-    return [each.call for each in made(*facts)]
+    return [attempt.call for attempt in made(*facts)]
 
 
 def starts(*facts: Fact) -> list[float | None]:
-    return [each.started_at for each in made(*facts)]
+    return [attempt.started_at for attempt in made(*facts)]
 
 
 BEFORE, AGAIN, LAST = (
@@ -71,12 +71,14 @@ NAMED = [seen("executed", at, cdr=call) for call, at in (("u1", FIRST), ("u2", S
 
 def test_hooks_alone_tell_when_each_attempt_began() -> None:
     attempts = made(BEFORE, AGAIN, LAST, PLAN)
-    assert [(each.number, each.started_at, each.gap_s) for each in attempts] == [
+    assert [(attempt.number, attempt.started_at, attempt.gap_s) for attempt in attempts] == [
         (1, FIRST, None),
         (2, SECOND, 100.0),
         (3, THIRD, 100.0),
     ]
-    assert {(each.call, each.bridged, each.a_answered, each.talk_s) for each in attempts} == {(None,) * 4}
+    assert {(attempt.call, attempt.bridged, attempt.a_answered, attempt.talk_s) for attempt in attempts} == {
+        (None,) * 4
+    }
 
 
 def test_without_facts_that_prove_one_there_is_none() -> None:
@@ -105,9 +107,9 @@ def test_a_call_without_the_moment_of_its_bridge_is_bridged_by_its_result(word: 
 
 def test_all_calls_known_are_the_attempts_whatever_the_hooks_say() -> None:
     hooks = [hook("before", THIRD + 400), hook("before_again", FIRST - 300), hook("before_again", SECOND)]
-    told = [failed(cdr="u3"), *NAMED, *ALL_CALLS]
-    assert calls(*told) == calls(*hooks, *told) == ["u1", "u2", "u3"]
-    assert starts(*told) == starts(*hooks, *told) == [FIRST, SECOND, THIRD]
+    facts = [failed(cdr="u3"), *NAMED, *ALL_CALLS]
+    assert calls(*facts) == calls(*hooks, *facts) == ["u1", "u2", "u3"]
+    assert starts(*facts) == starts(*hooks, *facts) == [FIRST, SECOND, THIRD]
 
 
 def test_of_a_failed_task_the_only_call_that_is_known_is_its_last_attempt() -> None:
@@ -116,28 +118,30 @@ def test_of_a_failed_task_the_only_call_that_is_known_is_its_last_attempt() -> N
 
 
 def test_the_latest_call_is_of_the_latest_attempt_also_of_an_open_task() -> None:
-    told = [*NAMED, record("u2", SECOND)]
-    assert calls(*told) == [None, "u2"]
-    assert [each.verdict and each.verdict.result for each in made(*told)] == ["unknown", "failed"]
+    facts = [*NAMED, record("u2", SECOND)]
+    assert calls(*facts) == [None, "u2"]
+    assert [attempt.verdict and attempt.verdict.result for attempt in made(*facts)] == ["unknown", "failed"]
 
 
 @pytest.mark.parametrize("late", [0.0, 5.0, 29.0])
 @pytest.mark.parametrize("known", [("u1",), ("u2",), ("u3",), ("u1", "u3"), ("u2", "u3"), ("u1", "u2")])
 def test_a_call_belongs_to_the_announcement_next_to_it(late: float, known: tuple[str, ...]) -> None:
     hooks = [hook("before", FIRST + late), *(hook("before_again", at + late) for at in (SECOND, THIRD))]
-    told = [
-        each for each in ALL_CALLS if each.id.split("/")[2] and getattr(each.payload, "call", "") in known
+    facts = [
+        fact for fact in ALL_CALLS if fact.id.split("/")[2] and getattr(fact.payload, "call", "") in known
     ]
-    got = made(*hooks, failed(cdr="u3"), *NAMED, *told)
-    assert [each.call for each in got] == [call if call in known else None for call in ("u1", "u2", "u3")]
-    for each, at in zip(got, (FIRST, SECOND, THIRD), strict=True):
-        assert each.started_at == (at if each.call else at + late)
+    got = made(*hooks, failed(cdr="u3"), *NAMED, *facts)
+    assert [attempt.call for attempt in got] == [
+        call if call in known else None for call in ("u1", "u2", "u3")
+    ]
+    for attempt, at in zip(got, (FIRST, SECOND, THIRD), strict=True):
+        assert attempt.started_at == (at if attempt.call else at + late)
 
 
 def test_hooks_that_name_the_call_before_do_not_take_it_along() -> None:
     hooks = [BEFORE, hook("before_again", SECOND, call="u1"), hook("before_again", THIRD, call="u2")]
-    told = [failed(cdr="u3"), record("u2", SECOND), record("u3", THIRD)]
-    assert calls(*hooks, *told) == [None, "u2", "u3"]
+    facts = [failed(cdr="u3"), record("u2", SECOND), record("u3", THIRD)]
+    assert calls(*hooks, *facts) == [None, "u2", "u3"]
     assert calls(BEFORE, hook("before_again", SECOND, call="u1"), record("u1", FIRST)) == ["u1", None]
 
 
@@ -149,15 +153,15 @@ def test_a_lost_before_leaves_the_first_attempt_without_a_time() -> None:
 
 
 def test_a_call_that_nobody_announced_is_the_first_where_before_is_lost() -> None:
-    told = [AGAIN, failed(cdr="u3"), *NAMED[:1], record("u1", FIRST)]
-    assert starts(*told) == [FIRST, SECOND, None]
-    assert calls(*told) == ["u1", None, None]
+    facts = [AGAIN, failed(cdr="u3"), *NAMED[:1], record("u1", FIRST)]
+    assert starts(*facts) == [FIRST, SECOND, None]
+    assert calls(*facts) == ["u1", None, None]
 
 
 def test_a_lost_before_again_leaves_its_attempt_without_a_time() -> None:
     assert starts(BEFORE, failed()) == [FIRST, None, None]
     assert starts(BEFORE, LAST, failed(cdr="u3"), record("u3", THIRD)) == [FIRST, None, THIRD]
-    assert [each.gap_s for each in made(BEFORE, failed(cdr="u3"), record("u3", THIRD))] == [None] * 3
+    assert [attempt.gap_s for attempt in made(BEFORE, failed(cdr="u3"), record("u3", THIRD))] == [None] * 3
 
 
 def test_a_before_that_came_behind_a_before_again_does_not_tell_when_the_first_began() -> None:
@@ -169,20 +173,20 @@ def test_a_before_that_came_behind_a_before_again_does_not_tell_when_the_first_b
 def test_an_announcement_held_up_for_long_does_not_push_a_call_out() -> None:
     """One attempt, one call: where the hook came long after it, it is still about the same."""
     late = hook("before", THIRD)
-    told = [finished("success", START + 900, cdr="u1"), talked("u1", FIRST)]
-    assert (calls(late, *told), starts(late, *told)) == (["u1"], [FIRST])
+    facts = [finished("success", START + 900, cdr="u1"), talked("u1", FIRST)]
+    assert (calls(late, *facts), starts(late, *facts)) == (["u1"], [FIRST])
     early = hook("before", FIRST)
-    told = [finished("success", START + 900, cdr="u1"), talked("u1", THIRD)]
-    assert (calls(early, *told), starts(early, *told)) == (["u1"], [THIRD])
+    facts = [finished("success", START + 900, cdr="u1"), talked("u1", THIRD)]
+    assert (calls(early, *facts), starts(early, *facts)) == (["u1"], [THIRD])
     held_up = [BEFORE, hook("before_again", SECOND + 300), failed(cdr="u2", try_count=2)]
     assert starts(*held_up, record("u2", SECOND)) == [FIRST, SECOND]
 
 
 def test_what_was_announced_behind_the_last_call_of_a_task_that_is_over_came_late() -> None:
-    told = [BEFORE, hook("before_again", THIRD + 250), failed(cdr="u3"), record("u3", THIRD)]
-    assert starts(*told) == [FIRST, None, THIRD]
-    told[2] = seen("executed", THIRD, cdr="u3")
-    assert starts(*told) == [FIRST, THIRD]
+    facts = [BEFORE, hook("before_again", THIRD + 250), failed(cdr="u3"), record("u3", THIRD)]
+    assert starts(*facts) == [FIRST, None, THIRD]
+    facts[2] = seen("executed", THIRD, cdr="u3")
+    assert starts(*facts) == [FIRST, THIRD]
 
 
 def test_more_announcements_than_attempts_leave_the_later_ones_out() -> None:
@@ -191,8 +195,8 @@ def test_more_announcements_than_attempts_leave_the_later_ones_out() -> None:
 
 
 def test_more_calls_than_tries_keep_the_latest() -> None:
-    told = [*NAMED, *ALL_CALLS, failed(cdr="u3", try_count=2)]
-    assert calls(*told) == ["u2", "u3"]
+    facts = [*NAMED, *ALL_CALLS, failed(cdr="u3", try_count=2)]
+    assert calls(*facts) == ["u2", "u3"]
 
 
 def test_calls_that_call_history_does_not_have_tell_nothing() -> None:
@@ -233,8 +237,8 @@ def test_talk_and_whole_of_a_call_are_those_of_the_record() -> None:
 
 
 def test_a_success_with_a_record_that_is_not_bridged_is_one_all_the_same() -> None:
-    told = [finished("success", START + 900, cdr="u1", try_count=1, a_number=A)]
-    (attempt,) = made(*told, record("u1", FIRST, leg(A, SILENT)))
+    facts = [finished("success", START + 900, cdr="u1", try_count=1, a_number=A)]
+    (attempt,) = made(*facts, record("u1", FIRST, leg(A, SILENT)))
     assert (attempt.connected, attempt.bridged, attempt.a_answered) == (True, False, False)
     assert attempt.verdict
     assert (attempt.verdict.result, attempt.verdict.failed_leg) == ("connected", None)
@@ -265,7 +269,7 @@ def test_of_a_task_that_is_gone_nobody_knows_how_its_last_attempt_ended() -> Non
     assert last.verdict
     assert last.verdict.result == "unknown"
     connected = made(BEFORE, hook("success", FIRST + 20), gone(START + 900))
-    assert [each.connected for each in connected] == [True]
+    assert [attempt.connected for attempt in connected] == [True]
 
 
 @given(facts_of_one_task(), st.data())
@@ -278,10 +282,10 @@ def test_order_and_repetition_of_the_facts_change_no_attempt(facts: list[Fact], 
 def test_attempts_are_as_many_as_are_proven_and_fit_together(facts: list[Fact]) -> None:
     timeline = fold(facts)
     attempts = timeline.attempts
-    assert [each.number for each in attempts] == list(range(1, timeline.attempt_bounds.low + 1))
-    known = [each.started_at for each in attempts if each.started_at is not None]
+    assert [attempt.number for attempt in attempts] == list(range(1, timeline.attempt_bounds.low + 1))
+    known = [attempt.started_at for attempt in attempts if attempt.started_at is not None]
     assert known == sorted(known)
-    named = [each.call for each in attempts if each.call]
+    named = [attempt.call for attempt in attempts if attempt.call]
     assert len(named) == len(set(named))
     assert set(named) <= {call.call for call in timeline.calls if call.found}
     for one, other in pairwise(attempts):
@@ -289,12 +293,15 @@ def test_attempts_are_as_many_as_are_proven_and_fit_together(facts: list[Fact]) 
         assert (other.gap_s is not None) == is_known
         assert other.gap_s is None or other.gap_s >= 0
         assert one.connected is False
-    for each in attempts:
-        assert (each.a_answered is None) == (each.bridged is None)
-        assert not each.bridged or (each.a_answered and each.b_answered)
-        assert each.call or (each.a_answered, each.b_answered, each.talk_s, each.total_s) == (None,) * 4
-        assert each.verdict or (each is attempts[-1] and each.connected is None)
-        assert not each.connected or (each.verdict and each.verdict.result == "connected")
+    for attempt in attempts:
+        assert (attempt.a_answered is None) == (attempt.bridged is None)
+        assert not attempt.bridged or (attempt.a_answered and attempt.b_answered)
+        assert (
+            attempt.call
+            or (attempt.a_answered, attempt.b_answered, attempt.talk_s, attempt.total_s) == (None,) * 4
+        )
+        assert attempt.verdict or (attempt is attempts[-1] and attempt.connected is None)
+        assert not attempt.connected or (attempt.verdict and attempt.verdict.result == "connected")
     if attempts and timeline.finish_result:
         assert attempts[-1].connected == (timeline.finish_result == "success")
 
@@ -346,18 +353,18 @@ def truths(draw: st.DrawFn, *, loses: bool) -> Truth:
 @given(truths(loses=False))
 def test_where_no_announcement_is_lost_every_call_is_found_its_attempt(truth: Truth) -> None:
     attempts = made(*truth.facts())
-    assert [each.call for each in attempts] == [
+    assert [attempt.call for attempt in attempts] == [
         f"u{number}" if known else None for number, known in enumerate(truth.known, start=1)
     ]
-    for each, (begin, _), arrival in zip(attempts, truth.spans, truth.arrivals, strict=True):
-        assert each.started_at == (begin if each.call else arrival)
+    for attempt, (begin, _), arrival in zip(attempts, truth.spans, truth.arrivals, strict=True):
+        assert attempt.started_at == (begin if attempt.call else arrival)
 
 
 @given(truths(loses=True))
 def test_where_all_calls_are_known_lost_announcements_change_nothing(truth: Truth) -> None:
     attempts = made(*Truth(truth.pause, truth.spans, truth.arrivals, [True] * len(truth.spans)).facts())
-    assert [each.started_at for each in attempts] == [begin for begin, _ in truth.spans]
-    assert [each.call for each in attempts] == [f"u{n}" for n in range(1, len(truth.spans) + 1)]
+    assert [attempt.started_at for attempt in attempts] == [begin for begin, _ in truth.spans]
+    assert [attempt.call for attempt in attempts] == [f"u{n}" for n in range(1, len(truth.spans) + 1)]
 
 
 @given(truths(loses=True))
@@ -365,7 +372,7 @@ def test_whatever_is_lost_the_last_call_is_of_the_last_attempt_and_calls_stay_in
     known = [*truth.known[:-1], True]
     attempts = made(*Truth(truth.pause, truth.spans, truth.arrivals, known).facts())
     assert attempts[-1].call == f"u{len(truth.spans)}"
-    assert [each.call for each in attempts if each.call] == [
+    assert [attempt.call for attempt in attempts if attempt.call] == [
         f"u{n}" for n, is_so in enumerate(known, 1) if is_so
     ]
     assert len(attempts) == len(truth.spans)

@@ -17,7 +17,9 @@ def test_only_the_first_facts_are_folded_in_whatever_order_they_are_given(number
     facts = [hook("before_again", START + place) for place in range(number)]
     timeline = fold(facts)
     assert timeline.crowding == crowding
-    assert [each.kind for each in timeline.findings if each.kind == "crowded"] == ["crowded"] * bool(crowding)
+    assert [finding.kind for finding in timeline.findings if finding.kind == "crowded"] == ["crowded"] * bool(
+        crowding
+    )
     assert timeline.last_at == START + MOST_FACTS - 1
     random.Random(1).shuffle(facts)
     assert fold([*facts, *facts]) == timeline

@@ -12,12 +12,12 @@ from tests.factories import ACCOUNT, START, called, finished, hook, seen, settle
 BEFORE, AFTER = hook("before", START + 1), hook("after", START + 200)
 
 
-def again(*times: float, **said: Any) -> list[Fact]:
-    return [hook("before_again", START + at, copy=number, **said) for number, at in enumerate(times)]
+def again(*times: float, **fields: Any) -> list[Fact]:
+    return [hook("before_again", START + at, copy=number, **fields) for number, at in enumerate(times)]
 
 
 def anomalies(timeline: Timeline) -> list[str]:
-    return [each.kind for each in timeline.findings if each.category == "anomaly"]
+    return [finding.kind for finding in timeline.findings if finding.category == "anomaly"]
 
 
 @pytest.mark.parametrize("pause", [0.0, -1.0, None])
@@ -53,21 +53,21 @@ def test_repeats_that_name_different_calls_are_attempts() -> None:
 
 
 def test_calls_bear_out_what_empty_repeats_say() -> None:
-    told = [seen("delayed", START + at, cdr=f"u{n}") for n, at in enumerate((30, 100), 1)]
-    facts = [BEFORE, *again(70, 140), *told, finished("success", START + 210, cdr="u3")]
+    snapshots = [seen("delayed", START + at, cdr=f"u{n}") for n, at in enumerate((30, 100), 1)]
+    facts = [BEFORE, *again(70, 140), *snapshots, finished("success", START + 210, cdr="u3")]
     assert fold(facts).attempt_bounds.exact
 
 
-def early(**said: Any) -> list[Fact]:
+def early(**fields: Any) -> list[Fact]:
     """A task that failed after its first call, as the call's times prove."""
     call = called("u1", START + 300, init_at=START + 5, hangup_at=START + 25)
-    return [BEFORE, hook("after", START + 26), finished("failed", START + 30, cdr="u1", **said), call]
+    return [BEFORE, hook("after", START + 26), finished("failed", START + 30, cdr="u1", **fields), call]
 
 
 def test_a_task_that_is_proven_to_have_failed_early_is_an_anomaly_that_says_what_to_do() -> None:
     timeline = fold([*early(), settled(START + 900)])
     assert (timeline.attempt_bounds.low, timeline.attempt_bounds.high) == (1, 1)
-    (anomaly,) = [each for each in timeline.findings if each.category == "anomaly"]
+    (anomaly,) = [finding for finding in timeline.findings if finding.category == "anomaly"]
     assert anomaly.kind == "failed_early"
     assert "failed_uses_all_attempts = false" in anomaly.detail
     assert "receiver rebuild" in anomaly.detail
@@ -121,9 +121,9 @@ def test_a_try_count_that_cannot_be_is_none(tries: int) -> None:
 
 
 def test_a_record_that_echoes_no_urls_does_not_take_back_which_hooks_are_ours() -> None:
-    told = seen("scheduled", START - 5, hooks=("before", "after"))
+    snapshots = seen("scheduled", START - 5, hooks=("before", "after"))
     mute = finished("failed", START + 300, hooks=(), mute=True, try_count=1)
-    assert fold([told, mute, settled(START + 900)]).hooks.lost == {"before": 1, "after": 1}
+    assert fold([snapshots, mute, settled(START + 900)]).hooks.lost == {"before": 1, "after": 1}
     assert fold([BEFORE, mute, settled(START + 900)]).hooks.lost == {"after": 1}
     stranger = finished("failed", START, about=(None, "7"), hooks=(), mute=True)
     assert fold([stranger, settled(START + 900, about=(None, "7"))]).hooks.lost == {}

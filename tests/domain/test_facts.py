@@ -46,25 +46,25 @@ def test_every_kind_has_its_word() -> None:
 def test_packing_leaves_out_what_says_nothing_but_keeps_zero_false_and_empty_text() -> None:
     assert pack(TaskGone()) == "{}"
     assert pack(TaskSnapshot("executed")) == '{"status": "executed"}'
-    said = CallRecord("u1", found=False, duration=0.0, result="")
-    assert pack(said) == '{"call": "u1", "duration": 0.0, "found": false, "result": ""}'
+    payload = CallRecord("u1", found=False, duration=0.0, result="")
+    assert pack(payload) == '{"call": "u1", "duration": 0.0, "found": false, "result": ""}'
 
 
 @given(anything_said())
-def test_the_text_is_what_the_standard_library_would_write(said: FactPayload) -> None:
+def test_the_text_is_what_the_standard_library_would_write(payload: FactPayload) -> None:
     """The ids of observations are digests of it, so it must never change."""
-    told = {name: value for name, value in asdict(said).items() if value not in (None, (), {})}
-    assert pack(said) == json.dumps(told, ensure_ascii=False, sort_keys=True)
+    expected = {name: value for name, value in asdict(payload).items() if value not in (None, (), {})}
+    assert pack(payload) == json.dumps(expected, ensure_ascii=False, sort_keys=True)
 
 
 @pytest.mark.parametrize("number", [float("inf"), 1e22, -0.0, 2.0**63, 5e-324])
 def test_every_number_comes_back_as_it_was(number: float) -> None:
-    for said in (
+    for payload in (
         HookEvent("after", sent_at=number),
         TaskSnapshot("executed", pause=number, extra={"n": 10**30}),
     ):
-        kind = "hook" if isinstance(said, HookEvent) else "task"
-        assert repr(unpack(kind, pack(said))) == repr(said)
+        kind = "hook" if isinstance(payload, HookEvent) else "task"
+        assert repr(unpack(kind, pack(payload))) == repr(payload)
 
 
 def test_facts_are_compared_by_kind_and_content_and_may_be_members_of_sets() -> None:

@@ -201,7 +201,7 @@ def test_of_two_tasks_that_share_a_ref_the_older_id_is_the_task() -> None:
 
 
 def test_numbers_of_tasks_compare_as_numbers() -> None:
-    facts = [seen("executed", 1_001, about=("r1", each)) for each in ("100", "99", "101")]
+    facts = [seen("executed", 1_001, about=("r1", task_id)) for task_id in ("100", "99", "101")]
     assert fold(facts).task_id == "99"
 
 
@@ -225,10 +225,10 @@ def test_times_run_from_the_first_fact_to_the_last_and_the_end_is_when_it_was_fi
 
 
 def test_the_call_is_the_apis_word_or_else_the_last_a_hook_named() -> None:
-    heard = [hook("success", 1_030, call="h-1"), hook("after", 1_031, call="h-2")]
-    assert fold(heard).cdr == "h-2"
-    assert fold([*heard, finished("success", 1_100, cdr="U-9")]).cdr == "U-9"
-    assert fold([*heard, seen("executed", 1_001, cdr="U-8"), finished("success", 1_100)]).cdr == "U-8"
+    hooks = [hook("success", 1_030, call="h-1"), hook("after", 1_031, call="h-2")]
+    assert fold(hooks).cdr == "h-2"
+    assert fold([*hooks, finished("success", 1_100, cdr="U-9")]).cdr == "U-9"
+    assert fold([*hooks, seen("executed", 1_001, cdr="U-8"), finished("success", 1_100)]).cdr == "U-8"
 
 
 def test_a_found_call_record_stands_before_a_missing_one_in_either_order() -> None:

@@ -68,8 +68,8 @@ def test_every_delivery_is_counted_once(facts: list[Fact]) -> None:
 def test_hooks_never_reopen_a_finished_and_reconciled_task(
     facts: list[Fact], later: list[Fact], result: str | None, at: float
 ) -> None:
-    said = TaskSnapshot("finished", finish_result=result, try_count=3)
-    end = Fact("end", facts[0].account, at, said, "r1", "7")
+    payload = TaskSnapshot("finished", finish_result=result, try_count=3)
+    end = Fact("end", facts[0].account, at, payload, "r1", "7")
     closed = fold([*facts, end])
     more = [replace(fact, id=f"more/{fact.id}", at=fact.at + 5.0, task_id=None) for fact in later]
     still = fold([*facts, end, *more])
@@ -89,6 +89,6 @@ def test_what_is_settled_or_gone_stays_so(facts: list[Fact], more: list[Fact]) -
 
 
 @given(anything_said())
-def test_what_is_packed_comes_back_as_it_was(said: FactPayload) -> None:
-    kind = Fact("x", "acme", 0.0, said).kind
-    assert unpack(kind, pack(said)) == said
+def test_what_is_packed_comes_back_as_it_was(payload: FactPayload) -> None:
+    kind = Fact("x", "acme", 0.0, payload).kind
+    assert unpack(kind, pack(payload)) == payload

@@ -116,8 +116,8 @@ def test_several_events_of_one_request_are_read_again_together() -> None:
 
 
 def test_facts_of_a_rereading_survive_the_store() -> None:
-    said = RereadEvent("after", call="u1", result="failed", readable=False, read_at=READ_AT)
-    assert unpack("reread", pack(said)) == said
+    payload = RereadEvent("after", call="u1", result="failed", readable=False, read_at=READ_AT)
+    assert unpack("reread", pack(payload)) == payload
     assert pack(TaskSettled()) == "{}", "settled tasks of an older version keep their facts' ids"
     assert unpack("settled", pack(TaskSettled(("after",)))) == TaskSettled(("after",))
 
@@ -125,15 +125,15 @@ def test_facts_of_a_rereading_survive_the_store() -> None:
 @given(facts_of_one_task(), st.data())
 def test_reading_again_makes_what_a_right_reading_would_have_made(facts: list[Fact], data: Any) -> None:
     """Whatever the deliveries were read as at first."""
-    told = list[Fact]()
+    received = list[Fact]()
     for fact in facts:
         if isinstance(fact.payload, HookEvent):
             misread = replace(data.draw(EVENTS_SAID), event=fact.payload.event)
-            told += reread([replace(fact, payload=misread)], fact)
+            received += reread([replace(fact, payload=misread)], fact)
         else:
-            told.append(fact)
+            received.append(fact)
     meant = fold(facts)
-    assert without_ids(fold(data.draw(st.permutations(told)))) == without_ids(meant)
+    assert without_ids(fold(data.draw(st.permutations(received)))) == without_ids(meant)
 
 
 LOST = finished("failed", 100.0, try_count=1), hook("before", 10.0)

@@ -91,8 +91,8 @@ def test_every_cell_is_reached_or_explained(visited: set[tuple[str, str]]) -> No
 def test_the_only_misfits_that_facts_can_make_are_failures_after_a_connection(
     visited: set[tuple[str, str]],
 ) -> None:
-    odd = {pair for pair in visited if CELLS[pair].startswith(("!", "."))}
-    assert odd == {
+    misfits = {pair for pair in visited if CELLS[pair].startswith(("!", "."))}
+    assert misfits == {
         ("connected", "after_failed"),
         ("connected", "finished_failed"),
         ("succeeded", "finished_failed"),
