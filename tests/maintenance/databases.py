@@ -1,4 +1,4 @@
-"""Databases of both kinds, and what is in them as they tell it themselves."""
+"""Databases of both kinds, and their schemas as they report them."""
 
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
@@ -38,7 +38,7 @@ def postgres_database(server: str) -> Begin:
 
 
 def shape(connection: Connection) -> dict[str, Any]:
-    """Every table with all that the database has to tell of it, but for the order of its columns."""
+    """Return the schema of every table, without the order of its columns."""
     inspector = inspect(connection)
     return {name: _table(inspector, name) for name in inspector.get_table_names()}
 
@@ -58,9 +58,9 @@ def _table(inspector: Inspector, name: str) -> dict[str, Any]:
 
 
 def _sorted(found: list[Any]) -> list[str]:
-    return sorted(str(_plain(each)) for each in found)
+    return sorted(str(_plain(item)) for item in found)
 
 
 def _plain(value: Any) -> Any:
-    """A condition of a partial index as a text, since the object equals nothing but itself."""
+    """Return the condition of a partial index as a text, since its objects do not compare."""
     return {key: _plain(inner) for key, inner in value.items()} if isinstance(value, dict) else str(value)

@@ -1,4 +1,4 @@
-"""Histories of migrations that begin as ours does and go on as a test wants."""
+"""Migration histories that start with our first migration and continue with those of a test."""
 
 import shutil
 from collections.abc import Iterator
@@ -25,18 +25,18 @@ ADD = """
 
 @dataclass
 class History:
-    """A folder of migrations, of which only the first is there at the beginning."""
+    """A folder of migrations that starts with the first one."""
 
     folder: Path
     last: int = 1
 
     def copy(self, revision: str) -> None:
-        """One more migration: the one of ours."""
+        """Add one of our migrations."""
         copy_migration(revision, self.folder)
         self.last = int(revision)
 
     def add(self, body: str) -> str:
-        """One more migration, with these lines as its `upgrade`; its revision."""
+        """Add a migration with a body for its `upgrade`, and return its revision."""
         before, self.last = f"{self.last:04}", self.last + 1
         revision = f"{self.last:04}"
         lines = ["import sqlalchemy as sa", "from alembic import op", f"revision = {revision!r}"]
@@ -46,7 +46,7 @@ class History:
 
 
 def begun(folder: Path) -> History:
-    """A history of the first of our migrations."""
+    """Return a history with our first migration."""
     (folder / "versions").mkdir(parents=True)
     shutil.copy(_OURS / "env.py", folder)
     copy_migration(schema.FIRST, folder)
@@ -54,19 +54,19 @@ def begun(folder: Path) -> History:
 
 
 def copy_migration(revision: str, folder: Path) -> None:
-    """Put the migration of ours into a folder of migrations."""
+    """Copy one of our migrations into a folder of migrations."""
     (file,) = (_OURS / "versions").glob(f"{revision}_*.py")
     shutil.copy(file, folder / "versions")
 
 
 def add_counts(connection: Connection) -> None:
-    """What revision 0009 does."""
+    """Run revision 0009."""
     with Operations.context(MigrationContext.configure(connection)):
         import_module("receiver.storage.migrations.versions.0009_counts").upgrade()
 
 
 def take_back_counts(connection: Connection) -> None:
-    """As it was before revision 0009."""
+    """Undo revision 0009."""
     connection.execute(text("DROP TABLE task_count"))
     connection.execute(text("DROP INDEX task_by_oldest"))
     connection.execute(text("ALTER TABLE task DROP COLUMN crowding"))
@@ -74,7 +74,7 @@ def take_back_counts(connection: Connection) -> None:
 
 @contextmanager
 def counting(connection: Connection) -> Iterator[None]:
-    """Lets a fold of today work on an older store."""
+    """Let the present fold work on an older store."""
     add_counts(connection)
     yield
     take_back_counts(connection)

@@ -1,4 +1,4 @@
-"""Tasks as they come and go, told to a store, and what is left of them."""
+"""Write tasks to a store, prune it, and read the remaining rows."""
 
 from collections import Counter
 from collections.abc import Iterable
@@ -37,7 +37,7 @@ def days_ago(days: float) -> float:
 
 
 def arrival(about: About, event: Event, at: float, number: int = 0, account: str = ACCOUNT) -> Arrival:
-    """A hook as the endpoint hands it on; without a ref or an id it is set aside."""
+    """Return the arrival of a hook; without a ref or an id it is set aside."""
     name = repr((account, about, event, number)).encode()
     delivery_id = f"{id_time(at)}{crc32(name):020x}"
     row = delivery(delivery_id, at, event)._replace(account=account, ref=about[0])
@@ -47,12 +47,12 @@ def arrival(about: About, event: Event, at: float, number: int = 0, account: str
 
 
 def life(ref: str, task_id: str, end: float, account: str = ACCOUNT) -> tuple[list[Arrival], list[Fact]]:
-    """A task that succeeded and was settled at `end`; its `success` hook was lost."""
+    """Return hooks, facts of a task that succeeded and was settled at `end`; its `success` hook was lost."""
     came = [event for event in EVENTS if event != "success"]
     hooks = [arrival((ref, None), event, end - 100, account=account) for event in came]
     finished = TaskSnapshot("finished", queue_id="5", finish_result="success", try_count=2, hooks=EVENTS)
-    said = (end - 50, finished), (end, TaskSettled())
-    return hooks, [observation(account, at, each, (ref, task_id)) for at, each in said]
+    payloads = (end - 50, finished), (end, TaskSettled())
+    return hooks, [observation(account, at, payload, (ref, task_id)) for at, payload in payloads]
 
 
 async def tell(
@@ -60,20 +60,20 @@ async def tell(
 ) -> None:
     """Add hooks and record facts; without `folded` the tasks of the hooks stay dirty."""
     await store.write(partial(add_arrivals, arrivals=list(hooks)))
-    told = list(facts)
-    await store.write(lambda connection: PROJECTOR.record(connection, told))
+    recorded = list(facts)
+    await store.write(lambda connection: PROJECTOR.record(connection, recorded))
     while folded and (await store.write(partial(PROJECTOR.fold_due, limit=500, now=NOW))).dirty:
         pass
 
 
 async def live(store: Store, *lives: tuple[list[Arrival], list[Fact]]) -> None:
-    """Tell these lives."""
+    """Write the hooks and facts of tasks."""
     hooks = [hook for hooks, _ in lives for hook in hooks]
     await tell(store, hooks, [fact for _, facts in lives for fact in facts])
 
 
 async def prune(store: Store, keep: RetentionRules, now: float = NOW) -> Deleted:
-    """All that a pass deletes."""
+    """Run a pass and return the deleted rows."""
     total: Deleted = Counter()
     async for batch in Pruning(store, PROJECTOR, keep, now).batches():
         total += batch.deleted
@@ -81,7 +81,7 @@ async def prune(store: Store, keep: RetentionRules, now: float = NOW) -> Deleted
 
 
 def rows(store: Store) -> dict[str, int]:
-    """How many rows there are, by kind."""
+    """Return the number of rows by kind."""
     with store.snapshot() as connection:
         return {
             kind: connection.scalar(select(func.count()).select_from(table)) or 0
