@@ -47,7 +47,7 @@ def arrival(about: About, event: Event, at: float, number: int = 0, account: str
 
 
 def life(ref: str, task_id: str, end: float, account: str = ACCOUNT) -> tuple[list[Arrival], list[Fact]]:
-    """Return hooks, facts of a task that succeeded and was settled at `end`; its `success` hook was lost."""
+    """Return hooks and facts of a task that succeeded and settled at `end`, without its `success` hook."""
     came = [event for event in EVENTS if event != "success"]
     hooks = [arrival((ref, None), event, end - 100, account=account) for event in came]
     finished = TaskSnapshot("finished", queue_id="5", finish_result="success", try_count=2, hooks=EVENTS)
