@@ -14,13 +14,14 @@ from typing import Any, ClassVar, Protocol
 from sqlalchemy import ColumnElement, Connection, Select, Table, and_, delete, select
 
 from receiver.domain.facts import Fact
+from receiver.domain.frozen_record import frozen_record
 from receiver.domain.task_rows import Row, TaskRows
 from receiver.domain.timeline import Timeline
 from receiver.storage.bulk import among
 from receiver.storage.engine import Store
 
 
-@dataclass(frozen=True, slots=True)
+@frozen_record
 class TaskChange:
     """One task before and after. `before`: as stored under this key, None if it is not. `after`, `timeline`:
     as folded, None if the task is removed. `former`: as stored under the preliminary key, if the ref has
@@ -34,7 +35,7 @@ class TaskChange:
     former: TaskRows | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen_record
 class FoldBatch:
     """Changes of one account's tasks in one transaction. `renamed`: preliminary key → ref. `queue_facts`: new
     facts about queues.
