@@ -143,7 +143,7 @@ def test_a_folder_keeps_database_and_settings_and_is_not_used_twice(
     with _started("--folder", str(kept_folder)) as again:
         status, out, err = _end(again)
     assert (status, out) == (2, "")
-    assert err == "error: --folder: holds a receiver.db already: choose an empty one\n"
+    assert err == "error: --folder: already contains a receiver.db: choose an empty folder\n"
 
 
 @pytest.fixture(scope="module")
