@@ -1,12 +1,11 @@
 """Fixtures that tests of several rooms share: a store, and environments around parts of the receiver."""
 
 from collections.abc import AsyncIterator, Iterator
-from contextlib import closing
 from pathlib import Path
 
 import pytest
 
-from receiver.maintenance.schema import create_tables
+from receiver.maintenance.schema import open_store
 from receiver.storage.engine import Store
 from tests.http.api_env import ApiEnv, open_api_env
 from tests.ledger.ledger_env import LedgerEnv, open_ledger_env
@@ -18,16 +17,14 @@ from tests.outcomes.subscriber import subscriber as open_subscriber
 @pytest.fixture
 def store(store_target: str) -> Iterator[Store]:
     """An empty store, on each of the databases."""
-    with closing(Store(store_target)) as store:
-        create_tables(store)
+    with open_store(store_target) as store:
         yield store
 
 
 @pytest.fixture
 def sqlite_store(tmp_path: Path) -> Iterator[Store]:
     """An empty store in a file, for what only SQLite has."""
-    with closing(Store(tmp_path / "receiver.db")) as store:
-        create_tables(store)
+    with open_store(tmp_path / "receiver.db") as store:
         yield store
 
 

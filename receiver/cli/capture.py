@@ -2,7 +2,6 @@
 
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import closing
 from typing import Annotated, Any
 
 import typer
@@ -15,7 +14,7 @@ from receiver.inbox.bodies import decode, decompress
 from receiver.inbox.payload import read_payload
 from receiver.inbox.proposals import Missing, Sample, as_setting, missing, propose, read_events
 from receiver.ledger.tables import DELIVERY
-from receiver.maintenance.schema import create_tables
+from receiver.maintenance.schema import open_store
 from receiver.settings.settings import Settings, load_settings
 from receiver.storage.bulk import among
 from receiver.storage.engine import Store
@@ -57,8 +56,7 @@ def capture(
         return
     fields = FieldReader(settings.aliases)
     seen: list[Row[Any]] = []
-    with closing(Store(settings.store)) as store:
-        create_tables(store)
+    with open_store(settings.store) as store:
         try:
             for row in deliveries(store, last, follow=follow, late_s=_LATE_S * settings.clock_speed):
                 seen.append(row)

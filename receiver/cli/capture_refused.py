@@ -2,7 +2,7 @@
 
 import secrets
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from ipaddress import ip_address
 from typing import Any
 
@@ -11,10 +11,9 @@ import httpx2
 from receiver.cli.output import STDERR, STDOUT, print_json, print_table, short_moment
 from receiver.errors import InputError
 from receiver.http.tokens import create_token, remove_token
-from receiver.maintenance.schema import create_tables
+from receiver.maintenance.schema import open_store
 from receiver.runtime.clock import WallClock
 from receiver.settings.settings import Settings
-from receiver.storage.engine import Store
 
 _TIMEOUT_S = 10.0
 
@@ -67,8 +66,7 @@ def _ask(settings: Settings, root: str) -> list[dict[str, Any]]:
 def _token(settings: Settings) -> Iterator[str]:
     """Yield a token for one request. Access to the store includes access to the API."""
     name = f"capture-{secrets.token_hex(8)}"
-    with closing(Store(settings.store)) as store:
-        create_tables(store)
+    with open_store(settings.store) as store:
         with store.transaction() as connection:
             token = create_token(connection, name, ("read",), WallClock().now())
         try:

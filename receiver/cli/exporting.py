@@ -4,7 +4,7 @@ import asyncio
 import os
 import sys
 from collections.abc import Callable
-from contextlib import aclosing, closing
+from contextlib import aclosing
 from dataclasses import replace
 from pathlib import Path
 from time import monotonic
@@ -20,7 +20,7 @@ from receiver.cli.export_resume import Kept, kept_of
 from receiver.cli.local_api import query_of
 from receiver.cli.output import STDERR, AccountOption, ConfigOption, NumbersOption, SinceOption
 from receiver.errors import InputError, ReceiverError
-from receiver.maintenance.schema import create_tables
+from receiver.maintenance.schema import open_store
 from receiver.runtime.clock import WallClock
 from receiver.settings.settings import load_settings
 from receiver.storage.engine import Store
@@ -72,8 +72,7 @@ def export_rows(
         _check_resume(kind, selection)
     settings = load_settings(config)
     now = WallClock(settings.clock_speed, settings.clock_origin).now()
-    with closing(Store(settings.store)) as store:
-        create_tables(store)
+    with open_store(settings.store) as store:
         task = _Task(store, selection, kind, kind.make(found), now)
         _write_out(task, out, is_resumed=resume)
 

@@ -2,7 +2,6 @@
 
 import asyncio
 from collections import Counter
-from contextlib import closing
 from typing import Annotated
 
 import typer
@@ -11,7 +10,7 @@ from receiver.app import create_projector
 from receiver.cli.output import STDERR, STDOUT, ConfigOption, JsonOption, print_json, print_table
 from receiver.maintenance.expiry import Deleted
 from receiver.maintenance.retention import Pruning
-from receiver.maintenance.schema import create_tables
+from receiver.maintenance.schema import open_store
 from receiver.observability.metric_definitions import RETENTION_KINDS
 from receiver.server import machine_environment
 from receiver.settings.conversion import retention_rules
@@ -50,8 +49,7 @@ def prune(
     hooks stay. Deleted rows cannot be restored: make a backup first.
     """
     settings = load_settings(config)
-    with closing(Store(settings.store)) as store:
-        create_tables(store)
+    with open_store(settings.store) as store:
         deleted = asyncio.run(_count(store, settings) if dry_run else _delete(store, settings))
     if as_json:
         print_json({"dry_run": dry_run, "rows": {kind: deleted[kind] for kind in RETENTION_KINDS}})

@@ -1,7 +1,7 @@
 """`receiver rebuild`: derived tables are rebuilt from the ledger, or compared with it."""
 
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from time import monotonic, time
 from typing import Annotated, Any
 
@@ -13,9 +13,8 @@ from receiver.cli.output import STDERR, STDOUT, ConfigOption, JsonOption, print_
 from receiver.ledger.projections import Difference
 from receiver.ledger.rebuild import Comparison, Progress, verify
 from receiver.ledger.rebuild import rebuild as replay
-from receiver.maintenance.schema import create_tables
+from receiver.maintenance.schema import open_store
 from receiver.settings.settings import load_settings
-from receiver.storage.engine import Store
 from receiver.storage.postgres import is_url
 
 _TIMEOUT_S = 60.0
@@ -36,13 +35,11 @@ def rebuild(
     settings = load_settings(config)
     target = settings.store
     projector = create_projector(settings.fold)
-    with closing(Store(target, None if is_url(target) else _TIMEOUT_S)) as store:
-        create_tables(store)
-        with _progress() as progress:
-            if not check_only:
-                change_zone(store, settings.analytics.zone, time())
-            comparison = verify(store, projector, progress) if check_only else None
-            tasks = replay(store, projector, progress) if not check_only else None
+    with open_store(target, None if is_url(target) else _TIMEOUT_S) as store, _progress() as progress:
+        if not check_only:
+            change_zone(store, settings.analytics.zone, time())
+        comparison = verify(store, projector, progress) if check_only else None
+        tasks = replay(store, projector, progress) if not check_only else None
     _report(tasks, comparison, as_json=as_json)
     if comparison and comparison.differences:
         raise typer.Exit(1)

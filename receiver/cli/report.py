@@ -2,7 +2,7 @@
 
 import sys
 from collections.abc import Iterator, Mapping
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from time import time
@@ -33,9 +33,8 @@ from receiver.cli.output import (
 )
 from receiver.cli.text_charts import cell, list_of, longest_unit, map_of_hours, table_of
 from receiver.errors import InputError
-from receiver.maintenance.schema import create_tables
+from receiver.maintenance.schema import open_store
 from receiver.settings.settings import load_settings
-from receiver.storage.engine import Store
 
 _ROWS = 31
 """Maximum number of rows of the trend in an overview."""
@@ -140,10 +139,8 @@ def _refuse(why: str, options: Mapping[str, object]) -> None:
 
 @contextmanager
 def _snapshot(config: Path | None) -> Iterator[Connection]:
-    with closing(Store(load_settings(config).store)) as store:
-        create_tables(store)
-        with store.snapshot() as connection:
-            yield connection
+    with open_store(load_settings(config).store) as store, store.snapshot() as connection:
+        yield connection
 
 
 def _write_html(

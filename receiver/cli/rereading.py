@@ -1,7 +1,7 @@
 """`receiver reread`: stored deliveries are read again, after a correction of the field mapping."""
 
 import asyncio
-from contextlib import aclosing, closing
+from contextlib import aclosing
 from dataclasses import replace
 from typing import Annotated, Any
 
@@ -23,7 +23,7 @@ from receiver.domain.fields import FieldReader
 from receiver.inbox.rereader import Rereader, Selection
 from receiver.intake.params import DeliveryQuery
 from receiver.intake.reread_endpoint import RereadResult, RereadSum
-from receiver.maintenance.schema import create_tables
+from receiver.maintenance.schema import open_store
 from receiver.server import machine_environment
 from receiver.settings.settings import Settings, load_settings
 from receiver.storage.engine import Store
@@ -62,8 +62,7 @@ def reread(
     asked = query_of(DeliveryQuery, **given)
     selection = Selection(asked.account, asked.since, asked.until, asked.problem)
     target = settings.store
-    with closing(Store(target, None if is_url(target) else _TIMEOUT_S)) as store:
-        create_tables(store)
+    with open_store(target, None if is_url(target) else _TIMEOUT_S) as store:
         total = RereadSum(_SHOWN_AS_JSON if as_json else _SHOWN)
         asyncio.run(_read(store, settings, selection, total, dry_run=dry_run))
     answer = total.answer(dry_run=dry_run)

@@ -6,18 +6,11 @@ import typer
 
 from receiver.cli.output import STDERR, STDOUT, ConfigOption, JsonOption, moment, print_json, print_table
 from receiver.http.tokens import SCOPES, create_token, list_tokens, revoke_token
-from receiver.maintenance.schema import create_tables
+from receiver.maintenance.schema import open_store
 from receiver.runtime.clock import WallClock
 from receiver.settings.settings import load_settings
-from receiver.storage.engine import Store
 
 tokens_app = typer.Typer(no_args_is_help=True, help="Tokens for the API. Only their hashes are stored.")
-
-
-def _open(config: ConfigOption) -> Store:
-    store = Store(load_settings(config).store)
-    create_tables(store)
-    return store
 
 
 @tokens_app.command("create")
@@ -32,10 +25,8 @@ def create(
 ) -> None:
     """Create a token and print it. It cannot be shown again."""
     scopes = scope or ["read"]
-    store = _open(config)
-    with store.transaction() as connection:
+    with open_store(load_settings(config).store) as store, store.transaction() as connection:
         token = create_token(connection, name, scopes, WallClock().now())
-    store.close()
     if as_json:
         print_json({"name": name, "scopes": scopes, "token": token})
     else:
@@ -46,10 +37,8 @@ def create(
 @tokens_app.command("list")
 def list_(config: ConfigOption = None, as_json: JsonOption = False) -> None:
     """List all tokens by name."""
-    store = _open(config)
-    with store.snapshot() as connection:
+    with open_store(load_settings(config).store) as store, store.snapshot() as connection:
         rows = list_tokens(connection)
-    store.close()
     shown: list[dict[str, Any]] = [
         {
             "name": row.name,
@@ -72,8 +61,6 @@ def revoke(
     name: Annotated[str, typer.Argument(help="Name of the token.")], config: ConfigOption = None
 ) -> None:
     """Revoke a token with immediate effect."""
-    store = _open(config)
-    with store.transaction() as connection:
+    with open_store(load_settings(config).store) as store, store.transaction() as connection:
         revoke_token(connection, name, WallClock().now())
-    store.close()
     STDOUT.print(f"'{name}' is revoked.")

@@ -60,6 +60,7 @@ class Projector:
     ) -> None:
         self.projections = projections
         self.derived = [each for each in projections if isinstance(each, DerivedProjection)]
+        self.derived_tables = [table for projection in self.derived for table in projection.tables]
         self.fold = fold
         reads = dict.fromkeys(FOLD_READS) | dict.fromkeys(name for each in projections for name in each.reads)
         self.stored = read_stored(tuple(reads))

@@ -64,9 +64,8 @@ class Rebuild:
         for account, keys in _all_parts(self.store.snapshot):
             self.done += self._refold(account, keys)
             self.progress(self.done)
-        for projection in self.projector.derived:
-            for table in projection.tables:
-                self.repair(parts.without_facts(table), self._remove_without_facts)
+        for table in self.projector.derived_tables:
+            self.repair(parts.without_facts(table), self._remove_without_facts)
 
     def _refold(self, account: str, keys: list[str]) -> int:
         """Fold these tasks and write them over the live rows. Return how many of them still exist."""
@@ -87,12 +86,9 @@ class Rebuild:
         return len(existing)
 
     def _remove_without_facts(self, connection: Connection, account: str, keys: list[str]) -> None:
-        without = parts.still_without_facts(connection, account, keys, self._tables())
+        without = parts.still_without_facts(connection, account, keys, self.projector.derived_tables)
         if without:
             self.projector.remove(connection, account, without)
-
-    def _tables(self) -> list[Any]:
-        return [table for projection in self.projector.derived for table in projection.tables]
 
     def repair(self, wrong: Select[Any], repair: Callable[[Connection, str, list[str]], None]) -> None:
         """See `Rebuilding.repair`. A repair looks again, since a row may be right by then."""
@@ -122,11 +118,10 @@ def verify(store: Store, projector: Projector, progress: Progress = _ignore) -> 
             progress(done)
         for check in checks:
             differences += check.finish()
-        for projection in projector.derived:
-            for table in projection.tables:
-                for row in connection.execute(parts.without_facts(table)):
-                    name = f"{row.account}/{row.key}"
-                    differences.append(Difference(table.name, name, "no facts bear this out", {}))
+        for table in projector.derived_tables:
+            for row in connection.execute(parts.without_facts(table)):
+                name = f"{row.account}/{row.key}"
+                differences.append(Difference(table.name, name, "no facts bear this out", {}))
     return Comparison(differences, to_fold)
 
 

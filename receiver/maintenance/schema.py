@@ -4,6 +4,8 @@ Every function takes a connection in a transaction that the caller ends. So a fa
 SQLite and on PostgreSQL.
 """
 
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
@@ -118,6 +120,14 @@ def _examine_unversioned(connection: Connection) -> SchemaStatus:
 
 def _outdated(state: str) -> str:
     return f"the store {state} and this version needs {head()}: run `receiver db upgrade`"
+
+
+@contextmanager
+def open_store(target: str | Path, timeout_s: float | None = None) -> Iterator[Store]:
+    """Open a store with its tables, and close it at the end. Raise what `create_tables` raises."""
+    with closing(Store(target, timeout_s)) as store:
+        create_tables(store)
+        yield store
 
 
 def create_tables(store: Store) -> None:

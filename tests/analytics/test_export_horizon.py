@@ -1,7 +1,6 @@
 """An export goes no further than where a row may still be missing: two receivers commit in any order."""
 
 import asyncio
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
@@ -28,13 +27,6 @@ from tests.maintenance.lives import arrival
 from tests.postgres import prepared_database
 
 NOW = 1_772_357_400.0
-
-
-@pytest.fixture
-def store(store_target: str) -> Iterator[Store]:
-    with closing(Store(store_target)) as store:
-        create_tables(store)
-        yield store
 
 
 def rows_of(store: Store, relation: str, after: Position = (), now: float = NOW) -> list[dict[str, Any]]:

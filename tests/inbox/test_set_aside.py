@@ -11,19 +11,11 @@ from receiver.inbox import set_aside_sql
 from receiver.inbox.inbox import encode_batch
 from receiver.inbox.reading import Unread, unread
 from receiver.inbox.tables import SET_ASIDE
-from receiver.maintenance.schema import create_tables
 from receiver.storage.engine import Store
 from tests.factories import ACCOUNT
 from tests.inbox.inbox_env import AT, raw_hook
 
 NOW = AT + 1_000.0
-
-
-@pytest.fixture
-def store(store_target: str) -> Iterator[Store]:
-    with closing(Store(store_target)) as store:
-        create_tables(store)
-        yield store
 
 
 @pytest.fixture

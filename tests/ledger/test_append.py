@@ -1,8 +1,5 @@
 """Hooks as the reader writes them into the ledger, on both databases."""
 
-from collections.abc import Iterator
-from contextlib import closing
-
 import orjson
 import pytest
 from sqlalchemy import Connection, select
@@ -12,18 +9,10 @@ from receiver.errors import StoreError, StoreUnavailableError
 from receiver.ledger import fact_sql
 from receiver.ledger.append import Arrival, Delivery, add_arrivals, known_deliveries
 from receiver.ledger.tables import DELIVERY, DIRTY_TASK, FACT
-from receiver.maintenance.schema import create_tables
 from receiver.storage.engine import Store
 from tests.factories import ACCOUNT
 
 HEADERS = orjson.dumps([["content-type", "text/plain"], ["x-odd", 'a"b\\c é ☃']]).decode()
-
-
-@pytest.fixture
-def store(store_target: str) -> Iterator[Store]:
-    with closing(Store(store_target)) as store:
-        create_tables(store)
-        yield store
 
 
 def arrival(
