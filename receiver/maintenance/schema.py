@@ -38,6 +38,7 @@ _TABLE_MODULES = (
     "inbox.tables",
     "ledger.tables",
     "outcomes.tables",
+    "reconcile.tables",
     "storage.leases",
     "storage.operator_events",
     "tasks.tables",

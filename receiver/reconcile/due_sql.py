@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 from sqlalchemy import ColumnElement, Connection, Row, Select, and_, bindparam, func, or_, select, update
 
 from receiver.domain.timeline import Purpose
+from receiver.reconcile.tables import RECONCILE_PASS
 from receiver.storage.bulk import among, write
 from receiver.storage.locks import lock_folding
 from receiver.tasks.tables import SWEEP, TASK
@@ -118,3 +119,13 @@ def delay(connection: Connection, account: str, delays: Sequence[Delay]) -> None
 def put_sweep(connection: Connection, row: Mapping[str, Any]) -> None:
     """Write the progress of a queue's sweep."""
     write(connection, SWEEP, "put", [row])
+
+
+def put_pass(connection: Connection, row: Mapping[str, Any]) -> None:
+    """Write the state after a pass."""
+    write(connection, RECONCILE_PASS, "put", [row])
+
+
+def last_passes(account: str) -> Select[Any]:
+    """Select the last pass of each worker over an account."""
+    return select(RECONCILE_PASS).where(RECONCILE_PASS.c.account == account).order_by(RECONCILE_PASS.c.part)

@@ -2,12 +2,14 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Any
 
 import structlog
 from sqlalchemy import Row
 
 from receiver.errors import QuotaExhaustedError, SchedulerError
+from receiver.reconcile import due_sql
 from receiver.reconcile.account_context import AccountContext
 from receiver.reconcile.memory import LASTS_S, PassReport
 from receiver.reconcile.reconcile_pass import PassMemory, ReconcilePass
@@ -23,12 +25,18 @@ _CALLS_SETTLE_S = 15.0
 """Seconds between looks for tasks that settle although the record of a call is missing."""
 
 
+_SAVE_EVERY_S = 30.0
+"""Seconds between two writes of a pass without news."""
+
+
 class PassLoop:
     """A worker that makes pass after pass, with growing pauses while they fail."""
 
     def __init__(self, part: str, context: AccountContext) -> None:
         self.name = f"reconcile-{part}:{context.account}"
+        self._part = part
         self._context = context
+        self._saved: dict[str, Any] = {}
         self._stop = asyncio.Event()
 
     async def once(self, everything: bool = False) -> PassReport:
@@ -45,6 +53,7 @@ class PassLoop:
                 context.metrics.api_quota.labels(context.account).set(context.client.quota.remaining)
             if context.client.clock_offset is not None:
                 context.metrics.api_clock.labels(context.account).set(context.client.clock_offset)
+            await self._save(report)
             failures = failures + 1 if report.failed else 0
             wait = context.policy.after_trouble(failures)
             if report.failed:
@@ -56,6 +65,27 @@ class PassLoop:
                     again_in_s=wait,
                 )
             await pause(context.clock, wait, stop)
+
+    async def _save(self, report: PassReport) -> None:
+        """Store the state after a pass, for people: if its problem has changed, and now and then."""
+        context, quota, before = self._context, self._context.client.quota, self._saved
+        now = context.clock.now()
+        problem = "; ".join(f"{where}: {text}" for where, text in report.failed.items()) or None
+        is_same = before.get("problem") == problem
+        if is_same and before and 0 <= now - before["at"] < _SAVE_EVERY_S:
+            return
+        self._saved = {
+            "account": context.account,
+            "part": self._part,
+            "at": now,
+            "problem": problem,
+            "problem_since": None if problem is None else before.get("problem_since") or now,
+            "blocked_until": report.blocked_until or None,
+            "quota_limit": quota.limit,
+            "quota_remaining": quota.remaining,
+            "quota_reset_at": quota.reset_at,
+        }
+        await context.store.write(partial(due_sql.put_pass, row=self._saved))
 
 
 class TaskReconciler(PassLoop):

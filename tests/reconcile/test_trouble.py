@@ -9,6 +9,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from receiver.errors import StoreUnavailableError
+from receiver.reconcile.tables import RECONCILE_PASS
 from receiver.tasks.tables import TASK
 from tests.reconcile.reconcile_env import POLICY, emulated, minted, reconcile_env
 from tests.reconcile.scripted import Scripted
@@ -47,6 +48,28 @@ def test_a_quota_that_is_used_up_by_others_is_waited_for(tmp_path: Path) -> None
             assert it.queue_states() == {}
             await it.work(300)
             assert it.queue_states() == {queue: "on"}
+
+    run(story())
+
+
+def test_the_store_says_since_when_and_until_when_a_quota_is_used_up(tmp_path: Path) -> None:
+    async def story() -> None:
+        async with emulated(tmp_path) as it:
+            await it.queue()
+            await it.work(20)
+            calls, tasks = it.rows(RECONCILE_PASS)
+            assert (calls["part"], tasks["part"], tasks["problem"]) == ("calls", "tasks", None)
+            it.context.client.quota.block({"x-ratelimit-reset": "3000"})
+            until = it.context.client.quota.blocked_until
+            blocked_at = it.clock.now()
+            await it.work(2 * 900)
+            row = it.rows(RECONCILE_PASS)[1]
+            assert row["problem"] == "quota: the account's hourly quota is used up"
+            assert row["blocked_until"] == until
+            assert blocked_at <= row["problem_since"] <= blocked_at + 900
+            await it.work(2 * 900)
+            row = it.rows(RECONCILE_PASS)[1]
+            assert (row["problem"], row["problem_since"], row["blocked_until"]) == (None, None, None)
 
     run(story())
 
