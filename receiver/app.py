@@ -25,6 +25,7 @@ from receiver.domain.fold import Fold, fold
 from receiver.domain.hooks import HookSigner
 from receiver.errors import StoreUnavailableError
 from receiver.http.access_log import RequestLog
+from receiver.http.audit_endpoint import AUDIT_ENDPOINTS
 from receiver.http.dispatch import api_routes
 from receiver.http.endpoint import ApiContext
 from receiver.http.probes import probe_routes
@@ -81,6 +82,7 @@ ENDPOINTS = (
     *ANALYTICS_ENDPOINTS,
     EXPORT_ENDPOINT,
     *CHART_ENDPOINTS,
+    *AUDIT_ENDPOINTS,
 )
 """All endpoints of /v1 but the stream of outcomes."""
 

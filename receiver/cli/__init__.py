@@ -99,6 +99,11 @@ COMMANDS: Mapping[str, LazyCommand] = {
         "tokens_app",
         "Tokens for the API. Only their hashes are stored.",
     ),
+    "audit": LazyCommand(
+        "receiver.cli.audit",
+        "audit",
+        "List who did what: searches for phone numbers, retries, changes, newest first.",
+    ),
     "db": LazyCommand("receiver.cli.db", "db_app", "Schema, backups and retention of the store."),
     "config": LazyCommand("receiver.cli.config", "config_app", "The settings file."),
 }

@@ -1,6 +1,8 @@
 """Calls of API handlers on the local store, without HTTP, for commands that print what the API answers."""
 
 import asyncio
+import getpass
+import os
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -11,7 +13,7 @@ from receiver.domain.facts import Fact
 from receiver.domain.fields import FieldReader
 from receiver.domain.hooks import HookSigner
 from receiver.errors import InputError
-from receiver.http.endpoint import ApiContext, Call, Params
+from receiver.http.endpoint import ApiContext, Call, Caller, Params
 from receiver.http.problems import input_error
 from receiver.maintenance.schema import create_tables
 from receiver.runtime.clock import WallClock
@@ -50,14 +52,23 @@ def ask(
 
     context = ApiContext(store, signer, settings.hook_root, accounts, clock, fold, fields)
     scopes = frozenset({"read", "subscribe", "numbers"} if numbers else {"read", "subscribe"})
+    caller = Caller(f"cli:{_user()}", scopes)
 
     async def call() -> Answer:
-        return await handler(Call(context, scopes, path, query, body))
+        return await handler(Call(context, caller, path, query, body))
 
     try:
         return asyncio.run(call())
     finally:
         store.close()
+
+
+def _user() -> str:
+    """Return the user of the operating system; their number if they have no name, as in some containers."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return str(os.getuid())
 
 
 def query_of(shape: type[Query], **given: Any) -> Query:

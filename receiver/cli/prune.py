@@ -29,6 +29,7 @@ _WORDS = {
     "outcome": "their outcomes",
     "message": "their messages to subscribers",
     "posting": "attempts to deliver those",
+    "audit": "audit records",
 }
 
 _SPACE = {
@@ -84,6 +85,7 @@ def _print(deleted: Deleted, settings: RetentionSettings, *, dry_run: bool) -> N
     days |= {
         "delivery": settings.deliveries_days or settings.tasks_days,
         "set_aside": settings.set_aside_days,
+        "audit": settings.audit_days,
     }
     rows = [(_WORDS[kind], _kept(days[kind]), deleted[kind]) for kind in RETENTION_KINDS]
     print_table("Would be deleted" if dry_run else "Deleted", ("what", "kept for", "rows"), rows)

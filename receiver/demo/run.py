@@ -22,7 +22,7 @@ from receiver.demo.crm import TOLERANCE_S, SampleCrm
 from receiver.demo.crm import serving as serving_crm
 from receiver.demo.plan import ACCOUNTS
 from receiver.errors import ReceiverError
-from receiver.http.endpoint import ApiContext, Call, Params
+from receiver.http.endpoint import ApiContext, Call, Caller, Params
 from receiver.inbox.inbox import measure
 from receiver.ledger import dirty
 from receiver.ledger.tables import DELIVERY
@@ -155,7 +155,7 @@ async def _subscribe(receiver: Receiver, secret: str, url: str) -> None:
     clock, names = receiver.environment.clock, tuple(receiver.settings.accounts)
     context = ApiContext(receiver.store, receiver.signer, receiver.settings.hook_root, names, clock)
     body = SubscriptionBody(name="sample CRM", url=url, secret=secret, concurrency=8)
-    await add_subscription(Call(context, frozenset(), {}, Params(), body))
+    await add_subscription(Call(context, Caller("demo", frozenset()), {}, Params(), body))
 
 
 def _cancel_at_signals() -> None:

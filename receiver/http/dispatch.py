@@ -12,7 +12,7 @@ from starlette.routing import BaseRoute, Route
 from starlette.types import Receive, Scope, Send
 
 from receiver.errors import ForbiddenError, InputError, InvalidTokenError, ReceiverError
-from receiver.http.endpoint import JSON, ApiContext, Call, Endpoint, Params
+from receiver.http.endpoint import JSON, ApiContext, Call, Caller, Endpoint, Params
 from receiver.http.openapi import openapi
 from receiver.http.problems import answer_to, input_error, problem
 from receiver.http.tokens import authenticate
@@ -61,26 +61,26 @@ class Resource:
         if endpoint is None:
             allowed = ", ".join(self._by_method)
             return problem(405, "wrong_method", f"use {allowed}", headers={"Allow": allowed})
-        scopes = await scopes_of(self._context, request)
-        if scopes is None:
+        caller = await caller_of(self._context, request)
+        if caller is None:
             raise InvalidTokenError("send a token that is not revoked: Authorization: Bearer rcv_…")
-        if endpoint.scope not in scopes:
+        if endpoint.scope not in caller.scopes:
             raise ForbiddenError(f"this needs a token with the scope {endpoint.scope!r}")
         query = read_query(endpoint.query, request)
         body = await _read_body(endpoint.body, request) if endpoint.body else None
         accept = request.headers.get("accept", "")
-        answer = await endpoint.handler(Call(self._context, scopes, request.path_params, query, body, accept))
+        answer = await endpoint.handler(Call(self._context, caller, request.path_params, query, body, accept))
         if not isinstance(answer, Response):
             answer = Response(answer.model_dump_json(), media_type=JSON)
         answer.headers.setdefault("Cache-Control", "no-store")
         return await _without_body(answer) if request.method == "HEAD" else answer
 
 
-async def scopes_of(context: ApiContext, request: Request) -> frozenset[str] | None:
-    """Return the scopes of the caller's token; None if it is not accepted, or missing where it is needed."""
+async def caller_of(context: ApiContext, request: Request) -> Caller | None:
+    """Return the owner of the token; None if it is not accepted, or missing where it is needed."""
     header = request.headers.get("authorization")
     if header is None:
-        return frozenset({"read"}) if context.open else None
+        return Caller("api:no-token", frozenset({"read"})) if context.open else None
     scheme, _, token = header.partition(" ")
     if scheme.lower() != "bearer":
         return None

@@ -64,11 +64,19 @@ class ApiContext:
 
 
 @dataclass(frozen=True, slots=True)
+class Caller:
+    """Who calls. `actor`: the name of the token, or `cli:` and the user of the operating system."""
+
+    actor: str
+    scopes: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
 class Call(Generic[Query, Body]):
-    """One call of an endpoint: validated parameters, and the scopes of the token. `accept`: that header."""
+    """One call of an endpoint: validated parameters, and the caller. `accept`: that header."""
 
     context: ApiContext
-    scopes: frozenset[str]
+    caller: Caller
     path: Mapping[str, str]
     query: Query
     body: Body
@@ -77,7 +85,7 @@ class Call(Generic[Query, Body]):
     @property
     def numbers(self) -> bool:
         """Whether phone numbers are shown in full."""
-        return "numbers" in self.scopes
+        return "numbers" in self.caller.scopes
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,12 +11,14 @@ from sqlalchemy import Connection, Select, delete, insert, select, update
 from sqlmodel import Field, SQLModel
 
 from receiver.errors import InputError, NotFoundError
+from receiver.http.endpoint import Caller
 from receiver.storage.tables import table
 
 SCOPES = {
     "read": "read everything but phone numbers and raw deliveries",
     "numbers": "see phone numbers in full, and deliveries as they came",
     "mint": "mint hook URLs",
+    "audit": "read who did what",
     "subscribe": "manage subscriptions, replay outcomes, retry hooks and tasks that are set aside, "
     "read deliveries again",
 }
@@ -83,10 +85,10 @@ def list_tokens(connection: Connection) -> list[TokenInfo]:
     ]
 
 
-def authenticate(connection: Connection, bearer: str) -> frozenset[str] | None:
-    """Return the scopes of a token; None if it is unknown or revoked."""
-    scopes: str | None = connection.scalar(token_scopes(_hash(bearer)))
-    return frozenset(scopes.split()) if scopes is not None else None
+def authenticate(connection: Connection, bearer: str) -> Caller | None:
+    """Return the owner of a token; None if it is unknown or revoked."""
+    row = connection.execute(token_owner(_hash(bearer))).first()
+    return Caller(row.name, frozenset(row.scopes.split())) if row else None
 
 
 def tokens() -> Select[Any]:
@@ -99,9 +101,10 @@ def token_named(name: str) -> Select[Any]:
     return select(API_TOKEN.c.name).where(API_TOKEN.c.name == name)
 
 
-def token_scopes(token_hash: str) -> Select[Any]:
-    """Select the scopes of a token that is not revoked."""
-    return select(API_TOKEN.c.scopes).where(API_TOKEN.c.hash == token_hash, API_TOKEN.c.revoked_at.is_(None))
+def token_owner(token_hash: str) -> Select[Any]:
+    """Select name and scopes of a token that is not revoked."""
+    is_valid = API_TOKEN.c.hash == token_hash, API_TOKEN.c.revoked_at.is_(None)
+    return select(API_TOKEN.c.name, API_TOKEN.c.scopes).where(*is_valid)
 
 
 def _hash(token: str) -> str:

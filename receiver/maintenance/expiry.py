@@ -27,6 +27,7 @@ from sqlalchemy import (
 from receiver.domain.facts import id_time
 from receiver.domain.readings import place_of
 from receiver.domain.task_facts import MOST_READ
+from receiver.http.audit import AUDIT
 from receiver.inbox.unplaced import FIRST_FACT_IDS, NAMES_NO_TASK, is_of_no_task
 from receiver.ledger import fact_sql
 from receiver.ledger.projector import Projector
@@ -84,6 +85,11 @@ def expired_tasks(before: float, after: Sequence[Any] | None = None) -> Select[A
     return query.order_by(*_TASK_ORDER)
 
 
+def expired_audit(before: float) -> Select[Any]:
+    """Return the query for audit records before a time, oldest first."""
+    return select(AUDIT.c.seq).where(AUDIT.c.at < before).order_by(AUDIT.c.at, AUDIT.c.seq)
+
+
 def _is_expired(before: float) -> tuple[ColumnElement[bool], ...]:
     """Return the conditions for an expired task. A task with an undelivered outcome does not expire."""
     same = MESSAGE.c.account == TASK.c.account, MESSAGE.c.key == TASK.c.key
@@ -100,6 +106,11 @@ def count(connection: Connection, query: Select[Any]) -> int:
 def delete_deliveries(connection: Connection, ids: Iterable[str]) -> int:
     """Delete deliveries and return their number."""
     return connection.execute(delete(DELIVERY).where(among(connection, DELIVERY.c.id, ids))).rowcount
+
+
+def delete_audit(connection: Connection, seqs: Iterable[int]) -> int:
+    """Delete audit records and return their number."""
+    return connection.execute(delete(AUDIT).where(among(connection, AUDIT.c.seq, seqs))).rowcount
 
 
 def delete_tasks(

@@ -18,8 +18,10 @@ from receiver.maintenance.expiry import (
     ExpiredTasks,
     count,
     count_tasks,
+    delete_audit,
     delete_deliveries,
     delete_tasks,
+    expired_audit,
     expired_deliveries,
     expired_set_aside,
     expired_tasks,
@@ -53,11 +55,13 @@ Result = TypeVar("Result")
 class RetentionRules:
     """Seconds after which rows expire; None: never. `deliveries`: raw deliveries, whose facts stay.
     `set_aside`: deliveries that name no task and have no facts. `tasks`: settled tasks with all their rows.
+    `audit`: records of who did what.
     """
 
     deliveries: float | None = None
     set_aside: float | None = None
     tasks: float | None = None
+    audit: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,6 +137,9 @@ class Pruning:
             async for account, keys in self._expired_tasks(now - rules.tasks):
                 async for batch in self._delete_tasks(account, keys, now - rules.tasks):
                     yield batch
+        if rules.audit is not None:
+            async for batch in self._delete_audit(now - rules.audit):
+                yield batch
 
     async def count(self) -> Deleted:
         """Return the rows that `batches` would delete now."""
@@ -148,6 +155,8 @@ class Pruning:
                 if rules.deliveries is not None:
                     del found["delivery"]  # older than their tasks, so counted already
                 counted += found
+        if rules.audit is not None:
+            counted["audit"] = await self._count(expired_audit(now - rules.audit))
         return counted
 
     async def _delete_deliveries(
@@ -186,6 +195,13 @@ class Pruning:
             deleted, left = result or (Counter(), keys[:tried])
             keys = left + keys[tried:]
             yield DeletedBatch(deleted, rest_s)
+
+    async def _delete_audit(self, before: float) -> AsyncIterator[DeletedBatch]:
+        while seqs := [row.seq for row in await self._find(expired_audit(before))]:
+            while seqs:
+                batch, seqs = seqs[: self._most], seqs[self._most :]
+                deleted, rest_s = await self._write(partial(delete_audit, seqs=batch))
+                yield DeletedBatch(Counter(audit=deleted), rest_s)
 
     async def _write(self, work: Callable[[Connection], Result]) -> tuple[Result, float]:
         """Return the result of a transaction and the seconds to rest after it."""

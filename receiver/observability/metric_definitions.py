@@ -23,7 +23,7 @@ CLOSING_REASONS = ("limit", "head_timeout", "body_timeout", "idle_timeout", "unr
 SET_ASIDE_KINDS = ("hook", "task")
 RETENTION_KINDS = (
     *("delivery", "set_aside", "task", "fact", "finding", "link"),
-    *("outcome", "message", "posting"),
+    *("outcome", "message", "posting", "audit"),
 )
 """Kinds of rows that retention deletes; `set_aside`: deliveries that name no task."""
 

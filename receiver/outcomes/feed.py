@@ -17,7 +17,7 @@ from starlette.responses import Response, StreamingResponse
 
 from receiver.domain.masking import mask_number, mask_text
 from receiver.errors import ReceiverError, StoreUnavailableError
-from receiver.http.dispatch import read_query, scopes_of
+from receiver.http.dispatch import caller_of, read_query
 from receiver.http.endpoint import ApiContext, Call
 from receiver.http.problems import RETRY_AFTER_S, answer_to, problem
 from receiver.http.schemas import Json, read_seq
@@ -68,8 +68,8 @@ class OutcomeStream:
 
     async def __call__(self, request: Request) -> Response:
         try:
-            scopes = await scopes_of(self._context, request)
-            if scopes is None or "read" not in scopes:
+            caller = await caller_of(self._context, request)
+            if caller is None or "read" not in caller.scopes:
                 return problem(401, "unauthorized", "send a token with the scope 'read'")
             query = read_query(OutcomeQuery, request)
             after = await self._start(request, query)
@@ -78,7 +78,7 @@ class OutcomeStream:
         if self._open >= _MAX_STREAMS:
             headers = {"Retry-After": str(RETRY_AFTER_S)}
             return problem(503, "unavailable", f"{_MAX_STREAMS} streams are open already", headers=headers)
-        events = self._events(query, after, "numbers" in scopes)
+        events = self._events(query, after, "numbers" in caller.scopes)
         return StreamingResponse(events, media_type="text/event-stream", headers=_HEADERS)
 
     async def _start(self, request: Request, query: OutcomeQuery) -> int:

@@ -37,7 +37,7 @@ async def list_subscriptions(call: Call[Params, None]) -> SubscriptionList:
 
     def read(connection: Connection) -> SubscriptionList:
         rows = connection.execute(subscription_sql.with_counts())
-        return SubscriptionList(subscriptions=[_details(row, call.scopes) for row in rows])
+        return SubscriptionList(subscriptions=[_details(row, call.caller.scopes) for row in rows])
 
     return await call.context.store.read(read)
 
@@ -154,7 +154,7 @@ def _read(connection: Connection, call: Call[Any, Any], subscription: str) -> Su
     row = connection.execute(query).first()
     if row is None:
         raise _unknown()
-    return _details(row, call.scopes)
+    return _details(row, call.caller.scopes)
 
 
 def _change(connection: Connection, call: Call[Any, Any], changes: Mapping[str, Any]) -> SubscriptionDetails:

@@ -73,7 +73,7 @@ def reconcile_policy(settings: Settings, account: AccountSettings) -> Policy:
 
 def retention_rules(settings: RetentionSettings) -> RetentionRules:
     """Return how long each kind of data is kept."""
-    days = settings.deliveries_days, settings.set_aside_days, settings.tasks_days
+    days = settings.deliveries_days, settings.set_aside_days, settings.tasks_days, settings.audit_days
     return RetentionRules(*(None if day is None else day * _DAY_S for day in days))
 
 

@@ -238,6 +238,9 @@ class RetentionSettings(BaseModel):
         description="Days to keep settled tasks, with their facts and messages, after their last fact. "
         "Default: forever.",
     )
+    audit_days: Days | None = Field(
+        default=None, description="Days to keep records of who did what. Default: forever."
+    )
 
     @model_validator(mode="after")
     def _deliveries_go_with_their_tasks(self) -> "RetentionSettings":

@@ -9,7 +9,10 @@ from tests.cli.shell import SPEED, Shell
 from tests.cli.test_db import read
 from tests.http.api_env import T0, running_rig
 
-KINDS = ("delivery", "set_aside", "task", "fact", "finding", "link", "outcome", "message", "posting")
+KINDS = (
+    *("delivery", "set_aside", "task", "fact", "finding", "link"),
+    *("outcome", "message", "posting", "audit"),
+)
 
 
 @pytest.fixture

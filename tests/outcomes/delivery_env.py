@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import insert, update
 
 from receiver.domain.hooks import HookKey, HookSigner
-from receiver.http.endpoint import ApiContext, Call, Params
+from receiver.http.endpoint import ApiContext, Call, Caller, Params
 from receiver.outcomes.guard import GuardedTransport, read_networks
 from receiver.outcomes.sender import Sender
 from receiver.outcomes.signing import new_secret
@@ -65,7 +65,9 @@ class DeliveryEnv:
         signer = HookSigner((HookKey("k1", "k" * 40),))
         context = ApiContext(self.ledger_env.store, signer, "", (), self.clock)
         path = {"subscription": "crm"}
-        return await handler(Call(context, frozenset({"read"}), path, query or Params(), body))
+        return await handler(
+            Call(context, Caller("tests", frozenset({"read"})), path, query or Params(), body)
+        )
 
     @asynccontextmanager
     async def delivering(self) -> AsyncIterator[Sender]:

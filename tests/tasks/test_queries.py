@@ -6,7 +6,7 @@ import pytest
 from sqlalchemy import ClauseElement, text
 from sqlalchemy.dialects import postgresql, sqlite
 
-from receiver.http import paging, tokens
+from receiver.http import audit_endpoint, paging, tokens
 from receiver.http.params import AccountQuery
 from receiver.intake.params import DeliveryQuery
 from receiver.intake.queries import DELIVERIES_ORDER, deliveries, delivery
@@ -50,7 +50,7 @@ STATEMENTS: dict[str, ClauseElement] = {
     "facts": queries.fact_count(_ONE),
     "tokens": tokens.tokens(),
     "token named": tokens.token_named("grafana"),
-    "token scopes": tokens.token_scopes("0" * 64),
+    "token owner": tokens.token_owner("0" * 64),
 }
 
 
@@ -72,8 +72,17 @@ def test_every_statement_can_be_written_for_both_databases(name: str, dialect: C
             paging.page(deliveries(DeliveryQuery()), DELIVERIES_ORDER, None, 50),
             "received_at",
         ),
+        (
+            paging.page(
+                audit_endpoint.audit_records(audit_endpoint.AuditQuery(since=T0)),
+                audit_endpoint.AUDIT_ORDER,
+                (T0, 5),
+                50,
+            ),
+            "audit_by_time",
+        ),
         (STATEMENTS["queue states"], "PRIMARY KEY (account=? AND what=? AND name=?)"),
-        (STATEMENTS["token scopes"], "api_token"),
+        (STATEMENTS["token owner"], "api_token"),
     ],
 )
 def test_a_page_costs_no_more_in_a_long_list(tmp_path: Path, statement: ClauseElement, index: str) -> None:

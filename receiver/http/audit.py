@@ -1,0 +1,54 @@
+"""The audit log: which person or program did what, and to what."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import orjson
+from sqlalchemy import Column, Connection, Index, Text
+from sqlmodel import Field, SQLModel
+
+from receiver.domain.masking import mask_tree
+from receiver.http.endpoint import Call
+from receiver.storage.bulk import write
+from receiver.storage.tables import NEVER_TWICE, SEQ, table
+
+
+class AuditRow(SQLModel, table=True):
+    """One action. `actor`: see `Caller`. `action`: dotted, such as `subscription.retry`. `object`: id or name
+    of the thing that it was done to, a phone number masked. `detail`: JSON without secrets.
+    """
+
+    __tablename__ = "audit"
+    seq: int | None = Field(default=None, sa_column=Column(SEQ, primary_key=True))
+    at: float
+    actor: str
+    action: str
+    object: str
+    detail: str = Field(sa_column=Column(Text, nullable=False))
+
+    __table_args__ = (Index("audit_by_time", "at", "seq"), NEVER_TWICE)
+
+
+AUDIT = table(AuditRow)
+
+
+def record_audit(
+    connection: Connection,
+    call: Call[Any, Any],
+    action: str,
+    object_name: str,
+    detail: Mapping[str, Any] | None = None,
+) -> None:
+    """Store who called, what the call does and to what: in the transaction that does it.
+
+    `object_name`: id or name; mask a phone number by `mask_number`. `detail`: short and without secrets;
+    phone numbers in it are masked here.
+    """
+    row = {
+        "at": call.context.clock.now(),
+        "actor": call.caller.actor,
+        "action": action,
+        "object": object_name,
+        "detail": orjson.dumps(mask_tree(dict(detail or {}))).decode(),
+    }
+    write(connection, AUDIT, "add", [row])
