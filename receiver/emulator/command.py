@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
@@ -11,6 +12,7 @@ from receiver.emulator.control import catalogue_lines
 from receiver.emulator.faults import FAULTS, PROFILES, Faults
 from receiver.emulator.quirks import QUIRKS, Quirks
 from receiver.emulator.server import serve
+from receiver.emulator.state import StateError
 
 DEFAULTS = EmulatorConfig()
 
@@ -91,6 +93,13 @@ def emulate(
         ListShape,
         typer.Option(help="Form of task lists: a bare array, or an object with the tasks under this key."),
     ] = DEFAULTS.list_shape,
+    state: Annotated[
+        Path | None,
+        typer.Option(
+            help="File of the state: queues, tasks, calls and clock. An existing one is continued; changes "
+            "are written each second and at the end."
+        ),
+    ] = None,
     catalogue: Annotated[  # noqa: ARG001 - used by its callback
         bool,
         typer.Option(
@@ -114,4 +123,7 @@ def emulate(
         quota=quota,
         list_shape=list_shape,
     )
-    serve(config, host, port)
+    try:
+        serve(config, host, port, state)
+    except StateError as error:
+        raise typer.BadParameter(str(error), param_hint="--state") from None

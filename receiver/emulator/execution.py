@@ -67,10 +67,10 @@ class Engine:
     async def _execute(self, task: Task) -> None:
         if task.deleted:
             return
-        limit, due = self._limit_of(task.queue), task.plan.start_at
+        limit = self._limit_of(task.queue)
         while True:
-            await sleep_until(self._clock, due)
-            await limit.enter(task, due)
+            await sleep_until(self._clock, task.due_at)
+            await limit.enter(task, task.due_at)
             try:
                 call = await self._call(task)
             finally:
@@ -78,7 +78,7 @@ class Engine:
             if call.outcome.bridged or task.attempts == task.plan.try_count or self._gives_up(task):
                 break
             task.status = DELAYED
-            due = call.ended_at + task.plan.try_again_pause + self._queue_wait(task)
+            task.due_at = call.ended_at + task.plan.try_again_pause + self._queue_wait(task)
         self._finish(task, call)
 
     def _gives_up(self, task: Task) -> bool:
@@ -97,18 +97,25 @@ class Engine:
         return rng.uniform(1, 4) * max(task.plan.try_again_pause, 15)
 
     async def _call(self, task: Task) -> Call:
-        """Make an attempt. Its first hook shows the record with the previous call."""
+        """Make an attempt, or go on with the one that a restart has interrupted."""
+        call = task.call if task.status == EXECUTED else None
+        call = call or self._begin(task)
+        if call.outcome.bridged and not task.is_bridged:
+            await sleep_until(self._clock, call.bridged_at)
+            task.is_bridged = True
+            self._hooks.fire(task, "success", call.bridged_at)
+        await sleep_until(self._clock, call.ended_at)
+        self._world.accounts[task.account].add_call(call)
+        return call
+
+    def _begin(self, task: Task) -> Call:
+        """Begin an attempt. Its first hook shows the record with the previous call."""
         started_at = self._clock.now()
         task.attempts += 1
         task.status = EXECUTED
         task.queue.last_call_at = started_at
         self._hooks.fire(task, "before" if task.attempts == 1 else "before_again", started_at)
         call = task.call = self._dial(task, started_at)
-        if call.outcome.bridged:
-            await sleep_until(self._clock, call.bridged_at)
-            self._hooks.fire(task, "success", call.bridged_at)
-        await sleep_until(self._clock, call.ended_at)
-        self._world.accounts[task.account].add_call(call)
         return call
 
     def _dial(self, task: Task, at: float) -> Call:

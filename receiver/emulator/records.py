@@ -65,6 +65,10 @@ class Task:
     finish_result: str = ""
     finish_comment: str = ""
     finished_at: float | None = None
+    due_at: float = 0.0
+    """Time of the next attempt."""
+    is_bridged: bool = False
+    """Whether A and B are or were connected."""
     call: Call | None = None
     """The latest call: the `cdr` of the task."""
     deleted: bool = False

@@ -4,6 +4,9 @@ import asyncio
 import signal
 import socket
 import sys
+import time
+from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 import uvicorn
@@ -11,7 +14,11 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from receiver.emulator.api import HANG_UP
 from receiver.emulator.config import EmulatorConfig
-from receiver.emulator.emulator import create_emulator
+from receiver.emulator.emulator import Emulator, create_emulator
+from receiver.emulator.state import read_state, write_state
+
+_KEEP_S, _KEEP_PART = 1.0, 20
+"""Seconds between two writes of the state: at least this, and this multiple of the duration of a write."""
 
 
 class _Protocol(HttpToolsProtocol):
@@ -23,11 +30,17 @@ class _Protocol(HttpToolsProtocol):
         self.scope["extensions"] = extensions
 
 
-def serve(config: EmulatorConfig, host: str = "127.0.0.1", port: int = 8090) -> None:
-    """Serve until SIGTERM or SIGINT. Port 0 takes a free port, which is printed on standard output."""
+def serve(
+    config: EmulatorConfig, host: str = "127.0.0.1", port: int = 8090, state: Path | None = None
+) -> None:
+    """Serve until SIGTERM or SIGINT. Port 0 takes a free port, which is printed on standard output.
+
+    `state`: file with which it goes on, and that it keeps up to date. Raises StateError if it does not fit.
+    """
+    saved = read_state(state, config) if state else None
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     listener = socket.create_server((host, port), family=family)
-    emulator = create_emulator(config)
+    emulator = create_emulator(config, saved=saved)
     uvicorn_config = uvicorn.Config(
         emulator.app,
         http=_Protocol,
@@ -46,12 +59,35 @@ def serve(config: EmulatorConfig, host: str = "127.0.0.1", port: int = 8090) -> 
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, stop.set)
         async with asyncio.TaskGroup() as group:
-            group.create_task(emulator.run(stop))
+            group.create_task(_run(emulator, state, stop))
             await server.serve([listener])
             stop.set()
 
     with asyncio.Runner(loop_factory=uvicorn_config.get_loop_factory()) as runner:
         runner.run(main())
+
+
+async def _run(emulator: Emulator, state: Path | None, stop: asyncio.Event) -> None:
+    """Run the emulator until `stop`. Keep its state in the file, at the end too."""
+    async with asyncio.TaskGroup() as group:
+        running = group.create_task(emulator.run(stop))
+        if state:
+            await _keep(emulator, state, stop)
+            await running
+            write_state(state, emulator.state())
+
+
+async def _keep(emulator: Emulator, state: Path, stop: asyncio.Event) -> None:
+    """Write changes of the state once a second, or less often if that takes long."""
+    content = b""
+    while not stop.is_set():
+        began = time.perf_counter()
+        last, content = content, emulator.state()
+        if content != last:
+            write_state(state, content)
+        pause_s = max(_KEEP_S, _KEEP_PART * (time.perf_counter() - began))
+        with suppress(TimeoutError):
+            await asyncio.wait_for(stop.wait(), pause_s)
 
 
 class _Server(uvicorn.Server):

@@ -29,16 +29,18 @@ class Account:
         self.tasks: list[Task] = []
         self.calls: dict[str, Call] = {}
         self.history_busy = False
+        self.queues_made = 0
         self._position = position
-        self._queues_made = 0
 
     def new_queue_id(self) -> int:
-        self._queues_made += 1
-        return self._position * QUEUE_IDS + self._queues_made
+        self.queues_made += 1
+        return self._position * QUEUE_IDS + self.queues_made
 
     def add_task(self, queue: Queue, plan: Plan, now: float) -> Task:
         ordinal = len(self.tasks) + 1
-        task = Task(self._position * TASK_IDS + ordinal, ordinal, queue, plan, now, SCHEDULED)
+        task = Task(
+            self._position * TASK_IDS + ordinal, ordinal, queue, plan, now, SCHEDULED, due_at=plan.start_at
+        )
         self.tasks.append(task)
         queue.tasks[task.id] = task
         return task
@@ -69,13 +71,14 @@ class World:
         """API requests by operation and status."""
         self.injected: Counter[str] = Counter()
         """Faults by kind."""
-        self._seen: Counter[str] = Counter()
+        self.seen: Counter[str] = Counter()
+        """Number of generators by purpose."""
 
     def rng_of(self, *purpose: object) -> Random:
         """Return a generator for a repeated decision; each time it is another one."""
         key = ":".join(map(str, purpose))
-        self._seen[key] += 1
-        return rng_for(self._seed, key, self._seen[key])
+        self.seen[key] += 1
+        return rng_for(self._seed, key, self.seen[key])
 
     def tasks(self) -> Iterator[Task]:
         """Yield all tasks, also deleted ones, by account in order of creation."""
