@@ -7,8 +7,8 @@ from typing import Any, NamedTuple
 import orjson
 from sqlalchemy import Connection, Row, bindparam, or_, update
 
+from receiver.outcomes.health_sql import HealthChange, SubscriptionHealth, save_health
 from receiver.outcomes.outbound import AttemptResult
-from receiver.outcomes.subscription_sql import change, disable
 from receiver.outcomes.tables import DELIVERY_ATTEMPT, MESSAGE, OPEN
 from receiver.storage.bulk import is_postgres, run, write
 
@@ -75,14 +75,11 @@ class Settlement(NamedTuple):
     result: AttemptResult
 
 
-class SubscriptionHealth(NamedTuple):
-    """The health of a subscription. `reason`: why it must be disabled, if it must."""
+class Settled(NamedTuple):
+    """`lost`: settlements of messages that another sender has claimed meanwhile, which stay as they are."""
 
-    subscription: str
-    failing_since: float | None = None
-    failed_at: float | None = None
-    slow_until: float | None = None
-    reason: str | None = None
+    lost: Sequence[Settlement]
+    changes: Sequence[HealthChange]
 
 
 def due(connection: Connection, requests: Iterable[ClaimRequest]) -> list[ClaimRequest]:
@@ -158,10 +155,8 @@ def save_progress(connection: Connection, message: ClaimedMessage, progress: Map
 
 def settle(
     connection: Connection, settlements: Sequence[Settlement], health: Iterable[SubscriptionHealth]
-) -> list[Settlement]:
-    """Store attempts, the new states of their messages, and the health of subscriptions. Return settlements
-    of messages that another sender has claimed meanwhile: these messages stay as they are.
-    """
+) -> Settled:
+    """Store attempts, the new states of their messages, and the health of subscriptions."""
     stored = _lock(connection, settlements)
     still_open = [(settlement, row) for settlement, row in stored if row.state in OPEN]
     owned = [entry for entry, row in still_open if row.claimed_until == entry.message.claimed_until]
@@ -170,12 +165,8 @@ def settle(
         connection.execute(_SETTLE, [_new_state(settlement) for settlement in owned])
     attempts = [_attempt(settlement) for settlement, _ in stored if settlement.state != "dropped"]
     write(connection, DELIVERY_ATTEMPT, "add", attempts)
-    for subscription, failing_since, failed_at, slow_until, reason in health:
-        times = {"failing_since": failing_since, "failed_at": failed_at, "slow_until": slow_until}
-        change(connection, subscription, times)
-        if reason:
-            disable(connection, subscription, reason, max(settlement.at for settlement in settlements))
-    return lost
+    at = max(settlement.at for settlement in settlements)
+    return Settled(lost, save_health(connection, health, at))
 
 
 def _lock(connection: Connection, settlements: Sequence[Settlement]) -> list[tuple[Settlement, Row[Any]]]:

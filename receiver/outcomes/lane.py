@@ -5,7 +5,8 @@ Retries follow Standard Webhooks 1.0.0. A slow or failing lane delays no other.
 
 from collections import deque
 
-from receiver.outcomes.claim_sql import ClaimedMessage, SubscriptionHealth
+from receiver.outcomes.claim_sql import ClaimedMessage
+from receiver.outcomes.health_sql import SubscriptionHealth
 from receiver.outcomes.outbound import AttemptResult
 from receiver.outcomes.subscription import Subscription
 
@@ -92,7 +93,7 @@ class Lane:
     def succeeded(self) -> None:
         """Note that a message was delivered."""
         self._failures, self._rest_until = 0, 0.0
-        self.health = self.health._replace(failing_since=None)
+        self.health = self.health._replace(failing_since=None, problem=None)
 
     def failed(self, result: AttemptResult, now: float) -> None:
         """Note a failed attempt: the lane may rest, pause, or be disabled."""
@@ -101,7 +102,7 @@ class Lane:
             rest_s = min(_FIRST_REST_S * 2.0 ** (self._failures - _FAILURES), _LONGEST_REST_S)
             self._rest_until = now + rest_s
         since = failing_since(self.health.failing_since, self.health.failed_at, now)
-        self.health = self.health._replace(failing_since=since, failed_at=now)
+        self.health = self.health._replace(failing_since=since, failed_at=now, problem=result.problem)
         if result.pause_s:
             slow_until = max(self.health.slow_until or 0.0, now + result.pause_s)
             self.health = self.health._replace(slow_until=slow_until)

@@ -22,6 +22,7 @@ class SubscriptionDetails(SubscriptionOptions):
     state: Literal["active", "paused", "disabled"] = Field(examples=["active"])
     reason: str | None = Field(description="Why it is disabled.", examples=[None])
     failing_since: Moment | None = Field(description="First of the failures in a row.")
+    problem: str | None = Field(description="Last of these failures.", examples=["answered 401"])
     pending: int = Field(description="Messages still to be delivered.", examples=[0])
     oldest_at: Moment | None = Field(description="Since when the oldest of them waits.")
     dead: int = Field(description="Dead letters.", examples=[0])

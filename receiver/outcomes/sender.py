@@ -13,11 +13,13 @@ from random import Random
 import httpx2
 import structlog
 
+from receiver.domain.moments import iso
 from receiver.errors import StoreUnavailableError
 from receiver.observability import spans
 from receiver.observability.metrics import Metrics
 from receiver.outcomes import claim_sql, subscription_sql
-from receiver.outcomes.claim_sql import ClaimedMessage, ClaimRequest, Settlement, SubscriptionHealth
+from receiver.outcomes.claim_sql import ClaimedMessage, ClaimRequest, Settlement
+from receiver.outcomes.health_sql import HealthChange, stored_health
 from receiver.outcomes.http_delivery import TIMEOUT_S, HttpDelivery
 from receiver.outcomes.lane import Lane, next_attempt
 from receiver.outcomes.outbound import AttemptResult
@@ -125,8 +127,7 @@ class Sender:
                 if name in self._lanes:
                     self._lanes[name].subscription = subscription
                 else:
-                    health = SubscriptionHealth(name, row.failing_since, row.failed_at, row.slow_until)
-                    self._lanes[name] = Lane(subscription, health)
+                    self._lanes[name] = Lane(subscription, stored_health(row))
             ended = [self._lanes.pop(name) for name in self._lanes.keys() - rows.keys()]
         await self._release([*ended, *(lane for lane in self._lanes.values() if lane.rests(now))])
 
@@ -228,7 +229,9 @@ class Sender:
         names = {settlement.message.subscription for settlement in settlements}
         health = [lane.health for name, lane in self._lanes.items() if name in names]
         try:
-            lost = await self._store.write(partial(claim_sql.settle, settlements=settlements, health=health))
+            lost, changes = await self._store.write(
+                partial(claim_sql.settle, settlements=settlements, health=health)
+            )
         except StoreUnavailableError:
             self._settlements[:0] = settlements
             raise
@@ -236,4 +239,18 @@ class Sender:
             del self._claimed[settlement.message.seq]
         if lost:
             _log.warning("another sender has claimed messages and sends them again", count=len(lost))
-        await self._release([self._lanes.pop(name) for name, *_, reason in health if reason])
+        for change in changes:
+            _log_change(change)
+        disabled = [entry.subscription for entry in health if entry.reason]
+        await self._release([self._lanes.pop(name) for name in disabled])
+
+
+def _log_change(change: HealthChange) -> None:
+    about = {"subscription": change.subscription, "name": change.name, "since": iso(change.since)}
+    match change.state:
+        case "failing":
+            _log.warning("subscription fails", **about, problem=change.problem)
+        case "disabled":
+            _log.warning("subscription disabled", **about, problem=change.problem)
+        case "recovered":
+            _log.info("subscription recovered", **about)

@@ -77,7 +77,13 @@ async def change_subscription(call: Call[Params, Params]) -> SubscriptionDetails
     stored = await call.context.store.read(partial(_find, subscription=_name(call)))
     await _check(call, changes, stored._asdict())
     if changes.get("state") == "active":
-        changes |= {"reason": None, "failing_since": None, "failed_at": None, "slow_until": None}
+        changes |= {
+            "reason": None,
+            "failing_since": None,
+            "failed_at": None,
+            "slow_until": None,
+            "problem": None,
+        }
     return await call.context.store.write(partial(_change, call=call, changes=changes))
 
 

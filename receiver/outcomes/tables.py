@@ -74,8 +74,8 @@ class OutcomeRow(SQLModel, table=True):
 class SubscriptionRow(SQLModel, table=True):
     """A subscription, with a column for each of its options. `secrets`: signing secrets, newest first, each
     with the time at which it expires (null: never). `state`: active, paused or disabled. `reason`: why it is
-    disabled. `failing_since`, `failed_at`: first and last failure in a row. `slow_until`: end of a pause that
-    the subscriber asked for.
+    disabled. `failing_since`, `failed_at`: first and last failure in a row. `problem`: of the last one, while
+    it fails. `slow_until`: end of a pause that the subscriber asked for.
     """
 
     __tablename__ = "subscription"
@@ -84,6 +84,7 @@ class SubscriptionRow(SQLModel, table=True):
     state: str
     reason: str | None = None
     failing_since: float | None = None
+    problem: str | None = None
     failed_at: float | None = None
     slow_until: float | None = None
     created_at: float

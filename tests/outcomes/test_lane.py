@@ -2,7 +2,8 @@
 
 from typing import Any
 
-from receiver.outcomes.claim_sql import ClaimedMessage, SubscriptionHealth
+from receiver.outcomes.claim_sql import ClaimedMessage
+from receiver.outcomes.health_sql import SubscriptionHealth
 from receiver.outcomes.lane import Lane
 from receiver.outcomes.outbound import AttemptResult
 from receiver.outcomes.subscription import Subscription

@@ -55,9 +55,10 @@ def delivered(message: ClaimedMessage) -> Settlement:
 
 
 async def settle(delivery_env: DeliveryEnv, *results: Settlement) -> list[Settlement]:
-    return await delivery_env.ledger_env.store.write(
+    settled = await delivery_env.ledger_env.store.write(
         lambda connection: claim_sql.settle(connection, results, [])
     )
+    return list(settled.lost)
 
 
 async def claimed_by_two(delivery_env: DeliveryEnv) -> tuple[ClaimedMessage, ClaimedMessage]:
