@@ -67,19 +67,18 @@ class PassLoop:
             await pause(context.clock, wait, stop)
 
     async def _save(self, report: PassReport) -> None:
-        """Store the state after a pass, for people: if its problem has changed, and now and then."""
+        """Store the state after a pass, for people: if its problems have changed, and now and then."""
         context, quota, before = self._context, self._context.client.quota, self._saved
         now = context.clock.now()
-        problem = "; ".join(f"{where}: {text}" for where, text in report.failed.items()) or None
-        is_same = before.get("problem") == problem
-        if is_same and before and 0 <= now - before["at"] < _SAVE_EVERY_S:
+        is_same = before.get("problems") == report.failed
+        if is_same and 0 <= now - before["at"] < _SAVE_EVERY_S:
             return
         self._saved = {
             "account": context.account,
             "part": self._part,
             "at": now,
-            "problem": problem,
-            "problem_since": None if problem is None else before.get("problem_since") or now,
+            "problems": dict(report.failed),
+            "failing_since": (before.get("failing_since") or now) if report.failed else None,
             "blocked_until": report.blocked_until or None,
             "quota_limit": quota.limit,
             "quota_remaining": quota.remaining,

@@ -58,18 +58,18 @@ def test_the_store_says_since_when_and_until_when_a_quota_is_used_up(tmp_path: P
             await it.queue()
             await it.work(20)
             calls, tasks = it.rows(RECONCILE_PASS)
-            assert (calls["part"], tasks["part"], tasks["problem"]) == ("calls", "tasks", None)
+            assert (calls["part"], tasks["part"], tasks["problems"]) == ("calls", "tasks", {})
             it.context.client.quota.block({"x-ratelimit-reset": "3000"})
             until = it.context.client.quota.blocked_until
             blocked_at = it.clock.now()
             await it.work(2 * 900)
             row = it.rows(RECONCILE_PASS)[1]
-            assert row["problem"] == "quota: the account's hourly quota is used up"
+            assert row["problems"] == {"quota": "the account's hourly quota is used up"}
             assert row["blocked_until"] == until
-            assert blocked_at <= row["problem_since"] <= blocked_at + 900
+            assert blocked_at <= row["failing_since"] <= blocked_at + 900
             await it.work(2 * 900)
             row = it.rows(RECONCILE_PASS)[1]
-            assert (row["problem"], row["problem_since"], row["blocked_until"]) == (None, None, None)
+            assert (row["problems"], row["failing_since"], row["blocked_until"]) == ({}, None, None)
 
     run(story())
 
