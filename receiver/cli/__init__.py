@@ -25,6 +25,16 @@ COMMANDS: Mapping[str, LazyCommand] = {
         "demo",
         "Run emulator, receiver, a sample CRM and a stream of tasks, and compare the results with the truth.",
     ),
+    "dev": LazyCommand(
+        "receiver.cli.dev",
+        "dev",
+        "Run an emulated scheduler and a receiver for it, and print what to do next.",
+    ),
+    "listen": LazyCommand(
+        "receiver.cli.listen",
+        "listen",
+        "Forward outcomes to a URL, signed as deliveries are, and print a line for each. Ctrl-C stops.",
+    ),
     "serve": LazyCommand(
         "receiver.cli.serve",
         "serve",

@@ -23,12 +23,12 @@ async def create_all(receiver: Receiver, url: str, count: int, seed: int) -> Asy
         by_queue[planned.account, planned.queue].append(planned)
     for (account, name), tasks in by_queue.items():
         context = receiver.contexts[account]
-        queue_id = await _queue(context, name)
+        queue_id = await ensure_queue(context, name)
         for start in range(0, len(tasks), _CHUNK):
             yield await _create_chunk(context, queue_id, url, tasks[start : start + _CHUNK])
 
 
-async def _queue(context: AccountContext, name: str) -> str:
+async def ensure_queue(context: AccountContext, name: str) -> str:
     """Return the id of the queue of that name. Looks before creating: a lost answer may have made it."""
     for _ in range(_TRIES):
         try:

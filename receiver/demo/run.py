@@ -2,8 +2,6 @@
 
 import asyncio
 import secrets
-import signal
-import sys
 import time
 import tomllib
 from collections.abc import AsyncIterator, Callable
@@ -21,7 +19,7 @@ from receiver.demo.create import create_all
 from receiver.demo.crm import TOLERANCE_S, SampleCrm
 from receiver.demo.crm import serving as serving_crm
 from receiver.demo.plan import ACCOUNTS
-from receiver.errors import ReceiverError
+from receiver.demo.processes import cancel_at_signals, emulator_process, serving_receiver
 from receiver.http.endpoint import ApiContext, Call, Caller, Params
 from receiver.inbox.inbox import measure
 from receiver.ledger import dirty
@@ -31,7 +29,7 @@ from receiver.outcomes.signing import new_secret
 from receiver.outcomes.subscription_endpoints import add_subscription
 from receiver.outcomes.tables import MESSAGE, OPEN
 from receiver.runtime.clock import WallClock
-from receiver.server import Service, listen
+from receiver.server import listen
 from receiver.settings.settings import Settings
 from receiver.storage.serve_lock import holding
 from receiver.tasks.tables import TASK
@@ -114,32 +112,23 @@ def _counts(connection: Connection) -> tuple[int, int, int, int]:
 @asynccontextmanager
 async def demonstration(options: DemoOptions) -> AsyncIterator[Demonstration]:
     """Start emulator, CRM and receiver. All are stopped at the end of the block, or by a signal."""
-    _cancel_at_signals()
+    cancel_at_signals()
     origin = _origin(options.speed, time.time())
     clock = WallClock(options.speed, origin)
     secret = secrets.token_urlsafe(24)
     crm = _crm(options, clock)
-    async with _emulator(options, origin, secret) as emulator_url, serving_crm(crm) as crm_url:
+    emulating = emulator_process(_emulator_arguments(options, origin, secret))
+    async with emulating as emulator, serving_crm(crm) as crm_url:
         hooks, api = listen("127.0.0.1", 0), listen("127.0.0.1", 0)
         ports = hooks.getsockname()[1], api.getsockname()[1]
-        settings = _settings(options, origin, secret, emulator_url, ports)
+        settings = _settings(options, origin, secret, emulator.url, ports)
         with holding(settings.store):
             receiver = Receiver(settings, Environment(clock, Random(options.seed)))
-            service = Service(receiver)
-            serving = asyncio.create_task(service.run(hooks, api))
-            ready = asyncio.create_task(service.ready.wait())
-            try:
-                await asyncio.wait([serving, ready], return_when=asyncio.FIRST_COMPLETED)
-                if serving.done():
-                    raise ReceiverError("the receiver did not start")
+            async with serving_receiver(receiver, hooks, api) as serving:
                 await _subscribe(receiver, crm.secret, crm_url)
                 yield Demonstration(
-                    options, receiver, settings.hook_root, emulator_url, crm, crm_url, serving
+                    options, receiver, settings.hook_root, emulator.url, crm, crm_url, serving
                 )
-            finally:
-                ready.cancel()
-                service.stop()
-                await serving
 
 
 def _crm(options: DemoOptions, clock: WallClock) -> SampleCrm:
@@ -156,14 +145,6 @@ async def _subscribe(receiver: Receiver, secret: str, url: str) -> None:
     context = ApiContext(receiver.store, receiver.signer, receiver.settings.hook_root, names, clock)
     body = SubscriptionBody(name="sample CRM", url=url, secret=secret, concurrency=8)
     await add_subscription(Call(context, Caller("demo", frozenset()), {}, Params(), body))
-
-
-def _cancel_at_signals() -> None:
-    """Let signals cancel this task, so that everything it has started is stopped in order."""
-    task, loop = asyncio.current_task(), asyncio.get_running_loop()
-    assert task is not None  # noqa: S101 - this is a coroutine's code
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        loop.add_signal_handler(number, task.cancel)
 
 
 async def run_tasks(demo: Demonstration, report: Callable[[Glance], None]) -> None:
@@ -201,12 +182,11 @@ def _origin(speed: float, now: float) -> float:
     return (speed * now - nine) / (speed - 1) if speed > 1 else now
 
 
-@asynccontextmanager
-async def _emulator(options: DemoOptions, origin: float, secret: str) -> AsyncIterator[str]:
+def _emulator_arguments(options: DemoOptions, origin: float, secret: str) -> list[str]:
     accounts = [
         part for name, number in ACCOUNTS.items() for part in ("--account", f"{number}:demo-{name}:{secret}")
     ]
-    arguments = {
+    values = {
         "port": 0,
         "seed": options.seed,
         "faults": options.faults,
@@ -215,26 +195,7 @@ async def _emulator(options: DemoOptions, origin: float, secret: str) -> AsyncIt
         "origin": repr(origin),
         "quota": 100 * options.tasks + 5000,
     }
-    flags = [part for name, value in arguments.items() for part in (f"--{name}", str(value))]
-    process = await asyncio.create_subprocess_exec(
-        sys.executable,
-        "-m",
-        "receiver.emulator",
-        *flags,
-        *accounts,
-        stdout=asyncio.subprocess.PIPE,
-        start_new_session=True,  # ^C must stop the receiver first
-    )
-    assert process.stdout is not None  # noqa: S101 - asked for above
-    try:
-        line = (await asyncio.wait_for(process.stdout.readline(), 30)).decode()
-        if "http://" not in line:
-            raise ReceiverError("the emulator did not start")
-        yield line[line.index("http://") :].strip()
-    finally:
-        if process.returncode is None:
-            process.terminate()
-        await process.wait()
+    return [*(part for name, value in values.items() for part in (f"--{name}", str(value))), *accounts]
 
 
 def _settings(

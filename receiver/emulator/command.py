@@ -83,6 +83,12 @@ def emulate(
         float | None, typer.Option(help="Epoch second at which real and emulated time agree. Default: now.")
     ] = None,
     quota: Annotated[int, typer.Option(help="API calls per hour and account.", min=0)] = DEFAULTS.quota,
+    answer_rate: Annotated[
+        float | None,
+        typer.Option(
+            help="Probability that a dialed number answers. Default: by hour of day and number.", min=0, max=1
+        ),
+    ] = None,
     token_ttl: Annotated[
         float, typer.Option(help="Lifetime of tokens in emulated seconds.", min=0)
     ] = DEFAULTS.token_ttl,
@@ -119,6 +125,7 @@ def emulate(
         quirks=_quirks(quirk or ()),
         speed=speed,
         origin=origin,
+        answer_rate=answer_rate,
         token_ttl=token_ttl,
         quota=quota,
         list_shape=list_shape,

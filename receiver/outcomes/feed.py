@@ -119,7 +119,7 @@ class OutcomeStream:
 
 def read_feed(connection: Connection, query: OutcomeQuery, after: int, limit: int) -> Sequence[Row[Any]]:
     """Return the rows after a seq that the query asks for."""
-    values = {"account": query.account, "queue_id": query.queue_id, "type": query.type}
+    values = {"account": query.account, "queue_id": query.queue_id, "type": query.type, "id": query.event}
     conditions = [OUTCOME.c[name] == value for name, value in values.items() if value is not None]
     feed = select(OUTCOME).where(OUTCOME.c.seq > after, OUTCOME.c.type != TEST, *conditions)
     return connection.execute(feed.order_by(OUTCOME.c.seq).limit(limit)).all()

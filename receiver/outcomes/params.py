@@ -89,6 +89,9 @@ class OutcomeQuery(Params):
     account: Account = None
     queue_id: QueueId = None
     type: EventType | None = Field(None, description="Only this type.", examples=["task.finished"])
+    event: Word | None = Field(
+        None, description="Only this event, by its id.", examples=["evt_4f0c2f7f5d1b4b0e9a3c6d2e8f7a1b0c"]
+    )
     latest: Flag | None = Field(
         None, description="Return no outcomes, but the cursor after which new ones follow."
     )
