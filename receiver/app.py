@@ -51,7 +51,9 @@ from receiver.outcomes.outbox import Outbox
 from receiver.outcomes.sender import Sender
 from receiver.reconcile.account_context import AccountContext
 from receiver.reconcile.call_reconciler import CallReconciler
+from receiver.reconcile.endpoints import CREATION_ENDPOINTS
 from receiver.reconcile.loop import TaskReconciler
+from receiver.reconcile.schemas import SchedulerAccounts
 from receiver.runtime.clock import Clock
 from receiver.runtime.workers import Supervisor, Worker
 from receiver.scheduler.client import SchedulerClient
@@ -77,6 +79,7 @@ PROJECTIONS = (Links(), Queues(), Tasks(), Attempts(), Rollups(), Outbox())
 
 ENDPOINTS = (
     *TASK_ENDPOINTS,
+    *CREATION_ENDPOINTS,
     *INTAKE_ENDPOINTS,
     *OUTBOUND_ENDPOINTS,
     *ANALYTICS_ENDPOINTS,
@@ -223,6 +226,7 @@ class Receiver:
             clock=self.environment.clock,
             policy=reconcile_policy(self.settings, account),
             metrics=self.metrics,
+            region=account.region,
         )
 
 
@@ -247,6 +251,7 @@ def _routes(receiver: Receiver) -> list[BaseRoute]:
         fields=receiver.fields,
         closing=receiver.closing,
         refusals=receiver.intake.refusals,
+        services={SchedulerAccounts: SchedulerAccounts(receiver.contexts)},
     )
 
     return [

@@ -6,6 +6,7 @@
     ├── InvalidTokenError    a caller of the API has no valid token
     ├── ForbiddenError       a caller's token lacks a scope; names it
     ├── NotFoundError        what was asked for does not exist
+    ├── ConflictError        the object's state does not allow what was asked; says which
     ├── NotInstalledError    an optional part is not installed; says how to get it
     ├── StoreError
     │   ├── StoreUnavailableError  the store cannot commit now; the caller should try again later
@@ -24,6 +25,10 @@
 
 What is expected is a return value, not an error. Texts carry no secret, token or phone number.
 """
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any
 
 
 class ReceiverError(Exception):
@@ -61,6 +66,10 @@ class ForbiddenError(ReceiverError):
 
 class NotFoundError(ReceiverError):
     """What was asked for does not exist."""
+
+
+class ConflictError(ReceiverError):
+    """The object's state does not allow what was asked. The text says which state, and what to do."""
 
 
 class NotInstalledError(ReceiverError):
@@ -128,8 +137,13 @@ class QuotaExhaustedError(SchedulerError):
 
 
 class AmbiguousCreateError(SchedulerError):
-    """A creation whose answer was lost and whose fate could not be found out. `refs`: the tasks in doubt."""
+    """A creation whose answer was lost and whose fate could not be found out. `refs`: the tasks in doubt.
+    `created`: records of the tasks that exist, by their index in the request.
+    """
 
-    def __init__(self, text: str, refs: tuple[str, ...]) -> None:
+    def __init__(
+        self, text: str, refs: tuple[str, ...], created: Mapping[int, Any] = MappingProxyType({})
+    ) -> None:
         super().__init__(text, refs)
         self.refs = refs
+        self.created = created

@@ -1,8 +1,7 @@
 """How a request becomes a call of its endpoint, and the answer a response."""
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import AsyncGenerator, Sequence
-from itertools import groupby
 from typing import TypeVar
 
 from pydantic import ValidationError
@@ -19,9 +18,6 @@ from receiver.http.tokens import authenticate
 
 Query = TypeVar("Query", bound=Params)
 
-MAX_BODY = 16_384
-"""Maximum bytes of a body of JSON."""
-
 
 def api_routes(context: ApiContext, endpoints: Sequence[Endpoint]) -> list[BaseRoute]:
     """Return the routes of these endpoints and of their OpenAPI document."""
@@ -33,9 +29,11 @@ def api_routes(context: ApiContext, endpoints: Sequence[Endpoint]) -> list[BaseR
     async def not_found(_request: Request) -> Response:
         return problem(404, "not_found", "there is no such path: /docs/reference/api lists them all")
 
-    by_path = groupby(endpoints, key=lambda endpoint: endpoint.path)
+    by_path: dict[str, list[Endpoint]] = defaultdict(list)
+    for endpoint in endpoints:
+        by_path[endpoint.path].append(endpoint)
     return [
-        *(Route(path, Resource(context, list(methods))) for path, methods in by_path),
+        *(Route(path, Resource(context, methods)) for path, methods in by_path.items()),
         Route("/openapi.json", show_document),
         Route("/v1/{rest:path}", not_found, methods=["GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]),
     ]
@@ -67,7 +65,7 @@ class Resource:
         if endpoint.scope not in caller.scopes:
             raise ForbiddenError(f"this needs a token with the scope {endpoint.scope!r}")
         query = read_query(endpoint.query, request)
-        body = await _read_body(endpoint.body, request) if endpoint.body else None
+        body = await _read_body(endpoint.body, request, endpoint.max_body) if endpoint.body else None
         accept = request.headers.get("accept", "")
         answer = await endpoint.handler(Call(self._context, caller, request.path_params, query, body, accept))
         if not isinstance(answer, Response):
@@ -98,14 +96,14 @@ def read_query(model: type[Query], request: Request) -> Query:
         raise input_error(error, model) from None
 
 
-async def _read_body(model: type[Params], request: Request) -> Params:
+async def _read_body(model: type[Params], request: Request, max_bytes: int) -> Params:
     """Return the body. Raises InputError if it is wrong, too long, or not whole."""
     body = bytearray()
     try:
         async for chunk in request.stream():
             body += chunk
-            if len(body) > MAX_BODY:
-                raise InputError("body", f"at most {MAX_BODY} bytes of JSON")
+            if len(body) > max_bytes:
+                raise InputError("body", f"at most {max_bytes} bytes of JSON")
         return model.model_validate_json(bytes(body))
     except ClientDisconnect:
         raise InputError("body", "the request ended early; send it whole") from None

@@ -10,10 +10,14 @@ from pydantic import BaseModel, ConfigDict
 from receiver.domain.facts import Fact
 from receiver.domain.fields import FieldReader
 from receiver.domain.hooks import HookSigner
+from receiver.errors import ConflictError
 from receiver.runtime.clock import Clock
 from receiver.storage.engine import Store
 
 JSON = "application/json"
+
+MAX_BODY = 16_384
+"""Maximum bytes of a body of JSON, unless the endpoint has another limit."""
 
 MAX_EXPORTS = 8
 """Exports that run at the same time."""
@@ -27,6 +31,7 @@ if TYPE_CHECKING:
 
 Query = TypeVar("Query")
 Body = TypeVar("Body")
+Service = TypeVar("Service")
 
 
 class Params(BaseModel):
@@ -61,6 +66,14 @@ class ApiContext:
     closing: asyncio.Event = field(default_factory=asyncio.Event)
     refusals: "RefusalLog | None" = None
     exports: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(MAX_EXPORTS))
+    services: Mapping[type, object] = field(default_factory=dict)
+
+    def service(self, kind: type[Service]) -> Service:
+        """Return a part of the running receiver, by its class. Raises ConflictError if there is none."""
+        found = self.services.get(kind)
+        if not isinstance(found, kind):
+            raise ConflictError("this needs a running receiver: start `receiver serve`, and ask its API")
+        return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +121,7 @@ class Endpoint:
     body: type[Params] | None = None
     media: tuple[str, ...] = (JSON,)
     problems: tuple[str, ...] = ()
+    max_body: int = MAX_BODY
     choices: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 

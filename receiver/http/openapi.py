@@ -61,10 +61,20 @@ _RESPONSES = {
         "The object does not exist.",
         "the account has no such queue: they are listed in /v1/queues",
     ),
+    "409": _Response(
+        "Conflict",
+        "The object's state does not allow this; the message names the state.",
+        "the task has finished: there is nothing left to cancel",
+    ),
     "501": _Response(
         "NotInstalled",
         "An optional part of the receiver is not installed; the message says how to install it.",
         "Parquet needs pyarrow: pip install 'receiver[analytics]'",
+    ),
+    "502": _Response(
+        "SchedulerFailed",
+        "The scheduler's API is down, refuses the request, or its quota is used up; nothing was done.",
+        "create_tasks: no connection (ConnectError)",
     ),
     "503": _Response(
         "Unavailable",
@@ -73,7 +83,7 @@ _RESPONSES = {
         f"the store cannot answer now: try again in {RETRY_AFTER_S} seconds",
     ),
 }
-_RARE = ("501",)
+_RARE = ("409", "501", "502")
 """Statuses of which an endpoint declares that it has them."""
 
 _HEADERS = {

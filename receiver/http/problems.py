@@ -6,12 +6,14 @@ from typing import TYPE_CHECKING, NamedTuple
 from pydantic import BaseModel, ValidationError
 
 from receiver.errors import (
+    ConflictError,
     ForbiddenError,
     InputError,
     InvalidTokenError,
     NotFoundError,
     NotInstalledError,
     ReceiverError,
+    SchedulerError,
     StoreError,
     StoreUnavailableError,
     TimeLimitError,
@@ -41,7 +43,9 @@ PROBLEM_TYPES: dict[type[ReceiverError], ProblemType] = {
     InvalidTokenError: ProblemType(401, "unauthorized", headers={"WWW-Authenticate": "Bearer"}),
     ForbiddenError: ProblemType(403, "forbidden"),
     NotFoundError: ProblemType(404, "not_found"),
+    ConflictError: ProblemType(409, "conflict"),
     NotInstalledError: ProblemType(501, "not_installed"),
+    SchedulerError: ProblemType(502, "scheduler_failed"),
     StoreUnavailableError: ProblemType(
         503, "unavailable", f"the store cannot answer now: try again in {RETRY_AFTER_S} seconds", _RETRY
     ),

@@ -18,6 +18,7 @@ SCOPES = {
     "read": "read everything but phone numbers and raw deliveries",
     "numbers": "see phone numbers in full, and deliveries as they came",
     "mint": "mint hook URLs",
+    "create": "create and cancel tasks at the scheduler",
     "audit": "read who did what",
     "subscribe": "manage subscriptions, replay outcomes, retry hooks and tasks that are set aside, "
     "read deliveries again",

@@ -10,6 +10,7 @@ from sqlalchemy import ColumnElement, Connection, Row, Select, select
 
 from receiver.domain.facts import Fact, TaskSnapshot
 from receiver.domain.hooks import HookSigner
+from receiver.domain.numbers import REGION
 from receiver.domain.timeline import Purpose
 from receiver.errors import QuotaExhaustedError
 from receiver.ledger.fact_sql import key_of
@@ -38,7 +39,9 @@ _NAME = re.compile(r"[A-Za-z0-9_.:@-]{1,128}")
 
 @dataclass(frozen=True, slots=True)
 class AccountContext:
-    """One account's client, the ledger, and the rules."""
+    """One account's client, the ledger, and the rules. `region`: the country of numbers without a country
+    code.
+    """
 
     account: str
     client: SchedulerClient
@@ -48,6 +51,7 @@ class AccountContext:
     clock: Clock
     policy: Policy
     metrics: Metrics
+    region: str = REGION
 
     def require_quota(self) -> None:
         """Raise QuotaExhaustedError if the quota, or the share of reconciliation, is used up."""

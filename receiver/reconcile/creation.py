@@ -1,6 +1,6 @@
 """Creating tasks with minted URLs; the scheduler's answer is the first fact about each."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from receiver.domain.hooks import mint_urls
 from receiver.reconcile.account_context import AccountContext
@@ -17,12 +17,24 @@ async def create_tasks(context: AccountContext, queue_id: str, tasks: Sequence[N
     """Create the tasks, record the answer, and return their records in order. Raises SchedulerError."""
     asked_at = context.clock.now()
     created = await context.client.create_tasks(queue_id, tasks)
+    return await record_created(context, queue_id, asked_at, tasks, dict(enumerate(created)))
+
+
+async def record_created(
+    context: AccountContext,
+    queue_id: str,
+    asked_at: float,
+    tasks: Sequence[NewTask],
+    created: Mapping[int, TaskRecord],
+) -> list[TaskRecord]:
+    """Record new tasks and return their records. `created`: by the task's index."""
     records = [
         # A scheduler that does not echo the URLs still has those that were sent.
         record
         if record.has_urls
-        else record.model_copy(update={f"url_{event}": url for event, url in task.urls.items()})
-        for record, task in zip(created, tasks, strict=True)
+        else record.model_copy(update={f"url_{event}": url for event, url in tasks[index].urls.items()})
+        for index, record in created.items()
     ]
-    await context.record_tasks(queue_id, asked_at, records)
+    if records:
+        await context.record_tasks(queue_id, asked_at, records)
     return records

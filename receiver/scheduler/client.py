@@ -131,6 +131,14 @@ class SchedulerClient:
         """
         return await self._creator.create(queue_id, tasks)
 
+    async def find_tasks(
+        self, queue_id: str | int, tasks: Sequence[NewTask], sent_at: float
+    ) -> tuple[dict[int, TaskRecord], bool]:
+        """Return the tasks of an earlier creation that the list shows, by index, and whether the others
+        surely do not exist. `sent_at`: when they were sent, epoch seconds.
+        """
+        return await self._creator.find(queue_id, tasks, sent_at)
+
     async def get_call(self, uuid: str) -> CallHistoryRecord:
         """Return the call of a task's `cdr`. One at a time: concurrent history calls are refused."""
         async with self._history:

@@ -88,10 +88,7 @@ class TaskCreator:
 
     async def create(self, queue_id: str | int, tasks: Sequence[NewTask]) -> list[TaskRecord]:
         """Return the created tasks in order. Errors but AmbiguousCreateError mean that none was created."""
-        pairs = [_pairs(task.urls) for task in tasks]
-        counts = Counter(pair for own in pairs for pair in own)
-        marks = [frozenset(pair for pair in own if counts[pair] == 1) for own in pairs]
-        work, size = _Creation(queue_id, tasks, marks), self._account.create_chunk
+        work, size = _creation(queue_id, tasks), self._account.create_chunk
         try:
             for first in range(0, len(tasks), size):
                 await self._create_chunk(work, indexes := range(len(tasks))[first : first + size])
@@ -101,8 +98,19 @@ class TaskCreator:
                 raise
             unknown = work.missing(range(len(tasks)))
             text = f"create_tasks: {len(unknown)} of {len(tasks)} tasks are not known to exist ({error})"
-            raise AmbiguousCreateError(text, tuple(_ref(i, tasks[i]) for i in unknown)) from error
+            refs = tuple(_ref(i, tasks[i]) for i in unknown)
+            raise AmbiguousCreateError(text, refs, work.created) from error
         return [work.created[index] for index in range(len(tasks))]
+
+    async def find(
+        self, queue_id: str | int, tasks: Sequence[NewTask], sent_at: float
+    ) -> tuple[dict[int, TaskRecord], bool]:
+        """Return the tasks of an earlier request that the list shows, by index, and whether the others surely
+        do not exist. `sent_at`: when they were sent.
+        """
+        work = _creation(queue_id, tasks)
+        are_absent = await self._find(work, range(len(tasks)), sent_at)
+        return work.created, are_absent
 
     async def _create_chunk(self, work: _Creation, indexes: Sequence[int]) -> None:
         for _ in range(_ROUNDS):
@@ -177,6 +185,13 @@ class TaskCreator:
         earliest_end = work.tasks[index].starts_at(moment) + self._account.quickest_call
         is_shown = self._account.lists_finished or look.shows_finished or look.ended < earliest_end
         return look.proves_absence and is_shown and bool(work.marks[index])
+
+
+def _creation(queue_id: str | int, tasks: Sequence[NewTask]) -> _Creation:
+    pairs = [_pairs(task.urls) for task in tasks]
+    counts = Counter(pair for own in pairs for pair in own)
+    marks = [frozenset(pair for pair in own if counts[pair] == 1) for own in pairs]
+    return _Creation(queue_id, tasks, marks)
 
 
 def _read_created(answer: Answer) -> list[TaskRecord]:
