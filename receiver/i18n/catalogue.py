@@ -33,11 +33,11 @@ Text = str | Mapping[str, str]
 
 
 @dataclass(frozen=True, slots=True)
-class Message:
-    """A text without a language: its key and the values of its placeholders, which may be messages too."""
+class Phrase:
+    """A text without a language: its key and the values of its placeholders, which may be phrases too."""
 
     key: str
-    values: Mapping[str, "Message | str | float"] = field(default_factory=dict)
+    values: Mapping[str, "Phrase | str | float"] = field(default_factory=dict)
 
 
 class Catalogue:
@@ -47,7 +47,7 @@ class Catalogue:
         self.language = language
         self.texts = texts
 
-    def text(self, key: str, /, **values: "Message | str | float") -> str:
+    def text(self, key: str, /, **values: "Phrase | str | float") -> str:
         """Return the text of a key with its placeholders filled in. Raises KeyError for an unknown key, or if
         a value is missing.
         """
@@ -57,9 +57,9 @@ class Catalogue:
             text = text.get(category, text["other"])
         return text.format_map({name: self._shown(value) for name, value in values.items()})
 
-    def render(self, message: Message) -> str:
-        """Return the text of a message."""
-        return self.text(message.key, **message.values)
+    def render(self, phrase: Phrase) -> str:
+        """Return the text of a phrase."""
+        return self.text(phrase.key, **phrase.values)
 
     def number(self, value: float) -> str:
         """Return a number with the language's marks for thousands and decimals."""
@@ -67,8 +67,8 @@ class Catalogue:
         marks = str.maketrans({",": symbols["group"], ".": symbols["decimal"]})
         return f"{value:,}".translate(marks)
 
-    def _shown(self, value: "Message | str | float") -> str:
-        if isinstance(value, Message):
+    def _shown(self, value: "Phrase | str | float") -> str:
+        if isinstance(value, Phrase):
             return self.render(value)
         return value if isinstance(value, str) else self.number(value)
 

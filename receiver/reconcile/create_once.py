@@ -23,7 +23,7 @@ from receiver.errors import (
 from receiver.reconcile import creation_sql
 from receiver.reconcile.account_context import AccountContext
 from receiver.reconcile.creation import create_tasks, record_created, with_urls
-from receiver.reconcile.creation_sql import Claim, KnownTask
+from receiver.reconcile.creation_sql import CreationClaim, KnownTask
 from receiver.reconcile.new_tasks import FIELDS, KeyedTask
 from receiver.scheduler.wire import NewTask, TaskRecord
 
@@ -136,7 +136,7 @@ class CreateOnce:
             return CreationResult(keyed.ref, "conflict", field="ref", problem=_CONFLICT)
         return CreationResult(keyed.ref, "exists", known.task_id) if known.exists else None
 
-    async def _send(self, claim: Claim, tasks: Sequence[KeyedTask]) -> _Results:
+    async def _send(self, claim: CreationClaim, tasks: Sequence[KeyedTask]) -> _Results:
         """Send claimed tasks."""
         if not tasks:
             return {}
@@ -156,7 +156,9 @@ class CreateOnce:
             return await self._refused(claim, tasks, error)
         return await self._note(claim, tasks, dict(enumerate(record.id for record in records)))
 
-    async def _refused(self, claim: Claim, tasks: Sequence[KeyedTask], error: SchedulerError) -> _Results:
+    async def _refused(
+        self, claim: CreationClaim, tasks: Sequence[KeyedTask], error: SchedulerError
+    ) -> _Results:
         """Return the results of tasks of which the scheduler has surely created none."""
         is_of_content = isinstance(error, SchedulerRefusedError) and error.status in _CONTENT
         if is_of_content and len(tasks) > 1:  # one of them is wrong: find out which
@@ -177,7 +179,9 @@ class CreateOnce:
         problem = f"not sent ({self._problem}): send it again" if self._problem else _NOT_SENT
         return {task.ref: CreationResult(task.ref, "refused", problem=problem) for task in tasks}
 
-    async def _note(self, claim: Claim, tasks: Sequence[KeyedTask], task_ids: Mapping[int, str]) -> _Results:
+    async def _note(
+        self, claim: CreationClaim, tasks: Sequence[KeyedTask], task_ids: Mapping[int, str]
+    ) -> _Results:
         """Store which tasks exist, by index; the others are unknown. Return the results."""
         created = {tasks[index].ref: task_id for index, task_id in task_ids.items()}
         unknown = [task.ref for task in tasks if task.ref not in created]
@@ -245,9 +249,9 @@ class CreateOnce:
         problem = _UNKNOWN if is_lost else _BUSY
         return {ref: CreationResult(ref, "unknown", problem=problem) for ref, _ in missing} | results
 
-    def _new_claim(self) -> Claim:
+    def _new_claim(self) -> CreationClaim:
         context = self._context
-        return Claim(context.account, self._queue_id, secrets.token_hex(12), context.clock.now())
+        return CreationClaim(context.account, self._queue_id, secrets.token_hex(12), context.clock.now())
 
     def _with_urls(self, tasks: Sequence[KeyedTask]) -> list[NewTask]:
         return [with_urls(self._context, self._public_url, ref, task) for ref, task in tasks]

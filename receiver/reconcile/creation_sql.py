@@ -13,7 +13,7 @@ from receiver.storage.bulk import among, write
 from receiver.tasks.tables import TASK
 
 
-class Claim(NamedTuple):
+class CreationClaim(NamedTuple):
     """A chunk of tasks that one request wants to send. `name`: random. `at`: epoch seconds."""
 
     account: str
@@ -51,7 +51,7 @@ class KnownTask(NamedTuple):
 
 
 def claim(
-    connection: Connection, claim: Claim, tasks: Sequence[KeyedTask], listed: Collection[str]
+    connection: Connection, claim: CreationClaim, tasks: Sequence[KeyedTask], listed: Collection[str]
 ) -> dict[str, KnownTask]:
     """Claim the tasks that are neither stored nor claimed nor `listed`, and return ref → known task.
 
@@ -94,7 +94,7 @@ def note_created(connection: Connection, account: str, task_ids: Mapping[str, st
 
 
 def note_sent(
-    connection: Connection, claim: Claim, created: Mapping[str, str], unknown: Collection[str]
+    connection: Connection, claim: CreationClaim, created: Mapping[str, str], unknown: Collection[str]
 ) -> None:
     """Store the result of a request: ids by ref of tasks that exist, and refs of tasks that may exist."""
     note_created(connection, claim.account, created)
@@ -102,12 +102,12 @@ def note_sent(
     connection.execute(change.values(state="unknown"))
 
 
-def release(connection: Connection, claim: Claim, refs: Iterable[str]) -> None:
+def release(connection: Connection, claim: CreationClaim, refs: Iterable[str]) -> None:
     """Delete the creations of tasks that surely do not exist; they may be sent again."""
     connection.execute(delete(CREATION).where(*_sending(claim), among(connection, CREATION.c.ref, refs)))
 
 
-def take_over(connection: Connection, claim: Claim, earlier: str, refs: Collection[str]) -> list[str]:
+def take_over(connection: Connection, claim: CreationClaim, earlier: str, refs: Collection[str]) -> list[str]:
     """Take tasks of an earlier claim, and return the refs that no other request took meanwhile."""
     of_earlier = CREATION.c.account == claim.account, CREATION.c.claim == earlier
     change = update(CREATION).where(*of_earlier, among(connection, CREATION.c.ref, refs))
@@ -116,7 +116,7 @@ def take_over(connection: Connection, claim: Claim, earlier: str, refs: Collecti
     return list(connection.scalars(taken.values(**new)))
 
 
-def _sending(claim: Claim) -> tuple[Any, ...]:
+def _sending(claim: CreationClaim) -> tuple[Any, ...]:
     c = CREATION.c
     return c.account == claim.account, c.claim == claim.name, c.state == "sending"
 

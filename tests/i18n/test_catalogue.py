@@ -6,7 +6,7 @@ from receiver.i18n.catalogue import (
     LANGUAGES,
     Catalogue,
     Language,
-    Message,
+    Phrase,
     Text,
     catalogue,
     locale,
@@ -48,13 +48,13 @@ def test_a_number_chooses_the_plural_form_and_is_written_as_the_language_does(
     assert catalogue(language).text("common.task", count=count) == text
 
 
-def test_a_message_is_rendered_with_the_messages_in_it() -> None:
+def test_a_phrase_is_rendered_with_the_phrases_in_it() -> None:
     texts: dict[str, Text] = {
         "a.called": "Called {attempts} of {most}.",
         "a.attempt": {"one": "{count} time", "other": "-"},
     }
-    message = Message("a.called", {"attempts": Message("a.attempt", {"count": 1}), "most": "{most}"})
-    assert Catalogue("en", texts).render(message) == "Called 1 time of {most}."
+    phrase = Phrase("a.called", {"attempts": Phrase("a.attempt", {"count": 1}), "most": "{most}"})
+    assert Catalogue("en", texts).render(phrase) == "Called 1 time of {most}."
 
 
 @pytest.mark.parametrize(("key", "values"), [("common.no such key", {}), ("common.task", {})])

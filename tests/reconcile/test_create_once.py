@@ -15,7 +15,7 @@ from receiver.errors import InputError, SchedulerUnreachableError
 from receiver.reconcile import creation_sql
 from receiver.reconcile.account_context import AccountContext
 from receiver.reconcile.create_once import CreateOnce, CreationResult
-from receiver.reconcile.creation_sql import Claim
+from receiver.reconcile.creation_sql import CreationClaim
 from receiver.reconcile.new_tasks import KeyedTask, read_task
 from receiver.reconcile.tables import CREATION
 from receiver.scheduler.client import SchedulerClient
@@ -141,7 +141,7 @@ def test_a_crash_before_the_request_is_made_up_for_once_no_request_can_be_under_
     async def story() -> None:
         async with emulated(tmp_path) as it:
             queue = await it.queue()
-            claim = Claim("north", queue, "crashed", it.clock.now())
+            claim = CreationClaim("north", queue, "crashed", it.clock.now())
             await it.store.write(
                 lambda connection: creation_sql.claim(connection, claim, [task("o-1")], set())
             )

@@ -45,7 +45,7 @@ def test_each_task_has_a_result_and_a_wrong_one_does_not_stop_the_others(tmp_pat
     async def story() -> None:
         async with emulated(tmp_path) as it, served(it, "create") as client:
             queue = await it.queue()
-            wrong = [
+            wrong: list[dict[str, Any]] = [
                 {"ref": "o/3"},
                 {"ref": "o-4", "b_number": None},
                 {"ref": "o-5", "phone": NUMBER},
