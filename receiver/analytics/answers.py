@@ -8,7 +8,6 @@ import orjson
 from sqlalchemy import Connection
 from starlette.responses import Response
 
-from receiver.analytics.calendar import Calendar
 from receiver.analytics.comparison import ComparedShare, ReportComparison, compare
 from receiver.analytics.intervals import Share
 from receiver.analytics.measures import MEASURES, Measure
@@ -27,6 +26,7 @@ from receiver.analytics.schemas import (
     ShareValue,
 )
 from receiver.analytics.table_csv import as_csv
+from receiver.domain.calendar import Calendar
 from receiver.http.endpoint import JSON, Call, choose_media
 
 CSV = "text/csv"

@@ -3,11 +3,11 @@
 from datetime import UTC, datetime
 from typing import Literal
 
-from receiver.analytics.calendar import Calendar
 from receiver.analytics.intervals import Share
 from receiver.analytics.query import AnalyticsQuery
 from receiver.analytics.report import MeasureReport
 from receiver.analytics.rollup_parts import Basis
+from receiver.domain.calendar import Calendar
 
 NOTHING = "–"
 

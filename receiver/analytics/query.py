@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from datetime import UTC, date, datetime, timedelta
 from typing import Literal, get_args
 
-from receiver.analytics.calendar import Calendar
 from receiver.analytics.rollup_parts import Basis, Slice
+from receiver.domain.calendar import Calendar
 from receiver.domain.frozen_record import frozen_record
 from receiver.errors import InputError
 

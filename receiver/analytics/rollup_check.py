@@ -23,10 +23,10 @@ from sqlalchemy import (
 )
 from sqlalchemy.pool import StaticPool
 
-from receiver.analytics.calendar import Calendar
 from receiver.analytics.rollup_parts import COUNTS
 from receiver.analytics.rollups import COUNTED, Deltas, Sums, add_sums, key_names
 from receiver.analytics.tables import ROLLUP, ROLLUP_DAY
+from receiver.domain.calendar import Calendar
 from receiver.tasks.projections import read_stored
 from receiver.tasks.tables import TASK
 

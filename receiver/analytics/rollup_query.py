@@ -22,11 +22,11 @@ from sqlalchemy import (
     select,
 )
 
-from receiver.analytics.calendar import DAY_S, HOUR_S, date_of
 from receiver.analytics.query import WEEKDAYS, AnalyticsQuery, Dimension
 from receiver.analytics.rollup_check import count_again, scratch
 from receiver.analytics.rollups import Deltas, RollupCalendar, rollup_calendar
 from receiver.analytics.tables import ROLLUP, ROLLUP_DAY
+from receiver.domain.calendar import DAY_S, HOUR_S, date_of
 from receiver.tasks.tables import TASK
 
 GroupKey = tuple[str, ...]

@@ -9,7 +9,6 @@ from contextlib import contextmanager
 
 from sqlalchemy import Connection
 
-from receiver.analytics.calendar import DAY_S, Calendar
 from receiver.analytics.rollup_check import (
     TABLES,
     count_again,
@@ -28,6 +27,7 @@ from receiver.analytics.rollups import (
     rollup_calendar,
     set_calendar,
 )
+from receiver.domain.calendar import DAY_S, Calendar
 from receiver.errors import StoreError
 from receiver.storage import locks
 from receiver.storage.engine import Store

@@ -5,9 +5,9 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, Table, func, select
 
-from receiver.analytics.calendar import HOUR_S, Calendar
 from receiver.analytics.rollup_parts import COUNTS, Counts, parts
 from receiver.analytics.tables import CALENDAR, ROLLUP, ROLLUP_DAY
+from receiver.domain.calendar import HOUR_S, Calendar
 from receiver.domain.task_rows import TaskRows
 from receiver.storage.bulk import run, write, write_values
 from receiver.tasks.tables import TASK

@@ -9,6 +9,7 @@ import typer
 
 from receiver.cli.lazy import LazyCommand, LazyGroup
 from receiver.cli.output import STDOUT, print_error
+from receiver.cli.times import Display, displaying
 from receiver.errors import (
     ReceiverError,
     SchedulerAuthError,
@@ -156,7 +157,8 @@ def main() -> None:
     for stream in (sys.stdout, sys.stderr):
         _accept_any_text(stream)
     try:
-        app()
+        with displaying(Display()):
+            app()
     except ReceiverError as error:
         print_error(f"{error}{_HINT if isinstance(error, _CHECKABLE) else ''}")
         sys.exit(2)

@@ -6,6 +6,7 @@ import typer
 
 from receiver.analytics.views import RELATIONS, ColumnKind, Relation
 from receiver.cli.output import JsonOption, print_json, print_table
+from receiver.cli.table_options import tabular
 from receiver.errors import InputError
 
 _NAMES = ", ".join(RELATIONS)
@@ -19,6 +20,7 @@ _TYPES: dict[ColumnKind, str] = {
 }
 
 
+@tabular
 def columns(
     relation: Annotated[str | None, typer.Argument(help=f"{_NAMES}. Default: all.")] = None,
     *,

@@ -18,7 +18,9 @@ from receiver.analytics.exports import FORMATS, ExportWriter, FileFormat, export
 from receiver.analytics.views import RELATIONS
 from receiver.cli.export_resume import Kept, kept_of
 from receiver.cli.local_api import query_of
-from receiver.cli.output import STDERR, AccountOption, ConfigOption, NumbersOption, SinceOption
+from receiver.cli.output import STDERR, AccountOption, ConfigOption, NumbersOption
+from receiver.cli.table_options import timed, zoned
+from receiver.cli.times import PeriodOptions
 from receiver.errors import InputError, ReceiverError
 from receiver.maintenance.schema import open_store
 from receiver.runtime.clock import WallClock
@@ -34,6 +36,8 @@ _NO_RESUMING = (
 _NOTHING = Kept()
 
 
+@zoned
+@timed
 def export_rows(
     relation: Annotated[str, typer.Argument(help=f"One of {_NAMES}.")],
     *,
@@ -42,8 +46,7 @@ def export_rows(
         typer.Option("--format", help="csv, jsonl or parquet. Default: by the suffix of the file, or csv."),
     ] = None,
     out: Annotated[str, typer.Option(help="Output file; - for standard output.")] = "-",
-    since: SinceOption = None,
-    until: Annotated[str | None, typer.Option(help="Before this moment.")] = None,
+    period: PeriodOptions,
     account: AccountOption = None,
     after: Annotated[str | None, typer.Option(help="Start after the row with this position.")] = None,
     limit: Annotated[int | None, typer.Option(help="Maximum number of rows.", min=1, max=MAX_ROWS)] = None,
@@ -61,7 +64,7 @@ def export_rows(
         raise InputError("relation", f"must be one of {_NAMES}")
     found = RELATIONS[relation]
     asked = query_of(
-        ExportParams, format=format_, since=since, until=until, account=account, after=after, limit=limit
+        ExportParams, format=format_, account=account, after=after, limit=limit, **period.parameters()
     )
     place = read_position(asked.after, found) if asked.after is not None else ()
     selection = ExportSelection(found, numbers, asked.account, asked.since, asked.until, place, asked.limit)

@@ -6,32 +6,36 @@ import typer
 
 from receiver.cli.local_api import ask, plain, query_of
 from receiver.cli.output import (
-    STDOUT,
     AccountOption,
     ConfigOption,
     CursorOption,
     JsonOption,
     LimitOption,
     QueueOption,
-    SinceOption,
     counts_text,
     print_cursor,
     print_json,
+    print_note,
     print_table,
     short_moment,
 )
+from receiver.cli.table_options import tabular, timed
+from receiver.cli.tables import Column
+from receiver.cli.times import PeriodOptions
 from receiver.domain.facts import Event
 from receiver.tasks.finding_endpoints import list_findings, list_lost_hooks
 from receiver.tasks.params import DriftQuery, LostHookQuery
 from receiver.tasks.schemas import FindingPage
 
 
+@tabular
+@timed
 def lost_hooks(
     *,
     account: AccountOption = None,
     queue: QueueOption = None,
     event: Annotated[Event | None, typer.Option(help="Only this event.")] = None,
-    since: SinceOption = None,
+    period: PeriodOptions,
     suspected: Annotated[
         bool,
         typer.Option("--suspected", help="List hooks that may have arrived in deliveries without a task."),
@@ -42,12 +46,14 @@ def lost_hooks(
     as_json: JsonOption = False,
 ) -> None:
     """List expected hooks that did not arrive."""
-    given = {"account": account, "queue_id": queue, "kind": event, "since": since}
+    given = {"account": account, "queue_id": queue, "kind": event, **period.parameters()}
     query = query_of(LostHookQuery, **given, suspected=suspected or None, limit=limit, cursor=cursor)
     title = "Suspected hooks" if suspected else "Lost hooks"
     _print_findings(title, ask(list_lost_hooks, query, {}, config), as_json=as_json)
 
 
+@tabular
+@timed
 def drift(
     *,
     account: AccountOption = None,
@@ -55,17 +61,22 @@ def drift(
     kind: Annotated[
         Literal["result", "cdr", "attempts", "gone", "silent"] | None, typer.Option(help="Only this kind.")
     ] = None,
-    since: SinceOption = None,
+    period: PeriodOptions,
     limit: LimitOption = 50,
     cursor: CursorOption = None,
     config: ConfigOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """List disagreements between hooks and API."""
-    query = query_of(
-        DriftQuery, account=account, queue_id=queue, kind=kind, since=since, limit=limit, cursor=cursor
-    )
+    given = {"account": account, "queue_id": queue, "kind": kind, **period.parameters()}
+    query = query_of(DriftQuery, **given, limit=limit, cursor=cursor)
     _print_findings("Drift", ask(list_findings("drift"), query, {}, config), as_json=as_json)
+
+
+_COLUMNS = (
+    *(Column("account"), Column("key"), Column("queue_id", optional=True), Column("kind")),
+    *(Column("count"), Column("at"), Column("detail")),
+)
 
 
 def _print_findings(title: str, page: FindingPage, *, as_json: bool) -> None:
@@ -73,8 +84,7 @@ def _print_findings(title: str, page: FindingPage, *, as_json: bool) -> None:
     if as_json:
         print_json(answer)
         return
-    columns = ("account", "key", "queue_id", "kind", "count", "at", "detail")
     rows = [finding | {"at": short_moment(finding["at"])} for finding in answer["findings"]]
-    print_table(title, columns, [[row[column] for column in columns] for row in rows])
-    STDOUT.print("Total: " + (counts_text(answer["totals"]) or "none"))
+    print_table(title, _COLUMNS, [[row[column.name] for column in _COLUMNS] for row in rows])
+    print_note("Total: " + (counts_text(answer["totals"]) or "none"))
     print_cursor(page.next_cursor)

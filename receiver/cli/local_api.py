@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
+from receiver.cli.times import use_settings
 from receiver.domain.facts import Fact
 from receiver.domain.fields import FieldReader
 from receiver.domain.hooks import HookSigner
@@ -41,6 +42,7 @@ def ask(
 ) -> Answer:
     """Return the handler's answer. Raises the errors of the handler."""
     settings = load_settings(config)
+    use_settings(settings)
     store = Store(settings.store)
     create_tables(store)
     clock = WallClock(settings.clock_speed, settings.clock_origin)

@@ -1,6 +1,7 @@
 """Options that commands share, and their output: tables for people, JSON for programs, errors on stderr."""
 
 import json
+import shlex
 import sys
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
@@ -8,10 +9,11 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.box import SIMPLE_HEAD
 from rich.console import Console
-from rich.table import Table
 from rich.text import Text
+
+from receiver.cli.tables import Column, print_fitting, write_csv
+from receiver.cli.times import Moment, display, moment_of
 
 STDOUT = Console(soft_wrap=True)
 STDERR = Console(stderr=True, soft_wrap=True)
@@ -23,9 +25,8 @@ ConfigOption = Annotated[
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
 AccountOption = Annotated[str | None, typer.Option(help="Only of this account.")]
 QueueOption = Annotated[
-    str | None, typer.Option("--queue", help="Only of the queue with this id at the scheduler.")
+    str | None, typer.Option("--queue", help="Only of the queue with this name, or id at the scheduler.")
 ]
-SinceOption = Annotated[str | None, typer.Option(help="From this moment: ISO 8601 or epoch seconds.")]
 LimitOption = Annotated[int, typer.Option(help="Maximum number of rows.", min=1, max=500)]
 CursorOption = Annotated[
     str | None, typer.Option(help="Cursor of the next page, as the page before printed it.")
@@ -38,20 +39,21 @@ def print_json(value: Any) -> None:
     sys.stdout.write(json.dumps(value, ensure_ascii=False, indent=2) + "\n")
 
 
-def print_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
-    """Print a table; a missing value is a dash."""
-    table = Table(title=Text(title), title_justify="left", box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
-    table.header_style = "bold"
-    for column in columns:
-        table.add_column(column, overflow="fold")
-    for row in rows:
-        table.add_row(*map(_cell, row))
-    STDOUT.print(table)
+def print_table(title: str, columns: Sequence[str | Column], rows: Iterable[Sequence[object]]) -> None:
+    """Print a table that fits the terminal, or with `--csv` the same rows as CSV.
+
+    A missing value is a dash. A cell that is a `Moment` is printed in the zone of the command.
+    """
+    shaped = [Column(column) if isinstance(column, str) else column for column in columns]
+    if display().csv:
+        write_csv(shaped, rows)
+    else:
+        print_fitting(STDOUT, title, shaped, list(rows))
 
 
-def _cell(value: object) -> Text:
-    """Return the text of a cell. Markup in it is not interpreted."""
-    return value if isinstance(value, Text) else Text("–" if value in (None, "") else str(value))
+def print_note(text: str) -> None:
+    """Print a line that belongs to a table: to standard error if standard output is CSV."""
+    (STDERR if display().csv else STDOUT).print(text, markup=False, highlight=False)
 
 
 def print_error(text: str) -> None:
@@ -65,9 +67,19 @@ def moment(at: float | None) -> str | None:
 
 
 def print_cursor(cursor: str | None) -> None:
-    """Print the cursor of the next page, if there is one."""
+    """Print the command that prints the next page, if there is one."""
     if cursor:
-        STDERR.print(f"More rows: --cursor {cursor}", highlight=False)
+        STDERR.print(f"More rows: {next_page(sys.argv[1:], cursor)}", markup=False, highlight=False)
+
+
+def next_page(typed: Sequence[str], cursor: str) -> str:
+    """Return the typed command with this cursor, as a line for a shell."""
+    words, skipped = ["receiver"], False
+    for word in typed:
+        if not skipped and word != "--cursor" and not word.startswith("--cursor="):
+            words.append(word)
+        skipped = word == "--cursor"
+    return shlex.join([*words, "--cursor", cursor])
 
 
 def counts_text(value: Any) -> Any:
@@ -75,6 +87,6 @@ def counts_text(value: Any) -> Any:
     return ", ".join(f"{count} {name}" for name, count in value.items()) if isinstance(value, dict) else value
 
 
-def short_moment(at: str) -> str:
-    """Return a moment of the API without year and fractions of seconds, UTC."""
-    return at[5:19].replace("T", " ")
+def short_moment(at: str | float | None) -> Moment | None:
+    """Return a moment of the API, or in epoch seconds, as a cell of a table."""
+    return moment_of(at)

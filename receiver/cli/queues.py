@@ -15,6 +15,7 @@ from receiver.cli.output import (
     print_table,
     short_moment,
 )
+from receiver.cli.table_options import tabular
 from receiver.http.params import AccountQuery
 from receiver.tasks.queue_endpoints import list_queues
 
@@ -33,6 +34,7 @@ queues_app = typer.Typer(cls=_QueueCommands, no_args_is_help=True, help="Queues 
 
 
 @queues_app.command("list")
+@tabular
 def list_of_queues(
     account: AccountOption = None, config: ConfigOption = None, as_json: JsonOption = False
 ) -> None:
@@ -42,5 +44,5 @@ def list_of_queues(
         print_json(answer)
         return
     columns = ("account", "queue_id", "name", "status", "tasks", "swept_at", "sweep_error")
-    rows = [queue | {"swept_at": short_moment(queue["swept_at"] or "")} for queue in answer["queues"]]
+    rows = [queue | {"swept_at": short_moment(queue["swept_at"])} for queue in answer["queues"]]
     print_table("Queues", columns, [[counts_text(row[column]) for column in columns] for row in rows])

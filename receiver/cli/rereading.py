@@ -14,11 +14,12 @@ from receiver.cli.output import (
     AccountOption,
     ConfigOption,
     JsonOption,
-    SinceOption,
     print_json,
     print_table,
     short_moment,
 )
+from receiver.cli.table_options import timed, zoned
+from receiver.cli.times import PeriodOptions
 from receiver.domain.fields import FieldReader
 from receiver.inbox.rereader import Rereader, Selection
 from receiver.intake.params import DeliveryQuery
@@ -38,11 +39,12 @@ _SHOWN = 20
 _SHOWN_AS_JSON = 1000
 
 
+@zoned
+@timed
 def reread(
     *,
     account: AccountOption = None,
-    since: SinceOption = None,
-    until: Annotated[str | None, typer.Option(help="Before this moment.")] = None,
+    period: PeriodOptions,
     problem: Annotated[
         str | None,
         typer.Option(help="Only deliveries with a problem (`any`), without one (`none`), or with this one."),
@@ -58,8 +60,7 @@ def reread(
     deliveries are left alone. Facts are added, never changed.
     """
     settings = load_settings(config)
-    given = {"account": account, "since": since, "until": until, "problem": problem}
-    asked = query_of(DeliveryQuery, **given)
+    asked = query_of(DeliveryQuery, account=account, problem=problem, **period.parameters())
     selection = Selection(asked.account, asked.since, asked.until, asked.problem)
     target = settings.store
     with open_store(target, None if is_url(target) else _TIMEOUT_S) as store:

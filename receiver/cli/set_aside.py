@@ -15,15 +15,18 @@ from receiver.cli.output import (
     LimitOption,
     print_cursor,
     print_json,
+    print_note,
     print_table,
     short_moment,
 )
+from receiver.cli.table_options import tabular
 from receiver.errors import InputError
 from receiver.http.endpoint import Params
 from receiver.inbox.set_aside_sql import Kind
 from receiver.intake.set_aside_endpoints import SetAsidePage, SetAsideQuery, list_set_aside, retry_set_aside
 
 
+@tabular
 def set_aside(
     *,
     account: AccountOption = None,
@@ -76,7 +79,7 @@ def _print_page(page: SetAsidePage, *, as_json: bool) -> None:
         for row in answer["set_aside"]
     ]
     print_table("Set aside", columns, [[row[column] for column in columns] for row in rows])
-    STDOUT.print(f"Total: {_counted(page.totals['hook'], page.totals['task'])}", highlight=False)
+    print_note(f"Total: {_counted(page.totals['hook'], page.totals['task'])}")
     print_cursor(page.next_cursor)
 
 

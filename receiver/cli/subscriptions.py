@@ -21,6 +21,7 @@ from receiver.cli.output import (
     print_table,
     short_moment,
 )
+from receiver.cli.table_options import tabular, zoned
 from receiver.errors import InputError
 from receiver.http.endpoint import Params
 from receiver.outcomes import subscription_endpoints as handlers
@@ -88,6 +89,7 @@ SetOption = Annotated[
 
 
 @subscriptions_app.command("list")
+@tabular
 def list_(config: ConfigOption = None, as_json: JsonOption = False) -> None:
     """List all subscriptions, with their pending messages."""
     answer = plain(ask(handlers.list_subscriptions, Params(), {}, config))
@@ -101,6 +103,7 @@ def list_(config: ConfigOption = None, as_json: JsonOption = False) -> None:
 
 
 @subscriptions_app.command("show")
+@zoned
 def show(name: Name, config: ConfigOption = None, as_json: JsonOption = False) -> None:
     """Show one subscription, with its pending messages."""
     _print_one(ask(handlers.get_subscription, Params(), {"subscription": name}, config), as_json)
@@ -212,6 +215,7 @@ def resend(
 
 
 @subscriptions_app.command("messages")
+@tabular
 def messages(
     *,
     name: Name,
@@ -241,6 +245,7 @@ def messages(
 
 
 @subscriptions_app.command("message")
+@tabular
 def message(
     seq: Annotated[int, typer.Argument(help="Number of the message.")],
     config: ConfigOption = None,

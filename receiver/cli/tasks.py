@@ -14,12 +14,14 @@ from receiver.cli.output import (
     LimitOption,
     NumbersOption,
     QueueOption,
-    SinceOption,
     print_cursor,
     print_json,
     print_table,
     short_moment,
 )
+from receiver.cli.table_options import tabular, timed, zoned
+from receiver.cli.tables import Column
+from receiver.cli.times import PeriodOptions
 from receiver.http.schemas import State
 from receiver.tasks.params import AsOfQuery, TaskQuery
 from receiver.tasks.schemas import Task
@@ -40,6 +42,8 @@ tasks_app = typer.Typer(cls=_TaskCommands, no_args_is_help=True, help="Callback 
 
 
 @tasks_app.command("list")
+@tabular
+@timed
 def list_(
     *,
     account: AccountOption = None,
@@ -51,7 +55,7 @@ def list_(
     lost: Annotated[
         bool | None, typer.Option("--lost/--complete", help="Only tasks with, or without, lost hooks.")
     ] = None,
-    since: SinceOption = None,
+    period: PeriodOptions,
     limit: LimitOption = 50,
     cursor: CursorOption = None,
     config: ConfigOption = None,
@@ -59,14 +63,25 @@ def list_(
 ) -> None:
     """List tasks, newest first."""
     given = {"account": account, "queue_id": queue, "state": state, "finish_result": result, "lost": lost}
-    query = query_of(TaskQuery, **given, since=since, limit=limit, cursor=cursor)
+    query = query_of(TaskQuery, **given, **period.parameters(), limit=limit, cursor=cursor)
     page = ask(list_tasks, query, {}, config)
     if as_json:
         print_json(plain(page))
         return
-    columns = ("account", "task", "id", "state", "attempts", "by", "lost", "heard")
-    print_table("Tasks", columns, [_row(task) for task in page.tasks])
+    print_table("Tasks", _COLUMNS, [_row(task) for task in page.tasks])
     print_cursor(page.next_cursor)
+
+
+_COLUMNS = (
+    "account",
+    "task",
+    Column("id", optional=True),
+    "state",
+    "attempts",
+    Column("by", optional=True),
+    Column("lost", optional=True),
+    "heard",
+)
 
 
 def _row(task: Task) -> list[Any]:
@@ -82,11 +97,12 @@ def _row(task: Task) -> list[Any]:
         attempts,
         source,
         task.lost_hooks,
-        short_moment(plain(task)["last_at"]),
+        short_moment(task.last_at),
     ]
 
 
 @tasks_app.command("show")
+@zoned
 def show(
     account: Annotated[str, typer.Argument(help="Name of the account.")],
     task: Annotated[str, typer.Argument(help="The task: your ref, or the vendor's id.")],

@@ -5,6 +5,7 @@ from typing import Annotated, Any
 import typer
 
 from receiver.cli.output import STDERR, STDOUT, ConfigOption, JsonOption, moment, print_json, print_table
+from receiver.cli.table_options import tabular
 from receiver.http.tokens import SCOPES, create_token, list_tokens, revoke_token
 from receiver.maintenance.schema import open_store
 from receiver.runtime.clock import WallClock
@@ -35,6 +36,7 @@ def create(
 
 
 @tokens_app.command("list")
+@tabular
 def list_(config: ConfigOption = None, as_json: JsonOption = False) -> None:
     """List all tokens by name."""
     with open_store(load_settings(config).store) as store, store.snapshot() as connection:

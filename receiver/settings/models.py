@@ -15,7 +15,7 @@ from pydantic import (
     model_validator,
 )
 
-from receiver.analytics.calendar import Calendar
+from receiver.domain.calendar import Calendar
 from receiver.domain.numbers import REGION, is_region
 from receiver.domain.reasons import CallResult
 from receiver.errors import InputError

@@ -2,11 +2,11 @@
 
 from xml.etree import ElementTree
 
-from receiver.analytics.calendar import Calendar
 from receiver.analytics.charts import render
 from receiver.analytics.charts.chart import CHARTS, ChartContent, read_chart
 from receiver.analytics.measures import MEASURES
 from receiver.analytics.query import AnalyticsQuery
+from receiver.domain.calendar import Calendar
 from receiver.domain.facts import Fact, TaskGone, observation
 from receiver.storage.engine import Store
 from tests.analytics.lives import ACCOUNT, Lives, at

@@ -6,10 +6,10 @@ from datetime import datetime
 from itertools import count
 from zoneinfo import ZoneInfo
 
-from receiver.analytics.calendar import Calendar
 from receiver.analytics.measures import MEASURES
 from receiver.analytics.query import AnalyticsQuery, Dimension
 from receiver.analytics.report import MeasureReport, build_report
+from receiver.domain.calendar import Calendar
 from receiver.domain.facts import (
     EVENTS,
     CallRecord,

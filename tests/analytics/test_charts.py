@@ -216,7 +216,7 @@ import sys
 from receiver.analytics.charts import render
 from receiver.analytics.charts.chart import CHARTS, read_chart
 from receiver.analytics.query import AnalyticsQuery
-from receiver.analytics.calendar import Calendar
+from receiver.domain.calendar import Calendar
 from receiver.storage.engine import Store
 import receiver.app, receiver.cli
 assert "matplotlib" not in sys.modules

@@ -3,9 +3,9 @@
 import pytest
 
 from receiver.analytics import formatting
-from receiver.analytics.calendar import Calendar
 from receiver.analytics.charts.series import GAP_ORDER, gap_label
 from receiver.analytics.intervals import share
+from receiver.domain.calendar import Calendar
 from tests.analytics.lives import at
 
 

@@ -8,10 +8,10 @@ from html.parser import HTMLParser
 import pytest
 
 from receiver.analytics import formatting
-from receiver.analytics.calendar import Calendar
 from receiver.analytics.html import html_report
 from receiver.analytics.intervals import Share
 from receiver.analytics.query import AnalyticsQuery
+from receiver.domain.calendar import Calendar
 from receiver.errors import InputError, NotInstalledError
 from receiver.storage.engine import Store
 from tests.analytics.drawn import ZONE, lives

@@ -5,11 +5,11 @@ import re
 import pytest
 
 from receiver.analytics import rollup_query
-from receiver.analytics.calendar import DAY_S, Calendar
 from receiver.analytics.measures import MEASURES
 from receiver.analytics.query import AnalyticsQuery, Dimension
 from receiver.analytics.report import build_report
 from receiver.analytics.rollup_check import count_again
+from receiver.domain.calendar import DAY_S, Calendar
 from receiver.storage.bulk import is_postgres
 from tests.analytics.lives import Lives, ask, at, told
 from tests.storage.test_query_plans import overheard

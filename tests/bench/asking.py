@@ -12,10 +12,10 @@ from http.client import HTTPConnection
 from typing import Any
 from urllib.parse import urlencode
 
-from receiver.analytics.calendar import Calendar, date_of
 from receiver.analytics.measures import MEASURES
 from receiver.analytics.query import AnalyticsQuery
 from receiver.analytics.report import MeasureReport, build_report
+from receiver.domain.calendar import Calendar, date_of
 from receiver.http.tokens import create_token
 from receiver.storage.engine import Store
 from tests.bench.bench_env import BenchEnv, BenchError

@@ -9,7 +9,7 @@ from datetime import date
 from itertools import pairwise
 from typing import Literal, NamedTuple
 
-from receiver.analytics.calendar import HOUR_S, number_of
+from receiver.domain.calendar import HOUR_S, number_of
 
 Dialect = Literal["sqlite", "postgresql"]
 

@@ -19,13 +19,13 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
-from receiver.analytics.calendar import Calendar
 from receiver.analytics.intervals import Share
 from receiver.analytics.measures import MEASURES, Measure
 from receiver.analytics.query import AnalyticsQuery, Dimension
 from receiver.analytics.report import MeasureReport, Value, build_report
 from receiver.demo.plan import ACCOUNTS
 from receiver.demo.run import DemoOptions, demonstration, run_tasks
+from receiver.domain.calendar import Calendar
 from receiver.domain.facts import CallRecord, Fact, HookEvent, TaskSnapshot
 from receiver.ledger.fact_sql import FACT_COLUMNS, read_fact
 from receiver.ledger.tables import FACT

@@ -7,12 +7,12 @@ from typing import Literal, get_args
 from sqlalchemy import Connection, func, select
 
 from receiver.analytics import formatting
-from receiver.analytics.calendar import DAY_S, HOUR_S, date_of
 from receiver.analytics.charts.alt_text import ALT_TEXTS
 from receiver.analytics.measures import MEASURES
 from receiver.analytics.query import AnalyticsQuery, Dimension
 from receiver.analytics.report import FEW, MeasureReport, build_report
 from receiver.analytics.tables import ROLLUP
+from receiver.domain.calendar import DAY_S, HOUR_S, date_of
 from receiver.domain.frozen_record import frozen_record
 from receiver.errors import InputError, NotFoundError
 

@@ -11,9 +11,9 @@ from zoneinfo import ZoneInfo
 
 from sqlalchemy import select
 
-from receiver.analytics.calendar import date_of
 from receiver.analytics.rollup_parts import COUNTS
 from receiver.analytics.tables import ROLLUP, ROLLUP_DAY
+from receiver.domain.calendar import date_of
 from receiver.storage.engine import Store
 from receiver.tasks.tables import ATTEMPT, TASK
 

@@ -42,6 +42,15 @@ class Calendar:
         """Return the offset from UTC in seconds at a moment."""
         return _offset(self._zone, int(at // _STEP_S))
 
+    def epoch(self, local: datetime) -> float:
+        """Return the moment of a date and time; one that names no zone is of this zone."""
+        return (local if local.tzinfo else local.replace(tzinfo=self._zone)).timestamp()
+
+    def local(self, at: float) -> datetime:
+        """Return the date and time of a moment, limited to the range of dates."""
+        within = min(max(at, _FIRST * _STEP_S), _LAST * _STEP_S)
+        return datetime.fromtimestamp(within, UTC).astimezone(self._zone)
+
     def day(self, at: float) -> int:
         """Return the number of the local day, in days since 1970-01-01."""
         return int((at + self.offset(at)) // DAY_S)

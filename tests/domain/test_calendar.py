@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from receiver.analytics.calendar import DAY_S, HOUR_S, Calendar, date_of, number_of
+from receiver.domain.calendar import DAY_S, HOUR_S, Calendar, date_of, number_of
 from receiver.errors import InputError
 
 ODD_ZONES = [
