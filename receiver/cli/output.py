@@ -27,6 +27,10 @@ AccountOption = Annotated[str | None, typer.Option(help="Only of this account.")
 QueueOption = Annotated[
     str | None, typer.Option("--queue", help="Only of the queue with this name, or id at the scheduler.")
 ]
+SinceOption = Annotated[
+    str | None,
+    typer.Option("--since", help="From this moment on: a day, a date and time, or an age such as 2h."),
+]
 LimitOption = Annotated[int, typer.Option(help="Maximum number of rows.", min=1, max=500)]
 CursorOption = Annotated[
     str | None, typer.Option(help="Cursor of the next page, as the page before printed it.")

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
+from receiver.cli.output import SinceOption
 from receiver.cli.times import PeriodOptions, display
 from receiver.domain.periods import AGES, PERIODS
 
@@ -16,10 +17,6 @@ CsvOption = Annotated[
 ZoneOption = Annotated[
     str | None,
     typer.Option("--zone", help="Time zone, such as Europe/Moscow. Default: $TZ, else that of the settings."),
-]
-SinceOption = Annotated[
-    str | None,
-    typer.Option("--since", help="From this moment on: a day, a date and time, or an age such as 2h."),
 ]
 UntilOption = Annotated[
     str | None, typer.Option("--until", help="Before this moment; a day is included as a whole.")

@@ -21,8 +21,8 @@ _LEAST_TEXT = 24
 
 _FORMS: tuple[Callable[[Moment], str], ...] = (
     lambda moment: f"{moment.dated} {moment.age}",
-    lambda moment: moment.dated,
-    lambda moment: moment.dated[5:],
+    lambda moment: f"{moment.short} {moment.age}",
+    lambda moment: moment.short,
 )
 """Forms of a moment, from long to short."""
 
@@ -64,38 +64,57 @@ def print_fitting(
     console: Console, title: str, columns: Sequence[Column], rows: Sequence[Sequence[object]]
 ) -> None:
     """Print a table that fits the console, as records if its columns cannot be beside each other."""
-    width = width_of(console)
     zone = times().calendar.name if any(isinstance(cell, Moment) for row in rows for cell in row) else None
     head = f"{title}  (times: {zone})" if zone else title
+    width = width_of(console)
     layout = _fit(columns, rows, width)
     if layout is None:
         _print_records(console, head, columns, rows)
         return
-    table = Table(title=Text(head), title_justify="left", box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
-    table.header_style = "bold"
+    hidden = [at for at in range(len(columns)) if at not in layout.at]
+    same = [at for at in hidden if _is_same(rows, at)]
+    head += "".join(f"  {columns[at].name}: {rows[0][at]}" for at in same)
+    table = Table(box=SIMPLE_HEAD, show_edge=False, padding=(0, 1, 0, 0), header_style="bold")
     for at, size in zip(layout.at, layout.widths, strict=True):
-        table.add_column(columns[at].name, width=size, overflow="ignore")
+        table.add_column(columns[at].name, width=size, overflow="fold")
     for line in layout.cells:
         table.add_row(*line)
-    console.print(table, width=max(sum(layout.widths) + 2 * len(layout.at) + 2, cell_len(head)))
-    hidden = [column.name for at, column in enumerate(columns) if at not in layout.at]
-    if hidden and rows:
-        console.print(f"Not shown: {', '.join(hidden)}. Use a wider terminal.", style="dim")
+    console.print(Text(head, "italic"))
+    if width is None:  # Rich takes 80 for the width of a file
+        Console(width=max(1, _table_width(layout.widths))).print(table)
+    else:
+        console.print(table, soft_wrap=False)
+    if names := [columns[at].name for at in hidden if at not in same]:
+        console.print(Text(f"Not shown: {', '.join(names)}. Use a wider terminal, or --csv.", "dim"))
+    console.print()
+
+
+def _table_width(widths: Sequence[int]) -> int:
+    """Return the width of a table with columns of these widths: a space and a border are between two."""
+    return sum(widths) + 2 * len(widths) - 1
+
+
+def _is_same(rows: Sequence[Sequence[object]], at: int) -> bool:
+    """Return whether all rows, and there are several, have the same value in a column."""
+    return len(rows) > 1 and all(row[at] == rows[0][at] for row in rows) and rows[0][at] not in (None, "")
 
 
 def _fit(columns: Sequence[Column], rows: Sequence[Sequence[object]], width: int | None) -> Layout | None:
-    """Return the first layout that fits the width: as it is; without columns; with shorter moments; with
-    texts in several lines. None if there is none.
+    """Return the first layout that fits the width; None if there is none.
+
+    Tried one after the other: short moments; the account in the title, if there is only one; without
+    optional columns; without ages; with texts in more lines.
     """
     shown = list(range(len(columns)))
-    optional = [at for at in reversed(shown) if columns[at].optional]
-    kept = [[at for at in shown if at not in optional[:count]] for count in range(len(optional) + 1)]
-    tries = [(at, 0, _LEAST_TEXT) for at in kept]
-    tries += [(kept[-1], form, least) for least in (_LEAST_TEXT, 1) for form in range(1, len(_FORMS))]
+    hidden = [at for at in shown if columns[at].name == "account" and _is_same(rows, at)]
+    hidden += [at for at in reversed(shown) if columns[at].optional and at not in hidden]
+    kept = [[at for at in shown if at not in hidden[:count]] for count in range(len(hidden) + 1)]
+    tries = [(shown, 0, _LEAST_TEXT), *((at, 1, _LEAST_TEXT) for at in kept)]
+    tries += [(at, 2, least) for least in (_LEAST_TEXT, 1) for at in kept]
     for at, form, least in tries:
         cells = [[_cell(row[index], form) for index in at] for row in rows]
         heads = [columns[index].name for index in at]
-        widths = _widths(heads, cells, None if width is None else width - 2 * len(at) - 2, least)
+        widths = _widths(heads, cells, None if width is None else width - 2 * len(at) + 1, least)
         if widths:
             return Layout(at, widths, cells)
     return None

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from receiver.domain.calendar import Calendar
+from receiver.domain.calendar import DAY_S, Calendar
 from receiver.domain.moments import read_time
 from receiver.domain.periods import Period, PeriodReader, age_text
 from receiver.errors import InputError
@@ -91,6 +91,10 @@ def _calendar(option: str | None, setting: str) -> Calendar:
         return Calendar(setting)
 
 
+_CLEAR_YEAR_S = 180 * DAY_S
+"""Distance in seconds within which a date is clear without its year."""
+
+
 class Moment(NamedTuple):
     """A cell with a moment: tables, CSV and lines of text write it in the zone of the command."""
 
@@ -103,6 +107,11 @@ class Moment(NamedTuple):
     def dated(self) -> str:
         """The form of tables: 2026-03-01 14:02:10."""
         return times().calendar.local(self.at).strftime("%Y-%m-%d %H:%M:%S")
+
+    @property
+    def short(self) -> str:
+        """The form of narrow tables: without the year, if it is clear."""
+        return self.dated if abs(times().now - self.at) > _CLEAR_YEAR_S else self.dated[5:]
 
     @property
     def age(self) -> str:

@@ -132,7 +132,8 @@ _SHOWN_UNITS = (
     (1, 60, "s"),
     (60, HOUR_S, "min"),
     (HOUR_S, 2 * DAY_S, "h"),
-    (DAY_S, float("inf"), "d"),
+    (DAY_S, 730 * DAY_S, "d"),
+    (365 * DAY_S, float("inf"), "y"),
 )
 """Seconds of a unit, the age in seconds from which on it is not used, and its name."""
 
