@@ -20,6 +20,7 @@ from receiver.cli.output import (
     short_moment,
 )
 from receiver.cli.table_options import tabular
+from receiver.cli.tables import Column
 from receiver.errors import InputError
 from receiver.http.endpoint import Params
 from receiver.inbox.set_aside_sql import Kind
@@ -69,7 +70,11 @@ def _print_page(page: SetAsidePage, *, as_json: bool) -> None:
     if as_json:
         print_json(answer)
         return
-    columns = ("id", "kind", "account", "event", "since", "failures", "next try", "problem")
+    columns = (
+        *(Column("id"), Column("kind", optional=True), Column("account"), Column("event", optional=True)),
+        *(Column("since", optional=True), Column("failures", optional=True)),
+        *(Column("next try"), Column("problem")),
+    )
     rows = [
         row
         | {
@@ -78,7 +83,7 @@ def _print_page(page: SetAsidePage, *, as_json: bool) -> None:
         }
         for row in answer["set_aside"]
     ]
-    print_table("Set aside", columns, [[row[column] for column in columns] for row in rows])
+    print_table("Set aside", columns, [[row[column.name] for column in columns] for row in rows])
     print_note(f"Total: {_counted(page.totals['hook'], page.totals['task'])}")
     print_cursor(page.next_cursor)
 

@@ -20,9 +20,10 @@ _LEAST_TEXT = 24
 """Width in characters that a column of texts keeps as long as optional columns can be hidden instead."""
 
 _FORMS: tuple[Callable[[Moment], str], ...] = (
-    lambda moment: f"{moment.dated} {moment.age}",
-    lambda moment: f"{moment.short} {moment.age}",
+    lambda moment: f"{moment.dated}, {moment.age}",
+    lambda moment: f"{moment.short}, {moment.age}",
     lambda moment: moment.short,
+    lambda moment: moment.dated[5:],
 )
 """Forms of a moment, from long to short."""
 
@@ -79,12 +80,12 @@ def print_fitting(
         table.add_column(columns[at].name, width=size, overflow="fold")
     for line in layout.cells:
         table.add_row(*line)
-    console.print(Text(head, "italic"))
+    console.print(Text(head, "italic"), end="\n\n")
     if width is None:  # Rich takes 80 for the width of a file
         Console(width=max(1, _table_width(layout.widths))).print(table)
     else:
         console.print(table, soft_wrap=False)
-    if names := [columns[at].name for at in hidden if at not in same]:
+    if names := [columns[at].name for at in hidden if at not in same and not _is_empty(rows, at)]:
         console.print(Text(f"Not shown: {', '.join(names)}. Use a wider terminal, or --csv.", "dim"))
     console.print()
 
@@ -99,18 +100,24 @@ def _is_same(rows: Sequence[Sequence[object]], at: int) -> bool:
     return len(rows) > 1 and all(row[at] == rows[0][at] for row in rows) and rows[0][at] not in (None, "")
 
 
+def _is_empty(rows: Sequence[Sequence[object]], at: int) -> bool:
+    return all(row[at] in (None, "") for row in rows)
+
+
 def _fit(columns: Sequence[Column], rows: Sequence[Sequence[object]], width: int | None) -> Layout | None:
     """Return the first layout that fits the width; None if there is none.
 
-    Tried one after the other: short moments; the account in the title, if there is only one; without
-    optional columns; without ages; with texts in more lines.
+    Tried one after the other: short moments; without empty columns; the account in the title, if there is
+    only one; without optional columns; without ages; with texts in more lines.
     """
     shown = list(range(len(columns)))
-    hidden = [at for at in shown if columns[at].name == "account" and _is_same(rows, at)]
+    hidden = [at for at in shown if rows and _is_empty(rows, at)]
+    hidden += [at for at in shown if columns[at].name == "account" and _is_same(rows, at)]
     hidden += [at for at in reversed(shown) if columns[at].optional and at not in hidden]
     kept = [[at for at in shown if at not in hidden[:count]] for count in range(len(hidden) + 1)]
     tries = [(shown, 0, _LEAST_TEXT), *((at, 1, _LEAST_TEXT) for at in kept)]
     tries += [(at, 2, least) for least in (_LEAST_TEXT, 1) for at in kept]
+    tries.append((kept[-1], 3, 1))
     for at, form, least in tries:
         cells = [[_cell(row[index], form) for index in at] for row in rows]
         heads = [columns[index].name for index in at]

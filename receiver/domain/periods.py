@@ -60,7 +60,7 @@ class PeriodReader(NamedTuple):
         """Return a period by its name, or a day or month such as 2026-03. Raises InputError."""
         first, end = self._days(name.strip().lower())
         if first is None or end is None:
-            text = unknown_name("period", name, PERIODS)
+            text = unknown_name("period", name[:40], PERIODS)
             raise InputError(field, f"{text}, or a day or month such as 2026-03-01 or 2026-03")
         return Period(self.calendar.starts(first), self.calendar.starts(end))
 

@@ -37,7 +37,7 @@ def test_it_tells_what_did_not_fit_how_often_and_from_where(shell: Shell) -> Non
     assert told == {"part": "secret", "account": "main", "event": "after", "count": 2, "peer": "127.0.0.1"}
     lines = [line.split() for line in table.out.splitlines() if line.strip()]
     assert ["last", "times", "account", "event", "part", "from"] in lines
-    assert [line[2:] for line in lines if line[-1] == "127.0.0.1"] == [
+    assert [line[-5:] for line in lines if line[-1] == "127.0.0.1"] == [
         ["2", "main", "after", "secret", "127.0.0.1"]
     ]
     assert "fixed_secret" in table.out

@@ -33,7 +33,7 @@ def test_credentials_that_are_not_accepted_fail(office: Shell) -> None:
     office.configure(secret='"somebody-elses-secret"')
     said = office.run("check")
     assert said.status == 1
-    assert "account main failed" in " ".join(said.out.split())
+    assert "account main verdict failed" in " ".join(said.out.split())
     assert "somebody-elses-secret" not in said.out + said.err
 
 

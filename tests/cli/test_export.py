@@ -129,8 +129,8 @@ def test_parquet_is_made_by_the_name_of_the_file(shell: Shell, store: Store) -> 
     [
         ("task", "relation: must be one of tasks, attempts"),
         ("tasks --format xml", "--format: Input should be 'csv', 'jsonl' or 'parquet'"),
-        ("tasks --since yesterday", "--since: ISO 8601, such as"),
-        ("tasks --since 2026-03-02 --until 2026-03-01", "--until: the range ends before it begins"),
+        ("tasks --since yesterdy", "--since: not a moment"),
+        ("tasks --since 2026-03-02 --until 2026-03-01", "--until: the period ends before it begins"),
         ("tasks --after nowhere", "after: must be the unchanged `position`"),
         ("tasks --format parquet", "--out: Parquet requires a file"),
         ("tasks --resume", "--resume: requires --out FILE"),

@@ -1,6 +1,8 @@
 """`receiver tasks list` and `show`, `lost-hooks` and `drift`: what /v1 answers, for people and machines."""
 
 import asyncio
+import re
+import shlex
 from pathlib import Path
 from shutil import copy
 from typing import Any
@@ -89,9 +91,9 @@ def test_there_is_something_to_compare(filled: Shell) -> None:
 
 
 HEADS = {
-    ("tasks", "list"): "account task id state attempts by lost heard",
-    ("lost-hooks",): "account key queue_id kind count at detail",
-    ("drift",): "account key queue_id kind count at detail",
+    ("tasks", "list"): "account task state attempts heard",
+    ("lost-hooks",): "key kind count at",
+    ("drift",): "account key kind count at detail",
 }
 
 
@@ -106,8 +108,8 @@ def test_a_table_has_its_header_in_one_line_of_80_columns(command: tuple[str, ..
 def test_a_task_of_the_table_says_how_it_is_known(filled: Shell) -> None:
     proven = filled.run("tasks", "list", "--queue", "17").out
     told = filled.run("tasks", "list", "--account", "second").out
-    assert "main o-1 9o-1 success ≥1/3 API 1 03-01 09:31:30" in " ".join(proven.split())
-    assert "second s-1 – executed ≥1 hooks 0 03-01 10:28:20" in " ".join(told.split())
+    assert "o-1 9o-1 success ≥1/3 API 1 2026-03-01 09:31:30, " in " ".join(proven.split())
+    assert "second s-1 executed ≥1 hooks 0 2026-03-01 10:28:20, " in " ".join(told.split())
 
 
 def test_totals_stand_below_findings(filled: Shell) -> None:
@@ -118,10 +120,10 @@ def test_totals_stand_below_findings(filled: Shell) -> None:
 def test_the_timeline_of_a_task_is_shown_fact_by_fact(filled: Shell) -> None:
     said = filled.run("tasks", "show", "main", "o-1")
     lines = [" ".join(line.split()) for line in said.out.splitlines()]
-    titles = [line for line in lines if line in ("Task main/o-1", "Hooks", "Timeline", "Findings")]
-    assert titles == ["Task main/o-1", "Hooks", "Timeline", "Findings"]
+    titles = [line for line in lines if line.startswith(("Task ", "Hooks", "Timeline", "Findings"))]
+    assert titles == ["Task main/o-1", "Hooks", "Timeline (times: UTC)", "Findings"]
     assert "after 1 0 0 1" in lines
-    assert "03-01 09:30:00 hook before – –" in lines
+    assert any(re.fullmatch("2026-03-01 09:30:00(, .* ago)? hook before –( –)?", line) for line in lines)
     assert said.widest <= 80
 
 
@@ -143,7 +145,7 @@ def test_the_hint_below_a_page_leads_through_all_of_them(
         page = (*command, "--limit", "1", *cursor)
         keys += [item["key"] for item in filled.ask(*page)[items]]
         hint = filled.run(*page).err.strip()
-        cursor = hint.removeprefix("More rows: ").split()
+        cursor = shlex.split(hint.removeprefix("More rows: receiver "))[-2:] if hint else []
     assert keys == [item["key"] for item in filled.ask(*command)[items]]
     assert cursor == []
 
@@ -151,7 +153,7 @@ def test_the_hint_below_a_page_leads_through_all_of_them(
 REFUSED = {
     ("tasks", "list", "--state", "done"): "Invalid value for '--state': Value error, 'done' is not one of",
     ("tasks", "list", "--result", "good"): "Invalid value for '--result': Value error, 'good' is not one of",
-    ("tasks", "list", "--since", "yesterday"): "error: --since: ISO 8601, such as",
+    ("tasks", "list", "--since", "tomorow"): "error: --since: not a moment: 'tomorow'; use 2026-03-01",
     ("tasks", "list", "--queue", ""): "error: --queue: String should have at least 1 character",
     ("tasks", "list", "--cursor", "?"): "error: --cursor: String should match pattern",
     ("tasks", "list", "--cursor", "abc"): "error: cursor: ",

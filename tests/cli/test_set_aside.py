@@ -1,6 +1,7 @@
 """`receiver set-aside`: what /v1/set-aside answers, for people and machines, and the retry of all."""
 
 import asyncio
+import re
 from pathlib import Path
 from typing import Any
 
@@ -58,7 +59,7 @@ def test_the_json_of_the_list_is_what_the_api_answers(path: str, filled: Shell, 
 def test_the_table_shows_why_and_when_it_is_tried_again_without_any_content(filled: Shell) -> None:
     said = filled.run("set-aside")
     lines = [" ".join(line.split()) for line in said.out.splitlines()]
-    assert lines[2] == "id kind account event since failures next try problem"
+    assert lines[2] == "id account next try problem"
     assert said.out.endswith("Total: 4 hooks and 2 tasks\n")
     assert said.widest <= 80
     assert (said.status, said.err) == (0, "")
@@ -68,18 +69,18 @@ def test_the_table_shows_why_and_when_it_is_tried_again_without_any_content(fill
 def test_a_wide_terminal_shows_each_in_one_line(filled: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("receiver.cli.output.STDOUT._width", 200)
     lines = [" ".join(line.split()) for line in filled.run("set-aside").out.splitlines()]
-    assert lines[4:8] == [
-        f"#90210 task second – 03-01 09:30:03 1 10-02 07:07:40 {PROBLEM}",
-        "batch-7 hook – – 03-01 09:30:02 1 10-02 07:07:40 BatchError in decode_batch, line 88",
-        f"{LONG_REF} task main – 03-01 09:30:01 1 10-02 07:07:40 {PROBLEM}",
-        f"{HOOK} hook main before_again 03-01 09:30:00 1 10-02 07:07:40 {PROBLEM}",
+    assert [re.sub(r", \d+ y ago", "", line) for line in lines[4:8]] == [
+        f"#90210 task second – 2026-03-01 09:30:03 1 2096-10-02 07:07:40 {PROBLEM}",
+        "batch-7 hook – – 2026-03-01 09:30:02 1 2096-10-02 07:07:40 BatchError in decode_batch, line 88",
+        f"{LONG_REF} task main – 2026-03-01 09:30:01 1 2096-10-02 07:07:40 {PROBLEM}",
+        f"{HOOK} hook main before_again 2026-03-01 09:30:00 1 2096-10-02 07:07:40 {PROBLEM}",
     ]
 
 
 def test_the_totals_below_a_page_are_of_all_that_match(filled: Shell) -> None:
     said = filled.run("set-aside", "--kind", "hook", "--limit", "1")
     assert said.out.endswith("Total: 4 hooks and 0 tasks\n")
-    cursor = said.err.removeprefix("More rows: ").split()
+    cursor = said.err.split()[-2:]
     (last,) = filled.ask("set-aside", "--kind", "hook", *cursor)["set_aside"]
     assert last["id"] == HOOK
 

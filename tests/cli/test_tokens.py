@@ -70,7 +70,7 @@ def test_all_tokens_are_listed_and_none_is_shown(shell: Shell) -> None:
 def test_what_cannot_be_done_is_named(shell: Shell) -> None:
     assert shell.refused("tokens", "create", "a b").startswith("error: name: 1 to 64 letters")
     assert shell.refused("tokens", "create", "me", "--scope", "all") == (
-        "error: scopes: one or more of read, numbers, mint, subscribe"
+        "error: scopes: one or more of read, numbers, mint, audit, subscribe"
     )
     shell.run("tokens", "create", "me")
     assert shell.refused("tokens", "create", "me").startswith("error: name: taken by another token")
