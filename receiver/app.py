@@ -47,6 +47,7 @@ from receiver.observability.metrics import Metrics
 from receiver.outcomes.endpoints import OUTBOUND_ENDPOINTS
 from receiver.outcomes.feed import STREAM_PATH, OutcomeStream
 from receiver.outcomes.guard import GuardedTransport, read_networks
+from receiver.outcomes.operator_watch import OperatorWatch
 from receiver.outcomes.outbox import Outbox
 from receiver.outcomes.sender import Sender
 from receiver.reconcile.account_context import AccountContext
@@ -184,7 +185,7 @@ class Receiver:
             for name, context in self.contexts.items():
                 leased[f"reconcile:{name}"] = [TaskReconciler(context), CallReconciler(context)]
         if self.settings.delivery.enabled:
-            leased["delivery"] = [self._sender()]
+            leased["delivery"] = [self._sender(), OperatorWatch(self.store, self.environment.clock)]
         keep = retention_rules(self.settings.retention)
         if keep != RetentionRules():
             leased["retention"] = [

@@ -3,11 +3,13 @@
 import asyncio
 import gc
 import math
+import os
 import signal
 import socket
 import sys
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager, suppress
 from functools import partial
 from random import Random
 
@@ -16,7 +18,7 @@ import uvicorn
 import uvloop
 
 from receiver.app import Environment, Receiver, create_app
-from receiver.errors import SettingsError
+from receiver.errors import SettingsError, StoreError, StoreHeldError
 from receiver.intake.acceptor import SocketAcceptor
 from receiver.intake.connection import HookConnection
 from receiver.intake.listener import HookListener
@@ -25,6 +27,8 @@ from receiver.observability.loop_lag import watching_the_loop
 from receiver.runtime.clock import WallClock
 from receiver.settings.conversion import listener_limits
 from receiver.settings.settings import Settings
+from receiver.storage.engine import Store
+from receiver.storage.operator_events import Condition, OperatorNotice, add_operator_event, returns
 from receiver.storage.serve_lock import holding
 
 _log = structlog.get_logger("receiver.server")
@@ -38,6 +42,9 @@ _UNREAD_S = 0.5
 _KEEP_ALIVE_S = 75
 """Seconds for which an idle connection to the API is kept."""
 
+_NOTE_S = 5.0
+"""Seconds for which a second server waits to store that it was started."""
+
 _SWITCH_S = 0.0005
 """GIL switch interval in seconds; short, so that reading and folding do not delay hooks."""
 
@@ -46,7 +53,7 @@ def serve(settings: Settings) -> None:
     """Run until SIGTERM or SIGINT; then take no more requests, finish those under way, drain the workers."""
     configure_logs(settings.log_format, settings.log_level)
     with (
-        holding(settings.store),
+        _the_only_one(settings),
         listen(settings.host, settings.port, "host, port") as hooks,
         listen(settings.api.host, settings.api.port, "api.host, api.port") as api,
         asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner,
@@ -55,6 +62,29 @@ def serve(settings: Settings) -> None:
         spare_collector()
         sys.setswitchinterval(_SWITCH_S)
         runner.run(service.run_until_signalled(hooks, api))
+
+
+@contextmanager
+def _the_only_one(settings: Settings) -> Iterator[None]:
+    """Lock the store. Raises StoreHeldError if another process serves it, whose operators are told."""
+    try:
+        with holding(settings.store):
+            yield
+    except StoreHeldError:
+        with suppress(StoreError):  # a store of another version, or without room
+            note_second_server(settings.store, time.time())
+        raise
+
+
+def note_second_server(target: str, at: float) -> None:
+    """Store the event that a second server was started. The server that runs publishes it."""
+    with closing(Store(target, timeout_s=_NOTE_S)) as store, store.transaction() as connection:
+        if not returns(connection, Condition("server", "second"), at):
+            return
+        pid, host = os.getpid(), socket.gethostname()
+        text = f"A second `serve` was started on this store, and refused to run: pid {pid} on {host}."
+        notice = OperatorNotice("server.second", "store", text, at, {"pid": pid, "host": host})
+        add_operator_event(connection, notice)
 
 
 def spare_collector() -> None:

@@ -18,7 +18,7 @@ from receiver.ledger.fact_sql import Subject, add_facts, facts_of, key_of
 from receiver.ledger.links import add_links, find_links
 from receiver.ledger.projections import DerivedProjection, FoldBatch, Projection, TaskChange
 from receiver.storage import locks
-from receiver.storage.operator_events import add_operator_event
+from receiver.storage.operator_events import OperatorNotice, add_operator_event
 
 StoredTasks = Callable[[Connection, str, Collection[str]], dict[str, TaskRows]]
 """Reads an account's tasks: key → record, of those that are stored."""
@@ -180,6 +180,8 @@ def _folded(connection: Connection, change: TaskChange) -> FoldedTask:
     before = change.before or change.former
     task = FoldedTask(before.task if before else None, change.timeline)
     if task.is_newly_crowded:
-        name = f"{task.after.account}/{task.after.key}"
-        add_operator_event(connection, "task.crowded", name, CROWDED_DETAIL, task.after.last_at)
+        account, key = task.after.account, task.after.key
+        data = {"account": account, "task": key}
+        notice = OperatorNotice("task.crowded", f"{account}/{key}", CROWDED_DETAIL, task.after.last_at, data)
+        add_operator_event(connection, notice)
     return task

@@ -127,10 +127,10 @@ def request_span(operation: str, outcome: str, began: float, ended: float) -> Sp
 
 
 def message_task(message: OutgoingMessage) -> TaskName:
-    """Return the task of a message. A test event is about no task; its id stands for one."""
+    """Return the task of a message. A test or operator event is about no task; its id stands for one."""
     data = message.data
-    if not data["ref"] and not data["task_id"]:
-        return TaskName(data["account"], message.id)
+    if not data.get("ref") and not data.get("task_id"):
+        return TaskName(data["account"] or "", message.id)
     return TaskName(data["account"], data["ref"], data["task_id"])
 
 

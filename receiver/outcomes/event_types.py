@@ -1,12 +1,16 @@
-"""The types of outcome events: a description, a JSON Schema and an example of each."""
+"""The types of events that subscriptions get: a description, a JSON Schema and an example of each."""
 
 from typing import Any
 
 from receiver.domain.reasons import CALL_RESULTS
 from receiver.http.schemas import Json
+from receiver.outcomes import operator_types
 from receiver.outcomes.events import SCHEMA_VERSION, EventType
+from receiver.outcomes.operator_types import OperatorEventType
 
-ABOUT: dict[EventType, str] = {
+AnyEventType = EventType | OperatorEventType
+
+ABOUT: dict[AnyEventType, str] = {
     "task.started": "The first attempt has begun.",
     "task.attempt_started": "An attempt has begun; `attempts` says which.",
     "task.connected": "Both sides were connected.",
@@ -14,6 +18,7 @@ ABOUT: dict[EventType, str] = {
     "task.reconciled": "The API has confirmed or corrected how the task ended; `changes` lists the "
     "corrections. Published again if the outcome changes later.",
     "task.gone": "The scheduler does not have the task any more: it was deleted.",
+    **{name: definition.about for name, definition in operator_types.TYPES.items()},
 }
 
 _TEXT: Json = {"type": ["string", "null"]}
@@ -128,11 +133,13 @@ _UNKNOWN_BEFORE = {"confidence": "events", "record": None, "ring_s": None, "talk
 """Values in examples of events before the API has confirmed them."""
 
 
-def _fields(event: EventType) -> dict[str, tuple[Json, Any]]:
+def _fields(event: AnyEventType) -> dict[str, tuple[Json, Any]]:
+    if event in operator_types.TYPES:
+        return operator_types.fields_of(event)
     return {**_FIELDS, **(_CONFIRMATION if event == "task.reconciled" else {})}
 
 
-def schema(event: EventType) -> Json:
+def schema(event: AnyEventType) -> Json:
     """Return the JSON Schema (2020-12) of a whole event. Later versions may add fields; these ones stay."""
     data = {name: field for name, (field, _) in _fields(event).items()}
     return {
@@ -151,10 +158,10 @@ def schema(event: EventType) -> Json:
     }
 
 
-def example(event: EventType) -> Json:
+def example(event: AnyEventType) -> Json:
     """Return an example of an event."""
     data = {name: value for name, (_, value) in _fields(event).items()}
-    if event != "task.reconciled":
+    if event.startswith("task.") and event != "task.reconciled":
         data |= _UNKNOWN_BEFORE
     return {
         "id": "evt_4f0c2f7f5d1b4b0e9a3c6d2e8f7a1b0c",

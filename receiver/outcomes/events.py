@@ -50,12 +50,14 @@ class PublishedEvent:
 
 @frozen_record
 class Outcome:
-    """An event to be published. `at`: epoch seconds of what happened; `data`: see `describe`."""
+    """An event to be published. `at`: epoch seconds of what happened; `data`: see `describe`. A test event
+    and an operator event have other types; `key` is then the subject.
+    """
 
     id: str
     account: str
     key: str
-    type: EventType
+    type: str
     number: int
     at: float
     data: Mapping[str, Any]

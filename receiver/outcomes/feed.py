@@ -23,7 +23,7 @@ from receiver.http.problems import RETRY_AFTER_S, answer_to, problem
 from receiver.http.schemas import Json, read_seq
 from receiver.outcomes.events import SCHEMA_VERSION
 from receiver.outcomes.params import OutcomeQuery
-from receiver.outcomes.resend_sql import TEST
+from receiver.outcomes.resend_sql import TEST, is_operator
 from receiver.outcomes.schemas import OutcomeEvent, OutcomeFeed
 from receiver.outcomes.tables import OUTCOME
 
@@ -121,7 +121,8 @@ def read_feed(connection: Connection, query: OutcomeQuery, after: int, limit: in
     """Return the rows after a seq that the query asks for."""
     values = {"account": query.account, "queue_id": query.queue_id, "type": query.type, "id": query.event}
     conditions = [OUTCOME.c[name] == value for name, value in values.items() if value is not None]
-    feed = select(OUTCOME).where(OUTCOME.c.seq > after, OUTCOME.c.type != TEST, *conditions)
+    is_task = OUTCOME.c.type != TEST, ~is_operator()
+    feed = select(OUTCOME).where(OUTCOME.c.seq > after, *is_task, *conditions)
     return connection.execute(feed.order_by(OUTCOME.c.seq).limit(limit)).all()
 
 

@@ -9,7 +9,7 @@ from receiver.http.endpoint import Call, Params
 from receiver.http.paging import read_page
 from receiver.http.schemas import read_seq
 from receiver.outcomes import event_types
-from receiver.outcomes.events import EVENT_TYPES, SCHEMA_VERSION
+from receiver.outcomes.events import SCHEMA_VERSION
 from receiver.outcomes.params import MessageQuery, OperatorEventQuery
 from receiver.outcomes.schemas import (
     DeliveryAttempt,
@@ -64,7 +64,7 @@ async def get_message(call: Call[Params, None]) -> MessageDetails:
 
 
 async def list_event_types(_call: Call[Params, None]) -> EventTypeList:
-    """Return all types of outcome events, with schema and example."""
+    """Return all types of events, with schema and example."""
     infos = [
         EventTypeInfo(
             type=event,
@@ -73,7 +73,7 @@ async def list_event_types(_call: Call[Params, None]) -> EventTypeList:
             json_schema=event_types.schema(event),
             example=event_types.example(event),
         )
-        for event in EVENT_TYPES
+        for event in event_types.ABOUT
     ]
     return EventTypeList(event_types=infos)
 

@@ -57,8 +57,8 @@ def add_outcomes(connection: Connection, outcomes: Sequence[tuple[Outcome, float
     for each, told_at in outcomes:
         data = each.data
         content = contents.get(id(data)) or contents.setdefault(id(data), orjson.dumps(data).decode())
-        about = each.id, each.account, each.key, data["queue_id"], each.type, each.number, data["result"]
-        rows.append((*about, each.at, told_at, content))
+        about = each.id, each.account, each.key, data.get("queue_id"), each.type, each.number
+        rows.append((*about, data.get("result", ""), each.at, told_at, content))
     write_values(connection, OUTCOME, "once", _OUTCOME, rows)
 
 

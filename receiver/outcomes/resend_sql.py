@@ -3,9 +3,10 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, Select, func, select, update
+from sqlalchemy import ColumnElement, Connection, Row, Select, and_, func, or_, select, update
 
 from receiver.outcomes.events import Outcome
+from receiver.outcomes.operator_types import ABOUT_SUBSCRIPTION, PREFIX
 from receiver.outcomes.outbox_sql import NewMessage, add_messages, add_outcomes, seqs_of
 from receiver.outcomes.params import ResendBody
 from receiver.outcomes.subscription import Subscription, SubscriptionFilter
@@ -27,12 +28,17 @@ def resendable(
     told_at.
     """
     columns = (OUTCOME.c[name] for name in ("seq", "id", "type", "account", "key", "result", "told_at"))
-    query = select(*columns).where(OUTCOME.c.seq > after, OUTCOME.c.type != TEST).order_by(OUTCOME.c.seq)
+    # An operator event about this subscription was never sent to it.
+    is_own = and_(OUTCOME.c.key == subscription.id, OUTCOME.c.type.startswith(ABOUT_SUBSCRIPTION))
+    query = select(*columns).where(OUTCOME.c.seq > after, OUTCOME.c.type != TEST, ~is_own)
+    query = query.order_by(OUTCOME.c.seq)
     if body.dead:
         letters = MESSAGE.c.subscription == subscription.id, MESSAGE.c.state == "dead"
         query = query.where(OUTCOME.c.seq.in_(select(MESSAGE.c.outcome_seq).where(*letters)))
     else:
         query = query.where(*_accepted(connection, subscription.filter))
+        if not subscription.filter.types:
+            query = query.where(~is_operator())
     query = query.where(*_accepted(connection, body.filter))
     if body.events:
         query = query.where(among(connection, OUTCOME.c.id, body.events))
@@ -44,9 +50,17 @@ def resendable(
 
 
 def _accepted(connection: Connection, accepting: SubscriptionFilter) -> list[ColumnElement[bool]]:
-    return [
-        among(connection, OUTCOME.c[name], values) for name, values in accepting.accepted_values().items()
-    ]
+    """Return the conditions of a filter. Only types and accounts apply to operator events."""
+    conditions = []
+    for name, values in accepting.accepted_values().items():
+        has_value = among(connection, OUTCOME.c[name], values)
+        conditions.append(has_value if name in ("type", "account") else or_(has_value, is_operator()))
+    return conditions
+
+
+def is_operator() -> ColumnElement[bool]:
+    """Return the condition that an event is for the operator, not about a task's outcome."""
+    return OUTCOME.c.type.startswith(PREFIX)
 
 
 def resend(

@@ -5,6 +5,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from receiver.http.schemas import Json, Moment, NextCursor
+from receiver.outcomes.event_types import AnyEventType
 from receiver.outcomes.events import EventType
 from receiver.outcomes.params import MessageState
 from receiver.outcomes.subscription import SubscriptionOptions, stored_options
@@ -69,7 +70,7 @@ class ResendResult(BaseModel):
 
     sent: int = Field(description="Number of events.", examples=[12])
     dry_run: bool = Field(examples=[False])
-    by_type: dict[EventType, int] = Field(examples=[{"task.finished": 12}])
+    by_type: dict[AnyEventType, int] = Field(examples=[{"task.finished": 12}])
 
 
 class DeliveryAttempt(BaseModel):
@@ -131,9 +132,9 @@ class OutcomeFeed(BaseModel):
 
 
 class EventTypeInfo(BaseModel):
-    """A type of outcome event."""
+    """A type of event."""
 
-    type: EventType
+    type: AnyEventType
     about: str = Field(examples=["The task has ended."])
     schema_version: int = Field(examples=[1])
     json_schema: Json = Field(description="JSON Schema of the whole event.", examples=[{"type": "object"}])
@@ -141,7 +142,7 @@ class EventTypeInfo(BaseModel):
 
 
 class EventTypeList(BaseModel):
-    """All types of outcome events."""
+    """All types of events: about tasks, and for operators."""
 
     event_types: list[EventTypeInfo]
 

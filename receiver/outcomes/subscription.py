@@ -7,7 +7,8 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from receiver.domain.reasons import CallResult
 from receiver.http.schemas import Word
-from receiver.outcomes.events import EventType, Outcome
+from receiver.outcomes.events import EVENT_TYPES, EventType, Outcome
+from receiver.outcomes.operator_types import EVERY_TYPE, OPERATOR_TYPES, OperatorEventType
 
 FormatName = Literal["standard", "cloudevents", "template", "bitrix24", "amocrm", "hubspot"]
 Certainty = Literal["events", "reconciled"]
@@ -24,7 +25,12 @@ class SubscriptionFilter(BaseModel):
 
     accounts: list[Word] = Field([], max_length=100, description="Accounts.", examples=[["main"]])
     queues: list[Word] = Field([], max_length=1000, description="Queues, by id.", examples=[["17"]])
-    types: list[EventType] = Field([], description="Types of events.", examples=[["task.finished"]])
+    types: list[EventType | OperatorEventType | Literal["operator.*"]] = Field(
+        [],
+        description="Types of events. Empty: all types of tasks. Operator events must be named; `operator.*` "
+        "is all of them.",
+        examples=[["task.finished"]],
+    )
     results: list[CallResult] = Field([], description="Results of calls.", examples=[["connected"]])
 
     def accepted_values(self) -> dict[str, Sequence[str]]:
@@ -32,10 +38,26 @@ class SubscriptionFilter(BaseModel):
         columns: dict[str, Sequence[str]] = {
             "account": self.accounts,
             "queue_id": self.queues,
-            "type": self.types,
+            "type": self.accepted_types() if self.types else [],
             "result": self.results,
         }
         return {column: values for column, values in columns.items() if values}
+
+    def accepted_types(self) -> list[str]:
+        """Return the accepted types of events."""
+        named = self.types or EVENT_TYPES
+        return [name for name in (*EVENT_TYPES, *OPERATOR_TYPES) if name in named or self._is_wild(name)]
+
+    def _is_wild(self, event: str) -> bool:
+        return EVERY_TYPE in self.types and event in OPERATOR_TYPES
+
+    def matches_operator(self, event: str, account: str | None) -> bool:
+        """Return whether an operator event is accepted: its type is named, and it is about one of the
+        accounts, if the filter names some. Filters of tasks do not apply.
+        """
+        return (event in self.types or self._is_wild(event)) and (
+            not self.accounts or account in self.accounts
+        )
 
     def matches_task(self, outcome: Outcome) -> bool:
         """Return whether account, queue and type are accepted."""

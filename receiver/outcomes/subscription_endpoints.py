@@ -115,7 +115,7 @@ async def send_test(call: Call[Params, None]) -> TestSent:
     """Send a test event. Raises NotFoundError."""
     name, now = _name(call), call.context.clock.now()
     data = {"account": "", "queue_id": None, "result": "unknown", "ref": None, "task_id": None}
-    event = Outcome(f"evt_{secrets.token_hex(16)}", "", name, resend_sql.TEST, 0, now, data)  # type: ignore[arg-type]
+    event = Outcome(f"evt_{secrets.token_hex(16)}", "", name, resend_sql.TEST, 0, now, data)
 
     def write(connection: Connection) -> int:
         _find(connection, name)

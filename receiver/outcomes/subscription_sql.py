@@ -6,7 +6,7 @@ from typing import Any
 from sqlalchemy import Connection, Row, Select, delete, func, insert, select, update
 
 from receiver.outcomes.tables import DELIVERY_ATTEMPT, MESSAGE, OPEN, SUBSCRIPTION, UNSETTLED
-from receiver.storage.operator_events import add_operator_event
+from receiver.storage.operator_events import OperatorNotice, add_operator_event
 
 STATES = ("active", "paused", "disabled")
 
@@ -44,8 +44,10 @@ def disable(connection: Connection, subscription: str, reason: str, at: float) -
         return
     undelivered = MESSAGE.c.subscription == subscription, MESSAGE.c.state.in_(OPEN)
     dead = update(MESSAGE).where(*undelivered).values(state="dead", settled_at=at, claimed_until=None)
-    connection.execute(dead)
-    add_operator_event(connection, "subscription.disabled", subscription, reason, at)
+    letters = connection.execute(dead).rowcount
+    name = connection.scalar(select(SUBSCRIPTION.c.name).where(SUBSCRIPTION.c.id == subscription))
+    data = {"subscription": subscription, "name": name, "reason": reason, "dead": letters}
+    add_operator_event(connection, OperatorNotice("subscription.disabled", subscription, reason, at, data))
 
 
 def remove(connection: Connection, subscription: str) -> bool:

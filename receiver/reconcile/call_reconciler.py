@@ -42,7 +42,7 @@ class CallReconciler(PassLoop):
     """Fetches the call history of tasks that ended; one call at a time, as the API wants it.
 
     `_in_vain`: (key of a task, key of a call) → requests that found no record or were refused. `_refused`:
-    calls given up in a row because they were refused.
+    calls given up in a row because they were refused. `_refusal`: the last refusal of this pass.
     """
 
     def __init__(self, context: AccountContext) -> None:
@@ -50,6 +50,7 @@ class CallReconciler(PassLoop):
         self._due_tasks = DueTasks(context)
         self._in_vain: Counter[tuple[str, str]] = Counter()
         self._refused = 0
+        self._refusal: str | None = None
 
     async def once(self, everything: bool = False) -> PassReport:
         """Make one pass over the first tasks with missing calls; with `everything` over all of them."""
@@ -76,6 +77,7 @@ class CallReconciler(PassLoop):
                 report.fail(row.queue_id or "?", error)
                 break
         report.asked += len(tried)
+        report.refusal, self._refusal = report.refusal or self._refusal, None
         await self._due_tasks.note(tried)
         return not report.failed and not self._stop.is_set()
 
@@ -123,6 +125,7 @@ class CallReconciler(PassLoop):
             return True
         is_refused = isinstance(error, SchedulerRefusedError)
         if is_refused:
+            self._refusal = str(error)
             self._warn("call history is refused; give the application the right to read it", error)
         self._in_vain[row.key, key] += 1
         if self._in_vain[row.key, key] < (1 if is_refused and self._refused >= _REFUSED else _MAX_ASKS):

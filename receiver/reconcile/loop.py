@@ -11,6 +11,7 @@ from sqlalchemy import Row
 from receiver.errors import QuotaExhaustedError, SchedulerError
 from receiver.reconcile import due_sql
 from receiver.reconcile.account_context import AccountContext
+from receiver.reconcile.conditions import AccountConditions
 from receiver.reconcile.memory import LASTS_S, PassReport
 from receiver.reconcile.reconcile_pass import PassMemory, ReconcilePass
 from receiver.reconcile.suspects import Suspects
@@ -37,6 +38,7 @@ class PassLoop:
         self._part = part
         self._context = context
         self._saved: dict[str, Any] = {}
+        self._conditions = AccountConditions(context, part)
         self._stop = asyncio.Event()
 
     async def once(self, everything: bool = False) -> PassReport:
@@ -54,6 +56,7 @@ class PassLoop:
             if context.client.clock_offset is not None:
                 context.metrics.api_clock.labels(context.account).set(context.client.clock_offset)
             await self._save(report)
+            await self._conditions.note(report)
             failures = failures + 1 if report.failed else 0
             wait = context.policy.after_trouble(failures)
             if report.failed:

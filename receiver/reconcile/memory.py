@@ -6,7 +6,12 @@ What a restart forgets is asked for once more.
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from receiver.errors import QuotaExhaustedError, SchedulerError
+from receiver.errors import (
+    QuotaExhaustedError,
+    SchedulerAuthError,
+    SchedulerError,
+    SchedulerRefusedError,
+)
 from receiver.ledger.links import find_links
 from receiver.reconcile.account_context import AccountContext
 from receiver.runtime.clock import Clock
@@ -29,7 +34,9 @@ _IN_VAIN = 5
 
 @dataclass(slots=True)
 class PassReport:
-    """What one pass did. `failed`: problems by queue id (or `queues`, `quota`)."""
+    """What one pass did. `failed`: problems by queue id (or `queues`, `quota`). `refusal`: the answer of an
+    API that refused a request.
+    """
 
     due: int = 0
     swept: int = 0
@@ -38,11 +45,14 @@ class PassReport:
     settled: int = 0
     failed: dict[str, str] = field(default_factory=dict)
     blocked_until: float = 0.0
+    refusal: str | None = None
 
     def fail(self, where: str, error: SchedulerError) -> None:
         self.failed[where] = str(error)
         if isinstance(error, QuotaExhaustedError):
             self.blocked_until = error.reset_at
+        if isinstance(error, SchedulerAuthError | SchedulerRefusedError):
+            self.refusal = str(error)
 
 
 @dataclass(slots=True)

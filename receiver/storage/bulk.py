@@ -5,7 +5,18 @@ from functools import lru_cache
 from typing import Any, Literal
 
 import orjson
-from sqlalchemy import ARRAY, JSON, ColumnElement, Connection, Table, any_, literal, text
+from sqlalchemy import (
+    ARRAY,
+    JSON,
+    BindParameter,
+    ColumnElement,
+    Connection,
+    Table,
+    any_,
+    bindparam,
+    literal,
+    text,
+)
 
 from receiver.storage.connections import drivers_errors
 
@@ -30,7 +41,9 @@ def among(connection: Connection, column: ColumnElement[Any], values: Iterable[A
     wanted = list(values)
     if is_postgres(connection):
         return column == any_(literal(wanted, ARRAY(column.type)))
-    return column.in_(_LISTED.bindparams(listed=orjson.dumps(wanted).decode()))
+    # Unique: a query may have several such conditions.
+    listed: BindParameter[str] = bindparam("listed", orjson.dumps(wanted).decode(), unique=True)
+    return column.in_(_LISTED.bindparams(listed))
 
 
 def run(connection: Connection, statement: str, *values: Any) -> Any:

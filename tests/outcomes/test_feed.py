@@ -6,6 +6,7 @@ import jsonschema
 import pytest
 
 from receiver.outcomes.events import EVENT_TYPES
+from receiver.outcomes.operator_types import OPERATOR_TYPES
 from tests.http.api_env import A_NUMBER, T0, ApiEnv, Json
 
 pytestmark = pytest.mark.anyio
@@ -57,7 +58,7 @@ async def test_every_event_is_as_its_type_is_published(api_env: ApiEnv) -> None:
     await api_env.settled_without_after("r1")
     headers = {"Authorization": f"Bearer {await api_env.token('read')}"}
     published = (await api_env.client.get("/v1/event-types", headers=headers)).json()["event_types"]
-    assert [each["type"] for each in published] == list(EVENT_TYPES)
+    assert [each["type"] for each in published] == [*EVENT_TYPES, *OPERATOR_TYPES]
     schemas = {each["type"]: each["json_schema"] for each in published}
     for each in published:
         jsonschema.Draft202012Validator.check_schema(each["json_schema"])

@@ -15,6 +15,7 @@ from receiver.cli.columns import described
 from receiver.emulator.control import CATALOGUE as EMULATOR
 from receiver.emulator.faults import PROFILES
 from receiver.observability.metric_definitions import METRICS
+from receiver.outcomes import operator_types
 from receiver.outcomes.event_types import ABOUT, example, schema
 from receiver.settings.models import AccountSettings, HookKeySettings
 from receiver.settings.settings import Settings
@@ -75,7 +76,7 @@ def labels() -> str:
 def events() -> str:
     """Return a table of the event types, and the fields and an example of each."""
     index = table(("event", "meaning"), ((code(name), about) for name, about in ABOUT.items()))
-    return "\n".join([index, *_event_fields()])
+    return "\n".join([index, *_event_fields(), *_operator_fields()])
 
 
 def _event_fields() -> Iterator[str]:
@@ -89,6 +90,27 @@ def _event_fields() -> Iterator[str]:
     )
     yield "## An example\n"
     yield fenced("json", json.dumps(example("task.reconciled"), ensure_ascii=False, indent=2))
+
+
+def _operator_fields() -> Iterator[str]:
+    common = {name: field for name, (field, _) in operator_types.COMMON.items()}
+    yield "## Fields of operator events\n"
+    yield (
+        "Only a change is an event: once when a condition begins, and once when it ends. The receiver stores "
+        "what it has told, so a restart repeats nothing. A condition that returns within 15 minutes of its "
+        "end is an event only if it still holds then. A subscription gets operator events only if its filter "
+        "names them; `operator.*` names all. An event about a subscription is not sent to this subscription. "
+        "Of the filter only `types` and `accounts` apply. The feed `/v1/outcomes` has no operator events; "
+        "`/v1/operator-events` lists them, the kind without `operator.`.\n"
+    )
+    yield table(("field", "type", "meaning"), map(_field_row, common.items()))
+    for name, definition in operator_types.TYPES.items():
+        yield f"### {code(name)}\n"
+        yield f"{definition.about} Severity: {definition.severity}. To do: {definition.advice}\n"
+        if definition.fields:
+            own = {key: field for key, (field, _) in definition.fields.items()}
+            yield table(("field", "type", "meaning"), map(_field_row, own.items()))
+        yield fenced("json", json.dumps(example(name), ensure_ascii=False, indent=2))
 
 
 def _field_row(item: tuple[str, dict[str, Any]]) -> tuple[str, str, str]:

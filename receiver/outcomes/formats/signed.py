@@ -64,13 +64,15 @@ def _envelope(event: OutboundEvent) -> dict[str, Any]:
 
 
 def _attributes(event: OutboundEvent) -> dict[str, str]:
-    task = event.data["ref"] or event.data["task_id"]
+    data = event.data
+    account = data["account"]
     return {
         "specversion": "1.0",
         "id": event.id,
-        "source": f"/accounts/{event.data['account']}",
+        # An operator event may be about the whole receiver.
+        "source": "/receiver" if account is None else f"/accounts/{account}",
         "type": f"{event.option('prefix', _PREFIX)}{event.type}",
-        "subject": f"tasks/{task}",
+        "subject": data["subject"] if "subject" in data else f"tasks/{data['ref'] or data['task_id']}",
         "time": iso(event.at),
         "dataschema": f"urn:receiver:event:{event.type}:{SCHEMA_VERSION}",
     }
