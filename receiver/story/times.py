@@ -1,0 +1,59 @@
+"""Moments and durations in sentences."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from zoneinfo import ZoneInfo
+
+from receiver.i18n.catalogue import Catalogue, Message
+
+Clauses = Sequence[Message]
+"""The parts of a sentence, without a language."""
+
+_DAY_S, _HOUR_S, _MINUTE_S = 86_400, 3_600, 60
+
+
+class Times:
+    """Writes moments in a time zone, without the date if it is that of `now` (epoch seconds)."""
+
+    def __init__(self, zone: str, now: float) -> None:
+        self.now = now
+        self._zone = ZoneInfo(zone)
+        self._today = self._local(now).date()
+
+    def at(self, moment: float) -> str:
+        """Return `14:02:10` or `2026-03-01 14:02:10`."""
+        local = self._local(moment)
+        return local.strftime("%H:%M:%S" if local.date() == self._today else "%Y-%m-%d %H:%M:%S")
+
+    def when(self, moment: float) -> Message:
+        """Return `now` for a moment that has passed, or `at 14:02:10`."""
+        if moment <= self.now:
+            return Message("story.now")
+        return Message("story.at", {"at": self.at(moment)})
+
+    def _local(self, moment: float) -> datetime:
+        return datetime.fromtimestamp(moment, UTC).astimezone(self._zone)
+
+
+def duration(seconds: float) -> Message:
+    """Return a duration in its two largest units."""
+    if seconds < 1:
+        return Message("common.duration.seconds", {"count": round(max(seconds, 0.0), 1)})
+    whole = round(seconds)
+    if whole < _MINUTE_S:
+        return Message("common.duration.seconds", {"count": whole})
+    if whole < _HOUR_S:
+        return Message(
+            "common.duration.minutes", {"minutes": whole // _MINUTE_S, "seconds": whole % _MINUTE_S}
+        )
+    if whole < _DAY_S:
+        hours, minutes = whole // _HOUR_S, whole % _HOUR_S // _MINUTE_S
+        return Message("common.duration.hours", {"hours": hours, "minutes": minutes})
+    days, hours = whole // _DAY_S, whole % _DAY_S // _HOUR_S
+    return Message("common.duration.days", {"days": days, "hours": hours})
+
+
+def sentence(catalogue: Catalogue, clauses: Clauses) -> str:
+    """Return the clauses as one sentence."""
+    text = "; ".join(map(catalogue.render, clauses))
+    return f"{text[:1].upper()}{text[1:]}." if text else ""
