@@ -70,6 +70,7 @@ from receiver.settings.settings import Settings
 from receiver.storage.engine import Store
 from receiver.storage.lease_keeper import LeaseConfig, LeaseKeeper
 from receiver.storage.postgres import is_url
+from receiver.story.endpoints import STORY_ENDPOINTS
 from receiver.tasks.endpoints import TASK_ENDPOINTS
 from receiver.tasks.projections import Attempts, Queues, Tasks, read_stored
 
@@ -81,6 +82,7 @@ PROJECTIONS = (Links(), Queues(), Tasks(), Attempts(), Rollups(), Outbox())
 ENDPOINTS = (
     *TASK_ENDPOINTS,
     *CREATION_ENDPOINTS,
+    *STORY_ENDPOINTS,
     *INTAKE_ENDPOINTS,
     *OUTBOUND_ENDPOINTS,
     *ANALYTICS_ENDPOINTS,
@@ -253,6 +255,7 @@ def _routes(receiver: Receiver) -> list[BaseRoute]:
         closing=receiver.closing,
         refusals=receiver.intake.refusals,
         services={SchedulerAccounts: SchedulerAccounts(receiver.contexts)},
+        rules=receiver.settings.work_rules,
     )
 
     return [

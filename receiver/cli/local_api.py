@@ -52,7 +52,8 @@ def ask(
     def fold(facts: Iterable[Fact]) -> "Timeline":
         return settings.fold(facts)  # its import is slow, and most answers need no fold
 
-    context = ApiContext(store, signer, settings.hook_root, accounts, clock, fold, fields)
+    root, rules = settings.hook_root, settings.work_rules
+    context = ApiContext(store, signer, root, accounts, clock, fold, fields, rules=rules)
     scopes = frozenset({"read", "subscribe", "numbers"} if numbers else {"read", "subscribe"})
     caller = Caller(f"cli:{_user()}", scopes)
 

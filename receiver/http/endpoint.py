@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from starlette.responses import Response
 
     from receiver.domain.fold import Fold
-    from receiver.domain.timeline import Timeline
+    from receiver.domain.timeline import Purpose, Timeline
     from receiver.inbox.refused import RefusalLog
 
 Query = TypeVar("Query")
@@ -48,11 +48,23 @@ def _fold(facts: Iterable[Fact]) -> "Timeline":
 
 
 @dataclass(frozen=True, slots=True)
+class WorkRules:
+    """What the settings say about work on tasks. `margins`: purpose → seconds after a task's `ask_at` at
+    which the work is due. `reconciles`, `delivers`: whether the work is done at all. `zone`: of people.
+    """
+
+    margins: "Mapping[Purpose, float]" = field(default_factory=dict)
+    reconciles: bool = True
+    delivers: bool = True
+    zone: str = "UTC"
+
+
+@dataclass(frozen=True, slots=True)
 class ApiContext:
     """What handlers use. `public_url`: where hooks are received; `fold`: folds one task; `fields`: reads
     payloads by the mapping in the settings; `open`: whether the scope `read` needs no token; `closing`: set
     when the server stops, so that streams end; `exports`: held by each running export; `refusals`: requests
-    that this process refused on the hook listener, if it has one.
+    that this process refused on the hook listener, if it has one; `rules`: of work on tasks.
     """
 
     store: Store
@@ -67,6 +79,7 @@ class ApiContext:
     refusals: "RefusalLog | None" = None
     exports: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(MAX_EXPORTS))
     services: Mapping[type, object] = field(default_factory=dict)
+    rules: WorkRules = field(default_factory=WorkRules)
 
     def service(self, kind: type[Service]) -> Service:
         """Return a part of the running receiver, by its class. Raises ConflictError if there is none."""

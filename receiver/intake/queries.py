@@ -1,22 +1,27 @@
 """Queries of deliveries."""
 
+from collections.abc import Iterable
 from typing import Any
 
-from sqlalchemy import Select, func, select, true
+from sqlalchemy import Connection, Row, Select, func, select, true
 
 from receiver.http.paging import Order, between, equal
 from receiver.intake.params import DeliveryQuery
 from receiver.ledger.tables import DELIVERY, FACT
+from receiver.storage.bulk import among
 from receiver.tasks.queries import of_any_account
 
 DELIVERIES_ORDER: Order = (DELIVERY.c.received_at, DELIVERY.c.id)
 
+_NAMES = ("id", "account", "event", "ref", "received_at", "method", "peer", "problem")
+_BRIEF = (*(DELIVERY.c[name] for name in _NAMES), func.length(DELIVERY.c.body).label("size"))
+"""A delivery without query, headers and body."""
+
 
 def deliveries(params: DeliveryQuery) -> Select[Any]:
     """Select deliveries without query, headers and body."""
-    names = ("id", "account", "event", "ref", "received_at", "method", "peer", "problem")
     problem = {"any": DELIVERY.c.problem.isnot(None), "none": DELIVERY.c.problem.is_(None)}
-    return select(*(DELIVERY.c[name] for name in names), func.length(DELIVERY.c.body).label("size")).where(
+    return select(*_BRIEF).where(
         *equal(DELIVERY, params, ("account", "event", "ref")),
         DELIVERY.c.id.in_(_deliveries_of(params.account, params.ref)) if params.ref is not None else true(),
         *between(DELIVERY.c.received_at, params.since, params.until),
@@ -29,6 +34,12 @@ def _deliveries_of(account: str | None, ref: str) -> Select[Any]:
     name = func.substr(FACT.c.id, func.length(FACT.c.account) + len("/hook/") + 1)
     of_account = FACT.c.account == account if account is not None else of_any_account(FACT)
     return select(name).where(of_account, FACT.c.ref == ref, FACT.c.kind == "hook")
+
+
+def deliveries_named(connection: Connection, ids: Iterable[str]) -> dict[str, Row[Any]]:
+    """Return id → delivery without query, headers and body, of those that are still stored."""
+    query = select(*_BRIEF).where(among(connection, DELIVERY.c.id, ids))
+    return {row.id: row for row in connection.execute(query)}
 
 
 def delivery(delivery_id: str) -> Select[Any]:

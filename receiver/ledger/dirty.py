@@ -6,9 +6,9 @@ a mark that is being taken is set again only after the fold's commit.
 """
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection, Row, func, select
 
 from receiver.ledger.problems import retry_at
 from receiver.ledger.tables import DIRTY_TASK
@@ -110,6 +110,13 @@ def among(connection: Connection, account: str, names: Sequence[str]) -> set[str
     """Return the names of dirty tasks."""
     query = "SELECT name FROM dirty_task WHERE account = ? AND name IN ?"
     return set(run(connection, query, account, list(names)).scalars())
+
+
+def marks(connection: Connection, account: str, names: Sequence[str]) -> Sequence[Row[Any]]:
+    """Return the marks of a task under its names: since, failures, retry_at, problem."""
+    columns = (DIRTY_TASK.c[name] for name in ("since", "failures", "retry_at", "problem"))
+    query = select(*columns).where(DIRTY_TASK.c.account == account, DIRTY_TASK.c.name.in_(names))
+    return connection.execute(query.order_by(DIRTY_TASK.c.since)).all()
 
 
 class Waiting(NamedTuple):

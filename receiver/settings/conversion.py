@@ -50,13 +50,7 @@ def reconcile_policy(settings: Settings, account: AccountSettings) -> Policy:
     """Return the rules by which an account is reconciled."""
     rules = settings.reconcile
     return Policy(
-        margins={
-            "find": rules.confirm_after_s,
-            "progress": rules.overdue_after_s,
-            "confirm": rules.confirm_after_s,
-            "call": 0.0,
-            "settle": rules.late_hook_grace_s,
-        },
+        margins=rules.margins,
         waits={
             "find": rules.ask_again_s,
             "progress": rules.ask_again_s,

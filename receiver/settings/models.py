@@ -2,7 +2,7 @@
 
 import re
 from ipaddress import ip_network
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from pydantic import (
     AfterValidator,
@@ -19,6 +19,9 @@ from receiver.domain.calendar import Calendar
 from receiver.domain.numbers import REGION, is_region
 from receiver.domain.reasons import CallResult
 from receiver.errors import InputError
+
+if TYPE_CHECKING:
+    from receiver.domain.timeline import Purpose
 
 
 def _network(text: str) -> str:
@@ -160,6 +163,17 @@ class ReconcileSettings(BaseModel):
         default=900.0, gt=0, description="Maximum seconds between two sweeps of a queue."
     )
     poll_s: float = Field(default=1.0, gt=0, description="Seconds between two looks for due tasks.")
+
+    @property
+    def margins(self) -> "dict[Purpose, float]":
+        """Purpose → seconds after a task's `ask_at` at which the work is due."""
+        return {
+            "find": self.confirm_after_s,
+            "progress": self.overdue_after_s,
+            "confirm": self.confirm_after_s,
+            "call": 0.0,
+            "settle": self.late_hook_grace_s,
+        }
 
 
 Days = Annotated[float, Field(ge=1, le=36_500)]

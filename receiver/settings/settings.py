@@ -53,6 +53,7 @@ from receiver.storage.postgres import is_url
 
 if TYPE_CHECKING:
     from receiver.domain.fold import Fold
+    from receiver.http.endpoint import WorkRules
 
 _CONFIG = PREFIX + "CONFIG"
 
@@ -172,6 +173,15 @@ class Settings(BaseSettings):
         )
         usual = by_region.get(REGION) or Reasons(self.analytics.reasons)
         return partial(fold, reasons=usual, of_accounts=of_accounts, failing_early=failing_early)
+
+    @property
+    def work_rules(self) -> "WorkRules":
+        """What the API says about work that is to come; imported when needed."""
+        from receiver.http.endpoint import WorkRules  # noqa: PLC0415
+
+        return WorkRules(
+            self.reconcile.margins, self.reconcile.enabled, self.delivery.enabled, self.analytics.zone
+        )
 
     @property
     def signing_keys(self) -> tuple[HookKey, ...]:

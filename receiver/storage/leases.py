@@ -114,6 +114,14 @@ def _read(connection: Connection) -> LeaseTable:
     return LeaseTable(dict(holders.all()), dict(present.all()))
 
 
+def held(connection: Connection, names: Collection[str], now: float) -> dict[str, str]:
+    """Return lease → receiver that holds it. `now`: used if the database has no clock."""
+    if is_postgres(connection):
+        now = float(connection.execute(_DATABASE_NOW).scalar_one())
+    query = select(LEASE.c.name, LEASE.c.holder).where(LEASE.c.name.in_(names), LEASE.c.expires_at > now)
+    return dict(connection.execute(query).all())
+
+
 def to_take(leases: LeaseTable, receiver: str) -> list[str]:
     """Return the free leases that the receiver should take: no other eligible receiver holds fewer."""
     load, taken = Counter(leases.holders.values()), []

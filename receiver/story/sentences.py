@@ -1,6 +1,7 @@
-"""What happened to a task, in sentences made of its timeline and its facts."""
+"""What happened to a task, in sentences made of its timeline, its facts and its messages."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from receiver.domain.attempt_bounds import tries_of
 from receiver.domain.attempts import Attempt
@@ -9,6 +10,7 @@ from receiver.domain.facts import Fact, HookContent, TaskGone, TaskSnapshot
 from receiver.domain.reasons import Verdict
 from receiver.domain.timeline import Timeline
 from receiver.i18n.catalogue import Message
+from receiver.outcomes.task_messages import TaskMessages
 from receiver.story.times import Clauses, Times, duration
 
 _IN_HOOKS = ("lost_hook", "suspected_hook")
@@ -160,6 +162,33 @@ def hook_sentence(timeline: Timeline) -> Clauses:
 
 def _events(counts: Mapping[str, int]) -> str:
     return ", ".join(event if count == 1 else f"{event} ×{count}" for event, count in counts.items() if count)
+
+
+def told_sentence(told: TaskMessages, times: Times) -> Clauses:
+    """Say how many events were published, and how many of them each subscriber has received."""
+    if not told.events:
+        return ()
+    clauses = [Message("story.told.events", {"count": len(told.events)})]
+    by_subscription: dict[str, Counter[str]] = {}
+    for message in told.messages:
+        if message.state not in ("dropped", "replayed"):
+            by_subscription.setdefault(message.subscription, Counter())[message.state] += 1
+    for subscription, states in by_subscription.items():
+        clauses += _received(told, subscription, states, times)
+    return clauses if by_subscription else [*clauses, Message("story.told.nobody")]
+
+
+def _received(told: TaskMessages, subscription: str, states: Counter[str], times: Times) -> Iterator[Message]:
+    row = told.subscriptions.get(subscription)
+    name = row.name if row else subscription
+    count, done = states.total(), states["delivered"]
+    if done == count:
+        yield Message("story.told.all", {"name": name, "count": count})
+        return
+    yield Message("story.told.some", {"name": name, "done": done, "count": count})
+    if row and row.failing_since is not None:
+        failing = {"at": times.at(row.failing_since), "problem": row.problem or ""}
+        yield Message("story.told.failing", {"name": name, **failing})
 
 
 def finding_sentence(timeline: Timeline) -> Clauses:

@@ -1,5 +1,7 @@
 """Endpoints of tasks: the list, a task, and its timeline."""
 
+from typing import Any
+
 from sqlalchemy import Connection
 
 from receiver.domain.facts import Fact
@@ -31,7 +33,7 @@ async def get_task(call: Call[AsOfQuery, None]) -> Task:
 
     def read(connection: Connection) -> Task:
         if call.query.as_of is not None:
-            return task_view(task_row(call.context.fold(_facts(connection, call))), call.numbers)
+            return task_view(task_row(call.context.fold(known_facts(connection, call))), call.numbers)
         key = _key(connection, call.path["account"], call.path["key"])
         row = connection.execute(queries.task(call.path["account"], key)).first()
         if row is None:
@@ -45,13 +47,13 @@ async def get_timeline(call: Call[AsOfQuery, None]) -> TimelineView:
     """Return a task with its facts. Raises NotFoundError."""
 
     def read(connection: Connection) -> TimelineView:
-        facts = _facts(connection, call)
+        facts = known_facts(connection, call)
         return timeline_view(call.context.fold(facts), facts, call.numbers)
 
     return await call.context.store.read(read)
 
 
-def _facts(connection: Connection, call: Call[AsOfQuery, None]) -> list[Fact]:
+def known_facts(connection: Connection, call: Call[Any, None]) -> list[Fact]:
     """Return the facts of the task that had arrived by `as_of`. Raises NotFoundError if there are none."""
     account, as_of = call.path["account"], call.query.as_of
     key = _key(connection, account, call.path["key"])

@@ -1,0 +1,92 @@
+"""The endpoint that tells the whole story of a task."""
+
+from functools import partial
+
+from sqlalchemy import Connection
+
+from receiver.analytics.calendar import Calendar
+from receiver.domain.timeline import Timeline
+from receiver.http.endpoint import Call, Endpoint
+from receiver.i18n.catalogue import Catalogue, catalogue
+from receiver.outcomes.task_messages import TaskMessages
+from receiver.story.evidence import TaskEvidence, own_facts, read_evidence
+from receiver.story.message_waits import message_waits
+from receiver.story.params import StoryQuery
+from receiver.story.schemas import Story
+from receiver.story.sentences import call_sentence, finding_sentence, hook_sentence, told_sentence
+from receiver.story.times import Times, sentence
+from receiver.story.views import (
+    attempt_view,
+    delivery_views,
+    event_views,
+    hook_views,
+    subscriber_views,
+    wait_views,
+)
+from receiver.story.waits import task_waits
+from receiver.tasks.task_endpoints import known_facts
+from receiver.tasks.views import timeline_view
+
+
+async def get_story(call: Call[StoryQuery, None]) -> Story:
+    """Return the story of a task, as it is now or was known at a time. Raises NotFoundError, InputError."""
+    zone = call.query.zone or call.context.rules.zone
+    Calendar(zone)
+    evidence = await call.context.store.read(partial(_read, call=call))
+    return _story(call, evidence, zone)
+
+
+def _read(connection: Connection, call: Call[StoryQuery, None]) -> TaskEvidence:
+    facts = known_facts(connection, call)
+    return read_evidence(connection, call.context, call.context.fold(facts), facts)
+
+
+def _story(call: Call[StoryQuery, None], evidence: TaskEvidence, zone: str) -> Story:
+    as_of, numbers, texts = call.query.as_of, call.numbers, catalogue(call.query.lang)
+    now = call.context.clock.now()
+    timeline, told = evidence.timeline, evidence.told if as_of is None else evidence.told.known_at(as_of)
+    own, times = own_facts(timeline, evidence.facts), Times(zone, now)
+    waits = None
+    if as_of is None:
+        rules = call.context.rules
+        waits = [*task_waits(evidence, rules, times), *message_waits(evidence, rules, times)]
+    return Story(
+        **dict(timeline_view(timeline, list(evidence.facts), numbers)),
+        at=now if as_of is None else as_of,
+        zone=zone,
+        sentences=_sentences(evidence, told, times, texts),
+        waits=wait_views(waits, texts) if waits is not None else None,
+        attempts=[attempt_view(attempt, timeline, numbers) for attempt in timeline.attempts],
+        hooks=hook_views(timeline, own),
+        deliveries=delivery_views(evidence.deliveries),
+        events=event_views(told),
+        subscribers=subscriber_views(told, numbers),
+    )
+
+
+def _sentences(evidence: TaskEvidence, told: TaskMessages, times: Times, texts: Catalogue) -> list[str]:
+    timeline: Timeline = evidence.timeline
+    own = own_facts(timeline, evidence.facts)
+    clauses = (
+        call_sentence(timeline, own, times),
+        hook_sentence(timeline),
+        finding_sentence(timeline),
+        told_sentence(told, times),
+    )
+    return list(filter(None, (sentence(texts, each) for each in clauses)))
+
+
+STORY_ENDPOINTS = (
+    Endpoint(
+        "GET",
+        "/v1/tasks/{account}/{key}/story",
+        "Get the whole story of a task",
+        "What happened, in sentences; what the task waits for and why nothing moves; its attempts with "
+        "their legs, hooks, raw deliveries and facts; what each subscriber was told, what it answered, and "
+        "when the next attempt is.",
+        "read",
+        Story,
+        get_story,
+        StoryQuery,
+    ),
+)

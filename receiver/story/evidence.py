@@ -1,0 +1,84 @@
+"""All that is stored about one task, read by the queries of the rooms."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Connection, Row
+
+from receiver.domain.facts import ARRIVAL, Fact, TaskSettled
+from receiver.domain.readings import place_of
+from receiver.domain.task_facts import MOST_FACTS
+from receiver.domain.timeline import Timeline
+from receiver.http.endpoint import ApiContext
+from receiver.intake.queries import deliveries_named
+from receiver.ledger import dirty
+from receiver.ledger.fact_sql import names_of
+from receiver.outcomes.task_messages import TaskMessages, task_messages
+from receiver.reconcile.due_sql import last_passes
+from receiver.storage import leases
+from receiver.tasks import queries
+
+DELIVERY_LEASE = "delivery"
+
+
+def reconcile_lease(account: str) -> str:
+    """Return the name of the lease of an account's reconciliation."""
+    return f"reconcile:{account}"
+
+
+@dataclass(frozen=True, slots=True)
+class TaskEvidence:
+    """`facts`: all, in order of arrival. `row`: of `task`; None if the task is not folded yet. `marks`: of
+    facts that are not folded yet. `queue`: with its last sweep. `passes`: the last ones of reconciliation.
+    `leases`: lease → holder. `deliveries`: id → raw delivery, of those that are still stored.
+    """
+
+    timeline: Timeline
+    facts: Sequence[Fact]
+    row: Row[Any] | None
+    marks: Sequence[Row[Any]]
+    queue: Row[Any] | None
+    passes: Sequence[Row[Any]]
+    leases: dict[str, str]
+    deliveries: dict[str, Row[Any]]
+    told: TaskMessages
+
+
+def read_evidence(
+    connection: Connection, context: ApiContext, timeline: Timeline, facts: Sequence[Fact]
+) -> TaskEvidence:
+    """Return what is stored about a task. `facts`: those that were folded to the timeline."""
+    account, key = timeline.account, timeline.key
+    refs, task_ids = names_of(connection, account, [key])
+    names = [*refs, *(f"#{task_id}" for task_id in task_ids)]
+    folded = sorted(facts, key=ARRIVAL)[:MOST_FACTS]
+    places = (place_of(fact.id) for fact in folded)
+    queue = queries.queues(account, timeline.queue_id) if timeline.queue_id else None
+    clock = context.clock
+    return TaskEvidence(
+        timeline=timeline,
+        facts=folded,
+        row=connection.execute(queries.task(account, key)).first(),
+        marks=dirty.marks(connection, account, names),
+        queue=connection.execute(queue).first() if queue is not None else None,
+        passes=connection.execute(last_passes(account)).all(),
+        leases=leases.held(connection, (DELIVERY_LEASE, reconcile_lease(account)), clock.real(clock.now())),
+        deliveries=deliveries_named(connection, {place.delivery for place in places if place}),
+        told=task_messages(connection, account, key),
+    )
+
+
+def own_facts(timeline: Timeline, facts: Sequence[Fact]) -> list[Fact]:
+    """Return the facts that count: not superseded, and not of another task with the same ref."""
+    superseded = {fact_id for fact_id, flags in timeline.hooks.flags.items() if "superseded" in flags}
+    return [
+        fact
+        for fact in facts
+        if fact.id not in superseded and (fact.task_id is None or fact.task_id == timeline.task_id)
+    ]
+
+
+def settled_at(facts: Sequence[Fact]) -> float | None:
+    """Return when the time for late hooks was over."""
+    return next((fact.at for fact in facts if isinstance(fact.payload, TaskSettled)), None)

@@ -1,0 +1,132 @@
+"""The answer that tells the story of a task."""
+
+from typing import Literal
+
+from pydantic import BaseModel, Field
+
+from receiver.domain.facts import Event
+from receiver.domain.reasons import CallResult, FailedLeg
+from receiver.http.schemas import CallId, Count, Json, Moment, Seconds
+from receiver.intake.schemas import DeliveryView
+from receiver.outcomes.schemas import DeliveryAttempt, Message
+from receiver.story.waits import WaitKind
+from receiver.tasks.schemas import Flag, TimelineView
+
+
+class StoryWait(BaseModel):
+    """One thing that the task waits for, and why nothing moves."""
+
+    kind: WaitKind = Field(
+        description="`fold`: facts that are not folded yet; `call`: the scheduler's next step; `question`: "
+        "an answer of the API; `late_hooks`: the end of the time for late hooks; `message`: a delivery; "
+        "`person`: nothing happens until a person acts.",
+        examples=["message"],
+    )
+    text: str = Field(examples=["Message 4711 (task.finished) to sales CRM; is being sent."])
+    until: Moment | None = Field(description="Until when, or when it is tried next; null: not known.")
+
+
+class StoryAttempt(BaseModel):
+    """An attempt to call, with the legs of its call according to call history."""
+
+    number: int = Field(examples=[1])
+    started_at: Moment | None
+    call: CallId | None
+    connected: bool | None = Field(
+        description="Whether it made the task a success; null: not known yet.", examples=[True]
+    )
+    a_answered: bool | None = Field(examples=[True])
+    b_answered: bool | None = Field(description="null: not dialed, or not known.", examples=[True])
+    reason: CallResult | None = Field(description="null while it is under way.", examples=["connected"])
+    raw_reason: str | None = Field(description="The vendor's words.", examples=["NORMAL_CLEARING"])
+    failed_leg: FailedLeg | None = Field(examples=[None])
+    gap_s: Seconds | None = Field(description="Seconds since the start of the attempt before.")
+    talk_s: Seconds | None = Field(description="Seconds for which both sides were connected.")
+    total_s: Seconds | None = Field(description="Seconds of the whole call.")
+    legs: list[Json] = Field(
+        description="Legs as the API sent them; numbers are masked without the scope `numbers`.",
+        examples=[[{"dest_number": "+791•••67", "result": "answered"}]],
+    )
+
+
+class HookArrival(BaseModel):
+    """A hook that came."""
+
+    at: Moment
+    delivery_id: str | None = Field(examples=["019ca8d1e5f0a1b2c3d4e5f60718293a"])
+    flags: list[Flag] = Field(description="What is unusual about it.", examples=[["late"]])
+
+
+class StoryHook(BaseModel):
+    """The hooks of one event."""
+
+    event: Event = Field(examples=["after"])
+    expected: Count
+    arrived: int = Field(description="Without repeats.", examples=[1])
+    missing: int = Field(examples=[0])
+    fate: Literal["awaited", "lost", "suspected"] | None = Field(
+        description="What is known of the missing ones; `suspected`: perhaps lost.", examples=[None]
+    )
+    came: list[HookArrival] = Field(description="In order of arrival, with repeats.")
+
+
+class StoryDelivery(DeliveryView):
+    """A raw delivery that is still stored. `path`: shows its content, with the scope `numbers`."""
+
+    path: str = Field(examples=["/v1/deliveries/019ca8d1e5f0a1b2c3d4e5f60718293a"])
+
+
+class StoryEvent(BaseModel):
+    """An outcome event of the task."""
+
+    id: str = Field(examples=["evt_4f0c2f7f5d1b4b0e9a3c6d2e8f7a1b0c"])
+    type: str = Field(examples=["task.finished"])
+    number: int = Field(
+        description="Attempt of `task.attempt_started`, revision of `task.reconciled`, else 0.", examples=[0]
+    )
+    result: str = Field(examples=["connected"])
+    at: Moment = Field(description="When it happened.")
+    told_at: Moment = Field(description="When it was published.")
+
+
+class StoryMessage(Message):
+    """A message with every attempt to deliver it."""
+
+    blocked_by: int | None = Field(
+        description="`seq` of the message of the same task that must be delivered before.", examples=[None]
+    )
+    postings: list[DeliveryAttempt] = Field(
+        description="Attempts in order; phone numbers in answers are masked without the scope `numbers`."
+    )
+
+
+class StorySubscriber(BaseModel):
+    """What one subscription was told of the task."""
+
+    subscription: str = Field(examples=["sub_1f0c9be64a7e8f20"])
+    name: str | None = Field(description="null: removed.", examples=["sales CRM"])
+    state: Literal["active", "paused", "disabled"] | None = Field(examples=["active"])
+    failing_since: Moment | None = Field(description="First of the failures in a row, of any task.")
+    problem: str | None = Field(description="Why it fails.", examples=["answered 401"])
+    messages: list[StoryMessage]
+
+
+class Story(TimelineView):
+    """The whole story of a task. `facts`: in order of arrival."""
+
+    at: Moment = Field(description="When it is told, or `as_of`.")
+    zone: str = Field(description="Time zone of the sentences.", examples=["Europe/Moscow"])
+    sentences: list[str] = Field(
+        description="What happened, for people.",
+        examples=[
+            ["Called 3 of 5 times; connected at 14:02:10 for 1 min 4 s; confirmed by the API 3 s later."]
+        ],
+    )
+    waits: list[StoryWait] | None = Field(
+        description="What it waits for; empty: nothing. null with `as_of`, since only the present is known."
+    )
+    attempts: list[StoryAttempt]
+    hooks: list[StoryHook]
+    deliveries: list[StoryDelivery] = Field(description="Raw deliveries that are still stored.")
+    events: list[StoryEvent] = Field(description="Outcome events in the order of their publication.")
+    subscribers: list[StorySubscriber] = Field(description="By id of the subscription.")

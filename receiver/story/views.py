@@ -1,0 +1,133 @@
+"""The answer of the story, made of what is stored. `numbers`: show phone numbers in full."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from sqlalchemy import Row
+
+from receiver.domain.attempts import Attempt
+from receiver.domain.expected_hooks import missing_hooks
+from receiver.domain.facts import EVENTS, Fact, HookContent
+from receiver.domain.masking import mask_text, mask_tree
+from receiver.domain.readings import place_of
+from receiver.domain.timeline import Timeline
+from receiver.i18n.catalogue import Catalogue
+from receiver.intake.schemas import DeliveryView
+from receiver.outcomes.schemas import DeliveryAttempt
+from receiver.outcomes.task_messages import TaskMessage, TaskMessages
+from receiver.story.schemas import (
+    HookArrival,
+    StoryAttempt,
+    StoryDelivery,
+    StoryEvent,
+    StoryHook,
+    StoryMessage,
+    StorySubscriber,
+    StoryWait,
+)
+from receiver.story.times import sentence
+from receiver.story.waits import Wait
+
+
+def attempt_view(attempt: Attempt, timeline: Timeline, numbers: bool) -> StoryAttempt:
+    """Return an attempt with the legs of its call."""
+    legs = next((call.legs for call in timeline.calls if call.call == attempt.call), ())
+    verdict = attempt.verdict
+    names = ("number", "started_at", "call", "connected", "a_answered", "b_answered", "gap_s", "talk_s")
+    return StoryAttempt(
+        **{name: getattr(attempt, name) for name in names},
+        total_s=attempt.total_s,
+        reason=verdict.result if verdict else None,
+        raw_reason=_masked(verdict.raw if verdict else None, numbers),
+        failed_leg=verdict.failed_leg if verdict else None,
+        legs=[dict(leg) if numbers else mask_tree(dict(leg)) for leg in legs],
+    )
+
+
+def _masked(text: str | None, numbers: bool) -> str | None:
+    return text if numbers or text is None else mask_text(text)
+
+
+def hook_views(timeline: Timeline, facts: Sequence[Fact]) -> list[StoryHook]:
+    """Return the hooks by event. `facts`: those that count."""
+    counts, missing = timeline.hooks, missing_hooks(timeline.hooks.expected, timeline.hooks.arrived)
+    came: dict[str, list[HookArrival]] = {event: [] for event in EVENTS}
+    for fact in facts:
+        if isinstance(fact.payload, HookContent):
+            place = place_of(fact.id)
+            flags = list(counts.flags.get(fact.id, ()))
+            arrival = HookArrival.model_validate(
+                {"at": fact.at, "delivery_id": place.delivery if place else None, "flags": flags}
+            )
+            came[fact.payload.event].append(arrival)
+    return [
+        StoryHook(
+            event=event,
+            expected=counts.expected.get(event, 0),
+            arrived=counts.arrived[event],
+            missing=missing.get(event, 0),
+            fate=_fate(timeline, event) if event in missing else None,
+            came=came[event],
+        )
+        for event in EVENTS
+    ]
+
+
+def _fate(timeline: Timeline, event: str) -> Any:
+    if not timeline.settled:
+        return "awaited"
+    return "lost" if timeline.hooks.lost.get(event) else "suspected"
+
+
+def delivery_views(deliveries: Mapping[str, Row[Any]]) -> list[StoryDelivery]:
+    """Return the raw deliveries in order of arrival."""
+    views = (DeliveryView.model_validate(row._asdict()) for row in deliveries.values())
+    return [
+        StoryDelivery(**dict(view), path=f"/v1/deliveries/{view.id}")
+        for view in sorted(views, key=lambda view: (view.received_at, view.id))
+    ]
+
+
+def event_views(told: TaskMessages) -> list[StoryEvent]:
+    """Return the published events."""
+    return [StoryEvent.model_validate(row._asdict()) for row in told.events]
+
+
+def subscriber_views(told: TaskMessages, numbers: bool) -> list[StorySubscriber]:
+    """Return what each subscriber was told."""
+    ids = sorted({message.subscription for message in told.messages})
+    return [_subscriber(told, subscription, numbers) for subscription in ids]
+
+
+def _subscriber(told: TaskMessages, subscription: str, numbers: bool) -> StorySubscriber:
+    row = told.subscriptions.get(subscription)
+    names = ("name", "state", "failing_since", "problem")
+    return StorySubscriber(
+        subscription=subscription,
+        **{name: getattr(row, name) if row else None for name in names},
+        messages=[
+            _message(told, message, numbers)
+            for message in told.messages
+            if message.subscription == subscription
+        ],
+    )
+
+
+def _message(told: TaskMessages, message: TaskMessage, numbers: bool) -> StoryMessage:
+    first = told.blocking(message)
+    names = [name for name in StoryMessage.model_fields if name not in ("blocked_by", "postings")]
+    return StoryMessage(
+        **{name: getattr(message, name) for name in names},
+        blocked_by=first.seq if first else None,
+        postings=[_posting(attempt, numbers) for attempt in message.postings],
+    )
+
+
+def _posting(attempt: Row[Any], numbers: bool) -> DeliveryAttempt:
+    texts = {name: _masked(getattr(attempt, name), numbers) for name in ("answer", "problem")}
+    return DeliveryAttempt.model_validate(attempt._asdict() | texts)
+
+
+def wait_views(waits: Sequence[Wait], texts: Catalogue) -> list[StoryWait]:
+    """Return what the task waits for, as sentences."""
+    return [StoryWait(kind=wait.kind, text=sentence(texts, wait.clauses), until=wait.until) for wait in waits]

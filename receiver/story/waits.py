@@ -1,0 +1,134 @@
+"""What a task waits for, until when, and why nothing moves."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from sqlalchemy import Row
+
+from receiver.http.endpoint import WorkRules
+from receiver.i18n.catalogue import Message
+from receiver.story.evidence import TaskEvidence, reconcile_lease
+from receiver.story.times import Clauses, Times
+
+WaitKind = Literal["fold", "call", "question", "late_hooks", "message", "person"]
+
+
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """One thing that the task waits for. `until`: epoch seconds; None: not known."""
+
+    kind: WaitKind
+    clauses: Clauses
+    until: float | None = None
+
+
+def task_waits(evidence: TaskEvidence, rules: WorkRules, times: Times) -> list[Wait]:
+    """Return what the task waits for now, without its messages."""
+    return [*_folds(evidence, times), *_calls(evidence, times), *_questions(evidence, rules, times)]
+
+
+def _folds(evidence: TaskEvidence, times: Times) -> Iterator[Wait]:
+    """Facts that are not folded yet. The story contains them, but stored rows and messages do not."""
+    for mark in evidence.marks:
+        if mark.failures:
+            problem = {"count": mark.failures, "problem": mark.problem or ""}
+            clauses = Message("story.wait.set_aside", problem), _retry(mark.retry_at, times)
+            yield Wait("fold", clauses, mark.retry_at)
+        else:
+            yield Wait("fold", [Message("story.wait.fold", {"at": times.at(mark.since)})])
+    if evidence.timeline.crowding:
+        yield Wait("person", [Message("story.wait.crowded")])
+
+
+def _retry(at: float, times: Times) -> Message:
+    return Message("story.wait.next_try", {"when": times.when(at)})
+
+
+def _calls(evidence: TaskEvidence, times: Times) -> Iterator[Wait]:
+    """The scheduler's next step with the task."""
+    timeline = evidence.timeline
+    if timeline.gone:
+        return
+    clauses, until = [], None
+    if timeline.state in ("new", "scheduled"):
+        until = timeline.planned_at
+        clauses.append(_first_attempt(until, times))
+    elif timeline.state == "delayed":
+        until = _next_attempt_at(evidence)
+        clauses.append(Message("story.wait.next_attempt", {"when": times.when(until)}))
+    elif timeline.state == "executed":
+        has_failed = bool(timeline.attempts and timeline.attempts[-1].verdict)
+        clauses.append(Message("story.wait.next_or_end" if has_failed else "story.wait.end_of_attempt"))
+    elif timeline.state == "connected":
+        clauses.append(Message("story.wait.end_of_call"))
+    if clauses:
+        yield Wait("call", [*clauses, *_queue_problem(evidence.queue)], until)
+
+
+def _first_attempt(planned_at: float | None, times: Times) -> Message:
+    if planned_at is None:
+        return Message("story.wait.first_attempt.unplanned")
+    name = "planned" if planned_at > times.now else "due"
+    return Message(f"story.wait.first_attempt.{name}", {"at": times.at(planned_at)})
+
+
+def _next_attempt_at(evidence: TaskEvidence) -> float:
+    """Return the earliest begin of the next attempt: a pause after the end of the last call, if known."""
+    timeline = evidence.timeline
+    pause = timeline.plan.pause if timeline.plan and timeline.plan.pause else 0.0
+    ends = [call.hangup_at for call in timeline.calls if call.hangup_at is not None]
+    return max(ends, default=timeline.last_at) + pause
+
+
+def _queue_problem(queue: Row[Any] | None) -> Iterator[Message]:
+    if queue is not None and queue.status in ("off", "gone"):
+        yield Message(f"story.wait.queue_{queue.status}", {"queue": queue.name or queue.queue_id})
+
+
+def _questions(evidence: TaskEvidence, rules: WorkRules, times: Times) -> Iterator[Wait]:
+    """The next question to the API, or the end of the time for late hooks."""
+    row, due = evidence.row, evidence.timeline.due
+    if row is None or due is None or row.due_for != due.purpose or row.ask_at is None:
+        return
+    at = row.ask_at + rules.margins.get(due.purpose, 0.0)
+    if due.purpose == "settle":
+        blockers = _no_receiver(evidence, rules)
+        yield Wait("late_hooks", [Message("story.wait.settle", {"when": times.when(at)}), *blockers], at)
+        return
+    clauses = [Message(f"story.wait.question.{due.purpose}", {"when": times.when(at)})]
+    if row.asks:
+        clauses.append(Message("story.wait.asked", {"count": row.asks}))
+    clauses += [*_no_receiver(evidence, rules), *_pass_problems(evidence, times)]
+    blocked_until = _blocked_until(evidence.passes, times.now)
+    yield Wait("question", clauses, max(at, blocked_until or at))
+
+
+def _no_receiver(evidence: TaskEvidence, rules: WorkRules) -> Iterator[Message]:
+    if not rules.reconciles:
+        yield Message("story.wait.reconcile_off")
+    elif reconcile_lease(evidence.timeline.account) not in evidence.leases:
+        yield Message("story.wait.no_receiver")
+
+
+def _pass_problems(evidence: TaskEvidence, times: Times) -> Iterator[Message]:
+    """Why reconciliation cannot ask: the quota, or problems of the task's queue and of all queues."""
+    blocked_until = _blocked_until(evidence.passes, times.now)
+    if blocked_until is not None:
+        yield Message("story.wait.quota", {"at": times.at(blocked_until)})
+        return
+    part = "calls" if evidence.timeline.due and evidence.timeline.due.purpose == "call" else "tasks"
+    for row in evidence.passes:
+        problem = _problem_of(row.problems, evidence.timeline.queue_id) if row.part == part else None
+        if problem:
+            since = times.at(row.failing_since or row.at)
+            yield Message("story.wait.failing", {"at": since, "problem": problem})
+
+
+def _problem_of(problems: Mapping[str, str], queue_id: str | None) -> str | None:
+    return next((problems[name] for name in (queue_id or "?", "queues") if name in problems), None)
+
+
+def _blocked_until(passes: Iterable[Row[Any]], now: float) -> float | None:
+    ends = [row.blocked_until for row in passes if row.blocked_until is not None and row.blocked_until > now]
+    return max(ends, default=None)
