@@ -12,20 +12,19 @@ from receiver.cli.output import (
     CursorOption,
     JsonOption,
     LimitOption,
-    NumbersOption,
     QueueOption,
     print_cursor,
     print_json,
     print_table,
     short_moment,
 )
-from receiver.cli.table_options import tabular, timed, zoned
+from receiver.cli.table_options import tabular, timed
 from receiver.cli.tables import Column
 from receiver.cli.times import PeriodOptions
 from receiver.http.schemas import State
-from receiver.tasks.params import AsOfQuery, TaskQuery
+from receiver.tasks.params import TaskQuery
 from receiver.tasks.schemas import Task
-from receiver.tasks.task_endpoints import get_timeline, list_tasks
+from receiver.tasks.task_endpoints import list_tasks
 
 
 class _TaskCommands(LazyGroup):
@@ -34,7 +33,12 @@ class _TaskCommands(LazyGroup):
             "receiver.cli.tasks_add",
             "add",
             "Create tasks from a CSV or JSON file, with minted hook URLs. Tasks that exist are skipped.",
-        )
+        ),
+        "show": LazyCommand(
+            "receiver.cli.tasks_show",
+            "show",
+            "Tell the whole story of a task: what happened, what it waits for, and what subscribers got.",
+        ),
     }
 
 
@@ -99,48 +103,3 @@ def _row(task: Task) -> list[Any]:
         task.lost_hooks,
         short_moment(task.last_at),
     ]
-
-
-@tasks_app.command("show")
-@zoned
-def show(
-    account: Annotated[str, typer.Argument(help="Name of the account.")],
-    task: Annotated[str, typer.Argument(help="The task: your ref, or the vendor's id.")],
-    *,
-    as_of: Annotated[str | None, typer.Option(help="Show the task as it was known at this moment.")] = None,
-    numbers: NumbersOption = False,
-    config: ConfigOption = None,
-    as_json: JsonOption = False,
-) -> None:
-    """Show one task with its timeline: every fact, when it was received, and from where."""
-    query = query_of(AsOfQuery, as_of=as_of)
-    timeline = plain(ask(get_timeline, query, {"account": account, "key": task}, config, numbers=numbers))
-    if as_json:
-        print_json(timeline)
-        return
-    fields = {name: value for name, value in timeline["task"].items() if name != "hooks"}
-    print_table(f"Task {account}/{task}", ("field", "value"), fields.items())
-    hooks = timeline["task"]["hooks"].items()
-    counts = ("expected", "arrived", "duplicates", "lost")
-    print_table(
-        "Hooks", ("event", *counts), [[event, *(count[name] for name in counts)] for event, count in hooks]
-    )
-    facts = [
-        (
-            short_moment(fact["at"]),
-            fact["source"],
-            fact["event"] or fact["kind"],
-            _brief(fact["said"]),
-            ", ".join(fact["flags"]),
-        )
-        for fact in timeline["facts"]
-    ]
-    print_table("Timeline", ("at", "source", "event", "content", "flags"), facts)
-    if timeline["findings"]:
-        found = [[f["category"], f["kind"], f["count"], f["detail"]] for f in timeline["findings"]]
-        print_table("Findings", ("category", "kind", "count", "detail"), found)
-
-
-def _brief(said: dict[str, Any]) -> str:
-    shown = ("status", "result", "finish_result", "cdr", "call", "finish_comment", "hangup_cause")
-    return ", ".join(f"{name} {said[name]}" for name in shown if said.get(name))

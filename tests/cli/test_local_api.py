@@ -23,16 +23,6 @@ SAME = {
     "/v1/tasks?lost=true": ("tasks", "list", "--lost"),
     "/v1/tasks?lost=false": ("tasks", "list", "--complete"),
     f"/v1/tasks?since={T0 + 1000:.0f}": ("tasks", "list", "--since", f"{T0 + 1000:.0f}"),
-    "/v1/tasks/main/o-1/timeline": ("tasks", "show", "main", "o-1"),
-    "/v1/tasks/main/9o-1/timeline": ("tasks", "show", "main", "9o-1"),
-    f"/v1/tasks/main/o-1/timeline?as_of={T0 + 40:.0f}": (
-        "tasks",
-        "show",
-        "main",
-        "o-1",
-        "--as-of",
-        f"{T0 + 40:.0f}",
-    ),
     "/v1/lost-hooks": ("lost-hooks",),
     "/v1/lost-hooks?kind=after&queue_id=17": ("lost-hooks", "--event", "after", "--queue", "17"),
     "/v1/lost-hooks?account=second": ("lost-hooks", "--account", "second"),
@@ -40,6 +30,13 @@ SAME = {
     "/v1/drift?kind=result&limit=1": ("drift", "--kind", "result", "--limit", "1"),
     "/v1/drift?kind=gone": ("drift", "--kind", "gone"),
 }
+STORIES = {
+    "o-1": ("o-1",),
+    "9o-1": ("9o-1",),
+    f"o-1?as_of={T0 + 40:.0f}": ("o-1", "--as-of", f"{T0 + 40:.0f}"),
+    "o-1?zone=Asia/Omsk&lang=ru": ("o-1", "--zone", "Asia/Omsk", "--lang", "ru"),
+}
+"""Task in the path → the arguments of `tasks show main`."""
 
 
 async def _fill(api_env: ApiEnv) -> None:
@@ -78,9 +75,28 @@ async def _answer(folder: Path, path: str, *scopes: str) -> Any:
         return response.json()
 
 
+async def _answers(folder: Path, *paths: str) -> list[Any]:
+    async with running_rig(folder) as api_env:
+        responses = [await api_env.ask(path) for path in paths]
+        return [response.json() for response in responses if response.raise_for_status()]
+
+
 @pytest.mark.parametrize("path", SAME)
 def test_the_json_of_a_command_is_what_the_api_answers(path: str, filled: Shell) -> None:
     assert filled.ask(*SAME[path]) == asyncio.run(_answer(filled.folder, path))
+
+
+@pytest.mark.parametrize("path", STORIES)
+def test_the_json_of_a_story_is_what_the_api_answers_and_contains_the_timeline(
+    path: str, filled: Shell
+) -> None:
+    told = filled.ask("tasks", "show", "main", *STORIES[path])
+    task, _, query = path.partition("?")
+    as_of = query if query.startswith("as_of") else ""
+    paths = f"/v1/tasks/main/{task}/story?{query}", f"/v1/tasks/main/{task}/timeline?{as_of}"
+    answer, timeline = asyncio.run(_answers(filled.folder, *paths))
+    assert told | {"at": None} == answer | {"at": None}
+    assert {name: told[name] for name in timeline} == timeline
 
 
 def test_there_is_something_to_compare(filled: Shell) -> None:
@@ -122,7 +138,7 @@ def test_the_timeline_of_a_task_is_shown_fact_by_fact(filled: Shell) -> None:
     lines = [" ".join(line.split()) for line in said.out.splitlines()]
     titles = [line for line in lines if line.startswith(("Task ", "Hooks", "Timeline", "Findings"))]
     assert titles == ["Task main/o-1", "Hooks", "Timeline (times: UTC)", "Findings"]
-    assert "after 1 0 0 1" in lines
+    assert "after 1 0 0 1 1 lost" in lines
     assert any(re.fullmatch("2026-03-01 09:30:00(, .* ago)? hook before –( –)?", line) for line in lines)
     assert said.widest <= 80
 
@@ -131,8 +147,9 @@ def test_numbers_are_shown_in_full_only_where_they_are_asked_for(filled: Shell) 
     show = ("tasks", "show", "main", "o-1")
     assert B_NUMBER not in filled.run(*show).out + filled.run(*show, "--json").out
     assert A_NUMBER in filled.run(*show, "--numbers").out
-    path = "/v1/tasks/main/o-1/timeline"
-    assert filled.ask(*show, "--numbers") == asyncio.run(_answer(filled.folder, path, "read", "numbers"))
+    path = "/v1/tasks/main/o-1/story"
+    answer = asyncio.run(_answer(filled.folder, path, "read", "numbers"))
+    assert filled.ask(*show, "--numbers") | {"at": None} == answer | {"at": None}
 
 
 @pytest.mark.parametrize(("command", "items"), [(("tasks", "list"), "tasks"), (("lost-hooks",), "findings")])

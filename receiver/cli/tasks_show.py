@@ -1,0 +1,194 @@
+"""`receiver tasks show`: the whole story of a task."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Annotated, Any
+from zoneinfo import ZoneInfo
+
+import typer
+from rich.text import Text
+
+from receiver.cli.local_api import ask, plain, query_of
+from receiver.cli.output import (
+    STDOUT,
+    ConfigOption,
+    JsonOption,
+    NumbersOption,
+    print_json,
+    print_table,
+)
+from receiver.i18n.catalogue import Language
+from receiver.outcomes.schemas import DeliveryAttempt
+from receiver.outcomes.tables import OPEN
+from receiver.story.endpoints import get_story
+from receiver.story.params import StoryQuery
+from receiver.story.schemas import Story, StoryAttempt, StoryMessage, StorySubscriber
+
+_ANSWER = 60
+"""Characters of an answer that are shown."""
+
+_CONTENT = ("status", "result", "finish_result", "cdr", "call", "finish_comment", "hangup_cause")
+"""Fields of a fact that are shown."""
+
+_IDS = ("cdr", "call")
+
+_SAME = (Text(), Text(), Text())
+"""Cells of the message above."""
+
+_LEG = ("dest_number", "result", "hangup_cause", "duration")
+"""Fields of a leg that are shown."""
+
+
+def show(
+    account: Annotated[str, typer.Argument(help="Name of the account.")],
+    task: Annotated[str, typer.Argument(help="The task: your ref, or the vendor's id.")],
+    *,
+    as_of: Annotated[str | None, typer.Option(help="Show the task as it was known at this moment.")] = None,
+    zone: Annotated[
+        str | None, typer.Option(help="Time zone, such as Europe/Moscow. Default: analytics.zone.")
+    ] = None,
+    lang: Annotated[Language, typer.Option(help="Language of the sentences.")] = "en",
+    numbers: NumbersOption = False,
+    config: ConfigOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Tell the whole story of a task: what happened, what it waits for, and what subscribers got.
+
+    Then its fields, attempts with their legs, hooks, facts with the raw deliveries they come from, findings,
+    and each message with the attempts to deliver it.
+    """
+    query = query_of(StoryQuery, as_of=as_of, zone=zone, lang=lang)
+    story = ask(get_story, query, {"account": account, "key": task}, config, numbers=numbers)
+    if as_json:
+        print_json(plain(story))
+        return
+    _print_sentences(story)
+    fields = {name: value for name, value in plain(story)["task"].items() if name != "hooks"}
+    known = {name: value for name, value in fields.items() if value not in (None, "")}
+    print_table(f"Task {account}/{task}", ("field", "value"), known.items())
+    times = _Times(story.zone)
+    _print_attempts(story.attempts, times)
+    _print_hooks(story)
+    _print_facts(story, times)
+    _print_subscribers(story.subscribers, times)
+
+
+class _Times:
+    """Writes moments in the story's zone, without the year."""
+
+    def __init__(self, zone: str) -> None:
+        self._zone = ZoneInfo(zone)
+
+    def at(self, moment: float | None) -> str | None:
+        if moment is None:
+            return None
+        return datetime.fromtimestamp(moment, UTC).astimezone(self._zone).strftime("%m-%d %H:%M:%S")
+
+
+def _print_sentences(story: Story) -> None:
+    for text in story.sentences:
+        STDOUT.print(text, markup=False, highlight=False, soft_wrap=False)
+    if story.waits:
+        STDOUT.print("\nWaits for:", highlight=False)
+        for wait in story.waits:
+            STDOUT.print(f"- {wait.text}", markup=False, highlight=False, soft_wrap=False)
+    elif story.waits is not None:
+        STDOUT.print("Waits for nothing.", highlight=False)
+    STDOUT.print(f"\nTimes: {story.zone}", highlight=False)
+
+
+def _print_attempts(attempts: Sequence[StoryAttempt], times: _Times) -> None:
+    if not attempts:
+        return
+    columns = ("#", "started", "A", "B", "result", "talk s", "vendor's words")
+    print_table("Attempts", columns, [_attempt_row(attempt, times) for attempt in attempts])
+    legs = [
+        (attempt.number, *(leg.get(name) for name in _LEG)) for attempt in attempts for leg in attempt.legs
+    ]
+    if legs:
+        print_table("Legs", ("#", "number", "result", "cause", "s"), legs)
+    calls = [(attempt.number, attempt.call) for attempt in attempts if attempt.call]
+    if calls:
+        print_table("Calls", ("#", "id in call history"), calls)
+
+
+def _attempt_row(attempt: StoryAttempt, times: _Times) -> Sequence[object]:
+    answered = (_answered(attempt.a_answered), _answered(attempt.b_answered))
+    started = times.at(attempt.started_at)
+    result = attempt.reason or "under way"
+    return attempt.number, started, *answered, result, attempt.talk_s, attempt.raw_reason
+
+
+def _answered(value: bool | None) -> str | None:
+    return None if value is None else "yes" if value else "no"
+
+
+def _print_hooks(story: Story) -> None:
+    rows = [
+        (
+            hook.event,
+            hook.expected,
+            hook.arrived,
+            story.task.hooks[hook.event].duplicates,
+            story.task.hooks[hook.event].lost,
+            f"{hook.missing} {hook.fate}" if hook.fate else None,
+        )
+        for hook in story.hooks
+    ]
+    print_table("Hooks", ("event", "expected", "arrived", "duplicates", "lost", "missing"), rows)
+
+
+def _print_facts(story: Story, times: _Times) -> None:
+    facts = [
+        (
+            times.at(fact.at),
+            fact.source,
+            fact.event or fact.kind,
+            _brief(fact.said),
+            ", ".join(fact.flags),
+        )
+        for fact in story.facts
+    ]
+    print_table("Timeline", ("at", "source", "event", "content", "flags"), facts)
+    if story.deliveries:
+        rows = [(times.at(each.received_at), each.event, each.size, each.id) for each in story.deliveries]
+        print_table("Raw deliveries", ("received", "event", "bytes", "id"), rows)
+        STDOUT.print("GET /v1/deliveries/ID shows one as it came.\n", highlight=False)
+    if story.findings:
+        found = [(each.category, each.kind, each.count, each.detail) for each in story.findings]
+        print_table("Findings", ("category", "kind", "count", "detail"), found)
+
+
+def _brief(said: Mapping[str, Any]) -> str:
+    """Return the content of a fact; ids of calls by their beginning, since the table of calls has them."""
+    shown = ((name, str(said[name])) for name in _CONTENT if said.get(name))
+    return ", ".join(f"{name} {text[:8] if name in _IDS else text}" for name, text in shown)
+
+
+def _print_subscribers(subscribers: Sequence[StorySubscriber], times: _Times) -> None:
+    for subscriber in subscribers:
+        rows = [row for message in subscriber.messages for row in _message_rows(message, times)]
+        title = f"Messages to {subscriber.name or 'a removed subscription'} ({subscriber.subscription})"
+        print_table(title, ("message", "event", "state", "at", "answer"), rows)
+
+
+def _message_rows(message: StoryMessage, times: _Times) -> Iterator[Sequence[object]]:
+    """Yield a row for each attempt, and one for the next attempt."""
+    head: Sequence[object] = (message.seq, message.type.removeprefix("task."), message.state)
+    for attempt in message.postings:
+        yield (*head, times.at(attempt.at), _answer(attempt))
+        head = _SAME
+    if message.state in OPEN:
+        behind = f"not before message {message.blocked_by}" if message.blocked_by else "next attempt"
+        yield (*head, times.at(message.due_at), behind)
+    elif not message.postings:
+        yield (*head, None, None)
+
+
+def _answer(attempt: DeliveryAttempt) -> str:
+    """Return `500 in 12 ms: oops`, or why there was no answer."""
+    took = f"in {attempt.took_s * 1000:.0f} ms"
+    text = " ".join((attempt.answer or "").split())[:_ANSWER]
+    if attempt.status is None:
+        return f"{attempt.problem} {took}"
+    return f"{attempt.status} {took}{f': {text}' if text else ''}"
