@@ -20,8 +20,7 @@ from receiver.cli.output import (
 from receiver.i18n.catalogue import Language
 from receiver.outcomes.schemas import DeliveryAttempt
 from receiver.outcomes.tables import OPEN
-from receiver.story.endpoints import get_story
-from receiver.story.params import StoryQuery
+from receiver.story.endpoints import StoryQuery, get_story
 from receiver.story.schemas import Story, StoryAttempt, StoryMessage, StorySubscriber
 
 _ANSWER = 60

@@ -2,16 +2,17 @@
 
 from functools import partial
 
+from pydantic import Field
 from sqlalchemy import Connection
 
 from receiver.analytics.calendar import Calendar
 from receiver.domain.timeline import Timeline
 from receiver.http.endpoint import Call, Endpoint
-from receiver.i18n.catalogue import Catalogue, catalogue
+from receiver.http.schemas import Word
+from receiver.i18n.catalogue import Catalogue, Language, catalogue
 from receiver.outcomes.task_messages import TaskMessages
-from receiver.story.evidence import TaskEvidence, own_facts, read_evidence
+from receiver.story.evidence import StoryEvidence, own_facts, read_evidence
 from receiver.story.message_waits import message_waits
-from receiver.story.params import StoryQuery
 from receiver.story.schemas import Story
 from receiver.story.sentences import call_sentence, finding_sentence, hook_sentence, told_sentence
 from receiver.story.times import Times, sentence
@@ -24,8 +25,20 @@ from receiver.story.views import (
     wait_views,
 )
 from receiver.story.waits import task_waits
+from receiver.tasks.params import AsOfQuery
 from receiver.tasks.task_endpoints import known_facts
 from receiver.tasks.views import timeline_view
+
+
+class StoryQuery(AsOfQuery):
+    """How the story is told."""
+
+    zone: Word | None = Field(
+        None,
+        description="Time zone of the sentences. Default: `analytics.zone` in the settings.",
+        examples=["Europe/Moscow"],
+    )
+    lang: Language = Field("en", description="Language of the sentences.", examples=["en"])
 
 
 async def get_story(call: Call[StoryQuery, None]) -> Story:
@@ -36,12 +49,12 @@ async def get_story(call: Call[StoryQuery, None]) -> Story:
     return _story(call, evidence, zone)
 
 
-def _read(connection: Connection, call: Call[StoryQuery, None]) -> TaskEvidence:
+def _read(connection: Connection, call: Call[StoryQuery, None]) -> StoryEvidence:
     facts = known_facts(connection, call)
     return read_evidence(connection, call.context, call.context.fold(facts), facts)
 
 
-def _story(call: Call[StoryQuery, None], evidence: TaskEvidence, zone: str) -> Story:
+def _story(call: Call[StoryQuery, None], evidence: StoryEvidence, zone: str) -> Story:
     as_of, numbers, texts = call.query.as_of, call.numbers, catalogue(call.query.lang)
     now = call.context.clock.now()
     timeline, told = evidence.timeline, evidence.told if as_of is None else evidence.told.known_at(as_of)
@@ -64,7 +77,7 @@ def _story(call: Call[StoryQuery, None], evidence: TaskEvidence, zone: str) -> S
     )
 
 
-def _sentences(evidence: TaskEvidence, told: TaskMessages, times: Times, texts: Catalogue) -> list[str]:
+def _sentences(evidence: StoryEvidence, told: TaskMessages, times: Times, texts: Catalogue) -> list[str]:
     timeline: Timeline = evidence.timeline
     own = own_facts(timeline, evidence.facts)
     clauses = (

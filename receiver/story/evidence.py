@@ -28,7 +28,7 @@ def reconcile_lease(account: str) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class TaskEvidence:
+class StoryEvidence:
     """`facts`: all, in order of arrival. `row`: of `task`; None if the task is not folded yet. `marks`: of
     facts that are not folded yet. `queue`: with its last sweep. `passes`: the last ones of reconciliation.
     `leases`: lease → holder. `deliveries`: id → raw delivery, of those that are still stored.
@@ -47,7 +47,7 @@ class TaskEvidence:
 
 def read_evidence(
     connection: Connection, context: ApiContext, timeline: Timeline, facts: Sequence[Fact]
-) -> TaskEvidence:
+) -> StoryEvidence:
     """Return what is stored about a task. `facts`: those that were folded to the timeline."""
     account, key = timeline.account, timeline.key
     refs, task_ids = names_of(connection, account, [key])
@@ -56,7 +56,7 @@ def read_evidence(
     places = (place_of(fact.id) for fact in folded)
     queue = queries.queues(account, timeline.queue_id) if timeline.queue_id else None
     clock = context.clock
-    return TaskEvidence(
+    return StoryEvidence(
         timeline=timeline,
         facts=folded,
         row=connection.execute(queries.task(account, key)).first(),

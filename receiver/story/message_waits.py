@@ -3,15 +3,15 @@
 from collections.abc import Iterator, Sequence
 
 from receiver.http.endpoint import WorkRules
-from receiver.i18n.catalogue import Message
+from receiver.i18n.catalogue import Phrase
 from receiver.outcomes.tables import OPEN
 from receiver.outcomes.task_messages import TaskMessage, TaskMessages
-from receiver.story.evidence import DELIVERY_LEASE, TaskEvidence
+from receiver.story.evidence import DELIVERY_LEASE, StoryEvidence
 from receiver.story.times import Clauses, Times
 from receiver.story.waits import Wait
 
 
-def message_waits(evidence: TaskEvidence, rules: WorkRules, times: Times) -> list[Wait]:
+def message_waits(evidence: StoryEvidence, rules: WorkRules, times: Times) -> list[Wait]:
     """Return what the task's messages wait for, in the order of their subscriptions; first dead letters."""
     told = evidence.told
     dead = [Wait("person", _dead(told, message)) for message in told.messages if message.state == "dead"]
@@ -29,48 +29,48 @@ def subscription_name(told: TaskMessages, subscription: str) -> str:
     return row.name if row else subscription
 
 
-def _named(told: TaskMessages, message: TaskMessage) -> Message:
+def _named(told: TaskMessages, message: TaskMessage) -> Phrase:
     values = {"seq": str(message.seq), "type": message.type}
-    return Message("story.wait.message", {**values, "name": subscription_name(told, message.subscription)})
+    return Phrase("story.wait.message", {**values, "name": subscription_name(told, message.subscription)})
 
 
 def _dead(told: TaskMessages, message: TaskMessage) -> Clauses:
-    clauses = [_named(told, message), Message("story.wait.dead", {"count": message.attempts})]
+    clauses = [_named(told, message), Phrase("story.wait.dead", {"count": message.attempts})]
     subscription = told.subscriptions.get(message.subscription)
     if subscription and subscription.state == "disabled":
-        clauses.append(Message("story.wait.disabled", {"reason": subscription.reason or ""}))
+        clauses.append(Phrase("story.wait.disabled", {"reason": subscription.reason or ""}))
     elif message.problem:
-        clauses.append(Message("story.wait.last_problem", {"problem": message.problem}))
+        clauses.append(Phrase("story.wait.last_problem", {"problem": message.problem}))
     return clauses
 
 
-def _stopped(evidence: TaskEvidence, rules: WorkRules) -> Iterator[Message]:
+def _stopped(evidence: StoryEvidence, rules: WorkRules) -> Iterator[Phrase]:
     """Why no message at all is delivered."""
     if not rules.delivers:
-        yield Message("story.wait.delivery_off")
+        yield Phrase("story.wait.delivery_off")
     elif DELIVERY_LEASE not in evidence.leases:
-        yield Message("story.wait.no_sender")
+        yield Phrase("story.wait.no_sender")
 
 
 def _reasons(
-    told: TaskMessages, message: TaskMessage, is_stopped: Sequence[Message], times: Times
-) -> Iterator[Message]:
+    told: TaskMessages, message: TaskMessage, is_stopped: Sequence[Phrase], times: Times
+) -> Iterator[Phrase]:
     subscription = told.subscriptions.get(message.subscription)
     if subscription and subscription.state == "paused":
-        yield Message("story.wait.paused")
+        yield Phrase("story.wait.paused")
     yield from is_stopped
     if first := told.blocking(message):
-        yield Message("story.wait.behind", {"seq": str(first.seq), "type": first.type})
+        yield Phrase("story.wait.behind", {"seq": str(first.seq), "type": first.type})
         return
     if message.claimed_until is not None and message.claimed_until > times.now and not is_stopped:
-        yield Message("story.wait.being_sent")
+        yield Phrase("story.wait.being_sent")
     elif message.attempts:
         problem = message.problem or ""
-        yield Message("story.wait.failed", {"count": message.attempts, "problem": problem})
-        yield Message("story.wait.next_try", {"when": times.when(message.due_at)})
+        yield Phrase("story.wait.failed", {"count": message.attempts, "problem": problem})
+        yield Phrase("story.wait.next_try", {"when": times.when(message.due_at)})
     elif message.state == "held":
-        yield Message("story.wait.held", {"at": times.at(message.due_at)})
+        yield Phrase("story.wait.held", {"at": times.at(message.due_at)})
     else:
-        yield Message("story.wait.sent", {"when": times.when(message.due_at)})
+        yield Phrase("story.wait.sent", {"when": times.when(message.due_at)})
     if subscription and subscription.slow_until is not None and subscription.slow_until > times.now:
-        yield Message("story.wait.slow", {"at": times.at(subscription.slow_until)})
+        yield Phrase("story.wait.slow", {"at": times.at(subscription.slow_until)})

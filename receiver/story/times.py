@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
 
-from receiver.i18n.catalogue import Catalogue, Message
+from receiver.i18n.catalogue import Catalogue, Phrase
 
-Clauses = Sequence[Message]
+Clauses = Sequence[Phrase]
 """The parts of a sentence, without a language."""
 
 _DAY_S, _HOUR_S, _MINUTE_S = 86_400, 3_600, 60
@@ -25,32 +25,32 @@ class Times:
         local = self._local(moment)
         return local.strftime("%H:%M:%S" if local.date() == self._today else "%Y-%m-%d %H:%M:%S")
 
-    def when(self, moment: float) -> Message:
+    def when(self, moment: float) -> Phrase:
         """Return `now` for a moment that has passed, or `at 14:02:10`."""
         if moment <= self.now:
-            return Message("story.now")
-        return Message("story.at", {"at": self.at(moment)})
+            return Phrase("story.now")
+        return Phrase("story.at", {"at": self.at(moment)})
 
     def _local(self, moment: float) -> datetime:
         return datetime.fromtimestamp(moment, UTC).astimezone(self._zone)
 
 
-def duration(seconds: float) -> Message:
+def duration(seconds: float) -> Phrase:
     """Return a duration in its two largest units."""
     if seconds < 1:
-        return Message("common.duration.seconds", {"count": round(max(seconds, 0.0), 1)})
+        return Phrase("common.duration.seconds", {"count": round(max(seconds, 0.0), 1)})
     whole = round(seconds)
     if whole < _MINUTE_S:
-        return Message("common.duration.seconds", {"count": whole})
+        return Phrase("common.duration.seconds", {"count": whole})
     if whole < _HOUR_S:
-        return Message(
+        return Phrase(
             "common.duration.minutes", {"minutes": whole // _MINUTE_S, "seconds": whole % _MINUTE_S}
         )
     if whole < _DAY_S:
         hours, minutes = whole // _HOUR_S, whole % _HOUR_S // _MINUTE_S
-        return Message("common.duration.hours", {"hours": hours, "minutes": minutes})
+        return Phrase("common.duration.hours", {"hours": hours, "minutes": minutes})
     days, hours = whole // _DAY_S, whole % _DAY_S // _HOUR_S
-    return Message("common.duration.days", {"days": days, "hours": hours})
+    return Phrase("common.duration.days", {"days": days, "hours": hours})
 
 
 def sentence(catalogue: Catalogue, clauses: Clauses) -> str:

@@ -7,8 +7,8 @@ from typing import Any, Literal
 from sqlalchemy import Row
 
 from receiver.http.endpoint import WorkRules
-from receiver.i18n.catalogue import Message
-from receiver.story.evidence import TaskEvidence, reconcile_lease
+from receiver.i18n.catalogue import Phrase
+from receiver.story.evidence import StoryEvidence, reconcile_lease
 from receiver.story.times import Clauses, Times
 
 WaitKind = Literal["fold", "call", "question", "late_hooks", "message", "person"]
@@ -23,29 +23,29 @@ class Wait:
     until: float | None = None
 
 
-def task_waits(evidence: TaskEvidence, rules: WorkRules, times: Times) -> list[Wait]:
+def task_waits(evidence: StoryEvidence, rules: WorkRules, times: Times) -> list[Wait]:
     """Return what the task waits for now, without its messages."""
     return [*_folds(evidence, times), *_calls(evidence, times), *_questions(evidence, rules, times)]
 
 
-def _folds(evidence: TaskEvidence, times: Times) -> Iterator[Wait]:
+def _folds(evidence: StoryEvidence, times: Times) -> Iterator[Wait]:
     """Facts that are not folded yet. The story contains them, but stored rows and messages do not."""
     for mark in evidence.marks:
         if mark.failures:
             problem = {"count": mark.failures, "problem": mark.problem or ""}
-            clauses = Message("story.wait.set_aside", problem), _retry(mark.retry_at, times)
+            clauses = Phrase("story.wait.set_aside", problem), _retry(mark.retry_at, times)
             yield Wait("fold", clauses, mark.retry_at)
         else:
-            yield Wait("fold", [Message("story.wait.fold", {"at": times.at(mark.since)})])
+            yield Wait("fold", [Phrase("story.wait.fold", {"at": times.at(mark.since)})])
     if evidence.timeline.crowding:
-        yield Wait("person", [Message("story.wait.crowded")])
+        yield Wait("person", [Phrase("story.wait.crowded")])
 
 
-def _retry(at: float, times: Times) -> Message:
-    return Message("story.wait.next_try", {"when": times.when(at)})
+def _retry(at: float, times: Times) -> Phrase:
+    return Phrase("story.wait.next_try", {"when": times.when(at)})
 
 
-def _calls(evidence: TaskEvidence, times: Times) -> Iterator[Wait]:
+def _calls(evidence: StoryEvidence, times: Times) -> Iterator[Wait]:
     """The scheduler's next step with the task."""
     timeline = evidence.timeline
     if timeline.gone:
@@ -56,24 +56,24 @@ def _calls(evidence: TaskEvidence, times: Times) -> Iterator[Wait]:
         clauses.append(_first_attempt(until, times))
     elif timeline.state == "delayed":
         until = _next_attempt_at(evidence)
-        clauses.append(Message("story.wait.next_attempt", {"when": times.when(until)}))
+        clauses.append(Phrase("story.wait.next_attempt", {"when": times.when(until)}))
     elif timeline.state == "executed":
         has_failed = bool(timeline.attempts and timeline.attempts[-1].verdict)
-        clauses.append(Message("story.wait.next_or_end" if has_failed else "story.wait.end_of_attempt"))
+        clauses.append(Phrase("story.wait.next_or_end" if has_failed else "story.wait.end_of_attempt"))
     elif timeline.state == "connected":
-        clauses.append(Message("story.wait.end_of_call"))
+        clauses.append(Phrase("story.wait.end_of_call"))
     if clauses:
         yield Wait("call", [*clauses, *_queue_problem(evidence.queue)], until)
 
 
-def _first_attempt(planned_at: float | None, times: Times) -> Message:
+def _first_attempt(planned_at: float | None, times: Times) -> Phrase:
     if planned_at is None:
-        return Message("story.wait.first_attempt.unplanned")
+        return Phrase("story.wait.first_attempt.unplanned")
     name = "planned" if planned_at > times.now else "due"
-    return Message(f"story.wait.first_attempt.{name}", {"at": times.at(planned_at)})
+    return Phrase(f"story.wait.first_attempt.{name}", {"at": times.at(planned_at)})
 
 
-def _next_attempt_at(evidence: TaskEvidence) -> float:
+def _next_attempt_at(evidence: StoryEvidence) -> float:
     """Return the earliest begin of the next attempt: a pause after the end of the last call, if known."""
     timeline = evidence.timeline
     pause = timeline.plan.pause if timeline.plan and timeline.plan.pause else 0.0
@@ -81,12 +81,12 @@ def _next_attempt_at(evidence: TaskEvidence) -> float:
     return max(ends, default=timeline.last_at) + pause
 
 
-def _queue_problem(queue: Row[Any] | None) -> Iterator[Message]:
+def _queue_problem(queue: Row[Any] | None) -> Iterator[Phrase]:
     if queue is not None and queue.status in ("off", "gone"):
-        yield Message(f"story.wait.queue_{queue.status}", {"queue": queue.name or queue.queue_id})
+        yield Phrase(f"story.wait.queue_{queue.status}", {"queue": queue.name or queue.queue_id})
 
 
-def _questions(evidence: TaskEvidence, rules: WorkRules, times: Times) -> Iterator[Wait]:
+def _questions(evidence: StoryEvidence, rules: WorkRules, times: Times) -> Iterator[Wait]:
     """The next question to the API, or the end of the time for late hooks."""
     row, due = evidence.row, evidence.timeline.due
     if row is None or due is None or row.due_for != due.purpose or row.ask_at is None:
@@ -94,35 +94,35 @@ def _questions(evidence: TaskEvidence, rules: WorkRules, times: Times) -> Iterat
     at = row.ask_at + rules.margins.get(due.purpose, 0.0)
     if due.purpose == "settle":
         blockers = _no_receiver(evidence, rules)
-        yield Wait("late_hooks", [Message("story.wait.settle", {"when": times.when(at)}), *blockers], at)
+        yield Wait("late_hooks", [Phrase("story.wait.settle", {"when": times.when(at)}), *blockers], at)
         return
-    clauses = [Message(f"story.wait.question.{due.purpose}", {"when": times.when(at)})]
+    clauses = [Phrase(f"story.wait.question.{due.purpose}", {"when": times.when(at)})]
     if row.asks:
-        clauses.append(Message("story.wait.asked", {"count": row.asks}))
+        clauses.append(Phrase("story.wait.asked", {"count": row.asks}))
     clauses += [*_no_receiver(evidence, rules), *_pass_problems(evidence, times)]
     blocked_until = _blocked_until(evidence.passes, times.now)
     yield Wait("question", clauses, max(at, blocked_until or at))
 
 
-def _no_receiver(evidence: TaskEvidence, rules: WorkRules) -> Iterator[Message]:
+def _no_receiver(evidence: StoryEvidence, rules: WorkRules) -> Iterator[Phrase]:
     if not rules.reconciles:
-        yield Message("story.wait.reconcile_off")
+        yield Phrase("story.wait.reconcile_off")
     elif reconcile_lease(evidence.timeline.account) not in evidence.leases:
-        yield Message("story.wait.no_receiver")
+        yield Phrase("story.wait.no_receiver")
 
 
-def _pass_problems(evidence: TaskEvidence, times: Times) -> Iterator[Message]:
+def _pass_problems(evidence: StoryEvidence, times: Times) -> Iterator[Phrase]:
     """Why reconciliation cannot ask: the quota, or problems of the task's queue and of all queues."""
     blocked_until = _blocked_until(evidence.passes, times.now)
     if blocked_until is not None:
-        yield Message("story.wait.quota", {"at": times.at(blocked_until)})
+        yield Phrase("story.wait.quota", {"at": times.at(blocked_until)})
         return
     part = "calls" if evidence.timeline.due and evidence.timeline.due.purpose == "call" else "tasks"
     for row in evidence.passes:
         problem = _problem_of(row.problems, evidence.timeline.queue_id) if row.part == part else None
         if problem:
             since = times.at(row.failing_since or row.at)
-            yield Message("story.wait.failing", {"at": since, "problem": problem})
+            yield Phrase("story.wait.failing", {"at": since, "problem": problem})
 
 
 def _problem_of(problems: Mapping[str, str], queue_id: str | None) -> str | None:
