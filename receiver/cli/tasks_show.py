@@ -1,9 +1,7 @@
 """`receiver tasks show`: the whole story of a task."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import UTC, datetime
 from typing import Annotated, Any
-from zoneinfo import ZoneInfo
 
 import typer
 from rich.text import Text
@@ -17,6 +15,8 @@ from receiver.cli.output import (
     print_json,
     print_table,
 )
+from receiver.cli.table_options import zoned
+from receiver.cli.times import moment_of, times
 from receiver.i18n.catalogue import Language
 from receiver.outcomes.schemas import DeliveryAttempt
 from receiver.outcomes.tables import OPEN
@@ -38,14 +38,12 @@ _LEG = ("dest_number", "result", "hangup_cause", "duration")
 """Fields of a leg that are shown."""
 
 
+@zoned
 def show(
     account: Annotated[str, typer.Argument(help="Name of the account.")],
     task: Annotated[str, typer.Argument(help="The task: your ref, or the vendor's id.")],
     *,
     as_of: Annotated[str | None, typer.Option(help="Show the task as it was known at this moment.")] = None,
-    zone: Annotated[
-        str | None, typer.Option(help="Time zone, such as Europe/Moscow. Default: analytics.zone.")
-    ] = None,
     lang: Annotated[Language, typer.Option(help="Language of the sentences.")] = "en",
     numbers: NumbersOption = False,
     config: ConfigOption = None,
@@ -56,7 +54,7 @@ def show(
     Then its fields, attempts with their legs, hooks, facts with the raw deliveries they come from, findings,
     and each message with the attempts to deliver it.
     """
-    query = query_of(StoryQuery, as_of=as_of, zone=zone, lang=lang)
+    query = query_of(StoryQuery, as_of=as_of, zone=times().calendar.name, lang=lang)
     story = ask(get_story, query, {"account": account, "key": task}, config, numbers=numbers)
     if as_json:
         print_json(plain(story))
@@ -65,23 +63,10 @@ def show(
     fields = {name: value for name, value in plain(story)["task"].items() if name != "hooks"}
     known = {name: value for name, value in fields.items() if value not in (None, "")}
     print_table(f"Task {account}/{task}", ("field", "value"), known.items())
-    times = _Times(story.zone)
-    _print_attempts(story.attempts, times)
+    _print_attempts(story.attempts)
     _print_hooks(story)
-    _print_facts(story, times)
-    _print_subscribers(story.subscribers, times)
-
-
-class _Times:
-    """Writes moments in the story's zone, without the year."""
-
-    def __init__(self, zone: str) -> None:
-        self._zone = ZoneInfo(zone)
-
-    def at(self, moment: float | None) -> str | None:
-        if moment is None:
-            return None
-        return datetime.fromtimestamp(moment, UTC).astimezone(self._zone).strftime("%m-%d %H:%M:%S")
+    _print_facts(story)
+    _print_subscribers(story.subscribers)
 
 
 def _print_sentences(story: Story) -> None:
@@ -93,14 +78,14 @@ def _print_sentences(story: Story) -> None:
             STDOUT.print(f"- {wait.text}", markup=False, highlight=False, soft_wrap=False)
     elif story.waits is not None:
         STDOUT.print("Waits for nothing.", highlight=False)
-    STDOUT.print(f"\nTimes: {story.zone}", highlight=False)
+    STDOUT.print("")
 
 
-def _print_attempts(attempts: Sequence[StoryAttempt], times: _Times) -> None:
+def _print_attempts(attempts: Sequence[StoryAttempt]) -> None:
     if not attempts:
         return
     columns = ("#", "started", "A", "B", "result", "talk s", "vendor's words")
-    print_table("Attempts", columns, [_attempt_row(attempt, times) for attempt in attempts])
+    print_table("Attempts", columns, [_attempt_row(attempt) for attempt in attempts])
     legs = [
         (attempt.number, *(leg.get(name) for name in _LEG)) for attempt in attempts for leg in attempt.legs
     ]
@@ -111,9 +96,9 @@ def _print_attempts(attempts: Sequence[StoryAttempt], times: _Times) -> None:
         print_table("Calls", ("#", "id in call history"), calls)
 
 
-def _attempt_row(attempt: StoryAttempt, times: _Times) -> Sequence[object]:
+def _attempt_row(attempt: StoryAttempt) -> Sequence[object]:
     answered = (_answered(attempt.a_answered), _answered(attempt.b_answered))
-    started = times.at(attempt.started_at)
+    started = moment_of(attempt.started_at)
     result = attempt.reason or "under way"
     return attempt.number, started, *answered, result, attempt.talk_s, attempt.raw_reason
 
@@ -137,10 +122,10 @@ def _print_hooks(story: Story) -> None:
     print_table("Hooks", ("event", "expected", "arrived", "duplicates", "lost", "missing"), rows)
 
 
-def _print_facts(story: Story, times: _Times) -> None:
+def _print_facts(story: Story) -> None:
     facts = [
         (
-            times.at(fact.at),
+            moment_of(fact.at),
             fact.source,
             fact.event or fact.kind,
             _brief(fact.said),
@@ -150,7 +135,7 @@ def _print_facts(story: Story, times: _Times) -> None:
     ]
     print_table("Timeline", ("at", "source", "event", "content", "flags"), facts)
     if story.deliveries:
-        rows = [(times.at(each.received_at), each.event, each.size, each.id) for each in story.deliveries]
+        rows = [(moment_of(each.received_at), each.event, each.size, each.id) for each in story.deliveries]
         print_table("Raw deliveries", ("received", "event", "bytes", "id"), rows)
         STDOUT.print("GET /v1/deliveries/ID shows one as it came.\n", highlight=False)
     if story.findings:
@@ -164,22 +149,22 @@ def _brief(said: Mapping[str, Any]) -> str:
     return ", ".join(f"{name} {text[:8] if name in _IDS else text}" for name, text in shown)
 
 
-def _print_subscribers(subscribers: Sequence[StorySubscriber], times: _Times) -> None:
+def _print_subscribers(subscribers: Sequence[StorySubscriber]) -> None:
     for subscriber in subscribers:
-        rows = [row for message in subscriber.messages for row in _message_rows(message, times)]
+        rows = [row for message in subscriber.messages for row in _message_rows(message)]
         title = f"Messages to {subscriber.name or 'a removed subscription'} ({subscriber.subscription})"
         print_table(title, ("message", "event", "state", "at", "answer"), rows)
 
 
-def _message_rows(message: StoryMessage, times: _Times) -> Iterator[Sequence[object]]:
+def _message_rows(message: StoryMessage) -> Iterator[Sequence[object]]:
     """Yield a row for each attempt, and one for the next attempt."""
     head: Sequence[object] = (message.seq, message.type.removeprefix("task."), message.state)
     for attempt in message.postings:
-        yield (*head, times.at(attempt.at), _answer(attempt))
+        yield (*head, moment_of(attempt.at), _answer(attempt))
         head = _SAME
     if message.state in OPEN:
         behind = f"not before message {message.blocked_by}" if message.blocked_by else "next attempt"
-        yield (*head, times.at(message.due_at), behind)
+        yield (*head, moment_of(message.due_at), behind)
     elif not message.postings:
         yield (*head, None, None)
 

@@ -5,7 +5,6 @@ from functools import partial
 from pydantic import Field
 from sqlalchemy import Connection
 
-from receiver.analytics.calendar import Calendar
 from receiver.domain.timeline import Timeline
 from receiver.http.endpoint import Call, Endpoint
 from receiver.http.schemas import Word
@@ -44,9 +43,9 @@ class StoryQuery(AsOfQuery):
 async def get_story(call: Call[StoryQuery, None]) -> Story:
     """Return the story of a task, as it is now or was known at a time. Raises NotFoundError, InputError."""
     zone = call.query.zone or call.context.rules.zone
-    Calendar(zone)
+    times = Times(zone, call.context.clock.now())
     evidence = await call.context.store.read(partial(_read, call=call))
-    return _story(call, evidence, zone)
+    return _story(call, evidence, times)
 
 
 def _read(connection: Connection, call: Call[StoryQuery, None]) -> StoryEvidence:
@@ -54,19 +53,18 @@ def _read(connection: Connection, call: Call[StoryQuery, None]) -> StoryEvidence
     return read_evidence(connection, call.context, call.context.fold(facts), facts)
 
 
-def _story(call: Call[StoryQuery, None], evidence: StoryEvidence, zone: str) -> Story:
+def _story(call: Call[StoryQuery, None], evidence: StoryEvidence, times: Times) -> Story:
     as_of, numbers, texts = call.query.as_of, call.numbers, catalogue(call.query.lang)
-    now = call.context.clock.now()
     timeline, told = evidence.timeline, evidence.told if as_of is None else evidence.told.known_at(as_of)
-    own, times = own_facts(timeline, evidence.facts), Times(zone, now)
+    own = own_facts(timeline, evidence.facts)
     waits = None
     if as_of is None:
         rules = call.context.rules
         waits = [*task_waits(evidence, rules, times), *message_waits(evidence, rules, times)]
     return Story(
         **dict(timeline_view(timeline, list(evidence.facts), numbers)),
-        at=now if as_of is None else as_of,
-        zone=zone,
+        at=times.now if as_of is None else as_of,
+        zone=times.zone,
         sentences=_sentences(evidence, told, times, texts),
         waits=wait_views(waits, texts) if waits is not None else None,
         attempts=[attempt_view(attempt, timeline, numbers) for attempt in timeline.attempts],

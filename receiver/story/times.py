@@ -1,9 +1,8 @@
 """Moments and durations in sentences."""
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
-from zoneinfo import ZoneInfo
 
+from receiver.domain.calendar import Calendar
 from receiver.i18n.catalogue import Catalogue, Phrase
 
 Clauses = Sequence[Phrase]
@@ -13,16 +12,18 @@ _DAY_S, _HOUR_S, _MINUTE_S = 86_400, 3_600, 60
 
 
 class Times:
-    """Writes moments in a time zone, without the date if it is that of `now` (epoch seconds)."""
+    """Writes moments in a time zone, without the date if it is that of `now` (epoch seconds). Raises
+    InputError if there is no such zone.
+    """
 
     def __init__(self, zone: str, now: float) -> None:
-        self.now = now
-        self._zone = ZoneInfo(zone)
-        self._today = self._local(now).date()
+        self.zone, self.now = zone, now
+        self._calendar = Calendar(zone)
+        self._today = self._calendar.local(now).date()
 
     def at(self, moment: float) -> str:
         """Return `14:02:10` or `2026-03-01 14:02:10`."""
-        local = self._local(moment)
+        local = self._calendar.local(moment)
         return local.strftime("%H:%M:%S" if local.date() == self._today else "%Y-%m-%d %H:%M:%S")
 
     def when(self, moment: float) -> Phrase:
@@ -30,9 +31,6 @@ class Times:
         if moment <= self.now:
             return Phrase("story.now")
         return Phrase("story.at", {"at": self.at(moment)})
-
-    def _local(self, moment: float) -> datetime:
-        return datetime.fromtimestamp(moment, UTC).astimezone(self._zone)
 
 
 def duration(seconds: float) -> Phrase:
