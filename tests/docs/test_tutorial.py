@@ -14,7 +14,7 @@ import pytest
 from standardwebhooks import Webhook
 
 from tests.e2e.processes import free_port
-from tests.e2e.tutorial import blocks
+from tests.e2e.tutorial import MOST_COMMANDS, blocks, commands_to_the_first_event
 
 SECRET = "whsec_" + "c2VjcmV0" * 4
 
@@ -22,6 +22,13 @@ SECRET = "whsec_" + "c2VjcmV0" * 4
 @pytest.mark.parametrize("block", blocks(), ids=lambda block: block.splitlines()[0])
 def test_a_block_is_shell(block: str) -> None:
     subprocess.run(["bash", "-n"], input=block, text=True, check=True)
+
+
+def test_the_first_verified_event_takes_few_commands() -> None:
+    typed = commands_to_the_first_event()
+    assert typed[0] == "python3 -m venv .venv"
+    assert typed[-1].startswith("python3 crm.py")
+    assert len(typed) <= MOST_COMMANDS
 
 
 @contextmanager
