@@ -61,12 +61,16 @@ def show(
         return
     _print_sentences(story)
     fields = {name: value for name, value in plain(story)["task"].items() if name != "hooks"}
-    known = {name: value for name, value in fields.items() if value not in (None, "")}
+    known = {name: _field(name, value) for name, value in fields.items() if value not in (None, "")}
     print_table(f"Task {account}/{task}", ("field", "value"), known.items())
     _print_attempts(story.attempts)
     _print_hooks(story)
     _print_facts(story)
     _print_subscribers(story.subscribers)
+
+
+def _field(name: str, value: object) -> object:
+    return moment_of(str(value)) if name.endswith("_at") else value
 
 
 def _print_sentences(story: Story) -> None:

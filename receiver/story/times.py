@@ -36,7 +36,7 @@ class Times:
 def duration(seconds: float) -> Phrase:
     """Return a duration in its two largest units."""
     if seconds < 1:
-        return Phrase("common.duration.seconds", {"count": round(max(seconds, 0.0), 1)})
+        return Phrase("common.duration.seconds", {"count": round(max(seconds, 0.0), 1) or 0})
     whole = round(seconds)
     if whole < _MINUTE_S:
         return Phrase("common.duration.seconds", {"count": whole})
