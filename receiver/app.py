@@ -243,8 +243,9 @@ def create_app(receiver: Receiver) -> RequestLog:
     return RequestLog(Starlette(routes=_routes(receiver)))
 
 
-def _routes(receiver: Receiver) -> list[BaseRoute]:
-    context = ApiContext(
+def api_context(receiver: Receiver) -> ApiContext:
+    """Return what handlers of the API use."""
+    return ApiContext(
         store=receiver.store.for_requests(),
         signer=receiver.signer,
         public_url=receiver.settings.hook_root,
@@ -258,10 +259,12 @@ def _routes(receiver: Receiver) -> list[BaseRoute]:
         rules=receiver.settings.work_rules,
     )
 
+
+def _routes(receiver: Receiver) -> list[BaseRoute]:
     return [
         *probe_routes(receiver.intake.probe, receiver.metrics.registry),
         *docs_routes(),
-        *v1_routes(context),
+        *v1_routes(api_context(receiver)),
     ]
 
 

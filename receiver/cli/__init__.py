@@ -97,7 +97,7 @@ COMMANDS: Mapping[str, LazyCommand] = {
         "show_report",
         "Report how often callbacks succeed, when, after how many attempts, and why they fail.",
     ),
-    "tasks": LazyCommand("receiver.cli.tasks", "tasks_app", "Callback tasks: list, show, create."),
+    "tasks": LazyCommand("receiver.cli.tasks", "tasks_app", "Callback tasks: list, show, create, cancel."),
     "queues": LazyCommand("receiver.cli.queues", "queues_app", "Queues at the scheduler."),
     "subscriptions": LazyCommand(
         "receiver.cli.subscriptions",

@@ -54,8 +54,7 @@ def ask(
 
     root, rules = settings.hook_root, settings.work_rules
     context = ApiContext(store, signer, root, accounts, clock, fold, fields, rules=rules)
-    scopes = frozenset({"read", "subscribe", "numbers"} if numbers else {"read", "subscribe"})
-    caller = Caller(f"cli:{_user()}", scopes)
+    caller = cli_caller({"read", "subscribe", "numbers"} if numbers else {"read", "subscribe"})
 
     async def call() -> Answer:
         return await handler(Call(context, caller, path, query, body))
@@ -64,6 +63,11 @@ def ask(
         return asyncio.run(call())
     finally:
         store.close()
+
+
+def cli_caller(scopes: Iterable[str]) -> Caller:
+    """Return the user of the operating system as a caller with these scopes."""
+    return Caller(f"cli:{_user()}", frozenset(scopes))
 
 
 def _user() -> str:

@@ -39,10 +39,17 @@ class _TaskCommands(LazyGroup):
             "show",
             "Tell the whole story of a task: what happened, what it waits for, and what subscribers got.",
         ),
+        "cancel": LazyCommand(
+            "receiver.cli.tasks_cancel",
+            "cancel",
+            "Delete a task at the scheduler, so that nobody is called again. Subscribers get `task.gone`.",
+        ),
     }
 
 
-tasks_app = typer.Typer(cls=_TaskCommands, no_args_is_help=True, help="Callback tasks: list, show, create.")
+tasks_app = typer.Typer(
+    cls=_TaskCommands, no_args_is_help=True, help="Callback tasks: list, show, create, cancel."
+)
 
 
 @tasks_app.command("list")

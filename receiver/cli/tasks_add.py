@@ -1,47 +1,44 @@
 """`receiver tasks add`: create the tasks of a file at the scheduler, 50 at a time, with progress."""
 
 import asyncio
-import csv
-import json
+import sys
 from collections import Counter
-from collections.abc import Sequence, Set
-from dataclasses import dataclass, field
+from collections.abc import Sequence
 from functools import partial
-from io import StringIO
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from pydantic import ValidationError
 from rich.progress import track
-from sqlalchemy import Connection, Select, select
+from sqlalchemy import ColumnElement, Connection, Row, select, update
 
-from receiver.app import Receiver
-from receiver.cli.output import STDERR, ConfigOption, JsonOption, print_error, print_json, print_table
+from receiver.app import Receiver, api_context
+from receiver.cli.local_api import cli_caller
+from receiver.cli.output import (
+    STDERR,
+    STDOUT,
+    ConfigOption,
+    JsonOption,
+    moment,
+    print_error,
+    print_json,
+    print_table,
+)
+from receiver.cli.task_files import RowProblem, TaskFile, read_task_file
 from receiver.cli.urls import require_account
-from receiver.domain.hooks import REF, new_ref, our_hook
-from receiver.domain.masking import mask_message
-from receiver.errors import AmbiguousCreateError, InputError, SchedulerError
-from receiver.reconcile.account_context import AccountContext
-from receiver.reconcile.creation import create_tasks, with_urls
-from receiver.scheduler.wire import NewTask
+from receiver.domain.masking import mask_number
+from receiver.errors import InputError
+from receiver.http.audit import record_audit
+from receiver.http.endpoint import Call, Params
+from receiver.reconcile.create_once import CreateOnce, CreationResult
+from receiver.reconcile.new_tasks import FIELDS, KeyedTask
+from receiver.reconcile.tables import TASK_FILE
 from receiver.server import machine_environment
 from receiver.settings.settings import Settings, load_settings
-from receiver.storage.bulk import among
-from receiver.tasks.tables import TASK
+from receiver.storage.bulk import write
 
-FIELDS = (
-    "ref",
-    "name",
-    "a_number",
-    "b_number",
-    "extension_id",
-    "try_count",
-    "try_again_pause",
-    "start_time_utc",
-)
-
-_CHUNK = 50
+_SHOWN = 20
+"""Problems and tasks that are shown; JSON has all."""
 
 
 def add(
@@ -56,152 +53,209 @@ def add(
     *,
     account: Annotated[str, typer.Option(help="Account of the tasks.")],
     queue: Annotated[str, typer.Option("--queue", help="Id of the queue at the scheduler.")],
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Check the file and show what would be created; send nothing.")
+    ] = False,
+    yes: Annotated[
+        bool, typer.Option("--yes", help="Send a file without refs again: everybody in it is called again.")
+    ] = False,
     config: ConfigOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Create tasks from a CSV or JSON file, with minted hook URLs. Tasks that exist are skipped.
 
-    Give each row a `ref` of your own; then the same file can be run again after a failure.
+    Give each row a `ref` of your own; then the same file can be run again after a failure. CSV may be
+    separated by comma, semicolon or tab, in UTF-8, UTF-16 or cp1251.
     """
     settings = load_settings(config)
     require_account(settings, account)
-    tasks = read_tasks(file)
-    added = asyncio.run(add_tasks(settings, account, queue, tasks))
-    rows = [{"ref": ref, "task_id": task_id, "created": created} for ref, task_id, created in added.tasks]
-    if as_json:
-        print_json({"tasks": rows, "in_doubt": added.in_doubt, "problem": added.problem})
-    else:
-        states = {True: "created", False: "existed"}
-        print_table(
-            "Tasks",
-            ("ref", "id", ""),
-            [(row["ref"], row["task_id"], states[bool(row["created"])]) for row in rows],
+    read = read_task_file(file)
+    if dry_run:
+        _check(settings, account, read, as_json)
+        return
+    results = asyncio.run(_Adding(settings, account, queue, yes).add(read))
+    _show(results, as_json)
+
+
+class _Adding:
+    """One run of the command."""
+
+    def __init__(self, settings: Settings, account: str, queue: str, yes: bool) -> None:
+        self._account, self._queue, self._yes = account, queue, yes
+        self._region = settings.accounts[account].region
+        self._public_url = settings.hook_root
+        self._receiver = Receiver(settings, machine_environment(settings))
+
+    async def add(self, file: TaskFile) -> list[CreationResult]:
+        """Create the tasks of the file, and remember that it was sent."""
+        async with self._receiver.recording():
+            started_at = await self._started_at(file)
+            tasks, problems = file.tasks(started_at, self._region)
+            if problems:
+                more = f"; {len(problems) - 1} more: see --dry-run" if len(problems) > 1 else ""
+                raise InputError(problems[0].error().field, problems[0].problem + more)
+            creation = CreateOnce(self._receiver.contexts[self._account], self._public_url, self._queue)
+            await creation.look({task.ref for task in tasks})
+            results = await creation.create(tasks, _tracked)
+            if all(result.state in ("created", "exists") for result in results):
+                await self._complete(file)
+            await self._record_audit(results)
+        return results
+
+    async def _started_at(self, file: TaskFile) -> float:
+        """Remember that the file is sent, and return the time from which rows without a ref get theirs: of
+        the earlier run if it was not complete, so that it is continued. Raises InputError if the user does
+        not want a complete file again.
+        """
+        store, key = self._receiver.store, self._key(file)
+        row = await store.read(partial(_sent_file, key=key))
+        is_again = row is not None and row.completed_at is not None
+        if row is not None and is_again and not file.has_refs:
+            self._require_consent(file, row)
+        new = key | {"started_at": self._now(), "completed_at": None, "tasks": len(file.rows)}
+        row = await store.write(partial(_begin, key=key, new=new, again_after=row if is_again else None))
+        return float(row.started_at)
+
+    def _require_consent(self, file: TaskFile, row: Row[Any]) -> None:
+        if self._yes:
+            return
+        sent = f"was sent at {moment(row.started_at)} UTC, and its rows have no `ref`"
+        question = f"{file.name} {sent}: its {row.tasks} tasks would be created and called again. Send it?"
+        if sys.stdin.isatty() and typer.confirm(question, err=True):
+            return
+        raise InputError(
+            file.name, f"{sent}: its {row.tasks} tasks would be called again. Use --yes, or give rows a `ref`"
         )
-    if added.problem:
-        print_error(added.problem)
-        if added.in_doubt:
-            STDERR.print(
-                f"Possibly created: {', '.join(added.in_doubt)}. Run the same file again later.",
-                highlight=False,
-            )
+
+    async def _complete(self, file: TaskFile) -> None:
+        change = update(TASK_FILE).where(*_is_file(self._key(file))).values(completed_at=self._now())
+        await self._receiver.store.write(lambda connection: connection.execute(change))
+
+    async def _record_audit(self, results: Sequence[CreationResult]) -> None:
+        call = Call(api_context(self._receiver), cli_caller({"create"}), {}, Params(), None)
+        states: dict[str, int] = Counter(result.state for result in results)
+        name = f"{self._account}/{self._queue}"
+        await self._receiver.store.write(
+            lambda connection: record_audit(connection, call, "task.create", name, states)
+        )
+
+    def _key(self, file: TaskFile) -> dict[str, Any]:
+        return {"account": self._account, "queue_id": self._queue, "digest": file.digest}
+
+    def _now(self) -> float:
+        return self._receiver.environment.clock.now()
+
+
+def _sent_file(connection: Connection, key: dict[str, Any]) -> Row[Any] | None:
+    return connection.execute(select(TASK_FILE).where(*_is_file(key))).first()
+
+
+def _begin(
+    connection: Connection, key: dict[str, Any], new: dict[str, Any], again_after: Row[Any] | None
+) -> Row[Any]:
+    """Store a file unless it is stored, and return its row. Two runs at the same time get the same row.
+
+    `again_after`: the complete run after which the file is sent again.
+    """
+    write(connection, TASK_FILE, "once", [new])
+    if again_after is not None:
+        is_same = TASK_FILE.c.started_at == again_after.started_at
+        connection.execute(update(TASK_FILE).where(*_is_file(key), is_same).values(**new))
+    return connection.execute(select(TASK_FILE).where(*_is_file(key))).one()
+
+
+def _is_file(key: dict[str, Any]) -> list[ColumnElement[bool]]:
+    return [TASK_FILE.c[name] == value for name, value in key.items()]
+
+
+def _tracked(chunks: Sequence[Sequence[KeyedTask]]) -> Any:
+    """Show progress if there are several chunks."""
+    return track(chunks, "creating tasks", console=STDERR, disable=len(chunks) < 2)
+
+
+def _check(settings: Settings, account: str, file: TaskFile, as_json: bool) -> None:
+    """Print what is wrong in a file, or what would be created. Exit 1 if something is wrong."""
+    tasks, problems = file.tasks(0.0, settings.accounts[account].region)
+    if as_json:
+        found = {
+            "file": file.name,
+            "encoding": file.encoding,
+            "separator": file.separator,
+            "has_refs": file.has_refs,
+            "tasks": len(tasks),
+            "problems": [problem._asdict() for problem in problems],
+        }
+        print_json(found)
+    elif problems:
+        _print_problems(file, problems)
+    else:
+        _print_tasks(file, tasks)
+    if problems:
         raise typer.Exit(1)
 
 
-@dataclass(slots=True)
-class Added:
-    """`tasks`: ref, id and whether it was created now, of each existing task; the id is None if only hooks
-    are known. `in_doubt`: refs of tasks that may have been created; `problem`: why tasks are missing.
-    """
-
-    tasks: list[tuple[str, str | None, bool]] = field(default_factory=list)
-    in_doubt: list[str] = field(default_factory=list)
-    problem: str | None = None
+def _print_problems(file: TaskFile, problems: Sequence[RowProblem]) -> None:
+    print_table(f"{file.name}: {len(problems)} problems", ("row", "column", "problem"), problems[:_SHOWN])
+    if len(problems) > _SHOWN:
+        STDERR.print(f"{len(problems) - _SHOWN} more: --json shows all.", highlight=False)
 
 
-async def add_tasks(
-    settings: Settings, account: str, queue_id: str, tasks: Sequence[tuple[str, NewTask]]
-) -> Added:
-    """Create the tasks that do not exist yet. Raises SchedulerError only if nothing was created."""
-    receiver = Receiver(settings, machine_environment(settings))
-    context = receiver.contexts[account]
-    async with receiver.recording():
-        there = await _existing(context, queue_id, {ref for ref, _ in tasks})
-        added = Added([(ref, there[ref], False) for ref, _ in tasks if ref in there])
-        missing = [
-            (ref, with_urls(context, settings.hook_root, ref, task))
-            for ref, task in tasks
-            if ref not in there
-        ]
-        chunks = [missing[start : start + _CHUNK] for start in range(0, len(missing), _CHUNK)]
-        for chunk in track(chunks, "creating tasks", console=STDERR, disable=len(chunks) < 2):
-            try:
-                records = await create_tasks(context, queue_id, [task for _, task in chunk])
-            except AmbiguousCreateError as error:
-                added.problem, added.in_doubt = str(error), [ref for ref, _ in chunk]
-                break
-            except SchedulerError as error:
-                added.problem = f"{error}; none of the last {len(chunk)} tasks was created"
-                break
-            added.tasks += [(ref, record.id, True) for (ref, _), record in zip(chunk, records, strict=True)]
-    return added
-
-
-async def _existing(context: AccountContext, queue_id: str, refs: Set[str]) -> dict[str, str | None]:
-    """Return ref → task id of tasks that the store or the queue has. The queue may hide finished tasks."""
-    found = await context.store.read(partial(_stored_ids, account=context.account, refs=refs))
-    async for record in context.client.iter_tasks(queue_id):
-        paths = [
-            path for url in record.urls.values() if (path := our_hook(url)) and context.signer.verify(path)
-        ]
-        found.update((path.ref, record.id) for path in paths if path.ref and path.ref in refs)
-    return found
-
-
-def _stored_ids(connection: Connection, account: str, refs: Set[str]) -> dict[str, str | None]:
-    """Return ref → task id of tasks in the store. The ref is the key, which is indexed."""
-    query: Select[str, str | None] = select(TASK.c.key, TASK.c.task_id).where(TASK.c.account == account)
-    rows = connection.execute(query.where(among(connection, TASK.c.key, refs)))
-    return {key: task_id for key, task_id in rows}  # noqa: C416 - a row is no tuple to the type checker
-
-
-def read_tasks(path: Path) -> list[tuple[str, NewTask]]:
-    """Read tasks with their refs; a task without a ref gets a new one.
-
-    Raises InputError, which names row and field but no values, since they may be phone numbers.
-    """
-    rows = _rows(path)
-    if not rows:
-        raise InputError(path.name, "contains no tasks")
-    tasks = [_task(number, row) for number, row in enumerate(rows, start=1)]
-    twice = next((ref for ref, count in Counter(ref for ref, _ in tasks).items() if count > 1), None)
-    if twice:
-        raise InputError("ref", f"'{twice}' is in more than one row")
-    return tasks
-
-
-def _rows(path: Path) -> list[dict[str, Any]]:
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(path.name, f"cannot be read as UTF-8 text: {type(error).__name__}") from None
-    return (_json_rows if path.suffix.lower() == ".json" else _csv_rows)(path.name, text)
-
-
-def _json_rows(file: str, text: str) -> list[dict[str, Any]]:
-    try:
-        rows = json.loads(text)
-    except ValueError as error:
-        raise InputError(file, f"is not JSON: {error}") from None
-    rows = rows.get("tasks") if isinstance(rows, dict) else rows
-    if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
-        raise InputError(file, 'must be an array of objects, or {"tasks": [ … ]}')
-    return rows
-
-
-def _csv_rows(file: str, text: str) -> list[dict[str, Any]]:
-    """Return non-empty cells by column name; cells beyond the header line are under None."""
-    try:
-        rows = list(csv.DictReader(StringIO(text, newline="")))
-    except csv.Error as error:
-        raise InputError(file, f"is not CSV: {error}") from None
-    return [{name: value for name, value in row.items() if value} for row in rows]
-
-
-def _task(number: int, row: dict[str, Any]) -> tuple[str, NewTask]:
-    if None in row:
-        raise InputError(f"row {number}", "has more cells than the header line")
-    unknown = [name for name in row if name not in FIELDS]
-    if unknown:  # without a header line, these may be phone numbers
-        raise InputError(
-            f"row {number}", f"unknown field '{mask_message(unknown[0])}'; known fields: {', '.join(FIELDS)}"
+def _print_tasks(file: TaskFile, tasks: Sequence[KeyedTask]) -> None:
+    rows = [
+        (
+            ref if file.has_refs else None,
+            task.name if file.has_refs or task.name != ref else None,
+            mask_number(task.a_number),
+            mask_number(task.b_number),
+            task.try_count,
+            task.start_time_utc,
         )
-    ref = str(row.get("ref") or new_ref())
-    if not REF.fullmatch(ref):
-        raise InputError(f"row {number}, ref", "must be 1 to 64 letters, digits, '_' or '-'")
-    values = {name: value for name, value in row.items() if name != "ref"}
-    try:
-        return ref, NewTask.model_validate({"name": ref} | values)
-    except ValidationError as error:
-        problem = error.errors(include_input=False, include_url=False)[0]
-        field = ".".join(str(part) for part in problem["loc"])
-        raise InputError(f"row {number}, {field}", problem["msg"]) from None
+        for ref, task in tasks[:_SHOWN]
+    ]
+    columns = ("ref", "name", "first number", "second number", "attempts", "start")
+    print_table(f"{file.name}: the first {len(rows)} of {len(tasks)} tasks", columns, rows)
+    separators = {None: "JSON", ",": "comma", ";": "semicolon", "\t": "tab"}
+    STDOUT.print(
+        f"Read as {file.encoding}, {separators[file.separator]}. Nothing is wrong, and nothing was sent.",
+        highlight=False,
+    )
+    if not file.has_refs:
+        STDOUT.print(
+            "Some rows have no `ref`: if the file is sent a second time, everybody is called again.",
+            highlight=False,
+        )
+
+
+def _show(results: Sequence[CreationResult], as_json: bool) -> None:
+    """Print the result of each task. Exit 1 if a task is not known to exist."""
+    there = [result for result in results if result.state in ("created", "exists")]
+    others = [result for result in results if result.state not in ("created", "exists")]
+    unknown = [result.ref for result in others if result.state == "unknown"]
+    problem = others[0].problem if others else None
+    if as_json:
+        tasks = [
+            {"ref": ref, "task_id": task_id, "created": state == "created"}
+            for ref, state, task_id, *_ in there
+        ]
+        print_json(
+            {
+                "tasks": tasks,
+                "in_doubt": unknown,
+                "problem": problem,
+                "results": [result._asdict() for result in results],
+            }
+        )
+    else:
+        words = {"created": "created", "exists": "existed"}
+        rows = [(ref, task_id, words.get(state, state)) for ref, state, task_id, *_ in results]
+        print_table("Tasks", ("ref", "id", ""), rows)
+    if not others:
+        return
+    for text in dict.fromkeys(result.problem for result in others):
+        refs = [result.ref for result in others if result.problem == text]
+        print_error(f"{', '.join(refs[:_SHOWN])}{' …' if len(refs) > _SHOWN else ''}: {text}")
+    if unknown:
+        STDERR.print(
+            f"Possibly created: {', '.join(unknown)}. Run the same file again later.", highlight=False
+        )
+    raise typer.Exit(1)

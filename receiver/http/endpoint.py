@@ -64,7 +64,8 @@ class ApiContext:
     """What handlers use. `public_url`: where hooks are received; `fold`: folds one task; `fields`: reads
     payloads by the mapping in the settings; `open`: whether the scope `read` needs no token; `closing`: set
     when the server stops, so that streams end; `exports`: held by each running export; `refusals`: requests
-    that this process refused on the hook listener, if it has one; `rules`: of work on tasks.
+    that this process refused on the hook listener, if it has one; `services`: parts of the receiver of
+    rooms above this one, by class; `rules`: of work on tasks.
     """
 
     store: Store

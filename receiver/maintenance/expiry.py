@@ -33,6 +33,7 @@ from receiver.ledger import fact_sql
 from receiver.ledger.projector import Projector
 from receiver.ledger.tables import DELIVERY, DIRTY_TASK, FACT
 from receiver.outcomes.tables import MESSAGE, OPEN
+from receiver.reconcile.tables import CREATION
 from receiver.storage import locks
 from receiver.storage.bulk import among, run
 from receiver.tasks.tables import TASK
@@ -133,7 +134,7 @@ def delete_tasks(
     facts = _facts_of(connection, account, _without_young(connection, account, expired, crowded, before))
     first = _first(facts, most)
     deleted: Deleted = Counter()
-    for table, where in _of_ledger(connection, first):
+    for table, where in _owned(connection, account, first):
         deleted[table.name] = connection.execute(delete(table).where(where)).rowcount
     deleted.update(projector.retire(connection, account, list(first)))
     return deleted, [key for key in facts if key not in first]
@@ -146,9 +147,12 @@ def count_tasks(connection: Connection, projector: Projector, tasks: ExpiredTask
     crowded = connection.scalars(query.where(among(connection, TASK.c.key, keys))).all()
     expired = _without_young(connection, account, keys, crowded, before)
     facts = _facts_of(connection, account, expired)
-    owned = _of_ledger(connection, facts)
+    owned = _owned(connection, account, facts)
     for projection in projector.projections:
         owned += projection.rows_of(connection, account, list(facts))
+    owned.append(
+        (CREATION, and_(CREATION.c.account == account, among(connection, CREATION.c.ref, list(facts))))
+    )
     deleted = Counter({table.name: count(connection, select(table).where(where)) for table, where in owned})
     for key in set(crowded).difference(expired):
         surplus = len(_surplus(connection, account, key, before))
@@ -223,12 +227,14 @@ def _first(facts: _Facts, most: int) -> _Facts:
     return first
 
 
-def _of_ledger(connection: Connection, facts: _Facts) -> list[tuple[Table, ColumnElement[bool]]]:
-    """Return the ledger's tables with the condition for the rows of these tasks."""
+def _owned(connection: Connection, account: str, facts: _Facts) -> list[tuple[Table, ColumnElement[bool]]]:
+    """Return tables that no projection owns, with the condition for the rows of these tasks."""
     rows = [row for of_task in facts.values() for row in of_task]
+    is_created = CREATION.c.account == account, among(connection, CREATION.c.ref, list(facts))
     return [
         (DELIVERY, among(connection, DELIVERY.c.id, _deliveries_of(rows))),
         (FACT, among(connection, FACT.c.seq, [row.seq for row in rows])),
+        (CREATION, and_(*is_created)),
     ]
 
 

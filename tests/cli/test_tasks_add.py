@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
-from receiver.cli.tasks_add import _stored_ids
 from receiver.domain.facts import EVENTS
 from receiver.domain.fold import fold
 from receiver.domain.hooks import our_hook
 from receiver.maintenance.schema import create_tables
+from receiver.reconcile.creation_sql import known
 from receiver.storage.engine import Store
 from tests.cli.emulation import Emulation, emulation
 from tests.cli.scripted import scripted
@@ -111,8 +111,7 @@ def test_a_scheduler_that_is_down_is_one_clear_error(shell: Shell) -> None:
 
 def test_a_queue_that_is_not_there_is_an_error(office: Shell) -> None:
     error = office.refused(*_add(_file(office, "o-1"), "999"))
-    assert error.startswith("error: list_tasks")
-    assert "404" in error or "not found" in error.lower()
+    assert error.startswith("error: queue_id: the scheduler has no queue with this id")
 
 
 def test_an_error_shows_neither_secrets_nor_numbers(shell: Shell, office: Shell) -> None:
@@ -164,8 +163,60 @@ def test_only_the_refs_of_the_file_are_read_from_the_store(tmp_path: Path) -> No
             timelines = [fold([seen("executed", 1.0, about=(f"o-{n}", str(n)))]) for n in range(50)]
             put_tasks(connection, timelines)
             with overheard(connection) as heard:
-                found = _stored_ids(connection, ACCOUNT, {"o-7", "o-8", "new"})
-            assert found == {"o-7": "7", "o-8": "8"}
-            assert plans(connection, heard)[0] == (
-                "SEARCH task USING INDEX sqlite_autoindex_task_1 (account=? AND key=?)"
-            )
+                found = known(connection, ACCOUNT, {"o-7", "o-8", "new"})
+            assert {ref: task.task_id for ref, task in found.items()} == {"o-7": "7", "o-8": "8", "new": None}
+            read = plans(connection, heard)
+            assert "SEARCH task USING INDEX sqlite_autoindex_task_1 (account=? AND key=?)" in read
+            assert not any(line.startswith(("SCAN task", "SCAN task_creation")) for line in read)
+
+
+NO_REFS = f"name,a_number,b_number,start_time_utc\nOrder 1,101,{NUMBER},360000\nOrder 2,101,{NUMBER},360000\n"
+
+
+def test_a_file_without_refs_is_sent_a_second_time_only_by_consent(
+    office: Shell, scheduler: Emulation
+) -> None:
+    queue, file = _queue(office, "consent"), office.file("tasks.csv", NO_REFS)
+    assert set(_created(office.ask(*_add(file, queue))).values()) == {True}
+    error = office.refused(*_add(file, queue))
+    assert "tasks.csv: was sent at" in error
+    assert "its 2 tasks would be called again. Use --yes, or give rows a `ref`" in error
+    assert len(scheduler.tasks(queue)) == 2
+    assert set(_created(office.ask(*_add(file, queue), "--yes")).values()) == {True}
+    assert len(scheduler.tasks(queue)) == 4
+    assert "would be called again" in office.refused(*_add(file, queue))
+    assert set(_created(office.ask(*_add(file, _queue(office, "other")))).values()) == {True}
+
+
+def test_a_file_without_refs_that_was_interrupted_is_continued(tmp_path: Path) -> None:
+    with scripted() as scheduler:
+        shell = Shell(tmp_path, scheduler.url)
+        shell.configure()
+        file = shell.file("tasks.csv", NO_REFS)
+        scheduler.silent = True
+        assert shell.run(*_add(file, "5")).status == 1
+        scheduler.unlisted = scheduler.silent = False
+        assert list(_created(shell.ask(*_add(file, "5"))).values()) == [False, False]
+        assert len(scheduler.tasks) == 2
+        assert "would be called again" in shell.refused(*_add(file, "5"))
+
+
+def test_a_task_with_other_fields_under_the_same_ref_is_a_conflict(
+    office: Shell, scheduler: Emulation
+) -> None:
+    queue = _queue(office, "conflict")
+    office.ask(*_add(_file(office, "o-1"), queue))
+    shown = office.run(*_add(office.file("tasks.csv", HEAD + f"o-1,Other,101,{NUMBER},\n"), queue))
+    assert shown.status == 1
+    assert "o-1: the ref belongs to a task with other fields" in " ".join(shown.err.split())
+    assert len(scheduler.tasks(queue)) == 1
+
+
+def test_a_task_is_canceled_by_one_command(office: Shell, scheduler: Emulation) -> None:
+    queue = _queue(office, "cancel")
+    office.ask(*_add(_file(office, "o-1"), queue))
+    assert office.ask("tasks", "cancel", "main", "o-1")["canceled"] is True
+    assert "was gone already" in office.run("tasks", "cancel", "main", "o-1").out
+    assert [task["deleted"] for task in scheduler.tasks(queue)] == [True]
+    assert "error: the account has no task" in office.refused("tasks", "cancel", "main", "nobody")
+    assert "error: account" in office.refused("tasks", "cancel", "west", "o-1")
