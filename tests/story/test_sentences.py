@@ -6,6 +6,7 @@ import pytest
 
 from receiver.domain.facts import Fact, TaskSettled, observation
 from receiver.domain.fold import fold
+from receiver.http.schemas import Json
 from receiver.i18n.catalogue import Language, catalogue
 from receiver.story.evidence import own_facts
 from receiver.story.sentences import call_sentence, finding_sentence, hook_sentence
@@ -20,12 +21,12 @@ LEG_B = {"dest_number": "79160000001", "result": "busy", "hangup_cause": "USER_B
 
 
 def bridged(call: str, at: float, talk_s: float) -> Fact:
-    said = {"result": "bridged", "init_at": at, "bridged_at": at + 10, "hangup_at": at + 10 + talk_s}
+    said: Json = {"result": "bridged", "init_at": at, "bridged_at": at + 10, "hangup_at": at + 10 + talk_s}
     return called(call, at + 100, **said, bridged_duration=talk_s, legs=(LEG_A, LEG_A))
 
 
 def busy(call: str, at: float) -> Fact:
-    said = {"result": "busy", "hangup_cause": "USER_BUSY", "init_at": at, "hangup_at": at + 5}
+    said: Json = {"result": "busy", "hangup_cause": "USER_BUSY", "init_at": at, "hangup_at": at + 5}
     return called(call, at + 100, **said, legs=(LEG_A, LEG_B))
 
 
@@ -39,7 +40,7 @@ def told(facts: Iterable[Fact], language: Language = "en", times: Times = TIMES)
     return calls, hooks, findings
 
 
-PLAN = {"try_count": 5, "a_number": "101", "b_number": "79160000001"}
+PLAN: Json = {"try_count": 5, "a_number": "101", "b_number": "79160000001"}
 CONNECTED = [
     seen("scheduled", 990.0, **PLAN),
     hook("before", 1_000.0),
