@@ -73,10 +73,12 @@ from receiver.storage.postgres import is_url
 from receiver.story.endpoints import STORY_ENDPOINTS
 from receiver.tasks.endpoints import TASK_ENDPOINTS
 from receiver.tasks.projections import Attempts, Queues, Tasks, read_stored
+from receiver.tasks.search_fill import SearchFill
+from receiver.tasks.search_projection import Search
 
 _log = structlog.get_logger("receiver.app")
 
-PROJECTIONS = (Links(), Queues(), Tasks(), Attempts(), Rollups(), Outbox())
+PROJECTIONS = (Links(), Queues(), Tasks(), Attempts(), Search(), Rollups(), Outbox())
 """What follows from a folded task, in this order."""
 
 ENDPOINTS = (
@@ -159,7 +161,8 @@ class Receiver:
             for worker in (self.folder, self.reader, self.intake):
                 await stack.enter_async_context(self._supervise([worker]))
             snapshot = SnapshotWorker(self.store, self.environment.clock, self.metrics)
-            await stack.enter_async_context(self._supervise([snapshot, *self._keepers()]))
+            fill = SearchFill(self.store, self.settings.fold, self.environment.clock)
+            await stack.enter_async_context(self._supervise([snapshot, fill, *self._keepers()]))
             await self._retry_set_aside()
             yield
 

@@ -42,6 +42,15 @@ def e164(number: str | None, region: str = REGION) -> str | None:
     return str(phonenumbers.format_number(parsed, phonenumbers.PhoneNumberFormat.E164))
 
 
+MOST_DIGITS = 32
+"""Maximum number of digits of a number that are searched."""
+
+
+def digits_of(text: str) -> str:
+    """Return the decimal digits of a text as 0 to 9, the last 32 of them."""
+    return "".join(str(int(char)) for char in text if char.isdecimal())[-MOST_DIGITS:]
+
+
 def national(number: str) -> str | None:
     """Return the digits behind the country code of a number with a plus; None for any other."""
     if not number.startswith("+"):

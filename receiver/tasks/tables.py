@@ -129,6 +129,35 @@ class TaskRow(SQLModel, table=True):
     )
 
 
+class TaskNumberRow(SQLModel, table=True):
+    """A phone number of a task. `leg`: a or b, the number that is called first or second. `e164`: null if it
+    is no international number. `digits`: its digits from the last to the first, so that an index finds
+    numbers by their last digits. `at`: the task's `first_at`. As typed, the number is in `task`.
+    """
+
+    __tablename__ = "task_number"
+    account: str = Field(primary_key=True)
+    key: str = Field(primary_key=True)
+    leg: str = Field(primary_key=True)
+    e164: str | None = None
+    digits: str
+    at: float
+
+    __table_args__ = (
+        Index("task_number_by_digits", "digits", "at", "account", "key"),
+        {"sqlite_with_rowid": False},
+    )
+
+
+class TaskNumberFillRow(SQLModel, table=True):
+    """The last task whose numbers were added after an upgrade, newest first. No row: all tasks have them."""
+
+    __tablename__ = "task_number_fill"
+    at: float
+    account: str = Field(primary_key=True)
+    key: str = Field(primary_key=True)
+
+
 class FindingRow(SQLModel, table=True):
     """One lost hook, drift or anomaly of one task."""
 
@@ -174,3 +203,4 @@ class SweepRow(SQLModel, table=True):
 
 TASK, FINDING, QUEUE = table(TaskRow), table(FindingRow), table(QueueRow)
 ATTEMPT, TASK_COUNT, SWEEP = table(AttemptRow), table(TaskCountRow), table(SweepRow)
+TASK_NUMBER, TASK_NUMBER_FILL = table(TaskNumberRow), table(TaskNumberFillRow)

@@ -15,6 +15,7 @@ from receiver.ledger.rebuild import Comparison
 from receiver.ledger.tables import DIRTY_TASK, FACT
 from receiver.maintenance import schema
 from receiver.storage.engine import Store
+from receiver.tasks.search_projection import Position, position
 from receiver.tasks.tables import TASK
 from tests.factories import ACCOUNT, finished, hook
 from tests.ledger.ledger_env import open_ledger_env
@@ -111,6 +112,20 @@ async def test_a_store_in_which_all_was_folded_has_no_dirty_task(older: Store) -
         assert PROJECTOR.record(connection, OBSERVED)
     assert upgrade(older) == []
     assert verify(older) == Comparison([], 0)
+
+
+async def test_the_phone_numbers_of_older_tasks_are_still_to_be_added(older: Store) -> None:
+    with older.transaction() as connection, counting(connection):
+        assert PROJECTOR.record(connection, OBSERVED)
+    upgrade(older)
+    with older.snapshot() as connection:
+        assert position(connection) == Position(1e15, "", "")
+
+
+async def test_a_store_without_tasks_has_no_numbers_to_add(older: Store) -> None:
+    upgrade(older)
+    with older.snapshot() as connection:
+        assert position(connection) is None
 
 
 async def test_an_upgrade_that_fails_half_way_keeps_what_was_pending(older: Store) -> None:

@@ -1,0 +1,102 @@
+"""The projection of phone numbers, by which tasks are found; and its tasks that are still to be added."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from sqlalchemy import Connection, Table
+
+from receiver.domain.numbers import digits_of, e164
+from receiver.domain.task_rows import Row
+from receiver.domain.timeline import Timeline
+from receiver.ledger.projections import (
+    Check,
+    DerivedProjection,
+    Difference,
+    FoldBatch,
+    Rebuilding,
+    TaskChange,
+)
+from receiver.storage.bulk import run, write
+from receiver.tasks.tables import TASK_NUMBER
+
+LEGS = ("a", "b")
+
+
+class Search(DerivedProjection):
+    """The table `task_number`: both numbers of each task."""
+
+    tables = (TASK_NUMBER,)
+
+    def apply(self, connection: Connection, batch: FoldBatch) -> None:
+        rows: list[Row] = []
+        without: dict[str, list[str]] = defaultdict(list)
+        for change in batch.changes:
+            found = number_rows(change.timeline) if change.timeline else []
+            rows += found
+            if change.before and len(found) < len(LEGS):
+                for leg in set(LEGS).difference(row["leg"] for row in found):
+                    without[leg].append(change.key)
+        for leg, keys in without.items():
+            query = "DELETE FROM task_number WHERE account = ? AND leg = ? AND key IN ?"
+            run(connection, query, batch.account, leg, keys)
+        write(connection, TASK_NUMBER, "put", rows)
+
+    def rows(self, change: TaskChange) -> Mapping[Table, Sequence[Row]]:
+        return {TASK_NUMBER: number_rows(change.timeline) if change.timeline else ()}
+
+    def derive(self, rebuilding: Rebuilding) -> None:
+        """Note that all tasks have their numbers: a fold of all of them was made before."""
+        with rebuilding.store.transaction() as connection:
+            run(connection, "DELETE FROM task_number_fill")
+
+    def check(self, connection: Connection) -> AbstractContextManager[Check]:
+        with super().check(connection) as check:
+            return nullcontext(_Unfilled(check) if position(connection) else check)
+
+
+def number_rows(timeline: Timeline) -> list[Row]:
+    """Return the rows of `task_number` of a folded task."""
+    rows: list[Row] = []
+    for leg, number in zip(LEGS, (timeline.a_number, timeline.b_number), strict=True):
+        international = e164(number, timeline.region)
+        if number and (digits := digits_of(international or number)):
+            row = {"account": timeline.account, "key": timeline.key, "leg": leg, "e164": international}
+            rows.append(row | {"digits": digits[::-1], "at": timeline.first_at})
+    return rows
+
+
+class Position(NamedTuple):
+    """The last task whose numbers were added, in the order of `first_at`, newest first."""
+
+    at: float
+    account: str
+    key: str
+
+
+def position(connection: Connection) -> Position | None:
+    """Return how far the numbers of older tasks are added; None if all are."""
+    row = run(connection, "SELECT at, account, key FROM task_number_fill").first()
+    return Position(*row) if row else None
+
+
+def move(connection: Connection, to: Position | None) -> None:
+    """Store how far the numbers of older tasks are added."""
+    run(connection, "DELETE FROM task_number_fill")
+    if to:
+        run(connection, "INSERT INTO task_number_fill (at, account, key) VALUES (?, ?, ?)", *to)
+
+
+@dataclass(frozen=True, slots=True)
+class _Unfilled:
+    """A comparison that overlooks missing rows, while the numbers of older tasks are added."""
+
+    check: Check
+
+    def compare(self, batch: FoldBatch) -> Iterable[Difference]:
+        return [found for found in self.check.compare(batch) if found.problem != "missing"]
+
+    def finish(self) -> Iterable[Difference]:
+        return self.check.finish()
