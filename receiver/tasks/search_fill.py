@@ -62,7 +62,7 @@ class SearchFill:
         return True
 
 
-class Step(NamedTuple):
+class FillStep(NamedTuple):
     """`to`: the position after it, None for the last step. `read`: account → key → `last_at` of its tasks.
     `rows`: of `task_number`.
     """
@@ -72,7 +72,7 @@ class Step(NamedTuple):
     rows: Sequence[Row]
 
 
-def next_step(connection: Connection, fold: Fold) -> Step | None:
+def next_step(connection: Connection, fold: Fold) -> FillStep | None:
     """Return the next step, None if all tasks have their numbers."""
     last = position(connection)
     if last is None:
@@ -89,10 +89,10 @@ def next_step(connection: Connection, fold: Fold) -> Step | None:
         for facts in facts_of(connection, account, keys).values()
         for row in number_rows(fold(facts))
     ]
-    return Step(Position(*tasks[-1][:3]) if tasks else None, read, rows)
+    return FillStep(Position(*tasks[-1][:3]) if tasks else None, read, rows)
 
 
-def write_step(connection: Connection, step: Step) -> None:
+def write_step(connection: Connection, step: FillStep) -> None:
     """Add the rows of tasks that are as they were read. Rows of a later fold stay as they are."""
     if not locks.try_lock_folding(connection):
         return  # another receiver folds: the step is made again

@@ -65,18 +65,6 @@ def add_counts(connection: Connection) -> None:
         import_module("receiver.storage.migrations.versions.0009_counts").upgrade()
 
 
-def add_numbers(connection: Connection) -> None:
-    """Run the revision with the phone numbers of tasks."""
-    with Operations.context(MigrationContext.configure(connection)):
-        import_module("receiver.storage.migrations.versions.0014_search").upgrade()
-
-
-def take_back_numbers(connection: Connection) -> None:
-    """Undo that revision."""
-    for table in ("task_number", "task_number_fill"):
-        connection.execute(text(f"DROP TABLE {table}"))
-
-
 def take_back_counts(connection: Connection) -> None:
     """Undo revision 0009."""
     connection.execute(text("DROP TABLE task_count"))
@@ -88,7 +76,5 @@ def take_back_counts(connection: Connection) -> None:
 def counting(connection: Connection) -> Iterator[None]:
     """Let the present fold work on an older store."""
     add_counts(connection)
-    add_numbers(connection)
     yield
-    take_back_numbers(connection)
     take_back_counts(connection)

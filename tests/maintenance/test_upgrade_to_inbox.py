@@ -9,21 +9,28 @@ from typing import Any
 import pytest
 from sqlalchemy import Connection, inspect, select, text
 
+from receiver.analytics.rollup_projection import Rollups
 from receiver.domain.facts import Fact
 from receiver.ledger import fact_sql
+from receiver.ledger.links import Links
+from receiver.ledger.projector import Projector
 from receiver.ledger.rebuild import Comparison
 from receiver.ledger.tables import DIRTY_TASK, FACT
 from receiver.maintenance import schema
 from receiver.storage.engine import Store
+from receiver.tasks.projections import Attempts, Queues, Tasks, read_stored
 from receiver.tasks.search_projection import Position, position
 from receiver.tasks.tables import TASK
 from tests.factories import ACCOUNT, finished, hook
 from tests.ledger.ledger_env import open_ledger_env
-from tests.ledger.projecting import PROJECTOR, verify
+from tests.ledger.projecting import verify
 from tests.maintenance.histories import begun, counting
 from tests.postgres import fresh_database
 
 pytestmark = pytest.mark.anyio
+
+OLDER = Projector([Links(), Queues(), Tasks(), Attempts(), Rollups()], read_stored)
+"""The projections whose tables are in the older store."""
 
 OBSERVED = [finished("failed", 50.0, about=("r1", "7")), finished("success", 51.0, about=("r2", "8"))]
 FOLDED = [hook("before", 10.0, about=("r1", None)), hook("before", 11.0, about=("r2", None))]
@@ -64,7 +71,7 @@ def fill(connection: Connection) -> None:
     """As a receiver has left it that was killed between its commit and its fold."""
     fact_sql.add_facts(connection, [*FOLDED])
     with counting(connection):
-        assert PROJECTOR.record(connection, OBSERVED)
+        assert OLDER.record(connection, OBSERVED)
     for fact in PENDING:
         fact_sql.add_facts(connection, [fact])
         query = select(FACT.c.seq).where(FACT.c.id == fact.id)
@@ -109,14 +116,14 @@ async def test_facts_that_were_not_folded_become_dirty_tasks_and_are_folded(
 
 async def test_a_store_in_which_all_was_folded_has_no_dirty_task(older: Store) -> None:
     with older.transaction() as connection, counting(connection):
-        assert PROJECTOR.record(connection, OBSERVED)
+        assert OLDER.record(connection, OBSERVED)
     assert upgrade(older) == []
     assert verify(older) == Comparison([], 0)
 
 
 async def test_the_phone_numbers_of_older_tasks_are_still_to_be_added(older: Store) -> None:
     with older.transaction() as connection, counting(connection):
-        assert PROJECTOR.record(connection, OBSERVED)
+        assert OLDER.record(connection, OBSERVED)
     upgrade(older)
     with older.snapshot() as connection:
         assert position(connection) == Position(1e15, "", "")
