@@ -2,16 +2,19 @@
 
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
+import pytest
 from alembic.migration import MigrationContext
 from alembic.operations import Operations
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, Inspector, inspect, text
 
 from receiver.maintenance import schema
+from receiver.storage.engine import Store
 
 _OURS = schema.MIGRATIONS
 
@@ -78,3 +81,37 @@ def counting(connection: Connection) -> Iterator[None]:
     add_counts(connection)
     yield
     take_back_counts(connection)
+
+
+def take_back(connection: Connection, revision: str) -> None:
+    """Take the tables, columns and indexes back to those of a revision."""
+    older, here = _at(revision), inspect(connection)
+    for table in set(here.get_table_names()).difference(older):
+        if table != "alembic_version":
+            connection.execute(text(f"DROP TABLE {table}"))
+    for table, before in older.items():
+        for kind in ("INDEX", "COLUMN"):
+            for name in _names(here, table)[kind] - before[kind]:
+                alter = "" if kind == "INDEX" else f"ALTER TABLE {table} "
+                connection.execute(text(f"{alter}DROP {kind} {name}"))
+    connection.execute(text("UPDATE alembic_version SET version_num = :revision"), {"revision": revision})
+
+
+def _at(revision: str) -> dict[str, dict[str, set[str]]]:
+    """Return table → names of its indexes and columns at a revision."""
+    with TemporaryDirectory() as folder, closing(Store(Path(folder) / "older.db")) as store:
+        history = begun(Path(folder) / "migrations")
+        for number in range(2, int(revision) + 1):
+            history.copy(f"{number:04}")
+        with pytest.MonkeyPatch.context() as patch, store.transaction() as connection:
+            patch.setattr(schema, "MIGRATIONS", history.folder)
+            patch.setattr(schema, "make_views", lambda _connection: None)
+            schema.upgrade(connection)
+            made = inspect(connection)
+            return {table: _names(made, table) for table in made.get_table_names()}
+
+
+def _names(inspector: Inspector, table: str) -> dict[str, set[str]]:
+    found = inspector.get_indexes(table)
+    indexes = {str(index["name"]) for index in found if "duplicates_constraint" not in index}
+    return {"INDEX": indexes, "COLUMN": {column["name"] for column in inspector.get_columns(table)}}

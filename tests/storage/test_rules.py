@@ -26,6 +26,7 @@ SQL_MODULES = {
     "outcomes/subscription_sql.py",
     "reconcile/due_sql.py",
     "tasks/projections.py",
+    "tasks/search_projection.py",
     "tasks/task_counts.py",
 }
 """Modules of other rooms that hold their room's SQL."""

@@ -3,17 +3,15 @@
 from typing import Any
 
 import pytest
-from sqlalchemy import inspect, text
+from sqlalchemy import text
 
 from receiver.analytics import rollup_repair as recounting
 from receiver.analytics.rollup_repair import adopt_zone, change_zone, recount
-from receiver.analytics.tables import CALENDAR, ROLLUP, ROLLUP_DAY
+from receiver.analytics.tables import CALENDAR
 from receiver.analytics.views import drop_views
-from receiver.inbox.tables import INBOX, SET_ASIDE
-from receiver.ledger.tables import DIRTY_TASK
 from receiver.maintenance import schema
 from receiver.storage.engine import Store
-from receiver.tasks.tables import ATTEMPT, TASK
+from receiver.tasks.tables import TASK
 from tests.ledger.ledger_env import LedgerEnv
 from tests.ledger.projecting import rebuild, verify
 from tests.ledger.rebuild.sums import added_up, kept, totals
@@ -30,7 +28,7 @@ from tests.ledger.rebuild.test_sums import (
     tables,
 )
 from tests.ledger.rebuild.world import broken, tell
-from tests.maintenance.histories import take_back_counts
+from tests.maintenance.histories import take_back
 
 pytestmark = pytest.mark.anyio
 
@@ -106,17 +104,8 @@ def made_older(store: Store) -> None:
     """
     with store.transaction() as connection:
         drop_views(connection)
-        for table in (ATTEMPT, ROLLUP, ROLLUP_DAY, CALENDAR, INBOX, SET_ASIDE, DIRTY_TASK):
-            table.drop(connection)
         connection.execute(text("CREATE TABLE pending (seq BIGINT PRIMARY KEY)"))
-        for index in ("task_by_uncounted", "delivery_unplaced"):
-            connection.execute(text(f"DROP INDEX {index}"))
-        take_back_counts(connection)
-        connection.execute(text("ALTER TABLE message DROP COLUMN kept"))
-        there = [column["name"] for column in inspect(connection).get_columns("task")]
-        for name in there[there.index("created_at") :]:
-            connection.execute(text(f"ALTER TABLE task DROP COLUMN {name}"))
-        connection.execute(text("UPDATE alembic_version SET version_num = '0005'"))
+        take_back(connection, "0005")
         assert schema.upgrade(connection)[:2] == ["0006", "0007"]
 
 

@@ -3,8 +3,8 @@
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0015"
-down_revision = "0014"
+revision = "0016"
+down_revision = "0015"
 
 _BEFORE_ALL = """
 INSERT INTO task_number_fill (at, account, key) SELECT 1e15, '', '' WHERE EXISTS (SELECT 1 FROM task)
