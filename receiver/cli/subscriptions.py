@@ -60,11 +60,11 @@ def _settings(pairs: list[str] | None) -> dict[str, Any]:
         name, is_pair, text = pair.partition("=")
         if not is_pair:
             raise InputError("--set", f"NAME=VALUE, not {pair!r}")
+        outer, _, inner = name.partition(".")
         try:
-            value = orjson.loads(text)
+            value = text if outer in _TEXTS and text != "null" else orjson.loads(text)
         except orjson.JSONDecodeError:
             value = text
-        outer, _, inner = name.partition(".")
         if inner:
             values.setdefault(outer, {})[inner] = value
         else:
@@ -72,9 +72,14 @@ def _settings(pairs: list[str] | None) -> dict[str, Any]:
     return values
 
 
+_TEXTS = ("headers",)
+"""Options whose values are texts even if they can be read as JSON."""
+
 _FILTERS = [f"filter.{name}" for name in SubscriptionFilter.model_fields]
 _OPTIONS = [
-    name for name in SubscriptionOptions.model_fields if name not in ("name", "url", "filter", "options")
+    name
+    for name in SubscriptionOptions.model_fields
+    if name not in ("name", "url", "filter", "options", "headers")
 ]
 
 SetOption = Annotated[
@@ -82,7 +87,8 @@ SetOption = Annotated[
     typer.Option(
         "--set",
         metavar="NAME=VALUE",
-        help=f"Set an option; repeatable: {', '.join((*_OPTIONS, *_FILTERS))}, options.NAME of the format. "
+        help=f"Set an option; repeatable: {', '.join((*_OPTIONS, *_FILTERS))}, options.NAME of the format, "
+        "headers.NAME of requests (null removes it). "
         "Write lists as JSON: filter.types='[\"task.finished\"]'.",
     ),
 ]

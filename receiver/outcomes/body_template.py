@@ -11,6 +11,7 @@ from jinja2.visitor import NodeTransformer
 
 from receiver.errors import InputError
 from receiver.outcomes.event_types import ABOUT, example
+from receiver.outcomes.subscription import RESERVED_HEADERS
 from receiver.outcomes.template_rules import FIELD, FILTERS, check, refused
 
 MAX_BODY = 65_536
@@ -26,7 +27,6 @@ _MAX_NUMBER = 1_000
 """Largest number that a filter accepts."""
 
 _METHODS = ("POST", "PUT", "PATCH")
-_RESERVED = ("webhook-", "host", "content-length", "transfer-encoding", "connection")
 
 _WORK = "work left"
 """Name of the budget in a context. It has a space, so that no template can use it."""
@@ -253,6 +253,10 @@ def headers_of(options: Mapping[str, Any]) -> dict[str, str]:
     headers = {str(name).lower(): str(value) for name, value in given.items()}
     headers["content-type"] = str(options.get("content_type", "application/json"))
     for name, value in headers.items():
-        if name.startswith(_RESERVED) or not name.isascii() or any(char in name + value for char in "\r\n\0"):
+        if (
+            name.startswith(RESERVED_HEADERS)
+            or not name.isascii()
+            or any(char in name + value for char in "\r\n\0")
+        ):
             raise InputError("options.headers", "names a header that cannot be set")
     return headers

@@ -27,6 +27,9 @@ EventType = Literal[
 ]
 EVENT_TYPES: tuple[EventType, ...] = get_args(EventType)
 
+PROOF: EventType = "task.reconciled"
+"""Type of the event that proves a task's end."""
+
 SCHEMA_VERSION = 1
 """Grows when a field is removed or changes its meaning. New fields may be added at any time."""
 

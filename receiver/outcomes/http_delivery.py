@@ -25,14 +25,11 @@ from receiver.outcomes.outbound import (
     advance,
     judge,
 )
-from receiver.outcomes.subscription import FormatName, Subscription
+from receiver.outcomes.subscription import Subscription
 from receiver.runtime.clock import Clock
 from receiver.storage.engine import Store
 
 _log = structlog.get_logger("receiver.delivery")
-
-TIMEOUT_S = 20.0
-"""Seconds after which an attempt has failed."""
 
 _MAX_READ = 65_536
 """Bytes of a response that are read, so that the connection can be used again."""
@@ -56,10 +53,10 @@ class HttpDelivery:
             return AttemptResult("dropped")
         with current_task(message_task(message)):
             try:
-                async with asyncio.timeout(self._clock.real(TIMEOUT_S)):
+                async with asyncio.timeout(self._clock.real(subscription.timeout_s)):
                     response = await self._exchange(message, subscription, at)
             except Exception as error:
-                return _failure(message, subscription.format, error)
+                return _failure(message, subscription, error)
         return judge(response, self._clock.now()) if response else AttemptResult("dropped")
 
     async def _exchange(
@@ -88,17 +85,19 @@ class HttpDelivery:
                 return step
             if step.progress is not None and step.progress != message.progress:
                 await self._save_progress(message, step.progress)
-            response = await self._send(step, headers)
+            response = await self._send(step, headers, subscription)
 
     async def _save_progress(self, message: ClaimedMessage, progress: Mapping[str, Any]) -> None:
         """Save what a later attempt must know of the request that is sent next."""
         if not await self._store.write(partial(claim_sql.save_progress, message=message, progress=progress)):
             raise StoreUnavailableError("another sender has claimed the message")
 
-    async def _send(self, request: HttpRequest, headers: dict[str, str]) -> HttpResponse:
-        built = self._client.build_request(
-            request.method, request.url, content=request.body, headers={**headers, **request.headers}
-        )
+    async def _send(
+        self, request: HttpRequest, trace: Mapping[str, str], subscription: Subscription
+    ) -> HttpResponse:
+        headers = httpx2.Headers({**trace, **request.headers})
+        headers.update({name: value for name, value in subscription.headers.items() if value is not None})
+        built = self._client.build_request(request.method, request.url, content=request.body, headers=headers)
         response = await self._client.send(built, stream=True)
         try:
             body = bytearray()
@@ -113,10 +112,11 @@ class HttpDelivery:
         return HttpResponse(response.status_code, text, response.headers.get("retry-after"))
 
 
-def _failure(message: ClaimedMessage, format_: FormatName, error: Exception) -> AttemptResult:
+def _failure(message: ClaimedMessage, subscription: Subscription, error: Exception) -> AttemptResult:
+    format_ = subscription.format
     match error:
         case TimeoutError():
-            return AttemptResult("failed", f"no answer within {TIMEOUT_S:.0f} s")
+            return AttemptResult("failed", f"no answer within {subscription.timeout_s:g} s")
         case httpx2.HTTPError():
             return AttemptResult("failed", _problem(error))
         case UnsendableError():

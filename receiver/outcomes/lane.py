@@ -11,9 +11,9 @@ from receiver.outcomes.outbound import AttemptResult
 from receiver.outcomes.subscription import Subscription
 
 DELAYS_S = (5.0, 300.0, 1_800.0, 7_200.0, 18_000.0, 36_000.0, 50_400.0, 72_000.0, 86_400.0)
-"""Seconds from each failed attempt to the next: 5 s, 5 min, 30 min, 2 h, 5 h, 10 h, 14 h, 20 h, 24 h."""
-
-ATTEMPTS = len(DELAYS_S) + 1
+"""Default seconds from each failed attempt to the next: 5 s, 5 min, 30 min, 2 h, 5 h, 10 h, 14 h, 20 h,
+24 h.
+"""
 
 JITTER = 0.2
 """Largest part of a delay that is added to it at random. A delay is never shortened."""
@@ -121,9 +121,10 @@ def failing_since(since: float | None, last: float | None, now: float) -> float:
     return since
 
 
-def next_attempt(attempts: int, now: float, jitter: float) -> float | None:
+def next_attempt(subscription: Subscription, attempts: int, now: float, jitter: float) -> float | None:
     """Return the time of the next attempt after some failed ones, None after the last. `jitter`: 0 to 1."""
-    if attempts >= ATTEMPTS:
+    chosen = subscription.retry_delays_s
+    delays = DELAYS_S if chosen is None else chosen
+    if attempts > len(delays):
         return None
-    delay = DELAYS_S[attempts - 1]
-    return now + delay * (1 + JITTER * jitter)
+    return now + delays[attempts - 1] * (1 + JITTER * jitter)

@@ -7,13 +7,10 @@ from sqlalchemy import ColumnElement, Connection, Table, select
 
 from receiver.ledger.projections import FoldBatch, Projection
 from receiver.outcomes import outbox_sql
-from receiver.outcomes.events import Outcome, new_events
+from receiver.outcomes.events import PROOF, Outcome, new_events
 from receiver.outcomes.outbox_sql import NewMessage
 from receiver.outcomes.subscription import Subscription
 from receiver.outcomes.tables import DELIVERY_ATTEMPT, MESSAGE, OUTCOME
-
-PROOF = "task.reconciled"
-"""Type of the event that proves a task's end."""
 
 
 class Outbox(Projection):

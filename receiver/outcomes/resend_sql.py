@@ -1,11 +1,13 @@
 """SQL that puts published outcomes, or a test event, into the outbox."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
+import orjson
 from sqlalchemy import ColumnElement, Connection, Row, Select, and_, func, or_, select, update
 
-from receiver.outcomes.events import Outcome
+from receiver.outcomes.events import PROOF, EventType, Outcome
 from receiver.outcomes.operator_types import ABOUT_SUBSCRIPTION, PREFIX
 from receiver.outcomes.outbox_sql import NewMessage, add_messages, add_outcomes, seqs_of
 from receiver.outcomes.params import ResendBody
@@ -21,17 +23,89 @@ _BATCH = 500
 """Outcomes that one transaction resends."""
 
 
-def resendable(
-    connection: Connection, subscription: Subscription, body: ResendBody, after: int = 0
-) -> Select[Any]:
-    """Select the outcomes after a seq that are resent, in order: seq, id, type, account, key, result,
-    told_at.
+class ResentOutcome(NamedTuple):
+    """An outcome that is resent. `body_seq`: the event whose content is sent."""
+
+    row: Row[Any]
+    body_seq: int
+
+
+def count(connection: Connection, subscription: Subscription, body: ResendBody) -> dict[EventType, int]:
+    """Return the number of outcomes that are resent, by type."""
+    numbers: Counter[EventType] = Counter()
+    after: int | None = 0
+    while after is not None:
+        outcomes, after = _next_outcomes(connection, subscription, body, after)
+        numbers.update(outcome.row.type for outcome in outcomes)
+    return dict(numbers)
+
+
+def resend(
+    connection: Connection, subscription: Subscription, body: ResendBody, now: float, after: int
+) -> int | None:
+    """Add messages for the next outcomes after a seq. Return the last seq, or None if none was left."""
+    # Two resends at once would otherwise take the same number.
+    lock_folding(connection)
+    outcomes, last = _next_outcomes(connection, subscription, body, after)
+    seqs = [outcome.row.seq for outcome in outcomes]
+    sent = (MESSAGE.c.subscription == subscription.id, among(connection, MESSAGE.c.outcome_seq, seqs))
+    latest = (
+        select(MESSAGE.c.outcome_seq, func.max(MESSAGE.c.replay).label("number"))
+        .where(*sent)
+        .group_by(MESSAGE.c.outcome_seq)
+    )
+    numbers = {row.outcome_seq: row.number for row in connection.execute(latest)}
+    if body.dead:
+        connection.execute(update(MESSAGE).where(*sent, MESSAGE.c.state == "dead").values(state="replayed"))
+    messages = [
+        {
+            "subscription": subscription.id,
+            "outcome_seq": row.seq,
+            "body_seq": body_seq,
+            "replay": numbers.get(row.seq, 0) + 1,
+            "account": row.account,
+            "key": row.key,
+            "state": "waiting",
+            "due_at": now,
+            "made_at": now,
+            "attempts": 0,
+        }
+        for row, body_seq in outcomes
+    ]
+    write(connection, MESSAGE, "add", messages)
+    return last
+
+
+def _next_outcomes(
+    connection: Connection, subscription: Subscription, body: ResendBody, after: int
+) -> tuple[list[ResentOutcome], int | None]:
+    """Return the outcomes of the next batch after a seq that are resent, and the last seq of the batch, None
+    if none was left.
     """
-    columns = (OUTCOME.c[name] for name in ("seq", "id", "type", "account", "key", "result", "told_at"))
+    filters = [body.filter] if body.dead else [body.filter, subscription.filter]
+    columns = ["seq", "id", "type", "account", "key", "result"]
+    if any(each.conditions for each in filters):
+        columns.append("data")
+    selected = [OUTCOME.c[name] for name in columns]
+    candidates = _candidates(connection, subscription, body).where(OUTCOME.c.seq > after)
+    rows = connection.execute(candidates.with_only_columns(*selected).limit(_BATCH)).all()
+    if not rows:
+        return [], None
+    proofs = _proofs(connection, rows, selected) if subscription.certainty == "reconciled" else {}
+    outcomes = []
+    for row in rows:
+        proof = proofs.get((row.account, row.key)) if subscription.holds(row.type) else None
+        if _fits(filters, row.type, proof or row):
+            is_end = proof is not None and row.type == "task.finished"
+            outcomes.append(ResentOutcome(row, proof.seq if proof and is_end else row.seq))
+    return outcomes, int(rows[-1].seq)
+
+
+def _candidates(connection: Connection, subscription: Subscription, body: ResendBody) -> Select[Any]:
+    """Select the outcomes that are resent if how their tasks went is accepted, in order."""
     # An operator event about this subscription was never sent to it.
     is_own = and_(OUTCOME.c.key == subscription.id, OUTCOME.c.type.startswith(ABOUT_SUBSCRIPTION))
-    query = select(*columns).where(OUTCOME.c.seq > after, OUTCOME.c.type != TEST, ~is_own)
-    query = query.order_by(OUTCOME.c.seq)
+    query = select(OUTCOME).where(OUTCOME.c.type != TEST, ~is_own).order_by(OUTCOME.c.seq)
     if body.dead:
         letters = MESSAGE.c.subscription == subscription.id, MESSAGE.c.state == "dead"
         query = query.where(OUTCOME.c.seq.in_(select(MESSAGE.c.outcome_seq).where(*letters)))
@@ -52,7 +126,7 @@ def resendable(
 def _accepted(connection: Connection, accepting: SubscriptionFilter) -> list[ColumnElement[bool]]:
     """Return the conditions of a filter. Only types and accounts apply to operator events."""
     conditions = []
-    for name, values in accepting.accepted_values().items():
+    for name, values in accepting.task_values().items():
         has_value = among(connection, OUTCOME.c[name], values)
         conditions.append(has_value if name in ("type", "account") else or_(has_value, is_operator()))
     return conditions
@@ -63,67 +137,25 @@ def is_operator() -> ColumnElement[bool]:
     return OUTCOME.c.type.startswith(PREFIX)
 
 
-def resend(
-    connection: Connection, subscription: Subscription, body: ResendBody, now: float, after: int
-) -> int | None:
-    """Add messages for the next outcomes after a seq. Return the last seq, or None if none was left."""
-    rows = connection.execute(resendable(connection, subscription, body, after).limit(_BATCH)).all()
-    if not rows:
-        return None
-    seqs = [row.seq for row in rows]
-    sent = (MESSAGE.c.subscription == subscription.id, among(connection, MESSAGE.c.outcome_seq, seqs))
-    # Two resends at once would otherwise take the same number.
-    lock_folding(connection)
-    latest = (
-        select(MESSAGE.c.outcome_seq, func.max(MESSAGE.c.replay).label("number"))
-        .where(*sent)
-        .group_by(MESSAGE.c.outcome_seq)
-    )
-    numbers = {row.outcome_seq: row.number for row in connection.execute(latest)}
-    if body.dead:
-        connection.execute(update(MESSAGE).where(*sent, MESSAGE.c.state == "dead").values(state="replayed"))
-    confirmations = _confirmations(connection, rows) if subscription.certainty == "reconciled" else {}
-    messages = [
-        {
-            "subscription": subscription.id,
-            "outcome_seq": row.seq,
-            "body_seq": _body_seq(row, confirmations),
-            "replay": numbers.get(row.seq, 0) + 1,
-            "account": row.account,
-            "key": row.key,
-            "state": "waiting",
-            "due_at": now,
-            "made_at": now,
-            "attempts": 0,
-        }
-        for row in rows
-        if not _is_corrected(row, confirmations)
-    ]
-    write(connection, MESSAGE, "add", messages)
-    return int(seqs[-1])
+def _fits(filters: Sequence[SubscriptionFilter], event: str, judged: Row[Any]) -> bool:
+    """Return whether it is accepted how the task went. These filters do not apply to operator events."""
+    data = _data(judged)
+    return event.startswith(PREFIX) or all(each.matches_result(event, data) for each in filters)
 
 
-_Confirmations = Mapping[tuple[str, str], Row[Any]]
-"""(account, key) → seq and result of the task's latest `task.reconciled`."""
-
-
-def _confirmations(connection: Connection, rows: Sequence[Row[Any]]) -> _Confirmations:
-    columns = (OUTCOME.c[name] for name in ("account", "key", "seq", "result"))
+def _proofs(
+    connection: Connection, rows: Sequence[Row[Any]], columns: Sequence[ColumnElement[Any]]
+) -> Mapping[tuple[str, str], Row[Any]]:
+    """Return (account, key) → the task's latest `task.reconciled`."""
     of_tasks = among(connection, OUTCOME.c.key, {row.key for row in rows})
-    query = select(*columns).where(of_tasks, OUTCOME.c.type == "task.reconciled").order_by(OUTCOME.c.seq)
+    query = select(*columns).where(of_tasks, OUTCOME.c.type == PROOF).order_by(OUTCOME.c.seq)
     return {(row.account, row.key): row for row in connection.execute(query)}
 
 
-def _body_seq(row: Row[Any], confirmations: _Confirmations) -> int:
-    """Return the event whose content is sent: for an end that was confirmed, the confirmation."""
-    confirmation = confirmations.get((row.account, row.key))
-    return int(confirmation.seq if confirmation and row.type == "task.finished" else row.seq)
-
-
-def _is_corrected(row: Row[Any], confirmations: _Confirmations) -> bool:
-    """Return whether the API has corrected this connection to none."""
-    confirmation = confirmations.get((row.account, row.key))
-    return bool(confirmation and row.type == "task.connected" and confirmation.result != "connected")
+def _data(row: Row[Any]) -> Mapping[str, Any]:
+    """Return the content of an event, or only its result if no more was selected."""
+    content = row._mapping.get("data")
+    return {"result": row.result} if content is None else orjson.loads(content)
 
 
 def send_test(connection: Connection, subscription: str, event: Outcome, now: float) -> int:

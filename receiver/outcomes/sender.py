@@ -20,7 +20,7 @@ from receiver.observability.metrics import Metrics
 from receiver.outcomes import claim_sql, subscription_sql
 from receiver.outcomes.claim_sql import ClaimedMessage, ClaimRequest, Settlement
 from receiver.outcomes.health_sql import HealthChange, stored_health
-from receiver.outcomes.http_delivery import TIMEOUT_S, HttpDelivery
+from receiver.outcomes.http_delivery import HttpDelivery
 from receiver.outcomes.lane import Lane, next_attempt
 from receiver.outcomes.outbound import AttemptResult
 from receiver.outcomes.subscription import Subscription
@@ -29,8 +29,8 @@ from receiver.storage.engine import Store
 
 _log = structlog.get_logger("receiver.delivery")
 
-_CLAIM_S = 3 * TIMEOUT_S
-"""Seconds of a claim: the message may wait for an attempt that takes its whole time."""
+_CLAIM_S = 40.0
+"""Seconds of a claim beyond the time-out: the message may wait for an attempt that takes its whole time."""
 
 _HEADERS = {"user-agent": f"receiver/{version('receiver')}", "accept-encoding": "identity"}
 
@@ -148,7 +148,7 @@ class Sender:
         if began < self._quiet_until:
             return
         requests = [
-            ClaimRequest(name, *room, now, now + _CLAIM_S, lane.subscription.order == "task")
+            ClaimRequest(name, *room, now, now + _claim_s(lane), lane.subscription.order == "task")
             for name, lane in self._lanes.items()
             if any(room := lane.room(now))
         ]
@@ -193,7 +193,7 @@ class Sender:
         # From the end of the attempt: a subscriber that answers late must not get the next one at once.
         now = self._clock.now()
         lane.failed(result, now)
-        retry_at = next_attempt(message.attempts + 1, now, self._rng.random())
+        retry_at = next_attempt(lane.subscription, message.attempts + 1, now, self._rng.random())
         if retry_at is None:
             return "dead", message.due_at
         return message.state, max(retry_at, lane.health.slow_until or 0.0)
@@ -254,3 +254,8 @@ def _log_change(change: HealthChange) -> None:
             _log.warning("subscription disabled", **about, problem=change.problem)
         case "recovered":
             _log.info("subscription recovered", **about)
+
+
+def _claim_s(lane: Lane) -> float:
+    """Return the seconds of a claim."""
+    return _CLAIM_S + lane.subscription.timeout_s

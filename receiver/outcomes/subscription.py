@@ -1,12 +1,15 @@
 """Subscriptions: the options that a subscriber chooses, and the events that they select."""
 
-from collections.abc import Mapping, Sequence
-from typing import Annotated, Any, Literal
+import operator
+import re
+from collections.abc import Callable, Container, Mapping, Sequence
+from functools import cached_property
+from typing import Annotated, Any, Literal, NamedTuple
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
-from receiver.domain.reasons import CallResult
-from receiver.http.schemas import Word
+from receiver.domain.reasons import CallResult, FailedLeg
+from receiver.http.schemas import Confidence, Word
 from receiver.outcomes.events import EVENT_TYPES, EventType, Outcome
 from receiver.outcomes.operator_types import EVERY_TYPE, OPERATOR_TYPES, OperatorEventType
 
@@ -14,12 +17,70 @@ FormatName = Literal["standard", "cloudevents", "template", "bitrix24", "amocrm"
 Certainty = Literal["events", "reconciled"]
 Url = Annotated[str, StringConstraints(min_length=10, max_length=2000, pattern=r"^https?://[^\s/]+\S*$")]
 
+RetryDelay = Annotated[float, Field(ge=1, le=86_400)]
+
+RESERVED_HEADERS = ("webhook-", "host", "content-length", "transfer-encoding", "connection")
+"""Beginnings of the names of headers that only the receiver sets."""
+
+_HOP_HEADERS = frozenset({"accept-encoding", "expect", "keep-alive", "te", "trailer", "upgrade"})
+"""Further headers that only the receiver sets, since they concern the connection."""
+
+_HEADER_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,100}")
+_HEADER_VALUE = re.compile(r"([!-~]([ -~]{0,3998}[!-~])?)?")
+
+
+def _check_headers(headers: dict[str, str | None]) -> dict[str, str | None]:
+    """Raise ValueError if a header cannot be set. The text names the header, never its value."""
+    for name, value in headers.items():
+        lower = name.lower()
+        if not _HEADER_NAME.fullmatch(name):
+            raise ValueError("a name of a header has letters, digits and '-', at most 100")
+        if lower.startswith(RESERVED_HEADERS) or lower in _HOP_HEADERS:
+            raise ValueError(f"'{name}' is set by the receiver; leave it out")
+        if value is not None and not _HEADER_VALUE.fullmatch(value):
+            raise ValueError(
+                f"'{name}': use at most 4000 characters of ASCII without spaces at the ends; leave a hidden "
+                "value out to keep it"
+            )
+    if len({name.lower() for name in headers}) < len(headers):
+        raise ValueError("a header is given twice; case does not matter")
+    return headers
+
+
+Headers = Annotated[dict[str, str | None], AfterValidator(_check_headers)]
+"""Name → value of HTTP headers; null removes a header that is stored."""
+
 _UNCONFIRMED = ("task.connected", "task.finished")
 """Types of events that the API may still correct."""
 
 
+class Condition(NamedTuple):
+    """A condition on a field of an event's data. `is_met`: takes the field's value and the filter's."""
+
+    field: str
+    is_met: Callable[[Any, Any], bool]
+
+
+def _is_in(value: Any, accepted: Container[Any]) -> bool:
+    return value in accepted
+
+
+_CONDITIONS = {
+    "results": Condition("result", _is_in),
+    "failed_legs": Condition("failed_leg", _is_in),
+    "extensions": Condition("extension_id", _is_in),
+    "min_attempts": Condition("attempts", operator.ge),
+    "max_attempts": Condition("attempts", operator.le),
+    "final": Condition("final", operator.eq),
+    "confidence": Condition("confidence", _is_in),
+}
+"""Field of the filter → its condition on how a task went, which the API may still correct."""
+
+_Attempts = Annotated[int, Field(ge=0, le=1_000)]
+
+
 class SubscriptionFilter(BaseModel):
-    """Which outcomes are delivered. An empty list accepts every value."""
+    """Which outcomes are delivered. An empty list, or null, accepts every value."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -31,15 +92,45 @@ class SubscriptionFilter(BaseModel):
         "is all of them.",
         examples=[["task.finished"]],
     )
-    results: list[CallResult] = Field([], description="Results of calls.", examples=[["connected"]])
+    results: list[CallResult] = Field(
+        [], description="Results of calls, which are the reasons of failures.", examples=[["connected"]]
+    )
+    failed_legs: list[FailedLeg] = Field(
+        [], description="Legs at which calls failed: `a`, `b` or `unknown`.", examples=[["a"]]
+    )
+    extensions: list[Word] = Field(
+        [], max_length=1000, description="Extensions, by the vendor's id.", examples=[["305"]]
+    )
+    min_attempts: _Attempts | None = Field(
+        None, description="Lowest number of attempts so far.", examples=[3]
+    )
+    max_attempts: _Attempts | None = Field(
+        None, description="Highest number of attempts so far.", examples=[3]
+    )
+    final: bool | None = Field(
+        None, description="true: events after which nothing more happens to the task; false: the others."
+    )
+    confidence: list[Confidence] = Field(
+        [],
+        description="`events`: outcomes known from hooks; `reconciled`: outcomes that the API has confirmed.",
+        examples=[["reconciled"]],
+    )
 
-    def accepted_values(self) -> dict[str, Sequence[str]]:
-        """Return the accepted values by column of the table `outcome`, without columns that accept all."""
+    @model_validator(mode="after")
+    def _attempts_are_a_range(self) -> "SubscriptionFilter":
+        low, high = self.min_attempts, self.max_attempts
+        if low is not None and high is not None and low > high:
+            raise ValueError(f"min_attempts {low} is more than max_attempts {high}; raise the latter")
+        return self
+
+    def task_values(self) -> dict[str, Sequence[str]]:
+        """Return the accepted values of account, queue and type by column of the table `outcome`, without
+        columns that accept all.
+        """
         columns: dict[str, Sequence[str]] = {
             "account": self.accounts,
             "queue_id": self.queues,
             "type": self.accepted_types() if self.types else [],
-            "result": self.results,
         }
         return {column: values for column, values in columns.items() if values}
 
@@ -59,6 +150,12 @@ class SubscriptionFilter(BaseModel):
             not self.accounts or account in self.accounts
         )
 
+    @cached_property
+    def conditions(self) -> list[tuple[Condition, Any]]:
+        """The conditions on how the task went, each with the filter's value."""
+        values = ((condition, getattr(self, name)) for name, condition in _CONDITIONS.items())
+        return [(condition, value) for condition, value in values if value not in (None, [])]
+
     def matches_task(self, outcome: Outcome) -> bool:
         """Return whether account, queue and type are accepted."""
         return (
@@ -68,10 +165,10 @@ class SubscriptionFilter(BaseModel):
         )
 
     def matches_result(self, event: str, data: Mapping[str, Any]) -> bool:
-        """Return whether the result is accepted; a connection that was corrected to none is not."""
+        """Return whether it is accepted how the task went; a connection that was corrected to none is not."""
         if event == "task.connected" and data["result"] != "connected":
             return False
-        return not self.results or data["result"] in self.results
+        return all(condition.is_met(data[condition.field], value) for condition, value in self.conditions)
 
 
 class SubscriptionOptions(BaseModel):
@@ -79,8 +176,8 @@ class SubscriptionOptions(BaseModel):
 
     Define a new option here. It is then a field of the bodies of POST and PATCH and of the answer, a column
     of the table, a name for `--set`, and an attribute of the `Subscription` that the outbox, the sender and
-    the formats get. Add the code that obeys it, and a migration that adds the column. A new filter is a field
-    of `SubscriptionFilter`, a line in `accepted_values`, and a line in `matches_task` or `matches_result`.
+    the formats get. Add the code that obeys it, and a migration that adds the column, which may be NULL: the
+    default. A new filter is a field of `SubscriptionFilter` and a line in `_CONDITIONS`.
     """
 
     name: Word = Field(description="Name shown to people.", examples=["sales CRM"])
@@ -112,6 +209,27 @@ class SubscriptionOptions(BaseModel):
         None, gt=0, le=10_000, description="Maximum deliveries per second; null: no limit.", examples=[50.0]
     )
     concurrency: int = Field(4, ge=1, le=100, description="Maximum deliveries at once.", examples=[4])
+    headers: Headers = Field(
+        default_factory=dict,
+        max_length=20,
+        description="Headers of each request, by name, in place of the format's own. Values are secret: they "
+        "are never shown again. In a change, headers that are left out stay; null removes one.",
+        examples=[{"X-Api-Key": "k-4711"}],
+    )
+    timeout_s: float = Field(
+        20.0,
+        ge=1,
+        le=120,
+        description="Seconds after which an attempt without a response has failed.",
+        examples=[20.0],
+    )
+    retry_delays_s: list[RetryDelay] | None = Field(
+        None,
+        max_length=30,
+        description="Seconds from each failed attempt to the next, up to a fifth longer at random; `[]`: one "
+        "attempt only; null: 5 s, 5 and 30 min, 2, 5, 10, 14, 20 and 24 h.",
+        examples=[[5.0, 60.0, 3600.0]],
+    )
 
     def matches(self, outcome: Outcome) -> bool:
         """Return whether the event is for this subscription. The result of a held event is checked later."""
@@ -143,6 +261,20 @@ class Subscription(SubscriptionOptions):
 
 
 def stored_options(row: Any) -> dict[str, Any]:
-    """Return the options of a row. They are not validated, since another version may have stored them."""
-    options = {name: getattr(row, name) for name in SubscriptionOptions.model_fields}
+    """Return the options of a row. They are not validated, since another version may have stored them.
+    NULL is the default: the version before does not write the columns of later options.
+    """
+    options = {}
+    for name, option in SubscriptionOptions.model_fields.items():
+        value = getattr(row, name)
+        options[name] = option.get_default(call_default_factory=True) if value is None else value
     return options | {"filter": SubscriptionFilter.model_construct(**row.filter)}
+
+
+def merged_headers(stored: Mapping[str, str], given: Mapping[str, str | None]) -> dict[str, str]:
+    """Return the stored headers with these changes; None removes a header. The case of names does not
+    matter.
+    """
+    changed = {name.lower() for name in given}
+    kept = {name: value for name, value in stored.items() if name.lower() not in changed}
+    return kept | {name: value for name, value in given.items() if value is not None}

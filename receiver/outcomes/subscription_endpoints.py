@@ -3,7 +3,6 @@
 import asyncio
 import re
 import secrets
-from collections import Counter
 from collections.abc import Mapping
 from functools import partial
 from typing import Any
@@ -24,7 +23,7 @@ from receiver.outcomes.schemas import (
     SubscriptionWithSecret,
     TestSent,
 )
-from receiver.outcomes.subscription import Subscription
+from receiver.outcomes.subscription import Subscription, merged_headers
 from receiver.outcomes.tables import SUBSCRIPTION
 
 _HIDDEN = "•••"
@@ -55,6 +54,7 @@ async def add_subscription(call: Call[Params, SubscriptionBody]) -> Subscription
     await _check(call, options, {})
     row = {
         **options,
+        "headers": merged_headers({}, body.headers),
         "id": f"sub_{secrets.token_hex(8)}",
         "secrets": [{"secret": secret, "until": None}],
         "state": "active",
@@ -76,6 +76,8 @@ async def change_subscription(call: Call[Params, Params]) -> SubscriptionDetails
         raise InputError("body", "name at least one option to change")
     stored = await call.context.store.read(partial(_find, subscription=_name(call)))
     await _check(call, changes, stored._asdict())
+    if "headers" in changes:
+        changes["headers"] = merged_headers(stored.headers or {}, changes["headers"])
     if changes.get("state") == "active":
         changes |= {
             "reason": None,
@@ -132,11 +134,7 @@ async def resend(call: Call[Params, ResendBody]) -> ResendResult:
     row = await call.context.store.read(partial(_find, subscription=_name(call)))
     subscription = Subscription.from_row(row)
 
-    def count(connection: Connection) -> dict[Any, int]:
-        query = resend_sql.resendable(connection, subscription, body)
-        return dict(Counter(row.type for row in connection.execute(query)))
-
-    by_type = await call.context.store.read(count)
+    by_type = await call.context.store.read(partial(resend_sql.count, subscription=subscription, body=body))
     after = None if body.dry_run else 0
     while after is not None:
         batch = partial(resend_sql.resend, subscription=subscription, body=body, now=now, after=after)
@@ -175,7 +173,8 @@ def _details(row: Row[Any], scopes: frozenset[str]) -> SubscriptionDetails:
     options = {name: _HIDDEN if _PRIVATE.search(name) else value for name, value in row.options.items()}
     url = urlsplit(row.url)
     shown = row.url if "subscribe" in scopes else f"{url.scheme}://{url.hostname}/{_HIDDEN}"
-    return SubscriptionDetails.from_row(row, options=options, url=shown)
+    headers = dict.fromkeys(row.headers or {}, _HIDDEN)
+    return SubscriptionDetails.from_row(row, options=options, url=shown, headers=headers)
 
 
 def _new_secret(given: str | None) -> str:

@@ -30,12 +30,18 @@ def _json() -> Any:
     return Field(sa_column=Column(JSON, nullable=False))
 
 
+_FIRST_OPTIONS = frozenset(
+    {"name", "url", "filter", "format", "options", "order", "certainty", "max_wait_s", "concurrency"}
+)
+"""Options whose columns are never NULL. Later ones are NULL in rows of versions that do not know them."""
+
+
 def _option_columns() -> list[Column[Any]]:
     """Return a column for each subscription option."""
     columns = []
     for name, schema in SubscriptionOptions.model_json_schema()["properties"].items():
         kinds = [kind.get("type") for kind in schema.get("anyOf", [schema])]
-        columns.append(Column(name, _TYPES.get(kinds[0], JSON), nullable="null" in kinds))
+        columns.append(Column(name, _TYPES.get(kinds[0], JSON), nullable=name not in _FIRST_OPTIONS))
     return columns
 
 

@@ -3,9 +3,11 @@
 import pytest
 
 from receiver.domain.moments import read_retry_after
-from receiver.outcomes.lane import ATTEMPTS, DELAYS_S, JITTER, next_attempt
+from receiver.outcomes.lane import DELAYS_S, JITTER, next_attempt
 from receiver.outcomes.outbound import LONGEST_SLOW_S, SLOW_S, HttpResponse, judge
+from receiver.outcomes.subscription import Subscription
 
+DEFAULT = Subscription(id="crm", name="crm", url="https://crm.example/")
 NOW = 1_700_000_000.0  # Tue, 14 Nov 2023 22:13:20 GMT
 
 
@@ -16,15 +18,21 @@ def test_the_schedule_spans_more_than_three_days() -> None:
         *(2 * hour, 5 * hour, 10 * hour, 14 * hour, 20 * hour, 24 * hour),
     ) == DELAYS_S
     assert sum(DELAYS_S) >= 75 * hour
-    assert ATTEMPTS == 10
 
 
 @pytest.mark.parametrize("jitter", [0.0, 0.5, 1.0])
 def test_jitter_is_only_ever_added(jitter: float) -> None:
     for made, delay in enumerate(DELAYS_S, start=1):
-        at = next_attempt(made, NOW, jitter)
+        at = next_attempt(DEFAULT, made, NOW, jitter)
         assert at == pytest.approx(NOW + delay * (1 + JITTER * jitter))
-    assert next_attempt(ATTEMPTS, NOW, jitter) is None
+    assert next_attempt(DEFAULT, 10, NOW, jitter) is None
+
+
+def test_a_subscription_may_have_a_schedule_of_its_own() -> None:
+    own = DEFAULT.model_copy(update={"retry_delays_s": [2.0, 60.0]})
+    assert [next_attempt(own, made, NOW, 0.5) for made in (1, 2, 3)] == [NOW + 2.2, NOW + 66, None]
+    once = DEFAULT.model_copy(update={"retry_delays_s": []})
+    assert next_attempt(once, 1, NOW, 0.5) is None
 
 
 @pytest.mark.parametrize(
