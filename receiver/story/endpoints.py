@@ -44,11 +44,12 @@ async def get_story(call: Call[StoryQuery, None]) -> Story:
     """Return the story of a task, as it is now or was known at a time. Raises NotFoundError, InputError."""
     zone = call.query.zone or call.context.rules.zone
     times = Times(zone, call.context.clock.now())
-    evidence = await call.context.store.read(partial(_read, call=call))
+    evidence = await call.context.store.read(partial(read_story, call=call))
     return _story(call, evidence, times)
 
 
-def _read(connection: Connection, call: Call[StoryQuery, None]) -> StoryEvidence:
+def read_story(connection: Connection, call: Call[StoryQuery, None]) -> StoryEvidence:
+    """Return what is stored about the task of a call. Raises NotFoundError."""
     facts = known_facts(connection, call)
     return read_evidence(connection, call.context, call.context.fold(facts), facts)
 
