@@ -121,12 +121,16 @@ def add(
     name: Annotated[str, typer.Argument(help="Name of the subscription.")],
     url: Annotated[str, typer.Argument(help="URL that receives outcomes by POST.")],
     secret: SecretOption = None,
+    preset: Annotated[
+        str | None,
+        typer.Option(help="Post operator events to a chat: telegram (needs options.chat_id), slack, teams."),
+    ] = None,
     settings: SetOption = None,
     config: ConfigOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Subscribe a CRM to future outcomes, and print the signing secret. It cannot be shown again."""
-    values = {"name": name, "url": url, "secret": secret, **_settings(settings)}
+    values = {"name": name, "url": url, "secret": secret, "preset": preset, **_settings(settings)}
     answer = ask(handlers.add_subscription, Params(), {}, config, body=_body(SubscriptionBody, values))
     _print_secret(answer, as_json)
 

@@ -1,5 +1,6 @@
 """Bodies of deliveries by a subscriber's Jinja template, in a sandbox that limits its work."""
 
+import html
 from collections.abc import Callable, ItemsView, Iterator, KeysView, Mapping, Sequence, Sized, ValuesView
 from functools import lru_cache
 from typing import Any
@@ -9,6 +10,7 @@ from jinja2.runtime import Context, Undefined
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 from jinja2.visitor import NodeTransformer
 
+from receiver.domain.masking import mask_text
 from receiver.errors import InputError
 from receiver.outcomes.event_types import ABOUT, example
 from receiver.outcomes.subscription import RESERVED_HEADERS
@@ -93,6 +95,8 @@ class _Environment(ImmutableSandboxedEnvironment):
 
 
 _PLAIN = ImmutableSandboxedEnvironment()
+_PLAIN.filters["entities"] = lambda value: html.escape(str(value), quote=False)
+_PLAIN.filters["mask"] = lambda value: mask_text(str(value))
 
 
 def _counted(name: str) -> Any:

@@ -9,6 +9,7 @@ from receiver.http.endpoint import Params
 from receiver.http.params import SINCE, UNTIL, Account, PageQuery, QueueId
 from receiver.http.schemas import Flag, When, Word
 from receiver.outcomes.events import EventType
+from receiver.outcomes.presets import PresetName
 from receiver.outcomes.subscription import SubscriptionFilter, SubscriptionOptions
 
 Secret = Annotated[str, StringConstraints(max_length=200, pattern=r"^whs(ec|k)_[A-Za-z0-9+/=]+$")]
@@ -20,6 +21,11 @@ class SubscriptionBody(SubscriptionOptions, Params):
 
     secret: Secret | None = Field(
         None, description="Secret that signs deliveries; left out, a new one is generated."
+    )
+    preset: PresetName | None = Field(
+        None,
+        description="Post to a chat: sets a template, limits and, unless given, `filter.types` to operator "
+        "events. `telegram` needs `options.chat_id`.",
     )
 
 

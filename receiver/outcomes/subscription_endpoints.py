@@ -12,7 +12,7 @@ from sqlalchemy import Connection, Row
 
 from receiver.errors import InputError, NotFoundError
 from receiver.http.endpoint import Call, Params
-from receiver.outcomes import resend_sql, signing, subscription_sql
+from receiver.outcomes import presets, resend_sql, signing, subscription_sql
 from receiver.outcomes.events import Outcome
 from receiver.outcomes.params import ResendBody, RotateBody, SubscriptionBody
 from receiver.outcomes.schemas import (
@@ -50,7 +50,9 @@ async def add_subscription(call: Call[Params, SubscriptionBody]) -> Subscription
     """Add a subscription. Raises InputError."""
     body, now = call.body, call.context.clock.now()
     secret = _new_secret(body.secret)
-    options = body.model_dump(exclude={"secret"})
+    options = body.model_dump(exclude={"secret", "preset"})
+    if body.preset:
+        options |= presets.filled(body.preset, body)
     await _check(call, options, {})
     row = {
         **options,

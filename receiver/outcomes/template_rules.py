@@ -12,12 +12,18 @@ from receiver.errors import InputError
 
 FIELD = "options.body"
 
+OWN_FILTERS = ("entities", "mask")
+"""Filters that Jinja does not have. `entities`: &, < and > as entities, as Telegram and Slack want; `mask`:
+phone numbers masked.
+"""
+
 FILTERS = frozenset(
     (
         *("abs", "capitalize", "count", "d", "default", "dictsort", "e", "escape", "first", "float", "int"),
         *("items", "join", "last", "length", "list", "lower", "map", "max", "min", "reject", "rejectattr"),
         *("replace", "reverse", "round", "safe", "select", "selectattr", "sort", "string", "sum", "title"),
         *("tojson", "trim", "truncate", "unique", "upper", "urlencode"),
+        *OWN_FILTERS,
     )
 )
 

@@ -4,10 +4,12 @@ import json
 import os
 import signal
 import socket
+import sqlite3
 import subprocess
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from pathlib import Path
 
 import httpx2
@@ -191,6 +193,9 @@ def test_a_second_one_on_the_same_store_is_refused_with_who_holds_it(served: Ser
             f"is served by another process: pid {served.process.pid} on {socket.gethostname()} since" in said
         )
         assert "Traceback" not in said
+    with closing(sqlite3.connect(served.folder / "receiver.db")) as store:
+        kinds = store.execute("SELECT kind FROM operator_event").fetchall()
+    assert kinds == [("server.second",)]  # not again for the other one so soon after
     assert httpx2.post(served.hook("r1")).status_code == 200
     beside = subprocess.run(
         [*RECEIVER, "tokens", "create", "me", "--config", str(served.folder / "receiver.toml")],
