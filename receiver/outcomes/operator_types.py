@@ -132,7 +132,7 @@ TYPES: dict[OperatorEventType, OperatorType] = {
     "operator.losses.cleared": OperatorType(
         "No hook of the account is only suspected to be lost any more: each was found, or is lost.",
         "info",
-        "Nothing. `receiver lost` lists lost hooks.",
+        "Nothing. `receiver lost-hooks` lists them.",
         "Account 'main': no hook is suspected to be lost any more.",
         {},
     ),
@@ -163,7 +163,7 @@ TYPES: dict[OperatorEventType, OperatorType] = {
     "operator.quota.low": OperatorType(
         "Reconciliation has used its share of the API's hourly quota and waits.",
         "warning",
-        "Ask the vendor for a larger quota, or change `reconcile.quota_share`.",
+        "Ask the vendor for a larger quota, or change `accounts.NAME.quota_share`.",
         "Account 'main': 480 of 1000 calls of the API's quota are left; reconciliation waits.",
         _QUOTA,
     ),
