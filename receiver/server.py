@@ -28,7 +28,7 @@ from receiver.runtime.clock import WallClock
 from receiver.settings.conversion import listener_limits
 from receiver.settings.settings import Settings
 from receiver.storage.engine import Store
-from receiver.storage.operator_events import Condition, OperatorNotice, add_operator_event, returns
+from receiver.storage.operator_events import ConditionName, OperatorNotice, add_operator_event, returns
 from receiver.storage.serve_lock import holding
 
 _log = structlog.get_logger("receiver.server")
@@ -79,7 +79,7 @@ def _the_only_one(settings: Settings) -> Iterator[None]:
 def note_second_server(target: str, at: float) -> None:
     """Store the event that a second server was started. The server that runs publishes it."""
     with closing(Store(target, timeout_s=_NOTE_S)) as store, store.transaction() as connection:
-        if not returns(connection, Condition("server", "second"), at):
+        if not returns(connection, ConditionName("server", "second"), at):
             return
         pid, host = os.getpid(), socket.gethostname()
         text = f"A second `serve` was started on this store, and refused to run: pid {pid} on {host}."

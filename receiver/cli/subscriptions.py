@@ -3,7 +3,6 @@
 from pathlib import Path
 from typing import Annotated, Any
 
-import orjson
 import typer
 from pydantic import BaseModel, ValidationError
 
@@ -21,6 +20,7 @@ from receiver.cli.output import (
     print_table,
     short_moment,
 )
+from receiver.cli.set_option import read_settings
 from receiver.cli.table_options import tabular, zoned
 from receiver.errors import InputError
 from receiver.http.endpoint import Params
@@ -52,28 +52,6 @@ def _body(shape: type[Params], values: dict[str, Any]) -> Any:
         place = [str(part) for part in problem["loc"] if isinstance(part, str)]
         raise InputError(f"--{(place or ['set'])[-1].replace('_', '-')}", problem["msg"]) from None
 
-
-def _settings(pairs: list[str] | None) -> dict[str, Any]:
-    """Read NAME=VALUE options as fields of a body; values are JSON, or else text. Raises InputError."""
-    values: dict[str, Any] = {}
-    for pair in pairs or []:
-        name, is_pair, text = pair.partition("=")
-        if not is_pair:
-            raise InputError("--set", f"NAME=VALUE, not {pair!r}")
-        outer, _, inner = name.partition(".")
-        try:
-            value = text if outer in _TEXTS and text != "null" else orjson.loads(text)
-        except orjson.JSONDecodeError:
-            value = text
-        if inner:
-            values.setdefault(outer, {})[inner] = value
-        else:
-            values[outer] = value
-    return values
-
-
-_TEXTS = ("headers",)
-"""Options whose values are texts even if they can be read as JSON."""
 
 _FILTERS = [f"filter.{name}" for name in SubscriptionFilter.model_fields]
 _OPTIONS = [
@@ -130,7 +108,7 @@ def add(
     as_json: JsonOption = False,
 ) -> None:
     """Subscribe a CRM to future outcomes, and print the signing secret. It cannot be shown again."""
-    values = {"name": name, "url": url, "secret": secret, "preset": preset, **_settings(settings)}
+    values = {"name": name, "url": url, "secret": secret, "preset": preset, **read_settings(settings)}
     answer = ask(handlers.add_subscription, Params(), {}, config, body=_body(SubscriptionBody, values))
     _print_secret(answer, as_json)
 
@@ -143,7 +121,7 @@ def change(
     as_json: JsonOption = False,
 ) -> None:
     """Change options; the others stay."""
-    _change(name, _settings(settings), config, as_json)
+    _change(name, read_settings(settings), config, as_json)
 
 
 @subscriptions_app.command("pause")
@@ -213,7 +191,7 @@ def resend(
     """Resend outcomes, or send those that were never delivered."""
     values = {"since": since, "until": until, "dead": dead, "events": event or [], "dry_run": dry_run}
     given = {name: value for name, value in values.items() if value is not None}
-    body = _body(ResendBody, given | _settings(settings))
+    body = _body(ResendBody, given | read_settings(settings))
     answer = plain(ask(handlers.resend, Params(), {"subscription": name}, config, body=body))
     if as_json:
         print_json(answer)

@@ -22,8 +22,8 @@ from receiver.runtime.clock import Clock
 from receiver.runtime.workers import pause
 from receiver.storage.engine import Store
 from receiver.storage.operator_events import (
-    Condition,
     ConditionLevel,
+    ConditionName,
     OperatorNotice,
     add_operator_event,
     levels,
@@ -48,7 +48,7 @@ _BEGUN = 1
 class WatchedCondition(NamedTuple):
     """A condition and its present level. `row`: what the text of the event needs."""
 
-    condition: Condition
+    condition: ConditionName
     level: int
     row: Any
 
@@ -109,7 +109,7 @@ def _note(connection: Connection, changed: list[WatchedCondition], now: float) -
 def _subscriptions(connection: Connection) -> list[WatchedCondition]:
     names = ("id", "name", "state", "failing_since", "failed_at", "problem")
     rows = connection.execute(select(*(SUBSCRIPTION.c[name] for name in names))).all()
-    return [WatchedCondition(Condition("subscription", row.id), _level(row), row) for row in rows]
+    return [WatchedCondition(ConditionName("subscription", row.id), _level(row), row) for row in rows]
 
 
 def _level(row: Row[Any]) -> int:
@@ -129,14 +129,14 @@ def _losses(connection: Connection) -> list[WatchedCondition]:
     for account, event, number in connection.execute(query):
         by_account.setdefault(account, {})[event] = int(number)
     return [
-        WatchedCondition(Condition("losses", account), int(any(hooks.values())), hooks)
+        WatchedCondition(ConditionName("losses", account), int(any(hooks.values())), hooks)
         for account, hooks in by_account.items()
     ]
 
 
 def _set_aside(connection: Connection) -> WatchedCondition:
     counts = set_aside_sql.counts(connection)
-    return WatchedCondition(Condition("set_aside", "store"), int(any(counts)), counts._asdict())
+    return WatchedCondition(ConditionName("set_aside", "store"), int(any(counts)), counts._asdict())
 
 
 def _subscription_notice(

@@ -10,8 +10,8 @@ from receiver.domain.moments import iso
 from receiver.reconcile.account_context import AccountContext
 from receiver.reconcile.memory import PassReport
 from receiver.storage.operator_events import (
-    Condition,
     ConditionLevel,
+    ConditionName,
     OperatorNotice,
     add_operator_event,
     levels,
@@ -35,7 +35,7 @@ class AccountConditions:
     def __init__(self, context: AccountContext, part: str) -> None:
         self._context = context
         self._part = part
-        self._noted: dict[Condition, ConditionLevel] = {}
+        self._noted: dict[ConditionName, ConditionLevel] = {}
         self._is_read = False
         self._low_at = context.clock.now()
 
@@ -45,20 +45,20 @@ class AccountConditions:
         if not self._is_read:
             self._noted, self._is_read = await context.store.read(levels), True
         if report.refusal or report.asked + report.swept:
-            refused = Condition(f"reconciliation-{self._part}", context.account)
+            refused = ConditionName(f"reconciliation-{self._part}", context.account)
             await self._set(refused, int(report.refusal is not None), partial(self._refusal, report.refusal))
         if self._part == "tasks":
-            condition = Condition("quota", context.account)
+            condition = ConditionName("quota", context.account)
             level = self._quota_level(self._noted.get(condition, ConditionLevel()).level)
             await self._set(condition, level, partial(self._quota, level))
 
-    async def _set(self, condition: Condition, level: int, notice: Callable[[], OperatorNotice]) -> None:
+    async def _set(self, condition: ConditionName, level: int, notice: Callable[[], OperatorNotice]) -> None:
         """Store a level, with its event if it is a change."""
         now = self._context.clock.now()
         if not self._noted.get(condition, ConditionLevel()).changes_to(level, now):
             return
 
-        def write(connection: Connection) -> dict[Condition, ConditionLevel]:
+        def write(connection: Connection) -> dict[ConditionName, ConditionLevel]:
             if set_level(connection, condition, level, now):
                 add_operator_event(connection, notice())
             return levels(connection)

@@ -71,7 +71,7 @@ def add_operator_event(connection: Connection, notice: OperatorNotice) -> None:
     write(connection, OPERATOR_EVENT, "add", [event])
 
 
-class Condition(NamedTuple):
+class ConditionName(NamedTuple):
     """The name of a condition: its kind, and the subscription, account or other thing that it is about."""
 
     kind: str
@@ -92,13 +92,15 @@ class ConditionLevel(NamedTuple):
         return level != self.level and not is_quiet
 
 
-def levels(connection: Connection) -> dict[Condition, ConditionLevel]:
+def levels(connection: Connection) -> dict[ConditionName, ConditionLevel]:
     """Return the stored levels of all conditions."""
     rows = connection.execute(select(OPERATOR_CONDITION))
-    return {Condition(row.kind, row.subject): ConditionLevel(row.level, row.since) for row in rows}
+    return {ConditionName(row.kind, row.subject): ConditionLevel(row.level, row.since) for row in rows}
 
 
-def set_level(connection: Connection, condition: Condition, level: int, at: float) -> ConditionLevel | None:
+def set_level(
+    connection: Connection, condition: ConditionName, level: int, at: float
+) -> ConditionLevel | None:
     """Store the level of a condition. Return the level before, or None if there is no change."""
     was = levels(connection).get(condition, ConditionLevel())
     if not was.changes_to(level, at):
@@ -107,7 +109,7 @@ def set_level(connection: Connection, condition: Condition, level: int, at: floa
     return was
 
 
-def returns(connection: Connection, condition: Condition, at: float) -> bool:
+def returns(connection: Connection, condition: ConditionName, at: float) -> bool:
     """Return whether a thing that may happen again and again is an event now: the first time, and later if it
     has not happened within `QUIET_S`.
     """

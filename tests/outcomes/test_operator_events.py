@@ -17,7 +17,7 @@ from receiver.outcomes.subscription_endpoints import resend
 from receiver.outcomes.tables import MESSAGE, OUTCOME, SUBSCRIPTION
 from receiver.storage.operator_events import (
     QUIET_S,
-    Condition,
+    ConditionName,
     OperatorNotice,
     add_operator_event,
     returns,
@@ -194,7 +194,7 @@ async def test_a_resend_of_the_failing_subscription_leaves_out_its_own_failures(
 
 
 async def test_what_happens_again_and_again_is_an_event_now_and_then(env: WatchEnv) -> None:
-    again = Condition("server", "second")
+    again = ConditionName("server", "second")
     found = [await env.write(lambda c, at=at: returns(c, again, NOW + at)) for at in (0, 5, 10, QUIET_S + 10)]
     assert found == [True, False, False, True]
     assert await env.write(lambda c: set_level(c, again, 0, NOW)) is None
