@@ -87,6 +87,11 @@ COMMANDS: Mapping[str, LazyCommand] = {
         "List expected hooks that did not arrive.",
     ),
     "drift": LazyCommand("receiver.cli.findings", "drift", "List disagreements between hooks and API."),
+    "anomalies": LazyCommand(
+        "receiver.cli.findings",
+        "anomalies",
+        "List facts that contradict others, could not be read, or came too late.",
+    ),
     "set-aside": LazyCommand(
         "receiver.cli.set_aside",
         "set_aside",
@@ -98,6 +103,10 @@ COMMANDS: Mapping[str, LazyCommand] = {
         "Report how often callbacks succeed, when, after how many attempts, and why they fail.",
     ),
     "tasks": LazyCommand("receiver.cli.tasks", "tasks_app", "Callback tasks: list, show, create, cancel."),
+    "deliveries": LazyCommand(
+        "receiver.cli.deliveries", "deliveries_app", "What came to the hook URLs: list, show."
+    ),
+    "tasks": LazyCommand("receiver.cli.tasks", "tasks_app", "Callback tasks: list, show, create."),
     "queues": LazyCommand("receiver.cli.queues", "queues_app", "Queues at the scheduler."),
     "subscriptions": LazyCommand(
         "receiver.cli.subscriptions",

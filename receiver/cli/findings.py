@@ -1,4 +1,4 @@
-"""`receiver lost-hooks` and `receiver drift`."""
+"""`receiver lost-hooks`, `receiver drift` and `receiver anomalies`."""
 
 from typing import Annotated, Literal
 
@@ -24,7 +24,7 @@ from receiver.cli.tables import Column
 from receiver.cli.times import PeriodOptions
 from receiver.domain.facts import Event
 from receiver.tasks.finding_endpoints import list_findings, list_lost_hooks
-from receiver.tasks.params import DriftQuery, LostHookQuery
+from receiver.tasks.params import AnomalyKind, AnomalyQuery, DriftQuery, LostHookQuery
 from receiver.tasks.schemas import FindingPage
 
 
@@ -71,6 +71,25 @@ def drift(
     given = {"account": account, "queue_id": queue, "kind": kind, **period.parameters()}
     query = query_of(DriftQuery, **given, limit=limit, cursor=cursor)
     _print_findings("Drift", ask(list_findings("drift"), query, {}, config), as_json=as_json)
+
+
+@tabular
+@timed
+def anomalies(
+    *,
+    account: AccountOption = None,
+    queue: QueueOption = None,
+    kind: Annotated[AnomalyKind | None, typer.Option(help="Only this kind.")] = None,
+    period: PeriodOptions,
+    limit: LimitOption = 50,
+    cursor: CursorOption = None,
+    config: ConfigOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """List facts that contradict others, could not be read, or came too late."""
+    given = {"account": account, "queue_id": queue, "kind": kind, **period.parameters()}
+    query = query_of(AnomalyQuery, **given, limit=limit, cursor=cursor)
+    _print_findings("Anomalies", ask(list_findings("anomaly"), query, {}, config), as_json=as_json)
 
 
 _COLUMNS = (

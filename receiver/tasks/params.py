@@ -76,9 +76,10 @@ class DriftQuery(FindingQuery):
     )
 
 
+AnomalyKind = Literal["misfit", "unreadable", "clock_skew", "late", "shared_ref", "crowded", "failed_early"]
+
+
 class AnomalyQuery(FindingQuery):
     """Filters of anomalies."""
 
-    kind: (
-        Literal["misfit", "unreadable", "clock_skew", "late", "shared_ref", "crowded", "failed_early"] | None
-    ) = Field(None, description="Only this kind.", examples=["late"])
+    kind: AnomalyKind | None = Field(None, description="Only this kind.", examples=["late"])
