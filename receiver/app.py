@@ -42,6 +42,7 @@ from receiver.ledger.projector import Projector
 from receiver.ledger.throttle import MANY_WRITERS, ONE_WRITER, Throttle
 from receiver.maintenance.retention import RetentionRules, RetentionWorker
 from receiver.maintenance.schema import create_tables
+from receiver.maintenance.status import STATUS_ENDPOINT
 from receiver.maintenance.table_gauges import SnapshotWorker
 from receiver.observability.metrics import Metrics
 from receiver.outcomes.endpoints import OUTBOUND_ENDPOINTS
@@ -87,6 +88,7 @@ ENDPOINTS = (
     *STORY_ENDPOINTS,
     *INTAKE_ENDPOINTS,
     *OUTBOUND_ENDPOINTS,
+    STATUS_ENDPOINT,
     *ANALYTICS_ENDPOINTS,
     EXPORT_ENDPOINT,
     *CHART_ENDPOINTS,

@@ -36,6 +36,11 @@ COMMANDS: Mapping[str, LazyCommand] = {
         "listen",
         "Forward outcomes to a URL, signed as deliveries are, and print a line for each. Ctrl-C stops.",
     ),
+    "status": LazyCommand(
+        "receiver.cli.status",
+        "status",
+        "Print hooks a minute, oldest waits, failing subscriptions, lost hooks, leases and quotas.",
+    ),
     "serve": LazyCommand(
         "receiver.cli.serve",
         "serve",
@@ -105,6 +110,16 @@ COMMANDS: Mapping[str, LazyCommand] = {
     "tasks": LazyCommand("receiver.cli.tasks", "tasks_app", "Callback tasks: list, show, create, cancel."),
     "deliveries": LazyCommand(
         "receiver.cli.deliveries", "deliveries_app", "What came to the hook URLs: list, show."
+    ),
+    "events": LazyCommand(
+        "receiver.cli.events",
+        "events",
+        "List published events, newest first, and what became of each at the subscriptions.",
+    ),
+    "outcomes": LazyCommand(
+        "receiver.cli.events",
+        "outcomes",
+        "Print the feed of outcomes, one a line, in the order of their publication.",
     ),
     "tasks": LazyCommand("receiver.cli.tasks", "tasks_app", "Callback tasks: list, show, create."),
     "queues": LazyCommand("receiver.cli.queues", "queues_app", "Queues at the scheduler."),

@@ -1,6 +1,7 @@
 """The endpoints of outcomes, subscriptions and messages."""
 
 from receiver.http.endpoint import Endpoint
+from receiver.outcomes.event_endpoints import EVENTS_ENDPOINT
 from receiver.outcomes.feed import read_outcomes
 from receiver.outcomes.message_endpoints import (
     get_message,
@@ -65,6 +66,7 @@ OUTBOUND_ENDPOINTS = (
         read_outcomes,
         OutcomeQuery,
     ),
+    EVENTS_ENDPOINT,
     Endpoint(
         "GET",
         "/v1/subscriptions",

@@ -1,0 +1,192 @@
+"""The state of a receiver at one moment, from its store: what comes in, what waits, what fails."""
+
+from collections.abc import Mapping
+from datetime import date
+from functools import partial
+from typing import Any
+
+from pydantic import BaseModel, Field
+from sqlalchemy import Connection, Row, func, select
+
+from receiver.domain.calendar import Calendar
+from receiver.domain.facts import EVENTS
+from receiver.http.endpoint import Call, Endpoint, Params
+from receiver.http.schemas import Moment, Word
+from receiver.ledger.tables import DELIVERY
+from receiver.maintenance.table_gauges import TableCounts, count_tables
+from receiver.reconcile.tables import RECONCILE_PASS
+from receiver.storage.leases import LEASE
+from receiver.tasks.tables import FINDING
+
+_MINUTE_S, _HOUR_S = 60.0, 3600.0
+
+
+class StatusQuery(Params):
+    """How the status is counted."""
+
+    zone: Word | None = Field(
+        None,
+        description="Time zone of the day. Default: `analytics.zone` in the settings.",
+        examples=["Europe/Moscow"],
+    )
+
+
+class HookStatus(BaseModel):
+    """Hooks that came in."""
+
+    last_minute: int = Field(description="Hooks of the last minute, unread ones too.", examples=[12])
+    per_minute: float = Field(description="Mean of the last hour.", examples=[9.5])
+    last_at: Moment | None = Field(description="When the last hook that is read came.")
+    unread: int = Field(description="Hooks that are not read yet.", examples=[0])
+    lost_today: dict[str, int] = Field(
+        description="Hooks that did not arrive, of tasks with a fact of today, by event.",
+        examples=[{"after": 1}],
+    )
+
+
+class StageWait(BaseModel):
+    """Work that waits at one stage."""
+
+    stage: str = Field(description="`read`, `fold`, `deliver`, or a question to the API.", examples=["read"])
+    waiting: int = Field(examples=[3])
+    due_since: Moment = Field(description="When the oldest of it was due.")
+
+
+class FailingSubscription(BaseModel):
+    """A subscription that fails, is paused or is disabled."""
+
+    id: str = Field(examples=["sub_1f0c9be64a7e8f20"])
+    name: str = Field(examples=["sales CRM"])
+    state: str = Field(examples=["active"])
+    failing_since: Moment | None
+    problem: str | None = Field(description="Of the last failure, or why it is disabled.", examples=["401"])
+    pending: int = Field(description="Messages still to be delivered.", examples=[4])
+    dead: int = Field(description="Dead letters.", examples=[0])
+
+
+class LeaseStatus(BaseModel):
+    """Work that one receiver does."""
+
+    name: str = Field(examples=["delivery"])
+    holder: str = Field(examples=["host-1:4711:0f3a9c21"])
+    expires_at: Moment
+    is_held: bool = Field(description="false: it has expired, and no receiver does this work.")
+
+
+class AccountStatus(BaseModel):
+    """The last pass of reconciliation over an account."""
+
+    account: str = Field(examples=["main"])
+    part: str = Field(description="`tasks` or `calls`.", examples=["tasks"])
+    at: Moment
+    failing_since: Moment | None
+    problems: list[str] = Field(examples=[[]])
+    quota_limit: int | None = Field(description="API calls an hour.", examples=[10_000])
+    quota_remaining: int | None = Field(examples=[9_800])
+    quota_reset_at: Moment | None
+
+
+class StatusView(BaseModel):
+    """The state of a receiver at one moment."""
+
+    at: Moment
+    day: date = Field(description="Today, in the time zone of the query.")
+    hooks: HookStatus
+    waits: list[StageWait] = Field(description="The longest wait first.")
+    set_aside_hooks: int = Field(description="Hooks that could not be read.", examples=[0])
+    set_aside_tasks: int = Field(description="Tasks that could not be folded.", examples=[0])
+    subscriptions: int = Field(description="All subscriptions.", examples=[2])
+    failing: list[FailingSubscription]
+    leases: list[LeaseStatus]
+    accounts: list[AccountStatus]
+
+
+async def read_status(call: Call[StatusQuery, None]) -> StatusView:
+    """Return the state of the receiver. Raises InputError for an unknown zone."""
+    calendar, now = Calendar(call.query.zone or call.context.rules.zone), call.context.clock.now()
+    return await call.context.store.read(partial(_read, calendar=calendar, now=now))
+
+
+STATUS_ENDPOINT = Endpoint(
+    "GET",
+    "/v1/status",
+    "Get the status",
+    "What comes in, what waits, what fails, who holds which lease, and the quota of each account. It is read "
+    "from the store.",
+    "read",
+    StatusView,
+    read_status,
+    StatusQuery,
+)
+
+
+def _read(connection: Connection, calendar: Calendar, now: float) -> StatusView:
+    counts = count_tables(connection)
+    set_aside = {kind: int(number) for (kind,), number in counts.set_aside.items()}
+    today = calendar.local(now).date()
+    leases = connection.execute(select(LEASE).order_by(LEASE.c.name)).all()
+    passes = select(RECONCILE_PASS).order_by(RECONCILE_PASS.c.account, RECONCILE_PASS.c.part)
+    return StatusView(
+        at=now,
+        day=today,
+        hooks=_hooks(connection, counts, now, calendar.starts(today)),
+        waits=_waits(counts, now),
+        set_aside_hooks=set_aside.get("hook", 0),
+        set_aside_tasks=set_aside.get("task", 0),
+        subscriptions=len(counts.outbox),
+        failing=[_failing(row) for row in counts.outbox if row.failing_since or row.state != "active"],
+        leases=[LeaseStatus(**lease._mapping, is_held=lease.expires_at > now) for lease in leases],
+        accounts=[_account(row) for row in connection.execute(passes)],
+    )
+
+
+def _hooks(connection: Connection, counts: TableCounts, now: float, midnight: float) -> HookStatus:
+    came = DELIVERY.c.received_at
+    query = select(
+        func.count().filter(came >= now - _MINUTE_S), func.count(), select(func.max(came)).scalar_subquery()
+    ).where(came >= now - _HOUR_S)
+    minute, hour, last_at = connection.execute(query).one()
+    unread = counts.inbox.hooks
+    return HookStatus(
+        last_minute=minute + unread,
+        per_minute=round((hour + unread) * _MINUTE_S / _HOUR_S, 1),
+        last_at=last_at,
+        unread=unread,
+        lost_today=_lost(connection, midnight),
+    )
+
+
+def _lost(connection: Connection, since: float) -> dict[str, int]:
+    """Return event → number of lost hooks since a moment."""
+    query = (
+        select(FINDING.c.kind, func.sum(FINDING.c.count))
+        .where(FINDING.c.category == "lost_hook", FINDING.c.at >= since)
+        .group_by(FINDING.c.kind)
+    )
+    found: Mapping[str, int] = {kind: int(number) for kind, number in connection.execute(query)}
+    return {event: found[event] for event in EVENTS if event in found}
+
+
+def _waits(counts: TableCounts, now: float) -> list[StageWait]:
+    waits = [
+        StageWait(stage=stage, waiting=int(counts.waits.get((stage,), 0)), due_since=at)
+        for (stage,), at in counts.due.items()
+        if counts.waits.get((stage,)) and at <= now
+    ]
+    pending = [row for row in counts.outbox if row.pending]
+    if pending:
+        oldest, waiting = min(row.oldest_at for row in pending), sum(row.pending for row in pending)
+        waits.append(StageWait(stage="deliver", waiting=waiting, due_since=oldest))
+    return sorted(waits, key=lambda wait: wait.due_since)
+
+
+def _failing(row: Row[Any]) -> FailingSubscription:
+    names = ("id", "name", "state", "failing_since", "pending", "dead")
+    problem = row.reason or row.problem
+    return FailingSubscription(**{name: getattr(row, name) for name in names}, problem=problem)
+
+
+def _account(row: Row[Any]) -> AccountStatus:
+    names = (name for name in AccountStatus.model_fields if name != "problems")
+    problems = [f"{queue}: {problem}" if queue else problem for queue, problem in row.problems.items()]
+    return AccountStatus(**{name: getattr(row, name) for name in names}, problems=problems)
