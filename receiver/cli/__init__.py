@@ -107,7 +107,6 @@ COMMANDS: Mapping[str, LazyCommand] = {
         "show_report",
         "Report how often callbacks succeed, when, after how many attempts, and why they fail.",
     ),
-    "tasks": LazyCommand("receiver.cli.tasks", "tasks_app", "Callback tasks: list, show, create, cancel."),
     "deliveries": LazyCommand(
         "receiver.cli.deliveries", "deliveries_app", "What came to the hook URLs: list, show."
     ),
@@ -121,7 +120,7 @@ COMMANDS: Mapping[str, LazyCommand] = {
         "outcomes",
         "Print the feed of outcomes, one a line, in the order of their publication.",
     ),
-    "tasks": LazyCommand("receiver.cli.tasks", "tasks_app", "Callback tasks: list, show, create."),
+    "tasks": LazyCommand("receiver.cli.tasks", "tasks_app", "Callback tasks: list, show, create, cancel."),
     "queues": LazyCommand("receiver.cli.queues", "queues_app", "Queues at the scheduler."),
     "subscriptions": LazyCommand(
         "receiver.cli.subscriptions",

@@ -70,7 +70,9 @@ class LeaseStatus(BaseModel):
     name: str = Field(examples=["delivery"])
     holder: str = Field(examples=["host-1:4711:0f3a9c21"])
     expires_at: Moment
-    is_held: bool = Field(description="false: it has expired, and no receiver does this work.")
+    is_held: bool = Field(
+        description="false: it has expired, and no receiver does this work.", examples=[True]
+    )
 
 
 class AccountStatus(BaseModel):
@@ -90,7 +92,7 @@ class StatusView(BaseModel):
     """The state of a receiver at one moment."""
 
     at: Moment
-    day: date = Field(description="Today, in the time zone of the query.")
+    day: date = Field(description="Today, in the time zone of the query.", examples=["2026-03-01"])
     hooks: HookStatus
     waits: list[StageWait] = Field(description="The longest wait first.")
     set_aside_hooks: int = Field(description="Hooks that could not be read.", examples=[0])
