@@ -10,9 +10,9 @@ from starlette.responses import Response, StreamingResponse
 from starlette.types import Message, Send
 
 from receiver.analytics.export_pages import ExportSelection, read_position
-from receiver.analytics.exports import FORMATS, ExportWriter, FileFormat, export
+from receiver.analytics.exports import FORMATS, ExportWriter, FileFormat, export, spreadsheet_csv
 from receiver.analytics.views import RELATIONS, Relation
-from receiver.errors import NotFoundError, ReceiverError
+from receiver.errors import InputError, NotFoundError, ReceiverError
 from receiver.http.endpoint import MAX_EXPORTS, ApiContext, Call, Endpoint, Params, choose_media
 from receiver.http.params import SINCE, UNTIL, Account
 from receiver.http.problems import RETRY_AFTER_S, problem
@@ -31,10 +31,16 @@ _NAMES = ", ".join(f"`{name}`" for name in RELATIONS)
 class ExportParams(Params):
     """Rows and format of an export."""
 
-    format: Literal["csv", "jsonl", "parquet"] | None = Field(
+    format: Literal["csv", "jsonl", "xlsx", "parquet"] | None = Field(
         None,
-        description="CSV, JSON Lines or Parquet. Default: by the `Accept` header, or else CSV.",
+        description="CSV, JSON Lines, Excel or Parquet. Default: by the `Accept` header, or else CSV.",
         examples=["csv"],
+    )
+    locale: Literal["en", "ru", "de", "fr"] | None = Field(
+        None,
+        description="CSV for spreadsheets of this language: byte order mark, separator, decimal mark, "
+        "moments as `YYYY-MM-DD HH:MM:SS` in UTC.",
+        examples=["ru"],
     )
     since: When | None = Field(
         None,
@@ -68,6 +74,10 @@ async def export_relation(call: Call[ExportParams, None]) -> Response:
         raise NotFoundError(f"no such relation; relations: {', '.join(RELATIONS)}")
     media = choose_media(call.accept, tuple(_BY_MEDIA))
     form = FORMATS[asked.format] if asked.format else _BY_MEDIA[media]
+    if asked.locale:
+        if form is not FORMATS["csv"]:
+            raise InputError("locale", "is for CSV only: a file of another format has no separators")
+        form = spreadsheet_csv(asked.locale)
     after = read_position(asked.after, relation) if asked.after is not None else ()
     selection = ExportSelection(
         relation, call.numbers, asked.account, asked.since, asked.until, after, asked.limit

@@ -1,5 +1,6 @@
 """Exports: a relation as a file, written part by part."""
 
+import asyncio
 import csv
 from collections.abc import AsyncGenerator, Callable, Iterable
 from dataclasses import dataclass
@@ -60,7 +61,8 @@ async def export(
         if end is None or left == 0:
             break
         begin, after = b"", end
-    yield FilePart(0, writer.end())
+    # The end of a workbook is all of it, which takes seconds: in a thread it delays no hooks.
+    yield FilePart(0, await asyncio.to_thread(writer.end))
 
 
 def _read(
@@ -153,8 +155,25 @@ def _make_parquet(relation: Relation) -> ExportWriter:
     return ParquetWriter(relation)
 
 
+def _make_xlsx(relation: Relation) -> ExportWriter:
+    from receiver.analytics.spreadsheets import XlsxWriter  # noqa: PLC0415 -- slow to import
+
+    return XlsxWriter(relation)
+
+
+def spreadsheet_csv(locale: str) -> FileFormat:
+    """Return CSV for the spreadsheets of a language or country. Raises InputError."""
+    from receiver.analytics.spreadsheets import SpreadsheetCsvWriter, csv_style  # noqa: PLC0415
+
+    style = csv_style(locale)
+    return FileFormat(".csv", ("text/csv",), lambda relation: SpreadsheetCsvWriter(relation, style))
+
+
 FORMATS = {
     "csv": FileFormat(".csv", ("text/csv",), CsvWriter),
     "jsonl": FileFormat(".jsonl", ("application/jsonl", "application/x-ndjson"), JsonLinesWriter),
+    "xlsx": FileFormat(
+        ".xlsx", ("application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",), _make_xlsx
+    ),
     "parquet": FileFormat(".parquet", ("application/vnd.apache.parquet",), _make_parquet),
 }

@@ -84,7 +84,7 @@ COMMANDS: Mapping[str, LazyCommand] = {
     "export": LazyCommand(
         "receiver.cli.exporting",
         "export_rows",
-        "Export rows as CSV, JSON Lines or Parquet, all or from a time range.",
+        "Export rows as CSV, JSON Lines, Excel or Parquet, all or from a time range.",
     ),
     "lost-hooks": LazyCommand(
         "receiver.cli.findings",

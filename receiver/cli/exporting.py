@@ -14,9 +14,10 @@ import typer
 
 from receiver.analytics.export_endpoint import MAX_ROWS, ExportParams
 from receiver.analytics.export_pages import ExportSelection, read_position
-from receiver.analytics.exports import FORMATS, ExportWriter, FileFormat, export
+from receiver.analytics.exports import FORMATS, ExportWriter, FileFormat, export, spreadsheet_csv
 from receiver.analytics.views import RELATIONS
 from receiver.cli.export_resume import Kept, kept_of
+from receiver.cli.files import ForceOption, LocaleOption, require_new
 from receiver.cli.local_api import query_of
 from receiver.cli.output import STDERR, AccountOption, ConfigOption, NumbersOption
 from receiver.cli.table_options import timed, zoned
@@ -29,11 +30,14 @@ from receiver.storage.engine import Store
 
 _NAMES = ", ".join(RELATIONS)
 _NO_RESUMING = (
-    "an interrupted Parquet file cannot be continued, since its end is missing: start again, or export in "
-    "parts with --since and --until, or with --limit and --after"
+    "an interrupted Parquet or Excel file cannot be continued, since its end is missing: start again, or "
+    "export in parts with --since and --until, or with --limit and --after"
 )
 
 _NOTHING = Kept()
+
+_WHOLE = (FORMATS["parquet"], FORMATS["xlsx"])
+"""Formats whose files are of no use without their end."""
 
 
 @zoned
@@ -43,9 +47,11 @@ def export_rows(
     *,
     format_: Annotated[
         str | None,
-        typer.Option("--format", help="csv, jsonl or parquet. Default: by the suffix of the file, or csv."),
+        typer.Option("--format", help="csv, jsonl, xlsx or parquet. Default: by the ending, or csv."),
     ] = None,
     out: Annotated[str, typer.Option(help="Output file; - for standard output.")] = "-",
+    locale: LocaleOption = None,
+    force: ForceOption = False,
     period: PeriodOptions,
     account: AccountOption = None,
     after: Annotated[str | None, typer.Option(help="Start after the row with this position.")] = None,
@@ -56,7 +62,7 @@ def export_rows(
     ] = False,
     config: ConfigOption = None,
 ) -> None:
-    """Export rows as CSV, JSON Lines or Parquet, all or from a time range.
+    """Export rows as CSV, JSON Lines, Excel or Parquet, all or from a time range.
 
     The file is named FILE.part until it is complete.
     """
@@ -71,8 +77,14 @@ def export_rows(
     kind = _format(asked.format, out)
     if out == "-":
         _check_standard_output(kind, is_resumed=resume)
-    elif resume:
-        _check_resume(kind, selection)
+    else:
+        if resume:
+            _check_resume(kind, selection, locale)
+        require_new(Path(out), "--out", is_forced=force)
+        if not resume and not force and Path(f"{out}.part").exists():
+            raise InputError("--out", f"{out}.part is of an interrupted export: use --resume, or --force")
+    if locale is not None:
+        kind = _localized(kind, locale)
     settings = load_settings(config)
     now = WallClock(settings.clock_speed, settings.clock_origin).now()
     with open_store(settings.store) as store:
@@ -89,21 +101,43 @@ class _Task(NamedTuple):
 
 
 def _format(name: str | None, out: str) -> FileFormat:
-    """Return the format of the option, or else of the file's suffix."""
+    """Return the format of the option, or else of the file's ending. Raises InputError if the ending is
+    unknown, or of another format.
+    """
     by_suffix = {each.suffix: each for each in FORMATS.values()}
-    return FORMATS[name] if name else by_suffix.get(Path(out).suffix, FORMATS["csv"])
+    suffix = Path(out).suffix.lower()
+    found = by_suffix.get(suffix)
+    if name is None:
+        if suffix and found is None:
+            known = ", ".join(by_suffix)
+            raise InputError("--out", f"unknown ending {suffix}: use one of {known}, or give --format")
+        return found or FORMATS["csv"]
+    if found not in (None, FORMATS[name]):
+        raise InputError("--format", f"{name} does not fit the ending {suffix}: change one of the two")
+    return FORMATS[name]
+
+
+def _localized(kind: FileFormat, locale: str) -> FileFormat:
+    if kind is not FORMATS["csv"]:
+        raise InputError("--locale", "is for CSV only: a file of another format has no separators")
+    try:
+        return spreadsheet_csv(locale)
+    except InputError as error:
+        raise InputError("--locale", error.problem) from None
 
 
 def _check_standard_output(kind: FileFormat, *, is_resumed: bool) -> None:
     if is_resumed:
         raise InputError("--resume", "requires --out FILE: it continues FILE.part")
-    if kind is FORMATS["parquet"]:
-        raise InputError("--out", "Parquet requires a file")
+    if kind in _WHOLE:
+        raise InputError("--out", f"{kind.suffix} requires a file")
 
 
-def _check_resume(kind: FileFormat, selection: ExportSelection) -> None:
-    if kind is FORMATS["parquet"]:
+def _check_resume(kind: FileFormat, selection: ExportSelection, locale: str | None) -> None:
+    if kind in _WHOLE:
         raise InputError("--resume", _NO_RESUMING)
+    if locale is not None:
+        raise InputError("--resume", "cannot be used with --locale: start again")
     if selection.after:
         raise InputError(
             "--after", "cannot be used with --resume, which starts after the last row of FILE.part"
@@ -131,7 +165,7 @@ def _write_file(task: _Task, path: Path, *, is_resumed: bool) -> None:
             file.flush()
             os.fsync(file.fileno())
     except (KeyboardInterrupt, ReceiverError):
-        if task.kind is not FORMATS["parquet"]:
+        if task.kind in (FORMATS["csv"], FORMATS["jsonl"]):
             STDERR.print(f"{part} has the rows so far: continue with --resume", highlight=False)
         raise
     part.replace(path)

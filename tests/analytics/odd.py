@@ -11,10 +11,11 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
+import openpyxl
 from sqlalchemy import Connection, insert
 
 from receiver.analytics.export_pages import POSITION, ExportSelection
-from receiver.analytics.exports import FORMATS, export
+from receiver.analytics.exports import FORMATS, FileFormat, export
 from receiver.analytics.views import FACTS, Relation
 from receiver.ledger.tables import DELIVERY, FACT
 from receiver.maintenance.schema import create_tables
@@ -155,11 +156,14 @@ def filled(target: str, tasks: int = len(TEXTS)) -> Iterator[Store]:
         yield store
 
 
-def exported(store: Store, selection: ExportSelection, name: str = "csv", *, is_begun: bool = False) -> bytes:
+def exported(
+    store: Store, selection: ExportSelection, name: str | FileFormat = "csv", *, is_begun: bool = False
+) -> bytes:
     """The whole file."""
+    kind = FORMATS[name] if isinstance(name, str) else name
 
     async def run() -> bytes:
-        made = export(store, selection, FORMATS[name].make(selection.relation), math.inf, is_begun=is_begun)
+        made = export(store, selection, kind.make(selection.relation), math.inf, is_begun=is_begun)
         return b"".join([part.data async for part in made])
 
     return asyncio.run(run())
@@ -183,6 +187,12 @@ def read_parquet(data: bytes, folder: Path, relation: Relation) -> list[Row]:
         found = connection.execute(f"SELECT * REPLACE ({replaced}) FROM read_parquet('{path}')")
         columns = [column[0] for column in found.description or ()]
         return [dict(zip(columns, row, strict=True)) for row in found.fetchall()]
+
+
+def read_xlsx(data: bytes, relation: Relation) -> str:
+    """All lines of the worksheet, as one text."""
+    sheet = openpyxl.load_workbook(io.BytesIO(data))[relation.name]
+    return repr(list(sheet.iter_rows(values_only=True)))
 
 
 def positions(store: Store, relation: Relation) -> list[str]:

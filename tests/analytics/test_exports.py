@@ -20,7 +20,7 @@ from receiver.domain.masking import mask_tree
 from receiver.errors import InputError, StoreError
 from receiver.storage.engine import Store
 from tests.analytics import odd
-from tests.analytics.odd import Row, exported, read_csv, read_jsonl, read_parquet
+from tests.analytics.odd import Row, exported, read_csv, read_jsonl, read_parquet, read_xlsx
 
 EACH = pytest.mark.parametrize("relation", RELATIONS.values(), ids=list(RELATIONS))
 
@@ -145,8 +145,9 @@ def test_numbers_are_masked_unless_they_are_asked_for(
 ) -> None:
     def read(numbers: bool) -> str:
         data = exported(store, ExportSelection(relation, numbers=numbers), name)
-        rows = read_parquet(data, tmp_path, relation) if name == "parquet" else None
-        return repr(rows) if rows is not None else data.decode()
+        if name == "parquet":
+            return repr(read_parquet(data, tmp_path, relation))
+        return read_xlsx(data, relation) if name == "xlsx" else data.decode()
 
     hidden, shown = read(numbers=False), read(numbers=True)
     # A key or a ref is a name that somebody chose: nothing is made of it.
@@ -208,6 +209,8 @@ def test_an_export_of_nothing_is_a_file(store_target: str, name: str, tmp_path: 
         assert data.decode() == ",".join(column_names(TASKS)) + "\n"
     elif name == "parquet":
         assert read_parquet(data, tmp_path, TASKS) == []
+    elif name == "xlsx":
+        assert read_xlsx(data, TASKS) == repr([tuple(column_names(TASKS))])
     else:
         assert data == b""
 

@@ -68,7 +68,7 @@ def test_what_broke_off_is_resumed_and_then_the_file_is_what_it_would_have_been(
 ) -> None:
     out, part = shell.folder / f"a.{suffix}", shell.folder / f"a.{suffix}.part"
     out.write_text("of yesterday")
-    command = ("export", "tasks", "--out", str(out), "--limit", "20")
+    command = ("export", "tasks", "--out", str(out), "--limit", "20", "--force")
     with monkeypatch.context() as patched:
         _break_off_after(patched, 2)
         assert "continue with --resume" in shell.refused(*command)
@@ -128,13 +128,13 @@ def test_parquet_is_made_by_the_name_of_the_file(shell: Shell, store: Store) -> 
     ("arguments", "words"),
     [
         ("task", "relation: must be one of tasks, attempts"),
-        ("tasks --format xml", "--format: Input should be 'csv', 'jsonl' or 'parquet'"),
+        ("tasks --format xml", "--format: Input should be 'csv', 'jsonl', 'xlsx' or 'parquet'"),
         ("tasks --since yesterdy", "--since: not a moment"),
         ("tasks --since 2026-03-02 --until 2026-03-01", "--until: the period ends before it begins"),
         ("tasks --after nowhere", "after: must be the unchanged `position`"),
-        ("tasks --format parquet", "--out: Parquet requires a file"),
+        ("tasks --format parquet", "--out: .parquet requires a file"),
         ("tasks --resume", "--resume: requires --out FILE"),
-        ("tasks --out a.parquet --resume", "--resume: an interrupted Parquet file cannot be continued"),
+        ("tasks --out a.parquet --resume", "--resume: an interrupted Parquet or Excel file cannot"),
         ("tasks --out a.csv --resume --after 1~main~r1", "--after: cannot be used with --resume"),
         ("tasks --out no/where.csv", "No such file"),
     ],
@@ -166,3 +166,46 @@ def test_without_pyarrow_parquet_says_how_to_get_it(shell: Shell, monkeypatch: p
     monkeypatch.setitem(sys.modules, "pyarrow", None)
     assert "pip install 'receiver[analytics]'" in shell.refused("export", "tasks", "--out", "a.parquet")
     assert shell.run("export", "tasks", "--out", "a.csv").status == 0
+
+
+def test_a_file_that_exists_is_replaced_only_by_force(shell: Shell, store: Store) -> None:
+    path = shell.folder / "tasks.csv"
+    path.write_text("mine")
+    assert "tasks.csv exists: use --force" in shell.refused("export", "tasks", "--out", "tasks.csv")
+    assert path.read_text() == "mine"
+    assert shell.run("export", "tasks", "--out", "tasks.csv", "--force").status == 0
+    assert path.read_text().startswith("position,")
+    part = shell.folder / "facts.csv.part"
+    part.write_text("position")
+    assert "use --resume, or --force" in shell.refused("export", "facts", "--out", "facts.csv")
+    assert part.read_text() == "position"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("--out", "t.xls"), "--out: unknown ending .xls: use one of .csv, .jsonl, .xlsx, .parquet"),
+        (("--out", "t.xlsx", "--format", "csv"), "--format: csv does not fit the ending .xlsx"),
+        (("--format", "xlsx"), "--out: .xlsx requires a file"),
+        (("--out", "t.xlsx", "--resume"), "--resume: an interrupted Parquet or Excel file cannot be"),
+        (("--out", "t.xlsx", "--locale", "ru"), "--locale: is for CSV only"),
+        (
+            ("--out", "t.csv", "--locale", "xx"),
+            "--locale: unknown: 'xx'; use a language such as",
+        ),
+        (("--out", "t.csv", "--locale", "ru", "--resume"), "--resume: cannot be used with --locale"),
+    ],
+)
+def test_what_does_not_fit_a_file_is_refused(
+    shell: Shell, store: Store, arguments: tuple[str, ...], words: str
+) -> None:
+    assert shell.refused("export", "tasks", *arguments).startswith(f"error: {words}")
+    assert not list(shell.folder.glob("t.*"))
+
+
+def test_the_ending_of_a_file_names_its_format(shell: Shell, store: Store) -> None:
+    for name, begin in (("t.xlsx", b"PK"), ("T.XLSX", b"PK"), ("t.jsonl", b"{"), ("t", b"position,")):
+        assert shell.run("export", "tasks", "--out", name).status == 0
+        assert (shell.folder / name).read_bytes().startswith(begin)
+    assert shell.run("export", "tasks", "--out", "ru.csv", "--locale", "ru").status == 0
+    assert (shell.folder / "ru.csv").read_text(encoding="utf-8-sig").startswith("position;account;")
