@@ -73,6 +73,7 @@ from receiver.storage.lease_keeper import LeaseConfig, LeaseKeeper
 from receiver.storage.postgres import is_url
 from receiver.story.endpoints import STORY_ENDPOINTS
 from receiver.tasks.endpoints import TASK_ENDPOINTS
+from receiver.tasks.names import Names
 from receiver.tasks.projections import Attempts, Queues, Tasks, read_stored
 from receiver.tasks.search_fill import SearchFill
 from receiver.tasks.search_projection import Search
@@ -260,6 +261,7 @@ def api_context(receiver: Receiver) -> ApiContext:
         fields=receiver.fields,
         closing=receiver.closing,
         refusals=receiver.intake.refusals,
+        names=Names(receiver.settings.accounts.keys()),
         services={SchedulerAccounts: SchedulerAccounts(receiver.contexts)},
         rules=receiver.settings.work_rules,
     )

@@ -3,7 +3,8 @@
 import asyncio
 import getpass
 import os
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -14,17 +15,18 @@ from receiver.domain.facts import Fact
 from receiver.domain.fields import FieldReader
 from receiver.domain.hooks import HookSigner
 from receiver.errors import InputError
-from receiver.http.endpoint import ApiContext, Call, Caller, Params
+from receiver.http.endpoint import NAMING, ApiContext, Call, Caller, Params
 from receiver.http.problems import input_error
 from receiver.maintenance.schema import create_tables
 from receiver.runtime.clock import WallClock
 from receiver.settings.settings import load_settings
 from receiver.storage.engine import Store
+from receiver.tasks.names import Names
 
 if TYPE_CHECKING:
     from receiver.domain.timeline import Timeline
 
-_OPTIONS = {"queue_id": "queue"}
+_OPTIONS = {"queue_id": "queue", "than_queue_id": "than-queue"}
 """Field → option, if its name is another one."""
 
 Answer = TypeVar("Answer", bound=BaseModel)
@@ -53,14 +55,17 @@ def ask(
         return settings.fold(facts)  # its import is slow, and most answers need no fold
 
     root, rules = settings.hook_root, settings.work_rules
-    context = ApiContext(store, signer, root, accounts, clock, fold, fields, rules=rules)
+    names = Names(accounts)
+    context = ApiContext(store, signer, root, accounts, clock, fold, fields, rules=rules, names=names)
     caller = cli_caller({"read", "subscribe", "numbers"} if numbers else {"read", "subscribe"})
 
     async def call() -> Answer:
-        return await handler(Call(context, caller, path, query, body))
+        found, place = await context.resolve(query, path)
+        return await handler(Call(context, caller, place, found, body))
 
     try:
-        return asyncio.run(call())
+        with naming_options():
+            return asyncio.run(call())
     finally:
         store.close()
 
@@ -68,6 +73,21 @@ def ask(
 def cli_caller(scopes: Iterable[str]) -> Caller:
     """Return the user of the operating system as a caller with these scopes."""
     return Caller(f"cli:{_user()}", frozenset(scopes))
+
+
+@contextmanager
+def naming_options() -> Iterator[None]:
+    """Let errors about accounts and queues name the option instead of the API's field."""
+    try:
+        yield
+    except InputError as error:
+        if error.field not in NAMING:
+            raise
+        raise InputError(_option(error.field), error.problem) from None
+
+
+def _option(field: str) -> str:
+    return "--" + _OPTIONS.get(field, field).replace("_", "-")
 
 
 def _user() -> str:
@@ -86,8 +106,7 @@ def query_of(shape: type[Query], **given: Any) -> Query:
         )
     except ValidationError as error:
         found = input_error(error, shape)
-        option = "--" + _OPTIONS.get(found.field, found.field).replace("_", "-")
-        raise InputError(option, found.problem) from None
+        raise InputError(_option(found.field), found.problem) from None
 
 
 def _as_parameter(value: Any) -> Any:

@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from receiver.cli.times import Moment, times
+from receiver.cli.times import Moment, display, times
 
 NOTHING = "–"
 
@@ -86,7 +86,8 @@ def print_fitting(
     else:
         console.print(table, soft_wrap=False)
     if names := [columns[at].name for at in hidden if at not in same and not _is_empty(rows, at)]:
-        console.print(Text(f"Not shown: {', '.join(names)}. Use a wider terminal, or --csv.", "dim"))
+        way = "a wider terminal" if display().csv is None else "a wider terminal, or --csv"
+        console.print(Text(f"Not shown: {', '.join(names)}. Use {way}.", "dim"))
     console.print()
 
 

@@ -19,11 +19,11 @@ if TYPE_CHECKING:
 
 @dataclass(slots=True)
 class Display:
-    """How the running command prints. `zone`: of `--zone`; `config`: of `--config`; `times`: made when it is
+    """How the running command prints. `csv`: None if the command cannot print CSV; `zone`: of `--zone`; `config`: of `--config`; `times`: made when it is
     first needed.
     """
 
-    csv: bool = False
+    csv: bool | None = None
     zone: str | None = None
     config: Path | None = None
     times: PeriodReader | None = None

@@ -67,7 +67,8 @@ class Resource:
         query = read_query(endpoint.query, request)
         body = await _read_body(endpoint.body, request, endpoint.max_body) if endpoint.body else None
         accept = request.headers.get("accept", "")
-        answer = await endpoint.handler(Call(self._context, caller, request.path_params, query, body, accept))
+        query, path = await self._context.resolve(query, request.path_params)
+        answer = await endpoint.handler(Call(self._context, caller, path, query, body, accept))
         if not isinstance(answer, Response):
             answer = Response(answer.model_dump_json(), media_type=JSON)
         answer.headers.setdefault("Cache-Control", "no-store")

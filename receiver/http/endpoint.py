@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
 from pydantic import BaseModel, ConfigDict
 
@@ -23,6 +23,7 @@ MAX_EXPORTS = 8
 """Exports that run at the same time."""
 
 if TYPE_CHECKING:
+    from sqlalchemy import Connection
     from starlette.responses import Response
 
     from receiver.domain.fold import Fold
@@ -32,6 +33,21 @@ if TYPE_CHECKING:
 Query = TypeVar("Query")
 Body = TypeVar("Body")
 Service = TypeVar("Service")
+Given = TypeVar("Given", bound="Params")
+
+
+NAMING = {"account", "queue_id", "than_account", "than_queue_id"}
+"""Parameters that name accounts or queues."""
+
+
+class NameLookup(Protocol):
+    """Checks accounts and queues that requests name, and replaces names of queues by their ids."""
+
+    def of_query(self, connection: "Connection", query: Given) -> Given:
+        """Return the parameters with ids. Raises InputError, which names the field."""
+
+    def of_path(self, connection: "Connection", path: Mapping[str, str]) -> Mapping[str, str]:
+        """Return the path's parameters with ids. Raises NotFoundError."""
 
 
 class Params(BaseModel):
@@ -66,6 +82,7 @@ class ApiContext:
     when the server stops, so that streams end; `exports`: held by each running export; `refusals`: requests
     that this process refused on the hook listener, if it has one; `services`: parts of the receiver of
     rooms above this one, by class; `rules`: of work on tasks.
+    that this process refused on the hook listener, if it has one; `names`: None to accept any name.
     """
 
     store: Store
@@ -81,6 +98,20 @@ class ApiContext:
     exports: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(MAX_EXPORTS))
     services: Mapping[type, object] = field(default_factory=dict)
     rules: WorkRules = field(default_factory=WorkRules)
+    names: NameLookup | None = None
+
+    async def resolve(self, query: Given, path: Mapping[str, str]) -> tuple[Given, Mapping[str, str]]:
+        """Return the parameters of query and path with ids of queues for their names.
+
+        Raises InputError or NotFoundError for an account or queue that is not known.
+        """
+        names = self.names
+        given = {name for name, value in query if value is not None} | path.keys()
+        if names is None or not given & NAMING:
+            return query, path
+        return await self.store.read(
+            lambda connection: (names.of_query(connection, query), names.of_path(connection, path))
+        )
 
     def service(self, kind: type[Service]) -> Service:
         """Return a part of the running receiver, by its class. Raises ConflictError if there is none."""

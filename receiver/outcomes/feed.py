@@ -71,7 +71,7 @@ class OutcomeStream:
             caller = await caller_of(self._context, request)
             if caller is None or "read" not in caller.scopes:
                 return problem(401, "unauthorized", "send a token with the scope 'read'")
-            query = read_query(OutcomeQuery, request)
+            query, _ = await self._context.resolve(read_query(OutcomeQuery, request), {})
             after = await self._start(request, query)
         except ReceiverError as error:
             return answer_to(error)

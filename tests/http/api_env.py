@@ -34,6 +34,7 @@ from receiver.ledger.ledger import Ledger
 from receiver.reconcile import due_sql
 from receiver.runtime.clock import WallClock
 from receiver.storage.engine import Store
+from receiver.tasks.names import Names
 from tests.ledger.ledger_env import LedgerEnv, open_ledger_env
 
 Json = dict[str, Any]
@@ -200,6 +201,7 @@ async def open_api_env(target: str, **changes: Any) -> AsyncIterator[ApiEnv]:
             "accounts": ("main", "second"),
             "clock": WallClock(),
             "refusals": RefusalLog(),
+            "names": Names(("main", "second")),
         }
         context = ApiContext(**given | changes)
         transport = httpx2.ASGITransport(app=api_app(context))
