@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 
 @dataclass(slots=True)
 class Display:
-    """How the running command prints. `csv`: None if the command cannot print CSV; `zone`: of `--zone`; `config`: of `--config`; `times`: made when it is
+    """How the running command prints. `csv`: None if the command cannot print CSV; `zone`: of `--zone`;
+    `config`: of `--config`; `times`: made when it is
     first needed.
     """
 

@@ -137,7 +137,7 @@ def test_the_timeline_of_a_task_is_shown_fact_by_fact(filled: Shell) -> None:
     said = filled.run("tasks", "show", "main", "o-1")
     lines = [" ".join(line.split()) for line in said.out.splitlines()]
     titles = [line for line in lines if line.startswith(("Task ", "Hooks", "Timeline", "Findings"))]
-    assert titles == ["Task main/o-1", "Hooks", "Timeline (times: UTC)", "Findings"]
+    assert titles == ["Task main/o-1 (times: UTC)", "Hooks", "Timeline (times: UTC)", "Findings"]
     assert "after 1 0 0 1 1 lost" in lines
     assert any(re.fullmatch("2026-03-01 09:30:00(, .* ago)? hook before –( –)?", line) for line in lines)
     assert said.widest <= 80
