@@ -1,6 +1,7 @@
 """The answer of the story, made of what is stored. `numbers`: show phone numbers in full."""
 
 from collections.abc import Mapping, Sequence
+from operator import attrgetter
 from typing import Any
 
 from sqlalchemy import Row
@@ -12,7 +13,6 @@ from receiver.domain.masking import mask_text, mask_tree
 from receiver.domain.readings import place_of
 from receiver.domain.timeline import Timeline
 from receiver.i18n.catalogue import Catalogue
-from receiver.intake.schemas import DeliveryView
 from receiver.outcomes.schemas import DeliveryAttempt
 from receiver.outcomes.task_messages import TaskMessage, TaskMessages
 from receiver.story.schemas import (
@@ -81,10 +81,9 @@ def _fate(timeline: Timeline, event: str) -> Any:
 
 def delivery_views(deliveries: Mapping[str, Row[Any]]) -> list[StoryDelivery]:
     """Return the raw deliveries in order of arrival."""
-    views = (DeliveryView.model_validate(row._asdict()) for row in deliveries.values())
     return [
-        StoryDelivery(**dict(view), path=f"/v1/deliveries/{view.id}")
-        for view in sorted(views, key=lambda view: (view.received_at, view.id))
+        StoryDelivery.model_validate(row._asdict() | {"path": f"/v1/deliveries/{row.id}"})
+        for row in sorted(deliveries.values(), key=attrgetter("received_at", "id"))
     ]
 
 

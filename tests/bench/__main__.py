@@ -15,6 +15,7 @@ from tests.bench.reconciling import reconcile
 from tests.bench.replay import rebuild
 from tests.bench.scraping import scrape
 from tests.bench.slowdisk import fsync
+from tests.bench.story import story
 from tests.bench.strangers import strangers
 
 app = typer.Typer(
@@ -33,7 +34,7 @@ def _group() -> None:
 MEASURES = (
     *(ingest, latency, fsync, strangers, rebuild, memory, growth),
     *(reconcile, delivery, analytics, export, scrape),
-    *(bulkheads, crowd),
+    *(bulkheads, crowd, story),
 )
 
 for command in (*MEASURES, profile):
