@@ -262,6 +262,7 @@ def api_context(receiver: Receiver) -> ApiContext:
         closing=receiver.closing,
         refusals=receiver.intake.refusals,
         names=Names(receiver.settings.accounts.keys()),
+        regions=receiver.settings.regions,
         services={SchedulerAccounts: SchedulerAccounts(receiver.contexts)},
         rules=receiver.settings.work_rules,
     )

@@ -120,6 +120,11 @@ COMMANDS: Mapping[str, LazyCommand] = {
         "outcomes",
         "Print the feed of outcomes, one a line, in the order of their publication.",
     ),
+    "find": LazyCommand(
+        "receiver.cli.find",
+        "find",
+        "Find the calls to a phone number: its tasks with all attempts, times and results.",
+    ),
     "tasks": LazyCommand("receiver.cli.tasks", "tasks_app", "Callback tasks: list, show, create, cancel."),
     "queues": LazyCommand("receiver.cli.queues", "queues_app", "Queues at the scheduler."),
     "subscriptions": LazyCommand(

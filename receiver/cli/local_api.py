@@ -56,7 +56,10 @@ def ask(
 
     root, rules = settings.hook_root, settings.work_rules
     names = Names(accounts)
-    context = ApiContext(store, signer, root, accounts, clock, fold, fields, rules=rules, names=names)
+    regions = settings.regions
+    context = ApiContext(
+        store, signer, root, accounts, clock, fold, fields, rules=rules, names=names, regions=regions
+    )
     caller = cli_caller({"read", "subscribe", "numbers"} if numbers else {"read", "subscribe"})
 
     async def call() -> Answer:
@@ -72,7 +75,7 @@ def ask(
 
 def cli_caller(scopes: Iterable[str]) -> Caller:
     """Return the user of the operating system as a caller with these scopes."""
-    return Caller(f"cli:{_user()}", frozenset(scopes))
+    return Caller(f"cli:{_user()}", frozenset(scopes), is_local=True)
 
 
 @contextmanager

@@ -21,6 +21,7 @@ from receiver.cli.output import (
 from receiver.cli.table_options import tabular, timed
 from receiver.cli.tables import Column
 from receiver.cli.times import PeriodOptions
+from receiver.domain.reasons import CallResult
 from receiver.http.schemas import State
 from receiver.tasks.params import TaskQuery
 from receiver.tasks.schemas import Task
@@ -63,6 +64,15 @@ def list_(
     result: Annotated[
         Literal["success", "failed", "unknown"] | None, typer.Option(help="Only tasks with this result.")
     ] = None,
+    phone: Annotated[
+        str | None,
+        typer.Option(help="Only tasks with this phone number, in any spelling, or its last four digits."),
+    ] = None,
+    reason: Annotated[CallResult | None, typer.Option(help="Only tasks that ended so.")] = None,
+    name: Annotated[str | None, typer.Option(help="Only tasks whose name contains this.")] = None,
+    text: Annotated[
+        str | None, typer.Option(help="Only tasks whose name, comment or ref contains this.")
+    ] = None,
     lost: Annotated[
         bool | None, typer.Option("--lost/--complete", help="Only tasks with, or without, lost hooks.")
     ] = None,
@@ -74,6 +84,7 @@ def list_(
 ) -> None:
     """List tasks, newest first."""
     given = {"account": account, "queue_id": queue, "state": state, "finish_result": result, "lost": lost}
+    given |= {"phone": phone and phone.strip(), "reason": reason, "name": name, "text": text}
     query = query_of(TaskQuery, **given, **period.parameters(), limit=limit, cursor=cursor)
     page = ask(list_tasks, query, {}, config)
     if as_json:

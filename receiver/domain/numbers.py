@@ -42,8 +42,13 @@ def e164(number: str | None, region: str = REGION) -> str | None:
     return str(phonenumbers.format_number(parsed, phonenumbers.PhoneNumberFormat.E164))
 
 
-MOST_DIGITS = 32
-"""Maximum number of digits of a number that are searched."""
+def names_country(number: str) -> bool:
+    """Return whether a number begins with a plus or `00`, and so with the code of a country."""
+    return number.lstrip().startswith("+") or _ABROAD.match(number) is not None
+
+
+LEAST_DIGITS, MOST_DIGITS = 4, 32
+"""Minimum and maximum number of digits of a number that can be searched."""
 
 
 def digits_of(text: str) -> str:

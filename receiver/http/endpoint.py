@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict
 from receiver.domain.facts import Fact
 from receiver.domain.fields import FieldReader
 from receiver.domain.hooks import HookSigner
+from receiver.domain.numbers import REGION
 from receiver.errors import ConflictError
 from receiver.runtime.clock import Clock
 from receiver.storage.engine import Store
@@ -81,8 +82,8 @@ class ApiContext:
     payloads by the mapping in the settings; `open`: whether the scope `read` needs no token; `closing`: set
     when the server stops, so that streams end; `exports`: held by each running export; `refusals`: requests
     that this process refused on the hook listener, if it has one; `services`: parts of the receiver of
-    rooms above this one, by class; `rules`: of work on tasks.
-    that this process refused on the hook listener, if it has one; `names`: None to accept any name.
+    rooms above this one, by class; `rules`: of work on tasks; `names`: None to accept any name; `regions`:
+    countries of phone numbers without a country code, of all accounts.
     """
 
     store: Store
@@ -99,6 +100,7 @@ class ApiContext:
     services: Mapping[type, object] = field(default_factory=dict)
     rules: WorkRules = field(default_factory=WorkRules)
     names: NameLookup | None = None
+    regions: tuple[str, ...] = (REGION,)
 
     async def resolve(self, query: Given, path: Mapping[str, str]) -> tuple[Given, Mapping[str, str]]:
         """Return the parameters of query and path with ids of queues for their names.
@@ -123,10 +125,13 @@ class ApiContext:
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Who calls. `actor`: the name of the token, or `cli:` and the user of the operating system."""
+    """Who calls. `actor`: the name of the token, or `cli:` and the user of the operating system. `is_local`:
+    a command, which has the store itself; its scope `numbers` only decides what is printed.
+    """
 
     actor: str
     scopes: frozenset[str]
+    is_local: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -196,9 +196,11 @@ def _path_parameter(name: str, choices: Sequence[str]) -> Json:
 
 
 def _query_parameters(model: type[BaseModel]) -> list[Json]:
-    properties: dict[str, Json] = model.model_json_schema().get("properties", {})
+    schema_of_all = model.model_json_schema()
+    properties: dict[str, Json] = schema_of_all.get("properties", {})
+    required = schema_of_all.get("required", ())
     return [
-        {"name": name, "in": "query", "required": False}
+        {"name": name, "in": "query", "required": name in required}
         | {key: text for key, text in schema.items() if key == "description"}
         | {"schema": _given(schema)}
         for name, schema in properties.items()

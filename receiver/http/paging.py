@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Float, Integer, Select, Table, literal, tuple_
+from sqlalchemy import ColumnElement, Connection, Float, Integer, Select, Table, Tuple, literal, tuple_
 from sqlalchemy.sql.elements import KeyedColumnElement
 
 from receiver.errors import InputError
@@ -37,11 +37,17 @@ def read_page(
     connection: Connection, query: Select[Any], order: Order, params: PageQuery
 ) -> tuple[list[dict[str, Any]], str | None]:
     """Return the page's rows, and the cursor of the next page or None. Raises InputError for a bad cursor."""
-    after = decode_cursor(params.cursor, [_json_type(column) for column in order]) if params.cursor else None
+    after = read_cursor(params, order)
     rows = [row._asdict() for row in connection.execute(page(query, order, after, params.limit))]
     shown = rows[: params.limit]
     has_more = len(rows) > params.limit
     return shown, encode_cursor([shown[-1][column.key] for column in order]) if has_more else None
+
+
+def read_cursor(params: PageQuery, order: Order) -> Position | None:
+    """Return the position of the cursor, None without one. Raises InputError for a bad cursor."""
+    types = [_json_type(column) for column in order]
+    return decode_cursor(params.cursor, types) if params.cursor else None
 
 
 def page(query: Select[Any], order: Order, after: Position | None, limit: int) -> Select[Any]:
@@ -49,9 +55,14 @@ def page(query: Select[Any], order: Order, after: Position | None, limit: int) -
     list goes on.
     """
     if after is not None:
-        values = (literal(value, type_=column.type) for value, column in zip(after, order, strict=True))
-        query = query.where(tuple_(*order) < tuple_(*values))
+        query = query.where(tuple_(*order) < at_position(after, order))
     return query.order_by(*(column.desc() for column in order)).limit(limit + 1)
+
+
+def at_position(position: Position, order: Order) -> Tuple:
+    """Return a position as a row value that is compared with the columns of the order."""
+    values = (literal(value, type_=column.type) for value, column in zip(position, order, strict=True))
+    return tuple_(*values)
 
 
 def encode_cursor(position: Sequence[float | str | int]) -> str:

@@ -188,6 +188,11 @@ class Settings(BaseSettings):
         return tuple(HookKey(key.name, key.secret.get_secret_value()) for key in self.hook_keys)
 
     @property
+    def regions(self) -> tuple[str, ...]:
+        """The countries of phone numbers without a country code, of all accounts."""
+        return tuple(dict.fromkeys(account.region for account in self.accounts.values()))
+
+    @property
     def hook_root(self) -> str:
         """The root of hook URLs, without a trailing slash."""
         return str(self.public_url or f"http://{self.host}:{self.port}").rstrip("/")

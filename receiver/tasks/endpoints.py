@@ -2,8 +2,9 @@
 
 from receiver.http.endpoint import Endpoint
 from receiver.http.params import AccountQuery
+from receiver.tasks.find_endpoint import FoundTasks, find_number
 from receiver.tasks.finding_endpoints import list_findings, list_lost_hooks
-from receiver.tasks.params import AnomalyQuery, AsOfQuery, DriftQuery, LostHookQuery, TaskQuery
+from receiver.tasks.params import AnomalyQuery, AsOfQuery, DriftQuery, FindQuery, LostHookQuery, TaskQuery
 from receiver.tasks.queue_endpoints import get_queue, list_queues
 from receiver.tasks.schemas import FindingPage, Queue, QueueList, Summary, Task, TaskPage, TimelineView
 from receiver.tasks.summary_endpoint import summarise
@@ -15,11 +16,24 @@ TASK_ENDPOINTS = (
         "/v1/tasks",
         "List tasks",
         "Newest first, by the time of their first fact. Pages neither skip nor repeat a task while others "
-        "are added.",
+        "are added. With `reason`, `name` or `text` a page looks at 50,000 tasks at most: it may have fewer "
+        "rows than `limit`, or none, and a `next_cursor` with which the search goes on.",
         "read",
         TaskPage,
         list_tasks,
         TaskQuery,
+    ),
+    Endpoint(
+        "GET",
+        "/v1/find",
+        "Find the calls to a phone number",
+        "Tasks in which the number is called first or second, newest first, with all their attempts. The "
+        "number is written in any way, or as its last four digits or more. An audit record says who looked "
+        "for it.",
+        "numbers",
+        FoundTasks,
+        find_number,
+        FindQuery,
     ),
     Endpoint(
         "GET",

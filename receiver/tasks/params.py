@@ -1,10 +1,11 @@
 """Query parameters of tasks and findings."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 
 from receiver.domain.facts import Event
+from receiver.domain.reasons import CallResult
 from receiver.http.endpoint import Params
 from receiver.http.params import SINCE, UNTIL, Account, PageQuery, QueueId
 from receiver.http.schemas import EXAMPLE_REF, Confidence, Flag, State, When, Word
@@ -18,6 +19,26 @@ class AsOfQuery(Params):
         description="The task as it was known at this time, by the facts that had arrived.",
         examples=["2026-03-01T09:31:00Z"],
     )
+
+
+def _read_phone(value: object) -> object:
+    # A "+" that nobody escaped arrives as a space.
+    return f"+{value[1:]}" if isinstance(value, str) and value.startswith(" ") else value
+
+
+Phone = Annotated[Word, BeforeValidator(_read_phone)]
+"""A phone number in any spelling, or its last four digits or more."""
+
+PHONE = "+79161234567"
+
+
+class FindQuery(PageQuery):
+    """Which phone number."""
+
+    phone: Phone = Field(
+        description="The number in any spelling, or its last four digits or more.", examples=[PHONE]
+    )
+    account: Account = None
 
 
 class TaskQuery(PageQuery):
@@ -44,6 +65,23 @@ class TaskQuery(PageQuery):
     task_id: Word | None = Field(None, description="Only this id of the vendor.", examples=["90210"])
     lost: Flag | None = Field(
         None, description="true: only tasks with lost hooks; false: only tasks without."
+    )
+    phone: Phone | None = Field(
+        None,
+        description="Only tasks with this number, in any spelling, or with a number that ends in these four "
+        "digits or more. Needs the scope `numbers`; an audit record is kept.",
+        examples=[PHONE],
+    )
+    reason: CallResult | None = Field(
+        None, description="Only tasks that ended so, see `reason` in the exports.", examples=["busy"]
+    )
+    name: Word | None = Field(
+        None, description="Only tasks whose name contains this, in any case.", examples=["order"]
+    )
+    text: Word | None = Field(
+        None,
+        description="Only tasks whose name, comment or ref contains this, in any case.",
+        examples=["4711"],
     )
     since: When | None = Field(None, description="First fact at this time or later.", examples=[SINCE])
     until: When | None = Field(None, description="First fact before this time.", examples=[UNTIL])

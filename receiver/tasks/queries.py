@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, Table, and_, case, column, exists, func, literal, select
+from sqlalchemy import ColumnElement, Select, Table, and_, case, column, exists, func, literal, or_, select
 
 from receiver.domain.facts import EVENTS
 from receiver.http.paging import Order, Where, between, equal
@@ -19,7 +19,7 @@ _ENDED = ("connected", "finished", "gone")
 
 
 def tasks(params: TaskQuery) -> Select[Any]:
-    names = ("account", "queue_id", "state", "confidence", "settled", "task_id")
+    names = ("account", "queue_id", "state", "confidence", "settled", "task_id", "reason")
     wheres = [*equal(TASK, params, names), *between(TASK.c.first_at, params.since, params.until)]
     if params.ref is not None:  # a task with a ref has it as its key, which is in an index
         wheres += [TASK.c.key == params.ref, TASK.c.ref == params.ref]
@@ -34,7 +34,16 @@ def tasks(params: TaskQuery) -> Select[Any]:
             FINDING.c.category == "lost_hook",
         )
         wheres.append(lost if params.lost else ~lost)
+    if params.name is not None:
+        wheres.append(_contains(params.name, TASK.c.name))
+    if params.text is not None:
+        wheres.append(_contains(params.text, TASK.c.name, TASK.c.finish_comment, TASK.c.ref))
     return select(TASK).where(*wheres)
+
+
+def _contains(text: str, *columns: ColumnElement[str | None]) -> Where:
+    """Return the condition that a column contains the text, in any case."""
+    return or_(*(func.lower(column).contains(text.lower(), autoescape=True) for column in columns))
 
 
 def task(account: str, key: str) -> Select[Any]:

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from sqlalchemy import Connection, Table
 
-from receiver.domain.numbers import digits_of, e164
+from receiver.domain.numbers import LEAST_DIGITS, digits_of, e164
 from receiver.domain.task_rows import Row
 from receiver.domain.timeline import Timeline
 from receiver.ledger.projections import (
@@ -26,7 +26,7 @@ LEGS = ("a", "b")
 
 
 class Search(DerivedProjection):
-    """The table `task_number`: both numbers of each task."""
+    """The table `task_number`: both numbers of each task, without extensions of two or three digits."""
 
     tables = (TASK_NUMBER,)
 
@@ -62,7 +62,7 @@ def number_rows(timeline: Timeline) -> list[Row]:
     rows: list[Row] = []
     for leg, number in zip(LEGS, (timeline.a_number, timeline.b_number), strict=True):
         international = e164(number, timeline.region)
-        if number and (digits := digits_of(international or number)):
+        if number and len(digits := digits_of(international or number)) >= LEAST_DIGITS:
             row = {"account": timeline.account, "key": timeline.key, "leg": leg, "e164": international}
             rows.append(row | {"digits": digits[::-1], "at": timeline.first_at})
     return rows

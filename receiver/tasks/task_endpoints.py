@@ -8,24 +8,28 @@ from receiver.domain.facts import Fact
 from receiver.domain.task_rows import task_row
 from receiver.errors import NotFoundError
 from receiver.http.endpoint import Call
-from receiver.http.paging import read_page
 from receiver.ledger.fact_sql import facts_of, key_of
 from receiver.ledger.links import find_links
 from receiver.tasks import queries
+from receiver.tasks.find_endpoint import ranges_of, record_search, require_search
 from receiver.tasks.params import AsOfQuery, TaskQuery
 from receiver.tasks.schemas import Task, TaskPage, TimelineView
+from receiver.tasks.task_search import search
 from receiver.tasks.views import task_view, timeline_view
 
 
 async def list_tasks(call: Call[TaskQuery, None]) -> TaskPage:
-    """Return a page of tasks, newest first."""
+    """Return a page of tasks, newest first. Raises ForbiddenError, and InputError for a bad number."""
+    params = call.query
+    require_search(call, params)
 
     def read(connection: Connection) -> TaskPage:
-        params = call.query
-        rows, next_cursor = read_page(connection, queries.tasks(params), queries.TASKS_ORDER, params)
+        rows, next_cursor = search(connection, params, ranges_of(call, params))
         return TaskPage(tasks=[task_view(row, call.numbers) for row in rows], next_cursor=next_cursor)
 
-    return await call.context.store.read(read)
+    page = await call.context.store.read(read)
+    await record_search(call, params, len(page.tasks))
+    return page
 
 
 async def get_task(call: Call[AsOfQuery, None]) -> Task:
