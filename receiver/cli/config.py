@@ -1,20 +1,29 @@
-"""`receiver config`: an example of the settings file, and a check of it."""
+"""`receiver config`: an example of the settings file, a check of it, and the settings in effect."""
 
+import json
 import secrets
 import tomllib
 from collections.abc import Iterator
-from typing import Any, get_args
+from dataclasses import asdict
+from typing import Annotated, Any, get_args
 
 import typer
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
-from receiver.cli.output import STDOUT, ConfigOption
+from receiver.cli.output import STDOUT, ConfigOption, JsonOption, print_json, print_table
+from receiver.cli.table_options import tabular
+from receiver.cli.tables import Column
+from receiver.cli.times import display
+from receiver.settings.effective import effective_settings
 from receiver.settings.models import AccountSettings, HookKeySettings
 from receiver.settings.settings import Settings, load_settings
 
 config_app = typer.Typer(no_args_is_help=True, help="The settings file.")
+
+_WIDTH = 26
+"""Maximum characters of a value in a table."""
 
 _SECTIONS = ("api", "listener", "inbox", "reconcile", "delivery", "analytics", "retention", "traces")
 """Tables of the file, in order."""
@@ -41,6 +50,33 @@ def check(config: ConfigOption = None) -> None:
     STDOUT.print(
         f"The settings are valid. Accounts: {accounts}. Hooks: {settings.hook_root}/hooks/.", markup=False
     )
+
+
+@config_app.command("show")
+@tabular
+def show(
+    *,
+    changed: Annotated[bool, typer.Option("--changed", help="Only settings that are not defaults.")] = False,
+    config: ConfigOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Print the settings in effect, and where each comes from. Secrets are masked.
+
+    Variables take precedence over secret files, these over the settings file. The table cuts long values, and
+    names variables and files if the terminal is wide enough; `--csv` and `--json` do not cut.
+    """
+    found = [one for one in effective_settings(config) if one.source != "default" or not changed]
+    if as_json:
+        print_json([asdict(one) for one in found])
+        return
+    rows = [(one.name, _text(one.value), one.source, one.place) for one in found]
+    print_table("Settings", ("setting", "value", "from", Column("place", optional=True)), rows)
+
+
+def _text(value: Any) -> str | None:
+    """Return a value as it is written in the settings file, without quotes around a text."""
+    text = value if value is None or isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    return text if text is None or display().csv or len(text) <= _WIDTH else f"{text[: _WIDTH - 1]}…"
 
 
 def example_lines() -> Iterator[str]:

@@ -12,6 +12,7 @@ from receiver.cli.prune import prune
 from receiver.errors import InputError, StoreError
 from receiver.maintenance import schema
 from receiver.maintenance.backup import Backup, back_up
+from receiver.maintenance.restore import restore
 from receiver.settings.settings import Settings, load_settings
 from receiver.storage.engine import Store
 from receiver.storage.postgres import is_url, shown
@@ -122,6 +123,43 @@ def backup(
         print_json({"file": str(copy.file), "bytes": copy.size, "sound": True, **counts})
     else:
         STDOUT.print(f"{copy.file}: {_content(copy)}; checked, sound.", highlight=False)
+
+
+@db_app.command("restore")
+def restore_(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="The backup file.")],
+    config: ConfigOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Check a backup of a SQLite store, and put it in the store's place. Stop `serve` first.
+
+    The store that it replaces is kept beside it, as receiver.db.replaced-TIME.
+    """
+    settings = load_settings(config)
+    store = _sqlite_file(settings)
+    if store is None:
+        raise StoreError(_POSTGRESQL)
+    if not file.is_file():
+        raise InputError("FILE", f"there is no file {file}")
+    if store.exists() and file.samefile(store):
+        raise InputError("FILE", f"{file} is the store itself; name a backup")
+    with STDERR.status(f"copying {file} …") as status:
+        done = restore(file, store, lambda part: status.update(_stage(file, part)))
+    if as_json:
+        counts = {"facts": done.backup.facts, "deliveries": done.backup.deliveries}
+        replaced = done.replaced and str(done.replaced)
+        print_json({"store": str(store), "revision": done.revision, "replaced": replaced, **counts})
+        return
+    STDOUT.print(f"{store} is now {file}: {_content(done.backup)}.", highlight=False)
+    if done.replaced:
+        STDOUT.print(f"The store before is {done.replaced}.", highlight=False)
+    if done.revision != schema.head():
+        STDOUT.print(f"It is of revision {done.revision}: run `receiver db upgrade`.", highlight=False)
+    STDOUT.print(
+        "Start `receiver serve`, then run `receiver reconcile --once`: it asks the API what happened since.\n"
+        "Outcomes that were delivered since the backup may be delivered again.",
+        highlight=False,
+    )
 
 
 def _copy_beside(file: Path) -> Backup:

@@ -15,12 +15,14 @@ from receiver.demo.create import ensure_queue
 from receiver.demo.processes import cancel_at_signals, emulator_process, serving_receiver
 from receiver.errors import SchedulerError, SettingsError
 from receiver.http.tokens import SCOPES, authenticate, create_token, token_named
+from receiver.maintenance import schema
 from receiver.reconcile.account_context import AccountContext
 from receiver.reconcile.creation import create_tasks, with_urls
 from receiver.scheduler.wire import NewTask
 from receiver.server import listen, machine_environment
 from receiver.settings.models import AccountSettings
 from receiver.settings.settings import Settings, load_settings
+from receiver.storage.engine import Store
 from receiver.storage.serve_lock import holding
 from receiver.tasks.tables import TASK
 
@@ -77,6 +79,7 @@ async def development(options: DevOptions) -> AsyncIterator[Development]:
         closing(listen(settings.api.host, settings.api.port, "api.port")) as api,
     ):
         async with emulator_process(_emulator_arguments(options, name, account)) as emulator:
+            _upgrade(settings.store)
             receiver = Receiver(settings, machine_environment(settings))
             async with serving_receiver(receiver, hooks, api) as serving:
                 queue_id = await ensure_queue(receiver.contexts[name], _QUEUE)
@@ -129,6 +132,13 @@ port = {api}
 [delivery]
 allowed_networks = ["127.0.0.0/8", "::1/128"]
 """
+
+
+def _upgrade(store: str) -> None:
+    """Upgrade a store that an earlier version has made."""
+    with closing(Store(store)) as opened, opened.migration() as connection:
+        if schema.examine(connection).verdict == "older":
+            schema.upgrade(connection)
 
 
 def _free_port(preferred: int) -> int:

@@ -211,15 +211,23 @@ class Settings(BaseSettings):
         return init_settings, variables, folder, TomlConfigSettingsSource(settings_cls)
 
 
+def settings_file(path: Path | None = None) -> Path:
+    """Return `path`, else $RECEIVER_CONFIG, else ./receiver.toml, which may not exist.
+
+    Raises SettingsError if another one does not exist.
+    """
+    named = path or (Path(os.environ[_CONFIG]) if os.environ.get(_CONFIG) else None)
+    if named is not None and not named.is_file():
+        raise SettingsError(f"{named}: no such file; `receiver config example` prints one to start with")
+    return named or Path("receiver.toml")
+
+
 def load_settings(path: Path | None = None, **given: Any) -> Settings:
     """Load settings from `path`, else from $RECEIVER_CONFIG, else from ./receiver.toml if it exists.
 
     Raises SettingsError, which names each invalid setting and its problem.
     """
-    named = path or (Path(os.environ[_CONFIG]) if os.environ.get(_CONFIG) else None)
-    if named is not None and not named.is_file():
-        raise SettingsError(f"{named}: no such file; `receiver config example` prints one to start with")
-    chosen = named or Path("receiver.toml")
+    chosen = settings_file(path)
 
     class _FromFile(Settings):
         model_config = SettingsConfigDict(toml_file=chosen)
