@@ -10,30 +10,35 @@ from receiver.cli.output import (
     CursorOption,
     JsonOption,
     LimitOption,
-    SinceOption,
     counts_text,
     print_cursor,
     print_json,
     print_table,
     short_moment,
 )
+from receiver.cli.table_options import tabular, timed
+from receiver.cli.times import PeriodOptions
 from receiver.http.audit_endpoint import AuditQuery, list_audit
 
 
+@tabular
+@timed
 def audit(
     *,
     actor: Annotated[
         str | None, typer.Option(help="Only by this token, or `cli:` and a user of the system.")
     ] = None,
     action: Annotated[str | None, typer.Option(help="Only this action, such as numbers.find.")] = None,
-    since: SinceOption = None,
+    period: PeriodOptions,
     limit: LimitOption = 50,
     cursor: CursorOption = None,
     config: ConfigOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """List who did what: searches for phone numbers, retries, changes, newest first."""
-    query = query_of(AuditQuery, actor=actor, action=action, since=since, limit=limit, cursor=cursor)
+    query = query_of(
+        AuditQuery, actor=actor, action=action, limit=limit, cursor=cursor, **period.parameters()
+    )
     page = plain(ask(list_audit, query, {}, config))
     if as_json:
         print_json(page)

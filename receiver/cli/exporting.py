@@ -18,10 +18,10 @@ from receiver.analytics.exports import FORMATS, ExportWriter, FileFormat, export
 from receiver.analytics.views import RELATIONS
 from receiver.cli.export_resume import Kept, kept_of
 from receiver.cli.files import ForceOption, LocaleOption, require_new
-from receiver.cli.local_api import query_of
+from receiver.cli.local_api import query_of, resolved
 from receiver.cli.output import STDERR, AccountOption, ConfigOption, NumbersOption
 from receiver.cli.table_options import timed, zoned
-from receiver.cli.times import PeriodOptions
+from receiver.cli.times import PeriodOptions, use_settings
 from receiver.errors import InputError, ReceiverError
 from receiver.maintenance.schema import open_store
 from receiver.runtime.clock import WallClock
@@ -72,6 +72,8 @@ def export_rows(
     asked = query_of(
         ExportParams, format=format_, account=account, after=after, limit=limit, **period.parameters()
     )
+    settings = load_settings(config)
+    use_settings(settings)
     place = read_position(asked.after, found) if asked.after is not None else ()
     selection = ExportSelection(found, numbers, asked.account, asked.since, asked.until, place, asked.limit)
     kind = _format(asked.format, out)
@@ -85,9 +87,10 @@ def export_rows(
             raise InputError("--out", f"{out}.part is of an interrupted export: use --resume, or --force")
     if locale is not None:
         kind = _localized(kind, locale)
-    settings = load_settings(config)
     now = WallClock(settings.clock_speed, settings.clock_origin).now()
     with open_store(settings.store) as store:
+        with store.snapshot() as connection:
+            resolved(connection, asked)
         task = _Task(store, selection, kind, kind.make(found), now)
         _write_out(task, out, is_resumed=resume)
 

@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
+from sqlalchemy import Connection
 
-from receiver.cli.times import use_settings
+from receiver.cli.times import settings_of_command, use_settings
 from receiver.domain.facts import Fact
 from receiver.domain.fields import FieldReader
 from receiver.domain.hooks import HookSigner
@@ -76,6 +77,12 @@ def ask(
 def cli_caller(scopes: Iterable[str]) -> Caller:
     """Return the user of the operating system as a caller with these scopes."""
     return Caller(f"cli:{_user()}", frozenset(scopes), is_local=True)
+
+
+def resolved(connection: Connection, query: Query) -> Query:
+    """Return the parameters with ids of queues for their names. Raises InputError, which names the option."""
+    with naming_options():
+        return Names(settings_of_command().accounts.keys()).of_query(connection, query)
 
 
 @contextmanager

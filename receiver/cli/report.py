@@ -20,7 +20,7 @@ from receiver.analytics.params import MEASURE_PARAMS
 from receiver.analytics.query import AnalyticsQuery, read_period
 from receiver.analytics.report import MeasureReport, build_report
 from receiver.analytics.table_csv import as_csv
-from receiver.cli.local_api import plain, query_of
+from receiver.cli.local_api import plain, query_of, resolved
 from receiver.cli.output import (
     STDERR,
     STDOUT,
@@ -31,10 +31,13 @@ from receiver.cli.output import (
     print_json,
     print_table,
 )
+from receiver.cli.table_options import timed
 from receiver.cli.text_charts import cell, list_of, longest_unit, map_of_hours, table_of
+from receiver.cli.times import PeriodOptions, counting_times
 from receiver.errors import InputError
 from receiver.maintenance.schema import open_store
 from receiver.settings.settings import load_settings
+from receiver.tasks.names import find_queue
 
 _ROWS = 31
 """Maximum number of rows of the trend in an overview."""
@@ -44,6 +47,7 @@ _OVERVIEW = ("success", "yield", "tries", "timing", "reasons", "hours", "attempt
 _NAMES = ", ".join(MEASURES)
 
 
+@timed
 def show_report(
     measure: Annotated[str | None, typer.Argument(help=f"One of {_NAMES}. Default: an overview.")] = None,
     *,
@@ -54,8 +58,7 @@ def show_report(
     zone: Annotated[
         str | None, typer.Option(help="Time zone of days and hours. Default: that of the settings.")
     ] = None,
-    since: Annotated[str | None, typer.Option(help="From this day or full hour.")] = None,
-    until: Annotated[str | None, typer.Option(help="To the end of this day, or to this full hour.")] = None,
+    period: PeriodOptions,
     account: AccountOption = None,
     queue: QueueOption = None,
     than_since: Annotated[
@@ -79,7 +82,7 @@ def show_report(
     """
     if measure is not None and measure not in MEASURES:
         raise InputError("measure", f"must be one of {_NAMES}")
-    scope = {"zone": zone, "since": since, "until": until, "account": account, "queue_id": queue}
+    scope = {"zone": zone, "account": account, "queue_id": queue, **period.hours(counting_times(zone))}
     than = _Than(than_since, than_until, than_queue)
     for_one = {"--by": by, "--csv": as_csv_} | than.options
     if html is not None:
@@ -98,7 +101,7 @@ def show_report(
             _print_overview(connection, scope, as_json=as_json)
         elif any(than):
             query = _query(connection, measure, scope | {"by": by, "basis": basis})
-            compared = compare(connection, MEASURES[measure], query, than.other(query))
+            compared = compare(connection, MEASURES[measure], query, than.other(connection, query))
             _print_comparison(compared, as_json=as_json)
         else:
             report = _report(connection, measure, scope | {"by": by, "basis": basis})
@@ -121,9 +124,12 @@ class _Than(NamedTuple):
     def options(self) -> dict[str, object]:
         return {f"--than-{name}": value for name, value in self._asdict().items()}
 
-    def other(self, query: AnalyticsQuery) -> AnalyticsQuery:
+    def other(self, connection: Connection, query: AnalyticsQuery) -> AnalyticsQuery:
         """Return the query of the second side; a period replaces the first one. Raises InputError."""
-        other = replace(query, queue_id=self.queue or query.queue_id)
+        queue_id = query.queue_id
+        if self.queue is not None:
+            queue_id = find_queue(connection, "--than-queue", query.account, self.queue).queue_id
+        other = replace(query, queue_id=queue_id)
         if self.since is None and self.until is None:
             return other
         since, until = read_period(self.since, self.until, query.calendar, "than_")
@@ -160,7 +166,9 @@ def _write_html(
 
 
 def _query(connection: Connection, name: str, options: Mapping[str, str | None]) -> AnalyticsQuery:
-    return measure_query(connection, MEASURES[name], query_of(MEASURE_PARAMS[name], **options))
+    return measure_query(
+        connection, MEASURES[name], resolved(connection, query_of(MEASURE_PARAMS[name], **options))
+    )
 
 
 def _report(connection: Connection, name: str, options: Mapping[str, str | None]) -> MeasureReport:

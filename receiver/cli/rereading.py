@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from receiver.cli.local_api import plain, query_of
+from receiver.cli.local_api import plain, query_of, resolved
 from receiver.cli.output import (
     STDERR,
     STDOUT,
@@ -19,7 +19,7 @@ from receiver.cli.output import (
     short_moment,
 )
 from receiver.cli.table_options import timed, zoned
-from receiver.cli.times import PeriodOptions
+from receiver.cli.times import PeriodOptions, use_settings
 from receiver.domain.fields import FieldReader
 from receiver.inbox.rereader import Rereader, Selection
 from receiver.intake.params import DeliveryQuery
@@ -60,10 +60,13 @@ def reread(
     deliveries are left alone. Facts are added, never changed.
     """
     settings = load_settings(config)
+    use_settings(settings)
     asked = query_of(DeliveryQuery, account=account, problem=problem, **period.parameters())
     selection = Selection(asked.account, asked.since, asked.until, asked.problem)
     target = settings.store
     with open_store(target, None if is_url(target) else _TIMEOUT_S) as store:
+        with store.snapshot() as connection:
+            resolved(connection, asked)
         total = RereadSum(_SHOWN_AS_JSON if as_json else _SHOWN)
         asyncio.run(_read(store, settings, selection, total, dry_run=dry_run))
     answer = total.answer(dry_run=dry_run)

@@ -21,7 +21,8 @@ from receiver.cli.output import (
     short_moment,
 )
 from receiver.cli.set_option import read_settings
-from receiver.cli.table_options import tabular, zoned
+from receiver.cli.table_options import tabular, timed, zoned
+from receiver.cli.times import PeriodOptions
 from receiver.errors import InputError
 from receiver.http.endpoint import Params
 from receiver.outcomes import subscription_endpoints as handlers
@@ -167,13 +168,12 @@ def send_test(name: Name, config: ConfigOption = None, as_json: JsonOption = Fal
 
 
 @subscriptions_app.command("replay")
+@zoned
+@timed
 def resend(
     *,
     name: Name,
-    since: Annotated[
-        str | None, typer.Option(help="Only outcomes published at this moment or later.")
-    ] = None,
-    until: Annotated[str | None, typer.Option(help="Only outcomes published before this moment.")] = None,
+    period: PeriodOptions,
     settings: Annotated[
         list[str] | None,
         typer.Option(
@@ -189,8 +189,7 @@ def resend(
     as_json: JsonOption = False,
 ) -> None:
     """Resend outcomes, or send those that were never delivered."""
-    values = {"since": since, "until": until, "dead": dead, "events": event or [], "dry_run": dry_run}
-    given = {name: value for name, value in values.items() if value is not None}
+    given = {"dead": dead, "events": event or [], "dry_run": dry_run, **period.parameters()}
     body = _body(ResendBody, given | read_settings(settings))
     answer = plain(ask(handlers.resend, Params(), {"subscription": name}, config, body=body))
     if as_json:

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from receiver.domain.calendar import DAY_S, Calendar
-from receiver.domain.moments import read_time
-from receiver.domain.periods import Period, PeriodReader, age_text
+from receiver.domain.calendar import DAY_S, HOUR_S, Calendar
+from receiver.domain.moments import iso, read_time
+from receiver.domain.periods import Period, PeriodReader, age_text, read_age
 from receiver.errors import InputError
 
 if TYPE_CHECKING:
@@ -20,14 +20,14 @@ if TYPE_CHECKING:
 @dataclass(slots=True)
 class Display:
     """How the running command prints. `csv`: None if the command cannot print CSV; `zone`: of `--zone`;
-    `config`: of `--config`; `times`: made when it is
-    first needed.
+    `config`: of `--config`; `times` and `settings`: from when they are first needed.
     """
 
     csv: bool | None = None
     zone: str | None = None
     config: Path | None = None
     times: PeriodReader | None = None
+    settings: "Settings | None" = None
 
 
 _DISPLAY: ContextVar[Display | None] = ContextVar("display", default=None)
@@ -58,18 +58,32 @@ def times() -> PeriodReader:
     """
     shown = display()
     if shown.times is None:
-        from receiver.settings.settings import load_settings  # noqa: PLC0415 -- slow to import
-
-        use_settings(load_settings(shown.config))
-    assert shown.times  # noqa: S101 -- set above
+        shown.times = _times_of(shown, settings_of_command())
     return shown.times
 
 
-def use_settings(settings: "Settings") -> None:
-    """Take zone and clock from these settings, so that `times` need not load them."""
+def counting_times(zone: str | None) -> PeriodReader:
+    """Return the reader of periods of figures: in this zone, else in that of the setting `analytics.zone`.
+
+    `TZ` does not count, so that figures do not depend on who asks.
+    """
+    settings = settings_of_command()
+    return PeriodReader(_calendar(zone or settings.analytics.zone, ""), times().now)
+
+
+def settings_of_command() -> "Settings":
+    """Return the settings of the running command, loaded once."""
     shown = display()
-    if shown.times is None:
-        shown.times = _times_of(shown, settings)
+    if shown.settings is None:
+        from receiver.settings.settings import load_settings  # noqa: PLC0415 -- slow to import
+
+        shown.settings = load_settings(shown.config)
+    return shown.settings
+
+
+def use_settings(settings: "Settings") -> None:
+    """Take zone, clock and accounts from these settings, so that they are not loaded again."""
+    display().settings = settings
 
 
 def _times_of(shown: Display, settings: "Settings") -> PeriodReader:
@@ -141,9 +155,9 @@ class PeriodOptions:
     last: str | None = None
     period: str | None = None
 
-    def read(self) -> Period:
+    def read(self, reader: PeriodReader | None = None) -> Period:
         """Return the period in epoch seconds. Raises InputError, which names the option."""
-        reader = times()
+        reader = reader or times()
         self.check()
         if self.period is not None:
             return reader.named("--period", self.period)
@@ -160,6 +174,17 @@ class PeriodOptions:
         given = [f"--{name}" for name in ("period", "last", "since", "until") if getattr(self, name)]
         if len(given) > 1 and given[0] in ("--period", "--last"):
             raise InputError(given[1], f"cannot be used with {given[0]}, which is a whole period")
+
+    def hours(self, reader: PeriodReader) -> dict[str, str]:
+        """Return the bounds as parameters of figures, which are counted by hours: ages begin with an hour."""
+        found = self.read(reader)
+        is_age = {"since": read_age(self.last or self.since or ""), "until": read_age(self.until or "")}
+        texts = {}
+        for name, at in found._asdict().items():
+            if at is not None:
+                late = (at + reader.calendar.offset(at)) % HOUR_S if is_age[name] is not None else 0
+                texts[name] = iso(at - late)
+        return texts
 
     def parameters(self) -> dict[str, float]:
         """Return the bounds as parameters of a query, without open ones. Raises InputError."""

@@ -6,6 +6,7 @@ import typer
 
 from receiver.cli.output import STDERR, STDOUT, ConfigOption, JsonOption, print_json
 from receiver.domain.hooks import HookSigner, fixed_urls, mint_urls, new_ref
+from receiver.domain.suggestions import unknown_name
 from receiver.errors import InputError
 from receiver.settings.settings import Settings, load_settings
 
@@ -65,6 +66,4 @@ def fixed(
 def require_account(settings: Settings, account: str) -> None:
     """Raise InputError if the settings have no such account."""
     if account not in settings.accounts:
-        raise InputError(
-            "account", f"'{account}' is not in the settings; known accounts: {', '.join(settings.accounts)}"
-        )
+        raise InputError("--account", unknown_name("account", account[:60], settings.accounts))
