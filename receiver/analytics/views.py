@@ -1,4 +1,4 @@
-"""What analysts read: four views for SQL, and the same columns to be exported, from one table of columns.
+"""What analysts read: five views for SQL, and the same columns to be exported, from one table of columns.
 
 The names stay, whatever becomes of the tables behind them. Moments are `timestamptz` on PostgreSQL and
 ISO 8601 text on SQLite, where there is no such type; phone numbers are masked.
@@ -60,10 +60,13 @@ def _fields(table: str, *fields: ViewColumn) -> tuple[ViewColumn, ...]:
     )
 
 
+_QUEUE_OF_TASK = "LEFT JOIN queue q ON q.account = t.account AND q.queue_id = t.queue_id"
+_QUEUE_NAME = ViewColumn("queue_name", "text", "The queue's name, if the API has described it.", "q.name")
+
 TASKS = Relation(
     "tasks",
     "callback tasks, by their first fact",
-    "task t",
+    f"task t {_QUEUE_OF_TASK}",
     "task t",
     (("t.first_at", float), ("t.account", str), ("t.key", str)),
     "t.first_at",
@@ -112,6 +115,7 @@ TASKS = Relation(
         ViewColumn("hooks_late", "int", "Hooks that arrived after the task was settled."),
         ViewColumn("hooks_lost", "int", "Lost hooks, counted when the task is settled."),
         ViewColumn("drifts", "int", "Disagreements of hooks and API."),
+        _QUEUE_NAME,
     ),
     "v_tasks",
 )
@@ -121,7 +125,7 @@ _OF_TASK = "a.account = t.account AND a.key = t.key"
 ATTEMPTS = Relation(
     "attempts",
     "attempts, task by task",
-    f"task t JOIN attempt a ON {_OF_TASK}",
+    f"task t JOIN attempt a ON {_OF_TASK} {_QUEUE_OF_TASK}",
     "task t",
     (("t.first_at", float), ("t.account", str), ("t.key", str), ("a.number", int)),
     "t.first_at",
@@ -147,6 +151,7 @@ ATTEMPTS = Relation(
         ViewColumn("task_state", "text", "The task's state.", "t.state"),
         ViewColumn("task_result", "text", "The task's result.", "t.finish_result"),
         ViewColumn("task_created_at", "time", "Creation of the task.", "t.created_at"),
+        _QUEUE_NAME,
     ),
     "v_attempts",
 )
@@ -154,7 +159,7 @@ ATTEMPTS = Relation(
 OUTCOMES = Relation(
     "outcomes",
     "outcome events, as they were published",
-    "outcome o",
+    "outcome o LEFT JOIN queue q ON q.account = o.account AND q.queue_id = o.queue_id",
     "outcome o",
     (("o.seq", int),),
     "o.told_at",
@@ -170,6 +175,7 @@ OUTCOMES = Relation(
         ViewColumn("result", "text", "Outcome of the task, as published."),
         ViewColumn("at", "time", "Moment of the event."),
         ViewColumn("told_at", "time", "Moment of publication."),
+        _QUEUE_NAME,
     ),
     "v_outcomes",
 )
@@ -215,7 +221,26 @@ FACTS = Relation(
     ),
 )
 
-RELATIONS = {each.name: each for each in (TASKS, ATTEMPTS, OUTCOMES, HOOKS, FACTS)}
+QUEUES = Relation(
+    "queues",
+    "queues, as the API last described them",
+    "queue q",
+    "queue q",
+    (("q.account", str), ("q.queue_id", str)),
+    "q.observed_at",
+    _fields(
+        "q",
+        ViewColumn("account", "text", "Name of the account."),
+        ViewColumn("queue_id", "text", "The vendor's id of the queue."),
+        _QUEUE_NAME,
+        ViewColumn("status", "text", "on, off, or gone."),
+        ViewColumn("concurrent_task_limit", "int", "Maximum number of tasks dialled at once."),
+        ViewColumn("observed_at", "time", "Moment of the description."),
+    ),
+    "v_queues",
+)
+
+RELATIONS = {each.name: each for each in (TASKS, ATTEMPTS, OUTCOMES, HOOKS, FACTS, QUEUES)}
 
 
 def shown(field: ViewColumn, dialect: Dialect) -> str:
@@ -263,8 +288,9 @@ def make_views(connection: Connection) -> None:
 
 def _comment(connection: Connection, relation: Relation) -> None:
     """Write the meaning of each column into the database's comments."""
-    about = {f"VIEW {relation.view}": relation.about}
-    about |= {f"COLUMN {relation.view}.{field.name}": field.about for field in relation.fields}
+    about = {f"VIEW {relation.view}": relation.about} | {
+        f"COLUMN {relation.view}.{field.name}": field.about for field in relation.fields
+    }
     for name, meaning in about.items():
         quoted = meaning.replace("'", "''").replace("%", "%%")
         connection.exec_driver_sql(f"COMMENT ON {name} IS '{quoted}'")

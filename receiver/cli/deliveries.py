@@ -15,6 +15,7 @@ from receiver.cli.output import (
     JsonOption,
     LimitOption,
     NumbersOption,
+    print_available,
     print_cursor,
     print_json,
     print_table,
@@ -65,6 +66,7 @@ def list_(
         return
     rows = [row | {"received_at": short_moment(row["received_at"])} for row in answer["deliveries"]]
     print_table("Deliveries", _COLUMNS, [[row[column.name] for column in _COLUMNS] for row in rows])
+    print_available(answer)
     print_cursor(page.next_cursor)
 
 

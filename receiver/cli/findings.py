@@ -13,6 +13,7 @@ from receiver.cli.output import (
     LimitOption,
     QueueOption,
     counts_text,
+    print_available,
     print_cursor,
     print_json,
     print_note,
@@ -93,7 +94,7 @@ def anomalies(
 
 
 _COLUMNS = (
-    *(Column("account"), Column("key"), Column("queue_id", optional=True), Column("kind")),
+    *(Column("account"), Column("key"), Column("queue", optional=True), Column("kind")),
     *(Column("count"), Column("at"), Column("detail")),
 )
 
@@ -103,7 +104,11 @@ def _print_findings(title: str, page: FindingPage, *, as_json: bool) -> None:
     if as_json:
         print_json(answer)
         return
-    rows = [finding | {"at": short_moment(finding["at"])} for finding in answer["findings"]]
+    rows = [
+        finding | {"at": short_moment(finding["at"]), "queue": finding["queue_name"] or finding["queue_id"]}
+        for finding in answer["findings"]
+    ]
     print_table(title, _COLUMNS, [[row[column.name] for column in _COLUMNS] for row in rows])
+    print_available(answer)
     print_note("Total: " + (counts_text(answer["totals"]) or "none"))
     print_cursor(page.next_cursor)

@@ -3,7 +3,7 @@
 import json
 import shlex
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any
@@ -68,6 +68,13 @@ def print_error(text: str) -> None:
 def moment(at: float | None) -> str | None:
     """Format epoch seconds as date and time, UTC."""
     return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%d %H:%M:%S") if at is not None else None
+
+
+def print_available(answer: Mapping[str, Any]) -> None:
+    """Print from when to when there are rows, if a page is empty because of its period."""
+    if found := answer.get("available"):
+        first, last = moment_of(found["first"]), moment_of(found["last"])
+        print_note(f"None in this period. There are some from {first} to {last}.")
 
 
 def print_cursor(cursor: str | None) -> None:

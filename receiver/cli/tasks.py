@@ -13,6 +13,7 @@ from receiver.cli.output import (
     JsonOption,
     LimitOption,
     QueueOption,
+    print_available,
     print_cursor,
     print_json,
     print_table,
@@ -91,6 +92,7 @@ def list_(
         print_json(plain(page))
         return
     print_table("Tasks", _COLUMNS, [_row(task) for task in page.tasks])
+    print_available(plain(page))
     print_cursor(page.next_cursor)
 
 
@@ -102,6 +104,7 @@ _COLUMNS = (
     "attempts",
     Column("by", optional=True),
     Column("lost", optional=True),
+    Column("queue", optional=True),
     "heard",
 )
 
@@ -119,5 +122,6 @@ def _row(task: Task) -> list[Any]:
         attempts,
         source,
         task.lost_hooks,
+        task.queue_name or task.queue_id,
         short_moment(task.last_at),
     ]

@@ -3,7 +3,7 @@
 import base64
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Float, Integer, Select, Table, Tuple, literal, tuple_
@@ -11,6 +11,7 @@ from sqlalchemy.sql.elements import KeyedColumnElement
 
 from receiver.errors import InputError
 from receiver.http.params import PageQuery
+from receiver.http.schemas import DataRange
 
 Where = ColumnElement[bool]
 
@@ -48,6 +49,25 @@ def read_cursor(params: PageQuery, order: Order) -> Position | None:
     """Return the position of the cursor, None without one. Raises InputError for a bad cursor."""
     types = [_json_type(column) for column in order]
     return decode_cursor(params.cursor, types) if params.cursor else None
+
+
+def data_range(
+    connection: Connection,
+    select_rows: Callable[[Any], Select[Any]],
+    at: KeyedColumnElement[Any],
+    params: PageQuery,
+) -> DataRange | None:
+    """Return from when to when there are rows outside the period of the parameters; None without a period.
+
+    For an empty page. `select_rows`: makes the query of the parameters; `at`: the column of the period.
+    """
+    period = {name: None for name in ("since", "until") if getattr(params, name, None) is not None}
+    if not period or params.cursor:
+        return None
+    rows = select_rows(params.model_copy(update=period)).with_only_columns(at)
+    first = connection.scalar(rows.order_by(at).limit(1))
+    last = connection.scalar(rows.order_by(at.desc()).limit(1))
+    return None if first is None else DataRange(first=first, last=last)
 
 
 def page(query: Select[Any], order: Order, after: Position | None, limit: int) -> Select[Any]:

@@ -18,6 +18,7 @@ Confidence = Literal["events", "reconciled"]
 Account = Annotated[str, Field(examples=["main"])]
 Ref = Annotated[str, Field(examples=[EXAMPLE_REF])]
 QueueId = Annotated[str, Field(examples=["17"])]
+QueueName = Annotated[str, Field(description="null: not known.", examples=["call-backs"])]
 CallId = Annotated[str, Field(examples=[EXAMPLE_CALL])]
 Number = Annotated[str, Field(examples=["+791•••67"])]
 Count = Annotated[int, Field(examples=[1])]
@@ -69,6 +70,21 @@ Moment = Annotated[
 def read_seq(text: str) -> int | None:
     """Return the sequence number of a row; None for text that no row can have."""
     return int(text) if text.isdecimal() and len(text) < 19 else None
+
+
+class DataRange(BaseModel):
+    """The moments of the first and the last row."""
+
+    first: Moment = Field(examples=["2026-03-01T09:30:00.000Z"])
+    last: Moment = Field(examples=["2026-03-31T17:12:00.000Z"])
+
+
+AVAILABLE: Any = Field(
+    None,
+    description="Only if there are no rows in the period: the first and the last row that fit all other "
+    "parameters; null if there are none either.",
+)
+"""The field `available` of pages."""
 
 
 class Problem(BaseModel):

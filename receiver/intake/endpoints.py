@@ -7,7 +7,7 @@ from sqlalchemy import Connection
 from receiver.domain.hooks import mint_urls, new_ref
 from receiver.errors import InputError, NotFoundError
 from receiver.http.endpoint import Call, Endpoint, Params
-from receiver.http.paging import read_page
+from receiver.http.paging import data_range, read_page
 from receiver.http.params import AccountQuery
 from receiver.inbox.refused import PROBLEMS
 from receiver.intake import queries
@@ -31,7 +31,9 @@ async def list_deliveries(call: Call[DeliveryQuery, None]) -> DeliveryPage:
         query = queries.deliveries(call.query)
         rows, next_cursor = read_page(connection, query, queries.DELIVERIES_ORDER, call.query)
         deliveries = [DeliveryView.model_validate(row) for row in rows]
-        return DeliveryPage(deliveries=deliveries, next_cursor=next_cursor)
+        received = queries.DELIVERIES_ORDER[0]
+        outside = None if rows else data_range(connection, queries.deliveries, received, call.query)
+        return DeliveryPage(deliveries=deliveries, next_cursor=next_cursor, available=outside)
 
     return await call.context.store.read(read)
 

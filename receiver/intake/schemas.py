@@ -6,7 +6,7 @@ from pydantic import BaseModel, Field
 
 from receiver.domain.facts import Event
 from receiver.domain.hooks import Part
-from receiver.http.schemas import EXAMPLE_REF, Account, Moment, NextCursor, Ref
+from receiver.http.schemas import AVAILABLE, EXAMPLE_REF, Account, DataRange, Moment, NextCursor, Ref
 from receiver.inbox.refused import PROBLEMS
 
 
@@ -28,6 +28,7 @@ class DeliveryPage(BaseModel):
     """A page of deliveries, newest first."""
 
     deliveries: list[DeliveryView]
+    available: DataRange | None = AVAILABLE
     next_cursor: NextCursor | None = Field(
         description="Ask for the next page with it; null: this is the last."
     )

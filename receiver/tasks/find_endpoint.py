@@ -14,6 +14,7 @@ from receiver.http.audit import record_audit
 from receiver.http.endpoint import Call
 from receiver.http.schemas import Moment, NextCursor, Number, Seconds
 from receiver.storage.bulk import among
+from receiver.tasks.names import named_queues
 from receiver.tasks.params import FindQuery, TaskQuery
 from receiver.tasks.phone_ranges import DigitRange, read_phone_ranges, spelled
 from receiver.tasks.schemas import Task
@@ -132,8 +133,10 @@ def _found(
                 attempts[row.account, row.key].append(FoundAttempt.model_validate(row._asdict()))
             elif any(low <= row.digits <= high for low, high in ranges):
                 legs[row.account, row.key].append(row.leg)
-    return [
+    found = [
         FoundTask(legs=legs[place], task=task_view(row, numbers), attempts=attempts[place])
         for row in rows
         for place in [(row["account"], row["key"])]
     ]
+    named_queues(connection, [each.task for each in found])
+    return found

@@ -1,16 +1,19 @@
 """Endpoints of findings: lost hooks, drift, anomalies."""
 
 from collections.abc import Awaitable, Callable
+from functools import partial
 
 from sqlalchemy import Connection
 
 from receiver.domain.facts import EVENTS
 from receiver.domain.timeline import ANOMALY_KINDS, DRIFT_KINDS, Category
 from receiver.http.endpoint import Call
-from receiver.http.paging import read_page
+from receiver.http.paging import data_range, read_page
 from receiver.tasks import queries
+from receiver.tasks.names import named_queues
 from receiver.tasks.params import FindingQuery, LostHookQuery
 from receiver.tasks.schemas import FindingPage, FindingView
+from receiver.tasks.tables import FINDING
 
 KINDS: dict[Category, tuple[str, ...]] = {
     "lost_hook": EVENTS,
@@ -42,6 +45,8 @@ def _read(connection: Connection, category: Category, params: FindingQuery) -> F
     rows, next_cursor = read_page(connection, query, queries.FINDINGS_ORDER, params)
     counted = connection.execute(queries.finding_totals(category, params))
     totals = dict.fromkeys(KINDS[category], 0) | dict(counted.all())
-    return FindingPage(
-        findings=[FindingView.model_validate(row) for row in rows], totals=totals, next_cursor=next_cursor
-    )
+    found = named_queues(connection, [FindingView.model_validate(row) for row in rows])
+    outside = None
+    if not rows:
+        outside = data_range(connection, partial(queries.findings, category), FINDING.c.at, params)
+    return FindingPage(findings=found, totals=totals, next_cursor=next_cursor, available=outside)

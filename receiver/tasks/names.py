@@ -1,7 +1,7 @@
 """Accounts and queues that requests name: unknown ones are refused, names of queues become ids."""
 
 from collections.abc import Collection, Mapping, Sequence
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple, Protocol, TypeVar
 
 from sqlalchemy import Connection, Select, literal, select, union
 
@@ -94,6 +94,29 @@ def known_queues(connection: Connection, account: str | None) -> Sequence[NamedQ
         if queue.name is not None or (queue.account, queue.queue_id) not in found:
             found[queue.account, queue.queue_id] = queue
     return [found[place] for place in sorted(found)]
+
+
+class _OfQueue(Protocol):
+    """An answer about something of a queue."""
+
+    account: Any
+    queue_id: Any
+    queue_name: Any
+
+
+Answered = TypeVar("Answered", bound=_OfQueue)
+
+
+def named_queues(connection: Connection, answers: Sequence[Answered]) -> list[Answered]:
+    """Return the answers with the names of their queues, as the API last described them."""
+    wanted = {answer.account for answer in answers if answer.queue_id is not None}
+    if wanted:
+        described = select(QUEUE.c.account, QUEUE.c.queue_id, QUEUE.c.name)
+        rows = connection.execute(described.where(QUEUE.c.account.in_(sorted(wanted))))
+        names = {(row.account, row.queue_id): row.name for row in rows}
+        for answer in answers:
+            answer.queue_name = names.get((answer.account, answer.queue_id))
+    return list(answers)
 
 
 def stored_accounts(connection: Connection) -> set[str]:

@@ -6,16 +6,19 @@ from pydantic import BaseModel, Field
 
 from receiver.domain.facts import Event
 from receiver.http.schemas import (
+    AVAILABLE,
     EXAMPLE_CALL,
     Account,
     CallId,
     Confidence,
     Count,
+    DataRange,
     Json,
     Moment,
     NextCursor,
     Number,
     QueueId,
+    QueueName,
     Ref,
     Result,
     Seconds,
@@ -46,6 +49,7 @@ class Task(BaseModel):
     ref: Ref | None
     task_id: str | None = Field(description="The vendor's id.", examples=["90210"])
     queue_id: QueueId | None
+    queue_name: QueueName | None = None
     name: str | None = Field(examples=["call back"])
     state: State = Field(examples=["finished"])
     finish_result: Result | None = Field(description="null: not known.", examples=["success"])
@@ -86,6 +90,7 @@ class TaskPage(BaseModel):
     """A page of tasks, newest first."""
 
     tasks: list[Task]
+    available: DataRange | None = AVAILABLE
     next_cursor: NextCursor | None = Field(
         description="Ask for the next page with it; null: this is the last."
     )
@@ -124,6 +129,7 @@ class FindingView(BaseModel):
     category: Literal["lost_hook", "suspected_hook", "drift", "anomaly"] = Field(examples=["lost_hook"])
     kind: str = Field(examples=["after"])
     queue_id: QueueId | None
+    queue_name: QueueName | None = None
     count: Count
     detail: str = Field(description="For people.", examples=[""])
     at: Moment
@@ -184,6 +190,7 @@ class FindingPage(BaseModel):
     """A page of findings, newest first, and the totals of all that match."""
 
     findings: list[FindingView]
+    available: DataRange | None = AVAILABLE
     totals: dict[str, int] = Field(description="All that match, by kind.", examples=[{"after": 1}])
     next_cursor: NextCursor | None = Field(
         description="Ask for the next page with it; null: this is the last."

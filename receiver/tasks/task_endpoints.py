@@ -8,12 +8,15 @@ from receiver.domain.facts import Fact
 from receiver.domain.task_rows import task_row
 from receiver.errors import NotFoundError
 from receiver.http.endpoint import Call
+from receiver.http.paging import data_range
 from receiver.ledger.fact_sql import facts_of, key_of
 from receiver.ledger.links import find_links
 from receiver.tasks import queries
 from receiver.tasks.find_endpoint import ranges_of, record_search, require_search
+from receiver.tasks.names import named_queues
 from receiver.tasks.params import AsOfQuery, TaskQuery
 from receiver.tasks.schemas import Task, TaskPage, TimelineView
+from receiver.tasks.tables import TASK
 from receiver.tasks.task_search import search
 from receiver.tasks.views import task_view, timeline_view
 
@@ -25,7 +28,11 @@ async def list_tasks(call: Call[TaskQuery, None]) -> TaskPage:
 
     def read(connection: Connection) -> TaskPage:
         rows, next_cursor = search(connection, params, ranges_of(call, params))
-        return TaskPage(tasks=[task_view(row, call.numbers) for row in rows], next_cursor=next_cursor)
+        tasks = named_queues(connection, [task_view(row, call.numbers) for row in rows])
+        if rows or params.phone is not None:
+            return TaskPage(tasks=tasks, next_cursor=next_cursor)
+        outside = data_range(connection, queries.tasks, TASK.c.first_at, params)
+        return TaskPage(tasks=tasks, next_cursor=next_cursor, available=outside)
 
     page = await call.context.store.read(read)
     await record_search(call, params, len(page.tasks))
@@ -42,7 +49,7 @@ async def get_task(call: Call[AsOfQuery, None]) -> Task:
         row = connection.execute(queries.task(call.path["account"], key)).first()
         if row is None:
             raise _unknown()
-        return task_view(row._asdict(), call.numbers)
+        return named_queues(connection, [task_view(row._asdict(), call.numbers)])[0]
 
     return await call.context.store.read(read)
 
@@ -52,7 +59,10 @@ async def get_timeline(call: Call[AsOfQuery, None]) -> TimelineView:
 
     def read(connection: Connection) -> TimelineView:
         facts = known_facts(connection, call)
-        return timeline_view(call.context.fold(facts), facts, call.numbers)
+        view = timeline_view(call.context.fold(facts), facts, call.numbers)
+        named_queues(connection, [view.task])
+        named_queues(connection, view.findings)
+        return view
 
     return await call.context.store.read(read)
 

@@ -39,7 +39,7 @@ def postgres_url(postgres: str) -> str:
 
 
 def test_they_have_the_documented_columns_in_their_order(store: Store) -> None:
-    assert sorted(VIEWS) == ["v_attempts", "v_hooks", "v_outcomes", "v_tasks"]
+    assert sorted(VIEWS) == ["v_attempts", "v_hooks", "v_outcomes", "v_queues", "v_tasks"]
     with store.snapshot() as connection:
         assert sorted(inspect(connection).get_view_names()) == sorted(VIEWS)
         for view, relation in VIEWS.items():
