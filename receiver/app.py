@@ -47,10 +47,10 @@ from receiver.maintenance.table_gauges import SnapshotWorker
 from receiver.observability.metrics import Metrics
 from receiver.outcomes.endpoints import OUTBOUND_ENDPOINTS
 from receiver.outcomes.feed import STREAM_PATH, OutcomeStream
-from receiver.outcomes.guard import GuardedTransport, read_networks
 from receiver.outcomes.operator_watch import OperatorWatch
 from receiver.outcomes.outbox import Outbox
 from receiver.outcomes.sender import Sender
+from receiver.outcomes.subscriber_network import SubscriberNetwork
 from receiver.reconcile.account_context import AccountContext
 from receiver.reconcile.call_reconciler import CallReconciler
 from receiver.reconcile.endpoints import CREATION_ENDPOINTS
@@ -65,6 +65,7 @@ from receiver.settings.conversion import (
     reconcile_policy,
     retention_rules,
     scheduler_account,
+    subscriber_transport,
 )
 from receiver.settings.models import AccountSettings
 from receiver.settings.settings import Settings
@@ -212,9 +213,23 @@ class Receiver:
         return Supervisor(workers, self.environment.clock, self.metrics, self.settings.stop_deadline_s)
 
     def _sender(self) -> Sender:
-        allowed = read_networks(self.settings.delivery.allowed_networks)
-        transport = self.environment.transport or GuardedTransport(allowed)
-        return Sender(self.store, transport, self.environment.clock, self.environment.rng, self.metrics)
+        return Sender(
+            self.store,
+            self.open_transport(),
+            self.environment.clock,
+            self.environment.rng,
+            self.metrics,
+        )
+
+    def subscriber_network(self) -> SubscriberNetwork:
+        """Return the way to subscribers, for the API."""
+        is_real = self.environment.transport is None
+        allowed = self.settings.delivery.allowed_networks if is_real else None
+        return SubscriberNetwork(self.open_transport, allowed)
+
+    def open_transport(self) -> httpx2.AsyncBaseTransport:
+        """Return the way to subscribers."""
+        return self.environment.transport or subscriber_transport(self.settings.delivery)
 
     def _client(self, name: str, account: AccountSettings) -> SchedulerClient:
         return SchedulerClient(
@@ -263,7 +278,10 @@ def api_context(receiver: Receiver) -> ApiContext:
         refusals=receiver.intake.refusals,
         names=Names(receiver.settings.accounts.keys()),
         regions=receiver.settings.regions,
-        services={SchedulerAccounts: SchedulerAccounts(receiver.contexts)},
+        services={
+            SchedulerAccounts: SchedulerAccounts(receiver.contexts),
+            SubscriberNetwork: receiver.subscriber_network(),
+        },
         rules=receiver.settings.work_rules,
     )
 

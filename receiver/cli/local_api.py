@@ -19,12 +19,15 @@ from receiver.errors import InputError
 from receiver.http.endpoint import NAMING, ApiContext, Call, Caller, Params
 from receiver.http.problems import input_error
 from receiver.maintenance.schema import create_tables
+from receiver.outcomes.subscriber_network import SubscriberNetwork
 from receiver.runtime.clock import WallClock
-from receiver.settings.settings import load_settings
+from receiver.settings.settings import Settings, load_settings
 from receiver.storage.engine import Store
 from receiver.tasks.names import Names
 
 if TYPE_CHECKING:
+    from httpx2 import AsyncBaseTransport
+
     from receiver.domain.timeline import Timeline
 
 _OPTIONS = {"queue_id": "queue", "than_queue_id": "than-queue"}
@@ -48,19 +51,7 @@ def ask(
     use_settings(settings)
     store = Store(settings.store)
     create_tables(store)
-    clock = WallClock(settings.clock_speed, settings.clock_origin)
-    signer, accounts = HookSigner(settings.signing_keys), tuple(settings.accounts)
-    fields = FieldReader(settings.aliases)
-
-    def fold(facts: Iterable[Fact]) -> "Timeline":
-        return settings.fold(facts)  # its import is slow, and most answers need no fold
-
-    root, rules = settings.hook_root, settings.work_rules
-    names = Names(accounts)
-    regions = settings.regions
-    context = ApiContext(
-        store, signer, root, accounts, clock, fold, fields, rules=rules, names=names, regions=regions
-    )
+    context = _context(settings, store)
     caller = cli_caller({"read", "subscribe", "numbers"} if numbers else {"read", "subscribe"})
 
     async def call() -> Answer:
@@ -98,6 +89,32 @@ def naming_options() -> Iterator[None]:
 
 def _option(field: str) -> str:
     return "--" + _OPTIONS.get(field, field).replace("_", "-")
+
+
+def _context(settings: Settings, store: Store) -> ApiContext:
+    """Return what handlers use. Slow imports that most answers do not need wait for their use."""
+
+    def fold(facts: Iterable[Fact]) -> "Timeline":
+        return settings.fold(facts)
+
+    def open_transport() -> "AsyncBaseTransport":
+        from receiver.settings.conversion import subscriber_transport  # noqa: PLC0415
+
+        return subscriber_transport(settings.delivery)
+
+    return ApiContext(
+        store=store,
+        signer=HookSigner(settings.signing_keys),
+        public_url=settings.hook_root,
+        accounts=tuple(settings.accounts),
+        clock=WallClock(settings.clock_speed, settings.clock_origin),
+        fold=fold,
+        fields=FieldReader(settings.aliases),
+        services={SubscriberNetwork: SubscriberNetwork(open_transport, settings.delivery.allowed_networks)},
+        rules=settings.work_rules,
+        names=Names(tuple(settings.accounts)),
+        regions=settings.regions,
+    )
 
 
 def _user() -> str:

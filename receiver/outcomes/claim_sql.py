@@ -12,8 +12,11 @@ from receiver.outcomes.outbound import AttemptResult
 from receiver.outcomes.tables import DELIVERY_ATTEMPT, MESSAGE, OPEN
 from receiver.storage.bulk import is_postgres, run, write
 
-_MAX_ANSWER = 1_000
+MAX_ANSWER = 1_000
 """Characters of a response that are stored."""
+
+FINAL_STATES = {"delivered": "delivered", "dropped": "dropped", "unsendable": "dead"}
+"""Result of an attempt → final state of its message."""
 
 _DUE = (
     "subscription = ? AND state IN ('waiting', 'held') AND due_at <= ? "
@@ -22,9 +25,10 @@ _DUE = (
 _IS_FIRST = (
     "AND NOT EXISTS (SELECT 1 FROM message AS earlier WHERE earlier.account = message.account "
     "AND earlier.key = message.key AND earlier.subscription = message.subscription "
-    "AND earlier.seq < message.seq AND earlier.state IN ('waiting', 'held'))"
+    "AND earlier.seq < message.seq AND earlier.state IN ('waiting', 'held') "
+    "AND (earlier.replay > 0 OR message.replay = 0))"
 )
-"""The message is the first open one of its task."""
+"""The message is the first open one of its task; a resent one waits only for those resent before it."""
 
 
 class ClaimRequest(NamedTuple):
@@ -101,6 +105,16 @@ def claim(connection: Connection, requests: Iterable[ClaimRequest]) -> list[Clai
     return _read(connection, seqs) if seqs else []
 
 
+def claim_message(connection: Connection, seq: int, now: float, until: float) -> ClaimedMessage | None:
+    """Claim one waiting message, due or not; None if it does not wait or is claimed already."""
+    query = (
+        "UPDATE message SET claimed_until = ? WHERE seq = ? AND state = 'waiting' "
+        "AND (claimed_until IS NULL OR claimed_until <= ?) RETURNING seq"
+    )
+    claimed = list(run(connection, query, until, seq, now).scalars())
+    return _read(connection, claimed)[0] if claimed else None
+
+
 def _claimable(connection: Connection, request: ClaimRequest, limit: int | None = None) -> list[int]:
     seqs: list[int] = []
     order = f"{_IS_FIRST if request.is_ordered else ''} ORDER BY due_at, seq LIMIT ?"
@@ -117,7 +131,7 @@ def _read(connection: Connection, seqs: Sequence[int]) -> list[ClaimedMessage]:
         "SELECT message.seq, subscription, state, attempts, due_at, made_at, event.id, event.type, event.at, "
         "body.data, claimed_until, kept, replay FROM message "
         "JOIN outcome AS event ON event.seq = outcome_seq "
-        "JOIN outcome AS body ON body.seq = body_seq WHERE message.seq IN ? ORDER BY message.seq"
+        "JOIN outcome AS body ON body.seq = body_seq WHERE message.seq IN ? ORDER BY due_at, message.seq"
     )
     messages = []
     for row in run(connection, query, list(seqs)).mappings():
@@ -163,7 +177,7 @@ def settle(
     lost = [entry for entry, row in still_open if row.claimed_until != entry.message.claimed_until]
     if owned:
         connection.execute(_SETTLE, [_new_state(settlement) for settlement in owned])
-    attempts = [_attempt(settlement) for settlement, _ in stored if settlement.state != "dropped"]
+    attempts = [attempt_row(settlement) for settlement, _ in stored if settlement.state != "dropped"]
     write(connection, DELIVERY_ATTEMPT, "add", attempts)
     at = max(settlement.at for settlement in settlements)
     return Settled(lost, save_health(connection, health, at))
@@ -210,7 +224,8 @@ def _new_state(settlement: Settlement) -> dict[str, Any]:
     }
 
 
-def _attempt(settlement: Settlement) -> dict[str, Any]:
+def attempt_row(settlement: Settlement) -> dict[str, Any]:
+    """Return the row of an attempt."""
     response = settlement.result.response
     return {
         "message_seq": settlement.message.seq,
@@ -218,6 +233,6 @@ def _attempt(settlement: Settlement) -> dict[str, Any]:
         "at": settlement.at,
         "took_s": settlement.took_s,
         "status": response.status if response else None,
-        "answer": response.text[:_MAX_ANSWER] if response else None,
+        "answer": response.text[:MAX_ANSWER] if response else None,
         "problem": settlement.result.problem,
     }

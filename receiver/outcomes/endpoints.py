@@ -14,10 +14,12 @@ from receiver.outcomes.params import (
     OperatorEventQuery,
     OutcomeQuery,
     ResendBody,
+    RetryBody,
     RotateBody,
     SubscriptionBody,
     SubscriptionChange,
 )
+from receiver.outcomes.resend_endpoints import resend, retry_messages
 from receiver.outcomes.schemas import (
     DeletedSubscription,
     EventTypeList,
@@ -26,20 +28,21 @@ from receiver.outcomes.schemas import (
     OperatorEventPage,
     OutcomeFeed,
     ResendResult,
+    RetriedMessage,
+    RetriedMessages,
+    SendResult,
     SubscriptionDetails,
     SubscriptionList,
     SubscriptionWithSecret,
-    TestSent,
 )
+from receiver.outcomes.send_endpoints import retry_message, send_test
 from receiver.outcomes.subscription_endpoints import (
     add_subscription,
     change_subscription,
     get_subscription,
     list_subscriptions,
     remove_subscription,
-    resend,
     rotate_secret,
-    send_test,
 )
 
 _SUBSCRIPTION = "/v1/subscriptions/{subscription}"
@@ -71,7 +74,8 @@ OUTBOUND_ENDPOINTS = (
         "GET",
         "/v1/subscriptions",
         "List subscriptions",
-        "All subscriptions, with the number of messages that are not delivered yet.",
+        "All subscriptions, with the number of messages that are not delivered yet. The paths of one take "
+        "its id, or its name if no other has it.",
         "read",
         SubscriptionList,
         list_subscriptions,
@@ -130,9 +134,10 @@ OUTBOUND_ENDPOINTS = (
         "POST",
         f"{_SUBSCRIPTION}/test",
         "Send a test event",
-        "Sends an event of the type `receiver.test` without a task. It is in no feed.",
+        "Sends an event of the type `receiver.test` without a task at once, and answers with the result: "
+        "`delivered` says whether it arrived. It waits for no other event, and is in no feed.",
         "subscribe",
-        TestSent,
+        SendResult,
         send_test,
     ),
     Endpoint(
@@ -147,6 +152,17 @@ OUTBOUND_ENDPOINTS = (
         body=ResendBody,
     ),
     Endpoint(
+        "POST",
+        f"{_SUBSCRIPTION}/retry",
+        "Retry messages",
+        "Makes messages that wait for a later attempt due now, resends dead letters, or both. A pause that "
+        "the subscriber asked for ends. With `dry_run` they are only counted.",
+        "subscribe",
+        RetriedMessages,
+        retry_messages,
+        body=RetryBody,
+    ),
+    Endpoint(
         "GET",
         f"{_SUBSCRIPTION}/messages",
         "List messages of a subscription",
@@ -155,6 +171,17 @@ OUTBOUND_ENDPOINTS = (
         MessagePage,
         list_messages,
         MessageQuery,
+    ),
+    Endpoint(
+        "POST",
+        f"{_SUBSCRIPTION}/messages/{{message}}/retry",
+        "Send a message now",
+        "Sends one message at once, and answers with the result. A waiting one is sent after those of its "
+        "task that go before it; one that is delivered or dead is sent again. After a failure it is tried "
+        "again when it was due.",
+        "subscribe",
+        RetriedMessage,
+        retry_message,
     ),
     Endpoint(
         "GET",

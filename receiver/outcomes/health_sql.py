@@ -6,10 +6,18 @@ from collections.abc import Iterable
 from operator import itemgetter
 from typing import Any, Literal, NamedTuple
 
+import structlog
 from sqlalchemy import Connection, select
 
+from receiver.domain.moments import iso
 from receiver.outcomes.subscription_sql import change, disable
 from receiver.outcomes.tables import SUBSCRIPTION
+
+_log = structlog.get_logger("receiver.delivery")
+
+
+HEALTHY = dict.fromkeys(("reason", "failing_since", "failed_at", "slow_until", "problem"))
+"""Columns of a subscription that did not fail."""
 
 
 class SubscriptionHealth(NamedTuple):
@@ -73,3 +81,15 @@ def _transition(health: SubscriptionHealth, name: str, since: float | None, at: 
     if since is not None and health.failing_since is None:
         return HealthChange(health.subscription, name, "recovered", since, None)
     return None
+
+
+def log_change(change: HealthChange) -> None:
+    """Log a transition: after the commit that stored it."""
+    about = {"subscription": change.subscription, "name": change.name, "since": iso(change.since)}
+    match change.state:
+        case "failing":
+            _log.warning("subscription fails", **about, problem=change.problem)
+        case "disabled":
+            _log.warning("subscription disabled", **about, problem=change.problem)
+        case "recovered":
+            _log.info("subscription recovered", **about)

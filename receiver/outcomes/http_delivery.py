@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Mapping
 from functools import partial
+from importlib.metadata import version
 from typing import Any
 
 import httpx2
@@ -31,8 +32,23 @@ from receiver.storage.engine import Store
 
 _log = structlog.get_logger("receiver.delivery")
 
+_HEADERS = {"user-agent": f"receiver/{version('receiver')}", "accept-encoding": "identity"}
+
+_CLAIM_S = 40.0
+"""Seconds of a claim beyond the time-out: the message may wait for an attempt that takes its whole time."""
+
 _MAX_READ = 65_536
 """Bytes of a response that are read, so that the connection can be used again."""
+
+
+def open_client(transport: httpx2.AsyncBaseTransport) -> httpx2.AsyncClient:
+    """Return a client for requests to subscribers. Its time-out is that of the whole attempt."""
+    return httpx2.AsyncClient(transport=transport, timeout=None, trust_env=False, headers=_HEADERS)
+
+
+def claim_s(subscription: Subscription) -> float:
+    """Return the seconds of a claim."""
+    return _CLAIM_S + subscription.timeout_s
 
 
 class HttpDelivery:

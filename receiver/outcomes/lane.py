@@ -41,17 +41,27 @@ _SOON_S = 0.2
 
 class Lane:
     """The claimed messages of a subscription. `waiting`: not sent yet. `under_way`: seq → message that is
-    being sent. Times: epoch seconds.
+    being sent. `changed_at`: last change by a person. Times: epoch seconds.
     """
 
-    def __init__(self, subscription: Subscription, health: SubscriptionHealth) -> None:
+    def __init__(
+        self, subscription: Subscription, health: SubscriptionHealth, changed_at: float = 0.0
+    ) -> None:
         self.subscription = subscription
         self.health = health
+        self._changed_at = changed_at
         self.waiting: deque[ClaimedMessage] = deque()
         self.under_way: dict[int, ClaimedMessage] = {}
         self._failures = 0
         self._rest_until = 0.0
         self._next_at = 0.0
+
+    def refresh(self, subscription: Subscription, health: SubscriptionHealth, changed_at: float) -> None:
+        """Take over the stored options. A person's change or retry ends the pauses that failures caused."""
+        self.subscription = subscription
+        if changed_at != self._changed_at:
+            self._changed_at, self.health = changed_at, health
+            self._failures, self._rest_until = 0, 0.0
 
     def room(self, now: float) -> tuple[int, int]:
         """Return how many new messages and how many retries may be claimed."""

@@ -21,6 +21,7 @@ from receiver.outcomes.schemas import (
     OperatorEvent,
     OperatorEventPage,
 )
+from receiver.outcomes.subscription_names import find_subscription
 from receiver.outcomes.tables import DELIVERY_ATTEMPT, MESSAGE, OUTCOME
 from receiver.storage.operator_events import OPERATOR_EVENT
 
@@ -29,10 +30,11 @@ _EVENTS_ORDER = (OPERATOR_EVENT.c.at, OPERATOR_EVENT.c.seq)
 
 
 async def list_messages(call: Call[MessageQuery, None]) -> MessagePage:
-    """Return a page of a subscription's messages."""
+    """Return a page of a subscription's messages. Raises NotFoundError."""
 
     def read(connection: Connection) -> MessagePage:
-        query = _messages().where(MESSAGE.c.subscription == call.path["subscription"])
+        subscription = find_subscription(connection, call.path["subscription"])
+        query = _messages().where(MESSAGE.c.subscription == subscription.id)
         if call.query.state:
             query = query.where(MESSAGE.c.state == call.query.state)
         rows, cursor = read_page(connection, query, _MESSAGES_ORDER, call.query)

@@ -79,6 +79,16 @@ class ResendBody(Params):
     dry_run: bool = Field(False, description="Send nothing; only count.", examples=[True])
 
 
+class RetryBody(Params):
+    """Which messages are retried."""
+
+    waiting: bool = Field(False, description="Those that wait for a later attempt.", examples=[True])
+    dead: bool = Field(False, description="Dead letters.", examples=[True])
+    since: When | None = Field(None, description="Published at this time or later.", examples=[SINCE])
+    until: When | None = Field(None, description="Published before this time.", examples=[UNTIL])
+    dry_run: bool = Field(False, description="Retry nothing; only count.", examples=[False])
+
+
 class MessageQuery(PageQuery):
     """Which messages of a subscription."""
 

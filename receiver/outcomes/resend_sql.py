@@ -1,4 +1,4 @@
-"""SQL that puts published outcomes, or a test event, into the outbox."""
+"""SQL that puts published outcomes into the outbox again."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -7,12 +7,12 @@ from typing import Any, NamedTuple
 import orjson
 from sqlalchemy import ColumnElement, Connection, Row, Select, and_, func, or_, select, update
 
-from receiver.outcomes.events import PROOF, EventType, Outcome
+from receiver.errors import InputError
+from receiver.outcomes.events import PROOF, EventType
 from receiver.outcomes.operator_types import ABOUT_SUBSCRIPTION, PREFIX
-from receiver.outcomes.outbox_sql import NewMessage, add_messages, add_outcomes, seqs_of
 from receiver.outcomes.params import ResendBody
 from receiver.outcomes.subscription import Subscription, SubscriptionFilter
-from receiver.outcomes.tables import MESSAGE, OUTCOME
+from receiver.outcomes.tables import MESSAGE, OPEN, OUTCOME
 from receiver.storage.bulk import among, write
 from receiver.storage.locks import lock_folding
 
@@ -30,6 +30,13 @@ class ResentOutcome(NamedTuple):
     body_seq: int
 
 
+class ResendTimes(NamedTuple):
+    """Time of a resend, and the time by which its messages are ordered among those that wait."""
+
+    now: float
+    due_at: float
+
+
 def count(connection: Connection, subscription: Subscription, body: ResendBody) -> dict[EventType, int]:
     """Return the number of outcomes that are resent, by type."""
     numbers: Counter[EventType] = Counter()
@@ -40,23 +47,63 @@ def count(connection: Connection, subscription: Subscription, body: ResendBody) 
     return dict(numbers)
 
 
+def next_due_at(connection: Connection, subscription: str, now: float) -> float:
+    """Return a time before that of every open message, so that what is resent does not queue behind them."""
+    is_open = MESSAGE.c.subscription == subscription, MESSAGE.c.state.in_(OPEN)
+    first = connection.scalar(select(func.min(MESSAGE.c.due_at)).where(*is_open))
+    return now if first is None else min(now, first - 1.0)
+
+
 def resend(
-    connection: Connection, subscription: Subscription, body: ResendBody, now: float, after: int
+    connection: Connection, subscription: Subscription, body: ResendBody, times: ResendTimes, after: int
 ) -> int | None:
     """Add messages for the next outcomes after a seq. Return the last seq, or None if none was left."""
     # Two resends at once would otherwise take the same number.
     lock_folding(connection)
     outcomes, last = _next_outcomes(connection, subscription, body, after)
+    if body.dead:
+        _replace_dead(connection, subscription, [outcome.row.seq for outcome in outcomes])
+    _add(connection, subscription, outcomes, times)
+    return last
+
+
+def resend_message(
+    connection: Connection, subscription: Subscription, message: Row[Any], times: ResendTimes
+) -> int:
+    """Add a message for the outcome of another one, and return its seq. A dead letter is replaced.
+
+    Raises InputError if the API has corrected the outcome since.
+    """
+    lock_folding(connection)
+    rows = connection.execute(select(OUTCOME).where(OUTCOME.c.seq == message.outcome_seq)).all()
+    outcomes = _judged(connection, subscription, rows, [SubscriptionFilter()], list(OUTCOME.c))
+    if not outcomes:
+        raise InputError("message", "the API has corrected this connection to none: it is not sent again")
+    _replace_dead(connection, subscription, [message.outcome_seq])
+    _add(connection, subscription, outcomes, times)
+    of_outcome = MESSAGE.c.subscription == subscription.id, MESSAGE.c.outcome_seq == message.outcome_seq
+    return int(connection.scalar(select(func.max(MESSAGE.c.seq)).where(*of_outcome)) or 0)
+
+
+def _replace_dead(connection: Connection, subscription: Subscription, seqs: Sequence[int]) -> None:
+    of_outcomes = MESSAGE.c.subscription == subscription.id, among(connection, MESSAGE.c.outcome_seq, seqs)
+    dead = update(MESSAGE).where(*of_outcomes, MESSAGE.c.state == "dead")
+    connection.execute(dead.values(state="replayed"))
+
+
+def _add(
+    connection: Connection,
+    subscription: Subscription,
+    outcomes: Sequence[ResentOutcome],
+    times: ResendTimes,
+) -> None:
     seqs = [outcome.row.seq for outcome in outcomes]
-    sent = (MESSAGE.c.subscription == subscription.id, among(connection, MESSAGE.c.outcome_seq, seqs))
     latest = (
         select(MESSAGE.c.outcome_seq, func.max(MESSAGE.c.replay).label("number"))
-        .where(*sent)
+        .where(MESSAGE.c.subscription == subscription.id, among(connection, MESSAGE.c.outcome_seq, seqs))
         .group_by(MESSAGE.c.outcome_seq)
     )
     numbers = {row.outcome_seq: row.number for row in connection.execute(latest)}
-    if body.dead:
-        connection.execute(update(MESSAGE).where(*sent, MESSAGE.c.state == "dead").values(state="replayed"))
     messages = [
         {
             "subscription": subscription.id,
@@ -66,14 +113,13 @@ def resend(
             "account": row.account,
             "key": row.key,
             "state": "waiting",
-            "due_at": now,
-            "made_at": now,
+            "due_at": times.due_at,
+            "made_at": times.now,
             "attempts": 0,
         }
         for row, body_seq in outcomes
     ]
     write(connection, MESSAGE, "add", messages)
-    return last
 
 
 def _next_outcomes(
@@ -91,6 +137,17 @@ def _next_outcomes(
     rows = connection.execute(candidates.with_only_columns(*selected).limit(_BATCH)).all()
     if not rows:
         return [], None
+    return _judged(connection, subscription, rows, filters, selected), int(rows[-1].seq)
+
+
+def _judged(
+    connection: Connection,
+    subscription: Subscription,
+    rows: Sequence[Row[Any]],
+    filters: Sequence[SubscriptionFilter],
+    selected: Sequence[ColumnElement[Any]],
+) -> list[ResentOutcome]:
+    """Return the outcomes that these filters accept, by their proofs if the subscription waits for them."""
     proofs = _proofs(connection, rows, selected) if subscription.certainty == "reconciled" else {}
     outcomes = []
     for row in rows:
@@ -98,7 +155,7 @@ def _next_outcomes(
         if _fits(filters, row.type, proof or row):
             is_end = proof is not None and row.type == "task.finished"
             outcomes.append(ResentOutcome(row, proof.seq if proof and is_end else row.seq))
-    return outcomes, int(rows[-1].seq)
+    return outcomes
 
 
 def _candidates(connection: Connection, subscription: Subscription, body: ResendBody) -> Select[Any]:
@@ -156,13 +213,3 @@ def _data(row: Row[Any]) -> Mapping[str, Any]:
     """Return the content of an event, or only its result if no more was selected."""
     content = row._mapping.get("data")
     return {"result": row.result} if content is None else orjson.loads(content)
-
-
-def send_test(connection: Connection, subscription: str, event: Outcome, now: float) -> int:
-    """Put a test event into the outbox and return the seq of its message."""
-    lock_folding(connection)  # outcomes are numbered in the order of their commits
-    add_outcomes(connection, [(event, now)])
-    seq = seqs_of(connection, [(event, now)])[event.id]
-    add_messages(connection, [NewMessage(subscription, event, seq, seq, "waiting", now, now)])
-    query = select(MESSAGE.c.seq).where(MESSAGE.c.subscription == subscription, MESSAGE.c.outcome_seq == seq)
-    return int(connection.scalar(query) or 0)

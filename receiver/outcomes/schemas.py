@@ -58,11 +58,32 @@ class DeletedSubscription(BaseModel):
     id: str = Field(examples=[_SUBSCRIPTION])
 
 
-class TestSent(BaseModel):
-    """The test event. Its message shows what became of it."""
+class SendResult(BaseModel):
+    """What a subscriber answered to an event that was sent at once."""
 
     event: str = Field(examples=[_EVENT])
     message: int = Field(examples=[4711])
+    delivered: bool = Field(examples=[True])
+    status: int | None = Field(description="null: no response.", examples=[204])
+    took_s: float = Field(examples=[0.012])
+    problem: str | None = Field(description="null: delivered.", examples=[None])
+    answer: str | None = Field(description="Beginning of the response.", examples=[""])
+
+
+class RetriedMessage(SendResult):
+    """What a subscriber answered to a message that was sent at once."""
+
+    sent: int = Field(
+        description="Messages sent: those of the task that go before it in its order, too.", examples=[1]
+    )
+
+
+class RetriedMessages(BaseModel):
+    """How many messages are retried, or would be."""
+
+    waiting: int = Field(description="Messages that waited for a later attempt.", examples=[3])
+    dead: int = Field(description="Dead letters, which are resent.", examples=[12])
+    dry_run: bool = Field(examples=[False])
 
 
 class ResendResult(BaseModel):

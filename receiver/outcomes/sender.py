@@ -7,20 +7,18 @@ import time
 from collections.abc import Collection
 from contextlib import suppress
 from functools import partial
-from importlib.metadata import version
 from random import Random
 
 import httpx2
 import structlog
 
-from receiver.domain.moments import iso
 from receiver.errors import StoreUnavailableError
 from receiver.observability import spans
 from receiver.observability.metrics import Metrics
 from receiver.outcomes import claim_sql, subscription_sql
-from receiver.outcomes.claim_sql import ClaimedMessage, ClaimRequest, Settlement
-from receiver.outcomes.health_sql import HealthChange, stored_health
-from receiver.outcomes.http_delivery import HttpDelivery
+from receiver.outcomes.claim_sql import FINAL_STATES, ClaimedMessage, ClaimRequest, Settlement
+from receiver.outcomes.health_sql import log_change, stored_health
+from receiver.outcomes.http_delivery import HttpDelivery, claim_s, open_client
 from receiver.outcomes.lane import Lane, next_attempt
 from receiver.outcomes.outbound import AttemptResult
 from receiver.outcomes.subscription import Subscription
@@ -29,11 +27,6 @@ from receiver.storage.engine import Store
 
 _log = structlog.get_logger("receiver.delivery")
 
-_CLAIM_S = 40.0
-"""Seconds of a claim beyond the time-out: the message may wait for an attempt that takes its whole time."""
-
-_HEADERS = {"user-agent": f"receiver/{version('receiver')}", "accept-encoding": "identity"}
-
 _POLL_S, _REFRESH_S = 0.1, 1.0
 """Seconds between two looks for due messages, and between two reads of the subscriptions."""
 
@@ -41,9 +34,6 @@ _QUIET = 9.0
 """Pause after a look that found nothing due, as a multiple of its duration: a look takes long if very many
 messages wait behind retries.
 """
-
-_FINAL = {"delivered": "delivered", "dropped": "dropped", "unsendable": "dead"}
-"""Result of an attempt → final state of its message."""
 
 
 class Sender:
@@ -78,9 +68,7 @@ class Sender:
         self._claimed = {settlement.message.seq: settlement.message for settlement in self._settlements}
         stopping = asyncio.create_task(stop.wait())
         stopping.add_done_callback(lambda _: self._changed.set())
-        async with httpx2.AsyncClient(
-            transport=self._transport, timeout=None, trust_env=False, headers=_HEADERS
-        ) as client:
+        async with open_client(self._transport) as client:
             http = HttpDelivery(client, self._clock, self._store, self._metrics.traces)
             try:
                 while not stop.is_set():
@@ -124,10 +112,8 @@ class Sender:
             self._refreshed_at = now
             for name, row in rows.items():
                 subscription = Subscription.from_row(row)
-                if name in self._lanes:
-                    self._lanes[name].subscription = subscription
-                else:
-                    self._lanes[name] = Lane(subscription, stored_health(row))
+                lane = self._lanes.setdefault(name, Lane(subscription, stored_health(row), row.updated_at))
+                lane.refresh(subscription, stored_health(row), row.updated_at)
             ended = [self._lanes.pop(name) for name in self._lanes.keys() - rows.keys()]
         await self._release([*ended, *(lane for lane in self._lanes.values() if lane.rests(now))])
 
@@ -148,7 +134,9 @@ class Sender:
         if began < self._quiet_until:
             return
         requests = [
-            ClaimRequest(name, *room, now, now + _claim_s(lane), lane.subscription.order == "task")
+            ClaimRequest(
+                name, *room, now, now + claim_s(lane.subscription), lane.subscription.order == "task"
+            )
             for name, lane in self._lanes.items()
             if any(room := lane.room(now))
         ]
@@ -188,8 +176,8 @@ class Sender:
         """Return the state of a message after an attempt, and when it is due."""
         if result.kind == "delivered":
             lane.succeeded()
-        if result.kind in _FINAL:
-            return _FINAL[result.kind], message.due_at
+        if result.kind in FINAL_STATES:
+            return FINAL_STATES[result.kind], message.due_at
         # From the end of the attempt: a subscriber that answers late must not get the next one at once.
         now = self._clock.now()
         lane.failed(result, now)
@@ -201,7 +189,7 @@ class Sender:
     def _observe(self, settlement: Settlement) -> None:
         """Record metrics and the span of an attempt."""
         message, took_s, metrics = settlement.message, settlement.took_s, self._metrics
-        outcome = settlement.state if settlement.state in _FINAL.values() else "failed"
+        outcome = settlement.state if settlement.state in FINAL_STATES.values() else "failed"
         metrics.delivery_attempts.labels(message.subscription, outcome).inc()
         if outcome == "dropped":
             return
@@ -240,22 +228,6 @@ class Sender:
         if lost:
             _log.warning("another sender has claimed messages and sends them again", count=len(lost))
         for change in changes:
-            _log_change(change)
+            log_change(change)
         disabled = [entry.subscription for entry in health if entry.reason]
         await self._release([self._lanes.pop(name) for name in disabled])
-
-
-def _log_change(change: HealthChange) -> None:
-    about = {"subscription": change.subscription, "name": change.name, "since": iso(change.since)}
-    match change.state:
-        case "failing":
-            _log.warning("subscription fails", **about, problem=change.problem)
-        case "disabled":
-            _log.warning("subscription disabled", **about, problem=change.problem)
-        case "recovered":
-            _log.info("subscription recovered", **about)
-
-
-def _claim_s(lane: Lane) -> float:
-    """Return the seconds of a claim."""
-    return _CLAIM_S + lane.subscription.timeout_s

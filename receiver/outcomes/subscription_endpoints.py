@@ -10,20 +10,20 @@ from urllib.parse import urlsplit
 
 from sqlalchemy import Connection, Row
 
-from receiver.errors import InputError, NotFoundError
+from receiver.errors import InputError
+from receiver.http.audit import record_audit
 from receiver.http.endpoint import Call, Params
-from receiver.outcomes import presets, resend_sql, signing, subscription_sql
-from receiver.outcomes.events import Outcome
-from receiver.outcomes.params import ResendBody, RotateBody, SubscriptionBody
+from receiver.outcomes import presets, signing, subscription_sql
+from receiver.outcomes.health_sql import HEALTHY
+from receiver.outcomes.params import RotateBody, SubscriptionBody
 from receiver.outcomes.schemas import (
     DeletedSubscription,
-    ResendResult,
     SubscriptionDetails,
     SubscriptionList,
     SubscriptionWithSecret,
-    TestSent,
 )
-from receiver.outcomes.subscription import Subscription, merged_headers
+from receiver.outcomes.subscription import merged_headers
+from receiver.outcomes.subscription_names import find_subscription
 from receiver.outcomes.tables import SUBSCRIPTION
 
 _HIDDEN = "•••"
@@ -43,7 +43,11 @@ async def list_subscriptions(call: Call[Params, None]) -> SubscriptionList:
 
 async def get_subscription(call: Call[Params, None]) -> SubscriptionDetails:
     """Return a subscription. Raises NotFoundError."""
-    return await call.context.store.read(partial(_read, call=call, subscription=_name(call)))
+
+    def read(connection: Connection) -> SubscriptionDetails:
+        return _read(connection, call, _find(connection, call).id)
+
+    return await call.context.store.read(read)
 
 
 async def add_subscription(call: Call[Params, SubscriptionBody]) -> SubscriptionWithSecret:
@@ -66,6 +70,7 @@ async def add_subscription(call: Call[Params, SubscriptionBody]) -> Subscription
 
     def write(connection: Connection) -> SubscriptionDetails:
         subscription_sql.add(connection, row)
+        record_audit(connection, call, "subscription.add", row["id"], {"name": body.name})
         return _read(connection, call, row["id"])
 
     return _with_secret(await call.context.store.write(write), secret)
@@ -76,26 +81,36 @@ async def change_subscription(call: Call[Params, Params]) -> SubscriptionDetails
     changes = call.body.model_dump(exclude_unset=True)
     if not changes:
         raise InputError("body", "name at least one option to change")
-    stored = await call.context.store.read(partial(_find, subscription=_name(call)))
+    stored = await call.context.store.read(partial(_find, call=call))
     await _check(call, changes, stored._asdict())
     if "headers" in changes:
         changes["headers"] = merged_headers(stored.headers or {}, changes["headers"])
     if changes.get("state") == "active":
-        changes |= {
-            "reason": None,
-            "failing_since": None,
-            "failed_at": None,
-            "slow_until": None,
-            "problem": None,
-        }
-    return await call.context.store.write(partial(_change, call=call, changes=changes))
+        changes |= HEALTHY
+
+    def write(connection: Connection) -> SubscriptionDetails:
+        record_audit(
+            connection,
+            call,
+            "subscription.change",
+            stored.id,
+            {"options": sorted(call.body.model_fields_set)},
+        )
+        return _change(connection, call, stored.id, changes)
+
+    return await call.context.store.write(write)
 
 
 async def remove_subscription(call: Call[Params, None]) -> DeletedSubscription:
     """Remove a subscription and its messages. Raises NotFoundError."""
-    if not await call.context.store.write(partial(subscription_sql.remove, subscription=_name(call))):
-        raise _unknown()
-    return DeletedSubscription(id=_name(call))
+
+    def write(connection: Connection) -> DeletedSubscription:
+        row = _find(connection, call)
+        subscription_sql.remove(connection, row.id)
+        record_audit(connection, call, "subscription.remove", row.id, {"name": row.name})
+        return DeletedSubscription(id=row.id)
+
+    return await call.context.store.write(write)
 
 
 async def rotate_secret(call: Call[Params, RotateBody]) -> SubscriptionWithSecret:
@@ -104,70 +119,34 @@ async def rotate_secret(call: Call[Params, RotateBody]) -> SubscriptionWithSecre
     secret, end = _new_secret(call.body.secret), now + call.body.overlap_s
 
     def write(connection: Connection) -> SubscriptionDetails:
+        row = _find(connection, call)
         old = [
             {"secret": entry["secret"], "until": end if entry["until"] is None else min(entry["until"], end)}
-            for entry in _find(connection, _name(call)).secrets
+            for entry in row.secrets
             if entry["secret"] != secret
         ]
         valid = [entry for entry in old if entry["until"] > now]
-        return _change(connection, call, {"secrets": [{"secret": secret, "until": None}, *valid]})
+        record_audit(connection, call, "subscription.rotate", row.id, {"overlap_s": call.body.overlap_s})
+        return _change(connection, call, row.id, {"secrets": [{"secret": secret, "until": None}, *valid]})
 
     return _with_secret(await call.context.store.write(write), secret)
 
 
-async def send_test(call: Call[Params, None]) -> TestSent:
-    """Send a test event. Raises NotFoundError."""
-    name, now = _name(call), call.context.clock.now()
-    data = {"account": "", "queue_id": None, "result": "unknown", "ref": None, "task_id": None}
-    event = Outcome(f"evt_{secrets.token_hex(16)}", "", name, resend_sql.TEST, 0, now, data)
-
-    def write(connection: Connection) -> int:
-        _find(connection, name)
-        return resend_sql.send_test(connection, name, event, now)
-
-    return TestSent(event=event.id, message=await call.context.store.write(write))
-
-
-async def resend(call: Call[Params, ResendBody]) -> ResendResult:
-    """Send published outcomes again, or only count them. Raises NotFoundError, InputError."""
-    body, now = call.body, call.context.clock.now()
-    if not (body.dead or body.events or body.since is not None or body.until is not None):
-        raise InputError("body", "give at least one of dead, events, since and until; filter narrows it")
-    row = await call.context.store.read(partial(_find, subscription=_name(call)))
-    subscription = Subscription.from_row(row)
-
-    by_type = await call.context.store.read(partial(resend_sql.count, subscription=subscription, body=body))
-    after = None if body.dry_run else 0
-    while after is not None:
-        batch = partial(resend_sql.resend, subscription=subscription, body=body, now=now, after=after)
-        after = await call.context.store.write(batch)
-    return ResendResult(sent=sum(by_type.values()), dry_run=body.dry_run, by_type=by_type)
-
-
-def _name(call: Call[Any, Any]) -> str:
-    return call.path["subscription"]
-
-
-def _find(connection: Connection, subscription: str) -> Row[Any]:
-    row = subscription_sql.find(connection, subscription)
-    if row is None:
-        raise _unknown()
-    return row
+def _find(connection: Connection, call: Call[Any, Any]) -> Row[Any]:
+    return find_subscription(connection, call.path["subscription"])
 
 
 def _read(connection: Connection, call: Call[Any, Any], subscription: str) -> SubscriptionDetails:
     query = subscription_sql.with_counts().where(SUBSCRIPTION.c.id == subscription)
-    row = connection.execute(query).first()
-    if row is None:
-        raise _unknown()
-    return _details(row, call.caller.scopes)
+    return _details(connection.execute(query).one(), call.caller.scopes)
 
 
-def _change(connection: Connection, call: Call[Any, Any], changes: Mapping[str, Any]) -> SubscriptionDetails:
+def _change(
+    connection: Connection, call: Call[Any, Any], subscription: str, changes: Mapping[str, Any]
+) -> SubscriptionDetails:
     values = {**changes, "updated_at": call.context.clock.now()}
-    if not subscription_sql.change(connection, _name(call), values):
-        raise _unknown()
-    return _read(connection, call, _name(call))
+    subscription_sql.change(connection, subscription, values)
+    return _read(connection, call, subscription)
 
 
 def _details(row: Row[Any], scopes: frozenset[str]) -> SubscriptionDetails:
@@ -204,7 +183,3 @@ async def _check(call: Call[Any, Any], given: Mapping[str, Any], stored: Mapping
         from receiver.outcomes.body_template import check_options  # noqa: PLC0415
 
         await asyncio.to_thread(check_options, options["options"])
-
-
-def _unknown() -> NotFoundError:
-    return NotFoundError("there is no such subscription: GET /v1/subscriptions lists them")

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, delete, func, insert, select, update
+from sqlalchemy import Connection, Row, Select, delete, func, insert, or_, select, update
 
 from receiver.outcomes.tables import DELIVERY_ATTEMPT, MESSAGE, OPEN, SUBSCRIPTION, UNSETTLED
 from receiver.storage.operator_events import OperatorNotice, add_operator_event
@@ -16,9 +16,15 @@ def add(connection: Connection, row: Mapping[str, Any]) -> None:
     connection.execute(insert(SUBSCRIPTION), [dict(row)])
 
 
-def find(connection: Connection, subscription: str) -> Row[Any] | None:
-    """Return the row of a subscription."""
-    return connection.execute(select(SUBSCRIPTION).where(SUBSCRIPTION.c.id == subscription)).first()
+def find(connection: Connection, name: str) -> Sequence[Row[Any]]:
+    """Return the rows of subscriptions with this id or this name, by id."""
+    has_name = or_(SUBSCRIPTION.c.id == name, SUBSCRIPTION.c.name == name)
+    return connection.execute(select(SUBSCRIPTION).where(has_name).order_by(SUBSCRIPTION.c.id)).all()
+
+
+def names(connection: Connection) -> Sequence[str]:
+    """Return the names of all subscriptions."""
+    return connection.scalars(select(SUBSCRIPTION.c.name).order_by(SUBSCRIPTION.c.name)).all()
 
 
 def active(connection: Connection) -> Sequence[Row[Any]]:
@@ -31,6 +37,11 @@ def change(connection: Connection, subscription: str, values: Mapping[str, Any])
     """Change columns of a subscription. Return False if it does not exist."""
     query = update(SUBSCRIPTION).where(SUBSCRIPTION.c.id == subscription).values(**values)
     return bool(connection.execute(query).rowcount)
+
+
+def wake(connection: Connection, subscription: str, now: float) -> None:
+    """End a pause that the subscriber asked for. The sender ends its own pauses after a change."""
+    change(connection, subscription, {"slow_until": None, "updated_at": now})
 
 
 def disable(connection: Connection, subscription: str, reason: str, at: float) -> None:

@@ -6,9 +6,16 @@ from receiver.intake.access import FixedAccess
 from receiver.intake.listener import Limits
 from receiver.maintenance.retention import RetentionRules
 from receiver.observability.traces import Traces
+from receiver.outcomes.guard import GuardedTransport, read_networks
 from receiver.reconcile.policy import Policy
 from receiver.scheduler.account import SchedulerAccount
-from receiver.settings.models import AccountSettings, ListenerSettings, RetentionSettings, TracesSettings
+from receiver.settings.models import (
+    AccountSettings,
+    DeliverySettings,
+    ListenerSettings,
+    RetentionSettings,
+    TracesSettings,
+)
 from receiver.settings.settings import Settings
 
 _DAY_S = 86_400.0
@@ -34,6 +41,11 @@ def scheduler_account(name: str, account: AccountSettings) -> SchedulerAccount:
         timeout=account.timeout_s,
         quickest_call=account.quickest_call_s,
     )
+
+
+def subscriber_transport(settings: DeliverySettings) -> GuardedTransport:
+    """Return the way to subscribers: to public addresses and allowed networks only."""
+    return GuardedTransport(read_networks(settings.allowed_networks))
 
 
 def fixed_access(accounts: Mapping[str, AccountSettings]) -> dict[str, FixedAccess]:

@@ -1,6 +1,12 @@
 """`receiver subscriptions`: from a shell."""
 
 import asyncio
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from threading import Thread
+from typing import Any
 
 import pytest
 
@@ -10,6 +16,33 @@ from tests.cli.shell import Shell
 from tests.http.api_env import running_rig
 
 URL = "https://crm.example/hook"
+
+
+ALLOWED = '[delivery]\nallowed_networks = ["127.0.0.0/8"]'
+
+
+class _Crm(BaseHTTPRequestHandler):
+    def do_POST(self) -> None:
+        self.rfile.read(int(self.headers["content-length"]))
+        self.send_response(204)
+        self.end_headers()
+
+    def log_message(self, format: str, *args: Any) -> None:
+        """Print nothing."""
+
+
+@contextmanager
+def answering() -> Iterator[str]:
+    """Yield the URL of a CRM that answers 204."""
+    server = ThreadingHTTPServer(("127.0.0.1", 0), _Crm)
+    thread = Thread(target=server.serve_forever)
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}/hook"
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
 
 
 def add(shell: Shell, *more: str) -> str:
@@ -60,16 +93,36 @@ def test_people_see_tables_and_the_secret_once(shell: Shell) -> None:
     assert "sales CRM" in shell.run("subscriptions", "list").out
 
 
-def test_a_test_event_and_what_became_of_it(shell: Shell) -> None:
-    name = add(shell)
-    sent = shell.ask("subscriptions", "test", name)
-    assert f"message {sent['message'] + 1}" in shell.run("subscriptions", "test", name).out
-    (newest, oldest) = shell.ask("subscriptions", "messages", name)["messages"]
-    assert (oldest["event"], newest["state"]) == (sent["event"], "waiting")
-    assert shell.ask("subscriptions", "message", str(sent["message"]))["postings"] == []
-    assert "receiver.test" in shell.run("subscriptions", "message", str(sent["message"])).out
-    settle(shell, "dead")
-    assert len(shell.ask("subscriptions", "messages", name, "--state", "dead")["messages"]) == 2
+def test_a_test_event_that_fails_says_why_and_exits_with_1(shell: Shell) -> None:
+    add(shell)
+    said = shell.run("subscriptions", "test", "sales CRM")
+    assert (said.status, said.out) == (1, "")
+    assert said.err.startswith("error: no answer")
+    (message,) = shell.ask("subscriptions", "messages", "sales CRM")["messages"]
+    assert (message["type"], message["state"]) == ("receiver.test", "dropped")
+    shown = shell.ask("subscriptions", "message", str(message["seq"]))
+    assert len(shown["postings"]) == 1
+    assert "receiver.test" in shell.run("subscriptions", "message", str(message["seq"])).out
+    again = shell.run("subscriptions", "retry", "sales CRM", "--message", str(message["seq"]))
+    assert (again.status, "send a new one" in again.err) == (2, True)
+
+
+def test_an_answer_to_a_test_event_and_to_a_retry(office: Shell) -> None:
+    """Without a running receiver: the command itself sends."""
+    with answering() as url:
+        office.config.write_text(
+            office.config.read_text().replace("[accounts", f"{ALLOWED}\n[accounts", 1), "utf-8"
+        )
+        office.ask("subscriptions", "add", "crm", url)
+        said = office.run("subscriptions", "test", "crm")
+        assert said.status == 0, said
+        assert re.fullmatch(r"204 in \d+ ms\n", said.out)
+        asyncio.run(live(office))
+        waiting = office.ask("subscriptions", "messages", "crm", "--state", "waiting")["messages"]
+        said = office.run("subscriptions", "retry", "crm", "--message", str(waiting[-2]["seq"]))
+        assert re.fullmatch(r"204 in \d+ ms, after 1 messages\n", said.out)
+    dry = office.run("subscriptions", "retry", "crm", "--waiting", "--dead", "--dry-run")
+    assert dry.out == "Would retry 0 waiting messages and 0 dead letters\n"
 
 
 def test_a_replay_says_first_what_it_would_send(shell: Shell) -> None:
@@ -92,7 +145,9 @@ def test_a_replay_says_first_what_it_would_send(shell: Shell) -> None:
         (("add", "x", URL, "--set", "certainty=soon"), "--certainty"),
         (("add", "x", URL, "--set", "certainty"), "NAME=VALUE"),
         (("add", "x", URL, "--secret", "whsec_AAAA"), "24 to 64 bytes"),
-        (("show", "sub_none"), "no such subscription"),
+        (("show", "sub_none"), "there is no subscription 'sub_none'"),
+        (("retry", "sub_none"), "--waiting"),
+        (("retry", "sub_none", "--dead", "--message", "7"), "stands alone"),
         (("replay", "sub_none"), "give at least one"),
         (("message", "7"), "no such message"),
     ],

@@ -20,7 +20,8 @@ from typing import Any
 from receiver.domain.facts import Fact
 from receiver.outcomes.feed import read_outcomes
 from receiver.outcomes.params import OutcomeQuery, ResendBody, SubscriptionChange
-from receiver.outcomes.subscription_endpoints import change_subscription, resend
+from receiver.outcomes.resend_endpoints import resend
+from receiver.outcomes.subscription_endpoints import change_subscription
 from tests.e2e.report import parser_of, tell
 from tests.factories import finished, hook, settled
 from tests.outcomes.delivery_env import DeliveryEnv, SteppedClock, open_delivery_env

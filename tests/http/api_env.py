@@ -31,6 +31,8 @@ from receiver.inbox.refused import RefusalLog
 from receiver.inbox.unplaced import NAMES_NO_TASK
 from receiver.ledger.append import Arrival, Delivery
 from receiver.ledger.ledger import Ledger
+from receiver.outcomes.guard import GuardedTransport
+from receiver.outcomes.subscriber_network import SubscriberNetwork
 from receiver.reconcile import due_sql
 from receiver.runtime.clock import WallClock
 from receiver.storage.engine import Store
@@ -202,6 +204,7 @@ async def open_api_env(target: str, **changes: Any) -> AsyncIterator[ApiEnv]:
             "clock": WallClock(),
             "refusals": RefusalLog(),
             "names": Names(("main", "second")),
+            "services": {SubscriberNetwork: SubscriberNetwork(lambda: GuardedTransport(()), ())},
         }
         context = ApiContext(**given | changes)
         transport = httpx2.ASGITransport(app=api_app(context))

@@ -14,6 +14,7 @@ from receiver.http.endpoint import ApiContext, Call, Caller, Params
 from receiver.outcomes.guard import GuardedTransport, read_networks
 from receiver.outcomes.sender import Sender
 from receiver.outcomes.signing import new_secret
+from receiver.outcomes.subscriber_network import SubscriberNetwork
 from receiver.outcomes.tables import DELIVERY_ATTEMPT, MESSAGE, OUTCOME, SUBSCRIPTION
 from receiver.runtime.clock import Clock, WallClock
 from receiver.storage.operator_events import OPERATOR_EVENT
@@ -60,11 +61,22 @@ class DeliveryEnv:
         query = update(SUBSCRIPTION).where(SUBSCRIPTION.c.id == name).values(**changes)
         await self.ledger_env.store.write(lambda connection: connection.execute(query))
 
-    async def ask(self, handler: Any, body: Params | None = None, query: Params | None = None) -> Any:
+    async def ask(
+        self, handler: Any, body: Params | None = None, query: Params | None = None, **path: str
+    ) -> Any:
         """What /v1 and the commands answer, for the subscription `crm`. Raises what the handler raises."""
         signer = HookSigner((HookKey("k1", "k" * 40),))
-        context = ApiContext(self.ledger_env.store, signer, "", (), self.clock)
-        path = {"subscription": "crm"}
+        context = ApiContext(
+            self.ledger_env.store,
+            signer,
+            "",
+            (),
+            self.clock,
+            services={
+                SubscriberNetwork: SubscriberNetwork(lambda: GuardedTransport(LOCAL), ("127.0.0.0/8",))
+            },
+        )
+        path = {"subscription": "crm"} | path
         return await handler(
             Call(context, Caller("tests", frozenset({"read"})), path, query or Params(), body)
         )

@@ -9,7 +9,7 @@ from starlette.responses import Response
 
 from receiver.outcomes.message_endpoints import list_messages
 from receiver.outcomes.params import MessageQuery, ResendBody
-from receiver.outcomes.subscription_endpoints import resend
+from receiver.outcomes.resend_endpoints import resend
 from tests.factories import START, finished, hook, settled
 from tests.http.api_env import ApiEnv, Json
 from tests.outcomes.delivery_env import DeliveryEnv

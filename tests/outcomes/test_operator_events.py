@@ -13,7 +13,7 @@ from receiver.outcomes.lane import DISABLE_AFTER_S
 from receiver.outcomes.operator_types import OPERATOR_TYPES
 from receiver.outcomes.operator_watch import FAILING_AFTER_S, OperatorWatch
 from receiver.outcomes.params import ResendBody
-from receiver.outcomes.subscription_endpoints import resend
+from receiver.outcomes.resend_endpoints import resend
 from receiver.outcomes.tables import MESSAGE, OUTCOME, SUBSCRIPTION
 from receiver.storage.operator_events import (
     QUIET_S,

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 from sqlalchemy import select, update
 
+from receiver.http.audit import AUDIT
 from receiver.outcomes.tables import MESSAGE, OUTCOME, SUBSCRIPTION
 from tests.http.api_env import T0, ApiEnv, Json, finished
 
@@ -119,19 +120,62 @@ async def test_change_pause_resume_remove(api_env: ApiEnv) -> None:
     assert await ask(api_env, path, "DELETE") == {"id": name}
     await ask(api_env, path, "GET", 404)
     await ask(api_env, path, "DELETE", 404)
-    assert await messages(api_env, name) == []
+    await ask(api_env, f"{path}/messages", "GET", 404)
 
 
-async def test_a_test_event_is_on_its_way_and_in_no_feed(api_env: ApiEnv) -> None:
-    name = (await subscribe(api_env))["subscription"]["id"]
+async def test_a_test_event_that_does_not_arrive_says_why_and_is_in_no_feed(api_env: ApiEnv) -> None:
+    name = (await subscribe(api_env, url="http://127.0.0.1:9/"))["subscription"]["id"]
     sent = await ask(api_env, f"/v1/subscriptions/{name}/test", "POST")
+    assert (sent["delivered"], sent["status"]) == (False, None)
+    assert "a loopback address" in sent["problem"]
     told = await ask(api_env, f"/v1/messages/{sent['message']}")
     assert (told["message"]["event"], told["message"]["type"]) == (sent["event"], "receiver.test")
-    assert told["message"]["state"] == "waiting"
+    assert told["message"]["state"] == "dropped"
+    assert [attempt["problem"] for attempt in told["postings"]] == [sent["problem"]]
+    shown = await ask(api_env, f"/v1/subscriptions/{name}")
+    assert (shown["pending"], shown["dead"]) == (0, 0)
     assert (await ask(api_env, "/v1/outcomes"))["outcomes"] == []
     await ask(api_env, "/v1/messages/999999", "GET", 404)
     for nobodys in ("one", "9" * 30, "9" * 5000):
         await ask(api_env, f"/v1/messages/{nobodys}", "GET", 404)
+
+
+async def test_a_name_stands_for_the_id_where_it_is_unique(api_env: ApiEnv) -> None:
+    first = (await subscribe(api_env, name="sales CRM"))["subscription"]["id"]
+    assert (await ask(api_env, "/v1/subscriptions/sales%20CRM"))["id"] == first
+    for path, method, body in (
+        ("", "PATCH", {"rate": 5.0}),
+        ("/rotate", "POST", {}),
+        ("/messages", "GET", None),
+        ("/replay", "POST", {"dead": True}),
+        ("/retry", "POST", {"dead": True}),
+    ):
+        await ask(api_env, f"/v1/subscriptions/sales%20CRM{path}", method, body=body)
+    told = (await ask(api_env, "/v1/subscriptions/sales%20CMR", "GET", 404))["error"]["message"]
+    assert "did you mean 'sales CRM'?" in told
+    second = (await subscribe(api_env, name="sales CRM"))["subscription"]["id"]
+    told = (await ask(api_env, "/v1/subscriptions/sales%20CRM", "DELETE", 400))["error"]["message"]
+    assert first in told
+    assert second in told
+    third = (await subscribe(api_env, name=first))["subscription"]["id"]  # an id counts before a name
+    assert (await ask(api_env, f"/v1/subscriptions/{first}"))["name"] == "sales CRM"
+    assert await ask(api_env, f"/v1/subscriptions/{third}", "DELETE") == {"id": third}
+
+
+async def test_who_changed_a_subscription_is_in_the_audit_log(api_env: ApiEnv) -> None:
+    name = (await subscribe(api_env))["subscription"]["id"]
+    path = f"/v1/subscriptions/{name}"
+    await ask(api_env, path, "PATCH", body={"rate": 5.0})
+    await ask(api_env, f"{path}/rotate", "POST", body={})
+    await ask(api_env, f"{path}/replay", "POST", body={"dead": True})
+    await ask(api_env, f"{path}/retry", "POST", body={"waiting": True})
+    await ask(api_env, path, "DELETE")
+
+    def read(connection: Any) -> list[tuple[str, str]]:
+        return [(row.action, row.object) for row in connection.execute(AUDIT.select().order_by(AUDIT.c.seq))]
+
+    done = ("add", "change", "rotate", "resend", "retry", "remove")
+    assert await api_env.store.read(read) == [(f"subscription.{action}", name) for action in done]
 
 
 async def test_a_replay_sends_all_of_a_time_whatever_became_of_it(api_env: ApiEnv) -> None:
@@ -201,6 +245,9 @@ async def test_an_unknown_subscription_is_404_everywhere(api_env: ApiEnv) -> Non
         ("POST", "/rotate", {}),
         ("POST", "/test", None),
         ("POST", "/replay", {"dead": True}),
+        ("POST", "/retry", {"dead": True}),
+        ("GET", "/messages", None),
+        ("POST", "/messages/1/retry", None),
     ):
         told = await ask(api_env, f"/v1/subscriptions/sub_none{more}", method, 404, body)
         assert told["error"]["code"] == "not_found"

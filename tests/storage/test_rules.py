@@ -23,6 +23,7 @@ SQL_MODULES = {
     "outcomes/claim_sql.py",
     "outcomes/outbox_sql.py",
     "outcomes/resend_sql.py",
+    "outcomes/retry_sql.py",
     "outcomes/subscription_sql.py",
     "reconcile/due_sql.py",
     "tasks/projections.py",

@@ -10,6 +10,7 @@ from receiver.errors import InputError
 from receiver.outcomes import signing
 from receiver.outcomes.body_template import headers_of, method_of, render
 from receiver.outcomes.events import SCHEMA_VERSION
+from receiver.outcomes.formats.calls import TEST
 from receiver.outcomes.outbound import Exchange, FormatError, HttpRequest, OutboundEvent
 
 _PREFIX = "receiver."
@@ -43,7 +44,7 @@ def template(event: OutboundEvent) -> Exchange:
     `types` (only events of these types).
     """
     options = event.subscription.options
-    if options.get("types") and event.type not in options["types"]:
+    if options.get("types") and event.type not in (*options["types"], TEST):
         return None
     try:
         headers, method = headers_of(options), method_of(options)
