@@ -27,7 +27,7 @@ from receiver.errors import StoreUnavailableError
 from receiver.http.access_log import RequestLog
 from receiver.http.audit_endpoint import AUDIT_ENDPOINTS
 from receiver.http.dispatch import api_routes
-from receiver.http.endpoint import ApiContext
+from receiver.http.endpoint import ApiContext, SubscriberNetwork
 from receiver.http.probes import probe_routes
 from receiver.inbox.inbox import StoreInbox
 from receiver.inbox.reader import InboxReader
@@ -50,7 +50,6 @@ from receiver.outcomes.feed import STREAM_PATH, OutcomeStream
 from receiver.outcomes.operator_watch import OperatorWatch
 from receiver.outcomes.outbox import Outbox
 from receiver.outcomes.sender import Sender
-from receiver.outcomes.subscriber_network import SubscriberNetwork
 from receiver.reconcile.account_context import AccountContext
 from receiver.reconcile.call_reconciler import CallReconciler
 from receiver.reconcile.endpoints import CREATION_ENDPOINTS

@@ -16,10 +16,9 @@ from receiver.domain.facts import Fact
 from receiver.domain.fields import FieldReader
 from receiver.domain.hooks import HookSigner
 from receiver.errors import InputError
-from receiver.http.endpoint import NAMING, ApiContext, Call, Caller, Params
+from receiver.http.endpoint import NAMING, ApiContext, Call, Caller, Params, SubscriberNetwork
 from receiver.http.problems import input_error
 from receiver.maintenance.schema import create_tables
-from receiver.outcomes.subscriber_network import SubscriberNetwork
 from receiver.runtime.clock import WallClock
 from receiver.settings.settings import Settings, load_settings
 from receiver.storage.engine import Store

@@ -24,6 +24,7 @@ MAX_EXPORTS = 8
 """Exports that run at the same time."""
 
 if TYPE_CHECKING:
+    from httpx2 import AsyncBaseTransport
     from sqlalchemy import Connection
     from starlette.responses import Response
 
@@ -74,6 +75,16 @@ class WorkRules:
     reconciles: bool = True
     delivers: bool = True
     zone: str = "UTC"
+
+
+@dataclass(frozen=True, slots=True)
+class SubscriberNetwork:
+    """A service: the way to subscribers. `open_transport`: opens it, slowly. `allowed`: private networks that
+    their URLs may use, in CIDR notation; None: URLs are not checked, since the network is not a real one.
+    """
+
+    open_transport: "Callable[[], AsyncBaseTransport]"
+    allowed: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -83,7 +83,7 @@ def _to_send(connection: Connection, subscription: Subscription, message: Row[An
     first = retry_sql.open_until(connection, message) if subscription.order == "task" else [message]
     if held := next((row for row in first if row.state == "held"), None):
         raise InputError(
-            "message", f"{held.seq} is held until the API has confirmed it, or until max_wait_s is over"
+            "message", f"{held.seq} is held until the API has confirmed it, or until its longest wait is over"
         )
     return [row.seq for row in first]
 

@@ -11,12 +11,11 @@ from typing import Any
 from sqlalchemy import Connection, Row
 
 from receiver.errors import InputError
-from receiver.http.endpoint import ApiContext
+from receiver.http.endpoint import ApiContext, SubscriberNetwork
 from receiver.outcomes import claim_sql, subscription_sql
 from receiver.outcomes.claim_sql import FINAL_STATES, ClaimedMessage, Settlement
 from receiver.outcomes.health_sql import HealthChange, log_change, stored_health
 from receiver.outcomes.http_delivery import HttpDelivery, claim_s, open_client
-from receiver.outcomes.subscriber_network import SubscriberNetwork
 from receiver.outcomes.subscription import Subscription
 
 

@@ -25,14 +25,13 @@ from receiver.domain.facts import (
     queue_fact,
 )
 from receiver.domain.hooks import HookKey, HookSigner
-from receiver.http.endpoint import ApiContext
+from receiver.http.endpoint import ApiContext, SubscriberNetwork
 from receiver.http.tokens import create_token
 from receiver.inbox.refused import RefusalLog
 from receiver.inbox.unplaced import NAMES_NO_TASK
 from receiver.ledger.append import Arrival, Delivery
 from receiver.ledger.ledger import Ledger
 from receiver.outcomes.guard import GuardedTransport
-from receiver.outcomes.subscriber_network import SubscriberNetwork
 from receiver.reconcile import due_sql
 from receiver.runtime.clock import WallClock
 from receiver.storage.engine import Store

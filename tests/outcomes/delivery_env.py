@@ -10,11 +10,10 @@ from typing import Any
 from sqlalchemy import insert, update
 
 from receiver.domain.hooks import HookKey, HookSigner
-from receiver.http.endpoint import ApiContext, Call, Caller, Params
+from receiver.http.endpoint import ApiContext, Call, Caller, Params, SubscriberNetwork
 from receiver.outcomes.guard import GuardedTransport, read_networks
 from receiver.outcomes.sender import Sender
 from receiver.outcomes.signing import new_secret
-from receiver.outcomes.subscriber_network import SubscriberNetwork
 from receiver.outcomes.tables import DELIVERY_ATTEMPT, MESSAGE, OUTCOME, SUBSCRIPTION
 from receiver.runtime.clock import Clock, WallClock
 from receiver.storage.operator_events import OPERATOR_EVENT
