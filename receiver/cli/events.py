@@ -28,13 +28,14 @@ from receiver.cli.output import (
 from receiver.cli.table_options import tabular, timed
 from receiver.cli.tables import Column
 from receiver.cli.times import PeriodOptions
-from receiver.outcomes.event_endpoints import EventDelivery, EventQuery, list_events
+from receiver.outcomes.event_endpoints import AnyEventType, EventDelivery, EventQuery, list_events
 from receiver.outcomes.events import EventType
 from receiver.outcomes.feed import read_outcomes
 from receiver.outcomes.params import OutcomeQuery
 
 _LOOK_S = 0.5
 
+AnyTypeOption = Annotated[AnyEventType | None, typer.Option("--type", help="Only events of this type.")]
 TypeOption = Annotated[EventType | None, typer.Option("--type", help="Only events of this type.")]
 
 
@@ -42,7 +43,7 @@ TypeOption = Annotated[EventType | None, typer.Option("--type", help="Only event
 @timed
 def events(
     *,
-    event_type: TypeOption = None,
+    event_type: AnyTypeOption = None,
     task: Annotated[str | None, typer.Option(help="Only of this task: your ref or the vendor's id.")] = None,
     account: AccountOption = None,
     queue: QueueOption = None,

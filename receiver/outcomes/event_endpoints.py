@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Sequence
+from typing import Literal
 
 from pydantic import BaseModel, Field
 from sqlalchemy import ColumnElement, Connection, and_, or_, select, tuple_
@@ -11,6 +12,7 @@ from receiver.http.paging import Order, between, equal, read_page
 from receiver.http.params import SINCE, UNTIL, Account, PageQuery, QueueId
 from receiver.http.schemas import EXAMPLE_REF, Moment, NextCursor, When, Word
 from receiver.outcomes.events import EventType
+from receiver.outcomes.operator_types import OperatorEventType
 from receiver.outcomes.params import MessageState
 from receiver.outcomes.resend_sql import TEST
 from receiver.outcomes.tables import MESSAGE, OUTCOME, SUBSCRIPTION
@@ -21,12 +23,15 @@ from receiver.tasks.tables import TASK
 _ORDER: Order = (OUTCOME.c.seq,)
 
 
+AnyEventType = Literal[EventType, OperatorEventType]
+
+
 class EventQuery(PageQuery):
     """Filters of published events."""
 
     account: Account = None
     queue_id: QueueId = None
-    type: EventType | None = Field(None, description="Only this type.", examples=["task.finished"])
+    type: AnyEventType | None = Field(None, description="Only this type.", examples=["task.finished"])
     task: Word | None = Field(
         None, description="Only of this task: your ref or the vendor's id.", examples=[EXAMPLE_REF]
     )
@@ -48,9 +53,11 @@ class EventRecord(BaseModel):
     """A published event, without its content."""
 
     id: str = Field(examples=["evt_4f0c2f7f5d1b4b0e9a3c6d2e8f7a1b0c"])
-    type: EventType
+    type: str = Field(examples=["task.finished"])
     account: str = Field(examples=["main"])
-    task: str = Field(description="The key of the task.", examples=[EXAMPLE_REF])
+    task: str = Field(
+        description="The key of the task; of an operator event its subject.", examples=[EXAMPLE_REF]
+    )
     queue_id: str | None = Field(examples=["17"])
     result: str = Field(examples=["connected"])
     at: Moment = Field(description="When it happened.")
@@ -96,8 +103,8 @@ EVENTS_ENDPOINT = Endpoint(
     "GET",
     "/v1/events",
     "List published events",
-    "Outcome events without their content, newest first, each with its messages to subscriptions. Read the "
-    "content in `/v1/outcomes?event=ID`.",
+    "Events without their content, newest first, operator events too, each with its messages to "
+    "subscriptions. Read the content in `/v1/outcomes?event=ID`.",
     "read",
     EventPage,
     list_events,

@@ -29,6 +29,14 @@ SAME = {
     "/v1/drift": ("drift",),
     "/v1/drift?kind=result&limit=1": ("drift", "--kind", "result", "--limit", "1"),
     "/v1/drift?kind=gone": ("drift", "--kind", "gone"),
+    "/v1/anomalies": ("anomalies",),
+    "/v1/anomalies?kind=late&account=main": ("anomalies", "--kind", "late", "--account", "main"),
+    "/v1/deliveries": ("deliveries", "list"),
+    "/v1/deliveries?ref=o-2&event=after": ("deliveries", "list", "--ref", "o-2", "--event", "after"),
+    "/v1/deliveries?problem=none&limit=2": ("deliveries", "list", "--problem", "none", "--limit", "2"),
+    "/v1/events": ("events",),
+    "/v1/events?type=task.finished&limit=1": ("events", "--type", "task.finished", "--limit", "1"),
+    "/v1/events?task=9o-1&queue_id=17": ("events", "--task", "9o-1", "--queue", "17"),
 }
 STORIES = {
     "o-1": ("o-1",),
@@ -103,6 +111,12 @@ def test_there_is_something_to_compare(filled: Shell) -> None:
     assert [task["key"] for task in filled.ask("tasks", "list")["tasks"]] == ["s-1", "o-2", LONG_REF, "o-1"]
     assert [each["kind"] for each in filled.ask("lost-hooks")["findings"]] == ["after", "after"]
     assert [each["kind"] for each in filled.ask("drift")["findings"]] == ["result"]
+    assert [each["ref"] for each in filled.ask("deliveries", "list")["deliveries"]][:3] == [
+        "s-1",
+        "o-2",
+        "o-2",
+    ]
+    assert {each["task"] for each in filled.ask("events")["events"]} == {"s-1", "o-2", LONG_REF, "o-1"}
     assert len(filled.ask("tasks", "show", "main", "o-1")["facts"]) == 4
 
 
