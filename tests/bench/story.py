@@ -164,4 +164,7 @@ def _marked(table: Table, mark: str) -> str:
     """The condition that a row belongs to the marked task itself."""
     if table is DELIVERY_ATTEMPT:
         return f"message_seq IN (SELECT seq FROM message WHERE \"key\" = 'r{mark}')"
-    return f'"{table.name}"."{"key" if "key" in table.c else "ref"}" = \'r{mark}\''
+    is_of_task = f'"{table.name}"."{"key" if "key" in table.c else "ref"}" = \'r{mark}\''
+    # Of a usual task only the event with a message, since the content of events takes most of the room.
+    is_usual = table is OUTCOME and mark == MARK
+    return f"{is_of_task} AND type = 'task.finished'" if is_usual else is_of_task
