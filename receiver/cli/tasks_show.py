@@ -67,6 +67,7 @@ def show(
     _print_hooks(story)
     _print_facts(story)
     _print_subscribers(story.subscribers)
+    _print_same_numbers(story)
 
 
 def _field(name: str, value: object) -> object:
@@ -180,3 +181,19 @@ def _answer(attempt: DeliveryAttempt) -> str:
     if attempt.status is None:
         return f"{attempt.problem} {took}"
     return f"{attempt.status} {took}{f': {text}' if text else ''}"
+
+
+def _print_same_numbers(story: Story) -> None:
+    for same in story.same_number:
+        rows = [
+            (
+                task.account,
+                task.key,
+                moment_of(task.first_at),
+                task.finish_result or task.state,
+                f"{task.attempts}{f'/{task.try_count}' if task.try_count else ''}",
+            )
+            for task in same.tasks
+        ]
+        title = f"Other tasks with the number {same.number}, {same.count} in all"
+        print_table(title, ("account", "task", "first heard", "result", "attempts"), rows)

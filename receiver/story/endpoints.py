@@ -20,6 +20,7 @@ from receiver.story.views import (
     delivery_views,
     event_views,
     hook_views,
+    number_views,
     subscriber_views,
     wait_views,
 )
@@ -51,7 +52,9 @@ async def get_story(call: Call[StoryQuery, None]) -> Story:
 def read_story(connection: Connection, call: Call[StoryQuery, None]) -> StoryEvidence:
     """Return what is stored about the task of a call. Raises NotFoundError."""
     facts = known_facts(connection, call)
-    return read_evidence(connection, call.context, call.context.fold(facts), facts)
+    clock, as_of = call.context.clock, call.query.as_of
+    until = clock.now() if as_of is None else as_of
+    return read_evidence(connection, clock, call.context.fold(facts), facts, until)
 
 
 def _story(call: Call[StoryQuery, None], evidence: StoryEvidence, times: Times) -> Story:
@@ -73,6 +76,7 @@ def _story(call: Call[StoryQuery, None], evidence: StoryEvidence, times: Times) 
         deliveries=delivery_views(evidence.deliveries),
         events=event_views(told),
         subscribers=subscriber_views(told, numbers),
+        same_number=number_views(evidence.same_numbers, numbers),
     )
 
 

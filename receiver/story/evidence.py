@@ -10,13 +10,14 @@ from receiver.domain.facts import ARRIVAL, Fact, TaskSettled
 from receiver.domain.readings import place_of
 from receiver.domain.task_facts import MOST_FACTS
 from receiver.domain.timeline import Timeline
-from receiver.http.endpoint import ApiContext
 from receiver.intake.queries import deliveries_named
 from receiver.ledger import dirty
 from receiver.ledger.fact_sql import names_of
 from receiver.outcomes.task_messages import TaskMessages, task_messages
 from receiver.reconcile.due_sql import last_passes
+from receiver.runtime.clock import Clock
 from receiver.storage import leases
+from receiver.story.customer import SameNumber, same_numbers
 from receiver.tasks import queries
 
 DELIVERY_LEASE = "delivery"
@@ -43,19 +44,21 @@ class StoryEvidence:
     leases: dict[str, str]
     deliveries: dict[str, Row[Any]]
     told: TaskMessages
+    same_numbers: Sequence[SameNumber]
 
 
 def read_evidence(
-    connection: Connection, context: ApiContext, timeline: Timeline, facts: Sequence[Fact]
+    connection: Connection, clock: Clock, timeline: Timeline, facts: Sequence[Fact], until: float
 ) -> StoryEvidence:
-    """Return what is stored about a task. `facts`: those that were folded to the timeline."""
+    """Return what is stored about a task. `facts`: those that were folded to the timeline; `until`: when the
+    other tasks of the customer had begun.
+    """
     account, key = timeline.account, timeline.key
     refs, task_ids = names_of(connection, account, [key])
     names = [*refs, *(f"#{task_id}" for task_id in task_ids)]
     folded = sorted(facts, key=ARRIVAL)[:MOST_FACTS]
     places = (place_of(fact.id) for fact in folded)
     queue = queries.queues(account, timeline.queue_id) if timeline.queue_id else None
-    clock = context.clock
     return StoryEvidence(
         timeline=timeline,
         facts=folded,
@@ -66,6 +69,7 @@ def read_evidence(
         leases=leases.held(connection, (DELIVERY_LEASE, reconcile_lease(account)), clock.real(clock.now())),
         deliveries=deliveries_named(connection, {place.delivery for place in places if place}),
         told=task_messages(connection, account, key),
+        same_numbers=same_numbers(connection, account, key, until),
     )
 
 

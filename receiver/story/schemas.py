@@ -6,11 +6,12 @@ from pydantic import BaseModel, Field
 
 from receiver.domain.facts import Event
 from receiver.domain.reasons import CallResult, FailedLeg
-from receiver.http.schemas import CallId, Count, Json, Moment, Seconds
+from receiver.http.schemas import CallId, Count, Json, Moment, Number, Seconds
 from receiver.intake.schemas import DeliveryView
 from receiver.outcomes.schemas import DeliveryAttempt, Message
+from receiver.story.customer import MANY, SHOWN
 from receiver.story.waits import WaitKind
-from receiver.tasks.schemas import Flag, TimelineView
+from receiver.tasks.schemas import Flag, Task, TimelineView
 
 
 class StoryWait(BaseModel):
@@ -111,6 +112,15 @@ class StorySubscriber(BaseModel):
     messages: list[StoryMessage]
 
 
+class StoryNumber(BaseModel):
+    """Other tasks with one of the task's numbers, which are probably of the same customer."""
+
+    leg: Literal["a", "b"] = Field(description="Which number of this task it is.", examples=["b"])
+    number: Number = Field(description="In E.164; masked without the scope `numbers`.")
+    count: int = Field(description="Number of other tasks.", examples=[3])
+    tasks: list[Task] = Field(description=f"The latest, at most {SHOWN}.")
+
+
 class Story(TimelineView):
     """The whole story of a task. `facts`: in order of arrival."""
 
@@ -130,3 +140,7 @@ class Story(TimelineView):
     deliveries: list[StoryDelivery] = Field(description="Raw deliveries that are still stored.")
     events: list[StoryEvent] = Field(description="Outcome events in the order of their publication.")
     subscribers: list[StorySubscriber] = Field(description="By id of the subscription.")
+    same_number: list[StoryNumber] = Field(
+        description=f"Other tasks with the same international number. A number with more than {MANY} tasks "
+        "is left out: it is no customer's."
+    )

@@ -9,12 +9,13 @@ from sqlalchemy import Row
 from receiver.domain.attempts import Attempt
 from receiver.domain.expected_hooks import missing_hooks
 from receiver.domain.facts import EVENTS, Fact, HookContent
-from receiver.domain.masking import mask_text, mask_tree
+from receiver.domain.masking import mask_number, mask_text, mask_tree
 from receiver.domain.readings import place_of
 from receiver.domain.timeline import Timeline
 from receiver.i18n.catalogue import Catalogue
 from receiver.outcomes.schemas import DeliveryAttempt
 from receiver.outcomes.task_messages import TaskMessage, TaskMessages
+from receiver.story.customer import SameNumber
 from receiver.story.schemas import (
     HookArrival,
     StoryAttempt,
@@ -22,11 +23,13 @@ from receiver.story.schemas import (
     StoryEvent,
     StoryHook,
     StoryMessage,
+    StoryNumber,
     StorySubscriber,
     StoryWait,
 )
 from receiver.story.times import sentence
 from receiver.story.waits import Wait
+from receiver.tasks.views import task_view
 
 
 def attempt_view(attempt: Attempt, timeline: Timeline, numbers: bool) -> StoryAttempt:
@@ -125,6 +128,21 @@ def _message(told: TaskMessages, message: TaskMessage, numbers: bool) -> StoryMe
 def _posting(attempt: Row[Any], numbers: bool) -> DeliveryAttempt:
     texts = {name: _masked(getattr(attempt, name), numbers) for name in ("answer", "problem")}
     return DeliveryAttempt.model_validate(attempt._asdict() | texts)
+
+
+def number_views(numbers_found: Sequence[SameNumber], numbers: bool) -> list[StoryNumber]:
+    """Return the other tasks with the same numbers."""
+    return [
+        StoryNumber.model_validate(
+            {
+                "leg": found.leg,
+                "number": found.e164 if numbers else mask_number(found.e164),
+                "count": found.count,
+                "tasks": [task_view(row._asdict(), numbers) for row in found.tasks],
+            }
+        )
+        for found in numbers_found
+    ]
 
 
 def wait_views(waits: Sequence[Wait], texts: Catalogue) -> list[StoryWait]:

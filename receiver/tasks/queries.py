@@ -1,16 +1,30 @@
 """Queries of the API. `receiver.http.paging` adds order and page."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, Table, and_, case, column, exists, func, literal, or_, select
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Select,
+    Table,
+    and_,
+    case,
+    column,
+    exists,
+    func,
+    literal,
+    or_,
+    select,
+)
 
 from receiver.domain.facts import EVENTS
 from receiver.http.paging import Order, Where, between, equal
 from receiver.http.params import AccountQuery
 from receiver.ledger.tables import DELIVERY, FACT
+from receiver.storage.bulk import among
 from receiver.tasks.params import FindingQuery, TaskQuery
-from receiver.tasks.tables import FINDING, QUEUE, SWEEP, TASK, TASK_COUNT
+from receiver.tasks.tables import FINDING, QUEUE, SWEEP, TASK, TASK_COUNT, TASK_NUMBER
 
 TASKS_ORDER: Order = (TASK.c.first_at, TASK.c.account, TASK.c.key)
 FINDINGS_ORDER: Order = (FINDING.c.at, FINDING.c.account, FINDING.c.key, FINDING.c.kind)
@@ -48,6 +62,26 @@ def _contains(text: str, *columns: ColumnElement[str | None]) -> Where:
 
 def task(account: str, key: str) -> Select[Any]:
     return select(TASK).where(TASK.c.account == account, TASK.c.key == key)
+
+
+def tasks_named(connection: Connection, account: str, keys: Collection[str]) -> Select[Any]:
+    return select(TASK).where(TASK.c.account == account, among(connection, TASK.c.key, keys))
+
+
+def numbers_of(account: str, key: str) -> Select[Any]:
+    """Select the international numbers of a task: leg, e164, digits."""
+    columns = (TASK_NUMBER.c[name] for name in ("leg", "e164", "digits"))
+    of_task = TASK_NUMBER.c.account == account, TASK_NUMBER.c.key == key
+    return select(*columns).where(*of_task, TASK_NUMBER.c.e164.isnot(None)).order_by(TASK_NUMBER.c.leg)
+
+
+def tasks_of_number(digits: str, until: float) -> Select[Any]:
+    """Select account, key and first_at of the tasks with a number, newest first. `digits`: as in
+    `task_number`.
+    """
+    names = (TASK_NUMBER.c.account, TASK_NUMBER.c.key, TASK_NUMBER.c["at"])
+    with_it = TASK_NUMBER.c.digits == digits, TASK_NUMBER.c["at"] <= until
+    return select(*names).where(*with_it).order_by(TASK_NUMBER.c["at"].desc())
 
 
 def findings(category: str, params: FindingQuery) -> Select[Any]:

@@ -17,7 +17,7 @@ from receiver.ledger.tables import DELIVERY, FACT, LINK
 from receiver.outcomes.tables import DELIVERY_ATTEMPT, MESSAGE, OUTCOME
 from receiver.storage.bulk import is_postgres
 from receiver.storage.engine import Store
-from receiver.tasks.tables import ATTEMPT, FINDING, TASK
+from receiver.tasks.tables import ATTEMPT, FINDING, TASK, TASK_NUMBER
 from tests.bench import options
 from tests.bench.bench_env import BenchEnv, BenchError
 from tests.bench.figures import Figure, Goal, Spread
@@ -32,7 +32,7 @@ MARK, LARGE = "MARK", "LARGE"
 
 _NUMBERS = {OUTCOME: ("seq",), MESSAGE: ("seq", "outcome_seq", "body_seq"), FACT: ("seq",)}
 _NUMBERS[DELIVERY_ATTEMPT] = ("seq", "message_seq")
-_TABLES = (DELIVERY, FACT, LINK, TASK, ATTEMPT, FINDING, OUTCOME, MESSAGE, DELIVERY_ATTEMPT)
+_TABLES = (DELIVERY, FACT, LINK, TASK, TASK_NUMBER, ATTEMPT, FINDING, OUTCOME, MESSAGE, DELIVERY_ATTEMPT)
 _BLOCK = 50_000
 _STRIDE = 64
 """Numbers that each copy has for its rows; the task with most rows needs fewer."""

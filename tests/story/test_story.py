@@ -146,6 +146,26 @@ async def test_as_of_tells_the_story_as_it_was_known_then(store_target: str, crm
         assert (await env.story())["sentences"][-1] == "5 events were published; crm has received all 5."
 
 
+async def test_other_tasks_of_the_same_customer_are_shown_but_not_those_of_the_company(
+    store_target: str,
+) -> None:
+    async with open_story_env(store_target) as env:
+        for place in range(12):
+            said = finished(b_number="8 (495) 765-43-21", try_count=2, start_at=T0 + place)
+            await env.api.said(f"n{place}", T0 - place, said, task_id=f"8{place}")
+        for place in range(90):
+            said = finished(b_number=f"+7916000{place:04}")
+            await env.api.said(f"m{place}", T0 - 100 - place, said, task_id=f"9{place}")
+        (same,) = (await env.story("n1"))["same_number"]
+        assert (same["leg"], same["number"], same["count"]) == ("b", "+749•••21", 11)
+        assert [task["key"] for task in same["tasks"]] == ["n0", *(f"n{place}" for place in range(2, 11))]
+        assert same["tasks"][0]["b_number"] == "849•••21"
+        (full,) = (await env.story("n1", "read", "numbers"))["same_number"]
+        assert full["number"] == "+74957654321"
+        assert (await env.story("m1"))["same_number"] == [], "101 others have its number A"
+        assert (await env.story("n1", as_of=T0 + 1))["same_number"][0]["count"] == 11
+
+
 async def test_an_unknown_task_or_zone_is_refused(store_target: str) -> None:
     async with open_story_env(store_target) as env:
         await env.api.hook("r1", "before", T0)
