@@ -17,6 +17,7 @@ from receiver.cli.output import (
     short_moment,
 )
 from receiver.cli.table_options import tabular, timed
+from receiver.cli.tables import Column
 from receiver.cli.times import PeriodOptions
 from receiver.http.audit_endpoint import AuditQuery, list_audit
 
@@ -36,9 +37,8 @@ def audit(
     as_json: JsonOption = False,
 ) -> None:
     """List who did what: searches for phone numbers, retries, changes, newest first."""
-    query = query_of(
-        AuditQuery, actor=actor, action=action, limit=limit, cursor=cursor, **period.parameters()
-    )
+    given = {"actor": actor, "action": action, **period.parameters()}
+    query = query_of(AuditQuery, **given, limit=limit, cursor=cursor)
     page = plain(ask(list_audit, query, {}, config))
     if as_json:
         print_json(page)
@@ -47,7 +47,7 @@ def audit(
         [short_moment(row["at"]), row["actor"], row["action"], row["object"], _detail(row["detail"])]
         for row in page["records"]
     ]
-    print_table("Audit", ("at", "actor", "action", "object", "detail"), rows)
+    print_table("Audit", ("at", "actor", "action", "object", Column("detail", optional=True)), rows)
     print_cursor(page["next_cursor"])
 
 

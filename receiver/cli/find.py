@@ -97,7 +97,7 @@ def _print_tasks(found: list[FoundTask]) -> None:
     )
     rows = [_attempt_row(each, attempt) for each in found for attempt in each.attempts]
     if rows:
-        columns = ("task", "attempt", "started", "A", "B", "ended", Column("talk, s", optional=True))
+        columns = ("task", "attempt", "started", "A", "B", "ended", "talk, s")
         print_table("Attempts", columns, rows)
 
 

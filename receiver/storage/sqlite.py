@@ -80,8 +80,6 @@ def _engine(path: Path, *, begin: str, connections: int, busy_s: float, cache_ki
     def connected(connection: Any, _record: object) -> None:
         # The begin event starts transactions, as sqlite3 does not know BEGIN IMMEDIATE.
         connection.isolation_level = None
-        # SQLite's own knows the case of ASCII letters only.
-        connection.create_function("lower", 1, _lower, deterministic=True)
         cursor = connection.cursor()
         pragmas = (
             "journal_mode=WAL",
@@ -98,10 +96,6 @@ def _engine(path: Path, *, begin: str, connections: int, busy_s: float, cache_ki
     event.listen(engine, "invalidate", _let_go)
     event.listen(engine, "begin", lambda connection: connection.exec_driver_sql(begin))
     return engine
-
-
-def _lower(value: object) -> object:
-    return value.lower() if isinstance(value, str) else value
 
 
 def _let_go(connection: Any, _record: object, _error: object) -> None:

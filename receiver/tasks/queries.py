@@ -56,8 +56,12 @@ def tasks(params: TaskQuery) -> Select[Any]:
 
 
 def _contains(text: str, *columns: ColumnElement[str | None]) -> Where:
-    """Return the condition that a column contains the text, in any case."""
-    return or_(*(func.lower(column).contains(text.lower(), autoescape=True) for column in columns))
+    """Return the condition that a column contains the text, in any case.
+
+    Databases may know the case of ASCII letters only, so that other letters need each spelling.
+    """
+    spellings = {text, text.lower(), text.upper(), text.capitalize(), text.title()}
+    return or_(*(column.icontains(each, autoescape=True) for column in columns for each in sorted(spellings)))
 
 
 def task(account: str, key: str) -> Select[Any]:

@@ -17,10 +17,14 @@ from receiver.ledger.append import Arrival, add_arrivals
 from receiver.maintenance.schema import create_tables
 from receiver.storage.bulk import is_postgres
 from receiver.storage.engine import Store
-from receiver.tasks import queries
+from receiver.tasks import queries, task_search
 from receiver.tasks.params import TaskQuery
+from receiver.tasks.phone_ranges import read_phone_ranges
 from tests.factories import ACCOUNT, delivery, hook, seen
 from tests.ledger.projecting import put_tasks
+
+(ENDING,) = read_phone_ranges("0007", ["RU"])
+(NUMBER,) = read_phone_ranges("+79160000007", ["RU"])
 
 LISTS = {
     "deliveries by ref": paging.page(
@@ -35,6 +39,12 @@ LISTS = {
     "tasks by ref": paging.page(queries.tasks(TaskQuery(ref="r7")), queries.TASKS_ORDER, None, 50),
     "tasks by account and ref": paging.page(
         queries.tasks(TaskQuery(account=ACCOUNT, ref="r7")), queries.TASKS_ORDER, None, 50
+    ),
+    "tasks by number": paging.page(
+        task_search.tasks_of(NUMBER, TaskQuery()).tasks, task_search.NUMBERS_ORDER, (4_000.0, "m", "k"), 50
+    ),
+    "tasks by last digits": paging.page(
+        task_search.tasks_of(ENDING, TaskQuery(state="executed")).tasks, task_search.NUMBERS_ORDER, None, 50
     ),
     "tasks by id": paging.page(queries.tasks(TaskQuery(task_id="7")), queries.TASKS_ORDER, None, 50),
     "tasks by account and id": paging.page(
@@ -59,7 +69,10 @@ def filled(
         create_tables(store)
         refs = [f"r{number}" for number in range(3_000)]
         hooks = [hook("before", 10.0 + place, about=(ref, None)) for place, ref in enumerate(refs)]
-        records = [seen("executed", 10.0 + place, about=(ref, ref[1:])) for place, ref in enumerate(refs)]
+        records = [
+            seen("executed", 10.0 + place, about=(ref, ref[1:]), b_number=f"+7916000{place:04}")
+            for place, ref in enumerate(refs)
+        ]
         with store.transaction() as connection:
             rows = [delivery(each.id.rpartition("/")[2], each.at)._replace(ref=each.ref) for each in hooks]
             add_arrivals(connection, [Arrival(*pair) for pair in zip(rows, hooks, strict=True)])
@@ -85,7 +98,7 @@ def test_a_list_of_one_ref_or_id_is_found_by_index(
         sql = query.compile(connection, compile_kwargs={"literal_binds": True})
         explain = "EXPLAIN" if is_postgres(connection) else "EXPLAIN QUERY PLAN"
         plan = [str(line) for line in connection.exec_driver_sql(f"{explain} {sql}").all()]
-    large = r"(SCAN|Seq Scan on) (task|delivery|fact)\b(?!_)"
+    large = r"(SCAN|Seq Scan on) (task|task_number|delivery|fact)\b(?!_)"
     assert [line for line in plan if re.search(large, line)] == []
     by_time = [line for line in plan if "task_by_first" in line or ("received_at" in line and "ndex" in line)]
     assert by_time == []
