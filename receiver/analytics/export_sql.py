@@ -8,7 +8,8 @@ from sqlalchemy import Connection
 
 from receiver.analytics.export_pages import MARK, Page, parts
 from receiver.analytics.formulas import BEGINS, NUMBERS
-from receiver.analytics.views import Relation, ViewColumn, shown
+from receiver.analytics.view_sql import shown
+from receiver.analytics.views import Relation, ViewColumn
 from receiver.domain.masking import mask_tree
 from receiver.storage.bulk import copied, fetched
 

@@ -9,6 +9,7 @@ from typing import Any
 import httpx2
 
 from receiver.cli.output import STDERR, STDOUT, print_json, print_table, short_moment
+from receiver.domain.network_errors import network_problem
 from receiver.errors import InputError
 from receiver.http.tokens import create_token, remove_token
 from receiver.maintenance.schema import open_store
@@ -51,7 +52,7 @@ def _ask(settings: Settings, root: str) -> list[dict[str, Any]]:
             )
             refused = answer.json()["refused"] if answer.status_code == httpx2.codes.OK else None
         except (httpx2.HTTPError, httpx2.InvalidURL) as error:
-            problem = f"{type(error).__name__} at {root}: is `receiver serve` running there?"
+            problem = f"{network_problem(error, root)}; is `receiver serve` running there?"
             raise InputError("--api", problem) from None
         except (ValueError, KeyError, TypeError):
             refused = None

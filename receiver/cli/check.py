@@ -23,7 +23,17 @@ from receiver.cli.check_monitoring import (
     check_scrape,
 )
 from receiver.cli.output import ConfigOption, JsonOption, print_json, print_table
-from receiver.errors import NotInstalledError, SchedulerError, SchemaError, StoreUnavailableError
+from receiver.domain.network_errors import network_problem
+from receiver.errors import (
+    NotInstalledError,
+    SchedulerAuthError,
+    SchedulerError,
+    SchedulerNotFoundError,
+    SchedulerRefusedError,
+    SchedulerUnreachableError,
+    SchemaError,
+    StoreUnavailableError,
+)
 from receiver.maintenance.schema import create_tables
 from receiver.observability.metrics import Metrics
 from receiver.scheduler.client import SchedulerClient
@@ -174,7 +184,7 @@ async def _reachable(settings: Settings) -> AsyncIterator[CheckResult]:
         yield CheckResult(
             "hooks reachable",
             "warning",
-            f"{type(error).__name__} at {url}: is `receiver serve` running there?",
+            f"{network_problem(error, url)}; is `receiver serve` running there?",
         )
         return
     is_us = answer.status_code == 200 and answer.text == '{"status":"ok"}'
@@ -211,14 +221,27 @@ async def _account(
         try:
             queues = await client.list_queues()
         except SchedulerError as error:
-            yield CheckResult(
-                subject, "failed", f"{error}: check base_url, client_id and the oauth_ settings"
-            )
+            yield CheckResult(subject, "failed", f"{error}; {_advice(name, error)}")
             return
         on = sum(1 for queue in queues if queue.is_on)
         left = f", {client.quota.remaining} API calls left" if client.quota.remaining is not None else ""
         yield CheckResult(subject, "ok" if on else "warning", f"{len(queues)} queues, {on} of them on{left}")
     yield _clock(name, client.clock_offset)
+
+
+def _advice(name: str, error: SchedulerError) -> str:
+    """Return which settings of the account to check."""
+    section = f"[accounts.{name}]"
+    match error:
+        case SchedulerAuthError():
+            return f"check oauth_client_id, oauth_client_secret and token_url in {section}"
+        case SchedulerNotFoundError():
+            return f"check the path of base_url, and client_id, in {section}"
+        case SchedulerUnreachableError():
+            return f"check base_url and token_url in {section}"
+        case SchedulerRefusedError(status=403):
+            return f"the application may not read client_id in {section}: check it, and its rights"
+    return f"check base_url and client_id in {section}"
 
 
 def _clock(name: str, offset: float | None) -> CheckResult:

@@ -12,6 +12,7 @@ import httpx2
 from prometheus_client import Metric
 from prometheus_client.parser import text_string_to_metric_families
 
+from receiver.domain.network_errors import network_problem
 from receiver.observability.metric_definitions import METRICS, PREFIX
 
 SCRAPE_S = 15
@@ -52,7 +53,8 @@ def check_scrape(url: str) -> Iterator[CheckResult]:
         answer = httpx2.get(url, timeout=_TIMEOUT_S)
         families = {family.name: family for family in text_string_to_metric_families(answer.text)}
     except (httpx2.HTTPError, httpx2.InvalidURL) as error:
-        yield CheckResult(subject, "failed", f"{type(error).__name__}: is `receiver serve` running there?")
+        problem = f"{network_problem(error, url)}; is `receiver serve` running there?"
+        yield CheckResult(subject, "failed", problem)
         return
     except ValueError:
         families = {}

@@ -1,6 +1,7 @@
 """Commands whose modules are imported when they run, so that help and version are quick."""
 
 import gc
+import re
 import sys
 from collections.abc import Mapping
 from importlib import import_module
@@ -53,10 +54,33 @@ class LazyCommand(NamedTuple):
         return typer.main.get_command(alone)
 
 
+def _plain(error: typer.BadParameter) -> str:
+    """Return the text of an error about an option, with the choice that was probably meant."""
+    cause: Any = error.__cause__
+    if not hasattr(cause, "errors"):
+        return error.message
+    from difflib import get_close_matches  # noqa: PLC0415 -- only needed after an error
+
+    from receiver.domain.validation import validation_text  # noqa: PLC0415 -- the same
+
+    text = validation_text(cause.errors(include_url=False)[0])
+    given, *choices = re.findall(r"'([^']*)'", text) or [""]
+    near = get_close_matches(given, choices, 1)
+    return f"{text.rstrip('.')}; did you mean '{near[0]}'?" if near else text
+
+
 class LazyGroup(TyperGroup):
     """A group with commands that are listed without being imported. Subclasses set `lazy`: name → command."""
 
     lazy: ClassVar[Mapping[str, LazyCommand]] = {}
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run the command. Raises BadParameter with a plain text for an option with a wrong value."""
+        try:
+            return super().invoke(ctx)
+        except typer.BadParameter as error:
+            error.message = _plain(error)
+            raise
 
     def list_commands(self, ctx: Any) -> list[str]:
         return [*super().list_commands(ctx), *self.lazy]

@@ -15,6 +15,7 @@ from receiver.cli.event_lines import event_line
 from receiver.cli.forwarding import Event, FeedClient, Forwarder, ForwardResult
 from receiver.cli.output import STDERR, STDOUT
 from receiver.demo.dev import SETTINGS, read_token
+from receiver.domain.network_errors import cause_of
 from receiver.errors import InputError
 from receiver.maintenance.schema import open_store
 from receiver.outcomes import signing, subscription_sql
@@ -73,7 +74,7 @@ def listen(
     try:
         is_good = asyncio.run(listening.run(after, resend))
     except httpx2.HTTPError as error:
-        raise InputError("--url", f"{source.url}: {_reason(error)}") from None
+        raise InputError("--url", f"{source.url}: {cause_of(error)}") from None
     except KeyboardInterrupt:
         return
     if not is_good:
@@ -193,7 +194,7 @@ class _Listening:
                     self.state.put_cursor(self._key, cursor)
                 problem = "the connection has ended"
             except httpx2.HTTPError as error:
-                problem = _reason(error)
+                problem = cause_of(error)
             pause_s = _longer(pause_s)
             STDERR.print(f"{self.source.url}: {problem}; again in {pause_s:.0f} s", highlight=False)
             await asyncio.sleep(pause_s)
@@ -244,20 +245,9 @@ def _line(event: Event, result: ForwardResult, pause_s: float | None) -> str:
     if attempt is None:
         outcome = "not sent: its format leaves it out"
     elif result.error is not None:
-        outcome = _reason(result.error)
+        outcome = cause_of(result.error)
     else:
         answer = attempt.response.status if attempt.response else attempt.problem
         outcome = f"{answer} {took}"
     again = f"; again in {pause_s:.0f} s" if pause_s is not None else ""
     return f"{event_line(event)} → {outcome}{again}  {event['id']}"
-
-
-def _reason(error: Exception) -> str:
-    """Return why there was no answer, without the URL."""
-    cause: BaseException | None = error
-    while cause is not None:
-        if isinstance(cause, OSError) and cause.errno:
-            text = os.strerror(cause.errno) if cause.errno > 0 else cause.strerror or str(cause)
-            return text[:1].lower() + text[1:]
-        cause = cause.__cause__ or cause.__context__
-    return str(error) or type(error).__name__

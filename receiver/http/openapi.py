@@ -43,7 +43,7 @@ _RESPONSES = {
     "400": _Response(
         "BadInput",
         "A parameter or the body is wrong; `field` names it.",
-        "limit: Input should be less than or equal to 500",
+        "limit: must be 500 or less",
         "limit",
     ),
     "401": _Response(

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from pydantic import BaseModel, ValidationError
 
+from receiver.domain.validation import validation_text
 from receiver.errors import (
     ConflictError,
     ForbiddenError,
@@ -94,7 +95,7 @@ def input_error(error: ValidationError, model: type[BaseModel]) -> InputError:
     """Return the first error of parameters; the value itself is not repeated."""
     first = error.errors(include_url=False, include_input=False)[0]
     names = ", ".join(model.model_fields)
-    text = first["msg"].removeprefix("Value error, ")
+    text = validation_text(first)
     if first["type"] == "extra_forbidden":
         text = f"not known here; known: {names}" if names else "not known here, nor any other"
     return InputError(str(first["loc"][0]) if first["loc"] else "body", text)

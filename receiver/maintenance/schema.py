@@ -24,7 +24,7 @@ from sqlalchemy import (
     select,
 )
 
-from receiver.analytics.views import drop_views, make_views
+from receiver.analytics.view_sql import drop_views, make_views
 from receiver.errors import SchemaError
 from receiver.storage import migrations
 from receiver.storage.engine import Store

@@ -9,6 +9,7 @@ from typing import Any
 import httpx2
 import structlog
 
+from receiver.domain.network_errors import network_problem
 from receiver.errors import StoreUnavailableError
 from receiver.observability.spans import current_task, delivery_header, message_task
 from receiver.observability.traces import Traces
@@ -134,7 +135,7 @@ def _failure(message: ClaimedMessage, subscription: Subscription, error: Excepti
         case TimeoutError():
             return AttemptResult("failed", f"no answer within {subscription.timeout_s:g} s")
         case httpx2.HTTPError():
-            return AttemptResult("failed", _problem(error))
+            return AttemptResult("failed", _problem(error, subscription.url))
         case UnsendableError():
             return AttemptResult("unsendable", f"format {format_}: {error}")
         case FormatError():
@@ -146,11 +147,11 @@ def _failure(message: ClaimedMessage, subscription: Subscription, error: Excepti
     return AttemptResult("failed", f"the message could not be built: {type(error).__name__}")
 
 
-def _problem(error: httpx2.HTTPError) -> str:
-    """Return a text without the URL, which may hold a secret of the subscriber."""
+def _problem(error: httpx2.HTTPError, url: str) -> str:
+    """Return a text with the host, without the rest of the URL, which may hold a secret of the subscriber."""
     cause: BaseException | None = error
     while cause is not None:
         if isinstance(cause, ForbiddenAddressError):
             return str(cause)
         cause = cause.__cause__ or cause.__context__
-    return f"no answer: {type(error).__name__}"
+    return f"no answer from {network_problem(error, url)}"

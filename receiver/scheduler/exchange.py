@@ -9,6 +9,7 @@ from urllib.parse import quote
 import httpx2
 
 from receiver.domain.moments import EPOCH_FLOOR, read_http_date, read_retry_after
+from receiver.domain.network_errors import host_of, network_problem
 from receiver.errors import (
     InputError,
     QuotaExhaustedError,
@@ -229,8 +230,8 @@ class Exchange:
                 self._metrics.traces.add(span)
 
     async def _answer(self, request: Request[T], url: str, token: str | None) -> Answer:
-        """Send the request and read its answer to the end. The texts of errors may quote the request: only
-        their names are shown.
+        """Send the request and read its answer to the end. Errors name host and cause; their own texts may
+        quote the request.
         """
         timeout, connect = (self._clock.real(s) for s in (self.account.timeout, self.account.connect_timeout))
         operation = request.operation
@@ -254,8 +255,8 @@ class Exchange:
                         raise InDoubtError(f"{operation}: the answer is too large")
                 return Answer(operation, response.status_code, response.headers, bytes(body))
         except _NOT_SENT as error:
-            raise SchedulerUnreachableError(f"{operation}: no connection ({type(error).__name__})") from None
-        except (httpx2.TimeoutException, TimeoutError) as error:
-            raise TimedOutError(f"{operation}: no answer in time ({type(error).__name__})") from None
+            raise SchedulerUnreachableError(f"{operation}: {network_problem(error, url)}") from None
+        except (httpx2.TimeoutException, TimeoutError):
+            raise TimedOutError(f"{operation}: {host_of(url)}: no answer within {timeout:g} s") from None
         except httpx2.RequestError as error:
-            raise InDoubtError(f"{operation}: no usable answer ({type(error).__name__})") from None
+            raise InDoubtError(f"{operation}: {network_problem(error, url)}") from None

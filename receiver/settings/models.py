@@ -25,7 +25,10 @@ if TYPE_CHECKING:
 
 
 def _network(text: str) -> str:
-    return str(ip_network(text, strict=False))
+    try:
+        return str(ip_network(text, strict=False))
+    except ValueError:
+        raise ValueError(f"{text!r} is no address or network: use a form such as 10.0.0.0/8") from None
 
 
 Network = Annotated[str, AfterValidator(_network)]

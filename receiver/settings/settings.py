@@ -9,7 +9,6 @@ import re
 from collections.abc import Mapping
 from difflib import get_close_matches
 from functools import partial
-from itertools import takewhile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -27,6 +26,7 @@ from receiver.domain.fields import DEFAULT_ALIASES
 from receiver.domain.hooks import ACCOUNT, HookKey
 from receiver.domain.numbers import REGION
 from receiver.errors import SettingsError
+from receiver.settings.explaining import explain
 from receiver.settings.models import (
     AccountSettings,
     AnalyticsSettings,
@@ -235,7 +235,7 @@ def load_settings(path: Path | None = None, **given: Any) -> Settings:
     try:
         settings = _FromFile(**given)
     except ValidationError as error:
-        raise SettingsError(_explain(error, chosen)) from None
+        raise SettingsError(explain(error, chosen, _variables(), Settings)) from None
     except pydantic_settings.SettingsError as error:
         field = re.search(r'field "(\w+)"', str(error))
         files = "".join(f", {path}" for path in _variables().files_of(field[1])) if field else ""
@@ -275,22 +275,3 @@ def _refuse_misspelt_variables() -> None:
             raise SettingsError(
                 f"{found.folder.get(variable, variable)}: no such setting; did you mean {meant}?"
             )
-
-
-def _explain(error: ValidationError, path: Path) -> str:
-    lines = [f"settings ({path if path.is_file() else 'no file'}, {PREFIX}* variables) are invalid:"]
-    found = _variables()
-    for problem in error.errors(include_input=False, include_url=False):
-        name = ".".join(str(part) for part in problem["loc"])
-        variable = _variable(problem["loc"])
-        file = found.file_of(variable.partition(" ")[0])
-        fix = f"it was read from {file}" if file else f"set it in the file, or {variable}"
-        lines.append(f"  {name}: {problem['msg']} ({fix})")
-    lines.append("`receiver config example` prints a file that explains every setting.")
-    return "\n".join(lines)
-
-
-def _variable(place: tuple[int | str, ...]) -> str:
-    """Return the variable of the setting at this place; a list is one variable, as JSON."""
-    names = [str(part).upper() for part in takewhile(lambda part: isinstance(part, str), place)]
-    return PREFIX + "__".join(names) + (" as JSON" if len(names) < len(place) else "")

@@ -8,6 +8,7 @@ from sqlalchemy import Connection, Select, literal, select, union
 from receiver.domain.suggestions import unknown_name
 from receiver.errors import InputError, NotFoundError
 from receiver.http.endpoint import Params
+from receiver.ledger.tables import DIRTY_TASK
 from receiver.tasks.tables import QUEUE, TASK_COUNT
 
 Query = TypeVar("Query", bound=Params)
@@ -125,9 +126,9 @@ def stored_accounts(connection: Connection) -> set[str]:
 
 
 def accounts() -> Select[Any]:
-    """Select the accounts that have tasks or queues."""
-    both = union(select(TASK_COUNT.c.account), select(QUEUE.c.account)).subquery()
-    return select(both.c.account)
+    """Select the accounts that have tasks, folded or not, or queues."""
+    every = union(*(select(each.c.account) for each in (TASK_COUNT, QUEUE, DIRTY_TASK))).subquery()
+    return select(every.c.account)
 
 
 def queue_names(account: str | None) -> Select[Any]:

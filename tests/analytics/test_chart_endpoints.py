@@ -61,7 +61,7 @@ async def test_a_chart_is_of_what_was_asked(api_env: ApiEnv) -> None:
     ("asked", "words"),
     [
         ({"basis": "created"}, "must be started for this chart"),
-        ({"basis": "begun"}, "Input should be"),
+        ({"basis": "begun"}, "must be"),
         ({"zone": "Mars"}, "no such time zone"),
         ({"since": "2026-03-01T09:30:00Z"}, "use a full hour of UTC"),
         ({"by": "day"}, "not known here"),

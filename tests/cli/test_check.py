@@ -25,7 +25,7 @@ def test_what_is_in_place_is_said_to_be(office: Shell) -> None:
 def test_a_scheduler_that_is_down_fails(shell: Shell) -> None:
     verdict, detail = _verdicts(shell, 1)["account main"]
     assert verdict == "failed"
-    assert "no connection" in detail
+    assert "connection refused" in detail
     assert "check base_url" in detail
 
 
@@ -64,7 +64,9 @@ def test_hooks_that_nobody_outside_can_reach_are_warned_of(host: str, shell: She
     )
     assert verdicts["hooks reachable"] == (
         "warning",
-        f"ConnectError at {url}/healthz: is `receiver serve` running there?",
+        f"{url.removeprefix('http://')}: connection refused: nothing listens there, or a firewall "
+        "refuses it; "
+        "is `receiver serve` running there?",
     )
 
 

@@ -128,7 +128,7 @@ def test_parquet_is_made_by_the_name_of_the_file(shell: Shell, store: Store) -> 
     ("arguments", "words"),
     [
         ("task", "relation: must be one of tasks, attempts"),
-        ("tasks --format xml", "--format: Input should be 'csv', 'jsonl', 'xlsx' or 'parquet'"),
+        ("tasks --format xml", "--format: must be 'csv', 'jsonl', 'xlsx' or 'parquet'"),
         ("tasks --since yesterdy", "--since: not a moment"),
         ("tasks --since 2026-03-02 --until 2026-03-01", "--until: the period ends before it begins"),
         ("tasks --after nowhere", "after: must be the unchanged `position`"),

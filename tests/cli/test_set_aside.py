@@ -116,7 +116,7 @@ def test_one_of_each_is_counted_in_the_singular(shell: Shell) -> None:
 @pytest.mark.parametrize(
     ("options", "expected"),
     [
-        (("--kind", "queue"), "Invalid value for '--kind': Value error, 'queue' is not one of"),
+        (("--kind", "queue"), "Invalid value for '--kind': 'queue' is not one of"),
         (("--limit", "501"), "Invalid value for '--limit'"),
         (("--cursor", "abc"), "error: cursor: "),
         (("--retry", "--account", "main"), "error: --retry: retries everything: omit --account"),

@@ -8,7 +8,7 @@ from sqlalchemy import text
 from receiver.analytics import rollup_repair as recounting
 from receiver.analytics.rollup_repair import adopt_zone, change_zone, recount
 from receiver.analytics.tables import CALENDAR
-from receiver.analytics.views import drop_views
+from receiver.analytics.view_sql import drop_views
 from receiver.maintenance import schema
 from receiver.storage.engine import Store
 from receiver.tasks.tables import TASK
