@@ -6,6 +6,7 @@ import orjson
 import typer
 from pydantic import ValidationError
 
+from receiver.domain.validation import validation_text
 from receiver.errors import InputError
 from receiver.http.endpoint import Params
 from receiver.outcomes.subscription import SubscriptionFilter, SubscriptionOptions
@@ -23,7 +24,7 @@ def read_body(shape: type[Params], values: dict[str, Any]) -> Any:
     except ValidationError as error:
         problem = error.errors(include_input=False, include_url=False)[0]
         place = [str(part) for part in problem["loc"] if isinstance(part, str)]
-        raise InputError(f"--{(place or ['set'])[-1].replace('_', '-')}", problem["msg"]) from None
+        raise InputError(f"--{(place or ['set'])[-1].replace('_', '-')}", validation_text(problem)) from None
 
 
 def read_settings(pairs: list[str] | None) -> dict[str, Any]:
