@@ -1,7 +1,5 @@
 """The endpoint that tells the whole story of a task."""
 
-from functools import partial
-
 from pydantic import Field
 from sqlalchemy import Connection
 
@@ -25,6 +23,7 @@ from receiver.story.views import (
     wait_views,
 )
 from receiver.story.waits import task_waits
+from receiver.tasks.names import named_queues
 from receiver.tasks.params import AsOfQuery
 from receiver.tasks.task_endpoints import known_facts
 from receiver.tasks.views import timeline_view
@@ -45,8 +44,15 @@ async def get_story(call: Call[StoryQuery, None]) -> Story:
     """Return the story of a task, as it is now or was known at a time. Raises NotFoundError, InputError."""
     zone = call.query.zone or call.context.rules.zone
     times = Times(zone, call.context.clock.now())
-    evidence = await call.context.store.read(partial(read_story, call=call))
-    return _story(call, evidence, times)
+
+    def read(connection: Connection) -> Story:
+        story = _story(call, read_story(connection, call), times)
+        others = [task for same in story.same_number for task in same.tasks]
+        named_queues(connection, [story.task, *others])
+        named_queues(connection, story.findings)
+        return story
+
+    return await call.context.store.read(read)
 
 
 def read_story(connection: Connection, call: Call[StoryQuery, None]) -> StoryEvidence:

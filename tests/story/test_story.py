@@ -43,7 +43,9 @@ async def live(env: StoryEnv) -> dict[str, str]:
 async def test_the_story_begins_with_sentences_and_contains_the_timeline(store_target: str) -> None:
     async with open_story_env(store_target) as env:
         await live(env)
+        await env.api.queue("17")
         story = await env.story()
+        assert story["task"]["queue_name"] == "call-backs"
         assert story["sentences"] == [
             "Called 1 of 1 time; connected at 09:30:10 for 1 min 4 s; confirmed by the API 3 s later.",
             "2 of 3 hooks came; lost: success; 1 came twice.",
