@@ -214,8 +214,9 @@ class _Listening:
         if not (subscription and self.source.config):
             return ()
         with open_store(load_settings(self.source.config).store) as store, store.snapshot() as connection:
-            row = subscription_sql.find(connection, subscription)
-        return Subscription.from_row(row).signing_secrets(WallClock().now()) if row else ()
+            rows = subscription_sql.find(connection, subscription)
+        now = WallClock().now()
+        return Subscription.from_row(rows[0]).signing_secrets(now) if len(rows) == 1 else ()
 
 
 async def _deliver(forwarder: Forwarder, event: Event) -> None:

@@ -1,7 +1,8 @@
 """`python -m tests.e2e.dev`: `receiver dev` and `receiver listen` with a CRM of twenty lines.
 
 The CRM gets its first verified event, directly and through `listen`. Its secret is rotated, and it verifies
-with the old and the new one. It breaks, and is mended, and gets what it has missed.
+with the old and the new one. It breaks: the subscription of operators gets an event. It is mended, its
+messages are retried, and operators get the event that it works again.
 """
 
 import argparse
@@ -22,7 +23,7 @@ from pathlib import Path
 from threading import Thread
 from typing import Any
 
-_DEADLINE_S, _LOOK_S = 60.0, 0.1
+_DEADLINE_S, _LOOK_S = 120.0, 0.1
 RECEIVER = (sys.executable, "-m", "receiver")
 
 
@@ -124,31 +125,31 @@ def until(what: str, holds: Callable[[], object]) -> None:
 
 def show(place: Place, every: str = "3s") -> None:
     """Play the whole story. Raises an error at the first step that fails."""
-    crm, laptop = Crm(), Crm()
-    with serving(crm) as crm_url, serving(laptop) as laptop_url:
+    crm, laptop, operators = Crm(), Crm(), Crm()
+    with serving(crm) as crm_url, serving(laptop) as laptop_url, serving(operators) as operators_url:
         with place.running("dev", "--every", every) as log:
             until("`receiver dev` is running", lambda: "receiver dev` is running" in log.read_text())
-            subscription = _subscribe(place, crm, crm_url)
+            _subscribe(place, crm, "my CRM", crm_url)
+            wanted = ("--set", 'filter.types=["operator.*"]')
+            _subscribe(place, operators, "operators", operators_url, *wanted)
             until("the CRM has its first verified event", lambda: crm.events)
             laptop.secret = crm.secret
             with place.running("listen", "--forward", laptop_url, "--subscription", "my CRM"):
                 until("`receiver listen` forwards with the subscription's secret", lambda: laptop.events)
-            _rotate(place, crm, subscription)
-            _break_and_mend(place, crm, subscription)
+            _rotate(place, crm)
+            _break_and_mend(place, crm, operators)
         _start_again(place, crm, every)
-        if crm.refused or laptop.refused:
-            raise AssertionError(f"refused: {crm.refused} by the CRM, {laptop.refused} by the laptop")
+        refused = [each.refused for each in (crm, laptop, operators)]
+        if any(refused):
+            raise AssertionError(f"refused by CRM, laptop and operators: {refused}")
 
 
-def _subscribe(place: Place, crm: Crm, url: str) -> str:
-    """Subscribe the CRM. Return the id of the subscription."""
-    answer = place.run("subscriptions", "add", "my CRM", url)
-    crm.secret = answer["secret"]
-    return str(answer["subscription"]["id"])
+def _subscribe(place: Place, crm: Crm, *arguments: str) -> None:
+    crm.secret = place.run("subscriptions", "add", *arguments)["secret"]
 
 
-def _rotate(place: Place, crm: Crm, subscription: str) -> None:
-    answer = place.run("subscriptions", "rotate", subscription, "--overlap", "300")
+def _rotate(place: Place, crm: Crm) -> None:
+    answer = place.run("subscriptions", "rotate", "my CRM", "--overlap", "300")
     before = len(crm.events)
     until("after the rotation the old secret still verifies", lambda: len(crm.events) > before)
     crm.secret = answer["secret"]
@@ -156,18 +157,28 @@ def _rotate(place: Place, crm: Crm, subscription: str) -> None:
     until("and the new one does", lambda: len(crm.events) > before)
 
 
-def _break_and_mend(place: Place, crm: Crm, subscription: str) -> None:
+def _break_and_mend(place: Place, crm: Crm, operators: Crm) -> None:
     crm.status = 500
     until("the CRM is broken", lambda: crm.failed)
-    until("its failure is shown", lambda: _details(place, subscription)["failing_since"])
+    failing, recovered = (f"operator.subscription.{word}" for word in ("failing", "recovered"))
+    until("operators get an event about it", lambda: failing in _types(operators))
+    (row,) = place.run("status")["failing"]
+    print(f"    receiver status: {row['name']} fails since {row['failing_since']}: {row['problem']}")
     crm.status = 204
-    before = len(crm.events)
-    until("the CRM is mended, and gets what it has missed", lambda: len(crm.events) > before)
-    until("nothing waits as a failure", lambda: not _details(place, subscription)["failing_since"])
+    waiting = {event["id"] for event in place.run("events", "--limit", "100")["events"] if _waits(event)}
+    print(f"    receiver subscriptions retry: {place.run('subscriptions', 'retry', 'my CRM', '--waiting')}")
+    until(f"the CRM is mended, and has all {len(waiting)} events", lambda: waiting <= crm.events.keys())
+    until("operators get the event that it works again", lambda: recovered in _types(operators))
 
 
-def _details(place: Place, subscription: str) -> Any:
-    return place.run("subscriptions", "show", subscription)
+def _types(crm: Crm) -> set[str]:
+    """Return the types of the CRM's events."""
+    return {event["type"] for event in list(crm.events.values())}
+
+
+def _waits(event: Any) -> bool:
+    """Return whether the CRM has not got an event yet."""
+    return any(each["name"] == "my CRM" and each["state"] == "waiting" for each in event["deliveries"])
 
 
 def _start_again(place: Place, crm: Crm, every: str) -> None:

@@ -13,6 +13,7 @@ from tests.e2e.dev import RECEIVER, Crm, Place, serving, show, until
 pytestmark = pytest.mark.slow
 
 
+@pytest.mark.timeout(400)
 def test_the_story(tmp_path: Path) -> None:
     show(Place(tmp_path), every="1s")
 
