@@ -40,6 +40,7 @@ from receiver.ledger.ledger import Ledger
 from receiver.ledger.links import Links
 from receiver.ledger.projector import Projector
 from receiver.ledger.throttle import MANY_WRITERS, ONE_WRITER, Throttle
+from receiver.maintenance.purge_endpoint import PURGE_ENDPOINTS
 from receiver.maintenance.retention import RetentionRules, RetentionWorker
 from receiver.maintenance.schema import create_tables
 from receiver.maintenance.status import STATUS_ENDPOINT
@@ -94,6 +95,7 @@ ENDPOINTS = (
     EXPORT_ENDPOINT,
     *CHART_ENDPOINTS,
     *AUDIT_ENDPOINTS,
+    *PURGE_ENDPOINTS,
 )
 """All endpoints of /v1 but the stream of outcomes."""
 
@@ -280,6 +282,7 @@ def api_context(receiver: Receiver) -> ApiContext:
         services={
             SchedulerAccounts: SchedulerAccounts(receiver.contexts),
             SubscriberNetwork: receiver.subscriber_network(),
+            Projector: receiver.projector,
         },
         rules=receiver.settings.work_rules,
     )

@@ -143,6 +143,11 @@ COMMANDS: Mapping[str, LazyCommand] = {
         "audit",
         "List who did what: searches for phone numbers, retries, changes, newest first.",
     ),
+    "purge": LazyCommand(
+        "receiver.cli.purge",
+        "purge",
+        "Take one person's phone number, and the names in its tasks, out of the store; sums stay.",
+    ),
     "db": LazyCommand("receiver.cli.db", "db_app", "Schema, backups and retention of the store."),
     "config": LazyCommand("receiver.cli.config", "config_app", "The settings file."),
 }

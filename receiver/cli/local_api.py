@@ -5,6 +5,7 @@ import getpass
 import os
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from httpx2 import AsyncBaseTransport
 
     from receiver.domain.timeline import Timeline
+    from receiver.settings.settings import Settings
 
 _OPTIONS = {"queue_id": "queue", "than_queue_id": "than-queue"}
 """Field → option, if its name is another one."""
@@ -44,13 +46,16 @@ def ask(
     *,
     numbers: bool = False,
     body: Params | None = None,
+    services: "Callable[[Settings], Mapping[type, object]] | None" = None,
 ) -> Answer:
-    """Return the handler's answer. Raises the errors of the handler."""
+    """Return the handler's answer. Raises the errors of the handler. `services`: see `ApiContext`."""
     settings = load_settings(config)
     use_settings(settings)
     store = Store(settings.store)
     create_tables(store)
     context = _context(settings, store)
+    if services:
+        context = replace(context, services={**context.services, **services(settings)})
     caller = cli_caller({"read", "subscribe", "numbers"} if numbers else {"read", "subscribe"})
 
     async def call() -> Answer:

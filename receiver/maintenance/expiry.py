@@ -232,13 +232,13 @@ def _owned(connection: Connection, account: str, facts: _Facts) -> list[tuple[Ta
     rows = [row for of_task in facts.values() for row in of_task]
     is_created = CREATION.c.account == account, among(connection, CREATION.c.ref, list(facts))
     return [
-        (DELIVERY, among(connection, DELIVERY.c.id, _deliveries_of(rows))),
+        (DELIVERY, among(connection, DELIVERY.c.id, deliveries_of(rows))),
         (FACT, among(connection, FACT.c.seq, [row.seq for row in rows])),
         (CREATION, and_(*is_created)),
     ]
 
 
-def _deliveries_of(facts: Iterable[Row[Any]]) -> list[str]:
+def deliveries_of(facts: Iterable[Row[Any]]) -> list[str]:
     """Return the deliveries of facts, without deliveries that were read again as another task's."""
     last: dict[str, tuple[int, bool]] = {}
     for row in facts:
