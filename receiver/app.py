@@ -196,11 +196,9 @@ class Receiver:
                 leased[f"reconcile:{name}"] = [TaskReconciler(context), CallReconciler(context)]
         if self.settings.delivery.enabled:
             leased["delivery"] = [self._sender(), OperatorWatch(self.store, self.environment.clock)]
-        keep = retention_rules(self.settings.retention)
-        if keep != RetentionRules():
-            leased["retention"] = [
-                RetentionWorker(self.store, self.projector, keep, self.environment.clock, self.metrics)
-            ]
+        if (keep := retention_rules(self.settings.retention)) != RetentionRules():
+            clock, metrics = self.environment.clock, self.metrics
+            leased["retention"] = [RetentionWorker(self.store, self.projector, keep, clock, metrics)]
         return leased
 
     def _keepers(self) -> list[Worker]:
