@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from receiver.cli.output import SinceOption
-from receiver.cli.times import PeriodOptions, display
+from receiver.cli.times import PeriodOptions, calendar_of, display
 from receiver.domain.periods import AGES, PERIODS
 
 CsvOption = Annotated[
@@ -58,7 +58,9 @@ def timed(command: Command) -> Command:
 
 
 def _use_zone(given: dict[str, Any]) -> dict[str, Any]:
-    display().zone = given["zone"]
+    display().zone = zone = given["zone"]
+    if zone is not None:
+        calendar_of(zone)
     return {}
 
 

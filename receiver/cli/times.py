@@ -95,10 +95,7 @@ def _times_of(shown: Display, settings: "Settings") -> PeriodReader:
 
 def _calendar(option: str | None, setting: str) -> Calendar:
     if option is not None:
-        try:
-            return Calendar(option)
-        except InputError as error:
-            raise InputError("--zone", error.problem) from None
+        return calendar_of(option)
     variable = os.environ.get("TZ", "").removeprefix(":")
     try:
         return Calendar(variable or setting)
@@ -108,6 +105,14 @@ def _calendar(option: str | None, setting: str) -> Calendar:
 
 _CLEAR_YEAR_S = 180 * DAY_S
 """Distance in seconds within which a date is clear without its year."""
+
+
+def calendar_of(zone: str) -> Calendar:
+    """Return the zone of the option `--zone`. Raises InputError if there is none of this name."""
+    try:
+        return Calendar(zone)
+    except InputError as error:
+        raise InputError("--zone", error.problem) from None
 
 
 class Moment(NamedTuple):
