@@ -21,10 +21,10 @@ TYPES: dict[Media, str] = {"svg": "image/svg+xml", "png": "image/png"}
 class ChartParams(ScopeParams):
     """Tasks and period of a chart, and the moment that counts."""
 
-    basis: Literal["created", "finished", "started"] | None = Field(
+    basis: Literal["created", "finished", "planned", "started"] | None = Field(
         None,
-        description="Moment that counts: creation of the task, its end, or start of the attempt. Default: "
-        "that of the chart's measure.",
+        description="Moment that counts: creation of the task, its end, its planned start, or start of the "
+        "attempt. Default: that of the chart's measure.",
         examples=["created"],
     )
 

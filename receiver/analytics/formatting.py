@@ -11,7 +11,12 @@ from receiver.domain.calendar import Calendar
 
 NOTHING = "–"
 
-BASIS: dict[Basis, str] = {"created": "by creation", "finished": "by finish", "started": "by start"}
+BASIS: dict[Basis, str] = {
+    "created": "by creation",
+    "finished": "by finish",
+    "planned": "by planned start",
+    "started": "by start",
+}
 
 _TO_THE_MINUTE = "%Y-%m-%d %H:%M"
 _MOST_NAME = 40

@@ -22,7 +22,7 @@ from receiver.errors import InputError
 
 _CHARTS = ("trend", "hours", "yield", "reasons")
 _KEY_NUMBERS = ("success", "attempts", "tries", "timing", "health")
-_BASIS = ("created", "finished")
+_BASIS = ("created", "finished", "planned")
 
 
 @frozen_record
@@ -58,7 +58,7 @@ def html_report(connection: Connection, query: AnalyticsQuery, made_at: float) -
     basis that tasks do not have, NotInstalledError.
     """
     if query.basis not in _BASIS:
-        raise InputError("basis", f"must be {' or '.join(_BASIS)} for this report")
+        raise InputError("basis", f"must be one of {', '.join(_BASIS)} for this report")
     reports = {name: build_report(connection, MEASURES[name], replace(query, by=())) for name in _KEY_NUMBERS}
     content = [_read(connection, query, name) for name in _CHARTS]
     environment = Environment(

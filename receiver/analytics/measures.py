@@ -64,8 +64,8 @@ class Measure:
 
 _PLACE: tuple[Dimension, ...] = ("account", "queue")
 _TIME: tuple[Dimension, ...] = ("day", "week", "month", "hour", "weekday")
-_TASK_BASIS: tuple[Basis, ...] = ("created", "finished")
-_ATTEMPT_BASIS: tuple[Basis, ...] = ("started", "created", "finished")
+_TASK_BASIS: tuple[Basis, ...] = ("created", "finished", "planned")
+_ATTEMPT_BASIS: tuple[Basis, ...] = ("started", "created", "finished", "planned")
 _FINISHED = ("succeeded", "failed", "unknown")
 
 _TASKS = MeasureColumn("tasks", "All tasks.", ("tasks",))
@@ -133,7 +133,7 @@ MEASURES: Mapping[str, Measure] = {
             "Attempt yield",
             "Of the tasks that made attempt k, the share that it connected.",
             "attempts",
-            ("created", "finished", "started"),
+            ("created", "finished", "planned", "started"),
             (*_PLACE, "day", "week", "month", "attempt"),
             (_MADE, _CONNECTED, _YIELD),
             default_by=("attempt",),

@@ -88,7 +88,8 @@ def measure_params(measure: Measure) -> type[ScopeParams]:
             Literal[measure.basis] | None,
             Field(
                 None,
-                description="Moment that counts: creation of the task, its end, or start of the attempt. "
+                description="Moment that counts: creation of the task, its end, its planned start, or start "
+                "of the attempt. "
                 f"Default: `{measure.basis[0]}`.",
                 examples=[measure.basis[0]],
             ),
@@ -103,7 +104,7 @@ class ComparisonParams(ScopeParams):
     figure: Literal["success", "attempts", "yield", "health"] = Field(
         "success", description="The measure whose shares are compared.", examples=["success"]
     )
-    basis: Literal["created", "finished"] = Field(
+    basis: Literal["created", "finished", "planned"] = Field(
         "created", description="Moment that counts.", examples=["created"]
     )
     than_since: Bound | None = Field(

@@ -9,8 +9,10 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from typing import Any, Literal, NamedTuple
 
-Basis = Literal["created", "finished", "started"]
-"""The time by which something is counted: the task's creation, its end, or the attempt's start."""
+Basis = Literal["created", "finished", "planned", "started"]
+"""The time by which something is counted: the task's creation, its end, its planned start (without a plan its
+creation), or the attempt's start.
+"""
 
 Slice = Literal["all", "attempt", "reason", "extension", "connect", "lateness", "word"]
 
@@ -66,6 +68,7 @@ def parts(task: Row, attempts: Iterable[Row]) -> Iterator[Part]:
         for place in places:
             _add(counts_by_place, place, counts)
     yield Part("created", task["created_at"], counts_by_place)
+    yield Part("planned", task["planned_at"] or task["created_at"], counts_by_place)
     if task["state"] in _ENDED:
         yield Part("finished", task["finished_at"] or task["last_at"], counts_by_place)
     for attempt, places, counts in attempts_with_places:

@@ -71,7 +71,7 @@ def rollup_reader(connection: Connection) -> Iterator[RollupReader]:
 
 def _choose_table(connection: Connection, query: AnalyticsQuery, counted_in: RollupCalendar) -> Table | None:
     """Return the rollup by days or by hours that fits the query's zone, or None."""
-    if not counted_in.complete:
+    if not counted_in.complete or (query.basis == "planned" and not counted_in.planned):
         return None
     if counted_in.calendar.name == query.calendar.name and _is_by_day(query):
         return ROLLUP_DAY
@@ -120,12 +120,14 @@ def _tasks_of(query: AnalyticsQuery) -> Select[Any]:
         wheres.append(TASK.c.account == query.account)
     if query.queue_id is not None:
         wheres.append(TASK.c.queue_id == query.queue_id)
-    # A day of tolerance for skewed clocks. A task may be older than its first fact.
+    # A day of tolerance for skewed clocks. A task may be older than its first fact, and planned for later
+    # than its last one.
     if query.until is not None:
         until = query.until + DAY_S
-        wheres.append(or_(TASK.c.created_at < until, TASK.c.first_at < until))
+        wheres.append(or_(TASK.c.created_at < until, TASK.c.first_at < until, TASK.c.planned_at < until))
     if query.since is not None:
-        wheres.append(TASK.c.last_at >= query.since - DAY_S)
+        since = query.since - DAY_S
+        wheres.append(or_(TASK.c.last_at >= since, TASK.c.planned_at >= since))
     return select(TASK.c.account, TASK.c.key).where(*wheres)
 
 

@@ -52,7 +52,7 @@ def adopt_zone(store: Store, zone: str, now: float) -> bool:
         locks.lock_folding(connection)
         if not is_nothing_counted(connection):
             return rollup_calendar(connection).calendar.name == zone
-        set_calendar(connection, zone, phase_of(zone, now), complete=True)
+        set_calendar(connection, RollupCalendar(Calendar(zone), phase_of(zone, now), complete=True))
     return True
 
 
@@ -66,8 +66,10 @@ def change_zone(store: Store, zone: str, now: float) -> None:
     """Count days in this zone from now on. The sums are complete after the next `recount`."""
     with store.transaction() as connection:
         locks.lock_folding(connection)
-        if rollup_calendar(connection).calendar.name != zone:
-            set_calendar(connection, zone, phase_of(zone, now), complete=False)
+        counted = rollup_calendar(connection)
+        if counted.calendar.name != zone:
+            other = RollupCalendar(Calendar(zone), phase_of(zone, now), complete=False)
+            set_calendar(connection, other._replace(planned=counted.planned))
 
 
 def recount(store: Store) -> None:
@@ -76,8 +78,7 @@ def recount(store: Store) -> None:
     """
     with store.transaction() as connection:
         locks.lock_folding(connection)
-        calendar = rollup_calendar(connection)
-        turn = set_calendar(connection, calendar.calendar.name, calendar.phase, complete=calendar.complete)
+        turn = set_calendar(connection, rollup_calendar(connection))
     with scratch() as into:
         with store.snapshot() as connection:
             _find(connection, turn, into)
@@ -92,8 +93,8 @@ def recount(store: Store) -> None:
     _tidy(store)
     with _my_turn(store, turn) as connection:
         calendar = rollup_calendar(connection)
-        if not calendar.complete:
-            set_calendar(connection, calendar.calendar.name, calendar.phase, complete=True)
+        if not (calendar.complete and calendar.planned):
+            set_calendar(connection, calendar._replace(complete=True, planned=True))
 
 
 def _find(connection: Connection, turn: int, into: Connection) -> None:

@@ -14,20 +14,23 @@ from receiver.tasks.tables import TASK
 
 COUNTED = (
     *("queue_id", "state", "finish_result", "settled", "attempts", "attempts_exact", "try_count"),
-    *("extension_id", "created_at", "last_at", "finished_at", "reason", "raw_reason", "failed_leg"),
-    *("connect_s", "lateness_s", "hooks_expected", "hooks_arrived", "hooks_duplicate", "hooks_late"),
-    *("hooks_lost", "drifts"),
+    *("extension_id", "created_at", "planned_at", "last_at", "finished_at"),
+    *("reason", "raw_reason", "failed_leg", "connect_s", "lateness_s"),
+    *("hooks_expected", "hooks_arrived", "hooks_duplicate", "hooks_late", "hooks_lost", "drifts"),
 )
 """Columns of `task` from which the sums follow."""
 
 
 class RollupCalendar(NamedTuple):
-    """The calendar of the sums. `complete`: all tasks are counted by it. `turn`: see `set_calendar`."""
+    """The calendar of the sums. `complete`: all tasks are counted by it. `turn`: see `set_calendar`.
+    `planned`: all tasks are counted by their planned start, too.
+    """
 
     calendar: Calendar
     phase: int
     complete: bool
     turn: int = 0
+    planned: bool = True
 
 
 Sums = dict[tuple[Any, ...], list[int]]
@@ -99,18 +102,25 @@ def key_names(table: Table) -> tuple[str, ...]:
 
 def rollup_calendar(connection: Connection) -> RollupCalendar:
     """Return the calendar of the sums."""
-    row = run(connection, "SELECT zone, phase, complete, turn FROM calendar WHERE id = 1").first()
-    zone, phase, complete, turn = row or ("UTC", 0, True, 0)
-    return RollupCalendar(calendar_of(zone), phase, bool(complete), turn)
+    row = run(connection, "SELECT zone, phase, complete, turn, planned FROM calendar WHERE id = 1").first()
+    zone, phase, complete, turn, planned = row or ("UTC", 0, True, 0, True)
+    return RollupCalendar(calendar_of(zone), phase, bool(complete), turn, bool(planned))
 
 
 calendar_of = lru_cache(Calendar)
 
 
-def set_calendar(connection: Connection, zone: str, phase: int, *, complete: bool) -> int:
-    """Count by this zone from now on. Return the number of the new turn, which ends earlier ones."""
+def set_calendar(connection: Connection, counted: RollupCalendar) -> int:
+    """Count by this calendar from now on. Return the number of the new turn, which ends earlier ones."""
     turn = rollup_calendar(connection).turn + 1
-    row = {"id": 1, "zone": zone, "phase": phase, "complete": complete, "turn": turn}
+    row = {
+        "id": 1,
+        "zone": counted.calendar.name,
+        "phase": counted.phase,
+        "complete": counted.complete,
+        "turn": turn,
+        "planned": counted.planned,
+    }
     write(connection, CALENDAR, "put", [row])
     return turn
 

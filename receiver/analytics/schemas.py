@@ -43,7 +43,7 @@ class MeasureScope(BaseModel):
     title: str = Field(examples=["Success rate"])
     about: str = Field(examples=["Tasks that connected the two, among those that have ended."])
     counts: Literal["tasks", "attempts"] = Field(examples=["tasks"])
-    basis: Literal["created", "finished", "started"] = Field(examples=["created"])
+    basis: Literal["created", "finished", "planned", "started"] = Field(examples=["created"])
     zone: str = Field(examples=["Europe/Moscow"])
     since: Moment | None = Field(description="null: open.")
     until: Moment | None = Field(description="Before this moment; null: open.")

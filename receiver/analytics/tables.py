@@ -1,6 +1,6 @@
 """Tables of rollups, and of the calendar in which they count days."""
 
-from sqlalchemy import BigInteger, Column
+from sqlalchemy import BigInteger, Column, false
 from sqlmodel import Field, SQLModel
 
 from receiver.analytics.rollup_parts import COUNTS
@@ -9,8 +9,9 @@ from receiver.storage.tables import table
 
 class CalendarRow(SQLModel, table=True):
     """The zone in which `rollup_day` counts days. `phase`: seconds between the hours of UTC and of `rollup`.
-    `complete`: False while sums are counted again. `turn`: the generation, one more with each recount. One
-    row with `id` 1, or none: UTC.
+    `complete`: False while sums are counted again. `turn`: the generation, one more with each recount.
+    `planned`: whether all tasks are counted by their planned start, which older versions did not. One row
+    with `id` 1, or none: UTC.
     """
 
     __tablename__ = "calendar"
@@ -19,6 +20,7 @@ class CalendarRow(SQLModel, table=True):
     phase: int
     complete: bool
     turn: int
+    planned: bool = Field(default=False, sa_column_kwargs={"server_default": false()})
 
 
 class RollupRow(SQLModel, table=True):

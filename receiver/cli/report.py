@@ -53,7 +53,7 @@ def show_report(
     *,
     by: Annotated[str | None, typer.Option(help="Dimensions of the rows, such as day,queue.")] = None,
     basis: Annotated[
-        str | None, typer.Option(help="Moment that counts: created, finished or started.")
+        str | None, typer.Option(help="Moment that counts: created, finished, planned or started.")
     ] = None,
     zone: Annotated[
         str | None, typer.Option(help="Time zone of days and hours. Default: that of the settings.")
@@ -153,7 +153,7 @@ def _write_html(
     connection: Connection, scope: Mapping[str, str | None], basis: str | None, file: Path
 ) -> None:
     if basis == "started":
-        raise InputError("--basis", "must be created or finished: tasks have no start")
+        raise InputError("--basis", "must be created, finished or planned: tasks have no start")
     query = _query(connection, "success", {**scope, "basis": basis})
     text = html_report(connection, query, time())
     if str(file) == "-":

@@ -51,6 +51,7 @@ class Lives:
         account: str = ACCOUNT,
         is_open: bool = False,
         is_settled: bool = True,
+        created_at: float | None = None,
     ) -> list[Fact]:
         """`ends`: one word an attempt, such as `a:USER_BUSY`, `b:NO_ANSWER` or `ok`; all calls are known."""
         number = next(self._numbers)
@@ -80,7 +81,7 @@ class Lives:
             try_count=tries,
             pause=PAUSE_S,
             start_at=start - 5,
-            created_at=start - 30,
+            created_at=start - 30 if created_at is None else created_at,
             a_number=A,
             b_number=B,
             extension_id=extension,

@@ -210,7 +210,7 @@ def test_what_has_to_be_known_stands_on_top(tmp_path_factory: pytest.TempPathFac
 
 
 def test_tasks_do_not_begin(store: Store) -> None:
-    with pytest.raises(InputError, match="basis: must be created or finished for this report"):
+    with pytest.raises(InputError, match="basis: must be one of created, finished, planned for this"):
         made(store, basis="started")
 
 

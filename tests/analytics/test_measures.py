@@ -3,9 +3,13 @@
 from typing import Any
 
 import pytest
+from sqlalchemy import delete
 
 from receiver.analytics.intervals import Share
 from receiver.analytics.report import MeasureReport
+from receiver.analytics.rollup_repair import recount
+from receiver.analytics.rollups import rollup_calendar, set_calendar
+from receiver.analytics.tables import ROLLUP, ROLLUP_DAY
 from tests.analytics.lives import Lives, ask, at, told
 
 NINE = at("2026-03-02 09:00")
@@ -175,3 +179,32 @@ def test_only_what_is_asked_about_is_counted(store_target: str, lives: Lives) ->
     assert values(two.total)["tasks"] == 2
     assert none.lines == []
     assert values(none.total)["success_rate"] == (0, 0)
+
+
+def test_tasks_are_counted_by_the_day_for_which_they_are_planned(store_target: str, lives: Lives) -> None:
+    some = [lives.task(NINE, ["ok"]), lives.task(NINE + 86_400, ["ok"], created_at=NINE)]
+    with told(store_target, *some) as store:
+        for basis, days in (
+            ("created", {("2026-03-02",): 2}),
+            ("planned", {("2026-03-02",): 1, ("2026-03-03",): 1}),
+        ):
+            report = ask(store, "success", "day", basis=basis)
+            assert report.read_from == "rollup"
+            assert {key: row["tasks"] for key, row in plain(report).items()} == days
+
+
+def test_sums_by_plan_that_an_older_version_lacks_are_read_from_the_tasks_until_a_rebuild(
+    store_target: str, lives: Lives
+) -> None:
+    with told(store_target, lives.task(NINE, ["ok"]), lives.task(NINE, ["ok"], is_open=True)) as store:
+        with store.transaction() as connection:
+            calendar = rollup_calendar(connection)
+            for table in (ROLLUP, ROLLUP_DAY):
+                connection.execute(delete(table).where(table.c.basis == "planned"))
+            set_calendar(connection, calendar._replace(planned=False))
+        before = ask(store, "success", basis="planned")
+        assert (before.read_from, values(before.total)["tasks"]) == ("tasks", 2)
+        assert ask(store, "success", basis="created").read_from == "rollup"
+        recount(store)
+        after = ask(store, "success", basis="planned")
+        assert (after.read_from, values(after.total)) == ("rollup", values(before.total))

@@ -43,21 +43,27 @@ def added(*facts: Fact) -> Added:
 
 
 def test_a_task_that_waits_is_one_that_is_open() -> None:
+    task = {("all", ""): {"tasks": 1, "open": 1}, ("attempt", "0/"): {"tasks": 1, "open": 1}}
     assert added(seen("scheduled", START + 5, created_at=START - 60)) == {
-        ("created", START - 60): {
-            ("all", ""): {"tasks": 1, "open": 1},
-            ("attempt", "0/"): {"tasks": 1, "open": 1},
-        }
+        ("created", START - 60): task,
+        ("planned", START): task,
     }
+
+
+def test_a_task_without_a_plan_is_counted_by_its_creation() -> None:
+    found = added(seen("scheduled", START + 5, created_at=START - 60, start_at=None))
+    assert found["planned", START - 60] == found["created", START - 60]
 
 
 def test_a_task_that_only_hooks_know_was_made_when_it_was_first_heard_of() -> None:
     attempt = {"attempts": 1, "under_way": 1}
+    task = {
+        ("all", ""): {"tasks": 1, "open": 1, "arrived": 1} | attempt,
+        ("attempt", "1/"): {"tasks": 1, "open": 1} | attempt,
+    }
     assert added(hook("before", START + 3)) == {
-        ("created", START + 3): {
-            ("all", ""): {"tasks": 1, "open": 1, "arrived": 1} | attempt,
-            ("attempt", "1/"): {"tasks": 1, "open": 1} | attempt,
-        },
+        ("created", START + 3): task,
+        ("planned", START + 3): task,
         ("started", START + 3): {("all", ""): attempt, ("attempt", "1/"): attempt},
     }
 
@@ -99,6 +105,7 @@ def test_a_success_at_its_second_attempt() -> None:
     }
     assert added(*a_success()) == {
         ("created", START - 60): task,
+        ("planned", START): task,
         ("finished", START + 190): task,
         ("started", START + 3): {
             ("all", ""): one,
