@@ -13,7 +13,7 @@ from receiver.analytics.intervals import Share
 from receiver.analytics.measures import MEASURES, Measure
 from receiver.analytics.params import MEASURE_PARAMS, ComparisonParams, ScopeParams
 from receiver.analytics.query import AnalyticsQuery, read_by, read_period
-from receiver.analytics.report import MeasureReport, Value, build_report
+from receiver.analytics.report import MeasureReport, ReportRow, Value, build_report
 from receiver.analytics.rollups import rollup_calendar
 from receiver.analytics.schemas import (
     Cell,
@@ -134,7 +134,7 @@ def measure_result(answered: MeasureReport) -> MeasureResult:
             *(ColumnInfo(name=each.name, about=each.about) for each in measure.columns),
             *(ColumnInfo(name=each.name, about=each.about) for each in measure.quantiles),
         ],
-        rows=[dict(zip(query.by, line.key, strict=True)) | _cells(line.values) for line in answered.lines],
+        rows=[_key(answered, line) | _cells(line.values) for line in answered.lines],
         total=_cells(answered.total),
         read_from=answered.read_from,
         notes=list(answered.notes),
@@ -144,9 +144,14 @@ def measure_result(answered: MeasureReport) -> MeasureResult:
 def measure_json(answered: MeasureReport) -> bytes:
     """Return a report as JSON. The rows, up to thousands, are not validated by models: that is slow."""
     head = measure_result(replace(answered, lines=())).model_dump(mode="json")
-    by = answered.query.by
-    rows = [{**dict(zip(by, line.key, strict=True)), **line.values} for line in answered.lines]
+    rows = [{**_key(answered, line), **line.values} for line in answered.lines]
     return orjson.dumps(head | {"rows": rows}, default=Share._asdict)
+
+
+def _key(answered: MeasureReport, line: ReportRow) -> dict[str, Cell]:
+    """Return the dimensions of a row by name, and the name of its queue."""
+    key: dict[str, Cell] = dict(zip(answered.query.by, line.key, strict=True))
+    return key | {"queue_name": answered.queue_names.get(str(key["queue"]))} if "queue" in key else key
 
 
 def _cells(values: Mapping[str, Value]) -> dict[str, Cell]:

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from operator import add
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, select
 
 from receiver.analytics.intervals import Share, share
 from receiver.analytics.measures import CountNames, Measure, MeasureColumn, counts_of
@@ -13,6 +13,8 @@ from receiver.analytics.query import AnalyticsQuery, Dimension, slice_of
 from receiver.analytics.rollup_query import CountColumns, GroupKey, RollupReader, rollup_reader
 from receiver.analytics.rollups import count_uncounted
 from receiver.domain.frozen_record import frozen_record
+from receiver.tasks.names import known_queues
+from receiver.tasks.tables import TASK
 
 FEW = 30
 """Sample size below which a share is dimmed: its interval is too wide to go by."""
@@ -32,7 +34,9 @@ class ReportRow:
 
 @frozen_record
 class MeasureReport:
-    """The answer to a query. `total`: the values of all groups together; `notes`: warnings for the reader."""
+    """The answer to a query. `total`: the values of all groups together; `notes`: warnings for the reader;
+    `queue_names`: id → name of the queues in the rows.
+    """
 
     measure: Measure
     query: AnalyticsQuery
@@ -40,6 +44,7 @@ class MeasureReport:
     total: Mapping[str, Value]
     read_from: str
     notes: Sequence[str]
+    queue_names: Mapping[str, str]
 
 
 def build_report(connection: Connection, measure: Measure, query: AnalyticsQuery) -> MeasureReport:
@@ -62,7 +67,9 @@ def build_report(connection: Connection, measure: Measure, query: AnalyticsQuery
         ]
     total = _total(measure, ordered if measure.has_parts else columns, spreads)
     rows = [*map(ReportRow, keys, values)]
-    return MeasureReport(measure, query, rows, total, sums.read_from, _notes(connection, query))
+    notes = _notes(connection, query, is_empty=not any(map(any, sums.columns.values())))
+    names = _queue_names(connection, query)
+    return MeasureReport(measure, query, rows, total, sums.read_from, notes, names)
 
 
 def _order(measure: Measure, keys: Sequence[GroupKey], columns: CountColumns) -> Sequence[int]:
@@ -169,7 +176,34 @@ def _read_spreads(read: RollupReader, measure: Measure, query: AnalyticsQuery) -
     return found
 
 
-def _notes(connection: Connection, query: AnalyticsQuery) -> list[str]:
+def _notes(connection: Connection, query: AnalyticsQuery, *, is_empty: bool) -> list[str]:
     uncounted = count_uncounted(connection, query.account)
     text = f"{uncounted} tasks of an older version are not counted: run `receiver rebuild` (beside `serve`)"
-    return [text] if uncounted else []
+    notes = [text] if uncounted else []
+    if is_empty and (query.since is not None or query.until is not None):
+        notes.append(_available(connection, query))
+    return notes
+
+
+def _available(connection: Connection, query: AnalyticsQuery) -> str:
+    """Return a note from when to when there are tasks, for a period without any."""
+    scope = {"account": query.account, "queue_id": query.queue_id}
+    wheres = [TASK.c[name] == value for name, value in scope.items() if value is not None]
+    orders = (TASK.c.first_at, TASK.c.first_at.desc())
+    ends = [select(TASK.c.first_at).where(*wheres).order_by(order).limit(1) for order in orders]
+    moments = [at for at in map(connection.scalar, ends) if at is not None]
+    if not moments:
+        return "none in this period, and there are no tasks at any other time"
+    first, last = (query.calendar.local(at).strftime("%Y-%m-%d") for at in moments)
+    return f"none in this period; there are tasks from {first} to {last} ({query.calendar.name})"
+
+
+def _queue_names(connection: Connection, query: AnalyticsQuery) -> dict[str, str]:
+    """Return the names of queues, if the rows are by queue. Queues of several accounts may share an id."""
+    if "queue" not in query.by:
+        return {}
+    found: dict[str, set[str]] = defaultdict(set)
+    for queue in known_queues(connection, query.account):
+        if queue.name:
+            found[queue.queue_id].add(queue.name)
+    return {queue_id: " / ".join(sorted(names)) for queue_id, names in found.items()}

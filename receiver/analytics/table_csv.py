@@ -12,14 +12,17 @@ Cell = str | int | float | None
 
 
 def header(report: MeasureReport) -> list[str]:
-    """Return the names of the cells; a share has four."""
-    return [*report.query.by, *(name for name, _ in _cells(report.total))]
+    """Return the names of the cells; a share has four. Names of queues are last."""
+    names = ["queue_name"] if "queue" in report.query.by else []
+    return [*report.query.by, *(name for name, _ in _cells(report.total)), *names]
 
 
 def rows(report: MeasureReport) -> Iterator[list[Cell]]:
     """Yield the cells of each row."""
     for line in report.lines:
-        yield [*map(as_text, line.key), *(cell for _, cell in _cells(line.values))]
+        key = dict(zip(report.query.by, line.key, strict=True))
+        names = [as_text(report.queue_names.get(key["queue"], ""))] if "queue" in key else []
+        yield [*map(as_text, line.key), *(cell for _, cell in _cells(line.values)), *names]
 
 
 def as_csv(report: MeasureReport) -> str:

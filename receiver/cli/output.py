@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.text import Text
 
 from receiver.cli.tables import Column, print_fitting, write_csv
-from receiver.cli.times import Moment, display, moment_of
+from receiver.cli.times import Moment, display, moment_of, times
 
 STDOUT = Console(soft_wrap=True)
 STDERR = Console(stderr=True, soft_wrap=True)
@@ -74,7 +74,9 @@ def print_available(answer: Mapping[str, Any]) -> None:
     """Print from when to when there are rows, if a page is empty because of its period."""
     if found := answer.get("available"):
         first, last = moment_of(found["first"]), moment_of(found["last"])
-        print_note(f"None in this period. There are some from {first} to {last}.")
+        if first and last:
+            zone = times().calendar.name
+            print_note(f"None in this period. There are some from {first.dated} to {last.dated} ({zone}).")
 
 
 def print_cursor(cursor: str | None) -> None:

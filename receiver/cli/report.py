@@ -197,8 +197,7 @@ def _print_report(report: MeasureReport) -> None:
             STDOUT.print(row)
         STDOUT.print()
     elif by:
-        STDOUT.print(title, highlight=False)
-        STDOUT.print(table_of(report, STDOUT.width))
+        print_table(title, *table_of(report, STDOUT.width))
     else:
         print_table(title, *list_of(report))
     for note in report.notes:

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from rich.box import SIMPLE_HEAD
 from rich.cells import cell_len
-from rich.console import Console
+from rich.console import Console, JustifyMethod
 from rich.table import Table
 from rich.text import Text
 
@@ -29,18 +29,24 @@ _FORMS: tuple[Callable[[Moment], str], ...] = (
 
 
 class Column(NamedTuple):
-    """A column of a table. `optional`: it is hidden if the terminal is too narrow, the last one first."""
+    """A column of a table. `optional`: it is hidden if the terminal is too narrow, the last one first;
+    `right`: its numbers end at the right.
+    """
 
     name: str
     optional: bool = False
+    right: bool = False
 
 
 class Layout(NamedTuple):
-    """A table that fits. `at`: the indexes of the columns that are shown; `widths`: of these."""
+    """A table that fits. `at`: the indexes of the columns that are shown; `widths`: of these; `gap`: spaces
+    between two columns.
+    """
 
     at: list[int]
     widths: list[int]
     cells: list[list[Text]]
+    gap: int
 
 
 def write_csv(columns: Sequence[Column], rows: Iterable[Sequence[object]]) -> None:
@@ -75,25 +81,21 @@ def print_fitting(
     hidden = [at for at in range(len(columns)) if at not in layout.at]
     same = [at for at in hidden if _is_same(rows, at)]
     head += "".join(f"  {columns[at].name}: {rows[0][at]}" for at in same)
-    table = Table(box=SIMPLE_HEAD, show_edge=False, padding=(0, 1, 0, 0), header_style="bold")
+    table = Table(box=SIMPLE_HEAD, show_edge=False, padding=(0, layout.gap - 1, 0, 0), header_style="bold")
     for at, size in zip(layout.at, layout.widths, strict=True):
-        table.add_column(columns[at].name, width=size, overflow="fold")
+        justify: JustifyMethod = "right" if columns[at].right else "left"
+        table.add_column(columns[at].name, width=size, overflow="fold", justify=justify)
     for line in layout.cells:
         table.add_row(*line)
     console.print(Text(head, "italic"), end="\n\n")
     if width is None:  # Rich takes 80 for the width of a file
-        Console(width=max(1, _table_width(layout.widths))).print(table)
+        Console(width=max(1, sum(layout.widths) + layout.gap * len(layout.at))).print(table)
     else:
         console.print(table, soft_wrap=False)
     if names := [columns[at].name for at in hidden if at not in same and not _is_empty(rows, at)]:
         way = "a wider terminal" if display().csv is None else "a wider terminal, or --csv"
         console.print(Text(f"Not shown: {', '.join(names)}. Use {way}.", "dim"))
     console.print()
-
-
-def _table_width(widths: Sequence[int]) -> int:
-    """Return the width of a table with columns of these widths: a space and a border are between two."""
-    return sum(widths) + 2 * len(widths) - 1
 
 
 def _is_same(rows: Sequence[Sequence[object]], at: int) -> bool:
@@ -108,23 +110,24 @@ def _is_empty(rows: Sequence[Sequence[object]], at: int) -> bool:
 def _fit(columns: Sequence[Column], rows: Sequence[Sequence[object]], width: int | None) -> Layout | None:
     """Return the first layout that fits the width; None if there is none.
 
-    Tried one after the other: short moments; without empty columns; the account in the title, if there is
-    only one; without optional columns; without ages; with texts in more lines.
+    Tried one after the other: short moments; less space; without empty columns; the account in the title, if
+    there is only one; without optional columns; without ages; with texts in more lines.
     """
     shown = list(range(len(columns)))
     hidden = [at for at in shown if rows and _is_empty(rows, at)]
     hidden += [at for at in shown if columns[at].name == "account" and _is_same(rows, at)]
     hidden += [at for at in reversed(shown) if columns[at].optional and at not in hidden]
     kept = [[at for at in shown if at not in hidden[:count]] for count in range(len(hidden) + 1)]
-    tries = [(shown, 0, _LEAST_TEXT), *((at, 1, _LEAST_TEXT) for at in kept)]
-    tries += [(at, 2, least) for least in (_LEAST_TEXT, 1) for at in kept]
-    tries.append((kept[-1], 3, 1))
-    for at, form, least in tries:
+    tries = [(shown, 0, _LEAST_TEXT, 2), (shown, 1, _LEAST_TEXT, 2), (shown, 1, _LEAST_TEXT, 1)]
+    tries += [(at, 1, _LEAST_TEXT, 2) for at in kept]
+    tries += [(at, 2, least, 2) for least in (_LEAST_TEXT, 1) for at in kept]
+    tries += [(kept[-1], 3, 1, 2), (kept[-1], 3, 1, 1)]
+    for at, form, least, gap in tries:
         cells = [[_cell(row[index], form) for index in at] for row in rows]
         heads = [columns[index].name for index in at]
-        widths = _widths(heads, cells, None if width is None else width - 2 * len(at) + 1, least)
+        widths = _widths(heads, cells, None if width is None else width - gap * len(at) + 1, least)
         if widths:
-            return Layout(at, widths, cells)
+            return Layout(at, widths, cells, gap)
     return None
 
 

@@ -2,19 +2,16 @@
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 
-from rich.box import SIMPLE_HEAD
-from rich.table import Table
 from rich.text import Text
 
 from receiver.analytics.intervals import Share
 from receiver.analytics.query import WEEKDAYS
 from receiver.analytics.report import FEW, MeasureReport, ReportRow, Value
+from receiver.cli.tables import Column
 
 _WIDTH = 16
 _EIGHTHS = " ▏▎▍▌▋▊▉█"
 _HOURS = range(24)
-_NAME = 12
-"""Minimum width of a column with longer names."""
 _WIDE, _WIDEST = 100, 130
 """Width of a terminal with room for bars, and for intervals of several shares."""
 
@@ -67,41 +64,43 @@ def list_of(report: MeasureReport) -> tuple[list[str], list[list[object]]]:
 _PARTS = {"n": "Number of values.", "p50": "Median.", "p90": "90th percentile."}
 
 
-def table_of(report: MeasureReport, width: int) -> Table:
-    """Return rows and total for a terminal of this width, with a bar if there is exactly one share."""
+def table_of(report: MeasureReport, width: int) -> tuple[list[Column], list[list[object]]]:
+    """Return columns and cells of rows and total; in a wide terminal with a bar if there is one share."""
     names = list(report.total)
     shares = [name for name in names if isinstance(report.total[name], Share)]
     share = shares[0] if len(shares) == 1 and width >= _WIDE else None
-    table = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0), header_style="bold")
-    for at, dimension in enumerate(report.query.by):
-        # A name may be of any length: in several lines it leaves room for the numbers.
-        is_long = max((len(line.key[at]) for line in report.lines), default=0) > _NAME
-        least = _NAME if is_long else None
-        most = least if width < _WIDE else None
-        table.add_column(dimension, no_wrap=not is_long, overflow="fold", width=most, min_width=least)
-    for name in names:
-        head, is_share = name.replace("_", "\n"), name in shares
-        table.add_column(head, justify="right", no_wrap=is_share, overflow="fold", min_width=5)
-    if share:
-        table.add_column("", no_wrap=True)
+    columns = [Column(dimension) for dimension in report.query.by]
+    columns += [
+        Column(name.replace("_", " "), optional=name not in shares and at > 0, right=True)
+        for at, name in enumerate(names)
+    ]
+    columns += [Column("")] if share else []
 
-    def add(key: Sequence[str], values: Mapping[str, Value]) -> None:
+    def cells(key: Sequence[str], values: Mapping[str, Value]) -> list[object]:
         counted = {value for value in values.values() if not isinstance(value, Share)}
         brief = len(shares) > 1 and width < _WIDEST
-        cells = [cell(value, counted, brief=brief) for value in values.values()]
+        shown = [cell(value, counted, brief=brief) for value in values.values()]
         part = values[share] if share else None
         tail = [bar(part.value)] if isinstance(part, Share) else []
-        row = [*(Text(text or "–") for text in key), *map(_as_text, cells), *tail]
-        table.add_row(*row)
+        return [*key, *map(_one_line, shown), *tail]
 
-    for line in report.lines:
-        add(line.key, line.values)
-    add(["all", *[" "] * (len(report.query.by) - 1)], report.total)
-    return table
+    lines = [cells(_named(report, line.key), line.values) for line in report.lines]
+    return columns, [*lines, cells(["all", *[" "] * (len(report.query.by) - 1)], report.total)]
 
 
-def _as_text(value: object) -> Text:
-    return value if isinstance(value, Text) else Text("–" if value is None else str(value))
+def _named(report: MeasureReport, key: Sequence[str]) -> list[str]:
+    """Return the dimensions of a row, with the names of queues behind their ids."""
+    names = report.queue_names
+    return [
+        f"{text} {names[text]}" if dimension == "queue" and text in names else text
+        for dimension, text in zip(report.query.by, key, strict=True)
+    ]
+
+
+def _one_line(value: object) -> object:
+    if isinstance(value, Text):
+        value.no_wrap = True
+    return value
 
 
 def map_of_hours(lines: Iterable[ReportRow], hour_at: int, weekday_at: int) -> list[Text]:
