@@ -74,7 +74,7 @@ def listen(
     try:
         is_good = asyncio.run(listening.run(after, resend))
     except httpx2.HTTPError as error:
-        raise InputError("--url", f"{source.url}: {cause_of(error)}") from None
+        raise InputError("--url", f"{source.url}: {_problem(error)}") from None
     except KeyboardInterrupt:
         return
     if not is_good:
@@ -194,7 +194,7 @@ class _Listening:
                     self.state.put_cursor(self._key, cursor)
                 problem = "the connection has ended"
             except httpx2.HTTPError as error:
-                problem = cause_of(error)
+                problem = _problem(error)
             pause_s = _longer(pause_s)
             STDERR.print(f"{self.source.url}: {problem}; again in {pause_s:.0f} s", highlight=False)
             await asyncio.sleep(pause_s)
@@ -246,9 +246,16 @@ def _line(event: Event, result: ForwardResult, pause_s: float | None) -> str:
     if attempt is None:
         outcome = "not sent: its format leaves it out"
     elif result.error is not None:
-        outcome = cause_of(result.error)
+        outcome = _problem(result.error)
     else:
         answer = attempt.response.status if attempt.response else attempt.problem
         outcome = f"{answer} {took}"
     again = f"; again in {pause_s:.0f} s" if pause_s is not None else ""
     return f"{event_line(event)} → {outcome}{again}  {event['id']}"
+
+
+def _problem(error: Exception) -> str:
+    """Return why there was no good answer."""
+    if isinstance(error, httpx2.HTTPStatusError):
+        return f"it answered {error.response.status_code}"
+    return cause_of(error)

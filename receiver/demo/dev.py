@@ -2,8 +2,8 @@
 
 import asyncio
 import secrets
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, closing
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -74,6 +74,7 @@ async def development(options: DevOptions) -> AsyncIterator[Development]:
     settings = load_dev_settings(options.folder)
     name, account = next(iter(settings.accounts.items()))
     with (
+        _naming(options.folder),
         holding(settings.store),
         closing(listen(settings.host, settings.port, "port")) as hooks,
         closing(listen(settings.api.host, settings.api.port, "api.port")) as api,
@@ -88,6 +89,15 @@ async def development(options: DevOptions) -> AsyncIterator[Development]:
                     yield Development(options, receiver, serving, name, queue_id, token)
                 finally:
                     await emulator.stop()  # while the receiver takes the hooks that are under way
+
+
+@contextmanager
+def _naming(folder: Path) -> Iterator[None]:
+    """Name the settings file in errors about settings, which users may not know."""
+    try:
+        yield
+    except SettingsError as error:
+        raise SettingsError(f"{error}; change it in {folder / SETTINGS}") from None
 
 
 def load_dev_settings(folder: Path) -> Settings:
