@@ -1,7 +1,6 @@
 """`receiver dev`: everything that a developer without an account needs, in one command."""
 
 import asyncio
-import re
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
@@ -13,13 +12,13 @@ import uvloop
 from receiver.cli.event_lines import event_line
 from receiver.cli.output import STDERR, STDOUT
 from receiver.demo.dev import SETTINGS, TOKEN, Development, DevOptions, development
+from receiver.domain.periods import AGES, read_age
 from receiver.errors import InputError
 from receiver.observability.logs import configure_logs
 from receiver.outcomes.feed import last_seq, read_feed, view
 from receiver.outcomes.params import OutcomeQuery
 
-_EVERY_S, _LOOK_S, _BATCH = 10.0, 0.3, 100
-_UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0, "": 1.0}
+_LOOK_S, _BATCH = 0.3, 100
 
 
 def dev(
@@ -31,7 +30,7 @@ def dev(
         int | None, typer.Option(help="Create this many tasks, all at once or one `--every`.", min=1)
     ] = None,
     every: Annotated[
-        str | None, typer.Option(help="Create a task every 10s, 5m or 1h, without end or up to `--tasks`.")
+        str | None, typer.Option(help="Create a task every 10s, 5min or 1h, without end or up to `--tasks`.")
     ] = None,
     answer_rate: Annotated[
         float, typer.Option(help="Probability that a dialed number answers.", min=0, max=1)
@@ -48,19 +47,19 @@ def dev(
     Ctrl-C stops.
     """
     configure_logs("console", "warning")
-    every_s = seconds_of(every, "--every") if every else 0.0 if tasks else _EVERY_S
+    every_s = _seconds(every) if every else 0.0
     options = DevOptions(folder, faults, answer_rate, tasks if tasks or every else 0, every_s)
     with suppress(asyncio.CancelledError), asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(_dev(options, quiet))
     STDERR.print(f"\nStopped. `receiver dev --folder {folder}` goes on with it.", highlight=False)
 
 
-def seconds_of(text: str, option: str) -> float:
-    """Return the seconds of a duration such as 10s, 5m or 1h. Raises InputError."""
-    found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([smh]?)", text.strip())
-    if not found or not float(found[1]):
-        raise InputError(option, f"'{text}' is not a duration: use 10s, 5m or 1h")
-    return float(found[1]) * _UNITS[found[2]]
+def _seconds(text: str) -> float:
+    """Return the seconds of a length of time. Raises InputError."""
+    seconds = read_age(text)
+    if not seconds:
+        raise InputError("--every", f"not a length of time: {text[:40]!r}; use {AGES}")
+    return seconds
 
 
 async def _dev(options: DevOptions, quiet: bool) -> None:
