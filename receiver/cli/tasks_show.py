@@ -142,7 +142,7 @@ def _print_facts(story: Story) -> None:
     if story.deliveries:
         rows = [(moment_of(each.received_at), each.event, each.size, each.id) for each in story.deliveries]
         print_table("Raw deliveries", ("received", "event", "bytes", "id"), rows)
-        STDOUT.print("GET /v1/deliveries/ID shows one as it came.\n", highlight=False)
+        STDOUT.print("`receiver deliveries show ID` shows one as it came.\n", highlight=False)
     if story.findings:
         found = [(each.category, each.kind, each.count, each.detail) for each in story.findings]
         print_table("Findings", ("category", "kind", "count", "detail"), found)

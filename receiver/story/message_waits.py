@@ -1,5 +1,6 @@
 """What a task's messages wait for, and why they are not delivered."""
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 
 from receiver.http.endpoint import WorkRules
@@ -15,12 +16,27 @@ def message_waits(evidence: StoryEvidence, rules: WorkRules, times: Times) -> li
     """Return what the task's messages wait for, in the order of their subscriptions; first dead letters."""
     told = evidence.told
     dead = [Wait("person", _dead(told, message)) for message in told.messages if message.state == "dead"]
-    still_open = [message for message in told.messages if message.state in OPEN]
+    still_open = [(message, told.blocking(message)) for message in told.messages if message.state in OPEN]
     is_stopped = list(_stopped(evidence, rules))
+    behind = Counter(first.seq for _, first in still_open if first)
     return dead + [
-        Wait("message", [_named(told, message), *_reasons(told, message, is_stopped, times)], message.due_at)
-        for message in still_open
+        Wait(
+            "message",
+            [
+                _named(told, message),
+                *_reasons(told, message, is_stopped, times),
+                *_followers(behind[message.seq]),
+            ],
+            message.due_at,
+        )
+        for message, first in still_open
+        if first is None
     ]
+
+
+def _followers(count: int) -> Iterator[Phrase]:
+    if count:
+        yield Phrase("story.wait.behind", {"count": count})
 
 
 def subscription_name(told: TaskMessages, subscription: str) -> str:
@@ -41,7 +57,12 @@ def _dead(told: TaskMessages, message: TaskMessage) -> Clauses:
         clauses.append(Phrase("story.wait.disabled", {"reason": subscription.reason or ""}))
     elif message.problem:
         clauses.append(Phrase("story.wait.last_problem", {"problem": message.problem}))
-    return clauses
+    return [*clauses, _retry(told, message)]
+
+
+def _retry(told: TaskMessages, message: TaskMessage) -> Phrase:
+    name = subscription_name(told, message.subscription)
+    return Phrase("story.wait.retry", {"name": name, "seq": str(message.seq)})
 
 
 def _stopped(evidence: StoryEvidence, rules: WorkRules) -> Iterator[Phrase]:
@@ -59,15 +80,14 @@ def _reasons(
     if subscription and subscription.state == "paused":
         yield Phrase("story.wait.paused")
     yield from is_stopped
-    if first := told.blocking(message):
-        yield Phrase("story.wait.behind", {"seq": str(first.seq), "type": first.type})
-        return
     if message.claimed_until is not None and message.claimed_until > times.now and not is_stopped:
         yield Phrase("story.wait.being_sent")
     elif message.attempts:
         problem = message.problem or ""
         yield Phrase("story.wait.failed", {"count": message.attempts, "problem": problem})
         yield Phrase("story.wait.next_try", {"when": times.when(message.due_at)})
+        if not is_stopped:
+            yield _retry(told, message)
     elif message.state == "held":
         yield Phrase("story.wait.held", {"at": times.at(message.due_at)})
     else:

@@ -29,10 +29,13 @@ RECEIVER = (sys.executable, "-m", "receiver")
 
 @dataclass
 class Crm:
-    """The CRM: it keeps each event once, if its signature is right. `status`: what it answers then."""
+    """The CRM: it keeps each event once, if its signature is right. `status`: what it answers then;
+    `problem`: the text of a failure.
+    """
 
     secret: str = ""
     status: int = 204
+    problem: bytes = b""
     events: dict[str, dict[str, Any]] = field(default_factory=dict)
     refused: int = 0
     failed: int = 0
@@ -59,8 +62,11 @@ def serving(crm: Crm) -> Iterator[str]:
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers["content-length"]))
-            self.send_response(crm.take(self.headers, body))
+            status = crm.take(self.headers, body)
+            self.send_response(status)
             self.end_headers()
+            if status >= 300:
+                self.wfile.write(crm.problem)
 
         def log_message(self, format: str, *args: Any) -> None:
             pass
