@@ -1,5 +1,5 @@
-"""Facts: hooks and answers of the scheduler's API, normalized. They are never changed, except that a purge takes
-a phone number out.
+"""Facts: hooks and answers of the scheduler's API, normalized. They are never changed, except that a
+purge takes a phone number out.
 
 A fact is *about* a task, known by our `ref`, the vendor's `task_id`, or both. A fact is new if its `id` is
 new. Each delivery has an id of its own; equal observations share one and are recorded once. Times are epoch
