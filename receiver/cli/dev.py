@@ -11,7 +11,8 @@ import uvloop
 
 from receiver.cli.event_lines import event_line
 from receiver.cli.output import STDERR, STDOUT
-from receiver.demo.dev import SETTINGS, TOKEN, Development, DevOptions, development
+from receiver.demo.dev import Development, DevOptions, development
+from receiver.demo.dev_folder import SETTINGS, TOKEN
 from receiver.domain.periods import AGES, read_age
 from receiver.errors import InputError
 from receiver.observability.logs import configure_logs

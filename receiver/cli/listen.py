@@ -14,7 +14,7 @@ import typer
 from receiver.cli.event_lines import event_line
 from receiver.cli.forwarding import Event, FeedClient, Forwarder, ForwardResult
 from receiver.cli.output import STDERR, STDOUT
-from receiver.demo.dev import SETTINGS, read_token
+from receiver.demo.dev_folder import SETTINGS, read_token
 from receiver.domain.network_errors import cause_of
 from receiver.errors import InputError
 from receiver.maintenance.schema import open_store

@@ -1,7 +1,6 @@
 """Run `receiver dev`: an emulator and a receiver, whose settings, store and state are kept in a folder."""
 
 import asyncio
-import secrets
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, closing, contextmanager
 from dataclasses import dataclass
@@ -12,6 +11,7 @@ from sqlalchemy import Connection, select
 
 from receiver.app import Receiver
 from receiver.demo.create import ensure_queue
+from receiver.demo.dev_folder import SETTINGS, STATE, TOKEN, load_dev_settings, read_token, write_private
 from receiver.demo.processes import cancel_at_signals, emulator_process, serving_receiver
 from receiver.errors import SchedulerError, SettingsError
 from receiver.http.tokens import SCOPES, authenticate, create_token, token_named
@@ -21,17 +21,11 @@ from receiver.reconcile.creation import create_tasks, with_urls
 from receiver.scheduler.wire import NewTask
 from receiver.server import listen, machine_environment
 from receiver.settings.models import AccountSettings
-from receiver.settings.settings import Settings, load_settings
 from receiver.storage.engine import Store
 from receiver.storage.serve_lock import holding
 from receiver.tasks.tables import TASK
 
-SETTINGS, TOKEN, _STATE = "receiver.toml", "token", "emulator.json"
-"""Files of the folder."""
-
 _QUEUE, _REF = "dev", "dev-"
-_PORTS = (8080, 8081, 8090)
-"""Preferred ports of hooks, API and emulator."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,21 +94,6 @@ def _naming(folder: Path) -> Iterator[None]:
         raise SettingsError(f"{error}; change it in {folder / SETTINGS}") from None
 
 
-def load_dev_settings(folder: Path) -> Settings:
-    """Return the settings of the folder. They are written if there are none."""
-    folder.mkdir(parents=True, exist_ok=True)
-    path = folder / SETTINGS
-    if not path.exists():
-        _write_private(path, _new_settings(folder))
-    return load_settings(path)
-
-
-def read_token(folder: Path) -> str:
-    """Return the token in the folder, or an empty text."""
-    path = folder / TOKEN
-    return path.read_text().strip() if path.exists() else ""
-
-
 def last_number(connection: Connection) -> int:
     """Return the largest number in the refs of tasks that `create_tasks` has created, 0 without any."""
     refs = connection.scalars(select(TASK.c.ref).where(TASK.c.ref.startswith(_REF, autoescape=True)))
@@ -122,43 +101,11 @@ def last_number(connection: Connection) -> int:
     return max((int(number) for number in numbers if number.isdecimal()), default=0)
 
 
-def _new_settings(folder: Path) -> str:
-    hooks, api, emulator = map(_free_port, _PORTS)
-    return f"""# Settings of `receiver dev`. Change them as you like: they are written only once.
-port = {hooks}
-store = "{(folder / "receiver.db").resolve()}"
-log_level = "warning"
-hook_keys = [{{ name = "dev", secret = "{secrets.token_urlsafe(32)}" }}]
-
-[accounts.main]
-base_url = "http://127.0.0.1:{emulator}/api/ver1.0"
-client_id = "10001"
-oauth_client_id = "dev"
-oauth_client_secret = "{secrets.token_urlsafe(24)}"
-
-[api]
-port = {api}
-
-[delivery]
-allowed_networks = ["127.0.0.0/8", "::1/128"]
-"""
-
-
 def _upgrade(store: str) -> None:
     """Upgrade a store that an earlier version has made."""
     with closing(Store(store)) as opened, opened.migration() as connection:
         if schema.examine(connection).verdict == "older":
             schema.upgrade(connection)
-
-
-def _free_port(preferred: int) -> int:
-    """Return the preferred port, or another one if it is in use."""
-    try:
-        sock = listen("127.0.0.1", preferred)
-    except SettingsError:
-        sock = listen("127.0.0.1", 0)
-    with closing(sock):
-        return int(sock.getsockname()[1])
 
 
 def _emulator_arguments(options: DevOptions, name: str, account: AccountSettings) -> list[str]:
@@ -172,7 +119,7 @@ def _emulator_arguments(options: DevOptions, name: str, account: AccountSettings
     listen("127.0.0.1", place.port, setting).close()  # its error names the setting
     values = {
         "port": place.port,
-        "state": options.folder / _STATE,
+        "state": options.folder / STATE,
         "faults": options.faults,
         "answer-rate": options.answer_rate,
         "account": ":".join(
@@ -197,14 +144,8 @@ async def _token(receiver: Receiver, path: Path) -> str:
 
     token = await receiver.store.write(valid)
     if token != stored:
-        _write_private(path, f"{token}\n")
+        write_private(path, f"{token}\n")
     return token
-
-
-def _write_private(path: Path, text: str) -> None:
-    """Write a file that only its owner may read."""
-    path.touch(mode=0o600)
-    path.write_text(text)
 
 
 async def _create(context: AccountContext, url: str, queue_id: str, number: int) -> None:
