@@ -6,6 +6,7 @@ from tests.bench.analytics import analytics
 from tests.bench.bulkheads import bulkheads, crowd
 from tests.bench.delivering import delivery
 from tests.bench.exporting import export
+from tests.bench.finding import find
 from tests.bench.growth import growth
 from tests.bench.ingest import ingest
 from tests.bench.latency import latency
@@ -34,7 +35,7 @@ def _group() -> None:
 MEASURES = (
     *(ingest, latency, fsync, strangers, rebuild, memory, growth),
     *(reconcile, delivery, analytics, export, scrape),
-    *(bulkheads, crowd, story),
+    *(bulkheads, crowd, story, find),
 )
 
 for command in (*MEASURES, profile):

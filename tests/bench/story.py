@@ -50,26 +50,29 @@ def story(
     as_json: options.Json = None,
 ) -> None:
     """Read the stories of tasks with 20 facts and 10 messages, over the API, among usual tasks."""
-    figures = []
+    figures: list[Figure] = []
     with options.bench_env(folder) as here:
         for database in only.split(","):
-            target = _target(here, database)
-            times = asyncio.run(_measure(target, tasks, requests, Random(seed)))
-            goal = Goal(
-                f"story of 20 facts and 10 messages, p95, {tasks:,} tasks, {database}", 30, below=True
-            )
-            figures.append(Figure(goal, _percentile(times), "ms"))
+            sample = requests, Random(seed)
+            figures += [figure(target(here, database), database, tasks, sample)]
         settings = {"tasks": tasks, "requests": requests, "seed": seed}
         options.conclude(Report("story", settings, describe(here), figures), as_json)
 
 
-def _target(here: BenchEnv, database: str) -> str:
+def figure(store: str, database: str, tasks: int, sample: tuple[int, Random]) -> Figure:
+    """The figure of stories in a store that is empty at first. `sample`: how many, and which."""
+    times = asyncio.run(_measure(store, tasks, *sample))
+    name = f"story of 20 facts and 10 messages, p95, {tasks:,} tasks, {database}"
+    return Figure(Goal(name, 30, below=True), p95(times), "ms")
+
+
+def target(here: BenchEnv, database: str) -> str:
     if database == "postgresql":
         return here.postgres.url(here.postgres.new_database())
     return str(Path(here.new_folder()) / "receiver.db")
 
 
-def _percentile(times: Sequence[float]) -> Spread:
+def p95(times: Sequence[float]) -> Spread:
     """The 95th percentile, between the middle and the longest."""
     by_twentieths = statistics.quantiles(times, n=20)
     return Spread(by_twentieths[18], by_twentieths[9], max(times))
@@ -133,18 +136,20 @@ def _multiply(target: str, mark: str, copies: int) -> None:
 
 def _copy(connection: Connection, table: Table, mark: str, numbers: tuple[int, int]) -> str:
     """SQL that writes copies of the marked rows, with other names, ids and times."""
-    first, last = numbers
     columns = ", ".join(f'"{column.name}"' for column in table.c)
     values = ", ".join(_values(table, mark))
-    series = (
-        f"generate_series({first}, {last}) AS series(n)"
-        if is_postgres(connection)
-        else f"(WITH RECURSIVE s(n) AS (SELECT {first} UNION ALL SELECT n + 1 FROM s WHERE n < {last}) "
-        "SELECT n FROM s) AS series"
-    )
-    where = _marked(table, mark)
+    tables, where = f'{series(connection, numbers)}, "{table.name}"', _marked(table, mark)
+    return f'INSERT INTO "{table.name}" ({columns}) SELECT {values} FROM {tables} WHERE {where}'
+
+
+def series(connection: Connection, numbers: tuple[int, int]) -> str:
+    """A table with the column `n` of all numbers from the first to the last."""
+    first, last = numbers
+    if is_postgres(connection):
+        return f"generate_series({first}, {last}) AS series(n)"
     return (
-        f'INSERT INTO "{table.name}" ({columns}) SELECT {values} FROM {series}, "{table.name}" WHERE {where}'
+        f"(WITH RECURSIVE s(n) AS (SELECT {first} UNION ALL SELECT n + 1 FROM s WHERE n < {last}) "
+        "SELECT n FROM s) AS series"
     )
 
 

@@ -34,7 +34,7 @@ class Traffic:
     """What to send. `kind`: minted (our hook URLs), crowded (one of them, of a single task), plain (the same
     bodies to `path`), stripe (signed events of the type `event`). `repeat`: the same requests may be sent
     again. `random_refs`: refs of minted URLs that begin with anything, as a customer's own may, not with the
-    time as ours do.
+    time as ours do. `numbers`: each hook has both phone numbers of its task.
     """
 
     kind: str
@@ -43,6 +43,7 @@ class Traffic:
     repeat: bool = False
     event: str = ""
     random_refs: bool = False
+    numbers: bool = False
 
 
 Request = tuple[str, bytes]
@@ -96,6 +97,8 @@ class _Task:
         self._paths = [urlsplit(urls[f"url_{event}"]).path if minted else traffic.path for event in EVENTS]
         self._number = rng.randrange(10**8, 10**9)
         self._calls = [_uuid(rng), _uuid(rng)]
+        both = f',"a_number":"8 (916) {self._number % 10**7:07}","b_number":"7495{rng.randrange(10**7):07}"'
+        self._numbers = both if traffic.numbers else ""
         self._done = 0
 
     @property
@@ -116,7 +119,7 @@ class _Task:
             f'"CallerIDNum":"7495{self._number % 10**7:07}","CalledNumber":"7916{self._number % 10**7:07}",'
             f'"CallerExtensionID":"{self._number % 900 + 100}","task_id":"{self._number}",'
             f'"scheduler_id":"17","attempt":{1 + (self._done > 1)},"try_count":3,"Duration":0,'
-            f'"Bridged":"false"}}'
+            f'"Bridged":"false"{self._numbers}}}'
         )
         return unique, post(path, body.encode())
 

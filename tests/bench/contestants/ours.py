@@ -52,8 +52,8 @@ def write_settings(folder: Path, store: str, port: int, api_port: int = 0) -> Pa
     return path
 
 
-def command(settings: Path, *words: str) -> list[str]:
-    return [sys.executable, "-m", "receiver", *words, "--config", str(settings)]
+def command(settings: Path, *words: str, module: str = "receiver") -> list[str]:
+    return [sys.executable, "-m", module, *words, "--config", str(settings)]
 
 
 class Served(NamedTuple):
@@ -65,13 +65,15 @@ class Served(NamedTuple):
 
 
 @contextmanager
-def serve(bench_env: BenchEnv, store: str, processes: int = 1) -> Iterator[Served]:
-    """`receiver serve`, so many of them on one store."""
+def serve(bench_env: BenchEnv, store: str, processes: int = 1, module: str = "receiver") -> Iterator[Served]:
+    """`receiver serve`, so many of them on one store. `module`: run instead of `receiver`."""
     folder = bench_env.new_folder()
     ports = tuple(free_port() for _ in range(processes))
     api_ports = tuple(free_port() for _ in range(processes))
     programs = [
-        Program(command(write_settings(folder, store, port, api_port), "serve"), port, cores=tied)
+        Program(
+            command(write_settings(folder, store, port, api_port), "serve", module=module), port, cores=tied
+        )
         for port, api_port, tied in zip(ports, api_ports, server_cores(processes), strict=True)
     ]
     with running(bench_env, programs) as started:
@@ -79,14 +81,16 @@ def serve(bench_env: BenchEnv, store: str, processes: int = 1) -> Iterator[Serve
 
 
 @contextmanager
-def on_sqlite(bench_env: BenchEnv, path: Path | None = None) -> Iterator[Stand]:
+def on_sqlite(
+    bench_env: BenchEnv, path: Path | None = None, *, numbers: bool = False, module: str = "receiver"
+) -> Iterator[Stand]:
     """On the database at `path`, by default a new one. What was in it before is not looked at."""
     store = path or bench_env.new_folder() / "receiver.db"
     began = time.time()
-    with serve(bench_env, str(store)) as served:
+    with serve(bench_env, str(store), module=module) as served:
         yield Stand(
             served.ports,
-            Traffic("minted", random_refs=bench_env.random_refs),
+            Traffic("minted", random_refs=bench_env.random_refs, numbers=numbers),
             lambda: ids_of(_sqlite_bodies(store, began)),
             served.pids,
             lambda: _sqlite_count(store),
