@@ -98,7 +98,7 @@ async def _search(target: str, tasks: int, requests: int, rng: Random) -> dict[s
             "a customer's number": known,
             "a number of a hundredth of all tasks": offices,
             # Numbers of the company end in 00 and two digits.
-            "the last four digits": [f"{rng.randrange(100, 10_000):04}" for _ in known],
+            "the last four digits": [f"{rng.randrange(100, min(customers, 10_000)):04}" for _ in known],
         }
         return {kind: await _times(env, phones) for kind, phones in kinds.items()}
 
