@@ -1,9 +1,10 @@
 """The projection of phone numbers, by which tasks are found; and its tasks that are still to be added."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import NamedTuple
 
 from sqlalchemy import Connection, Table
@@ -19,7 +20,7 @@ from receiver.ledger.projections import (
     Rebuilding,
     TaskChange,
 )
-from receiver.storage.bulk import run, write
+from receiver.storage.bulk import run, write_values
 from receiver.tasks.tables import TASK_NUMBER
 
 LEGS = ("a", "b")
@@ -31,18 +32,18 @@ class Search(DerivedProjection):
     tables = (TASK_NUMBER,)
 
     def apply(self, connection: Connection, batch: FoldBatch) -> None:
-        rows: list[Row] = []
+        rows: list[_Values] = []
         without: dict[str, list[str]] = defaultdict(list)
         for change in batch.changes:
-            found = number_rows(change.timeline) if change.timeline else []
+            found = list(_number_values(change.timeline)) if change.timeline else []
             rows += found
             if change.before and len(found) < len(LEGS):
-                for leg in set(LEGS).difference(row["leg"] for row in found):
+                for leg in set(LEGS).difference(leg for _, _, leg, *_ in found):
                     without[leg].append(change.key)
         for leg, keys in without.items():
             query = "DELETE FROM task_number WHERE account = ? AND leg = ? AND key IN ?"
             run(connection, query, batch.account, leg, keys)
-        write(connection, TASK_NUMBER, "put", rows)
+        write_values(connection, TASK_NUMBER, "put", _COLUMNS, rows)
 
     def rows(self, change: TaskChange) -> Mapping[Table, Sequence[Row]]:
         return {TASK_NUMBER: number_rows(change.timeline) if change.timeline else ()}
@@ -57,15 +58,29 @@ class Search(DerivedProjection):
             return nullcontext(_Unfilled(check) if position(connection) else check)
 
 
+_COLUMNS = ("account", "key", "leg", "e164", "digits", "at")
+
+_Values = tuple[str, str, str, str | None, str, float]
+"""A row of `task_number`, in the order of `_COLUMNS`."""
+
+
 def number_rows(timeline: Timeline) -> list[Row]:
     """Return the rows of `task_number` of a folded task."""
-    rows: list[Row] = []
-    for leg, number in zip(LEGS, (timeline.a_number, timeline.b_number), strict=True):
-        international = e164(number, timeline.region)
-        if number and len(digits := digits_of(international or number)) >= LEAST_DIGITS:
-            row = {"account": timeline.account, "key": timeline.key, "leg": leg, "e164": international}
-            rows.append(row | {"digits": digits[::-1], "at": timeline.first_at})
-    return rows
+    return [dict(zip(_COLUMNS, values, strict=True)) for values in _number_values(timeline)]
+
+
+def _number_values(timeline: Timeline) -> Iterator[_Values]:
+    for leg, number in (("a", timeline.a_number), ("b", timeline.b_number)):
+        if number and (form := _stored_form(number, timeline.region)):
+            yield timeline.account, timeline.key, leg, *form, timeline.first_at
+
+
+@lru_cache(maxsize=4096)
+def _stored_form(number: str, region: str) -> tuple[str | None, str] | None:
+    """Return the number in E.164 or None, and its digits in reverse; None if it has too few."""
+    international = e164(number, region)
+    digits = digits_of(international or number)
+    return (international, digits[::-1]) if len(digits) >= LEAST_DIGITS else None
 
 
 class Position(NamedTuple):
