@@ -135,7 +135,7 @@ async def _token(receiver: Receiver, path: Path) -> str:
     now = receiver.environment.clock.now()
 
     def valid(connection: Connection) -> str:
-        if stored and authenticate(connection, stored):
+        if stored and authenticate(connection, stored, now):
             return stored
         numbers = range(1, 1000)
         names = ("dev" if number == 1 else f"dev-{number}" for number in numbers)

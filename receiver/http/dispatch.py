@@ -1,7 +1,7 @@
 """How a request becomes a call of its endpoint, and the answer a response."""
 
 from collections import Counter, defaultdict
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from typing import TypeVar
 
 from pydantic import ValidationError
@@ -61,9 +61,10 @@ class Resource:
             return problem(405, "wrong_method", f"use {allowed}", headers={"Allow": allowed})
         caller = await caller_of(self._context, request)
         if caller is None:
-            raise InvalidTokenError("send a token that is not revoked: Authorization: Bearer rcv_…")
-        if endpoint.scope not in caller.scopes:
-            raise ForbiddenError(f"this needs a token with the scope {endpoint.scope!r}")
+            raise InvalidTokenError(
+                "send a token that is neither revoked nor expired: Authorization: Bearer rcv_…"
+            )
+        await _check_access(self._context, endpoint, caller, request.path_params)
         query = read_query(endpoint.query, request)
         body = await _read_body(endpoint.body, request, endpoint.max_body) if endpoint.body else None
         accept = request.headers.get("accept", "")
@@ -75,6 +76,25 @@ class Resource:
         return await _without_body(answer) if request.method == "HEAD" else answer
 
 
+async def _check_access(
+    context: ApiContext, endpoint: Endpoint, caller: Caller, path: Mapping[str, str]
+) -> None:
+    """Raise ForbiddenError if the token has not the scope, or is for another subscription alone. The answer
+    does not say whether the object exists.
+    """
+    if caller.subscription is None:
+        if endpoint.scope not in caller.scopes:
+            raise ForbiddenError(f"this needs a token with the scope {endpoint.scope!r}")
+        return
+    owner_of = endpoint.own
+    if owner_of is None:
+        raise ForbiddenError(
+            f"this token is for one subscription alone; use a token with the scope {endpoint.scope!r}"
+        )
+    if await context.store.read(lambda connection: owner_of(connection, path)) != caller.subscription:
+        raise ForbiddenError(f"this token is for the subscription {caller.subscription} alone")
+
+
 async def caller_of(context: ApiContext, request: Request) -> Caller | None:
     """Return the owner of the token; None if it is not accepted, or missing where it is needed."""
     header = request.headers.get("authorization")
@@ -83,7 +103,8 @@ async def caller_of(context: ApiContext, request: Request) -> Caller | None:
     scheme, _, token = header.partition(" ")
     if scheme.lower() != "bearer":
         return None
-    return await context.store.read(lambda connection: authenticate(connection, token.strip()))
+    now = context.clock.now()
+    return await context.store.read(lambda connection: authenticate(connection, token.strip(), now))
 
 
 def read_query(model: type[Query], request: Request) -> Query:

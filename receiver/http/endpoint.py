@@ -137,12 +137,14 @@ class ApiContext:
 @dataclass(frozen=True, slots=True)
 class Caller:
     """Who calls. `actor`: the name of the token, or `cli:` and the user of the operating system. `is_local`:
-    a command, which has the store itself; its scope `numbers` only decides what is printed.
+    a command, which has the store itself; its scope `numbers` only decides what is printed. `subscription`:
+    the only one that the token is for.
     """
 
     actor: str
     scopes: frozenset[str]
     is_local: bool = False
+    subscription: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,13 +164,19 @@ class Call(Generic[Query, Body]):
         return "numbers" in self.caller.scopes
 
 
+OwnerOf = Callable[["Connection", Mapping[str, str]], str | None]
+"""Returns the subscription to which the object of a path belongs, None if to none. Takes path parameters."""
+
+
 @dataclass(frozen=True, slots=True)
 class Endpoint:
     """An endpoint of the API: its route and its documentation are made from this.
 
     `response`: schema of the JSON answer, or a description of an answer that is not JSON, which the handler
     builds itself; `body`: None if no body is read; `media`: media types of the answer, the default first;
-    `problems`: statuses that only some endpoints answer with; `choices`: path parameter → allowed values.
+    `problems`: statuses that only some endpoints answer with; `choices`: path parameter → allowed values;
+    `own`: says whose the object of a path is, so that the token for that subscription alone may call it too.
+    Without it such tokens may not call it.
     """
 
     method: str
@@ -184,6 +192,7 @@ class Endpoint:
     problems: tuple[str, ...] = ()
     max_body: int = MAX_BODY
     choices: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    own: OwnerOf | None = None
 
 
 def choose_media(accept: str, offered: Sequence[str]) -> str:

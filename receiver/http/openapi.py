@@ -11,7 +11,7 @@ from pydantic.json_schema import GenerateJsonSchema, JsonSchemaMode, models_json
 from receiver.http.endpoint import JSON, Endpoint
 from receiver.http.problems import PROBLEM_TYPES, RETRY_AFTER_S
 from receiver.http.schemas import Json, ProblemAnswer
-from receiver.http.tokens import SCOPES
+from receiver.http.tokens import OWN, SCOPES
 
 _REFS = "#/components/schemas/{model}"
 
@@ -21,6 +21,7 @@ PATH_PARAMETERS = {
     "queue_id": ("The vendor's id of the queue.", "17"),
     "subscription": ("The subscription's id.", "sub_1f0c9be64a7e8f20"),
     "message": ("The message's seq.", "4711"),
+    "token": ("The token's name.", "partner"),
     "chart": ("The name of the chart.", "trend"),
     "id": ("The delivery's id.", "019ca8d1e5f0a1b2c3d4e5f60718293a"),
     "relation": ("What is exported.", "tasks"),
@@ -107,7 +108,8 @@ def openapi(endpoints: Sequence[Endpoint]) -> Json:
     paths: dict[str, Json] = {}
     for endpoint in endpoints:
         paths.setdefault(endpoint.path, {})[endpoint.method.lower()] = _operation(endpoint, schemas)
-    scopes = "; ".join(f"`{scope}`: {text}" for scope, text in SCOPES.items())
+    known = {**SCOPES, OWN: "what a token for one subscription alone has"}
+    scopes = "; ".join(f"`{scope}`: {text}" for scope, text in known.items())
     return {
         "openapi": "3.1.0",
         "info": {
@@ -150,7 +152,7 @@ def _operation(endpoint: Endpoint, schemas: dict[str, Json]) -> Json:
         "operationId": _operation_id(endpoint),
         "summary": endpoint.summary,
         "description": endpoint.description,
-        "security": [{"token": [endpoint.scope]}],
+        "security": [{"token": [endpoint.scope]}, *([{"token": [OWN]}] if endpoint.own else [])],
         "parameters": [*in_path, *_query_parameters(endpoint.query)],
         "responses": {
             "200": _answer(endpoint, schemas),

@@ -5,7 +5,7 @@ import re
 import secrets
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, Select, delete, insert, select, update
 from sqlmodel import Field, SQLModel
@@ -24,11 +24,14 @@ SCOPES = {
     "subscribe": "manage subscriptions, replay outcomes, retry hooks and tasks that are set aside, "
     "read deliveries again",
 }
+OWN = "own"
+"""Scope of a token for one subscription alone. Versions that do not know it grant nothing by it."""
+
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.@-]{0,63}")
 
 
 class ApiTokenRow(SQLModel, table=True):
-    """An API token: only its hash is stored."""
+    """An API token: only its hash is stored. `subscription`: the only one that it is for."""
 
     __tablename__ = "api_token"
     name: str = Field(primary_key=True)
@@ -36,6 +39,8 @@ class ApiTokenRow(SQLModel, table=True):
     scopes: str
     created_at: float
     revoked_at: float | None = None
+    subscription: str | None = None
+    expires_at: float | None = None
 
 
 API_TOKEN = table(ApiTokenRow)
@@ -49,20 +54,39 @@ class TokenInfo:
     scopes: frozenset[str]
     created_at: float
     revoked_at: float | None
+    subscription: str | None
+    expires_at: float | None
 
 
-def create_token(connection: Connection, name: str, scopes: Iterable[str], now: float) -> str:
-    """Store a new token and return it, for the only time. Raises InputError for a bad name or scope."""
+class TokenLimits(NamedTuple):
+    """Limits of a token. `subscription`: the only one that it is for; `expires_at`: epoch seconds."""
+
+    subscription: str | None = None
+    expires_at: float | None = None
+
+
+UNLIMITED = TokenLimits()
+
+
+def create_token(
+    connection: Connection, name: str, scopes: Iterable[str], now: float, limits: TokenLimits = UNLIMITED
+) -> str:
+    """Store a new token and return it, for the only time. `scopes` of a token for one subscription do not
+    count. Raises InputError for a bad name, scope or time.
+    """
     wanted = frozenset(scopes)
     if not _NAME.fullmatch(name):
         raise InputError("name", "1 to 64 letters, digits, '_', '.', '@' or '-'")
-    if not wanted or not wanted <= SCOPES.keys():
+    if limits.subscription is None and not (wanted and wanted <= SCOPES.keys()):
         raise InputError("scopes", f"one or more of {', '.join(SCOPES)}")
+    if limits.expires_at is not None and limits.expires_at <= now:
+        raise InputError("expires_at", "is over already; give a later time")
     if connection.scalar(token_named(name)) is not None:
         raise InputError("name", "taken by another token, revoked or not; choose a new one")
     token = f"rcv_{secrets.token_urlsafe(32)}"
-    row = {"name": name, "hash": _hash(token), "scopes": " ".join(sorted(wanted)), "created_at": now}
-    connection.execute(insert(API_TOKEN).values(**row))
+    granted = wanted if limits.subscription is None else {OWN}
+    row = {"name": name, "hash": _hash(token), "scopes": " ".join(sorted(granted)), "created_at": now}
+    connection.execute(insert(API_TOKEN).values(**row, **limits._asdict()))
     return token
 
 
@@ -79,18 +103,35 @@ def remove_token(connection: Connection, name: str) -> None:
     connection.execute(delete(API_TOKEN).where(API_TOKEN.c.name == name))
 
 
-def list_tokens(connection: Connection) -> list[TokenInfo]:
-    """Return all tokens by name, revoked ones too."""
+def remove_tokens_for(connection: Connection, subscription: str) -> None:
+    """Delete the tokens for this subscription alone."""
+    connection.execute(delete(API_TOKEN).where(API_TOKEN.c.subscription == subscription))
+
+
+def list_tokens(connection: Connection, subscription: str | None = None) -> list[TokenInfo]:
+    """Return all tokens by name, or those for one subscription, revoked and expired ones too."""
+    query = tokens()
+    if subscription is not None:
+        query = query.where(API_TOKEN.c.subscription == subscription)
     return [
-        TokenInfo(row.name, frozenset(row.scopes.split()), row.created_at, row.revoked_at)
-        for row in connection.execute(tokens())
+        TokenInfo(
+            row.name,
+            frozenset(row.scopes.split()),
+            row.created_at,
+            row.revoked_at,
+            row.subscription,
+            row.expires_at,
+        )
+        for row in connection.execute(query)
     ]
 
 
-def authenticate(connection: Connection, bearer: str) -> Caller | None:
-    """Return the owner of a token; None if it is unknown or revoked."""
+def authenticate(connection: Connection, bearer: str, now: float) -> Caller | None:
+    """Return the owner of a token; None if it is unknown, revoked or expired."""
     row = connection.execute(token_owner(_hash(bearer))).first()
-    return Caller(row.name, frozenset(row.scopes.split())) if row else None
+    if row is None or (row.expires_at is not None and row.expires_at <= now):
+        return None
+    return Caller(row.name, frozenset(row.scopes.split()), subscription=row.subscription)
 
 
 def tokens() -> Select[Any]:
@@ -104,9 +145,10 @@ def token_named(name: str) -> Select[Any]:
 
 
 def token_owner(token_hash: str) -> Select[Any]:
-    """Select name and scopes of a token that is not revoked."""
+    """Select the name, scopes and limits of a token that is not revoked."""
     is_valid = API_TOKEN.c.hash == token_hash, API_TOKEN.c.revoked_at.is_(None)
-    return select(API_TOKEN.c.name, API_TOKEN.c.scopes).where(*is_valid)
+    names = ("name", "scopes", "subscription", "expires_at")
+    return select(*(API_TOKEN.c[name] for name in names)).where(*is_valid)
 
 
 def _hash(token: str) -> str:

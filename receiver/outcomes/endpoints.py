@@ -44,6 +44,11 @@ from receiver.outcomes.subscription_endpoints import (
     remove_subscription,
     rotate_secret,
 )
+from receiver.outcomes.subscription_tokens import (
+    SUBSCRIPTION_TOKEN_ENDPOINTS,
+    subscription_of_message,
+    subscription_of_path,
+)
 
 _SUBSCRIPTION = "/v1/subscriptions/{subscription}"
 
@@ -99,6 +104,7 @@ OUTBOUND_ENDPOINTS = (
         "read",
         SubscriptionDetails,
         get_subscription,
+        own=subscription_of_path,
     ),
     Endpoint(
         "PATCH",
@@ -129,6 +135,7 @@ OUTBOUND_ENDPOINTS = (
         SubscriptionWithSecret,
         rotate_secret,
         body=RotateBody,
+        own=subscription_of_path,
     ),
     Endpoint(
         "POST",
@@ -139,6 +146,7 @@ OUTBOUND_ENDPOINTS = (
         "subscribe",
         SendResult,
         send_test,
+        own=subscription_of_path,
     ),
     Endpoint(
         "POST",
@@ -151,6 +159,7 @@ OUTBOUND_ENDPOINTS = (
         resend,
         body=ResendBody,
     ),
+    *SUBSCRIPTION_TOKEN_ENDPOINTS,
     Endpoint(
         "POST",
         f"{_SUBSCRIPTION}/retry",
@@ -171,6 +180,7 @@ OUTBOUND_ENDPOINTS = (
         MessagePage,
         list_messages,
         MessageQuery,
+        own=subscription_of_path,
     ),
     Endpoint(
         "POST",
@@ -191,6 +201,7 @@ OUTBOUND_ENDPOINTS = (
         "read",
         MessageDetails,
         get_message,
+        own=subscription_of_message,
     ),
     Endpoint(
         "GET",

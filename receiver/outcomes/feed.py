@@ -16,7 +16,7 @@ from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
 from receiver.domain.masking import mask_number, mask_text
-from receiver.errors import ReceiverError, StoreUnavailableError
+from receiver.errors import ForbiddenError, InvalidTokenError, ReceiverError, StoreUnavailableError
 from receiver.http.dispatch import caller_of, read_query
 from receiver.http.endpoint import ApiContext, Call
 from receiver.http.problems import RETRY_AFTER_S, answer_to, problem
@@ -69,8 +69,10 @@ class OutcomeStream:
     async def __call__(self, request: Request) -> Response:
         try:
             caller = await caller_of(self._context, request)
-            if caller is None or "read" not in caller.scopes:
-                return problem(401, "unauthorized", "send a token with the scope 'read'")
+            if caller is None:
+                raise InvalidTokenError("send a token with the scope 'read'")
+            if "read" not in caller.scopes:
+                raise ForbiddenError("this needs a token with the scope 'read'")
             query, _ = await self._context.resolve(read_query(OutcomeQuery, request), {})
             after = await self._start(request, query)
         except ReceiverError as error:

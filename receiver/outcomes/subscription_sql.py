@@ -5,6 +5,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, Select, delete, func, insert, or_, select, update
 
+from receiver.http.tokens import remove_tokens_for
 from receiver.outcomes.tables import DELIVERY_ATTEMPT, MESSAGE, OPEN, SUBSCRIPTION, UNSETTLED
 from receiver.storage.operator_events import OperatorNotice, add_operator_event
 
@@ -62,7 +63,8 @@ def disable(connection: Connection, subscription: str, reason: str, at: float) -
 
 
 def remove(connection: Connection, subscription: str) -> bool:
-    """Remove a subscription and its messages. Return False if it does not exist."""
+    """Remove a subscription, its messages and its tokens. Return False if it does not exist."""
+    remove_tokens_for(connection, subscription)
     messages = MESSAGE.c.subscription == subscription
     seqs = select(MESSAGE.c.seq).where(messages)
     connection.execute(delete(DELIVERY_ATTEMPT).where(DELIVERY_ATTEMPT.c.message_seq.in_(seqs)))

@@ -63,7 +63,7 @@ async def test_only_the_hash_of_a_token_is_kept(api_env: ApiEnv) -> None:
     assert len(token) == 4 + 43
     row = await api_env.store.read(lambda connection: connection.execute(select(API_TOKEN)).one())
     assert token not in str(row)
-    caller = await api_env.store.read(lambda connection: authenticate(connection, token))
+    caller = await api_env.store.read(lambda connection: authenticate(connection, token, T0))
     assert caller == Caller("read-mint", frozenset({"read", "mint"}))
 
 

@@ -40,7 +40,8 @@ def api_of(document: Json) -> str:
 def _operation(method: str, path: str, operation: Json) -> str:
     parts = [
         f"### {method} {path}\n",
-        f"**{operation['summary']}.** {operation['description']} Scope: {code(_scope(operation))}.\n",
+        f"**{operation['summary']}.** {operation['description']} Scope: {code(_scope(operation))}"
+        f"{_own(operation)}.\n",
     ]
     if operation["parameters"]:
         rows = (
@@ -141,6 +142,11 @@ def _curl(method: str, path: str, operation: Json) -> str:
 
 def _scope(operation: Json) -> str:
     return str(operation["security"][0]["token"][0])
+
+
+def _own(operation: Json) -> str:
+    """Say whether a token for one subscription alone is accepted as well."""
+    return " or the subscription's own token" if len(operation["security"]) > 1 else ""
 
 
 def _anchor(method: str, path: str) -> str:
