@@ -7,6 +7,7 @@ import typer
 
 from receiver.cli.output import STDERR, STDOUT, ConfigOption, JsonOption, moment, print_json, print_table
 from receiver.cli.table_options import tabular
+from receiver.cli.tables import Column
 from receiver.domain.periods import AGES, read_age
 from receiver.errors import InputError
 from receiver.http.endpoint import Params
@@ -34,7 +35,7 @@ def create(
     subscription: Annotated[
         str | None,
         typer.Option(
-            metavar="ID",
+            metavar="NAME",
             help="Only for this subscription: its messages, retries, tests, previews, and rotation of its "
             "secret.",
         ),
@@ -46,7 +47,7 @@ def create(
     as_json: JsonOption = False,
 ) -> None:
     """Create a token and print it. It cannot be shown again."""
-    expires_at = _expires_at(expires)
+    expires_at = _expires_at(expires, config)
     if subscription is not None:
         if scope:
             raise InputError("--scope", "leave it out: a token for one subscription has no scopes")
@@ -62,11 +63,13 @@ def create(
         STDERR.print("Store it now: it cannot be shown again. Send it as `Authorization: Bearer …`.")
 
 
-def _expires_at(text: str | None) -> float | None:
+def _expires_at(text: str | None, config: Path | None) -> float | None:
     age = read_age(text) if text is not None else None
     if text is not None and not age:
         raise InputError("--expires", f"not a length of time: {text[:40]!r}; use {AGES}")
-    return WallClock().now() + age if age else None
+    settings = load_settings(config)
+    now = WallClock(settings.clock_speed, settings.clock_origin).now()
+    return now + age if age else None
 
 
 def _create(name: str, scopes: list[str], expires_at: float | None, config: Path | None) -> dict[str, Any]:
@@ -89,7 +92,7 @@ def _create_own(
     path = {"subscription": subscription}
     made = ask(subscription_tokens.create_subscription_token, Params(), path, config, body=body)
     shown = {"name": made.name, "scopes": [OWN], "token": made.token}
-    return shown | {"subscription": subscription, "expires": moment(expires_at)}
+    return shown | {"subscription": made.subscription, "expires": moment(expires_at)}
 
 
 @tokens_app.command("list")
@@ -112,9 +115,10 @@ def list_(config: ConfigOption = None, as_json: JsonOption = False) -> None:
     if as_json:
         print_json(shown)
     else:
-        columns = ("name", "scopes", "created", "revoked", "expires", "subscription")
+        columns = ("name", "scopes", "expires", "revoked", "subscription", "created")
         lines = [row | {"scopes": ", ".join(row["scopes"])} for row in shown]
-        print_table("API tokens", columns, [[line[column] for column in columns] for line in lines])
+        heads = [Column(name, optional=name in ("subscription", "created")) for name in columns]
+        print_table("API tokens", heads, [[line[column] for column in columns] for line in lines])
 
 
 @tokens_app.command("revoke")

@@ -27,7 +27,7 @@ SCOPES = {
 OWN = "own"
 """Scope of a token for one subscription alone. Versions that do not know it grant nothing by it."""
 
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.@-]{0,63}")
+NAME_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9_.@-]{0,63}$"
 
 
 class ApiTokenRow(SQLModel, table=True):
@@ -75,7 +75,7 @@ def create_token(
     count. Raises InputError for a bad name, scope or time.
     """
     wanted = frozenset(scopes)
-    if not _NAME.fullmatch(name):
+    if not re.fullmatch(NAME_PATTERN, name):
         raise InputError("name", "1 to 64 letters, digits, '_', '.', '@' or '-'")
     if limits.subscription is None and not (wanted and wanted <= SCOPES.keys()):
         raise InputError("scopes", f"one or more of {', '.join(SCOPES)}")

@@ -12,8 +12,8 @@ from jinja2.visitor import NodeTransformer
 
 from receiver.domain.masking import mask_text
 from receiver.errors import InputError
+from receiver.outcomes.custom_headers import RESERVED_HEADERS
 from receiver.outcomes.event_types import ABOUT, example
-from receiver.outcomes.subscription import RESERVED_HEADERS
 from receiver.outcomes.template_rules import FIELD, FILTERS, check, refused
 
 MAX_BODY = 65_536

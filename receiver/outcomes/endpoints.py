@@ -170,6 +170,7 @@ OUTBOUND_ENDPOINTS = (
         RetriedMessages,
         retry_messages,
         body=RetryBody,
+        own=subscription_of_path,
     ),
     Endpoint(
         "GET",
@@ -192,6 +193,7 @@ OUTBOUND_ENDPOINTS = (
         "subscribe",
         RetriedMessage,
         retry_message,
+        own=subscription_of_message,
     ),
     Endpoint(
         "GET",

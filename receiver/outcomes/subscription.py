@@ -1,15 +1,21 @@
 """Subscriptions: the options that a subscriber chooses, and the events that they select."""
 
 import operator
-import re
 from collections.abc import Callable, Container, Mapping, Sequence
 from functools import cached_property
 from typing import Annotated, Any, Literal, NamedTuple
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    model_validator,
+)
 
 from receiver.domain.reasons import CallResult, FailedLeg
 from receiver.http.schemas import Confidence, Word
+from receiver.outcomes.custom_headers import Headers
 from receiver.outcomes.events import EVENT_TYPES, EventType, Outcome
 from receiver.outcomes.operator_types import EVERY_TYPE, OPERATOR_TYPES, OperatorEventType
 
@@ -18,37 +24,6 @@ Certainty = Literal["events", "reconciled"]
 Url = Annotated[str, StringConstraints(min_length=10, max_length=2000, pattern=r"^https?://[^\s/]+\S*$")]
 
 RetryDelay = Annotated[float, Field(ge=1, le=86_400)]
-
-RESERVED_HEADERS = ("webhook-", "host", "content-length", "transfer-encoding", "connection")
-"""Beginnings of the names of headers that only the receiver sets."""
-
-_HOP_HEADERS = frozenset({"accept-encoding", "expect", "keep-alive", "te", "trailer", "upgrade"})
-"""Further headers that only the receiver sets, since they concern the connection."""
-
-_HEADER_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,100}")
-_HEADER_VALUE = re.compile(r"([!-~]([ -~]{0,3998}[!-~])?)?")
-
-
-def _check_headers(headers: dict[str, str | None]) -> dict[str, str | None]:
-    """Raise ValueError if a header cannot be set. The text names the header, never its value."""
-    for name, value in headers.items():
-        lower = name.lower()
-        if not _HEADER_NAME.fullmatch(name):
-            raise ValueError("a name of a header has letters, digits and '-', at most 100")
-        if lower.startswith(RESERVED_HEADERS) or lower in _HOP_HEADERS:
-            raise ValueError(f"'{name}' is set by the receiver; leave it out")
-        if value is not None and not _HEADER_VALUE.fullmatch(value):
-            raise ValueError(
-                f"'{name}': use at most 4000 characters of ASCII without spaces at the ends; leave a hidden "
-                "value out to keep it"
-            )
-    if len({name.lower() for name in headers}) < len(headers):
-        raise ValueError("a header is given twice; case does not matter")
-    return headers
-
-
-Headers = Annotated[dict[str, str | None], AfterValidator(_check_headers)]
-"""Name → value of HTTP headers; null removes a header that is stored."""
 
 _UNCONFIRMED = ("task.connected", "task.finished")
 """Types of events that the API may still correct."""
@@ -211,7 +186,6 @@ class SubscriptionOptions(BaseModel):
     concurrency: int = Field(4, ge=1, le=100, description="Maximum deliveries at once.", examples=[4])
     headers: Headers = Field(
         default_factory=dict,
-        max_length=20,
         description="Headers of each request, by name, in place of the format's own. Values are secret: they "
         "are never shown again. In a change, headers that are left out stay; null removes one.",
         examples=[{"X-Api-Key": "k-4711"}],
@@ -269,12 +243,3 @@ def stored_options(row: Any) -> dict[str, Any]:
         value = getattr(row, name)
         options[name] = option.get_default(call_default_factory=True) if value is None else value
     return options | {"filter": SubscriptionFilter.model_construct(**row.filter)}
-
-
-def merged_headers(stored: Mapping[str, str], given: Mapping[str, str | None]) -> dict[str, str]:
-    """Return the stored headers with these changes; None removes a header. The case of names does not
-    matter.
-    """
-    changed = {name.lower() for name in given}
-    kept = {name: value for name, value in stored.items() if name.lower() not in changed}
-    return kept | {name: value for name, value in given.items() if value is not None}

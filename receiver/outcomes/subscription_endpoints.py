@@ -14,6 +14,7 @@ from receiver.errors import InputError
 from receiver.http.audit import record_audit
 from receiver.http.endpoint import Call, Params
 from receiver.outcomes import presets, signing, subscription_sql
+from receiver.outcomes.custom_headers import merged_headers
 from receiver.outcomes.health_sql import HEALTHY
 from receiver.outcomes.params import RotateBody, SubscriptionBody
 from receiver.outcomes.schemas import (
@@ -22,7 +23,6 @@ from receiver.outcomes.schemas import (
     SubscriptionList,
     SubscriptionWithSecret,
 )
-from receiver.outcomes.subscription import merged_headers
 from receiver.outcomes.subscription_names import find_subscription
 from receiver.outcomes.tables import SUBSCRIPTION
 

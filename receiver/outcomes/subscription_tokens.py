@@ -2,24 +2,26 @@
 
 import secrets
 from collections.abc import Mapping
-from functools import partial
+from typing import Annotated, Any
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, StringConstraints
 from sqlalchemy import Connection, select
 
-from receiver.errors import NotFoundError
+from receiver.errors import InputError, NotFoundError
 from receiver.http.audit import record_audit
 from receiver.http.endpoint import Call, Endpoint, Params
-from receiver.http.schemas import Moment, When, Word, read_seq
-from receiver.http.tokens import TokenInfo, TokenLimits, create_token, list_tokens, revoke_token
-from receiver.outcomes import subscription_sql
+from receiver.http.schemas import Moment, When, read_seq
+from receiver.http.tokens import NAME_PATTERN, TokenInfo, TokenLimits, create_token, list_tokens, revoke_token
+from receiver.outcomes.subscription_names import find_subscription
 from receiver.outcomes.tables import MESSAGE
+
+TokenName = Annotated[str, StringConstraints(pattern=NAME_PATTERN)]
 
 
 class TokenBody(Params):
     """A new token for one subscription alone."""
 
-    name: Word | None = Field(
+    name: TokenName | None = Field(
         None, description="Name of the token: who uses it. Left out, one is generated.", examples=["partner"]
     )
     expires_at: When | None = Field(
@@ -46,32 +48,30 @@ class NewSubscriptionToken(BaseModel):
     """A new token, which is shown only once."""
 
     name: str = Field(examples=["partner"])
+    subscription: str = Field(examples=["sub_1f0c9be64a7e8f20"])
     token: str = Field(examples=["rcv_9sT3n0cQ1o1z5m0kq1b2f3"])
     expires_at: Moment | None = Field(description="null: never.")
 
 
 async def create_subscription_token(call: Call[Params, TokenBody]) -> NewSubscriptionToken:
     """Create a token for this subscription alone. Raises NotFoundError, InputError."""
-    now, subscription = call.context.clock.now(), call.path["subscription"]
-    name = call.body.name or f"{subscription}.{secrets.token_hex(3)}"
-    limits = TokenLimits(subscription, call.body.expires_at)
+    now, expires_at = call.context.clock.now(), call.body.expires_at
 
-    def write(connection: Connection) -> str:
-        _find(connection, subscription)
-        token = create_token(connection, name, (), now, limits)
+    def write(connection: Connection) -> NewSubscriptionToken:
+        subscription = _id(connection, call)
+        name = call.body.name or f"{subscription}.{secrets.token_hex(3)}"
+        token = create_token(connection, name, (), now, TokenLimits(subscription, expires_at))
         record_audit(connection, call, "token.create", name, {"subscription": subscription})
-        return token
+        return NewSubscriptionToken(name=name, subscription=subscription, token=token, expires_at=expires_at)
 
-    token = await call.context.store.write(write)
-    return NewSubscriptionToken(name=name, token=token, expires_at=limits.expires_at)
+    return await call.context.store.write(write)
 
 
 async def list_subscription_tokens(call: Call[Params, None]) -> SubscriptionTokenList:
     """Return the tokens for this subscription alone. Raises NotFoundError."""
 
     def read(connection: Connection) -> list[TokenInfo]:
-        _find(connection, call.path["subscription"])
-        return list_tokens(connection, call.path["subscription"])
+        return list_tokens(connection, _id(connection, call))
 
     found = await call.context.store.read(read)
     return SubscriptionTokenList(tokens=[_view(token) for token in found])
@@ -79,21 +79,20 @@ async def list_subscription_tokens(call: Call[Params, None]) -> SubscriptionToke
 
 async def revoke_subscription_token(call: Call[Params, None]) -> SubscriptionToken:
     """Revoke a token for this subscription alone, with immediate effect. Raises NotFoundError."""
-    name, subscription = call.path["token"], call.path["subscription"]
+    name = call.path["token"]
 
     def write(connection: Connection) -> TokenInfo:
-        found = partial(_find_token, connection, subscription, name)
-        found()
+        subscription = _id(connection, call)
+        _find_token(connection, subscription, name)
         revoke_token(connection, name, call.context.clock.now())
         record_audit(connection, call, "token.revoke", name, {"subscription": subscription})
-        return found()
+        return _find_token(connection, subscription, name)
 
     return _view(await call.context.store.write(write))
 
 
-def _find(connection: Connection, subscription: str) -> None:
-    if subscription_sql.find(connection, subscription) is None:
-        raise NotFoundError("there is no such subscription: GET /v1/subscriptions lists them")
+def _id(connection: Connection, call: Call[Params, Any]) -> str:
+    return str(find_subscription(connection, call.path["subscription"]).id)
 
 
 def _find_token(connection: Connection, subscription: str, name: str) -> TokenInfo:
@@ -114,16 +113,21 @@ def _view(token: TokenInfo) -> SubscriptionToken:
     )
 
 
-def subscription_of_path(_connection: Connection, path: Mapping[str, str]) -> str | None:
-    """Return the subscription that the path names."""
-    return path["subscription"]
+def subscription_of_path(connection: Connection, path: Mapping[str, str]) -> str | None:
+    """Return the id of the subscription that the path names; None if there is no such subscription."""
+    try:
+        return str(find_subscription(connection, path["subscription"]).id)
+    except (NotFoundError, InputError):
+        return None
 
 
 def subscription_of_message(connection: Connection, path: Mapping[str, str]) -> str | None:
-    """Return the subscription of the message that the path names; None if there is no such message."""
+    """Return the subscription of the message that the path names; None if there is no such message, or if the
+    path names another subscription too.
+    """
     query = select(MESSAGE.c.subscription).where(MESSAGE.c.seq == read_seq(path["message"]))
     found: str | None = connection.scalar(query)
-    return found
+    return found if "subscription" not in path or found == subscription_of_path(connection, path) else None
 
 
 _PATH = "/v1/subscriptions/{subscription}/tokens"

@@ -3,6 +3,7 @@
 import asyncio
 import sqlite3
 from contextlib import closing
+from datetime import datetime, timedelta
 from hashlib import sha256
 
 from tests.cli.shell import Shell
@@ -45,7 +46,8 @@ def test_a_revoked_token_opens_nothing_any_more(shell: Shell) -> None:
 
 def test_a_token_opens_only_what_its_scopes_name(shell: Shell) -> None:
     made = shell.ask("tokens", "create", "crm", "--scope", "mint")
-    assert made == {"name": "crm", "scopes": ["mint"], "token": made["token"]}
+    limits = {"subscription": None, "expires": None}
+    assert made == {"name": "crm", "scopes": ["mint"], "token": made["token"], **limits}
     assert _answers(shell, made["token"]) == 403
 
 
@@ -62,16 +64,36 @@ def test_all_tokens_are_listed_and_none_is_shown(shell: Shell) -> None:
     ]
     assert [row["revoked"] is not None for row in listed] == [False, True]
     shown = shell.run("tokens", "list").out
-    assert " ".join(shown.splitlines()[2].split()) == "name scopes created revoked"
+    header = shell.run("tokens", "list", "--csv").out.splitlines()[0]
+    assert header == "name,scopes,expires,revoked,subscription,created"
     assert "numbers, read" in shown
     assert not any(token in shown for token in tokens)
+
+
+def test_a_token_for_one_subscription_alone_opens_nothing_else(shell: Shell) -> None:
+    url = "https://crm.example/hook"
+    own, other = (shell.ask("subscriptions", "add", name, url)["subscription"]["id"] for name in ("a", "b"))
+    made = shell.ask("tokens", "create", "--subscription", own, "--expires", "90d")
+    assert (made["subscription"], made["scopes"]) == (own, ["own"])
+    paths = (f"/v1/subscriptions/{own}/messages", f"/v1/subscriptions/{other}/messages", "/v1/tasks")
+    assert [_answers(shell, made["token"], path) for path in paths] == [200, 403, 403]
+    (listed,) = shell.ask("tokens", "list")
+    assert (listed["name"], listed["subscription"]) == (made["name"], own)
+    lasts = datetime.fromisoformat(listed["expires"]) - datetime.fromisoformat(listed["created"])
+    assert abs(lasts - timedelta(days=90)) < timedelta(minutes=1)
 
 
 def test_what_cannot_be_done_is_named(shell: Shell) -> None:
     assert shell.refused("tokens", "create", "a b").startswith("error: name: 1 to 64 letters")
     assert shell.refused("tokens", "create", "me", "--scope", "all") == (
-        "error: scopes: one or more of read, numbers, mint, audit, subscribe"
+        "error: scopes: one or more of read, numbers, mint, create, audit, subscribe"
     )
+    assert shell.refused("tokens", "create") == "error: NAME: name the program or person that uses the token"
+    assert "no such subscription" in shell.refused("tokens", "create", "--subscription", "sub_none")
+    assert "--scope: leave it out" in shell.refused(
+        "tokens", "create", "--subscription", "sub_none", "--scope", "read"
+    )
+    assert "90s, 30min, 2h, 7d or 4w" in shell.refused("tokens", "create", "me", "--expires", "soon")
     shell.run("tokens", "create", "me")
     assert shell.refused("tokens", "create", "me").startswith("error: name: taken by another token")
     assert shell.refused("tokens", "revoke", "you") == "error: no token has this name"

@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 from sqlalchemy import select
-from starlette.routing import Route
 
 from receiver.app import ENDPOINTS
 from receiver.http.tokens import SCOPES, TokenLimits, create_token
@@ -25,6 +24,58 @@ subscription alone; the token for the subscription alone; one with the scope `su
 """
 
 ACCESS = """
+GET    /v1/analytics/attempts                          401 401 403 200 403 403 403 200
+GET    /v1/analytics/comparison                        401 401 403 200 403 403 403 200
+GET    /v1/analytics/health                            401 401 403 200 403 403 403 200
+GET    /v1/analytics/hours                             401 401 403 200 403 403 403 200
+GET    /v1/analytics/pauses                            401 401 403 200 403 403 403 200
+GET    /v1/analytics/reasons                           401 401 403 200 403 403 403 200
+GET    /v1/analytics/success                           401 401 403 200 403 403 403 200
+GET    /v1/analytics/timing                            401 401 403 200 403 403 403 200
+GET    /v1/analytics/tries                             401 401 403 200 403 403 403 200
+GET    /v1/analytics/yield                             401 401 403 200 403 403 403 200
+GET    /v1/analytics/{chart}.png                       401 401 403 200 403 403 403 200
+GET    /v1/analytics/{chart}.svg                       401 401 403 200 403 403 403 200
+GET    /v1/anomalies                                   401 401 403 200 403 403 403 200
+GET    /v1/audit                                       401 401 403 403 403 403 403 200
+GET    /v1/deliveries                                  401 401 403 200 403 403 403 200
+GET    /v1/deliveries/{id}                             401 401 200 403 403 403 403 200
+GET    /v1/drift                                       401 401 403 200 403 403 403 200
+GET    /v1/event-types                                 401 401 403 200 403 403 403 200
+GET    /v1/events                                      401 401 403 200 403 403 403 200
+GET    /v1/export/{relation}                           401 401 403 200 403 403 403 200
+POST   /v1/hook-urls                                   401 401 403 403 403 403 403 400
+GET    /v1/lost-hooks                                  401 401 403 200 403 403 403 200
+GET    /v1/messages/{message}                          401 401 403 200 403 200 403 200
+GET    /v1/operator-events                             401 401 403 200 403 403 403 200
+GET    /v1/outcomes                                    401 401 403 200 403 403 403 200
+GET    /v1/outcomes/stream                             401 401 403 200 403 403 403 200
+GET    /v1/queues                                      401 401 403 200 403 403 403 200
+GET    /v1/queues/{account}/{queue_id}                 401 401 403 200 403 403 403 200
+GET    /v1/refused                                     401 401 403 200 403 403 403 200
+POST   /v1/reread                                      401 401 403 403 403 403 200 200
+GET    /v1/set-aside                                   401 401 403 200 403 403 403 200
+POST   /v1/set-aside/retry                             401 401 403 403 403 403 200 200
+GET    /v1/status                                      401 401 403 200 403 403 403 200
+GET    /v1/subscriptions                               401 401 403 200 403 403 403 200
+POST   /v1/subscriptions                               401 401 403 403 403 403 400 400
+GET    /v1/subscriptions/{subscription}                401 401 403 200 403 200 403 200
+PATCH  /v1/subscriptions/{subscription}                401 401 403 403 403 403 200 200
+GET    /v1/subscriptions/{subscription}/messages       401 401 403 200 403 200 403 200
+POST   /v1/subscriptions/{subscription}/replay         401 401 403 403 403 403 200 200
+POST   /v1/subscriptions/{subscription}/rotate         401 401 403 403 403 200 200 200
+POST   /v1/subscriptions/{subscription}/test           401 401 403 403 403 200 200 200
+GET    /v1/subscriptions/{subscription}/tokens         401 401 403 403 403 403 200 200
+POST   /v1/subscriptions/{subscription}/tokens         401 401 403 403 403 403 200 200
+DELETE /v1/subscriptions/{subscription}/tokens/{token} 401 401 403 403 403 403 200 200
+GET    /v1/summary                                     401 401 403 200 403 403 403 200
+GET    /v1/tasks                                       401 401 403 200 403 403 403 200
+POST   /v1/tasks                                       401 401 403 403 403 403 403 400
+DELETE /v1/tasks/{account}/{key}                       401 401 403 403 403 403 403 409
+GET    /v1/tasks/{account}/{key}                       401 401 403 200 403 403 403 200
+GET    /v1/tasks/{account}/{key}/story                 401 401 403 200 403 403 403 200
+GET    /v1/tasks/{account}/{key}/timeline              401 401 403 200 403 403 403 200
+DELETE /v1/subscriptions/{subscription}                401 401 403 403 403 403 200 404
 """
 
 _BODIES: dict[str, dict[str, Any]] = {
@@ -75,7 +126,10 @@ class Visitor:
         headers = {"Authorization": f"Bearer {token}"} if token else {}
         body = None if method in ("GET", "DELETE") else _BODIES.get(path, {})
         url = path.format_map(self.objects)
+        if path == STREAM_PATH:
+            self.api_env.context.closing.set()  # else it would never end
         async with self.api_env.client.stream(method, url, headers=headers, json=body) as response:
+            self.api_env.context.closing.clear()
             return response.status_code
 
 
@@ -127,8 +181,6 @@ async def _token(api_env: ApiEnv, name: str, limits: TokenLimits) -> str:
 async def measured(folder: Path) -> dict[tuple[str, str], list[str]]:
     """Return (method, path) → status by caller."""
     async with running_rig(folder) as api_env:
-        # A stream would never end: it ends at once when the receiver stops.
-        api_env.context.closing.set()
         visiting = await visitor(api_env)
         return {route: await visiting.statuses(*route) for route in routes()}
 

@@ -72,6 +72,10 @@ def keep_to_what_is_known(case: schemathesis.Case[Any]) -> None:
         }
     elif case.path.endswith("/replay"):
         body["dead"] = True
+    elif case.path.endswith("/tokens"):
+        case.body = body = {}  # names that are taken, and times that are over
+    if "headers" in body:
+        body["headers"] = {"X-Api-Key": "k-4711"}  # some names are refused
     # Which texts are secrets in base64 no pattern tells, nor which cursors were given out.
     body.pop("secret", None)
     body.pop("cursor", None)
@@ -79,6 +83,7 @@ def keep_to_what_is_known(case: schemathesis.Case[Any]) -> None:
         body["options"] = {"body": "{}"}
     if isinstance(body.get("filter"), dict):
         body["filter"].pop("accounts", None)
+        body["filter"].pop("max_attempts", None)  # not below min_attempts
 
 
 @pytest.mark.parametrize("mode", schemathesis.GenerationMode)
