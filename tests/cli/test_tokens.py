@@ -6,6 +6,7 @@ from contextlib import closing
 from datetime import datetime, timedelta
 from hashlib import sha256
 
+from receiver.http.tokens import SCOPES
 from tests.cli.shell import Shell
 from tests.http.api_env import running_rig
 
@@ -86,7 +87,7 @@ def test_a_token_for_one_subscription_alone_opens_nothing_else(shell: Shell) -> 
 def test_what_cannot_be_done_is_named(shell: Shell) -> None:
     assert shell.refused("tokens", "create", "a b").startswith("error: name: 1 to 64 letters")
     assert shell.refused("tokens", "create", "me", "--scope", "all") == (
-        "error: scopes: one or more of read, numbers, mint, create, audit, subscribe"
+        f"error: scopes: one or more of {', '.join(SCOPES)}"
     )
     assert shell.refused("tokens", "create") == "error: NAME: name the program or person that uses the token"
     assert "no such subscription" in shell.refused("tokens", "create", "--subscription", "sub_none")
