@@ -152,12 +152,16 @@ def _choose(store: Path) -> Chosen:
         return Chosen(*connection.execute(query).fetchone())
 
 
-def _failed(desk: Desk, task: Chosen) -> dict[str, Any] | None:
-    """Return the task's message that failed and was not delivered since."""
+def _open(desk: Desk, task: Chosen) -> list[dict[str, Any]]:
+    """Return the task's messages to the CRM that are not delivered."""
     story = desk.ask("tasks", "show", task.account, task.key)
     (subscriber,) = [each for each in story["subscribers"] if each["name"] == NAME]
-    waiting = (each for each in subscriber["messages"] if each["state"] == "waiting" and each["postings"])
-    return next(waiting, None)
+    return [message for message in subscriber["messages"] if message["state"] == "waiting"]
+
+
+def _failed(desk: Desk, task: Chosen) -> dict[str, Any] | None:
+    """Return the task's message that failed and was not delivered since."""
+    return next((message for message in _open(desk, task) if message["postings"]), None)
 
 
 def _by_commands(desk: Desk, crm: BrokenCrm, task: Chosen) -> None:
@@ -178,7 +182,7 @@ def _by_commands(desk: Desk, crm: BrokenCrm, task: Chosen) -> None:
     crm.broken = ""
     print("\n(The CRM is mended.)")
     _expect("204" in desk.run(*retry), "the message is retried at once")
-    until("the messages behind it follow", lambda: not _failed(desk, task))
+    until("the messages behind it follow", lambda: not _open(desk, task))
     text = desk.run("tasks", "show", task.account, task.key)
     _expect(f"{NAME} has received all" in text, "the story says that the CRM has all")
 
@@ -203,7 +207,7 @@ def _by_curl(desk: Desk, crm: BrokenCrm, task: Chosen, api: str) -> None:
     path = f"/v1/subscriptions/{message['message']['subscription']}/messages/{failed['seq']}/retry"
     answer = desk.curl(f"{api}{path}", token, "-X", "POST")
     _expect("204" in json.dumps(answer), "the message is retried at once")
-    until("the messages behind it follow", lambda: not _failed(desk, task))
+    until("the messages behind it follow", lambda: not _open(desk, task))
 
 
 def _expect(holds: bool, what: str) -> None:
