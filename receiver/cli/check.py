@@ -22,6 +22,7 @@ from receiver.cli.check_monitoring import (
     check_rules,
     check_scrape,
 )
+from receiver.cli.check_subscriptions import check_subscriptions
 from receiver.cli.output import ConfigOption, JsonOption, print_json, print_table
 from receiver.domain.network_errors import network_problem
 from receiver.errors import (
@@ -113,6 +114,7 @@ def _store(settings: Settings) -> Iterator[CheckResult]:
         create_tables(store)
         sound = not is_file or _is_sound(store)
         rollups = _rollups(store, settings.analytics.zone)
+        subscriptions = list(check_subscriptions(store))
     except StoreUnavailableError as error:
         hint = "is it writable, and not locked by another program?" if is_file else "is it running there?"
         yield CheckResult(subject, "failed", f"{error}: {hint}")
@@ -125,6 +127,7 @@ def _store(settings: Settings) -> Iterator[CheckResult]:
     verdict: Verdict = "ok" if sound else "failed"
     yield CheckResult(subject, verdict, "opened, committed" if sound else "damaged: restore a backup")
     yield rollups
+    yield from subscriptions
     if is_file:
         yield _disk(folder)
 

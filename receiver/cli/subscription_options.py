@@ -1,11 +1,14 @@
 """Options and values that the commands of subscriptions share."""
 
+from collections.abc import Mapping
 from typing import Annotated, Any
 
 import orjson
 import typer
 from pydantic import ValidationError
 
+from receiver.cli.output import short_moment
+from receiver.domain.suggestions import unknown_name
 from receiver.domain.validation import validation_text
 from receiver.errors import InputError
 from receiver.http.endpoint import Params
@@ -17,6 +20,15 @@ NameArgument = Annotated[
 SecretOption = Annotated[str | None, typer.Option(help="Signing secret. Default: a new random one.")]
 
 
+def health_text(row: Mapping[str, Any]) -> str | None:
+    """Return why a subscription is disabled, or since when it fails and how, else None."""
+    if row["reason"]:
+        return str(row["reason"])
+    if row["failing_since"] is None:
+        return None
+    return f"failing since {short_moment(row['failing_since'])}: {row['problem'] or 'no deliveries'}"
+
+
 def read_body(shape: type[Params], values: dict[str, Any]) -> Any:
     """Validate the body. Raises InputError, which names the option."""
     try:
@@ -24,6 +36,8 @@ def read_body(shape: type[Params], values: dict[str, Any]) -> Any:
     except ValidationError as error:
         problem = error.errors(include_input=False, include_url=False)[0]
         place = [str(part) for part in problem["loc"] if isinstance(part, str)]
+        if problem["type"] == "extra_forbidden" and len(place) == 1:
+            raise InputError("--set", unknown_name("option", place[0], shape.model_fields)) from None
         raise InputError(f"--{(place or ['set'])[-1].replace('_', '-')}", validation_text(problem)) from None
 
 

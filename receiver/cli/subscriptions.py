@@ -1,5 +1,7 @@
 """`receiver subscriptions`: subscriptions of CRMs to outcomes, and their messages."""
 
+import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, ClassVar
 
@@ -13,6 +15,7 @@ from receiver.cli.subscription_options import (
     NameArgument,
     SecretOption,
     SetOption,
+    health_text,
     read_body,
     read_settings,
 )
@@ -59,10 +62,9 @@ def list_(config: ConfigOption = None, as_json: JsonOption = False) -> None:
     if as_json:
         print_json(answer)
         return
-    columns = ("id", "name", "url", "format", "state", "pending", "dead", "reason")
-    print_table(
-        "Subscriptions", columns, [[row[each] for each in columns] for row in answer["subscriptions"]]
-    )
+    columns = ("name", "id", "state", "problem", "pending", "dead", "format", "url")
+    rows = [row | {"problem": health_text(row)} for row in answer["subscriptions"]]
+    print_table("Subscriptions", columns, [[row[name] for name in columns] for row in rows])
 
 
 @subscriptions_app.command("show")
@@ -116,9 +118,19 @@ def resume(name: NameArgument, config: ConfigOption = None, as_json: JsonOption 
 
 
 @subscriptions_app.command("remove")
-def remove(name: NameArgument, config: ConfigOption = None) -> None:
-    """Delete a subscription and all its messages."""
-    ask(handlers.remove_subscription, Params(), {"subscription": name}, config)
+def remove(
+    name: NameArgument,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    config: ConfigOption = None,
+) -> None:
+    """Delete a subscription and all its messages. At a terminal, asks first."""
+    path = {"subscription": name}
+    if not yes and sys.stdin.isatty():
+        row = plain(ask(handlers.get_subscription, Params(), path, config))
+        lost = f"{row['pending']} messages that are not delivered and {row['dead']} dead letters"
+        typer.confirm(f"Remove '{row['name']}' ({row['id']}) with {lost}?", abort=True)
+        path = {"subscription": row["id"]}
+    ask(handlers.remove_subscription, Params(), path, config)
     STDOUT.print(f"'{name}' is removed.", markup=False)
 
 
@@ -144,10 +156,12 @@ def _change(name: str, values: dict[str, Any], config: Path | None, as_json: boo
 
 def _print_one(answer: BaseModel, as_json: bool) -> None:
     row = plain(answer)
+    _print_warnings(row)
     if as_json:
         print_json(row)
     else:
         id_first = {"id": row["id"], **row}
+        id_first.pop("warnings", None)
         fields = [[name, _shown(value)] for name, value in id_first.items()]
         print_table("Subscription", ("field", "value"), fields)
 
@@ -158,8 +172,14 @@ def _shown(value: object) -> object:
     return value
 
 
+def _print_warnings(row: Mapping[str, Any]) -> None:
+    for warning in row.get("warnings", ()):
+        STDERR.print(f"warning: {warning}", markup=False, highlight=False)
+
+
 def _print_secret(answer: BaseModel, as_json: bool) -> None:
     row = plain(answer)
+    _print_warnings(row)
     if as_json:
         print_json(row)
         return

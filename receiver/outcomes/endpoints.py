@@ -21,6 +21,7 @@ from receiver.outcomes.params import (
 )
 from receiver.outcomes.resend_endpoints import resend, retry_messages
 from receiver.outcomes.schemas import (
+    ChangedSubscription,
     DeletedSubscription,
     EventTypeList,
     MessageDetails,
@@ -113,7 +114,7 @@ OUTBOUND_ENDPOINTS = (
         "An option that is left out stays as it is. Messages of a paused subscription wait. The `state` "
         "`active` resumes a disabled subscription too; resend the outcomes that it has missed.",
         "subscribe",
-        SubscriptionDetails,
+        ChangedSubscription,
         change_subscription,
         body=SubscriptionChange,
     ),

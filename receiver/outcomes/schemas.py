@@ -1,6 +1,6 @@
 """Answers about subscriptions, messages and outcomes."""
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -36,6 +36,18 @@ class SubscriptionDetails(SubscriptionOptions):
         return cls.model_construct(**{**row._asdict(), **stored_options(row), **replaced})
 
 
+_Warnings = Annotated[
+    list[str],
+    Field(description="What may fail, such as a host whose name does not resolve.", examples=[[]]),
+]
+
+
+class ChangedSubscription(SubscriptionDetails):
+    """A subscription that was changed."""
+
+    warnings: _Warnings
+
+
 class SubscriptionList(BaseModel):
     """All subscriptions, by id."""
 
@@ -50,6 +62,7 @@ class SubscriptionWithSecret(BaseModel):
     public_key: str | None = Field(
         description="Verifies `v1a` signatures; null if the secret makes others.", examples=[None]
     )
+    warnings: _Warnings = []
 
 
 class DeletedSubscription(BaseModel):

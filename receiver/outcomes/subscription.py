@@ -10,10 +10,12 @@ from pydantic import (
     ConfigDict,
     Field,
     StringConstraints,
+    field_validator,
     model_validator,
 )
 
 from receiver.domain.reasons import CallResult, FailedLeg
+from receiver.domain.suggestions import unknown_name
 from receiver.http.schemas import Confidence, Word
 from receiver.outcomes.custom_headers import Headers
 from receiver.outcomes.events import EVENT_TYPES, EventType, Outcome
@@ -90,6 +92,15 @@ class SubscriptionFilter(BaseModel):
         description="`events`: outcomes known from hooks; `reconciled`: outcomes that the API has confirmed.",
         examples=[["reconciled"]],
     )
+
+    @field_validator("types", mode="before")
+    @classmethod
+    def _types_are_known(cls, types: Any) -> Any:
+        known = (*EVENT_TYPES, *OPERATOR_TYPES, EVERY_TYPE)
+        for name in types if isinstance(types, list) else ():
+            if isinstance(name, str) and name not in known:
+                raise ValueError(unknown_name("type of event", name, known))
+        return types
 
     @model_validator(mode="after")
     def _attempts_are_a_range(self) -> "SubscriptionFilter":

@@ -1,9 +1,8 @@
 """Handlers of the endpoints of subscriptions."""
 
-import asyncio
 import re
 import secrets
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
 from urllib.parse import urlsplit
@@ -18,11 +17,13 @@ from receiver.outcomes.custom_headers import merged_headers
 from receiver.outcomes.health_sql import HEALTHY
 from receiver.outcomes.params import RotateBody, SubscriptionBody
 from receiver.outcomes.schemas import (
+    ChangedSubscription,
     DeletedSubscription,
     SubscriptionDetails,
     SubscriptionList,
     SubscriptionWithSecret,
 )
+from receiver.outcomes.subscription_checks import check_options
 from receiver.outcomes.subscription_names import find_subscription
 from receiver.outcomes.tables import SUBSCRIPTION
 
@@ -57,7 +58,7 @@ async def add_subscription(call: Call[Params, SubscriptionBody]) -> Subscription
     options = body.model_dump(exclude={"secret", "preset"})
     if body.preset:
         options |= presets.filled(body.preset, body)
-    await _check(call, options, {})
+    warnings = await check_options(call.context, options, {})
     row = {
         **options,
         "headers": merged_headers({}, body.headers),
@@ -73,16 +74,16 @@ async def add_subscription(call: Call[Params, SubscriptionBody]) -> Subscription
         record_audit(connection, call, "subscription.add", row["id"], {"name": body.name})
         return _read(connection, call, row["id"])
 
-    return _with_secret(await call.context.store.write(write), secret)
+    return _with_secret(await call.context.store.write(write), secret, warnings)
 
 
-async def change_subscription(call: Call[Params, Params]) -> SubscriptionDetails:
+async def change_subscription(call: Call[Params, Params]) -> ChangedSubscription:
     """Change the options that are given. Raises NotFoundError, InputError."""
     changes = call.body.model_dump(exclude_unset=True)
     if not changes:
         raise InputError("body", "name at least one option to change")
     stored = await call.context.store.read(partial(_find, call=call))
-    await _check(call, changes, stored._asdict())
+    warnings = await check_options(call.context, changes, stored._asdict())
     if "headers" in changes:
         changes["headers"] = merged_headers(stored.headers or {}, changes["headers"])
     if changes.get("state") == "active":
@@ -98,7 +99,8 @@ async def change_subscription(call: Call[Params, Params]) -> SubscriptionDetails
         )
         return _change(connection, call, stored.id, changes)
 
-    return await call.context.store.write(write)
+    details = await call.context.store.write(write)
+    return ChangedSubscription.model_construct(**dict(details), warnings=warnings)
 
 
 async def remove_subscription(call: Call[Params, None]) -> DeletedSubscription:
@@ -165,21 +167,11 @@ def _new_secret(given: str | None) -> str:
     return secret
 
 
-def _with_secret(subscription: SubscriptionDetails, secret: str) -> SubscriptionWithSecret:
+def _with_secret(
+    subscription: SubscriptionDetails, secret: str, warnings: Sequence[str] = ()
+) -> SubscriptionWithSecret:
     is_private = secret.startswith(signing.PRIVATE)
     public = signing.public_key(secret) if is_private else None
-    return SubscriptionWithSecret(subscription=subscription, secret=secret, public_key=public)
-
-
-async def _check(call: Call[Any, Any], given: Mapping[str, Any], stored: Mapping[str, Any]) -> None:
-    """Raise InputError if an account that is given does not exist, or if a template cannot be rendered."""
-    unknown = sorted(set(given.get("filter", {}).get("accounts", ())) - set(call.context.accounts))
-    if unknown:
-        known = ", ".join(sorted(call.context.accounts))
-        raise InputError("filter.accounts", f"there is no account '{unknown[0]}'; accounts: {known}")
-    options = {**stored, **given}
-    if options["format"] == "template" and given.keys() & {"format", "options"}:
-        # Other formats do not need Jinja. Compiling takes too long for the event loop.
-        from receiver.outcomes.body_template import check_options  # noqa: PLC0415
-
-        await asyncio.to_thread(check_options, options["options"])
+    return SubscriptionWithSecret(
+        subscription=subscription, secret=secret, public_key=public, warnings=list(warnings)
+    )

@@ -1,7 +1,11 @@
 """`receiver subscriptions`: from a shell."""
 
 import asyncio
+import os
+import pty
 import re
+import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -10,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from receiver.outcomes.tables import MESSAGE
+from receiver.outcomes.tables import MESSAGE, SUBSCRIPTION
 from receiver.storage.engine import Store
 from tests.cli.shell import Shell
 from tests.http.api_env import running_rig
@@ -144,6 +148,9 @@ def test_a_replay_says_first_what_it_would_send(shell: Shell) -> None:
         (("add", "x", "ftp://crm.example"), "--url"),
         (("add", "x", URL, "--set", "certainty=soon"), "--certainty"),
         (("add", "x", URL, "--set", "certainty"), "NAME=VALUE"),
+        (("add", "x", URL, "--set", "cocurrency=2"), "did you mean 'concurrency'?"),
+        (("add", "x", URL, "--set", 'filter.types=["task.finishd"]'), "did you mean 'task.finished'?"),
+        (("add", "x", "http://10.0.0.5/"), 'allowed_networks = ["10.0.0.5/32"]'),
         (("add", "x", URL, "--secret", "whsec_AAAA"), "24 to 64 bytes"),
         (("show", "sub_none"), "there is no subscription 'sub_none'"),
         (("retry", "sub_none"), "--waiting"),
@@ -156,3 +163,49 @@ def test_what_cannot_be_done_is_named(shell: Shell, words: tuple[str, ...], prob
     said = shell.run("subscriptions", *words)
     assert said.status == 2
     assert problem in said.err
+
+
+def test_a_failing_and_a_disabled_subscription_are_shown(shell: Shell) -> None:
+    for name in ("failing CRM", "ended CRM"):
+        shell.ask("subscriptions", "add", name, URL)
+    change(shell, "failing CRM", failing_since=1_700_000_000.0, problem="answered 401")
+    change(shell, "ended CRM", state="disabled", reason="410: the subscriber wants no more events")
+    listed = " ".join(shell.run("subscriptions", "list", "--csv").out.split())
+    assert "failing since 2023-11-14 22:13:20" in listed
+    assert ": answered 401" in listed
+    checked = {row["subject"]: row for row in shell.run("check", "--json").json}
+    failing, ended = checked["subscription failing CRM"], checked["subscription ended CRM"]
+    assert (failing["verdict"], ended["verdict"]) == ("warning", "warning")
+    assert "answered 401" in failing["detail"]
+    assert "410: the subscriber wants no more events" in ended["detail"]
+
+
+def change(shell: Shell, name: str, **values: Any) -> None:
+    store = Store(shell.store)
+    with store.transaction() as connection:
+        connection.execute(SUBSCRIPTION.update().where(SUBSCRIPTION.c.name == name).values(**values))
+    store.close()
+
+
+def test_remove_asks_at_a_terminal_only(shell: Shell) -> None:
+    add(shell)
+    no, yes = (at_terminal(shell, answer) for answer in (b"n\n", b"y\n"))
+    assert "Remove 'sales CRM' (sub_" in no
+    assert "0 messages that are not delivered and 0 dead letters? [y/N]" in " ".join(no.split())
+    assert "Aborted" in no
+    assert "'sales CRM' is removed" in yes
+    add(shell)
+    assert "is removed" in shell.run("subscriptions", "remove", "sales CRM", "--yes").out
+
+
+def at_terminal(shell: Shell, answer: bytes) -> str:
+    """Run the command at a terminal of its own, and return what it printed."""
+    command = [sys.executable, "-m", "receiver", "subscriptions", "remove", "sales CRM"]
+    ours, theirs = pty.openpty()
+    os.write(ours, answer)
+    done = subprocess.run(
+        [*command, "--config", str(shell.config)], stdin=theirs, capture_output=True, timeout=60, check=False
+    )
+    for end in (ours, theirs):
+        os.close(end)
+    return done.stdout.decode() + done.stderr.decode()

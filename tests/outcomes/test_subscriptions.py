@@ -124,7 +124,9 @@ async def test_change_pause_resume_remove(api_env: ApiEnv) -> None:
 
 
 async def test_a_test_event_that_does_not_arrive_says_why_and_is_in_no_feed(api_env: ApiEnv) -> None:
-    name = (await subscribe(api_env, url="http://127.0.0.1:9/"))["subscription"]["id"]
+    name = (await subscribe(api_env))["subscription"]["id"]
+    local = update(SUBSCRIPTION).values(url="http://127.0.0.1:9/")
+    await api_env.store.write(lambda connection: connection.execute(local))
     sent = await ask(api_env, f"/v1/subscriptions/{name}/test", "POST")
     assert (sent["delivered"], sent["status"]) == (False, None)
     assert "a loopback address" in sent["problem"]
