@@ -79,7 +79,7 @@ def print_fitting(
         _print_records(console, head, columns, rows)
         return
     hidden = [at for at in range(len(columns)) if at not in layout.at]
-    same = [at for at in hidden if _is_same(rows, at)]
+    same = [at for at in hidden if columns[at].name == "account" and _is_same(rows, at)]
     head += "".join(f"  {columns[at].name}: {rows[0][at]}" for at in same)
     table = Table(box=SIMPLE_HEAD, show_edge=False, padding=(0, layout.gap - 1, 0, 0), header_style="bold")
     for at, size in zip(layout.at, layout.widths, strict=True):

@@ -21,7 +21,7 @@ from receiver.ledger.tables import DELIVERY, FACT
 from receiver.maintenance.schema import create_tables
 from receiver.outcomes.tables import OUTCOME
 from receiver.storage.engine import Store
-from receiver.tasks.tables import ATTEMPT, TASK
+from receiver.tasks.tables import ATTEMPT, QUEUE, TASK
 
 Row = dict[str, Any]
 
@@ -138,12 +138,18 @@ def _fact(of: Row, number: int) -> Row:
     return row | {"ref": of["ref"], "task_id": of["task_id"]}
 
 
+def _queue(of: Row, number: int) -> Row:
+    """Its id is the key of a task, so that no task is of it."""
+    told = {"status": "on", "concurrent_task_limit": number, "observed_at": of["first_at"]}
+    return {"account": of["account"], "queue_id": of["key"], "name": of["name"], **told}
+
+
 def add(connection: Connection, tasks: list[Row]) -> None:
-    """These tasks, with three attempts, an outcome, a delivery and a fact for each."""
+    """These tasks, with three attempts, an outcome, a delivery, a fact and a queue for each."""
     numbers = [int(each["task_id"]) for each in tasks]
     connection.execute(insert(TASK), tasks)
     connection.execute(insert(ATTEMPT), [each for of in tasks for each in attempts(of)])
-    for table, make in ((OUTCOME, _outcome), (DELIVERY, _delivery), (FACT, _fact)):
+    for table, make in ((OUTCOME, _outcome), (DELIVERY, _delivery), (FACT, _fact), (QUEUE, _queue)):
         connection.execute(insert(table), list(map(make, tasks, numbers)))
 
 

@@ -129,7 +129,7 @@ async def test_two_queues_side_by_side_in_the_same_period(api_env: ApiEnv) -> No
             "than_until",
             "later than `than_since`",
         ),
-        ("success", {"basis": "started"}, "basis", "'created' or 'finished'"),
+        ("success", {"basis": "started"}, "basis", "'created', 'finished' or"),
         ("hours", {"basis": "created"}, "basis", "'started'"),
         ("comparison", {"figure": "hours"}, "figure", "'success'"),
         ("success", {"colour": "red"}, "colour", "not known here"),

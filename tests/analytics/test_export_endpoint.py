@@ -92,7 +92,7 @@ async def test_a_range_of_time_and_an_account(api_env: ApiEnv) -> None:
 @pytest.mark.parametrize(
     ("asked", "field", "words"),
     [
-        ({"format": "xml"}, "format", "'csv', 'jsonl' or 'parquet'"),
+        ({"format": "xml"}, "format", "'csv', 'jsonl', 'xlsx' or 'parquet'"),
         ({"after": "nowhere"}, "after", "`position`"),
         ({"limit": "0"}, "limit", "1"),
         ({"since": "yesterday"}, "since", "ISO 8601"),

@@ -14,10 +14,12 @@ from receiver.storage.engine import Store
 from tests.analytics import odd
 from tests.storage.test_query_plans import overheard
 
+_QUEUE = {"queue_pkey", "sqlite_autoindex_queue_1"}
 INDEXES = {
-    "tasks": {"task_by_first"},
-    "attempts": {"task_by_first", "attempt_pkey", "sqlite_autoindex_attempt_1"},
-    "outcomes": {"outcome_pkey"},
+    "queues": _QUEUE,
+    "tasks": {"task_by_first"} | _QUEUE,
+    "attempts": {"task_by_first", "attempt_pkey", "sqlite_autoindex_attempt_1"} | _QUEUE,
+    "outcomes": {"outcome_pkey"} | _QUEUE,
     "hooks": {"ix_delivery_received_at"},
     "facts": {"fact_pkey"},
 }

@@ -189,6 +189,7 @@ def test_chunks_of_any_size_make_the_same_file(
 @EACH
 def test_what_is_not_wanted_is_left_out(store: Store, relation: Relation) -> None:
     moment = {"tasks": "first_at", "outcomes": "told_at", "hooks": "received_at", "facts": "at"}
+    moment["queues"] = "observed_at"
     rows = read_jsonl(exported(store, ExportSelection(relation), "jsonl"))
     of_second = read_jsonl(exported(store, ExportSelection(relation, account="second"), "jsonl"))
     assert of_second == [row for row in rows if row["account"] == "second"] != []
@@ -219,7 +220,7 @@ def test_lines_are_quoted_alike_and_end_alike(store: Store) -> None:
     data = exported(store, ExportSelection(RELATIONS["outcomes"]))
     assert b"\r\n" not in data.replace(b"two\r\nlines", b"")
     assert b'"mac\rline' in data
-    assert data.endswith(b"Z\n")
+    assert data.endswith(b"Z,\n")
 
 
 @pytest.mark.parametrize("name", ["tasks", "attempts"])
