@@ -73,3 +73,18 @@ def test_scrape_measures_both_and_says_what_one_scrape_costs(tmp_path: Path) -> 
         "scraped every 0.05 s ÷ not scraped",
         "lost to a scrape every 15 s",
     ]
+
+
+def test_find_looks_for_numbers_that_are_in_the_store(tmp_path: Path) -> None:
+    result = tmp_path / "result.json"
+    options = "--tasks 1000 --requests 20 --stories 0 --rounds 0 --only sqlite"
+    done = CliRunner().invoke(
+        app, ["find", *options.split(), "--folder", str(tmp_path), "--json", str(result)]
+    )
+    assert done.exit_code == 0, done.output
+    names = [each["name"] for each in json.loads(result.read_text())["figures"]]
+    assert names == [
+        "find by a customer's number, p95, 1,000 tasks, sqlite",
+        "find by a number of a hundredth of all tasks, p95, 1,000 tasks, sqlite",
+        "find by the last four digits, p95, 1,000 tasks, sqlite",
+    ]
