@@ -7,7 +7,6 @@ import os
 import signal
 import socket
 import sys
-import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
 from functools import partial
@@ -72,7 +71,7 @@ def _the_only_one(settings: Settings) -> Iterator[None]:
             yield
     except StoreHeldError:
         with suppress(StoreError):  # a store of another version, or without room
-            note_second_server(settings.store, time.time())
+            note_second_server(settings.store, machine_environment(settings).clock.now())
         raise
 
 
