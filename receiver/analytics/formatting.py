@@ -18,6 +18,12 @@ BASIS: dict[Basis, str] = {
     "started": "by start",
 }
 
+INTERVALS = (
+    "The interval beside a share (95 %, Wilson) holds the true rate in 95 of 100 such reports. The fewer "
+    "tasks, the wider it is. If two intervals overlap widely, their difference may be chance."
+)
+"""Explanation of intervals, for people."""
+
 _TO_THE_MINUTE = "%Y-%m-%d %H:%M"
 _MOST_NAME = 40
 _LAST_KNOWN = 0x04FF
@@ -92,22 +98,37 @@ def scope_of(report: MeasureReport) -> str:
 
 def whose(query: AnalyticsQuery) -> str:
     """Format account and queue of a query."""
-    account = f"account {name(query.account)}" if query.account is not None else "all accounts"
-    queue = f"queue {name(query.queue_id)}" if query.queue_id is not None else "all queues"
-    return f"{account}, {queue}"
+    accounts = (query.account,) if query.account is not None else query.accounts
+    queues = (query.queue_id,) if query.queue_id is not None else query.queue_ids
+    return f"{_those('account', accounts)}, {_those('queue', queues)}"
+
+
+def _those(kind: str, names: tuple[str, ...]) -> str:
+    """Format the names of accounts or queues; without names all are meant."""
+    if not names:
+        return f"all {kind}s"
+    return f"{kind}{'s' if len(names) > 1 else ''} {', '.join(map(name, names))}"
 
 
 def period(calendar: Calendar, since: float | None, until: float | None) -> str:
     """Format a period in local time; the last day is included."""
-    in_days = all(_begins_day(calendar, at) for at in (since, until) if at is not None)
-    form = "%Y-%m-%d" if in_days else _TO_THE_MINUTE
-    first = None if since is None else f"{_local(calendar, since):{form}}"
-    last = None if until is None else f"{_local(calendar, until - in_days):{form}}"
+    first, last = period_bounds(calendar, since, until)
     if first is None:
         return "all time" if last is None else f"to {last}"
     if last is None:
         return f"from {first} on"
-    return first if in_days and first == last else f"{first} to {last}"
+    return first if first == last else f"{first} to {last}"
+
+
+def period_bounds(
+    calendar: Calendar, since: float | None, until: float | None
+) -> tuple[str | None, str | None]:
+    """Format the bounds of a period in local time; equal if it is one day."""
+    in_days = all(_begins_day(calendar, at) for at in (since, until) if at is not None)
+    form = "%Y-%m-%d" if in_days else _TO_THE_MINUTE
+    first = None if since is None else f"{_local(calendar, since):{form}}"
+    last = None if until is None else f"{_local(calendar, until - in_days):{form}}"
+    return first, last
 
 
 def _begins_day(calendar: Calendar, at: float) -> bool:

@@ -48,7 +48,7 @@ WEEKDAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 @frozen_record
 class AnalyticsQuery:
     """A query. `since`, `until`: epoch seconds, the end excluded; None for an open period. `account`,
-    `queue_id`: only tasks of these.
+    `queue_id`: only tasks of these. `accounts`, `queue_ids`: only tasks of one of these, if there are any.
     """
 
     basis: Basis
@@ -59,6 +59,8 @@ class AnalyticsQuery:
     account: str | None = None
     queue_id: str | None = None
     slice: Slice = "all"
+    accounts: tuple[str, ...] = ()
+    queue_ids: tuple[str, ...] = ()
 
 
 def slice_of(by: Sequence[Dimension]) -> Slice:

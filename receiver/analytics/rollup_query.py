@@ -116,10 +116,7 @@ def _is_by_day(query: AnalyticsQuery) -> bool:
 def _tasks_of(query: AnalyticsQuery) -> Select[Any]:
     """Select account and key of the tasks that may contribute to the sums."""
     wheres: list[ColumnElement[bool]] = []
-    if query.account is not None:
-        wheres.append(TASK.c.account == query.account)
-    if query.queue_id is not None:
-        wheres.append(TASK.c.queue_id == query.queue_id)
+    wheres += places(query, TASK)
     # A day of tolerance for skewed clocks. A task may be older than its first fact, and planned for later
     # than its last one.
     if query.until is not None:
@@ -159,11 +156,15 @@ def _wheres(query: AnalyticsQuery, table: Table) -> list[ColumnElement[bool]]:
         wheres.append(time_column >= int(since))
     if until is not None:
         wheres.append(time_column < int(until))
-    if query.account is not None:
-        wheres.append(table.c.account == query.account)
-    if query.queue_id is not None:
-        wheres.append(table.c.queue_id == query.queue_id)
-    return wheres
+    return [*wheres, *places(query, table)]
+
+
+def places(query: AnalyticsQuery, table: Table) -> list[ColumnElement[bool]]:
+    """Return the conditions that rows are of the query's accounts and queues."""
+    accounts = [query.account] if query.account is not None else query.accounts
+    queue_ids = [query.queue_id] if query.queue_id is not None else query.queue_ids
+    pairs = ((table.c.account, accounts), (table.c.queue_id, queue_ids))
+    return [column.in_(names) if len(names) > 1 else column == names[0] for column, names in pairs if names]
 
 
 def _keys(query: AnalyticsQuery, table: Table) -> list[ColumnElement[Any]]:

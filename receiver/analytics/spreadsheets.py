@@ -8,11 +8,14 @@ from typing import Any, Literal, NamedTuple
 
 from sqlalchemy import Connection
 from xlsxwriter import Workbook
-from xlsxwriter.worksheet import Worksheet
 
+from receiver.analytics import formatting
 from receiver.analytics.export_pages import FilePart, Page, column_names
 from receiver.analytics.export_sql import rows
 from receiver.analytics.formulas import as_text
+from receiver.analytics.intervals import Share
+from receiver.analytics.report import MeasureReport
+from receiver.analytics.table_csv import header, table_rows, total_cells
 from receiver.analytics.views import Relation
 from receiver.errors import InputError
 from receiver.i18n.catalogue import locale
@@ -48,19 +51,23 @@ class SpreadsheetFile:
     further worksheets; the last one describes the columns.
     """
 
-    def __init__(self, title: str, columns: Sequence[SpreadsheetColumn]) -> None:
-        self._title, self._columns = title, columns
+    def __init__(self) -> None:
         self._file = BytesIO()
         self._book = Workbook(self._file, {"constant_memory": True})
         self._bold = self._book.add_format({"bold": True})
         self._styles = {kind: self._book.add_format({"num_format": form}) for kind, form in _FORMATS.items()}
-        self._sheets = 0
-        self._sheet, self._rows = self._new_sheet(), 0
+        self._about: list[tuple[str, str]] = []
+
+    def begin(self, title: str, columns: Sequence[SpreadsheetColumn]) -> None:
+        """Begin a table, on a worksheet of its own."""
+        self._title, self._columns, self._sheets = title, columns, 0
+        self._about += [("", ""), (title, ""), *((column.name, column.about) for column in columns)]
+        self._new_sheet()
 
     def add(self, row: Iterable[Any]) -> None:
         """Add a row. Moments are epoch seconds or ISO 8601; None leaves a cell empty."""
         if self._rows == MAX_ROWS:
-            self._sheet, self._rows = self._new_sheet(), 0
+            self._new_sheet()
         self._rows += 1
         for place, (column, value) in enumerate(zip(self._columns, row, strict=True)):
             if value is not None:
@@ -70,14 +77,14 @@ class SpreadsheetFile:
         """Return the file. `notes`: sentences for the last worksheet."""
         about = self._book.add_worksheet("about")
         about.set_column(0, 0, 24)
-        lines = [(note,) for note in notes] + [(column.name, column.about) for column in self._columns]
+        lines: list[tuple[str, ...]] = [*((note,) for note in notes), *self._about]
         for number, line in enumerate(lines):
             for place, text in enumerate(line):
                 about.write_string(number, place, text[:_MAX_TEXT])
         self._book.close()
         return self._file.getvalue()
 
-    def _new_sheet(self) -> Worksheet:
+    def _new_sheet(self) -> None:
         self._sheets += 1
         number = f" {self._sheets}" if self._sheets > 1 else ""
         sheet = self._book.add_worksheet(f"{self._title[:25]}{number}")
@@ -86,7 +93,7 @@ class SpreadsheetFile:
             width = 19 if column.kind == "time" else min(max(len(column.name) + 2, 10), 30)
             sheet.set_column(place, place, width, self._styles.get(column.kind))
             sheet.write_string(0, place, column.name, self._bold)
-        return sheet
+        self._sheet, self._rows = sheet, 0
 
     def _write(self, place: int, kind: CellKind, value: Any) -> None:
         line, sheet = self._rows, self._sheet
@@ -120,7 +127,8 @@ class XlsxWriter:
     """An export as an Excel workbook; all of its bytes come at the end."""
 
     def __init__(self, relation: Relation) -> None:
-        self._book = SpreadsheetFile(relation.name, export_columns(relation))
+        self._book = SpreadsheetFile()
+        self._book.begin(relation.name, export_columns(relation))
 
     def opening(self) -> bytes:
         return b""
@@ -191,3 +199,50 @@ class SpreadsheetCsvWriter:
 
     def end(self) -> bytes:
         return b""
+
+
+def report_book(reports: Iterable[MeasureReport]) -> bytes:
+    """Return measures as an Excel workbook, one worksheet each, with the total in the last line."""
+    book = SpreadsheetFile()
+    notes: dict[str, None] = {}
+    for report in reports:
+        title = report.measure.title
+        book.begin(title, _report_columns(report))
+        for line in table_rows(report):
+            book.add(line)
+        by = report.query.by
+        key = ["all", *[None] * (len(by) - 1)] if by else []
+        book.add([*key, *total_cells(report), *([None] if "queue" in by else [])])
+        notes[f"{title}: {formatting.scope_of(report)}."] = None
+        notes |= dict.fromkeys(report.notes)
+    return book.close([*notes, formatting.INTERVALS])
+
+
+def _report_columns(report: MeasureReport) -> list[SpreadsheetColumn]:
+    """Return dimensions and values; a share has its value, its interval and its number."""
+    about = {column.name: column.about for column in report.measure.columns}
+    about |= {quantiles.name: quantiles.about for quantiles in report.measure.quantiles}
+    columns = [SpreadsheetColumn(name, "text", "Dimension.") for name in report.query.by]
+    shares = {name for name, value in report.total.items() if isinstance(value, Share)}
+    for name in header(report)[len(columns) :]:
+        base, _, part = name.rpartition("_")
+        is_share = name in shares or (base in shares and part in ("low", "high"))
+        text = about.get(name) or f"{about.get(base, '')} {_PARTS.get(part, '')}".strip()
+        kind: CellKind = "text" if name == "queue_name" else "share" if is_share else "float"
+        columns.append(SpreadsheetColumn(name, kind, text or "Name of the queue."))
+    return columns
+
+
+_PARTS = {
+    "low": "Lower bound of the 95 % interval.",
+    "high": "Upper bound of the 95 % interval.",
+    "n": "Number that it is a share of, or number of values.",
+    "p50": "Median.",
+    "p90": "90th percentile.",
+}
+
+
+def report_csv(report: MeasureReport, locale_name: str) -> str:
+    """Return a measure as CSV for the spreadsheets of a language. Raises InputError."""
+    style = csv_style(locale_name)
+    return csv_opening(style, header(report)) + style.lines(table_rows(report))

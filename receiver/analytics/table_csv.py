@@ -17,12 +17,17 @@ def header(report: MeasureReport) -> list[str]:
     return [*report.query.by, *(name for name, _ in _cells(report.total)), *names]
 
 
-def rows(report: MeasureReport) -> Iterator[list[Cell]]:
+def table_rows(report: MeasureReport) -> Iterator[list[Cell]]:
     """Yield the cells of each row."""
     for line in report.lines:
         key = dict(zip(report.query.by, line.key, strict=True))
-        names = [as_text(report.queue_names.get(key["queue"], ""))] if "queue" in key else []
-        yield [*map(as_text, line.key), *(cell for _, cell in _cells(line.values)), *names]
+        names = [report.queue_names.get(key["queue"], "")] if "queue" in key else []
+        yield [*line.key, *(cell for _, cell in _cells(line.values)), *names]
+
+
+def total_cells(report: MeasureReport) -> list[Cell]:
+    """Return the cells of all groups together, without dimensions and names."""
+    return [cell for _, cell in _cells(report.total)]
 
 
 def as_csv(report: MeasureReport) -> str:
@@ -30,7 +35,8 @@ def as_csv(report: MeasureReport) -> str:
     text = io.StringIO()
     writer = csv.writer(text)
     writer.writerow(header(report))
-    writer.writerows(rows(report))
+    for row in table_rows(report):
+        writer.writerow([as_text(cell) if isinstance(cell, str) else cell for cell in row])
     return text.getvalue()
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 
+from rich.table import Table
 from rich.text import Text
 
 from receiver.analytics.intervals import Share
@@ -10,6 +11,7 @@ from receiver.analytics.report import FEW, MeasureReport, ReportRow, Value
 from receiver.cli.tables import Column
 
 _WIDTH = 16
+_LABEL = 24
 _EIGHTHS = " ▏▎▍▌▋▊▉█"
 _HOURS = range(24)
 _WIDE, _WIDEST = 100, 130
@@ -101,6 +103,29 @@ def _one_line(value: object) -> object:
     if isinstance(value, Text):
         value.no_wrap = True
     return value
+
+
+def bars_of(rates: Sequence[tuple[str, Share]]) -> Table:
+    """Return one bar per share, with its interval; dim if there are few."""
+    table = Table(box=None, padding=(0, 1, 0, 2), show_header=False)
+    for width in (_LABEL, _WIDTH, None):
+        table.add_column(overflow="fold", max_width=width)
+    for label, each in rates:
+        shown = cell(each)
+        table.add_row(Text(label or "–"), bar(each.value), shown if isinstance(shown, Text) else Text("–"))
+    return table
+
+
+def first_share(report: MeasureReport) -> str | None:
+    """Return the name of the measure's first share."""
+    return next((name for name, value in report.total.items() if isinstance(value, Share)), None)
+
+
+def rates_of(report: MeasureReport) -> list[tuple[str, Share]]:
+    """Return the first share of each row, by the row's name."""
+    name = first_share(report)
+    rows = [(", ".join(_named(report, line.key)), line.values[name]) for line in report.lines] if name else []
+    return [(label, value) for label, value in rows if isinstance(value, Share)]
 
 
 def map_of_hours(lines: Iterable[ReportRow], hour_at: int, weekday_at: int) -> list[Text]:

@@ -63,9 +63,12 @@ class Catalogue:
 
     def number(self, value: float) -> str:
         """Return a number with the language's marks for thousands and decimals."""
+        return self.with_marks(f"{value:,}")
+
+    def with_marks(self, number: str) -> str:
+        """Return a number that is written in English with the language's marks instead."""
         symbols = locale(self.language).number_symbols["latn"]
-        marks = str.maketrans({",": symbols["group"], ".": symbols["decimal"]})
-        return f"{value:,}".translate(marks)
+        return number.translate(str.maketrans({",": symbols["group"], ".": symbols["decimal"]}))
 
     def _shown(self, value: "Phrase | str | float") -> str:
         if isinstance(value, Phrase):

@@ -8,7 +8,7 @@ from html.parser import HTMLParser
 import pytest
 
 from receiver.analytics import formatting
-from receiver.analytics.html import html_report
+from receiver.analytics.html import HtmlOptions, html_report
 from receiver.analytics.intervals import Share
 from receiver.analytics.query import AnalyticsQuery
 from receiver.domain.calendar import Calendar
@@ -219,3 +219,20 @@ def test_without_matplotlib_it_is_said_how_to_get_it(store: Store, monkeypatch: 
     monkeypatch.setitem(sys.modules, "matplotlib", None)
     with pytest.raises(NotInstalledError, match="charts need matplotlib: pip install"):
         made(store)
+
+
+def test_in_russian_all_words_and_numbers_of_the_page_are_russian(store: Store, page: Page) -> None:
+    query = AnalyticsQuery("created", Calendar(ZONE))
+    with store.snapshot() as connection:
+        text = html_report(connection, query, _MADE_AT, HtmlOptions("ru", "queue", query))
+    russian = Page(text)
+    english = [*page.facts().values()]
+    assert len(russian.facts()) == len(english)
+    assert next(iter(russian.facts().values()))[0] == english[0][0].replace(".", ",")
+    assert russian.count("svg", "figure") == 5
+    words = [text for tag, text in russian.texts if tag in ("dt", "h1", "h2", "figcaption", "li")]
+    assert not [
+        text for text in words if not re.search("[а-яё]", text, re.IGNORECASE) and text not in ("ASR", "ACD")
+    ]
+    assert not re.search(r"\d\.\d %", " ".join(text for tag, text in russian.texts if tag in ("td", "dd")))
+    assert len([row for row in russian.rows() if row and "%" in "".join(row)]) > 5

@@ -64,7 +64,8 @@ def test_a_workbook_holds_what_json_holds(store: Store, relation: Relation) -> N
 def test_no_text_becomes_a_formula_or_a_link(store: Store) -> None:
     column = SpreadsheetColumn("text", "text")
     texts = ["=1+1", "+7 916", "-1", "@SUM(A1)", "https://example.org", "\tx", "", "x" * 40_000, "\x01\x02"]
-    book = SpreadsheetFile("texts", [column])
+    book = SpreadsheetFile()
+    book.begin("texts", [column])
     for text in texts:
         book.add([text])
     sheet = openpyxl.load_workbook(BytesIO(book.close()))["texts"]
@@ -76,7 +77,8 @@ def test_no_text_becomes_a_formula_or_a_link(store: Store) -> None:
 
 def test_a_long_table_continues_on_another_worksheet(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(spreadsheets, "MAX_ROWS", 3)
-    book = SpreadsheetFile("tasks", [SpreadsheetColumn("n", "int", "A number.")])
+    book = SpreadsheetFile()
+    book.begin("tasks", [SpreadsheetColumn("n", "int", "A number.")])
     for number in range(7):
         book.add([number])
     sheets = pandas.read_excel(BytesIO(book.close(["Moments are in UTC."])), sheet_name=None)

@@ -3,6 +3,8 @@
 import csv
 import io
 
+import openpyxl
+import pandas
 import pytest
 
 from tests.analytics.lives import Lives, at, told
@@ -109,7 +111,7 @@ def test_names_of_any_length_leave_room_for_the_numbers(
         said = shell.run("report", "success", "--by", "queue")
         assert "1 0 1 1 " in " ".join(said.out.split())
         assert "100.0% 21–100" in said.out
-        assert said.out.count("клиентам") == 2
+        assert said.out.count("клиентам") == 4, "in the table and in the chart"
         assert said.widest <= width
 
 
@@ -118,3 +120,87 @@ def test_an_empty_store_has_figures_too(shell: Shell) -> None:
     assert said.status == 0
     assert "Traceback" not in said.err
     assert shell.ask("report", "success")["total"]["success_rate"]["value"] is None
+
+
+def test_a_footer_explains_intervals(filled: Shell) -> None:
+    shown = filled.run("report", "success")
+    assert "holds the true rate in 95 of 100 such reports" in " ".join(shown.out.split())
+    assert shown.widest <= 80
+
+
+@pytest.mark.parametrize("options", [("--each", "queue"), ("--queue", "5", "--queue", "6")])
+def test_queues_are_compared_in_one_table_and_one_chart(filled: Shell, options: tuple[str, ...]) -> None:
+    shown = filled.run("report", *options)
+    assert shown.status == 0
+    assert "Success rate: tasks by creation" in shown.out
+    table, _, chart = shown.out.rpartition("success rate\n")
+    for queue, rate in (("5", "75.0%"), ("6", "100.0%")):
+        assert any(line.split()[:1] == [queue] and rate in line for line in table.splitlines())
+        assert any(line.split()[:1] == [queue] and "█" in line for line in chart.splitlines())
+    assert shown.widest <= 80
+    rows = filled.ask("report", "success", *options)["rows"]
+    assert [(row["queue"], row["tasks"]) for row in rows] == [("5", 4), ("6", 1)]
+
+
+def test_only_the_queues_that_are_named_are_counted(filled: Shell) -> None:
+    with told(str(filled.store), Lives().task(NINE, ["ok"], queue="7", account="other")):
+        pass
+    answer = filled.ask("report", "success", "--queue", "5", "--queue", "7", "--by", "account")
+    found = {(row["account"], row["queue"]): row["tasks"] for row in answer["rows"]}
+    assert found == {("acme", "5"): 4, ("other", "7"): 1}
+    assert "all queues" not in filled.run("report", "success", "--queue", "5", "--queue", "7").out
+    accounts = filled.ask("report", "success", "--account", "acme", "--account", "other")
+    assert {row["account"] for row in accounts["rows"]} == {"acme", "other"}
+    assert "--queue" in filled.refused("report", "--queue", "5", "--queue", "nobody")
+
+
+def test_a_workbook_has_the_figures_and_says_what_they_mean(filled: Shell) -> None:
+    assert filled.run("report", "success", "--by", "queue", "--xlsx", "r.xlsx").status == 0
+    frame = pandas.read_excel(filled.folder / "r.xlsx", sheet_name="Success rate", dtype={"queue": str})
+    assert list(frame["queue"]) == ["5", "6", "all"]
+    assert list(frame["tasks"]) == [4, 1, 5]
+    assert list(frame["success_rate"].round(3)) == [0.75, 1.0, 0.8]
+    assert list(frame["success_rate_n"]) == [4, 1, 5]
+    assert "exists: use --force" in filled.refused("report", "success", "--xlsx", "r.xlsx")
+    assert filled.run("report", "--xlsx", "r.xlsx", "--force").status == 0
+    book = openpyxl.load_workbook(filled.folder / "r.xlsx")
+    assert book.sheetnames[0] == "Success rate"
+    assert len(book.sheetnames) == 9
+    about = " ".join(str(cell.value) for row in book["about"].iter_rows() for cell in row if cell.value)
+    assert "holds the true rate in 95 of 100" in about
+    assert "Succeeded among finished." in about
+    assert (
+        book["Success rate"]["H2"].number_format == "0.0%"
+        or book["Success rate"]["I2"].number_format == "0.0%"
+    )
+
+
+def test_csv_of_a_locale_is_for_its_spreadsheets(filled: Shell) -> None:
+    text = filled.run("report", "success", "--by", "queue", "--csv", "--locale", "ru").out
+    assert text.startswith("\ufeffqueue;tasks;")
+    frame = pandas.read_csv(io.StringIO(text.removeprefix("\ufeff")), sep=";", decimal=",")
+    assert list(frame["success_rate"]) == [0.75, 1.0]
+
+
+def test_a_report_in_russian_compares_queues_and_periods(filled: Shell) -> None:
+    options = ("--lang", "ru", "--each", "queue", "--than-queue", "6")
+    shown = filled.run("report", "--html", "r.html", "--queue", "5", *options)
+    assert shown.status == 0, shown
+    text = (filled.folder / "r.html").read_text()
+    for words in ('<html lang="ru">', "Доля успешных задач по очередям", "Сравнение", "75,0 %", "Как читать"):
+        assert words in text
+    assert "exists: use --force" in filled.refused("report", "--html", "r.html")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ("success --locale ru", "--locale: is for CSV: use it with --csv"),
+        ("--lang ru", "--lang: is for the HTML report"),
+        ("--xlsx r.xls", "--xlsx: unknown ending .xls"),
+        ("success --xlsx r.xlsx --csv", "--csv: cannot be used with --xlsx"),
+        ("--xlsx r.xlsx --than-queue 5", "--than-queue: cannot be used with --xlsx"),
+    ],
+)
+def test_options_of_files_that_do_not_fit_are_refused(filled: Shell, arguments: str, words: str) -> None:
+    assert words in filled.refused("report", *arguments.split())

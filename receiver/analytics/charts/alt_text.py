@@ -8,6 +8,7 @@ from receiver.analytics.charts.series import (
     by_attempt,
     by_hour,
     by_pause,
+    by_place,
     by_time,
     failures,
     is_few,
@@ -59,7 +60,7 @@ def _best(rates: Iterable[Rate], of: str) -> str:
 
 
 def _said(each: Rate) -> str:
-    return f"{each.label}: {formatting.rate(each.share)} of {formatting.count(each.share.n)}"
+    return f"{each.label}: {_said_rate(each)}"
 
 
 def _yield(report: MeasureReport) -> AltText:
@@ -82,6 +83,16 @@ def reason_label(reason: str) -> str:
     """Format a reason for the chart."""
     plain = {"failed": "failed,\nnot mapped", "unknown": "unknown,\nnobody said"}
     return plain.get(reason, reason.replace("_", " "))
+
+
+def _places(report: MeasureReport) -> AltText:
+    text = "; ".join(f"{formatting.name(each.label)} {_said_rate(each)}" for each in by_place(report))
+    overall = share_in(report.total, "success_rate")
+    return f"{text or 'No tasks'}.", _n(overall.n, "finished tasks")
+
+
+def _said_rate(each: Rate) -> str:
+    return f"{formatting.rate(each.share)} of {formatting.count(each.share.n)}"
 
 
 def _pauses(report: MeasureReport) -> AltText:
@@ -111,6 +122,8 @@ ALT_TEXTS: Mapping[str, Callable[[MeasureReport], AltText]] = {
     "hours": _hours,
     "yield": _yield,
     "reasons": _reasons,
+    "queues": _places,
+    "accounts": _places,
     "pauses": _pauses,
     "timing": _timing,
 }

@@ -10,7 +10,16 @@ from receiver.analytics import formatting
 from receiver.analytics.charts.alt_text import reason_label
 from receiver.analytics.charts.chart import ChartContent
 from receiver.analytics.charts.layout import BLUE, INK, ORANGE, ChartLayout, Plot, rate_ticks
-from receiver.analytics.charts.series import LEGS, FailureGroup, by_attempt, by_pause, failures, is_few
+from receiver.analytics.charts.series import (
+    LEGS,
+    FailureGroup,
+    Rate,
+    by_attempt,
+    by_pause,
+    by_place,
+    failures,
+    is_few,
+)
 from receiver.analytics.intervals import Share
 
 _MANY_LOOK: dict[str, Any] = {"facecolor": "#8cc1de", "edgecolor": BLUE, "lw": 0.8}
@@ -23,6 +32,10 @@ _LEGS = {
 _NEAR_TOP = 0.9
 _RIGHT = 1.14
 """End of a scale of rates, with space for a number behind 100 %."""
+
+_PLACE_NAME = 14
+_LEAST = 1.5
+"""Least height of a plot of queues in inches."""
 
 _ROOMY = 6
 """Maximum number of bars with decimals above and full counts below."""
@@ -54,6 +67,16 @@ def yields(layout: ChartLayout, content: ChartContent) -> None:
     axes.grid(visible=False, axis="x")
 
 
+def places(layout: ChartLayout, content: ChartContent) -> None:
+    """Draw one bar for each queue or account."""
+    rates = by_place(content.report)
+    if not rates:
+        layout.say("no tasks in this period")
+        return
+    (axes,) = layout.axes(Plot(max(0.3 * len(rates), _LEAST)), left=1.65)
+    _draw_rates(axes, [Rate(formatting.name(label)[:_PLACE_NAME] or "–", each) for label, each in rates])
+
+
 def pauses(layout: ChartLayout, content: ChartContent) -> None:
     """Draw a plot for each attempt, since tasks with more attempts differ."""
     found = by_pause(content.report)
@@ -63,14 +86,19 @@ def pauses(layout: ChartLayout, content: ChartContent) -> None:
     heights = (Plot(0.3 * len(rates), f"attempt {attempt}") for attempt, rates in found.items())
     plots = layout.axes(*heights, left=1.65)
     for axes, rates in zip(plots, found.values(), strict=True):
-        for at, (_, each) in enumerate(rates):
-            value, low, high = each.value or 0.0, each.low or 0.0, each.high or 0.0
-            axes.barh(at, value, 0.62, **_look(each))
-            axes.errorbar(value, at, xerr=[[value - low], [high - value]], color=INK, capsize=3, lw=1.2)
-            _write(axes, formatting.percent(value), (high, at), (5, 0), va="center")
-        _names(axes, [f"{label}, n {formatting.brief(each.n)}" for label, each in rates])
-        axes.set_xlim(0, _RIGHT)
-        rate_ticks(axes.xaxis)
+        _draw_rates(axes, rates)
+
+
+def _draw_rates(axes: Axes, rates: Sequence[Rate]) -> None:
+    """Draw one horizontal bar for each rate, with its interval."""
+    for at, (_, each) in enumerate(rates):
+        value, low, high = each.value or 0.0, each.low or 0.0, each.high or 0.0
+        axes.barh(at, value, 0.62, **_look(each))
+        axes.errorbar(value, at, xerr=[[value - low], [high - value]], color=INK, capsize=3, lw=1.2)
+        _write(axes, formatting.percent(value), (high, at), (5, 0), va="center")
+    _names(axes, [f"{label}, n {formatting.brief(each.n)}" for label, each in rates])
+    axes.set_xlim(0, _RIGHT)
+    rate_ticks(axes.xaxis)
 
 
 def _look(each: Share) -> dict[str, Any]:

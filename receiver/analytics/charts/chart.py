@@ -11,6 +11,7 @@ from receiver.analytics.charts.alt_text import ALT_TEXTS
 from receiver.analytics.measures import MEASURES
 from receiver.analytics.query import AnalyticsQuery, Dimension
 from receiver.analytics.report import FEW, MeasureReport, build_report
+from receiver.analytics.rollup_query import places
 from receiver.analytics.tables import ROLLUP
 from receiver.domain.calendar import DAY_S, HOUR_S, date_of
 from receiver.domain.frozen_record import frozen_record
@@ -91,6 +92,22 @@ CHARTS: Mapping[str, Chart] = {
             "B. The percentage is of all these tasks.",
         ),
         Chart(
+            "queues",
+            "success",
+            ("queue",),
+            "Success rate of tasks by queue",
+            "The share of finished tasks of each queue that connected A and B. If the whiskers of two bars "
+            "overlap widely, their rates may be equal.",
+        ),
+        Chart(
+            "accounts",
+            "success",
+            ("account",),
+            "Success rate of tasks by account",
+            "The share of finished tasks of each account that connected A and B. If the whiskers of two bars "
+            "overlap widely, their rates may be equal.",
+        ),
+        Chart(
             "pauses",
             "pauses",
             ("attempt", "gap"),
@@ -155,8 +172,7 @@ def span(connection: Connection, query: AnalyticsQuery) -> tuple[float | None, f
     if since is not None and until is not None:
         return since, until
     wheres = [ROLLUP.c.basis == query.basis, ROLLUP.c.slice == "all"]
-    wheres += [ROLLUP.c.account == query.account] if query.account is not None else []
-    wheres += [ROLLUP.c.queue_id == query.queue_id] if query.queue_id is not None else []
+    wheres += places(query, ROLLUP)
     first, last = connection.execute(
         select(func.min(ROLLUP.c.hour), func.max(ROLLUP.c.hour)).where(*wheres)
     ).one()

@@ -11,7 +11,7 @@ from typing import Any
 import matplotlib
 from matplotlib.figure import Figure
 
-from receiver.analytics.charts.bars import pauses, reasons, yields
+from receiver.analytics.charts.bars import pauses, places, reasons, yields
 from receiver.analytics.charts.chart import ChartContent, ImageFormat
 from receiver.analytics.charts.heat import hours
 from receiver.analytics.charts.layout import STYLE, ChartLayout
@@ -21,6 +21,8 @@ DRAWERS: Mapping[str, Callable[[ChartLayout, ChartContent], None]] = {
     "trend": trend,
     "hours": hours,
     "yield": yields,
+    "queues": places,
+    "accounts": places,
     "reasons": reasons,
     "pauses": pauses,
     "timing": timing,

@@ -15,6 +15,7 @@ Values = Mapping[str, Value]
 
 LEGS = ("a", "b", "unknown")
 _MOST_ATTEMPTS = 10
+_MOST_PLACES = 20
 _MANY_OPEN = 0.1
 _LATER = 4
 """Attempt from which on pauses are drawn together."""
@@ -118,6 +119,16 @@ def by_attempt(report: MeasureReport) -> Sequence[Rate]:
         label = f"{_MOST_ATTEMPTS}+" if is_late else str(number)
         labels[label].append(share_in(line.values, "yield"))
     return [Rate(label, together(shares)) for label, shares in labels.items()]
+
+
+def by_place(report: MeasureReport) -> Sequence[Rate]:
+    """Return the success rate of the queues or accounts with the most finished tasks, in their order."""
+    names = report.queue_names if report.query.by == ("queue",) else {}
+    keys = [line.key[0] for line in report.lines]
+    shares = (share_in(line.values, "success_rate") for line in report.lines)
+    rates = [Rate(names.get(key, key), each) for key, each in zip(keys, shares, strict=True)]
+    least = sorted((rate.share.n for rate in rates), reverse=True)[:_MOST_PLACES]
+    return [rate for rate in rates if rate.share.n >= least[-1]][:_MOST_PLACES]
 
 
 def failures(report: MeasureReport) -> Sequence[FailureGroup]:
