@@ -33,7 +33,15 @@ _EXAMPLES: dict[str, Any] = {
     "accounts.main.base_url": "https://scheduler.example/api/ver1.0",
     "accounts.main.oauth_client_id": "application-id",
     "accounts.main.oauth_client_secret": "application-secret",
+    "public_url": "https://hooks.example",
+    "accounts.main.token_url": "https://scheduler.example/oauth/token",
+    "traces.endpoint": "http://127.0.0.1:4318/v1/traces",
+    "retention.deliveries_days": 90,
+    "retention.set_aside_days": 30,
+    "retention.tasks_days": 365,
+    "retention.audit_days": 365,
 }
+"""Values of settings without a default. Secrets get a random one."""
 
 
 @config_app.command("example")
@@ -82,6 +90,7 @@ def _text(value: Any) -> str | None:
 def example_lines() -> Iterator[str]:
     """Yield the lines of the example file. Its signing key is new and random."""
     yield "# Settings. Variables RECEIVER_NAME (nested: RECEIVER_TABLE__NAME) take precedence."
+    yield "# A line that is commented out shows the default, or an example if there is none: remove the #."
     nested = ("accounts", "hook_keys", *_SECTIONS, "aliases")
     plain = {name: field for name, field in Settings.model_fields.items() if name not in nested}
     yield from _section("", plain)
@@ -101,11 +110,11 @@ def example_lines() -> Iterator[str]:
 def _section(path: str, fields: dict[str, FieldInfo]) -> Iterator[str]:
     for name, field in fields.items():
         yield f"# {field.description}"
-        if field.default is PydanticUndefined:
-            yield f"{name} = {_toml(_EXAMPLES.get(f'{path}.{name}') or secrets.token_hex(32))}"
-        else:
-            value = "" if field.default is None else field.default
-            yield f"# {name} = {_toml(value)}"
+        value = field.default
+        if value in (None, PydanticUndefined):
+            value = _EXAMPLES.get(f"{path}.{name}".lstrip(".")) or secrets.token_hex(32)
+        mark = "" if field.default is PydanticUndefined else "# "
+        yield f"{mark}{name} = {_toml(value)}"
 
 
 def _model(field: FieldInfo) -> type[BaseModel]:

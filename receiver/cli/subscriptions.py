@@ -20,6 +20,7 @@ from receiver.cli.subscription_options import (
     read_settings,
 )
 from receiver.cli.table_options import tabular, zoned
+from receiver.cli.tables import Column
 from receiver.http.endpoint import Params
 from receiver.outcomes import subscription_endpoints as handlers
 from receiver.outcomes.params import RotateBody, SubscriptionBody, SubscriptionChange
@@ -63,8 +64,9 @@ def list_(config: ConfigOption = None, as_json: JsonOption = False) -> None:
         print_json(answer)
         return
     columns = ("name", "id", "state", "problem", "pending", "dead", "format", "url")
+    shown = [Column(name, optional=name in ("format", "url")) for name in columns]
     rows = [row | {"problem": health_text(row)} for row in answer["subscriptions"]]
-    print_table("Subscriptions", columns, [[row[name] for name in columns] for row in rows])
+    print_table("Subscriptions", shown, [[row[name] for name in columns] for row in rows])
 
 
 @subscriptions_app.command("show")

@@ -120,6 +120,7 @@ def _fit(columns: Sequence[Column], rows: Sequence[Sequence[object]], width: int
     kept = [[at for at in shown if at not in hidden[:count]] for count in range(len(hidden) + 1)]
     tries = [(shown, 0, _LEAST_TEXT, 2), (shown, 1, _LEAST_TEXT, 2), (shown, 1, _LEAST_TEXT, 1)]
     tries += [(at, 1, _LEAST_TEXT, 2) for at in kept]
+    tries.append((kept[-1], 1, _LEAST_TEXT, 1))
     tries += [(at, 2, least, 2) for least in (_LEAST_TEXT, 1) for at in kept]
     tries += [(kept[-1], 3, 1, 2), (kept[-1], 3, 1, 1)]
     for at, form, least, gap in tries:

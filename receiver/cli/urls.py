@@ -66,4 +66,4 @@ def fixed(
 def require_account(settings: Settings, account: str) -> None:
     """Raise InputError if the settings have no such account."""
     if account not in settings.accounts:
-        raise InputError("--account", unknown_name("account", account[:60], settings.accounts))
+        raise InputError("account", unknown_name("account", account[:60], settings.accounts))

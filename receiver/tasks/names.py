@@ -8,7 +8,7 @@ from sqlalchemy import Connection, Select, literal, select, union
 from receiver.domain.suggestions import unknown_name
 from receiver.errors import InputError, NotFoundError
 from receiver.http.endpoint import Params
-from receiver.ledger.tables import DIRTY_TASK
+from receiver.ledger.tables import DELIVERY, DIRTY_TASK
 from receiver.tasks.tables import QUEUE, TASK_COUNT
 
 Query = TypeVar("Query", bound=Params)
@@ -126,8 +126,10 @@ def stored_accounts(connection: Connection) -> set[str]:
 
 
 def accounts() -> Select[Any]:
-    """Select the accounts that have tasks, folded or not, or queues."""
-    every = union(*(select(each.c.account) for each in (TASK_COUNT, QUEUE, DIRTY_TASK))).subquery()
+    """Select the accounts that have tasks, folded or not, queues, or deliveries that name no task."""
+    unplaced = DELIVERY.c.problem.isnot(None) & DELIVERY.c.ref.is_(None)  # these have an index by account
+    tables = (select(each.c.account) for each in (TASK_COUNT, QUEUE, DIRTY_TASK))
+    every = union(*tables, select(DELIVERY.c.account).where(unplaced)).subquery()
     return select(every.c.account)
 
 

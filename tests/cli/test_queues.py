@@ -36,7 +36,7 @@ def test_a_queue_can_be_created_off_and_its_name_is_shown_as_it_is(office: Shell
 
 def test_an_account_that_is_not_known_is_refused(office: Shell) -> None:
     error = office.refused("queues", "create", "Sales", "--account", "other")
-    assert error.startswith("error: account: 'other' is not in the settings")
+    assert error.startswith("error: account: there is no account 'other'; known: main")
 
 
 def test_a_queue_whose_creation_was_not_answered_is_not_created_again(tmp_path: Path) -> None:
@@ -50,7 +50,7 @@ def test_a_queue_whose_creation_was_not_answered_is_not_created_again(tmp_path: 
 
 def test_a_scheduler_that_is_down_is_one_clear_error(shell: Shell) -> None:
     error = shell.refused("queues", "create", "Sales", "--account", "main")
-    assert error.startswith("error: token: no connection")
+    assert "connection refused" in error
 
 
 def test_listing_needs_no_scheduler(shell: Shell, scheduler: Emulation) -> None:

@@ -65,7 +65,7 @@ def test_it_says_that_tasks_are_folded_by_a_running_receiver(filled: Shell) -> N
 
 def test_options_narrow_down_what_is_read(filled: Shell) -> None:
     assert filled.ask("reread", "--dry-run", "--problem", "any")["read"] == 2
-    assert filled.ask("reread", "--dry-run", "--account", "second")["read"] == 0
+    assert "there is no account 'second'" in filled.refused("reread", "--dry-run", "--account", "second")
     assert filled.ask("reread", "--dry-run", "--since", str(T0 + 1), "--until", str(T0 + 2))["read"] == 1
 
 

@@ -90,7 +90,7 @@ def test_what_cannot_be_done_is_named(shell: Shell) -> None:
         f"error: scopes: one or more of {', '.join(SCOPES)}"
     )
     assert shell.refused("tokens", "create") == "error: NAME: name the program or person that uses the token"
-    assert "no such subscription" in shell.refused("tokens", "create", "--subscription", "sub_none")
+    assert "there is no subscription" in shell.refused("tokens", "create", "--subscription", "sub_none")
     assert "--scope: leave it out" in shell.refused(
         "tokens", "create", "--subscription", "sub_none", "--scope", "read"
     )

@@ -37,7 +37,7 @@ def test_for_people_each_url_stands_in_one_piece(shell: Shell) -> None:
 
 def test_an_unknown_account_is_named_with_those_that_are_known(shell: Shell) -> None:
     error = shell.refused("urls", "mint", "--account", "mian")
-    assert error == "error: account: 'mian' is not in the settings; known accounts: main"
+    assert error == "error: account: there is no account 'mian'; did you mean 'main'? known: main"
 
 
 def test_a_ref_that_cannot_travel_in_a_url_is_refused(shell: Shell) -> None:

@@ -20,11 +20,13 @@ async def test_a_lost_hook_is_listed_with_its_task_and_counted(api_env: ApiEnv) 
                 "category": "lost_hook",
                 "kind": "after",
                 "queue_id": "17",
+                "queue_name": None,
                 "count": 1,
                 "detail": "",
                 "at": "2026-03-01T09:31:30.000Z",
             }
         ],
+        "available": None,
         "totals": {"before": 0, "before_again": 0, "success": 0, "after": 1},
         "next_cursor": None,
     }

@@ -20,6 +20,7 @@ async def test_a_task_tells_all_that_is_known(api_env: ApiEnv) -> None:
         "ref": "r1",
         "task_id": "9r1",
         "queue_id": "17",
+        "queue_name": None,
         "name": "order 4711",
         "state": "finished",
         "finish_result": "success",
