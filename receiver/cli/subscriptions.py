@@ -43,6 +43,11 @@ class _SubscriptionCommands(LazyGroup):
         "replay": LazyCommand(
             _SENDING, "resend", "Resend outcomes, or send those that were never delivered."
         ),
+        "preview": LazyCommand(
+            "receiver.cli.subscription_preview",
+            "show_request",
+            "Print the request that a task's last outcome, or an example, would make. Sends nothing.",
+        ),
         "messages": LazyCommand(_MESSAGES, "messages", "List messages of a subscription, newest first."),
         "message": LazyCommand(_MESSAGES, "message", "Show one message with all its delivery attempts."),
     }
@@ -55,6 +60,13 @@ subscriptions_app = typer.Typer(
 )
 
 
+_LISTED = (
+    *map(Column, ("name", "id", "state", "problem")),
+    *(Column(name, right=True) for name in ("pending", "dead")),
+    *(Column(name, optional=True) for name in ("format", "url")),
+)
+
+
 @subscriptions_app.command("list")
 @tabular
 def list_(config: ConfigOption = None, as_json: JsonOption = False) -> None:
@@ -63,10 +75,9 @@ def list_(config: ConfigOption = None, as_json: JsonOption = False) -> None:
     if as_json:
         print_json(answer)
         return
-    columns = ("name", "id", "state", "problem", "pending", "dead", "format", "url")
-    shown = [Column(name, optional=name in ("format", "url")) for name in columns]
     rows = [row | {"problem": health_text(row)} for row in answer["subscriptions"]]
-    print_table("Subscriptions", shown, [[row[name] for name in columns] for row in rows])
+    cells = [[row[column.name] for column in _LISTED] for row in rows]
+    print_table("Subscriptions", _LISTED, cells)
 
 
 @subscriptions_app.command("show")

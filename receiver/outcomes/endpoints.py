@@ -19,6 +19,7 @@ from receiver.outcomes.params import (
     SubscriptionBody,
     SubscriptionChange,
 )
+from receiver.outcomes.preview import PreviewQuery, RequestPreview, preview
 from receiver.outcomes.resend_endpoints import resend, retry_messages
 from receiver.outcomes.schemas import (
     ChangedSubscription,
@@ -147,6 +148,18 @@ OUTBOUND_ENDPOINTS = (
         "subscribe",
         SendResult,
         send_test,
+        own=subscription_of_path,
+    ),
+    Endpoint(
+        "GET",
+        f"{_SUBSCRIPTION}/preview",
+        "Preview a request",
+        "The request that would be sent for a task's last outcome, or for an example of an event. Nothing "
+        "is sent. Secrets in headers are hidden, and phone numbers masked without the scope `numbers`.",
+        "subscribe",
+        RequestPreview,
+        preview,
+        PreviewQuery,
         own=subscription_of_path,
     ),
     Endpoint(

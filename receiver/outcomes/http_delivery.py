@@ -80,19 +80,8 @@ class HttpDelivery:
         self, message: ClaimedMessage, subscription: Subscription, at: float
     ) -> HttpResponse | None:
         """Send the requests that the format makes of the message, and return its last response."""
-        event = OutboundEvent(
-            message.id,
-            message.type,
-            message.at,
-            message.data,
-            subscription,
-            at,
-            message.replay > 0,
-            message.progress,
-        )
-        is_sampled = self._traces is not None and self._traces.includes(message_task(message))
-        headers = {"traceparent": delivery_header(message, at, is_sampled)}
-        exchange, response = FORMATS[subscription.format](event), None
+        headers = self._trace(message, at)
+        exchange, response = FORMATS[subscription.format](_event(message, subscription, at)), None
         while True:
             if subscription.format in CPU_BOUND:
                 step = await asyncio.to_thread(advance, exchange, response)
@@ -104,17 +93,36 @@ class HttpDelivery:
                 await self._save_progress(message, step.progress)
             response = await self._send(step, headers, subscription)
 
+    async def first_request(
+        self, message: ClaimedMessage, subscription: Subscription, at: float
+    ) -> httpx2.Request | None:
+        """Build the first request for a message; None if its format sends none. Raises FormatError."""
+        exchange = FORMATS[subscription.format](_event(message, subscription, at))
+        step = await asyncio.to_thread(advance, exchange, None)
+        if not isinstance(step, HttpRequest):
+            return None
+        return self._build(step, self._trace(message, at), subscription)
+
+    def _trace(self, message: ClaimedMessage, at: float) -> dict[str, str]:
+        is_sampled = self._traces is not None and self._traces.includes(message_task(message))
+        return {"traceparent": delivery_header(message, at, is_sampled)}
+
     async def _save_progress(self, message: ClaimedMessage, progress: Mapping[str, Any]) -> None:
         """Save what a later attempt must know of the request that is sent next."""
         if not await self._store.write(partial(claim_sql.save_progress, message=message, progress=progress)):
             raise StoreUnavailableError("another sender has claimed the message")
 
+    def _build(
+        self, request: HttpRequest, trace: Mapping[str, str], subscription: Subscription
+    ) -> httpx2.Request:
+        headers = httpx2.Headers({**trace, **request.headers})
+        headers.update({name: value for name, value in subscription.headers.items() if value is not None})
+        return self._client.build_request(request.method, request.url, content=request.body, headers=headers)
+
     async def _send(
         self, request: HttpRequest, trace: Mapping[str, str], subscription: Subscription
     ) -> HttpResponse:
-        headers = httpx2.Headers({**trace, **request.headers})
-        headers.update({name: value for name, value in subscription.headers.items() if value is not None})
-        built = self._client.build_request(request.method, request.url, content=request.body, headers=headers)
+        built = self._build(request, trace, subscription)
         response = await self._client.send(built, stream=True)
         try:
             body = bytearray()
@@ -127,6 +135,19 @@ class HttpDelivery:
             await response.aclose()
         text = body[:_MAX_READ].decode(errors="replace").replace("\0", "\ufffd")
         return HttpResponse(response.status_code, text, response.headers.get("retry-after"))
+
+
+def _event(message: ClaimedMessage, subscription: Subscription, at: float) -> OutboundEvent:
+    return OutboundEvent(
+        message.id,
+        message.type,
+        message.at,
+        message.data,
+        subscription,
+        at,
+        message.replay > 0,
+        message.progress,
+    )
 
 
 def _failure(message: ClaimedMessage, subscription: Subscription, error: Exception) -> AttemptResult:

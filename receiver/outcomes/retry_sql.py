@@ -68,6 +68,26 @@ def find_message(connection: Connection, subscription: str, seq: int) -> Row[Any
     return connection.execute(query).first()
 
 
+def last_outcome(
+    connection: Connection, task: tuple[str, Sequence[str]], event: str | None, subscription: str | None
+) -> Row[Any] | None:
+    """Return the newest outcome of a task. `task`: account, possible keys; `event`: only this type;
+    `subscription`: only if a message for it exists.
+    """
+    account, keys = task
+    query = select(OUTCOME).where(OUTCOME.c.account == account, among(connection, OUTCOME.c.key, keys))
+    if event is not None:
+        query = query.where(OUTCOME.c.type == event)
+    if subscription is not None:
+        sent = select(MESSAGE.c.outcome_seq).where(
+            MESSAGE.c.subscription == subscription,
+            MESSAGE.c.account == account,
+            among(connection, MESSAGE.c.key, keys),
+        )
+        query = query.where(OUTCOME.c.seq.in_(sent))
+    return connection.execute(query.order_by(OUTCOME.c.seq.desc()).limit(1)).first()
+
+
 def open_until(connection: Connection, message: Row[Any]) -> Sequence[Row[Any]]:
     """Return seq and state of the open messages that go before a message in the order of its task, and of
     the message itself.

@@ -129,6 +129,17 @@ def test_an_answer_to_a_test_event_and_to_a_retry(office: Shell) -> None:
     assert dry.out == "Would retry 0 waiting messages and 0 dead letters\n"
 
 
+def test_the_request_that_would_be_sent(shell: Shell) -> None:
+    add(shell)
+    shown = shell.run("subscriptions", "preview", "sales CRM", "--type", "task.connected")
+    assert (shown.status, shown.err) == (0, "")
+    assert shown.out.startswith(f"POST {URL}\n")
+    assert "webhook-signature: v1,•••" in shown.out
+    assert '"type": "task.connected"' in shown.out
+    assert "+79990000002" not in shown.out
+    assert "+79990000002" in shell.run("subscriptions", "preview", "sales CRM", "--numbers").out
+
+
 def test_a_replay_says_first_what_it_would_send(shell: Shell) -> None:
     asyncio.run(live(shell))
     name = add(shell)

@@ -65,6 +65,7 @@ GET    /v1/subscriptions/{subscription}                          401 401 403 200
 PATCH  /v1/subscriptions/{subscription}                          401 401 403 403 403 403 200 200
 GET    /v1/subscriptions/{subscription}/messages                 401 401 403 200 403 200 403 200
 POST   /v1/subscriptions/{subscription}/messages/{message}/retry 401 401 403 403 403 200 200 200
+GET    /v1/subscriptions/{subscription}/preview                  401 401 403 403 403 200 200 200
 POST   /v1/subscriptions/{subscription}/replay                   401 401 403 403 403 403 200 200
 POST   /v1/subscriptions/{subscription}/retry                    401 401 403 403 403 400 400 400
 POST   /v1/subscriptions/{subscription}/rotate                   401 401 403 403 403 200 200 200
