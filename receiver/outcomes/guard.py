@@ -9,6 +9,8 @@ from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_add
 import httpcore2
 import httpx2
 
+from receiver.outcomes.proxy import ProxyRoute
+
 Network = IPv4Network | IPv6Network
 Address = IPv4Address | IPv6Address
 
@@ -106,8 +108,9 @@ class GuardedBackend(httpcore2.AsyncNetworkBackend):
     that a name cannot resolve to another one in between.
     """
 
-    def __init__(self, allowed: tuple[Network, ...]) -> None:
+    def __init__(self, allowed: tuple[Network, ...], route: ProxyRoute | None = None) -> None:
         self._allowed = allowed
+        self._route = route
         self._backend = httpcore2.AnyIOBackend()
 
     async def connect_tcp(
@@ -134,6 +137,8 @@ class GuardedBackend(httpcore2.AsyncNetworkBackend):
                 problem = problem or ForbiddenAddressError(text)
                 continue
             try:
+                if self._route and not self._route.no_proxy.matches(host, address):
+                    return await self._route.connect(self._backend, address, port, timeout)
                 return await self._backend.connect_tcp(address, port, timeout, local_address, socket_options)
             except httpcore2.ConnectError as error:
                 problem = error
@@ -152,9 +157,14 @@ class GuardedBackend(httpcore2.AsyncNetworkBackend):
 
 
 class GuardedTransport(httpx2.AsyncHTTPTransport):
-    """HTTP to allowed addresses only, with verified TLS and without a proxy."""
+    """HTTP to allowed addresses only, with verified TLS; `route`: through this proxy."""
 
-    def __init__(self, allowed: tuple[Network, ...], verify: ssl.SSLContext | None = None) -> None:
+    def __init__(
+        self,
+        allowed: tuple[Network, ...],
+        verify: ssl.SSLContext | None = None,
+        route: ProxyRoute | None = None,
+    ) -> None:
         context = verify or httpx2.create_ssl_context()
         super().__init__(verify=context, trust_env=False)
         # httpx2 has no parameter for a backend.
@@ -164,5 +174,5 @@ class GuardedTransport(httpx2.AsyncHTTPTransport):
             max_connections=None,
             max_keepalive_connections=_IDLE,
             keepalive_expiry=30.0,
-            network_backend=GuardedBackend(allowed),
+            network_backend=GuardedBackend(allowed, route),
         )

@@ -27,6 +27,7 @@ from receiver.outcomes.outbound import (
     advance,
     judge,
 )
+from receiver.outcomes.proxy import ProxyFailedError
 from receiver.outcomes.subscription import Subscription
 from receiver.runtime.clock import Clock
 from receiver.storage.engine import Store
@@ -172,7 +173,7 @@ def _problem(error: httpx2.HTTPError, url: str) -> str:
     """Return a text with the host, without the rest of the URL, which may hold a secret of the subscriber."""
     cause: BaseException | None = error
     while cause is not None:
-        if isinstance(cause, ForbiddenAddressError):
+        if isinstance(cause, ForbiddenAddressError | ProxyFailedError):
             return str(cause)
         cause = cause.__cause__ or cause.__context__
     return f"no answer from {network_problem(error, url)}"

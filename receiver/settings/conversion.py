@@ -2,11 +2,13 @@
 
 from collections.abc import Mapping
 
+from receiver.errors import SettingsError
 from receiver.intake.access import FixedAccess
 from receiver.intake.listener import Limits
 from receiver.maintenance.retention import RetentionRules
 from receiver.observability.traces import Traces
 from receiver.outcomes.guard import GuardedTransport, read_networks
+from receiver.outcomes.proxy import find_route
 from receiver.reconcile.policy import Policy
 from receiver.scheduler.account import SchedulerAccount
 from receiver.settings.models import (
@@ -44,8 +46,13 @@ def scheduler_account(name: str, account: AccountSettings) -> SchedulerAccount:
 
 
 def subscriber_transport(settings: DeliverySettings) -> GuardedTransport:
-    """Return the way to subscribers: to public addresses and allowed networks only."""
-    return GuardedTransport(read_networks(settings.allowed_networks))
+    """Return the way to subscribers: to public addresses and allowed networks only. Raises SettingsError."""
+    proxy = settings.proxy.get_secret_value() if settings.proxy else None
+    try:
+        route = find_route(proxy, settings.no_proxy)
+    except ValueError as error:
+        raise SettingsError(f"delivery.proxy, or the variable HTTPS_PROXY: {error}") from None
+    return GuardedTransport(read_networks(settings.allowed_networks), route=route)
 
 
 def fixed_access(accounts: Mapping[str, AccountSettings]) -> dict[str, FixedAccess]:

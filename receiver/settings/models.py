@@ -19,6 +19,7 @@ from receiver.domain.calendar import Calendar
 from receiver.domain.numbers import REGION, is_region
 from receiver.domain.reasons import CallResult
 from receiver.errors import InputError
+from receiver.outcomes.proxy_url import ENVIRONMENT, read_proxy
 
 if TYPE_CHECKING:
     from receiver.domain.timeline import Purpose
@@ -191,6 +192,23 @@ class DeliverySettings(BaseModel):
     allowed_networks: tuple[Network, ...] = Field(
         default=(), description="Private networks that URLs of subscribers may use."
     )
+    proxy: SecretStr | None = Field(
+        default=None,
+        description="Proxy of deliveries, such as http://USER:PASSWORD@HOST:3128; `environment` for that of "
+        "the variable HTTPS_PROXY. Default: no proxy.",
+    )
+    no_proxy: tuple[str, ...] | None = Field(
+        default=None,
+        description="Hosts that deliveries reach without the proxy: names with their subdomains, addresses, "
+        "networks. Default: those of the variable NO_PROXY.",
+    )
+
+    @field_validator("proxy")
+    @classmethod
+    def _proxy_can_be_read(cls, proxy: SecretStr | None) -> SecretStr | None:
+        if proxy and proxy.get_secret_value() != ENVIRONMENT:
+            read_proxy(proxy.get_secret_value())
+        return proxy
 
 
 class AnalyticsSettings(BaseModel):
