@@ -203,6 +203,12 @@ class DeliverySettings(BaseModel):
         "networks. Default: those of the variable NO_PROXY.",
     )
 
+    @field_validator("no_proxy", mode="before")
+    @classmethod
+    def _hosts_may_be_one_text(cls, hosts: object) -> object:
+        """Read a text as the variable NO_PROXY is read."""
+        return (hosts.split(",") if hosts else None) if isinstance(hosts, str) else hosts
+
     @field_validator("proxy")
     @classmethod
     def _proxy_can_be_read(cls, proxy: SecretStr | None) -> SecretStr | None:

@@ -13,7 +13,7 @@ class ConnectProxy:
     status: int = 200
     port: int = 0
     requests: list[str] = field(default_factory=list)
-    _piping: set[asyncio.Task[None]] = field(default_factory=set)
+    serving: set[asyncio.Task[None]] = field(default_factory=set)
 
     @property
     def targets(self) -> list[str]:
@@ -21,6 +21,8 @@ class ConnectProxy:
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Answer one CONNECT, and then pass on what comes from either side."""
+        if task := asyncio.current_task():
+            self.serving.add(task)
         head = (await reader.readuntil(b"\r\n\r\n")).decode()
         self.requests.append(head)
         writer.write(f"HTTP/1.1 {self.status} as told\r\ncontent-length: 0\r\n\r\n".encode())
@@ -28,7 +30,13 @@ class ConnectProxy:
             host, _, port = head.split()[1].rpartition(":")
             far_reader, far_writer = await asyncio.open_connection(host.strip("[]"), int(port))
             await asyncio.gather(_pipe(reader, far_writer), _pipe(far_reader, writer))
-        writer.close()
+        await _close(writer)
+
+
+async def _close(writer: asyncio.StreamWriter) -> None:
+    writer.close()
+    with suppress(ConnectionError):
+        await writer.wait_closed()
 
 
 async def _pipe(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -36,7 +44,7 @@ async def _pipe(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> N
         while data := await reader.read(65_536):
             writer.write(data)
             await writer.drain()
-    writer.close()
+    await _close(writer)
 
 
 @asynccontextmanager
@@ -49,3 +57,5 @@ async def connect_proxy(status: int = 200) -> AsyncIterator[ConnectProxy]:
         yield proxy
     finally:
         server.close()
+        if proxy.serving:
+            await asyncio.wait(proxy.serving, timeout=10)
