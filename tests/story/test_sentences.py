@@ -108,6 +108,11 @@ CALLS = {
         [finished("failed", 1_200.0, finish_comment="no answer")],
         "Called 3 of 3 times; not connected, ended at 00:20:00: no answer; reported by the API at 00:20:00.",
     ),
+    "ended for the API before its hook came": (
+        [hook("before", 1_000.0), finished("failed", 1_005.0), hook("after", 1_010.0, result="failed")],
+        "Called at least 1 of 3 times; not connected, ended at 00:16:45: the call failed; "
+        "reported by the API at 00:16:45.",
+    ),
     "corrected": (
         [hook("before", 1_000.0), hook("after", 1_010.0, result="success"), finished("failed", 1_020.0)],
         "Called at least 1 of 3 times; not connected, ended at 00:16:50: the call failed; "

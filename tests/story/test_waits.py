@@ -75,6 +75,8 @@ async def test_questions_in_vain_are_counted_and_their_obstacles_named(store_tar
         ]
         await env.passed(problems={"18": "other"}, failing_since=T0 - 60)
         assert texts(await env.waits(), "question") == [f"{confirm}."], "a problem of another queue"
+        await env.passed("calls", problems={"17": "answered 503"}, failing_since=T0 - 60)
+        assert texts(await env.waits(), "question") == [f"{confirm}."], "a problem of call history"
         await env.passed("calls", blocked_until=T0 + 1800, problems={"quota": "used up"})
         (wait,) = [wait for wait in (await env.story())["waits"] if wait["kind"] == "question"]
         quota = "the API's hourly quota, or the share of the receiver, is used up until 10:00:00"
