@@ -61,6 +61,8 @@ def keep_to_what_is_known(case: schemathesis.Case[Any]) -> None:
         if begin in case.query:
             case.query.pop(end, None)
     case.query.pop("type" if case.path.endswith("/preview") else "zone", None)
+    if "phone" in case.query:
+        case.query["phone"] = "+7 916 123-45-67"  # which texts are numbers no pattern tells
     if isinstance(case.body, dict):
         _keep_body_to_what_is_known(case, case.body)
 
