@@ -30,12 +30,14 @@ from receiver.domain.masking import mask_number
 from receiver.errors import InputError
 from receiver.http.audit import record_audit
 from receiver.http.endpoint import Call, Params
+from receiver.maintenance.schema import open_store
 from receiver.reconcile.create_once import CreateOnce, CreationResult
 from receiver.reconcile.new_tasks import FIELDS, KeyedTask
 from receiver.reconcile.tables import TASK_FILE
 from receiver.server import machine_environment
 from receiver.settings.settings import Settings, load_settings
 from receiver.storage.bulk import write
+from receiver.tasks.names import queue_id_of
 
 _SHOWN = 20
 """Problems and tasks that are shown; JSON has all."""
@@ -52,7 +54,7 @@ def add(
     ],
     *,
     account: Annotated[str, typer.Option(help="Account of the tasks.")],
-    queue: Annotated[str, typer.Option("--queue", help="Id of the queue at the scheduler.")],
+    queue: Annotated[str, typer.Option("--queue", help="Name of the queue, or its id at the scheduler.")],
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Check the file and show what would be created; send nothing.")
     ] = False,
@@ -73,6 +75,8 @@ def add(
     if dry_run:
         _check(settings, account, read, as_json)
         return
+    with open_store(settings.store) as store, store.snapshot() as connection:
+        queue = queue_id_of(connection, account, queue)
     results = asyncio.run(_Adding(settings, account, queue, yes).add(read))
     _show(results, as_json)
 

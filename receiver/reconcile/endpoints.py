@@ -22,6 +22,7 @@ from receiver.reconcile.schemas import (
     TaskCreationResult,
     TaskToCreate,
 )
+from receiver.tasks.names import queue_id_of
 
 _MAX_BODY = 4096 * MAX_TASKS
 
@@ -34,18 +35,19 @@ async def create_tasks_once(call: Call[Params, CreateBody]) -> CreationAnswer:
     context = call.context.service(SchedulerAccounts).get(body.account)
     read = _read(body.tasks, context.region)
     good = [task for task in read if isinstance(task, KeyedTask)]
-    creation = CreateOnce(context, call.context.public_url, body.queue_id)
+    queue_id = await call.context.store.read(
+        lambda connection: queue_id_of(connection, body.account, body.queue_id)
+    )
+    creation = CreateOnce(context, call.context.public_url, queue_id)
     results = {result.ref: result for result in await creation.create(good)}
     answers = [results[task.ref] if isinstance(task, KeyedTask) else task for task in read]
     states: dict[str, int] = Counter(answer.state for answer in answers)
     await call.context.store.write(
-        lambda connection: record_audit(
-            connection, call, "task.create", f"{body.account}/{body.queue_id}", states
-        )
+        lambda connection: record_audit(connection, call, "task.create", f"{body.account}/{queue_id}", states)
     )
     return CreationAnswer(
         account=body.account,
-        queue_id=body.queue_id,
+        queue_id=queue_id,
         tasks=[TaskCreationResult(**answer._asdict()) for answer in answers],
     )
 

@@ -86,6 +86,14 @@ def find_queue(connection: Connection, field: str, account: str | None, text: st
     return found[0]
 
 
+def queue_id_of(connection: Connection, account: str, text: str) -> str:
+    """Return the id of the queue with this name; the text itself if no queue has it, since a queue may be new
+    at the scheduler. Raises InputError for a name of several queues.
+    """
+    named = {queue.name for queue in known_queues(connection, account)}
+    return find_queue(connection, "queue", account, text).queue_id if text in named else text
+
+
 def known_queues(connection: Connection, account: str | None) -> Sequence[NamedQueue]:
     """Return the queues that the API has described, and those that only tasks name, by account and id."""
     rows = connection.execute(queue_names(account))
