@@ -1,7 +1,9 @@
 """Finds one phone number in texts and bytes, as people and programs write it, and replaces it."""
 
 import re
+import sys
 from collections.abc import Sequence
+from functools import cache
 from typing import Any
 
 import orjson
@@ -43,7 +45,7 @@ class NumberPattern:
     def is_in(self, value: Any) -> bool:
         """Return whether a text, bytes or a tree of JSON has the number."""
         if isinstance(value, str):
-            return self._text.search(value) is not None
+            return self._text.search(_with_plain_digits(value)) is not None
         if isinstance(value, bytes | memoryview):
             return self._bytes.search(bytes(value)) is not None
         if isinstance(value, dict | list):
@@ -68,8 +70,9 @@ class NumberPattern:
 
     def _without_number(self, text: str) -> str:
         """Return the token alone for a text that is the number, in any dress, such as an address of SIP."""
+        text, before = _with_plain_digits(text), text
         if self._text.search(text) is None:
-            return text
+            return before
         return self.token if e164(text, self._region) == self.e164 else self._text.sub(self.token, text)
 
     def without_bytes(self, body: bytes) -> bytes:
@@ -79,7 +82,7 @@ class NumberPattern:
     def without_tree(self, tree: Any) -> Any:
         """Return a tree of JSON in which no text or integer is or has the number."""
         if isinstance(tree, dict):
-            return {self._text.sub(self.token, key): self.without_tree(item) for key, item in tree.items()}
+            return {self._without_number(key): self.without_tree(item) for key, item in tree.items()}
         if isinstance(tree, list | tuple):
             return [self.without_tree(item) for item in tree]
         if isinstance(tree, str):
@@ -90,3 +93,13 @@ class NumberPattern:
     def is_in_chunk(self, chunk: bytes) -> bool:
         """Return whether bytes of a file have the number, or its digits backwards, as an index has them."""
         return any(digits in chunk for digits in self._plain) or self._bytes.search(chunk) is not None
+
+
+def _with_plain_digits(text: str) -> str:
+    """Return a text with digits of other scripts as 0 to 9, as `find` reads them."""
+    return text if text.isascii() else text.translate(_plain_digits())
+
+
+@cache
+def _plain_digits() -> dict[int, str]:
+    return {code: str(int(chr(code))) for code in range(128, sys.maxunicode) if chr(code).isdecimal()}

@@ -74,6 +74,13 @@ def test_a_short_number_is_refused(phone: str) -> None:
         NumberPattern(phone, ("RU",), TOKEN)
 
 
+def test_digits_of_other_scripts_are_digits() -> None:
+    text = "звонок ８ (９１６) １２３-45-67"
+    assert PATTERN.is_in(text)
+    assert PATTERN.without(text) == f"звонок {TOKEN}"
+    assert PATTERN.without("１２３") == "１２３"
+
+
 def test_another_country() -> None:
     pattern = NumberPattern("+49 30 901820", ("RU",), TOKEN)
     assert pattern.is_in("030/901820")
