@@ -68,7 +68,8 @@ def parts(task: Row, attempts: Iterable[Row]) -> Iterator[Part]:
         for place in places:
             _add(counts_by_place, place, counts)
     yield Part("created", task["created_at"], counts_by_place)
-    yield Part("planned", task["planned_at"] or task["created_at"], counts_by_place)
+    planned_at = task["planned_at"] if task["planned_at"] is not None else task["created_at"]
+    yield Part("planned", planned_at, counts_by_place)
     if task["state"] in _ENDED:
         yield Part("finished", task["finished_at"] or task["last_at"], counts_by_place)
     for attempt, places, counts in attempts_with_places:

@@ -19,6 +19,7 @@ from receiver.ledger.tables import DELIVERY, FACT
 from receiver.maintenance.expiry import delete_deliveries, deliveries_of
 from receiver.maintenance.number_pattern import NumberPattern
 from receiver.outcomes.tables import DELIVERY_ATTEMPT, MESSAGE, OUTCOME
+from receiver.reconcile.creation_sql import forget_content
 from receiver.storage import locks
 from receiver.storage.bulk import among
 
@@ -99,6 +100,7 @@ def purge_tasks(connection: Connection, projector: Projector, target: PurgeTarge
         if rows:
             connection.execute(query, list(rows))
     delete_deliveries(connection, changes.deliveries)
+    forget_content(connection, target.account, target.keys)
     of_answers = among(connection, DELIVERY_ATTEMPT.c.seq, changes.answers)
     connection.execute(update(DELIVERY_ATTEMPT).where(of_answers).values(answer=None))
     facts = facts_of(connection, target.account, target.keys)

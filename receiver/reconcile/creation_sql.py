@@ -12,6 +12,9 @@ from receiver.scheduler.wire import TaskRecord
 from receiver.storage.bulk import among, write
 from receiver.tasks.tables import TASK
 
+_FORGOTTEN = ""
+"""Digest of a task whose content was purged: any content fits it."""
+
 
 class CreationClaim(NamedTuple):
     """A chunk of tasks that one request wants to send. `name`: random. `at`: epoch seconds."""
@@ -44,7 +47,7 @@ class KnownTask(NamedTuple):
     def differs(self, keyed: KeyedTask, queue_id: str, region: str) -> bool:
         """Return whether the task is known to have other content than this one."""
         if self.creation is not None:
-            return bool(self.creation.digest != keyed.digest(queue_id))
+            return self.creation.digest not in (_FORGOTTEN, keyed.digest(queue_id))
         stored, task = self.stored, keyed.task
         pairs = ((stored.a_number, task.a_number), (stored.b_number, task.b_number)) if stored else ()
         return any(known and not same_number(known, given, region) for known, given in pairs)
@@ -100,6 +103,12 @@ def note_sent(
     note_created(connection, claim.account, created)
     change = update(CREATION).where(*_sending(claim), among(connection, CREATION.c.ref, unknown))
     connection.execute(change.values(state="unknown"))
+
+
+def forget_content(connection: Connection, account: str, refs: Collection[str]) -> None:
+    """Delete the digests of tasks, from which a phone number could be guessed. The tasks still exist."""
+    change = update(CREATION).where(CREATION.c.account == account, among(connection, CREATION.c.ref, refs))
+    connection.execute(change.values(digest=_FORGOTTEN))
 
 
 def release(connection: Connection, claim: CreationClaim, refs: Iterable[str]) -> None:

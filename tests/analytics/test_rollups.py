@@ -263,6 +263,7 @@ async def test_a_zone_whose_hours_shift_is_counted_by_utcs_hours(ledger_env: Led
     _, days = kept(ledger_env.store)
     assert {(key[0], key[1].isoformat()) for key in days} == {
         ("created", "2026-04-05"),
+        ("planned", "2026-04-05"),
         ("started", "2026-04-05"),
     }
 

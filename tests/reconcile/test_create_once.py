@@ -86,6 +86,19 @@ def test_a_ref_with_other_content_is_a_conflict(tmp_path: Path, changed: dict[st
     run(story())
 
 
+def test_a_task_whose_content_was_purged_still_exists(tmp_path: Path) -> None:
+    async def story() -> None:
+        async with emulated(tmp_path) as it:
+            queue = await it.queue()
+            await create(it, queue, task("o-1"))
+            await it.store.write(lambda connection: creation_sql.forget_content(connection, "north", ["o-1"]))
+            assert [row["digest"] for row in it.rows(CREATION)] == [""]
+            assert states(await create(it, queue, task("o-1", b_number="102"))) == {"o-1": "exists"}
+            assert dialed(it) == ["o-1"]
+
+    run(story())
+
+
 def test_a_task_that_was_created_elsewhere_exists_unless_its_numbers_differ(tmp_path: Path) -> None:
     async def story() -> None:
         async with emulated(tmp_path) as it:

@@ -137,7 +137,8 @@ def added_up(store: Store, zone: str = "UTC") -> tuple[Sums, Sums]:
 
 def _each(task: Row, attempts: list[Row]) -> Iterator[tuple[str, float, str, str, Counter[str]]]:
     """Basis, moment, slice, value, and what one row adds there."""
-    moments = [("created", task["created_at"])]
+    planned_at = task["planned_at"] if task["planned_at"] is not None else task["created_at"]
+    moments = [("created", task["created_at"]), ("planned", planned_at)]
     if _has_ended(task):
         moments.append(("finished", task["finished_at"] or task["last_at"]))
     for basis, at in moments:
