@@ -20,6 +20,8 @@ _BETWEEN = r"(?:%[0-9A-Fa-f]{2}|[\W_]){0,4}"
 _BEFORE = r"(?:(?<![0-9A-Za-z])|(?<=%[0-9A-Fa-f]{2})|(?<=\\u00[0-9A-Fa-f]{2})|(?<=\\[nrtbf]))"
 """No letter or digit may stand before the number, unless it ends an escape."""
 
+_SCHEME = re.compile(r"(?:tel|sips?|callto):", re.IGNORECASE)
+
 
 class NumberPattern:
     """All spellings of a number. `token`: stands in its place, equal wherever the number was, so that folds
@@ -69,11 +71,17 @@ class NumberPattern:
         return self._without_number(text)
 
     def _without_number(self, text: str) -> str:
-        """Return the token alone for a text that is the number, in any dress, such as an address of SIP."""
+        """Return a text without the number: the token alone if the text is the number, or an address of it, so
+        that all spellings stay equal. Words around the number stay: results are read from them.
+        """
         text, before = _with_plain_digits(text), text
         if self._text.search(text) is None:
             return before
-        return self.token if e164(text, self._region) == self.e164 else self._text.sub(self.token, text)
+        rest = self._text.sub("", text)
+        is_alone = _SCHEME.match(text) or not any(char.isalpha() for char in rest)
+        if is_alone and e164(text, self._region) == self.e164:
+            return self.token
+        return self._text.sub(self.token, text)
 
     def without_bytes(self, body: bytes) -> bytes:
         """Return bytes of the same length with an `x` for each digit of the number."""

@@ -62,6 +62,11 @@ def test_json_stays_json_and_a_number_alone_becomes_the_token() -> None:
     assert clean == (f'{{"n":"{TOKEN}","to":"{TOKEN}","note":"{TOKEN} asked","at":9161234.567}}')
 
 
+def test_words_around_the_number_stay_since_results_are_read_from_them() -> None:
+    for text in ("USER_BUSY +79161234567", "USER_BUSY:+79161234567", "89161234567 USER_BUSY"):
+        assert PATTERN.without(text).replace(TOKEN, "").strip(" :") == "USER_BUSY"
+
+
 def test_digits_backwards_are_found_in_a_file_only() -> None:
     assert PATTERN.is_in_chunk(b"..76543216197..")
     assert not PATTERN.is_in("76543216197")
