@@ -71,8 +71,8 @@ class NumberPattern:
         return self._without_number(text)
 
     def _without_number(self, text: str) -> str:
-        """Return a text without the number: the token alone if the text is the number, or an address of it, so
-        that all spellings stay equal. Words around the number stay: results are read from them.
+        """Return a text without the number: the token alone if the text is the number, or an address of it,
+        so that all spellings stay equal. Words around the number stay: results are read from them.
         """
         text, before = _with_plain_digits(text), text
         if self._text.search(text) is None:
