@@ -30,7 +30,8 @@ def read_proxy(url: str) -> Proxy:
     """Return the proxy at a URL. Raises ValueError, which does not repeat the URL."""
     try:
         parts = urlsplit(url)
-        host, port = parts.hostname, parts.port or _PORTS[parts.scheme]
+        default_port = _PORTS[parts.scheme]
+        host, port = parts.hostname, parts.port or default_port
     except (ValueError, KeyError):
         raise ValueError(URL_FORM) from None
     if not host or parts.path not in ("", "/") or parts.query or parts.fragment:

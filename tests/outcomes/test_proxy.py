@@ -216,7 +216,14 @@ def test_the_proxy_of_the_environment_is_taken_only_if_the_setting_says_so() -> 
 
 @pytest.mark.parametrize(
     "url",
-    ["proxy:3128", "socks5://me:hush@proxy", "http://me:hush@", "http://me:hush@proxy/path", "http://p:x"],
+    [
+        "proxy:3128",
+        "socks5://me:hush@proxy:1080",
+        "socks5://me:hush@proxy",
+        "http://me:hush@",
+        "http://me:hush@proxy/path",
+        "http://p:x",
+    ],
 )
 def test_a_proxy_that_cannot_be_read_is_named_without_its_password(
     url: str, monkeypatch: pytest.MonkeyPatch
