@@ -116,9 +116,9 @@ def _read(connection: Connection) -> LeaseTable:
 
 def held(connection: Connection, names: Collection[str], now: float) -> dict[str, str]:
     """Return lease → receiver that holds it. `now`: used if the database has no clock."""
-    if is_postgres(connection):
-        now = float(connection.execute(_DATABASE_NOW).scalar_one())
-    query = select(LEASE.c.name, LEASE.c.holder).where(LEASE.c.name.in_(names), LEASE.c.expires_at > now)
+    is_current = text("expires_at > CAST(extract(epoch FROM clock_timestamp()) AS float8)")
+    is_live = is_current if is_postgres(connection) else LEASE.c.expires_at > now
+    query = select(LEASE.c.name, LEASE.c.holder).where(LEASE.c.name.in_(names), is_live)
     return dict(connection.execute(query).all())
 
 

@@ -46,10 +46,14 @@ async def get_story(call: Call[StoryQuery, None]) -> Story:
     times = Times(zone, call.context.clock.now())
 
     def read(connection: Connection) -> Story:
-        story = _story(call, read_story(connection, call), times)
-        others = [task for same in story.same_number for task in same.tasks]
-        named_queues(connection, [story.task, *others])
-        named_queues(connection, story.findings)
+        evidence = read_story(connection, call)
+        story = _story(call, evidence, times)
+        queue_name = evidence.queue.name if evidence.queue else None
+        story.task.queue_name = queue_name
+        for finding in story.findings:
+            finding.queue_name = queue_name
+        for same in story.same_number:
+            named_queues(connection, same.tasks)
         return story
 
     return await call.context.store.read(read)

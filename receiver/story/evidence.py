@@ -12,7 +12,6 @@ from receiver.domain.task_facts import MOST_FACTS
 from receiver.domain.timeline import Timeline
 from receiver.intake.queries import deliveries_named
 from receiver.ledger import dirty
-from receiver.ledger.fact_sql import names_of
 from receiver.outcomes.task_messages import TaskMessages, task_messages
 from receiver.reconcile.due_sql import last_passes
 from receiver.runtime.clock import Clock
@@ -54,8 +53,8 @@ def read_evidence(
     other tasks of the customer had begun.
     """
     account, key = timeline.account, timeline.key
-    refs, task_ids = names_of(connection, account, [key])
-    names = [*refs, *(f"#{task_id}" for task_id in task_ids)]
+    names = {fact.ref for fact in facts if fact.ref}
+    names |= {f"#{fact.task_id}" for fact in facts if fact.task_id}
     folded = sorted(facts, key=ARRIVAL)[:MOST_FACTS]
     places = (place_of(fact.id) for fact in folded)
     queue = queries.queues(account, timeline.queue_id) if timeline.queue_id else None
@@ -63,7 +62,7 @@ def read_evidence(
         timeline=timeline,
         facts=folded,
         row=connection.execute(queries.task(account, key)).first(),
-        marks=dirty.marks(connection, account, names),
+        marks=dirty.marks(connection, account, sorted(names)),
         queue=connection.execute(queue).first() if queue is not None else None,
         passes=connection.execute(last_passes(account)).all(),
         leases=leases.held(connection, (DELIVERY_LEASE, reconcile_lease(account)), clock.real(clock.now())),
