@@ -131,9 +131,11 @@ async def test_a_fill_leaves_rows_of_a_later_fold_and_tasks_that_have_changed_or
     record(filled, hook("after", 910.0, about=("r2", "2")))
     with filled.transaction() as connection:
         drop_tasks(connection, ACCOUNT, ["r3"])
+        later = {"account": ACCOUNT, "key": "r1", "leg": "a", "digits": "9999", "at": 800.0}
+        connection.execute(insert(TASK_NUMBER).values(later))
         search_fill.write_step(connection, step)
     assert [row[:2] + row[3:4] for row in numbers(filled)] == [
-        ("r1", "a", "76543216197"),
+        ("r1", "a", "9999"),
         ("r1", "b", "12345675947"),
         ("r2", "b", "76543216197"),
         ("r4", "a", "0603"),
