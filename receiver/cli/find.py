@@ -55,7 +55,7 @@ def find(
         _print_tasks(answer.found)
     if answer.searched_since:
         STDERR.print(
-            f"Older tasks than {moment_of(answer.searched_since)} are not found yet: `receiver serve` is "
+            f"Tasks older than {moment_of(answer.searched_since)} are not found yet: `receiver serve` is "
             "adding their numbers since the upgrade.",
             highlight=False,
             soft_wrap=False,
@@ -69,7 +69,8 @@ def _summary(answer: FoundTasks) -> str:
     connected = [attempt for attempt in attempts if attempt.connected]
     talked = sum(attempt.talk_s or 0 for attempt in connected)
     if not answer.found:
-        return f"{answer.phone}: no task has this number."
+        so_far = " among those that are searched yet" if answer.searched_since else ""
+        return f"{answer.phone}: no task{so_far} has this number."
     more = "at least " if answer.next_cursor else ""
     return (
         f"{answer.phone}: {more}{_counted(len(answer.found), 'task')}, {_counted(len(attempts), 'attempt')}, "

@@ -2,6 +2,8 @@
 
 import asyncio
 import getpass
+import sqlite3
+from contextlib import closing
 
 import pytest
 
@@ -72,3 +74,14 @@ def test_the_audit_names_the_user_of_the_system_and_no_number(filled: Shell) -> 
     assert records[1]["detail"] == {"tasks": 3, "in_full": False}
     table = filled.run("audit", "--action", "numbers.find", "--actor", actor).out
     assert "tasks 3, in_full False" in " ".join(table.split())
+
+
+def test_after_an_upgrade_it_is_said_that_older_tasks_are_not_found_yet(filled: Shell) -> None:
+    with closing(sqlite3.connect(filled.store)) as connection:
+        connection.execute("DELETE FROM task_number")
+        connection.execute("INSERT INTO task_number_fill (at, account, key) VALUES (1e15, '', '')")
+        connection.commit()
+    said = filled.run("find", CUSTOMER)
+    assert said.out == f"{MASKED}: no task among those that are searched yet has this number.\n"
+    assert "are not found yet" in said.err
+    assert filled.ask("find", CUSTOMER)["searched_since"]
