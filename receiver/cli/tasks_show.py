@@ -17,7 +17,7 @@ from receiver.cli.output import (
 )
 from receiver.cli.table_options import zoned
 from receiver.cli.times import moment_of, times
-from receiver.i18n.catalogue import Language
+from receiver.i18n.catalogue import Catalogue, Language, catalogue
 from receiver.outcomes.schemas import DeliveryAttempt
 from receiver.outcomes.tables import OPEN
 from receiver.story.endpoints import StoryQuery, get_story
@@ -59,7 +59,7 @@ def show(
     if as_json:
         print_json(plain(story))
         return
-    _print_sentences(story)
+    _print_sentences(story, catalogue(lang))
     fields = {name: value for name, value in plain(story)["task"].items() if name != "hooks"}
     known = {name: _field(name, value) for name, value in fields.items() if value not in (None, "")}
     print_table(f"Task {account}/{task}", ("field", "value"), known.items())
@@ -74,15 +74,15 @@ def _field(name: str, value: object) -> object:
     return moment_of(str(value)) if name.endswith("_at") else value
 
 
-def _print_sentences(story: Story) -> None:
+def _print_sentences(story: Story, texts: Catalogue) -> None:
     for text in story.sentences:
         STDOUT.print(text, markup=False, highlight=False, soft_wrap=False)
     if story.waits:
-        STDOUT.print("\nWaits for:", highlight=False)
+        STDOUT.print(f"\n{texts.text('story.wait.heading')}", highlight=False)
         for wait in story.waits:
             STDOUT.print(f"- {wait.text}", markup=False, highlight=False, soft_wrap=False)
     elif story.waits is not None:
-        STDOUT.print("Waits for nothing.", highlight=False)
+        STDOUT.print(texts.text("story.wait.nothing"), highlight=False)
     STDOUT.print("")
 
 
