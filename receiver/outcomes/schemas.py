@@ -20,6 +20,9 @@ class SubscriptionDetails(SubscriptionOptions):
     model_config = ConfigDict(json_schema_serialization_defaults_required=True)
 
     id: str = Field(examples=[_SUBSCRIPTION])
+    headers: dict[str, str | None] = Field(
+        description="HTTP headers of its requests; their values are hidden.", examples=[{"X-Api-Key": "•••"}]
+    )
     state: Literal["active", "paused", "disabled"] = Field(examples=["active"])
     reason: str | None = Field(description="Why it is disabled.", examples=[None])
     failing_since: Moment | None = Field(description="First of the failures in a row.")

@@ -78,6 +78,8 @@ def _keep_body_to_what_is_known(case: schemathesis.Case[Any], body: Any) -> None
         body["dead"] = True
     elif case.path.endswith("/tokens"):
         case.body = body = {}  # names that are taken, and times that are over
+    if "url" in body:
+        body["url"] = "https://crm.example/hook"  # which characters are spaces is a matter of opinion
     if "headers" in body:
         body["headers"] = {"X-Api-Key": "k-4711"}  # some names are refused
     # Which texts are secrets in base64 no pattern tells, nor which cursors were given out.
