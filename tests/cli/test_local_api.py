@@ -160,6 +160,17 @@ def test_the_timeline_of_a_task_is_shown_fact_by_fact(filled: Shell) -> None:
     assert said.widest <= 80
 
 
+def test_a_story_begins_with_sentences_in_the_language_of_the_reader(filled: Shell) -> None:
+    show = ("tasks", "show", "main", "o-1")
+    english = " ".join(filled.run(*show).out.split())
+    assert english.startswith("Called at least 1 of 3 times; connected, by its hook of 2026-03-01 09:30:30;")
+    assert "2 of 3 hooks came; lost: after." in english
+    assert "Waits for: - The record of a call, asked for now; no receiver asks for this account" in english
+    russian = " ".join(filled.run(*show, "--lang", "ru", "--zone", "Europe/Moscow").out.split())
+    assert russian.startswith("Звонков: не менее 1 из 3; соединено, по хуку от 2026-03-01 12:30:30;")
+    assert "Ждёт: - Запись звонка, вопрос: сейчас;" in russian
+
+
 def test_numbers_are_shown_in_full_only_where_they_are_asked_for(filled: Shell) -> None:
     show = ("tasks", "show", "main", "o-1")
     assert B_NUMBER not in filled.run(*show).out + filled.run(*show, "--json").out
