@@ -40,6 +40,8 @@ _EXAMPLES: dict[str, Any] = {
     "retention.set_aside_days": 30,
     "retention.tasks_days": 365,
     "retention.audit_days": 365,
+    "delivery.proxy": "http://proxy.example:3128",
+    "delivery.no_proxy": "localhost,.example",
 }
 """Values of settings without a default. Secrets get a random one."""
 
@@ -112,7 +114,8 @@ def _section(path: str, fields: dict[str, FieldInfo]) -> Iterator[str]:
         yield f"# {field.description}"
         value = field.default
         if value in (None, PydanticUndefined):
-            value = _EXAMPLES.get(f"{path}.{name}".lstrip(".")) or secrets.token_hex(32)
+            value = secrets.token_hex(32) if "secret" in name else ""
+            value = _EXAMPLES.get(f"{path}.{name}".lstrip("."), value)
         mark = "" if field.default is PydanticUndefined else "# "
         yield f"{mark}{name} = {_toml(value)}"
 

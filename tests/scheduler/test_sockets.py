@@ -78,7 +78,7 @@ async def test_a_server_that_drips_is_timed_out(metrics: Metrics) -> None:
             await asyncio.sleep(0.02)
 
     async with serving(serve) as account, connected(replace(account, timeout=4), metrics) as client:
-        with pytest.raises(SchedulerUnreachableError, match="in time"):
+        with pytest.raises(SchedulerUnreachableError, match="no answer within"):
             await client.get_queue(7)
     assert outcomes(metrics, "get_queue") == {"timeout": 4}
 
@@ -93,5 +93,5 @@ async def test_a_connection_that_breaks_in_a_creation_leaves_doubt_and_one_in_co
         with pytest.raises(AmbiguousCreateError):
             await client.create_tasks(7, [new_task(1)])
     async with connected(replace(account, timeout=60), metrics) as client:
-        with pytest.raises(SchedulerUnreachableError, match="no connection"):
+        with pytest.raises(SchedulerUnreachableError, match=r"127[.]0[.]0[.]1:.*: connection refused"):
             await client.create_tasks(7, [new_task(1)])
