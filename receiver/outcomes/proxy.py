@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 import httpcore2
 
-from receiver.outcomes.proxy_url import ENVIRONMENT, NoProxy, Proxy, read_proxy
+from receiver.domain.proxy_url import ENVIRONMENT, NoProxy, Proxy, read_proxy
 
 
 class ProxyFailedError(httpcore2.ConnectError):

@@ -17,9 +17,9 @@ from pydantic import (
 
 from receiver.domain.calendar import Calendar
 from receiver.domain.numbers import REGION, is_region
+from receiver.domain.proxy_url import ENVIRONMENT, read_proxy
 from receiver.domain.reasons import CallResult
 from receiver.errors import InputError
-from receiver.outcomes.proxy_url import ENVIRONMENT, read_proxy
 
 if TYPE_CHECKING:
     from receiver.domain.timeline import Purpose

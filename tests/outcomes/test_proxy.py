@@ -12,10 +12,10 @@ import httpx2
 import pytest
 import structlog
 
+from receiver.domain.proxy_url import NoProxy, read_proxy
 from receiver.errors import SettingsError
 from receiver.outcomes.guard import GuardedTransport, read_networks
 from receiver.outcomes.proxy import ProxyRoute, find_route
-from receiver.outcomes.proxy_url import NoProxy, read_proxy
 from receiver.outcomes.sender import Sender
 from receiver.settings.conversion import subscriber_transport
 from receiver.settings.models import DeliverySettings
