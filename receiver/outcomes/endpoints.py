@@ -1,5 +1,7 @@
 """The endpoints of outcomes, subscriptions and messages."""
 
+from dataclasses import replace
+
 from receiver.http.endpoint import Endpoint
 from receiver.outcomes.event_endpoints import EVENTS_ENDPOINT
 from receiver.outcomes.feed import read_outcomes
@@ -54,7 +56,7 @@ from receiver.outcomes.subscription_tokens import (
 
 _SUBSCRIPTION = "/v1/subscriptions/{subscription}"
 
-OUTBOUND_ENDPOINTS = (
+_ENDPOINTS = (
     Endpoint(
         "GET",
         "/v1/event-types",
@@ -229,4 +231,10 @@ OUTBOUND_ENDPOINTS = (
         list_operator_events,
         OperatorEventQuery,
     ),
+)
+
+OUTBOUND_ENDPOINTS = tuple(
+    # Several subscriptions may have the name that the path gives.
+    replace(endpoint, problems=(*endpoint.problems, "409")) if "{subscription}" in endpoint.path else endpoint
+    for endpoint in _ENDPOINTS
 )

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import orjson
 from sqlalchemy import ColumnElement, Connection, Row, Select, and_, func, or_, select, update
 
-from receiver.errors import InputError
+from receiver.errors import ConflictError
 from receiver.outcomes.events import PROOF, EventType
 from receiver.outcomes.operator_types import ABOUT_SUBSCRIPTION, PREFIX
 from receiver.outcomes.params import ResendBody
@@ -72,13 +72,13 @@ def resend_message(
 ) -> int:
     """Add a message for the outcome of another one, and return its seq. A dead letter is replaced.
 
-    Raises InputError if the API has corrected the outcome since.
+    Raises ConflictError if the API has corrected the outcome since.
     """
     lock_folding(connection)
     rows = connection.execute(select(OUTCOME).where(OUTCOME.c.seq == message.outcome_seq)).all()
     outcomes = _judged(connection, subscription, rows, [SubscriptionFilter()], list(OUTCOME.c))
     if not outcomes:
-        raise InputError("message", "the API has corrected this connection to none: it is not sent again")
+        raise ConflictError("the API has corrected this connection to none: it is not sent again")
     _replace_dead(connection, subscription, [message.outcome_seq])
     _add(connection, subscription, outcomes, times)
     of_outcome = MESSAGE.c.subscription == subscription.id, MESSAGE.c.outcome_seq == message.outcome_seq

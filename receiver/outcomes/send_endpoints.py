@@ -6,7 +6,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row
 
-from receiver.errors import InputError, NotFoundError
+from receiver.errors import ConflictError, NotFoundError
 from receiver.http.audit import record_audit
 from receiver.http.endpoint import Call, Params
 from receiver.http.schemas import read_seq
@@ -26,7 +26,7 @@ _NO_TASK = {"account": "", "queue_id": None, "result": "unknown", "ref": None, "
 
 
 async def send_test(call: Call[Params, None]) -> SendResult:
-    """Send a test event at once, outside the order of other events. Raises NotFoundError, InputError."""
+    """Send a test event at once, outside the order of other events. Raises NotFoundError, ConflictError."""
     row = await call.context.store.read(partial(find_subscription, name=call.path["subscription"]))
     now = call.context.clock.now()
     data = {**example("task.finished")["data"], **_NO_TASK}
@@ -45,7 +45,7 @@ async def send_test(call: Call[Params, None]) -> SendResult:
 
 async def retry_message(call: Call[Params, None]) -> RetriedMessage:
     """Send a message at once: one that waits, after those that go before it in the order of its task; any
-    other one again. Raises NotFoundError, InputError.
+    other one again. Raises NotFoundError, ConflictError.
     """
     row, message = await call.context.store.read(partial(_find, call=call))
 
@@ -73,17 +73,17 @@ def _find(connection: Connection, call: Call[Any, Any]) -> tuple[Row[Any], Row[A
 
 
 def _to_send(connection: Connection, subscription: Subscription, message: Row[Any], now: float) -> list[int]:
-    """Return the seqs of the messages to be sent, in order. Raises InputError."""
+    """Return the seqs of the messages to be sent, in order. Raises ConflictError."""
     if message.type == TEST:
-        raise InputError("message", "is a test event: send a new one")
+        raise ConflictError("the message is a test event: send a new one")
     if message.state not in ("waiting", "held"):
         # The message is due again if the attempt made now fails.
         times = ResendTimes(now, next_attempt(subscription, 1, now, jitter=0.0) or now)
         return [resend_sql.resend_message(connection, subscription, message, times)]
     first = retry_sql.open_until(connection, message) if subscription.order == "task" else [message]
     if held := next((row for row in first if row.state == "held"), None):
-        raise InputError(
-            "message", f"{held.seq} is held until the API has confirmed it, or until its longest wait is over"
+        raise ConflictError(
+            f"message {held.seq} is held until the API has confirmed it, or until its longest wait is over"
         )
     return [row.seq for row in first]
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row
 
-from receiver.errors import InputError
+from receiver.errors import ConflictError
 from receiver.http.endpoint import ApiContext, SubscriberNetwork
 from receiver.outcomes import claim_sql, subscription_sql
 from receiver.outcomes.claim_sql import FINAL_STATES, ClaimedMessage, Settlement
@@ -36,12 +36,12 @@ class DirectSender:
         return Settlement(message, state, message.due_at, at, took_s, result)
 
     async def send(self, seq: int) -> Settlement:
-        """Claim a waiting message, make an attempt, and store its result. Raises InputError."""
+        """Claim a waiting message, make an attempt, and store its result. Raises ConflictError."""
         store, now = self.context.store, self.context.clock.now()
         until = now + claim_s(Subscription.from_row(self.row))
         message = await store.write(partial(claim_sql.claim_message, seq=seq, now=now, until=until))
         if message is None:
-            raise InputError("message", f"{seq} is being sent now: look in a minute how it ended")
+            raise ConflictError(f"message {seq} is being sent now: look in a minute how it ended")
         settlement = await self.attempt(message)
         for change in await store.write(partial(self._settle, settlement=settlement)):
             log_change(change)

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 from pydantic import BaseModel, Field, StringConstraints
 from sqlalchemy import Connection, select
 
-from receiver.errors import InputError, NotFoundError
+from receiver.errors import ConflictError, NotFoundError
 from receiver.http.audit import record_audit
 from receiver.http.endpoint import Call, Endpoint, Params
 from receiver.http.schemas import Moment, When, read_seq
@@ -117,7 +117,7 @@ def subscription_of_path(connection: Connection, path: Mapping[str, str]) -> str
     """Return the id of the subscription that the path names; None if there is no such subscription."""
     try:
         return str(find_subscription(connection, path["subscription"]).id)
-    except (NotFoundError, InputError):
+    except (NotFoundError, ConflictError):
         return None
 
 

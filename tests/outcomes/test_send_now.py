@@ -5,7 +5,7 @@ import asyncio
 import pytest
 from starlette.responses import Response
 
-from receiver.errors import InputError
+from receiver.errors import ConflictError, InputError
 from receiver.outcomes.lane import DELAYS_S
 from receiver.outcomes.params import ResendBody, RetryBody
 from receiver.outcomes.resend_endpoints import resend, retry_messages
@@ -102,7 +102,7 @@ async def test_a_held_message_and_one_under_way_are_refused(
     await delivery_env.subscribe(crm.url, certainty="reconciled", max_wait_s=1e11, filter=ENDS)
     await delivery_env.ledger_env.ledger.record(life("r1")[:2])
     (held,) = delivery_env.messages()
-    with pytest.raises(InputError, match="until the API has confirmed"):
+    with pytest.raises(ConflictError, match="until the API has confirmed"):
         await delivery_env.ask(retry_message, message=str(held["seq"]))
     await delivery_env.ledger_env.ledger.record(life("r1")[2:])
 
@@ -113,7 +113,7 @@ async def test_a_held_message_and_one_under_way_are_refused(
     crm.answering = slowly
     async with delivery_env.delivering():
         await crm.until(1)
-        with pytest.raises(InputError, match="being sent"):
+        with pytest.raises(ConflictError, match="being sent"):
             await delivery_env.ask(retry_message, message=str(held["seq"]))
     assert len(crm.received) == 1
 

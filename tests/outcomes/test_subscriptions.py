@@ -156,7 +156,7 @@ async def test_a_name_stands_for_the_id_where_it_is_unique(api_env: ApiEnv) -> N
     told = (await ask(api_env, "/v1/subscriptions/sales%20CMR", "GET", 404))["error"]["message"]
     assert "did you mean 'sales CRM'?" in told
     second = (await subscribe(api_env, name="sales CRM"))["subscription"]["id"]
-    told = (await ask(api_env, "/v1/subscriptions/sales%20CRM", "DELETE", 400))["error"]["message"]
+    told = (await ask(api_env, "/v1/subscriptions/sales%20CRM", "DELETE", 409))["error"]["message"]
     assert first in told
     assert second in told
     third = (await subscribe(api_env, name=first))["subscription"]["id"]  # an id counts before a name
