@@ -3,6 +3,9 @@
 from collections.abc import Mapping
 from typing import Any
 
+WITHOUT_NUL = r"^[^\x00]+$"
+"""Pattern of texts that PostgreSQL can store."""
+
 _TEXTS = {
     "missing": "is required",
     "greater_than": "must be more than {gt}",
@@ -54,5 +57,7 @@ def validation_text(error: Mapping[str, Any]) -> str:
         return "must not be empty"
     if kind == "too_short" and limits["min_length"] == 1:
         return "must have at least one entry"
+    if kind == "string_pattern_mismatch" and limits["pattern"] == WITHOUT_NUL:
+        return "must not have the character NUL"
     text = _TEXTS.get(kind) or _KINDS.get(kind.partition("_")[0], "has a value that is not accepted")
     return text.format_map(limits)

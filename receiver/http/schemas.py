@@ -5,6 +5,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, BeforeValidator, Field, PlainSerializer, StringConstraints, WithJsonSchema
 
 from receiver.domain.moments import iso, read_time
+from receiver.domain.validation import WITHOUT_NUL
 
 Json = dict[str, Any]
 
@@ -25,7 +26,7 @@ Count = Annotated[int, Field(examples=[1])]
 Seconds = Annotated[float, Field(examples=[60.0])]
 NextCursor = Annotated[str, Field(examples=["WzE3NzIzNTc0MDAuMCwgIm1haW4iLCAiIzkwMjEwIl0"])]
 
-Word = Annotated[str, StringConstraints(min_length=1, max_length=200, pattern=r"^[^\x00]+$")]
+Word = Annotated[str, StringConstraints(min_length=1, max_length=200, pattern=WITHOUT_NUL)]
 """Text to search for."""
 
 
