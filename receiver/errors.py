@@ -27,7 +27,6 @@ What is expected is a return value, not an error. Texts carry no secret, token o
 """
 
 from collections.abc import Mapping
-from types import MappingProxyType
 from typing import Any
 
 
@@ -141,9 +140,7 @@ class AmbiguousCreateError(SchedulerError):
     `created`: records of the tasks that exist, by their index in the request.
     """
 
-    def __init__(
-        self, text: str, refs: tuple[str, ...], created: Mapping[int, Any] = MappingProxyType({})
-    ) -> None:
+    def __init__(self, text: str, refs: tuple[str, ...], created: Mapping[int, Any] | None = None) -> None:
         super().__init__(text, refs)
         self.refs = refs
-        self.created = created
+        self.created = dict(created or {})

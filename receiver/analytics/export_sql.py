@@ -81,7 +81,8 @@ def _sqlite_line(page: Page) -> list[str]:
 def _behind_numbers(page: Page, names: Sequence[str], *, is_special: bool) -> str:
     """Return SQL for the rest of the position, which is always quoted, and the columns."""
     fields = page.selection.relation.fields
-    position = " || ".join(["''", *(f"'{MARK}' || {name}" for name in names)])
+    begin = f"'{MARK}' || " if names and len(names) < len(page.selection.relation.order) else ""
+    position = begin + (f" || '{MARK}' || ".join(names) or "''")
     if is_special:
         position = _doubled(position)
         cells = [_quoted(_cell(field, page), field) for field in fields]

@@ -58,7 +58,7 @@ class SpreadsheetFile:
         self._styles = {kind: self._book.add_format({"num_format": form}) for kind, form in _FORMATS.items()}
         self._about: list[tuple[str, str]] = []
 
-    def begin(self, title: str, columns: Sequence[SpreadsheetColumn]) -> None:
+    def begin_table(self, title: str, columns: Sequence[SpreadsheetColumn]) -> None:
         """Begin a table, on a worksheet of its own."""
         self._title, self._columns, self._sheets = title, columns, 0
         self._about += [("", ""), (title, ""), *((column.name, column.about) for column in columns)]
@@ -128,7 +128,7 @@ class XlsxWriter:
 
     def __init__(self, relation: Relation) -> None:
         self._book = SpreadsheetFile()
-        self._book.begin(relation.name, export_columns(relation))
+        self._book.begin_table(relation.name, export_columns(relation))
 
     def opening(self) -> bytes:
         return b""
@@ -207,7 +207,7 @@ def report_book(reports: Iterable[MeasureReport]) -> bytes:
     notes: dict[str, None] = {}
     for report in reports:
         title = report.measure.title
-        book.begin(title, _report_columns(report))
+        book.begin_table(title, _report_columns(report))
         for line in table_rows(report):
             book.add(line)
         by = report.query.by

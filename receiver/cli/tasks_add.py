@@ -10,7 +10,7 @@ from typing import Annotated, Any
 
 import typer
 from rich.progress import track
-from sqlalchemy import ColumnElement, Connection, Row, select, update
+from sqlalchemy import Row
 
 from receiver.app import Receiver, api_context
 from receiver.cli.local_api import cli_caller
@@ -31,12 +31,11 @@ from receiver.errors import InputError
 from receiver.http.audit import record_audit
 from receiver.http.endpoint import Call, Params
 from receiver.maintenance.schema import open_store
+from receiver.reconcile import task_file_sql
 from receiver.reconcile.create_once import CreateOnce, CreationResult
 from receiver.reconcile.new_tasks import FIELDS, KeyedTask
-from receiver.reconcile.tables import TASK_FILE
 from receiver.server import machine_environment
 from receiver.settings.settings import Settings, load_settings
-from receiver.storage.bulk import write
 from receiver.tasks.names import queue_id_of
 
 _SHOWN = 20
@@ -112,12 +111,14 @@ class _Adding:
         not want a complete file again.
         """
         store, key = self._receiver.store, self._key(file)
-        row = await store.read(partial(_sent_file, key=key))
+        row = await store.read(partial(task_file_sql.find, key=key))
         is_again = row is not None and row.completed_at is not None
         if row is not None and is_again and not file.has_refs:
             self._require_consent(file, row)
         new = key | {"started_at": self._now(), "completed_at": None, "tasks": len(file.rows)}
-        row = await store.write(partial(_begin, key=key, new=new, again_after=row if is_again else None))
+        row = await store.write(
+            partial(task_file_sql.start, key=key, new=new, again_after=row if is_again else None)
+        )
         return float(row.started_at)
 
     def _require_consent(self, file: TaskFile, row: Row[Any]) -> None:
@@ -132,8 +133,8 @@ class _Adding:
         )
 
     async def _complete(self, file: TaskFile) -> None:
-        change = update(TASK_FILE).where(*_is_file(self._key(file))).values(completed_at=self._now())
-        await self._receiver.store.write(lambda connection: connection.execute(change))
+        note = partial(task_file_sql.complete, key=self._key(file), at=self._now())
+        await self._receiver.store.write(note)
 
     async def _record_audit(self, results: Sequence[CreationResult]) -> None:
         call = Call(api_context(self._receiver), cli_caller({"create"}), {}, Params(), None)
@@ -148,28 +149,6 @@ class _Adding:
 
     def _now(self) -> float:
         return self._receiver.environment.clock.now()
-
-
-def _sent_file(connection: Connection, key: dict[str, Any]) -> Row[Any] | None:
-    return connection.execute(select(TASK_FILE).where(*_is_file(key))).first()
-
-
-def _begin(
-    connection: Connection, key: dict[str, Any], new: dict[str, Any], again_after: Row[Any] | None
-) -> Row[Any]:
-    """Store a file unless it is stored, and return its row. Two runs at the same time get the same row.
-
-    `again_after`: the complete run after which the file is sent again.
-    """
-    write(connection, TASK_FILE, "once", [new])
-    if again_after is not None:
-        is_same = TASK_FILE.c.started_at == again_after.started_at
-        connection.execute(update(TASK_FILE).where(*_is_file(key), is_same).values(**new))
-    return connection.execute(select(TASK_FILE).where(*_is_file(key))).one()
-
-
-def _is_file(key: dict[str, Any]) -> list[ColumnElement[bool]]:
-    return [TASK_FILE.c[name] == value for name, value in key.items()]
 
 
 def _tracked(chunks: Sequence[Sequence[KeyedTask]]) -> Any:

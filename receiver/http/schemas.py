@@ -45,7 +45,8 @@ def _read_flag(value: object) -> object:
     return value == "true"
 
 
-_EPOCH = {"type": "number", "minimum": 1_000_000_000, "exclusiveMaximum": 100_000_000_000}
+_EPOCH = {"type": "number", "minimum": 1_000_000_000, "exclusiveMaximum": 1e17}
+"""Seconds, milliseconds or microseconds, by their size: see `read_time`."""
 
 When = Annotated[
     float,

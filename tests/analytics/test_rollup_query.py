@@ -21,8 +21,8 @@ DAY = at("2026-03-02 00:00")
 @pytest.mark.parametrize(
     ("zone", "by", "since", "statements"),
     [
-        ("UTC", ("queue", "day"), DAY, ["calendar", "rollup_day", "task"]),
-        ("Europe/Berlin", ("queue", "day"), DAY, ["calendar", "rollup", "task"]),
+        ("UTC", ("queue", "day"), DAY, ["calendar", "rollup_day", "task", "task_count"]),
+        ("Europe/Berlin", ("queue", "day"), DAY, ["calendar", "rollup", "task", "task_count"]),
         # The total is not that of the groups; and when it begins has to be found first.
         ("UTC", ("attempt",), None, ["calendar", "rollup", "rollup", "rollup_day", "task"]),
     ],

@@ -65,7 +65,7 @@ def test_no_text_becomes_a_formula_or_a_link(store: Store) -> None:
     column = SpreadsheetColumn("text", "text")
     texts = ["=1+1", "+7 916", "-1", "@SUM(A1)", "https://example.org", "\tx", "", "x" * 40_000, "\x01\x02"]
     book = SpreadsheetFile()
-    book.begin("texts", [column])
+    book.begin_table("texts", [column])
     for text in texts:
         book.add([text])
     sheet = openpyxl.load_workbook(BytesIO(book.close()))["texts"]
@@ -78,7 +78,7 @@ def test_no_text_becomes_a_formula_or_a_link(store: Store) -> None:
 def test_a_long_table_continues_on_another_worksheet(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(spreadsheets, "MAX_ROWS", 3)
     book = SpreadsheetFile()
-    book.begin("tasks", [SpreadsheetColumn("n", "int", "A number.")])
+    book.begin_table("tasks", [SpreadsheetColumn("n", "int", "A number.")])
     for number in range(7):
         book.add([number])
     sheets = pandas.read_excel(BytesIO(book.close(["Moments are in UTC."])), sheet_name=None)

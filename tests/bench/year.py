@@ -241,7 +241,7 @@ _SLICES = {
 
 def _sums() -> Iterator[str]:
     """What `receiver.analytics.rollup_parts` says of these tasks."""
-    for basis, moment in (("created", "created"), ("finished", "over")):
+    for basis, moment in (("created", "created"), ("finished", "over"), ("planned", "(created + 60)")):
         for name, (value, counts, where) in _SLICES.items():
             yield (
                 "INSERT INTO rollup (basis, slice, hour, account, queue_id, value, retired, "

@@ -17,7 +17,8 @@ CREATE TEMP TABLE tasks AS SELECT *, state IN ('finished', 'gone') AS ended,
 FROM read_parquet('{tasks}')
 """
 _ATTEMPTS = """
-CREATE TEMP TABLE attempts AS SELECT a.*, t.created_at, t.end_at FROM read_parquet('{attempts}') a
+CREATE TEMP TABLE attempts AS SELECT a.*, t.created_at, t.planned_at, t.end_at
+FROM read_parquet('{attempts}') a
 JOIN tasks t USING (account, key)
 """
 
@@ -141,7 +142,12 @@ class Parquet:
         }
 
     def _source(self, counts: str, by: Sequence[str], basis: str, zone: str) -> str:
-        moment = {"created": "created_at", "finished": "end_at", "started": "started_at"}[basis]
+        moment = {
+            "created": "created_at",
+            "finished": "end_at",
+            "started": "started_at",
+            "planned": "coalesce(planned_at, created_at)",
+        }[basis]
         wheres = [f"{moment} IS NOT NULL"]
         wheres += ["reason IS NOT NULL"] if {"reason", "leg"} & set(by) else []
         wheres += ["coalesce(extension_id, '') <> ''"] if "extension" in by else []

@@ -24,6 +24,7 @@ async def test_the_list_shows_deliveries_without_their_content(api_env: ApiEnv) 
             }
         ],
         "next_cursor": None,
+        "available": None,
     }
 
 

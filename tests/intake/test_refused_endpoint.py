@@ -26,5 +26,5 @@ async def test_the_latest_come_first_and_nothing_of_what_was_sent_is_shown(api_e
         "problem": PROBLEMS["mac"],
         "peer": "192.0.2.1",
     }
-    assert (await api_env.get("/v1/refused", account="other")) == {"refused": []}
+    assert (await api_env.get("/v1/refused", account="second")) == {"refused": []}
     assert len((await api_env.get("/v1/refused", account="main"))["refused"]) == 1

@@ -63,16 +63,18 @@ def copy_migration(revision: str, folder: Path) -> None:
 
 
 def add_counts(connection: Connection) -> None:
-    """Run revision 0009."""
+    """Run revisions 0009 and 0018."""
     with Operations.context(MigrationContext.configure(connection)):
-        import_module("receiver.storage.migrations.versions.0009_counts").upgrade()
+        for name in ("0009_counts", "0018_planned"):
+            import_module(f"receiver.storage.migrations.versions.{name}").upgrade()
 
 
 def take_back_counts(connection: Connection) -> None:
-    """Undo revision 0009."""
+    """Undo revisions 0009 and 0018."""
     connection.execute(text("DROP TABLE task_count"))
     connection.execute(text("DROP INDEX task_by_oldest"))
     connection.execute(text("ALTER TABLE task DROP COLUMN crowding"))
+    connection.execute(text("ALTER TABLE calendar DROP COLUMN planned"))
 
 
 @contextmanager

@@ -39,5 +39,6 @@ def test_a_row_that_another_version_has_stored_can_be_read(store: Store) -> None
     row = subscription(concurrency=5000, filter={"types": ["task.later"], "regions": ["RU"]})
     with store.transaction() as connection:
         subscription_sql.add(connection, row)
-        read = Subscription.from_row(subscription_sql.find(connection, "crm"))
+        (found,) = subscription_sql.find(connection, "crm")
+    read = Subscription.from_row(found)
     assert (read.concurrency, read.filter.types, read.filter.queues) == (5000, ["task.later"], [])
