@@ -164,9 +164,14 @@ def _failed(desk: Desk, task: Chosen) -> dict[str, Any] | None:
     return next((message for message in _open(desk, task) if message["postings"]), None)
 
 
+def _unwrapped(text: str) -> str:
+    """Return the text with a space for each end of a line: sentences break at the terminal's width."""
+    return " ".join(text.split())
+
+
 def _by_commands(desk: Desk, crm: BrokenCrm, task: Chosen) -> None:
     _expect(task.key in desk.run("find", task.phone), "the number leads to its task")
-    text = desk.run("tasks", "show", task.account, task.key)
+    text = _unwrapped(desk.run("tasks", "show", task.account, task.key))
     _expect("connected at" in text, "the story begins with what happened")
     _expect("answered 500" in text, "and says why the CRM is behind")
     story = desk.ask("tasks", "show", task.account, task.key)
@@ -183,7 +188,7 @@ def _by_commands(desk: Desk, crm: BrokenCrm, task: Chosen) -> None:
     print("\n(The CRM is mended.)")
     _expect("204" in desk.run(*retry), "the message is retried at once")
     until("the messages behind it follow", lambda: not _open(desk, task))
-    text = desk.run("tasks", "show", task.account, task.key)
+    text = _unwrapped(desk.run("tasks", "show", task.account, task.key))
     _expect(f"{NAME} has received all" in text, "the story says that the CRM has all")
 
 
