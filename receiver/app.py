@@ -71,6 +71,7 @@ from receiver.settings.models import AccountSettings
 from receiver.settings.settings import Settings
 from receiver.storage.engine import Store
 from receiver.storage.lease_keeper import LeaseConfig, LeaseKeeper
+from receiver.storage.leases import DELIVERY_LEASE, RETENTION_LEASE, reconcile_lease
 from receiver.storage.postgres import is_url
 from receiver.story.endpoints import STORY_ENDPOINTS
 from receiver.tasks.endpoints import TASK_ENDPOINTS
@@ -193,12 +194,12 @@ class Receiver:
         leased: dict[str, list[Worker]] = {}
         if self.settings.reconcile.enabled:
             for name, context in self.contexts.items():
-                leased[f"reconcile:{name}"] = [TaskReconciler(context), CallReconciler(context)]
+                leased[reconcile_lease(name)] = [TaskReconciler(context), CallReconciler(context)]
         if self.settings.delivery.enabled:
-            leased["delivery"] = [self._sender(), OperatorWatch(self.store, self.environment.clock)]
+            leased[DELIVERY_LEASE] = [self._sender(), OperatorWatch(self.store, self.environment.clock)]
         if (keep := retention_rules(self.settings.retention)) != RetentionRules():
             clock, metrics = self.environment.clock, self.metrics
-            leased["retention"] = [RetentionWorker(self.store, self.projector, keep, clock, metrics)]
+            leased[RETENTION_LEASE] = [RetentionWorker(self.store, self.projector, keep, clock, metrics)]
         return leased
 
     def _keepers(self) -> list[Worker]:

@@ -4,12 +4,13 @@ import json
 import sys
 import time
 from collections import Counter
+from contextlib import suppress
 from typing import Annotated
 
 import typer
 
 from receiver.cli.event_lines import event_line
-from receiver.cli.local_api import ask, plain, query_of
+from receiver.cli.local_api import ask, open_local_api, plain, query_of
 from receiver.cli.output import (
     STDERR,
     STDOUT,
@@ -64,7 +65,7 @@ def events(
         [
             short_moment(event.published_at),
             *(event.account, event.type, event.task, event.result),
-            _told(event.deliveries),
+            _deliveries_text(event.deliveries),
             event.id,
         ]
         for event in page.events
@@ -73,11 +74,11 @@ def events(
     print_cursor(page.next_cursor)
 
 
-def _told(deliveries: list[EventDelivery]) -> str:
+def _deliveries_text(deliveries: list[EventDelivery]) -> str:
     """Return the deliveries as a text: names, or numbers by state if there are many."""
     if len(deliveries) > 2:
-        return ", ".join(f"{n} {state}" for state, n in Counter(each.state for each in deliveries).items())
-    return ", ".join(f"{each.name}: {each.state}" for each in deliveries)
+        return ", ".join(f"{n} {state}" for state, n in Counter(sent.state for sent in deliveries).items())
+    return ", ".join(f"{sent.name}: {sent.state}" for sent in deliveries)
 
 
 def outcomes(
@@ -101,13 +102,13 @@ def outcomes(
     of JSON. The cursor after the last one is printed at the end, for `--after`.
     """
     given = {"type": event_type, "account": account, "queue_id": queue}
-    if after is None:
-        newest = query_of(OutcomeQuery, latest=True)
-        after = ask(read_outcomes, newest, {}, config).cursor if follow else 0
-    try:
+    with open_local_api(config) as api, suppress(KeyboardInterrupt):
+        if after is None:
+            newest = query_of(OutcomeQuery, latest=True)
+            after = api.ask(read_outcomes, newest, {}).cursor if follow else 0
         while True:
             query = query_of(OutcomeQuery, **given, after=after, limit=1000)
-            page = ask(read_outcomes, query, {}, config, numbers=numbers)
+            page = api.ask(read_outcomes, query, {}, numbers=numbers)
             for event in plain(page)["outcomes"]:
                 if as_json:
                     sys.stdout.write(json.dumps(event, ensure_ascii=False) + "\n")
@@ -119,6 +120,4 @@ def outcomes(
                 break
             if not page.more:
                 time.sleep(_LOOK_S)
-    except KeyboardInterrupt:
-        pass
     STDERR.print(f"Continue with --after {after}", highlight=False)

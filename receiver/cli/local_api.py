@@ -29,7 +29,6 @@ if TYPE_CHECKING:
     from httpx2 import AsyncBaseTransport
 
     from receiver.domain.timeline import Timeline
-    from receiver.settings.settings import Settings
 
 _OPTIONS = {"queue_id": "queue", "than_queue_id": "than-queue"}
 """Field → option, if its name is another one."""
@@ -49,22 +48,52 @@ def ask(
     services: "Callable[[Settings], Mapping[type, object]] | None" = None,
 ) -> Answer:
     """Return the handler's answer. Raises the errors of the handler. `services`: see `ApiContext`."""
+    with open_local_api(config, services) as api:
+        return api.ask(handler, query, path, numbers=numbers, body=body)
+
+
+class LocalApi:
+    """The API's handlers on one open store, for commands that look again and again."""
+
+    def __init__(self, context: ApiContext, runner: asyncio.Runner) -> None:
+        self._context = context
+        self._runner = runner
+
+    def ask(
+        self,
+        handler: Callable[[Call[Any, Any]], Awaitable[Answer]],
+        query: Params,
+        path: Mapping[str, str],
+        *,
+        numbers: bool = False,
+        body: Params | None = None,
+    ) -> Answer:
+        """Return the handler's answer. Raises the errors of the handler."""
+        caller = cli_caller({"read", "subscribe", "numbers"} if numbers else {"read", "subscribe"})
+
+        async def call() -> Answer:
+            found, place = await self._context.resolve(query, path)
+            return await handler(Call(self._context, caller, place, found, body))
+
+        with naming_options():
+            return self._runner.run(call())
+
+
+@contextmanager
+def open_local_api(
+    config: Path | None, services: "Callable[[Settings], Mapping[type, object]] | None" = None
+) -> Iterator[LocalApi]:
+    """Open the store of the settings until the end of the block. `services`: see `ApiContext`."""
     settings = load_settings(config)
     use_settings(settings)
     store = Store(settings.store)
-    create_tables(store)
-    context = _context(settings, store)
-    if services:
-        context = replace(context, services={**context.services, **services(settings)})
-    caller = cli_caller({"read", "subscribe", "numbers"} if numbers else {"read", "subscribe"})
-
-    async def call() -> Answer:
-        found, place = await context.resolve(query, path)
-        return await handler(Call(context, caller, place, found, body))
-
     try:
-        with naming_options():
-            return asyncio.run(call())
+        create_tables(store)
+        context = _context(settings, store)
+        if services:
+            context = replace(context, services={**context.services, **services(settings)})
+        with asyncio.Runner() as runner:
+            yield LocalApi(context, runner)
     finally:
         store.close()
 

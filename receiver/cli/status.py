@@ -2,11 +2,12 @@
 
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Annotated, Any
 
 import typer
 
-from receiver.cli.local_api import ask, plain
+from receiver.cli.local_api import open_local_api, plain
 from receiver.cli.output import (
     STDOUT,
     ConfigOption,
@@ -35,10 +36,10 @@ def status(
 
     It is read from the store, so it works without a running receiver.
     """
-    try:
+    with open_local_api(config) as api, suppress(KeyboardInterrupt):
         while True:
             display().times = None  # the present of this look
-            found = ask(read_status, StatusQuery(zone=times().calendar.name), {}, config)
+            found = api.ask(read_status, StatusQuery(zone=times().calendar.name), {})
             if watch and STDOUT.is_terminal:
                 STDOUT.clear()
             if as_json:
@@ -48,8 +49,6 @@ def status(
             if not watch:
                 return
             time.sleep(every)
-    except KeyboardInterrupt:
-        return
 
 
 def _print(found: StatusView) -> None:
@@ -110,5 +109,5 @@ def _accounts(found: StatusView) -> list[list[Any]]:
 
 def _left(expires_at: float) -> str:
     """Return when a lease ends."""
-    left = expires_at - times().now
-    return f"in {left:.0f} s" if left > 0 else f"expired {Moment(expires_at).age}"
+    left = expires_at - time.time()  # of the machine's clock, as leases are, however fast the receiver's runs
+    return f"in {left:.0f} s" if left > 0 else f"expired {-left:.0f} s ago"

@@ -15,7 +15,9 @@ from receiver.http.schemas import Moment, Word
 from receiver.ledger.tables import DELIVERY
 from receiver.maintenance.table_gauges import TableCounts, count_tables
 from receiver.reconcile.tables import RECONCILE_PASS
+from receiver.runtime.clock import Clock
 from receiver.storage.leases import LEASE
+from receiver.storage.leases import held as leases_held
 from receiver.tasks.tables import FINDING
 
 _MINUTE_S, _HOUR_S = 60.0, 3600.0
@@ -105,8 +107,8 @@ class StatusView(BaseModel):
 
 async def read_status(call: Call[StatusQuery, None]) -> StatusView:
     """Return the state of the receiver. Raises InputError for an unknown zone."""
-    calendar, now = Calendar(call.query.zone or call.context.rules.zone), call.context.clock.now()
-    return await call.context.store.read(partial(_read, calendar=calendar, now=now))
+    calendar, clock = Calendar(call.query.zone or call.context.rules.zone), call.context.clock
+    return await call.context.store.read(partial(_read, calendar=calendar, clock=clock))
 
 
 STATUS_ENDPOINT = Endpoint(
@@ -122,11 +124,13 @@ STATUS_ENDPOINT = Endpoint(
 )
 
 
-def _read(connection: Connection, calendar: Calendar, now: float) -> StatusView:
+def _read(connection: Connection, calendar: Calendar, clock: Clock) -> StatusView:
+    now = clock.now()
     counts = count_tables(connection)
     set_aside = {kind: int(number) for (kind,), number in counts.set_aside.items()}
     today = calendar.local(now).date()
     leases = connection.execute(select(LEASE).order_by(LEASE.c.name)).all()
+    held = leases_held(connection, [lease.name for lease in leases], clock.real(now))
     passes = select(RECONCILE_PASS).order_by(RECONCILE_PASS.c.account, RECONCILE_PASS.c.part)
     return StatusView(
         at=now,
@@ -137,7 +141,7 @@ def _read(connection: Connection, calendar: Calendar, now: float) -> StatusView:
         set_aside_tasks=set_aside.get("task", 0),
         subscriptions=len(counts.outbox),
         failing=[_failing(row) for row in counts.outbox if row.failing_since or row.state != "active"],
-        leases=[LeaseStatus(**lease._mapping, is_held=lease.expires_at > now) for lease in leases],
+        leases=[LeaseStatus(**lease._mapping, is_held=lease.name in held) for lease in leases],
         accounts=[_account(row) for row in connection.execute(passes)],
     )
 

@@ -112,8 +112,11 @@ class Sender:
             self._refreshed_at = now
             for name, row in rows.items():
                 subscription = Subscription.from_row(row)
-                lane = self._lanes.setdefault(name, Lane(subscription, stored_health(row), row.updated_at))
-                lane.refresh(subscription, stored_health(row), row.updated_at)
+                stored = subscription, stored_health(row), row.updated_at
+                if name in self._lanes:
+                    self._lanes[name].refresh(*stored)
+                else:
+                    self._lanes[name] = Lane(*stored)
             ended = [self._lanes.pop(name) for name in self._lanes.keys() - rows.keys()]
         await self._release([*ended, *(lane for lane in self._lanes.values() if lane.rests(now))])
 

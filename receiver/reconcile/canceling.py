@@ -41,9 +41,9 @@ async def cancel_task(context: AccountContext, name: str) -> tuple[Row[Any], boo
 
 
 async def _delete(context: AccountContext, row: Row[Any]) -> bool:
-    """Delete the task; return False if the scheduler has not known it for so long that it must be gone.
+    """Delete the task. Return False if it is gone: the scheduler has answered 404 for `LASTS_S` seconds.
 
-    One server of the scheduler may be behind the others, and a task that is told as gone must not dial.
+    A shorter time is no proof: one server of the scheduler may be behind the others, and could still dial.
     """
     deadline = context.clock.now() + LASTS_S
     while True:

@@ -32,6 +32,15 @@ class PresenceRow(SQLModel, table=True):
 
 LEASE, PRESENCE = table(LeaseRow), table(PresenceRow)
 
+DELIVERY_LEASE, RETENTION_LEASE = "delivery", "retention"
+"""Names of leases. They must be the same in every version."""
+
+
+def reconcile_lease(account: str) -> str:
+    """Return the name of the lease of an account's reconciliation."""
+    return f"reconcile:{account}"
+
+
 _LEASING = int.from_bytes(b"leases", "big")
 """Number of the advisory lock of a renewal. It must be the same in every version."""
 

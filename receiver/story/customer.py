@@ -1,7 +1,7 @@
 """Other tasks of the same customer: those with the same phone number."""
 
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,6 +11,9 @@ from receiver.tasks import queries
 
 MANY = 100
 """Tasks beyond which a number is no customer's, but one of the company's own."""
+
+_Name = tuple[str, str]
+"""Account and key of a task."""
 
 SHOWN = 10
 """Other tasks that are shown for each number."""
@@ -32,31 +35,34 @@ def same_numbers(connection: Connection, account: str, key: str, until: float) -
     """Return the other tasks with each number of a task that began until a moment. Leave out numbers that
     are the company's own.
     """
-    numbers = connection.execute(queries.numbers_of(account, key)).all()
-    return list(_same(connection, numbers, (account, key), until))
+    found = list(_others(connection, (account, key), until))
+    rows = _tasks(connection, {name for _, others in found for name in others[:SHOWN]})
+    return [
+        SameNumber(
+            number.leg, number.e164, len(others), [rows[name] for name in others[:SHOWN] if name in rows]
+        )
+        for number, others in found
+    ]
 
 
-def _same(
-    connection: Connection, numbers: Sequence[Row[Any]], task: tuple[str, str], until: float
-) -> Iterator[SameNumber]:
-    for number in numbers:
+def _others(connection: Connection, task: _Name, until: float) -> Iterator[tuple[Row[Any], Sequence[_Name]]]:
+    """Yield each number of a task with the names of its other tasks, newest first."""
+    for number in connection.execute(queries.numbers_of(*task)).all():
         query = queries.tasks_of_number(number.digits, until).limit(2 * MANY)
         names = dict.fromkeys((row.account, row.key) for row in connection.execute(query))
         others = [name for name in names if name != task]
         # A task may have the same number twice, and then two rows.
         if 0 < len(others) <= MANY:
-            tasks = _tasks(connection, others[:SHOWN])
-            yield SameNumber(number.leg, number.e164, len(others), tasks)
+            yield number, others
 
 
-def _tasks(connection: Connection, names: Sequence[tuple[str, str]]) -> list[Row[Any]]:
-    """Return the rows of these tasks (account, key), in this order."""
+def _tasks(connection: Connection, names: Collection[_Name]) -> dict[_Name, Row[Any]]:
+    """Return the rows of these tasks by account and key."""
     keys: dict[str, list[str]] = defaultdict(list)
     for account, key in names:
         keys[account].append(key)
-    rows = {
+    return {
         (row.account, row.key): row
         for account in keys
         for row in connection.execute(queries.tasks_named(connection, account, keys[account]))
     }
-    return [rows[name] for name in names if name in rows]

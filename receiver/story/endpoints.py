@@ -1,8 +1,11 @@
 """The endpoint that tells the whole story of a task."""
 
+from collections.abc import Sequence
+
 from pydantic import Field
 from sqlalchemy import Connection
 
+from receiver.domain.facts import Fact
 from receiver.domain.timeline import Timeline
 from receiver.http.endpoint import Call, Endpoint
 from receiver.http.schemas import Word
@@ -52,8 +55,7 @@ async def get_story(call: Call[StoryQuery, None]) -> Story:
         story.task.queue_name = queue_name
         for finding in story.findings:
             finding.queue_name = queue_name
-        for same in story.same_number:
-            named_queues(connection, same.tasks)
+        named_queues(connection, [task for same in story.same_number for task in same.tasks])
         return story
 
     return await call.context.store.read(read)
@@ -79,7 +81,7 @@ def _story(call: Call[StoryQuery, None], evidence: StoryEvidence, times: Times) 
         **dict(timeline_view(timeline, list(evidence.facts), numbers)),
         at=times.now if as_of is None else as_of,
         zone=times.zone,
-        sentences=_sentences(evidence, told, times, texts),
+        sentences=_sentences(timeline, own, told, times, texts),
         waits=wait_views(waits, texts) if waits is not None else None,
         attempts=[attempt_view(attempt, timeline, numbers) for attempt in timeline.attempts],
         hooks=hook_views(timeline, own),
@@ -90,9 +92,9 @@ def _story(call: Call[StoryQuery, None], evidence: StoryEvidence, times: Times) 
     )
 
 
-def _sentences(evidence: StoryEvidence, told: TaskMessages, times: Times, texts: Catalogue) -> list[str]:
-    timeline: Timeline = evidence.timeline
-    own = own_facts(timeline, evidence.facts)
+def _sentences(
+    timeline: Timeline, own: Sequence[Fact], told: TaskMessages, times: Times, texts: Catalogue
+) -> list[str]:
     clauses = (
         call_sentence(timeline, own, times),
         hook_sentence(timeline),

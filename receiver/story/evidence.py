@@ -16,15 +16,9 @@ from receiver.outcomes.task_messages import TaskMessages, task_messages
 from receiver.reconcile.due_sql import last_passes
 from receiver.runtime.clock import Clock
 from receiver.storage import leases
+from receiver.storage.leases import DELIVERY_LEASE, reconcile_lease
 from receiver.story.customer import SameNumber, same_numbers
 from receiver.tasks import queries
-
-DELIVERY_LEASE = "delivery"
-
-
-def reconcile_lease(account: str) -> str:
-    """Return the name of the lease of an account's reconciliation."""
-    return f"reconcile:{account}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,8 @@ from receiver.http.endpoint import WorkRules
 from receiver.i18n.catalogue import Phrase
 from receiver.outcomes.tables import OPEN
 from receiver.outcomes.task_messages import TaskMessage, TaskMessages
-from receiver.story.evidence import DELIVERY_LEASE, StoryEvidence
+from receiver.storage.leases import DELIVERY_LEASE
+from receiver.story.evidence import StoryEvidence
 from receiver.story.times import Clauses, Times
 from receiver.story.waits import Wait
 

@@ -8,7 +8,8 @@ from sqlalchemy import Row
 
 from receiver.http.endpoint import WorkRules
 from receiver.i18n.catalogue import Phrase
-from receiver.story.evidence import StoryEvidence, reconcile_lease
+from receiver.storage.leases import reconcile_lease
+from receiver.story.evidence import StoryEvidence
 from receiver.story.times import Clauses, Times
 
 WaitKind = Literal["fold", "call", "question", "late_hooks", "message", "person"]

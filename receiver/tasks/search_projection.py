@@ -1,7 +1,7 @@
 """The projection of phone numbers, by which tasks are found; and its tasks that are still to be added."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from functools import lru_cache
@@ -30,6 +30,7 @@ class Search(DerivedProjection):
     """The table `task_number`: both numbers of each task, without extensions of two or three digits."""
 
     tables = (TASK_NUMBER,)
+    reads = ("a_number", "b_number")
 
     def apply(self, connection: Connection, batch: FoldBatch) -> None:
         rows: list[_Values] = []
@@ -37,9 +38,8 @@ class Search(DerivedProjection):
         for change in batch.changes:
             found = list(_number_values(change.timeline)) if change.timeline else []
             rows += found
-            if change.before and len(found) < len(LEGS):
-                for leg in set(LEGS).difference(leg for _, _, leg, *_ in found):
-                    without[leg].append(change.key)
+            for leg in _lost_legs(change, {leg for _, _, leg, *_ in found}):
+                without[leg].append(change.key)
         for leg, keys in without.items():
             query = "DELETE FROM task_number WHERE account = ? AND leg = ? AND key IN ?"
             run(connection, query, batch.account, leg, keys)
@@ -62,6 +62,20 @@ _COLUMNS = ("account", "key", "leg", "e164", "digits", "at")
 
 _Values = tuple[str, str, str, str | None, str, float]
 """A row of `task_number`, in the order of `_COLUMNS`."""
+
+
+def _lost_legs(change: TaskChange, found: Set[str]) -> list[str]:
+    """Return the legs whose number was another one, and is now none that is stored."""
+    if change.before is None:
+        return []
+    before, now = change.before.task, change.timeline
+    return [
+        leg
+        for leg in LEGS
+        if leg not in found
+        and before[f"{leg}_number"] is not None
+        and (now is None or getattr(now, f"{leg}_number") != before[f"{leg}_number"])
+    ]
 
 
 def number_rows(timeline: Timeline) -> list[Row]:
