@@ -18,9 +18,21 @@ from receiver.cli.times import Moment, display, moment_of, times
 STDOUT = Console(soft_wrap=True)
 STDERR = Console(stderr=True, soft_wrap=True)
 
+
+def _remember_config(path: Path | None) -> Path | None:
+    """Let everything that the command prints follow the settings of this file."""
+    display().config = path
+    return path
+
+
 ConfigOption = Annotated[
     Path | None,
-    typer.Option("--config", "-c", help="Settings file. Default: $RECEIVER_CONFIG or ./receiver.toml."),
+    typer.Option(
+        "--config",
+        "-c",
+        callback=_remember_config,
+        help="Settings file. Default: $RECEIVER_CONFIG or ./receiver.toml.",
+    ),
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
 AccountOption = Annotated[str | None, typer.Option(help="Only of this account.")]

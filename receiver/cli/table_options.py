@@ -78,7 +78,6 @@ def _with_options(
 
     @wraps(command)
     def run(*arguments: Any, **given: Any) -> Any:
-        display().config = given.get("config")
         mine = {name: given.pop(name) for name in options}
         return command(*arguments, **given, **use(mine))
 

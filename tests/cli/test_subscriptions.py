@@ -9,6 +9,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from threading import Thread
 from typing import Any
 
@@ -189,6 +190,20 @@ def test_a_failing_and_a_disabled_subscription_are_shown(shell: Shell) -> None:
     assert (failing["verdict"], ended["verdict"]) == ("warning", "warning")
     assert "answered 401" in failing["detail"]
     assert "410: the subscriber wants no more events" in ended["detail"]
+
+
+def test_check_reads_times_by_the_settings_that_are_named(
+    shell: Shell, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shell.ask("subscriptions", "add", "failing CRM", URL)
+    change(shell, "failing CRM", failing_since=1_700_000_000.0, problem="answered 401")
+    (elsewhere := tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(elsewhere)
+    monkeypatch.delenv("RECEIVER_CONFIG", raising=False)
+    checked = {
+        row["subject"]: row for row in shell.run("check", "--json", "--config", str(shell.config)).json
+    }
+    assert "answered 401" in checked["subscription failing CRM"]["detail"]
 
 
 def change(shell: Shell, name: str, **values: Any) -> None:

@@ -86,6 +86,7 @@ def test_the_doctor_says_that_all_of_it_fits(watched: Watched) -> None:
     command += ["--rules", str(CONFIG / "prometheus" / "alerts.yml")]
     command += ["--rules", str(CONFIG / "prometheus" / "recording.yml")]
     done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert done.stdout, done.stderr
     verdicts = {each["subject"].split()[0]: each for each in json.loads(done.stdout)}
     for subject in ("scrape", "dashboards", "rules"):
         assert verdicts[subject]["verdict"] == "ok", verdicts[subject]
