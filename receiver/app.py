@@ -19,6 +19,7 @@ from receiver.analytics.endpoints import ANALYTICS_ENDPOINTS
 from receiver.analytics.export_endpoint import EXPORT_ENDPOINT
 from receiver.analytics.rollup_projection import Rollups
 from receiver.analytics.rollup_repair import adopt_zone
+from receiver.console.site import console_routes
 from receiver.docs.endpoints import docs_routes
 from receiver.domain.fields import FieldReader
 from receiver.domain.fold import Fold, fold
@@ -288,10 +289,12 @@ def api_context(receiver: Receiver) -> ApiContext:
 
 
 def _routes(receiver: Receiver) -> list[BaseRoute]:
+    context = api_context(receiver)
     return [
         *probe_routes(receiver.intake.probe, receiver.metrics.registry),
         *docs_routes(),
-        *v1_routes(api_context(receiver)),
+        *console_routes(context, ENDPOINTS),
+        *v1_routes(context),
     ]
 
 

@@ -64,7 +64,7 @@ class Resource:
             raise InvalidTokenError(
                 "send a token that is neither revoked nor expired: Authorization: Bearer rcv_…"
             )
-        await _check_access(self._context, endpoint, caller, request.path_params)
+        await check_access(self._context, endpoint, caller, request.path_params)
         query = read_query(endpoint.query, request)
         body = await _read_body(endpoint.body, request, endpoint.max_body) if endpoint.body else None
         accept = request.headers.get("accept", "")
@@ -76,7 +76,7 @@ class Resource:
         return await _without_body(answer) if request.method == "HEAD" else answer
 
 
-async def _check_access(
+async def check_access(
     context: ApiContext, endpoint: Endpoint, caller: Caller, path: Mapping[str, str]
 ) -> None:
     """Raise ForbiddenError if the token has not the scope, or is for another subscription alone. The answer

@@ -70,10 +70,19 @@ PROBLEM_TYPES: dict[type[ReceiverError], ProblemType] = {
 
 def answer_to(error: ReceiverError) -> "Response":
     """Return the answer to a request that raised this error."""
-    kind = next(PROBLEM_TYPES[cls] for cls in type(error).__mro__ if cls in PROBLEM_TYPES)
+    kind = problem_type(error)
     field = error.field if isinstance(error, InputError) else None
-    message = str(error) if kind.message is None else kind.message
-    return problem(kind.status, kind.code, message, field=field, headers=kind.headers)
+    return problem(kind.status, kind.code, message_of(error, kind), field=field, headers=kind.headers)
+
+
+def problem_type(error: ReceiverError) -> ProblemType:
+    """Return how an error is answered."""
+    return next(PROBLEM_TYPES[cls] for cls in type(error).__mro__ if cls in PROBLEM_TYPES)
+
+
+def message_of(error: ReceiverError, kind: ProblemType) -> str:
+    """Return the text for the caller: what is wrong and what to do next."""
+    return str(error) if kind.message is None else kind.message
 
 
 def problem(

@@ -1,0 +1,1 @@
+"""The console: pages for people on the API listener, made of what the API answers."""

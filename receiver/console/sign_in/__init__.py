@@ -1,0 +1,1 @@
+"""Sign-in to the console: users, roles, sessions."""

@@ -1,0 +1,129 @@
+"""One visit of a page: who looks, in which language and zone, and the API as the visitor may use it."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import urlencode
+
+from pydantic import ValidationError
+from starlette.requests import Request
+from starlette.responses import Response
+
+from receiver.console.preferences import Preferences
+from receiver.console.sign_in.session import SignedIn
+from receiver.errors import ForbiddenError, NotFoundError
+from receiver.http.dispatch import check_access
+from receiver.http.endpoint import ApiContext, Call, Endpoint, Params
+from receiver.http.problems import input_error
+from receiver.i18n.catalogue import Catalogue, catalogue
+from receiver.story.times import Times
+
+ROOT = "/console"
+
+Render = Callable[..., Response]
+"""`render(request, template, values, status=200)`: the page as an answer, with the headers of all pages."""
+
+
+class ConsoleApi:
+    """The endpoints of /v1, by method and path, called in this process."""
+
+    def __init__(self, context: ApiContext, endpoints: Sequence[Endpoint]) -> None:
+        self.context = context
+        self._endpoints = {(each.method, each.path): each for each in endpoints}
+
+    async def call(self, signed: SignedIn, method: str, path: str, given: "Given") -> Any:
+        """Return the answer of an endpoint, a model or a response.
+
+        Raises the errors of the endpoint: InputError for bad parameters, ForbiddenError without the scope.
+        """
+        endpoint = self._endpoints[method, path]
+        await check_access(self.context, endpoint, signed.caller, given.path)
+        query = _read(endpoint.query, given.query)
+        body = _read(endpoint.body, given.body) if endpoint.body else None
+        query, places = await self.context.resolve(query, given.path)
+        return await endpoint.handler(Call(self.context, signed.caller, places, query, body, given.accept))
+
+    def allows(self, signed: SignedIn, method: str, path: str) -> bool:
+        """Return whether the caller may use an endpoint, at least for its own subscription."""
+        endpoint = self._endpoints[method, path]
+        if signed.caller.subscription is not None:
+            return endpoint.own is not None
+        return endpoint.scope in signed.caller.scopes
+
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """What a call is given. Values that are None or empty text are left out of the query."""
+
+    path: Mapping[str, str] = field(default_factory=dict)
+    query: Mapping[str, Any] = field(default_factory=dict)
+    body: Mapping[str, Any] = field(default_factory=dict)
+    accept: str = ""
+
+
+def _read(shape: type[Params], values: Mapping[str, Any]) -> Params:
+    given = {name: value for name, value in values.items() if value not in (None, "")}
+    try:
+        return shape.model_validate(given)
+    except ValidationError as error:
+        raise input_error(error, shape) from None
+
+
+@dataclass(frozen=True, slots=True)
+class Visit:
+    """A request for a page by someone who is signed in. `path`: parameters of the path."""
+
+    request: Request
+    signed: SignedIn
+    preferences: Preferences
+    api: ConsoleApi
+
+    @property
+    def path(self) -> Mapping[str, str]:
+        return dict(self.request.path_params)
+
+    @property
+    def query(self) -> Mapping[str, str]:
+        """Parameters of the query; of a name given twice the last value."""
+        return dict(self.request.query_params)
+
+    @property
+    def texts(self) -> Catalogue:
+        return catalogue(self.preferences.language)
+
+    @property
+    def times(self) -> Times:
+        """Moments in the zone of the visitor, else in that of the settings."""
+        context = self.api.context
+        return Times(self.preferences.zone or context.rules.zone, context.clock.now())
+
+    def may(self, *scopes: str) -> bool:
+        """Return whether the visitor has all of these scopes."""
+        return set(scopes) <= self.signed.caller.scopes
+
+    def allows(self, method: str, path: str) -> bool:
+        """Return whether the visitor may use an endpoint."""
+        return self.api.allows(self.signed, method, path)
+
+    async def get(self, endpoint: str, path: Mapping[str, str] | None = None, **query: Any) -> Any:
+        """Return the answer of a GET endpoint, such as `/v1/tasks/{account}/{key}`. Raises its errors."""
+        return await self.api.call(self.signed, "GET", endpoint, Given(path or {}, query))
+
+    async def find(self, endpoint: str, path: Mapping[str, str] | None = None, **query: Any) -> Any | None:
+        """Return the answer of a GET endpoint; None if it is unknown, or not for the visitor."""
+        try:
+            return await self.get(endpoint, path, **query)
+        except (NotFoundError, ForbiddenError):
+            return None
+
+    async def send(
+        self, method: str, endpoint: str, path: Mapping[str, str] | None = None, **body: Any
+    ) -> Any:
+        """Return the answer of an endpoint that changes something. Raises its errors."""
+        return await self.api.call(self.signed, method, endpoint, Given(path or {}, body=body))
+
+    def link(self, **changes: str | None) -> str:
+        """Return the address of this page with other parameters; None takes one out."""
+        query = {**self.query, **changes}
+        kept = {name: value for name, value in query.items() if value not in (None, "")}
+        return f"{self.request.url.path}?{urlencode(kept)}" if kept else self.request.url.path
