@@ -33,7 +33,7 @@ HEADERS = {
 }
 """Headers of every page: only our own style and script, no frames, no caches."""
 
-STATIC = {"console.css": "text/css", "console.js": "text/javascript"}
+STATIC = {"console.css": "text/css", "console.js": "text/javascript", "icon.svg": "image/svg+xml"}
 """Files that pages load, and their media types."""
 
 
