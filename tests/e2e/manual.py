@@ -4,7 +4,6 @@ Each page is opened in Chromium as a desktop and a phone show it, light and dark
 """
 
 import argparse
-import shutil
 import socket
 import subprocess
 import sys
@@ -19,6 +18,7 @@ from starlette.applications import Starlette
 
 from receiver.docs.endpoints import docs_routes
 from receiver.docs.manual import page_names, url_of
+from tests.operators.debian import Program, find_chromium
 
 _WINDOWS = {"desktop": "1400,1600", "phone": "390,2400"}
 _COLORS = {"light": (), "dark": ("--force-dark-mode", "--blink-settings=preferredColorScheme=0")}
@@ -42,14 +42,11 @@ def _serving() -> Iterator[str]:
 
 
 def main() -> int:
-    """Return the exit code: 1 if there is no Chromium, or a page could not be opened."""
+    """Return the exit code: 1 if a page could not be opened."""
     parser = argparse.ArgumentParser(prog="python -m tests.e2e.manual", description=__doc__)
     parser.add_argument("--folder", type=Path, required=True, help="where the pictures go")
     folder = parser.parse_args().folder
-    browser = shutil.which("chromium") or shutil.which("google-chrome")
-    if not browser:
-        print("there is no chromium or google-chrome on the path")
-        return 1
+    browser = find_chromium()
     folder.mkdir(parents=True, exist_ok=True)
     with _serving() as root:
         for path in (*map(url_of, page_names()), "/docs?q=lost+hooks", "/docs/nowhere"):
@@ -63,11 +60,15 @@ def main() -> int:
     return 0
 
 
-def _take(browser: str, url: str, picture: Path, options: tuple[str, ...]) -> None:
+def _take(browser: Program, url: str, picture: Path, options: tuple[str, ...]) -> None:
     # Root may not use the sandbox; the pages are ours.
     common = ("--headless", "--no-sandbox", "--disable-gpu", "--hide-scrollbars", f"--screenshot={picture}")
     subprocess.run(
-        [browser, *common, *options, url], check=True, timeout=_TIMEOUT_S, stderr=subprocess.DEVNULL
+        [browser.file, *common, *options, url],
+        check=True,
+        timeout=_TIMEOUT_S,
+        stderr=subprocess.DEVNULL,
+        env=browser.environment,
     )
 
 

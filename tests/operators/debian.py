@@ -24,6 +24,8 @@ _TEMPLATES = b"/usr/share/prometheus/alertmanager"
 _HERE = b"usr//share/prometheus/alertmanager"
 """The same, as long, below the folder that it runs in."""
 
+_FONTS = "fonts.conf"
+
 
 @dataclass(frozen=True, slots=True)
 class Tools:
@@ -69,8 +71,27 @@ def find_pgbouncer() -> Program:
     if found:
         return Program(Path(found), os.environ)
     home = _unpacked("pgbouncer", ("pgbouncer",), with_libraries=True)
-    libraries = ":".join(str(folder) for folder in (home / "usr/lib").glob("*-linux-gnu*"))
-    return Program(home / "usr/sbin/pgbouncer", {**os.environ, "LD_LIBRARY_PATH": libraries})
+    return Program(home / "usr/sbin/pgbouncer", _with_libraries(home))
+
+
+def find_chromium() -> Program:
+    """The browser; where it is not installed, fetched with its libraries and fonts and kept for later sessions.
+    """
+    found = shutil.which("chromium") or shutil.which("google-chrome")
+    if found:
+        return Program(Path(found), os.environ)
+    home = _unpacked("chromium", ("chromium", "fonts-dejavu-core"), _name_fonts, with_libraries=True)
+    # Not the script in /usr/bin, which names the installed program.
+    program = home / "usr/lib/chromium/chromium"
+    return Program(program, {**_with_libraries(home), "FONTCONFIG_FILE": str(home / _FONTS)})
+
+
+def _with_libraries(home: Path) -> dict[str, str]:
+    """The environment in which programs unpacked here find their libraries."""
+    folders = [folder for root in ("usr/lib", "lib") for folder in (home / root).glob("*-linux-gnu*")]
+    # libpulse finds a part of its own by an absolute path only.
+    folders += [folder / "pulseaudio" for folder in folders]
+    return {**os.environ, "LD_LIBRARY_PATH": ":".join(map(str, folders))}
 
 
 def find_nginx() -> Path:
@@ -89,11 +110,15 @@ def _unpacked(
     """The folder in which these packages are unpacked, and those that they need and that are not installed if
     `with_libraries`. `adapt` changes what is in it before it is used.
     """
-    home = Path(gettempdir()) / f"receiver-{name}-{os.getuid()}"
+    home = _home(name)
     with _alone(home.with_suffix(".lock")):
         if not home.exists():
             _fetch(home, packages, adapt, with_libraries)
     return home
+
+
+def _home(name: str) -> Path:
+    return Path(gettempdir()) / f"receiver-{name}-{os.getuid()}"
 
 
 @contextmanager
@@ -102,6 +127,16 @@ def _alone(lock: Path) -> Iterator[None]:
     with lock.open("w") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         yield
+
+
+def _name_fonts(root: Path) -> None:
+    """Write settings of fontconfig that name the fonts unpacked here, and those that are installed."""
+    home = _home("chromium")
+    folders = (home / "usr/share/fonts", Path("/usr/share/fonts"))
+    names = "".join(f"<dir>{folder}</dir>" for folder in folders)
+    (root / _FONTS).write_text(
+        f"<fontconfig>{names}<cachedir>{home / 'font-cache'}</cachedir></fontconfig>\n"
+    )
 
 
 def _find_templates_here(root: Path) -> None:
