@@ -75,7 +75,8 @@ def find_pgbouncer() -> Program:
 
 
 def find_chromium() -> Program:
-    """The browser; where it is not installed, fetched with its libraries and fonts and kept for later sessions.
+    """The browser; where it is not installed, fetched with its libraries and fonts, and kept for later
+    sessions.
     """
     found = shutil.which("chromium") or shutil.which("google-chrome")
     if found:
