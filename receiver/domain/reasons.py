@@ -22,6 +22,7 @@ CallResult = Literal[
 ]
 CALL_RESULTS: tuple[CallResult, ...] = get_args(CallResult)
 FailedLeg = Literal["a", "b", "unknown"]
+Side = Literal["a", "b"]
 
 PATTERNS: dict[CallResult, tuple[str, ...]] = {
     "connected": (r"\bbridged\b",),
@@ -154,20 +155,29 @@ def legs_of(call: CallRecord | None, a_number: str | None, region: str = REGION)
         return _NO_LEGS
     if is_bridged(call):
         return Legs(True, True)
-    is_a = [same_number(str(leg.get("dest_number") or ""), a_number, region) for leg in call.legs]
     answers: dict[str, bool] = {}
     failed: dict[str, Mapping[str, Any]] = {}
-    if is_a and not any(is_a):
-        is_a[0] = True
-    for leg, is_leg_a in zip(call.legs, is_a, strict=True):
-        side = "a" if is_leg_a else "b"
-        answered = str(leg.get("result") or "").casefold() in _ANSWERED
+    for leg, side in zip(call.legs, sides_of(call, a_number, region), strict=True):
+        answered = has_answered(leg)
         # A side may be called several times, also at several numbers.
         answers[side] = answers.get(side, False) or answered
         if not answered:
             failed.setdefault(side, leg)
     a, b = answers.get("a"), answers.get("b")
     return Legs(a, b, failed["a"] if a is False else failed["b"] if b is False else None)
+
+
+def sides_of(call: CallRecord, a_number: str | None, region: str = REGION) -> list[Side]:
+    """Return the side that each leg of a call dialed. The first leg is A if no leg has A's number."""
+    is_a = [same_number(str(leg.get("dest_number") or ""), a_number, region) for leg in call.legs]
+    if is_a and not any(is_a):
+        is_a[0] = True
+    return ["a" if is_leg_a else "b" for is_leg_a in is_a]
+
+
+def has_answered(leg: Mapping[str, Any]) -> bool:
+    """Return whether the side of a leg answered."""
+    return str(leg.get("result") or "").casefold() in _ANSWERED
 
 
 def is_bridged(call: CallRecord) -> bool:

@@ -11,13 +11,13 @@ from receiver.http.endpoint import Call, Endpoint
 from receiver.http.schemas import Word
 from receiver.i18n.catalogue import Catalogue, Language, catalogue
 from receiver.outcomes.task_messages import TaskMessages
+from receiver.story.attempt_views import attempt_views
 from receiver.story.evidence import StoryEvidence, own_facts, read_evidence
 from receiver.story.message_waits import message_waits
 from receiver.story.schemas import Story
 from receiver.story.sentences import call_sentence, finding_sentence, hook_sentence, told_sentence
 from receiver.story.times import Times, sentence
 from receiver.story.views import (
-    attempt_view,
     delivery_views,
     event_views,
     hook_views,
@@ -25,7 +25,7 @@ from receiver.story.views import (
     subscriber_views,
     wait_views,
 )
-from receiver.story.waits import task_waits
+from receiver.story.waits import next_attempt_at, task_waits
 from receiver.tasks.names import named_queues
 from receiver.tasks.params import AsOfQuery
 from receiver.tasks.task_endpoints import known_facts
@@ -83,7 +83,8 @@ def _story(call: Call[StoryQuery, None], evidence: StoryEvidence, times: Times) 
         zone=times.zone,
         sentences=_sentences(timeline, own, told, times, texts),
         waits=wait_views(waits, texts) if waits is not None else None,
-        attempts=[attempt_view(attempt, timeline, numbers) for attempt in timeline.attempts],
+        attempts=attempt_views(timeline, numbers),
+        next_attempt_at=next_attempt_at(timeline),
         hooks=hook_views(timeline, own),
         deliveries=delivery_views(evidence.deliveries),
         events=event_views(told),

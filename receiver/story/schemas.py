@@ -5,7 +5,7 @@ from typing import Literal
 from pydantic import BaseModel, Field
 
 from receiver.domain.facts import Event
-from receiver.domain.reasons import CallResult, FailedLeg
+from receiver.domain.reasons import CallResult, FailedLeg, Side
 from receiver.http.schemas import CallId, Count, Json, Moment, Number, Seconds
 from receiver.intake.schemas import DeliveryView
 from receiver.outcomes.schemas import DeliveryAttempt, Message
@@ -27,11 +27,37 @@ class StoryWait(BaseModel):
     until: Moment | None = Field(description="Until when, or when it is tried next; null: not known.")
 
 
+class StoryLeg(BaseModel):
+    """A leg of a call with its times, by call history."""
+
+    side: Side = Field(description="`a`: called first; `b`: called second.", examples=["a"])
+    number: Number | None = Field(description="Masked without the scope `numbers`.")
+    answered: bool = Field(examples=[True])
+    dialed_at: Moment | None
+    answered_at: Moment | None = Field(description="null: it did not answer, or the time is not known.")
+    ended_at: Moment | None
+    result: str | None = Field(description="The vendor's word.", examples=["answered"])
+    hangup_cause: str | None = Field(examples=["NORMAL_CLEARING"])
+    record: str | None = Field(
+        description="The vendor's id of the recording; null: none.",
+        examples=["7c1e4a7b-9d52-4f0e-8a8c-2b110b6f3a52"],
+    )
+
+
 class StoryAttempt(BaseModel):
     """An attempt to call, with the legs of its call according to call history."""
 
     number: int = Field(examples=[1])
+    planned_at: Moment | None = Field(
+        description="Planned start: of the task, or a pause after the end of the attempt before."
+    )
     started_at: Moment | None
+    connected_at: Moment | None = Field(description="When A and B were connected.")
+    ended_at: Moment | None
+    late_s: Seconds | None = Field(description="Seconds from the planned start to the start.")
+    pause_s: Seconds | None = Field(
+        description="Seconds since the end of the attempt before. `task.pause`: planned."
+    )
     call: CallId | None
     connected: bool | None = Field(
         description="Whether it made the task a success; null: not known yet.", examples=[True]
@@ -48,6 +74,7 @@ class StoryAttempt(BaseModel):
         description="Legs as the API sent them; numbers are masked without the scope `numbers`.",
         examples=[[{"dest_number": "+791•••67", "result": "answered"}]],
     )
+    dialed: list[StoryLeg] = Field(description="The legs with their times, in order.")
 
 
 class HookArrival(BaseModel):
@@ -136,6 +163,9 @@ class Story(TimelineView):
         description="What it waits for; empty: nothing. null with `as_of`, since only the present is known."
     )
     attempts: list[StoryAttempt]
+    next_attempt_at: Moment | None = Field(
+        description="Planned start of the next attempt, or its earliest one; null: none is known."
+    )
     hooks: list[StoryHook]
     deliveries: list[StoryDelivery] = Field(description="Raw deliveries that are still stored.")
     events: list[StoryEvent] = Field(description="Outcome events in the order of their publication.")

@@ -6,10 +6,9 @@ from typing import Any
 
 from sqlalchemy import Row
 
-from receiver.domain.attempts import Attempt
 from receiver.domain.expected_hooks import missing_hooks
 from receiver.domain.facts import EVENTS, Fact, HookContent
-from receiver.domain.masking import mask_number, mask_text, mask_tree
+from receiver.domain.masking import mask_number, mask_text
 from receiver.domain.readings import place_of
 from receiver.domain.timeline import Timeline
 from receiver.i18n.catalogue import Catalogue
@@ -18,7 +17,6 @@ from receiver.outcomes.task_messages import TaskMessage, TaskMessages
 from receiver.story.customer import SameNumber
 from receiver.story.schemas import (
     HookArrival,
-    StoryAttempt,
     StoryDelivery,
     StoryEvent,
     StoryHook,
@@ -30,21 +28,6 @@ from receiver.story.schemas import (
 from receiver.story.times import sentence
 from receiver.story.waits import Wait
 from receiver.tasks.views import task_view
-
-
-def attempt_view(attempt: Attempt, timeline: Timeline, numbers: bool) -> StoryAttempt:
-    """Return an attempt with the legs of its call."""
-    legs = next((call.legs for call in timeline.calls if call.call == attempt.call), ())
-    verdict = attempt.verdict
-    names = ("number", "started_at", "call", "connected", "a_answered", "b_answered", "gap_s", "talk_s")
-    return StoryAttempt(
-        **{name: getattr(attempt, name) for name in names},
-        total_s=attempt.total_s,
-        reason=verdict.result if verdict else None,
-        raw_reason=_masked(verdict.raw if verdict else None, numbers),
-        failed_leg=verdict.failed_leg if verdict else None,
-        legs=[dict(leg) if numbers else mask_tree(dict(leg)) for leg in legs],
-    )
 
 
 def _masked(text: str | None, numbers: bool) -> str | None:

@@ -6,6 +6,7 @@ from typing import Any, Literal
 
 from sqlalchemy import Row
 
+from receiver.domain.timeline import Timeline
 from receiver.http.endpoint import WorkRules
 from receiver.i18n.catalogue import Phrase
 from receiver.storage.leases import reconcile_lease
@@ -51,12 +52,10 @@ def _calls(evidence: StoryEvidence, times: Times) -> Iterator[Wait]:
     timeline = evidence.timeline
     if timeline.gone:
         return
-    clauses, until = [], None
+    clauses, until = [], next_attempt_at(timeline)
     if timeline.state in ("new", "scheduled"):
-        until = timeline.planned_at
         clauses.append(_first_attempt(until, times))
-    elif timeline.state == "delayed":
-        until = _next_attempt_at(evidence)
+    elif until is not None:
         clauses.append(Phrase("story.wait.next_attempt", {"when": times.when(until)}))
     elif timeline.state == "executed":
         has_failed = bool(timeline.attempts and timeline.attempts[-1].verdict)
@@ -74,9 +73,16 @@ def _first_attempt(planned_at: float | None, times: Times) -> Phrase:
     return Phrase(f"story.wait.first_attempt.{name}", {"at": times.at(planned_at)})
 
 
-def _next_attempt_at(evidence: StoryEvidence) -> float:
-    """Return the earliest begin of the next attempt: a pause after the end of the last call, if known."""
-    timeline = evidence.timeline
+def next_attempt_at(timeline: Timeline) -> float | None:
+    """Return the planned start of the first attempt, or the earliest begin of the next one: a pause after the
+    end of the last call, if known.
+    """
+    if timeline.gone:
+        return None
+    if timeline.state in ("new", "scheduled"):
+        return timeline.planned_at
+    if timeline.state != "delayed":
+        return None
     pause = timeline.plan.pause if timeline.plan and timeline.plan.pause else 0.0
     ends = [call.hangup_at for call in timeline.calls if call.hangup_at is not None]
     return max(ends, default=timeline.last_at) + pause

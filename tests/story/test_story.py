@@ -1,5 +1,6 @@
 """The story over /v1, of real facts, deliveries and messages on both databases."""
 
+from dataclasses import replace
 from functools import partial
 
 import pytest
@@ -75,6 +76,71 @@ async def test_attempts_have_their_legs_and_hooks_their_fates(store_target: str)
         assert (hooks["after"]["arrived"], hooks["after"]["fate"]) == (1, None)
         full = await env.story("r1", "read", "numbers")
         assert [leg["dest_number"] for leg in full["attempts"][0]["legs"]] == [A_NUMBER, B_NUMBER]
+
+
+TIMED = replace(
+    CALL,
+    legs=(
+        {
+            "dest_number": A_NUMBER,
+            "result": "answered",
+            "start_time_gmt": "2026-03-01 09:30:00",
+            "answer_time_gmt": "2026-03-01 09:30:04.5",
+            "hangup_time_gmt": "2026-03-01 09:31:14",
+            "record_uuid": "rec-1",
+        },
+        {"dest_number": B_NUMBER, "result": "answered", "start_time_gmt": "2026-03-01 09:30:05"},
+    ),
+)
+
+
+async def test_an_attempt_has_its_planned_and_real_times_and_those_of_its_legs(store_target: str) -> None:
+    async with open_story_env(store_target) as env:
+        failed = CallRecord(
+            "c-0", result="busy", init_at=T0 - 372, hangup_at=T0 - 312, legs=({"result": "busy"},)
+        )
+        await env.api.hook("r1", "before", T0 - 372, call="c-0")
+        await env.api.said("r1", T0 - 310, failed, task_id="7")
+        await env.api.hook("r1", "before_again", T0, call="c-1")
+        plan = {"try_count": 2, "pause": 300.0, "start_at": T0 - 384}
+        await env.api.said("r1", T0 + 78, finished(**plan), task_id="7")
+        await env.api.said("r1", T0 + 80, TIMED, task_id="7")
+        first, second = (await env.story())["attempts"]
+        assert [first[name] for name in ("planned_at", "late_s", "pause_s")] == [
+            "2026-03-01T09:23:36.000Z",
+            12.0,
+            None,
+        ]
+        assert (first["ended_at"], first["connected_at"]) == ("2026-03-01T09:24:48.000Z", None)
+        assert (first["dialed"][0]["side"], first["dialed"][0]["dialed_at"]) == ("a", first["started_at"])
+        assert [second[name] for name in ("planned_at", "late_s", "pause_s")] == [
+            "2026-03-01T09:29:48.000Z",
+            12.0,
+            312.0,
+        ]
+        a, b = second["dialed"]
+        assert (a["answered_at"], a["ended_at"], a["record"]) == (
+            "2026-03-01T09:30:04.500Z",
+            "2026-03-01T09:31:14.000Z",
+            "rec-1",
+        )
+        assert (b["side"], b["number"], b["answered"]) == ("b", "849•••21", True)
+        assert b["answered_at"] == second["connected_at"] == "2026-03-01T09:30:10.000Z"
+
+
+async def test_the_next_attempt_is_known_also_of_the_past(store_target: str) -> None:
+    async with open_story_env(store_target) as env:
+        failed = CallRecord("c-0", result="busy", init_at=T0, hangup_at=T0 + 20)
+        await env.api.hook("r1", "before", T0)
+        waiting = finished(status="delayed", finish_result=None, finish_comment=None, cdr="c-0", pause=300.0)
+        await env.api.said("r1", T0 + 25, waiting, task_id="7")
+        await env.api.said("r1", T0 + 30, failed, task_id="7")
+        story = await env.story()
+        assert story["next_attempt_at"] == "2026-03-01T09:35:20.000Z"
+        assert story["waits"][0]["until"] == story["next_attempt_at"]
+        await env.api.said("r1", T0 + 400, finished(cdr="c-0"), task_id="7")
+        assert (await env.story())["next_attempt_at"] is None
+        assert (await env.story(as_of=T0 + 31))["next_attempt_at"] == story["next_attempt_at"]
 
 
 async def test_raw_deliveries_lead_to_their_content(store_target: str) -> None:
