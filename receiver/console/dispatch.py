@@ -16,7 +16,7 @@ from receiver.console.preferences import keep_preferences, preferences_of
 from receiver.console.rendering import STATIC, render, static_file
 from receiver.console.sign_in.session import check_form, signed_in
 from receiver.console.visit import ROOT, ConsoleApi, Visit
-from receiver.errors import InputError, InvalidTokenError, NotFoundError, ReceiverError
+from receiver.errors import ForbiddenError, InputError, InvalidTokenError, NotFoundError, ReceiverError
 from receiver.http.endpoint import MAX_BODY
 from receiver.http.problems import ProblemType, message_of, problem_type
 
@@ -67,6 +67,10 @@ class Console:
         return handle
 
     async def _show(self, page: Page, visit: Visit) -> Response:
+        if visit.own_page and not page.own:
+            if not page.path:
+                return RedirectResponse(visit.own_page, 303)
+            raise ForbiddenError(visit.texts.text("console.error.own"))
         found = await page.read(visit)
         if isinstance(found, Response):
             return found
@@ -90,14 +94,20 @@ class Console:
 
     def _frame(self, visit: Visit) -> dict[str, Any]:
         """Return the values of the layout: the visitor, the menu and the notice of the last action."""
-        menu = [page for page in self._pages if page.menu and visit.may(page.scope)]
         return {
             "visit": visit,
-            "menu": menu,
+            "menu": self._menu(visit),
             "notice": _notice(visit),
             "times": visit.times,
             "signed": visit.signed,
         }
+
+    def _menu(self, visit: Visit) -> dict[str, str]:
+        """Return address → key of the text, of the pages that the visitor may see."""
+        if visit.own_page:
+            return {visit.own_page: "subscription"}
+        pages = (page for page in self._pages if visit.may(page.scope))
+        return {ROOT + page.path: page.menu for page in pages if page.menu}
 
 
 async def _static(request: Request) -> Response:

@@ -16,7 +16,7 @@ Form = Mapping[str, str]
 class Page:
     """A page. `path`: below /console; `read`: returns the values of the template, or the whole answer, and
     raises the errors of the API; `menu`: key of its entry in the menu; `scope`: without it the menu has no
-    entry.
+    entry; `own`: tokens for one subscription alone may see it, if it is about that one.
     """
 
     path: str
@@ -24,6 +24,7 @@ class Page:
     read: Callable[[Visit], Awaitable[Mapping[str, Any] | Response]]
     menu: str | None = None
     scope: str = "read"
+    own: bool = False
 
 
 @dataclass(frozen=True, slots=True)

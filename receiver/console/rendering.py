@@ -48,7 +48,7 @@ def render(request: Request, template: str, values: Mapping[str, Any], status: i
         "path": request.url.path,
         "asset": asset_path,
         "visit": None,
-        "menu": (),
+        "menu": {},
         "notice": None,
     }
     html = _templates().get_template(template).render({**common, **values})

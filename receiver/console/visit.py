@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeGuard
 from urllib.parse import urlencode
 
 from pydantic import ValidationError
@@ -11,6 +11,7 @@ from starlette.responses import Response
 
 from receiver.console.preferences import Preferences
 from receiver.console.sign_in.session import SignedIn
+from receiver.domain.validation import validation_text
 from receiver.errors import ForbiddenError, NotFoundError
 from receiver.http.dispatch import check_access
 from receiver.http.endpoint import ApiContext, Call, Endpoint, Params
@@ -38,10 +39,23 @@ class ConsoleApi:
         """
         endpoint = self._endpoints[method, path]
         await check_access(self.context, endpoint, signed.caller, given.path)
-        query = _read(endpoint.query, given.query)
+        query = _read(endpoint.query, _set(given.query))
         body = _read(endpoint.body, given.body) if endpoint.body else None
         query, places = await self.context.resolve(query, given.path)
         return await endpoint.handler(Call(self.context, signed.caller, places, query, body, given.accept))
+
+    def check(self, method: str, path: str, body: Mapping[str, Any]) -> dict[str, str]:
+        """Return field → problem of a body, such as `filter.types`; empty if the endpoint accepts it."""
+        shape = self._endpoints[method, path].body
+        try:
+            if shape is not None:
+                shape.model_validate(body)
+        except ValidationError as error:
+            found = error.errors(include_url=False, include_input=False)
+            return {
+                ".".join(filter(_is_name, each["loc"])): validation_text(each) for each in reversed(found)
+            }
+        return {}
 
     def allows(self, signed: SignedIn, method: str, path: str) -> bool:
         """Return whether the caller may use an endpoint, at least for its own subscription."""
@@ -53,7 +67,7 @@ class ConsoleApi:
 
 @dataclass(frozen=True, slots=True)
 class Given:
-    """What a call is given. Values that are None or empty text are left out of the query."""
+    """What a call is given. Values that are None or empty text are left out of the query, not of the body."""
 
     path: Mapping[str, str] = field(default_factory=dict)
     query: Mapping[str, Any] = field(default_factory=dict)
@@ -62,11 +76,18 @@ class Given:
 
 
 def _read(shape: type[Params], values: Mapping[str, Any]) -> Params:
-    given = {name: value for name, value in values.items() if value not in (None, "")}
     try:
-        return shape.model_validate(given)
+        return shape.model_validate(values)
     except ValidationError as error:
         raise input_error(error, shape) from None
+
+
+def _set(values: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in values.items() if value not in (None, "")}
+
+
+def _is_name(part: object) -> TypeGuard[str]:
+    return isinstance(part, str)
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +118,12 @@ class Visit:
         context = self.api.context
         return Times(self.preferences.zone or context.rules.zone, context.clock.now())
 
+    @property
+    def own_page(self) -> str | None:
+        """The page of the only subscription that the visitor's token is for, else None."""
+        own = self.signed.caller.subscription
+        return None if own is None else f"{ROOT}/subscriptions/{own}"
+
     def may(self, *scopes: str) -> bool:
         """Return whether the visitor has all of these scopes."""
         return set(scopes) <= self.signed.caller.scopes
@@ -104,6 +131,11 @@ class Visit:
     def allows(self, method: str, path: str) -> bool:
         """Return whether the visitor may use an endpoint."""
         return self.api.allows(self.signed, method, path)
+
+    def require(self, method: str, path: str) -> None:
+        """Raise ForbiddenError unless the visitor may use an endpoint."""
+        if not self.allows(method, path):
+            raise ForbiddenError(self.texts.text("console.error.no_right"))
 
     async def get(self, endpoint: str, path: Mapping[str, str] | None = None, **query: Any) -> Any:
         """Return the answer of a GET endpoint, such as `/v1/tasks/{account}/{key}`. Raises its errors."""
