@@ -4,24 +4,19 @@ import re
 import secrets
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 from typing import NamedTuple
 from urllib.parse import unquote
 
 from receiver.domain.facts import EVENTS
 from receiver.domain.hooks import HookPath, HookSigner, Part, parse_hook_path, without_pasted
+from receiver.domain.proxies import TrustedProxies, is_within, to_address, to_networks
 from receiver.inbox.refused import Refused
-
-_FORWARDED = b"x-forwarded-for"
 
 _SECRET_LENGTH = 16
 """Minimum characters of a secret, without quotation marks and white space that were pasted with it."""
 
 _ORIGIN = re.compile(rb"https?://[^/?#]*", re.IGNORECASE)
 """What precedes the path if a sender writes the whole URL into the request line."""
-
-_Networks = tuple[IPv4Network | IPv6Network, ...]
-_Address = IPv4Address | IPv6Address
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,8 +48,8 @@ class Access:
     ) -> None:
         self._signer = signer
         self._secrets = {account: _forms(access.secret) for account, access in fixed.items()}
-        self._addresses = {account: _networks(access.addresses) for account, access in fixed.items()}
-        self._proxies = _networks(trusted_proxies)
+        self._addresses = {account: to_networks(access.addresses) for account, access in fixed.items()}
+        self._proxies = TrustedProxies(trusted_proxies)
 
     def read_target(
         self, target: bytes, headers: Iterable[tuple[bytes, bytes]], connected: str | None
@@ -72,7 +67,7 @@ class Access:
             query = b"&".join(filter(None, (appended, query)))
         text = path.decode("latin-1")
         text = unquote(text) if "%" in text else text
-        peer = self.peer(connected, headers) if self._proxies else connected
+        peer = self._proxies.peer(connected, headers) if self._proxies else connected
         found = parse_hook_path(text)
         part = self.refuses(found, peer) if found else "path"
         if part is None:
@@ -97,8 +92,7 @@ class Access:
             proof = path.proof.encode()
             known = [secrets.compare_digest(form, proof) for form in self._secrets[path.account]]
             return None if any(known) else "secret"
-        address = _read(peer) if peer else None
-        return None if _within(address, self._addresses[path.account]) else "address"
+        return None if is_within(to_address(peer), self._addresses[path.account]) else "address"
 
     def describe(self, part: Part, path: str, peer: str | None) -> Refused:
         """Return what may be recorded of a refused request. `part`: the part that is wrong."""
@@ -111,26 +105,6 @@ class Access:
             return Refused("event" if event else part, account, peer=peer)
         return Refused(part, account, event, peer)
 
-    def peer(self, connected: str | None, headers: Iterable[tuple[bytes, bytes]]) -> str | None:
-        """Return the sender's address: the last hop that is not a trusted proxy. None if a trusted proxy does
-        not name it by an address.
-
-        The leftmost hop of X-Forwarded-For cannot be trusted: the sender writes it.
-        """
-        forwarded_for = ",".join([value.decode("latin-1") for name, value in headers if name == _FORWARDED])
-        hops = [hop for hop in forwarded_for.split(",") if hop and not hop.isspace()]
-        address, name = (_read(connected) if connected else None), connected
-        while hops and _within(address, self._proxies):
-            name = _bare(hops.pop())
-            address = _read(name)
-            if address is None:
-                return None
-        return name
-
-
-def _networks(texts: Iterable[str]) -> _Networks:
-    return tuple(ip_network(text, strict=False) for text in texts)
-
 
 def _forms(secret: str | None) -> tuple[bytes, ...]:
     """Return a secret as it is set, and without white space and quotation marks that were pasted with it."""
@@ -140,28 +114,3 @@ def _forms(secret: str | None) -> tuple[bytes, ...]:
     return tuple(
         {secret.encode(): None, (pasted if len(pasted) >= _SECRET_LENGTH else secret).encode(): None}
     )
-
-
-def _bare(hop: str) -> str:
-    """Return an address without quotation marks, brackets and port: `"[2001:db8::1]:4711"`,
-    `192.0.2.7:4711`.
-    """
-    text = hop.strip(" \t\"'")
-    if text.startswith("["):
-        return text[1:].partition("]")[0]
-    return text.partition(":")[0] if text.count(":") == 1 else text
-
-
-def _read(address: str) -> _Address | None:
-    """Return the address; None if the text is not one."""
-    try:
-        return ip_address(address)
-    except ValueError:
-        return None
-
-
-def _within(address: _Address | None, networks: _Networks) -> bool:
-    if not networks or address is None:
-        return False
-    mapped = getattr(address, "ipv4_mapped", None)
-    return any((mapped or address) in network for network in networks)

@@ -37,8 +37,10 @@ _ROWS = 1_000
 _NAMES = frozenset({"id", "account", "key", "ref", "task_id", "queue_id", "hash", "digest", "subject"})
 """Columns whose values name rows: they are not changed."""
 
-_LEFT = frozenset({"subscription", "api_token", "alembic_version", "lease", "presence"})
-"""Tables of configuration, which are not changed."""
+_LEFT = frozenset({"subscription", "api_token", "alembic_version", "lease", "presence"}) | {
+    f"console_{name}" for name in ("user", "session", "link", "sign_in_count")
+}
+"""Tables of configuration and of users, which are not changed."""
 
 
 _TYPES = (String, AutoString, JSON, LargeBinary)

@@ -34,6 +34,7 @@ MIGRATIONS = Path(migrations.__path__[0])
 
 _TABLE_MODULES = (
     "analytics.tables",
+    "console.sign_in.tables",
     "http.audit",
     "http.tokens",
     "inbox.tables",

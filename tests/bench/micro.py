@@ -9,6 +9,7 @@ from receiver.domain.facts import EVENTS, Fact, HookEvent, TaskSnapshot, hook_fa
 from receiver.domain.fields import FieldReader
 from receiver.domain.fold import fold
 from receiver.domain.hooks import HookKey, HookPath, HookSigner, new_ref, parse_hook_path
+from receiver.domain.proxies import TrustedProxies
 from receiver.domain.task_rows import finding_rows, task_row
 from receiver.domain.timeline import Timeline
 from receiver.inbox.payload import read_payload
@@ -72,7 +73,7 @@ def _replayed(packed: list[tuple[str, str, float, str, str]]) -> Timeline:
 def cases() -> dict[str, Callable[[], object]]:
     """Name → what is timed."""
     signer = HookSigner((HookKey("k1", "s" * 40),))
-    access = Access(signer, {"acme": FixedAccess()})
+    access, proxies = Access(signer, {"acme": FixedAccess()}), TrustedProxies()
     ref = new_ref()
     proof = signer.token("acme", "after", ref)
     location = f"/hooks/acme/after/{ref}/{proof}"
@@ -88,7 +89,7 @@ def cases() -> dict[str, Callable[[], object]]:
         "token: verify": lambda: signer.verify(path),
         "path: parse": lambda: parse_hook_path(location),
         "access: refuses": lambda: access.refuses(path, "192.0.2.1"),
-        "access: peer": lambda: access.peer("192.0.2.1", ()),
+        "access: peer": lambda: proxies.peer("192.0.2.1", ()),
         "JSON body: payload + fields": lambda: read(read_payload("", "application/json", BODY).pairs),
         "JSON body: payload": lambda: read_payload("", "application/json", BODY),
         "JSON body: fields": lambda: read(pairs),

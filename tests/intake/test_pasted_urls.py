@@ -5,14 +5,13 @@ from urllib.parse import quote
 import pytest
 
 from receiver.domain.hooks import (
-    HookKey,
     HookPath,
-    HookSigner,
     mint_urls,
     our_hook,
     parse_hook_path,
     without_pasted,
 )
+from receiver.domain.proxies import TrustedProxies
 from receiver.intake.access import Access, FixedAccess
 from tests.emulator.virtual import VirtualLoop
 from tests.intake.intake_env import FIXED_SECRET, SIGNER, path_of
@@ -132,13 +131,13 @@ FORWARDED = {
 
 @pytest.mark.parametrize("header", FORWARDED)
 def test_the_sender_behind_a_proxy_is_read_in_every_form(header: str) -> None:
-    access = Access(HookSigner((HookKey("k", "k" * 32),)), {}, ["10.0.0.0/8"])
-    assert access.peer(PROXY, [(b"x-forwarded-for", header.encode())]) == FORWARDED[header]
+    proxies = TrustedProxies(["10.0.0.0/8"])
+    assert proxies.peer(PROXY, [(b"x-forwarded-for", header.encode())]) == FORWARDED[header]
 
 
 def test_an_unnamed_sender_is_not_taken_for_the_proxy() -> None:
     access = Access(SIGNER, {"listed": FixedAccess(addresses=("10.0.0.0/8",))}, ["10.0.0.0/8"])
-    peer = access.peer(PROXY, [(b"x-forwarded-for", b"unknown")])
+    peer = TrustedProxies(["10.0.0.0/8"]).peer(PROXY, [(b"x-forwarded-for", b"unknown")])
     path = our_hook("https://x/hooks/listed/before")
     assert path is not None
     assert access.refuses(path, peer) == "address"
