@@ -54,7 +54,7 @@ from receiver.outcomes.outbox import Outbox
 from receiver.outcomes.sender import Sender
 from receiver.reconcile.account_context import AccountContext
 from receiver.reconcile.call_reconciler import CallReconciler
-from receiver.reconcile.endpoints import CREATION_ENDPOINTS
+from receiver.reconcile.endpoints import RECONCILE_ENDPOINTS
 from receiver.reconcile.loop import TaskReconciler
 from receiver.reconcile.schemas import SchedulerAccounts
 from receiver.runtime.clock import Clock
@@ -88,7 +88,7 @@ PROJECTIONS = (Links(), Queues(), Tasks(), Attempts(), Search(), Rollups(), Outb
 
 ENDPOINTS = (
     *TASK_ENDPOINTS,
-    *CREATION_ENDPOINTS,
+    *RECONCILE_ENDPOINTS,
     *STORY_ENDPOINTS,
     *INTAKE_ENDPOINTS,
     *OUTBOUND_ENDPOINTS,

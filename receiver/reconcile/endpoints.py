@@ -1,5 +1,5 @@
-"""Endpoints that create and cancel tasks at the scheduler. They stand in this room, since it records what the
-scheduler's API shows.
+"""Endpoints that create and cancel tasks at the scheduler, and the table of the room's endpoints. They stand
+in this room, since it records what the scheduler's API shows.
 """
 
 from collections import Counter
@@ -22,6 +22,7 @@ from receiver.reconcile.schemas import (
     TaskCreationResult,
     TaskToCreate,
 )
+from receiver.reconcile.state_endpoint import RECONCILIATION_ENDPOINT
 from receiver.tasks.names import queue_id_of
 
 _MAX_BODY = 4096 * MAX_TASKS
@@ -89,7 +90,8 @@ async def cancel(call: Call[Params, None]) -> CanceledTask:
     return await call.context.store.write(conclude)
 
 
-CREATION_ENDPOINTS = (
+RECONCILE_ENDPOINTS = (
+    RECONCILIATION_ENDPOINT,
     Endpoint(
         "POST",
         "/v1/tasks",

@@ -54,6 +54,7 @@ GET    /v1/outcomes/stream                                       401 401 403 200
 POST   /v1/purge                                                 401 401 403 403 403 403 403 400
 GET    /v1/queues                                                401 401 403 200 403 403 403 200
 GET    /v1/queues/{account}/{queue_id}                           401 401 403 200 403 403 403 200
+GET    /v1/reconciliation                                        401 401 403 200 403 403 403 200
 GET    /v1/refused                                               401 401 403 200 403 403 403 200
 POST   /v1/reread                                                401 401 403 403 403 403 200 200
 GET    /v1/set-aside                                             401 401 403 200 403 403 403 200
