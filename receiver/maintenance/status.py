@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from datetime import date
 from functools import partial
-from typing import Any
+from typing import Annotated, Any
 
 from pydantic import BaseModel, Field
 from sqlalchemy import Connection, Row, func, select
@@ -11,8 +11,9 @@ from sqlalchemy import Connection, Row, func, select
 from receiver.domain.calendar import Calendar
 from receiver.domain.facts import EVENTS
 from receiver.http.endpoint import Call, Endpoint, Params
-from receiver.http.schemas import Moment, Word
+from receiver.http.schemas import Moment, State, Word
 from receiver.ledger.tables import DELIVERY
+from receiver.maintenance.success_status import SuccessStatus, read_success
 from receiver.maintenance.table_gauges import TableCounts, count_tables
 from receiver.reconcile.tables import RECONCILE_PASS
 from receiver.runtime.clock import Clock
@@ -21,6 +22,12 @@ from receiver.storage.leases import held as leases_held
 from receiver.tasks.tables import FINDING
 
 _MINUTE_S, _HOUR_S = 60.0, 3600.0
+
+_SHOWN = ("lost_hook", "suspected_hook", "drift")
+"""Categories of the findings that are counted."""
+
+FindingCounts = dict[str, dict[str, int]]
+"""Category → kind → number."""
 
 
 class StatusQuery(Params):
@@ -43,6 +50,9 @@ class HookStatus(BaseModel):
     lost_today: dict[str, int] = Field(
         description="Hooks that did not arrive, of tasks with a fact of today, by event.",
         examples=[{"after": 1}],
+    )
+    suspected_today: dict[str, int] = Field(
+        description="Hooks of such tasks that are only suspected to be lost, by event.", examples=[{}]
     )
 
 
@@ -96,6 +106,14 @@ class StatusView(BaseModel):
     at: Moment
     day: date = Field(description="Today, in the time zone of the query.", examples=["2026-03-01"])
     hooks: HookStatus
+    success: SuccessStatus | None = Field(
+        description="null: the rollup has not counted the tasks in this zone."
+    )
+    tasks: dict[State, Annotated[int, Field(examples=[12])]] = Field(description="All tasks, by state.")
+    drift_today: dict[str, int] = Field(
+        description="Disagreements of hooks and API, of tasks with a fact of today, by kind.",
+        examples=[{"result": 1}],
+    )
     waits: list[StageWait] = Field(description="The longest wait first.")
     set_aside_hooks: int = Field(description="Hooks that could not be read.", examples=[0])
     set_aside_tasks: int = Field(description="Tasks that could not be folded.", examples=[0])
@@ -129,13 +147,17 @@ def _read(connection: Connection, calendar: Calendar, clock: Clock) -> StatusVie
     counts = count_tables(connection)
     set_aside = {kind: int(number) for (kind,), number in counts.set_aside.items()}
     today = calendar.local(now).date()
+    found = _findings(connection, calendar.starts(today))
     leases = connection.execute(select(LEASE).order_by(LEASE.c.name)).all()
     held = leases_held(connection, [lease.name for lease in leases], clock.real(now))
     passes = select(RECONCILE_PASS).order_by(RECONCILE_PASS.c.account, RECONCILE_PASS.c.part)
     return StatusView(
         at=now,
         day=today,
-        hooks=_hooks(connection, counts, now, calendar.starts(today)),
+        hooks=_hooks(connection, counts, now, found),
+        success=read_success(connection, calendar, now),
+        tasks=_tasks(counts),
+        drift_today=dict(found["drift"]),
         waits=_waits(counts, now),
         set_aside_hooks=set_aside.get("hook", 0),
         set_aside_tasks=set_aside.get("task", 0),
@@ -146,7 +168,7 @@ def _read(connection: Connection, calendar: Calendar, clock: Clock) -> StatusVie
     )
 
 
-def _hooks(connection: Connection, counts: TableCounts, now: float, midnight: float) -> HookStatus:
+def _hooks(connection: Connection, counts: TableCounts, now: float, found: FindingCounts) -> HookStatus:
     came = DELIVERY.c.received_at
     query = select(
         func.count().filter(came >= now - _MINUTE_S), func.count(), select(func.max(came)).scalar_subquery()
@@ -158,19 +180,32 @@ def _hooks(connection: Connection, counts: TableCounts, now: float, midnight: fl
         per_minute=round((hour + unread) * _MINUTE_S / _HOUR_S, 1),
         last_at=last_at,
         unread=unread,
-        lost_today=_lost(connection, midnight),
+        lost_today=_by_event(found["lost_hook"]),
+        suspected_today=_by_event(found["suspected_hook"]),
     )
 
 
-def _lost(connection: Connection, since: float) -> dict[str, int]:
-    """Return event → number of lost hooks since a moment."""
-    query = (
-        select(FINDING.c.kind, func.sum(FINDING.c.count))
-        .where(FINDING.c.category == "lost_hook", FINDING.c.at >= since)
-        .group_by(FINDING.c.kind)
-    )
-    found: Mapping[str, int] = {kind: int(number) for kind, number in connection.execute(query)}
+def _by_event(found: Mapping[str, int]) -> dict[str, int]:
     return {event: found[event] for event in EVENTS if event in found}
+
+
+def _findings(connection: Connection, since: float) -> FindingCounts:
+    """Return category → kind → number of findings since a moment."""
+    names = FINDING.c.category, FINDING.c.kind
+    recent = FINDING.c.category.in_(_SHOWN), FINDING.c.at >= since
+    found: FindingCounts = {category: {} for category in _SHOWN}
+    counted = select(*names, func.sum(FINDING.c.count)).where(*recent).group_by(*names)
+    for category, kind, number in connection.execute(counted):
+        found[category][kind] = int(number)
+    return found
+
+
+def _tasks(counts: TableCounts) -> dict[State, int]:
+    """Return the number of tasks by state, of all queues."""
+    numbers: dict[Any, int] = {}
+    for (_, state), number in counts.tasks.items():
+        numbers[state] = numbers.get(state, 0) + int(number)
+    return numbers
 
 
 def _waits(counts: TableCounts, now: float) -> list[StageWait]:

@@ -3,10 +3,11 @@
 import pytest
 from sqlalchemy import Connection
 
+from receiver.domain.facts import TaskSettled
 from receiver.outcomes import subscription_sql
 from receiver.reconcile import due_sql
 from receiver.storage.leases import LEASE, LeaseRenewal, renew
-from tests.http.api_env import ApiEnv
+from tests.http.api_env import ApiEnv, finished
 
 pytestmark = pytest.mark.anyio
 
@@ -18,6 +19,8 @@ async def test_an_empty_receiver_has_nothing_to_say(api_env: ApiEnv) -> None:
     assert hooks["lost_today"] == {}
     for name in ("waits", "failing", "leases", "accounts"):
         assert status[name] == []
+    assert (status["tasks"], status["drift_today"]) == ({}, {})
+    assert status["success"]["today"]["n"] == 0
 
 
 async def test_hooks_and_lost_hooks_are_counted_by_their_time(api_env: ApiEnv) -> None:
@@ -33,6 +36,39 @@ async def test_hooks_and_lost_hooks_are_counted_by_their_time(api_env: ApiEnv) -
 
 
 ZONES = ("UTC", "Asia/Tokyo")
+
+
+async def test_success_of_today_stands_beside_that_of_a_week_ago(api_env: ApiEnv) -> None:
+    now = api_env.context.clock.now()
+    week_ago = now - 7 * 86_400
+    for ref, at, result in (
+        *((f"now{number}", now, "success") for number in range(3)),
+        ("failed", now, "failed"),
+        ("week ago", week_ago, "failed"),
+        ("hours later", week_ago + 7200, "success"),
+        ("the day before", now - 86_400, "success"),
+    ):
+        await api_env.said(ref, at, finished(finish_result=result, start_at=at))
+    status = await api_env.get("/v1/status", zone="UTC")
+    success = status["success"]
+    assert (success["today"]["k"], success["today"]["n"]) == (3, 4)
+    assert (success["week_ago"]["k"], success["week_ago"]["n"]) == (0, 1)
+    assert success["difference"]["value"] == 0.75
+    assert not success["difference"]["is_sure"]
+    assert status["tasks"] == {"finished": 7}
+
+
+async def test_a_zone_whose_hours_the_rollup_has_not_counted_has_no_rate(api_env: ApiEnv) -> None:
+    assert (await api_env.get("/v1/status", zone="Asia/Kathmandu"))["success"] is None
+
+
+async def test_drift_and_suspected_hooks_of_today_are_counted_by_kind(api_env: ApiEnv) -> None:
+    now = api_env.context.clock.now()
+    for ref, at in (("today", now), ("long ago", now - 3 * 86_400)):
+        await api_env.hook(ref, "success", at - 30, result="success")
+        await api_env.said(ref, at, finished(finish_result="failed"), task_id=f"9{ref}")
+        await api_env.said(ref, at, TaskSettled())
+    assert (await api_env.get("/v1/status"))["drift_today"] == {"result": 1}
 
 
 async def test_what_fails_is_named_and_what_works_is_not(api_env: ApiEnv) -> None:
