@@ -9,7 +9,8 @@ from typing import Any
 import httpx2
 from starlette.applications import Starlette
 
-from receiver.app import v1_routes
+from receiver.app import ENDPOINTS, v1_routes
+from receiver.console.site import console_routes
 from receiver.domain.facts import (
     EVENTS,
     Event,
@@ -181,7 +182,8 @@ class ApiEnv:
 
 
 def api_app(context: ApiContext) -> Starlette:
-    return Starlette(routes=v1_routes(context))
+    """The API and the console."""
+    return Starlette(routes=[*console_routes(context, ENDPOINTS), *v1_routes(context)])
 
 
 @asynccontextmanager

@@ -112,7 +112,7 @@ def _unpacked(
     `with_libraries`. `adapt` changes what is in it before it is used.
     """
     home = _home(name)
-    with _alone(home.with_suffix(".lock")):
+    with alone(home.with_suffix(".lock")):
         if not home.exists():
             _fetch(home, packages, adapt, with_libraries)
     return home
@@ -123,7 +123,7 @@ def _home(name: str) -> Path:
 
 
 @contextmanager
-def _alone(lock: Path) -> Iterator[None]:
+def alone(lock: Path) -> Iterator[None]:
     """Tests run in several processes: one of them fetches, the others wait for it."""
     with lock.open("w") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
