@@ -12,6 +12,7 @@ from sqlmodel import Field, SQLModel
 
 from receiver.errors import InputError, NotFoundError
 from receiver.http.endpoint import Caller
+from receiver.storage.bulk import run
 from receiver.storage.tables import table
 
 SCOPES = {
@@ -44,6 +45,11 @@ class ApiTokenRow(SQLModel, table=True):
 
 
 API_TOKEN = table(ApiTokenRow)
+
+OWNER = """
+SELECT name, scopes, subscription, expires_at FROM api_token WHERE hash = ? AND revoked_at IS NULL
+"""
+"""Query for a token that is not revoked: each request runs it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +134,7 @@ def list_tokens(connection: Connection, subscription: str | None = None) -> list
 
 def authenticate(connection: Connection, bearer: str, now: float) -> Caller | None:
     """Return the owner of a token; None if it is unknown, revoked or expired."""
-    row = connection.execute(token_owner(_hash(bearer))).first()
+    row = run(connection, OWNER, _hash(bearer)).first()
     if row is None or (row.expires_at is not None and row.expires_at <= now):
         return None
     return Caller(row.name, frozenset(row.scopes.split()), subscription=row.subscription)
@@ -142,13 +148,6 @@ def tokens() -> Select[Any]:
 def token_named(name: str) -> Select[Any]:
     """Select the name of a token, if it exists."""
     return select(API_TOKEN.c.name).where(API_TOKEN.c.name == name)
-
-
-def token_owner(token_hash: str) -> Select[Any]:
-    """Select the name, scopes and limits of a token that is not revoked."""
-    is_valid = API_TOKEN.c.hash == token_hash, API_TOKEN.c.revoked_at.is_(None)
-    names = ("name", "scopes", "subscription", "expires_at")
-    return select(*(API_TOKEN.c[name] for name in names)).where(*is_valid)
 
 
 def _hash(token: str) -> str:

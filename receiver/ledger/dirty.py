@@ -114,9 +114,12 @@ def among(connection: Connection, account: str, names: Sequence[str]) -> set[str
 
 def marks(connection: Connection, account: str, names: Sequence[str]) -> Sequence[Row[Any]]:
     """Return the marks of a task under its names: since, failures, retry_at, problem."""
-    columns = (DIRTY_TASK.c[name] for name in ("since", "failures", "retry_at", "problem"))
-    query = select(*columns).where(DIRTY_TASK.c.account == account, DIRTY_TASK.c.name.in_(names))
-    return connection.execute(query.order_by(DIRTY_TASK.c.since)).all()
+    query = (
+        "SELECT since, failures, retry_at, problem FROM dirty_task "
+        "WHERE account = ? AND name IN ? ORDER BY since"
+    )
+    rows: Sequence[Row[Any]] = run(connection, query, account, list(names)).all()
+    return rows
 
 
 class Waiting(NamedTuple):

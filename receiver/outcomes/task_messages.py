@@ -1,21 +1,34 @@
 """Queries of one task's outcome events, its messages, and the attempts to deliver them."""
 
 from collections import defaultdict
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, select
+from sqlalchemy import Connection, Row
 
-from receiver.outcomes.tables import DELIVERY_ATTEMPT, MESSAGE, OPEN, OUTCOME, SUBSCRIPTION
-from receiver.storage.bulk import among
+from receiver.outcomes.tables import OPEN
+from receiver.storage.bulk import run
 
-_EVENT = ("seq", "id", "type", "number", "result", "at", "told_at")
-_MESSAGE = (
-    *("seq", "subscription", "state", "replay", "attempts", "made_at", "due_at"),
-    *("settled_at", "claimed_until"),
-)
-_SUBSCRIPTION = ("id", "name", "state", "reason", "order", "failing_since", "problem", "slow_until")
+_EVENTS = """
+SELECT seq, id, type, number, result, at, told_at
+FROM outcome WHERE account = ? AND key = ? ORDER BY seq
+"""
+_MESSAGES = """
+SELECT
+    message.seq, message.subscription, message.state, message.replay, message.attempts, message.made_at,
+    message.due_at, message.settled_at, message.claimed_until, outcome.id AS event, outcome.type
+FROM message JOIN outcome ON outcome.seq = message.outcome_seq
+WHERE message.account = ? AND message.key = ? ORDER BY message.subscription, message.seq
+"""
+_ATTEMPTS = """
+SELECT seq, message_seq, number, at, took_s, status, answer, problem
+FROM posting WHERE message_seq IN ? ORDER BY seq
+"""
+_SUBSCRIPTIONS = """
+SELECT id, name, state, reason, "order", failing_since, problem, slow_until
+FROM subscription WHERE id IN ?
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,40 +95,12 @@ class TaskMessages:
 
 def task_messages(connection: Connection, account: str, key: str) -> TaskMessages:
     """Return the events and messages of a task. `key`: as in the table `task`."""
-    events = connection.execute(events_of(account, key)).all()
-    rows = connection.execute(messages_of(account, key)).all() if events else []
+    events = run(connection, _EVENTS, account, key).all()
+    rows = run(connection, _MESSAGES, account, key).all() if events else []
     postings: dict[int, list[Row[Any]]] = defaultdict(list)
-    for attempt in connection.execute(attempts_of(connection, [row.seq for row in rows])) if rows else ():
+    for attempt in run(connection, _ATTEMPTS, [row.seq for row in rows]).all() if rows else ():
         postings[attempt.message_seq].append(attempt)
     messages = [TaskMessage(**row._asdict(), postings=postings[row.seq]) for row in rows]
-    ids = {message.subscription for message in messages}
-    found = connection.execute(subscriptions_named(connection, ids)) if ids else ()
+    ids = sorted({message.subscription for message in messages})
+    found = run(connection, _SUBSCRIPTIONS, ids).all() if ids else ()
     return TaskMessages(events, messages, {row.id: row for row in found})
-
-
-def events_of(account: str, key: str) -> Select[Any]:
-    """Select the events of a task."""
-    columns = (OUTCOME.c[name] for name in _EVENT)
-    of_task = OUTCOME.c.account == account, OUTCOME.c.key == key
-    return select(*columns).where(*of_task).order_by(OUTCOME.c.seq)
-
-
-def messages_of(account: str, key: str) -> Select[Any]:
-    """Select the messages of a task with their events."""
-    columns = (MESSAGE.c[name] for name in _MESSAGE)
-    both = MESSAGE.join(OUTCOME, OUTCOME.c.seq == MESSAGE.c.outcome_seq)
-    of_task = MESSAGE.c.account == account, MESSAGE.c.key == key
-    query = select(*columns, OUTCOME.c.id.label("event"), OUTCOME.c.type).select_from(both)
-    return query.where(*of_task).order_by(MESSAGE.c.subscription, MESSAGE.c.seq)
-
-
-def attempts_of(connection: Connection, seqs: Collection[int]) -> Select[Any]:
-    """Select the attempts to deliver these messages."""
-    of_messages = among(connection, DELIVERY_ATTEMPT.c.message_seq, seqs)
-    return select(DELIVERY_ATTEMPT).where(of_messages).order_by(DELIVERY_ATTEMPT.c.seq)
-
-
-def subscriptions_named(connection: Connection, ids: Collection[str]) -> Select[Any]:
-    """Select what people must know of these subscriptions."""
-    columns = (SUBSCRIPTION.c[name] for name in _SUBSCRIPTION)
-    return select(*columns).where(among(connection, SUBSCRIPTION.c.id, ids))

@@ -47,13 +47,13 @@ def same_numbers(connection: Connection, account: str, key: str, until: float) -
 
 def _others(connection: Connection, task: _Name, until: float) -> Iterator[tuple[Row[Any], Sequence[_Name]]]:
     """Yield each number of a task with the names of its other tasks, newest first."""
-    for number in connection.execute(queries.numbers_of(*task)).all():
-        query = queries.tasks_of_number(number.digits, until).limit(2 * MANY)
-        names = dict.fromkeys((row.account, row.key) for row in connection.execute(query))
-        others = [name for name in names if name != task]
-        # A task may have the same number twice, and then two rows.
-        if 0 < len(others) <= MANY:
-            yield number, others
+    most = 2 * (MANY + 1)  # a task may have the same number twice, and then two rows
+    for number in queries.numbers_of(connection, task, until, most + 1):
+        if 1 < number.rows <= most:
+            names = dict.fromkeys(queries.tasks_of_number(connection, number.digits, until))
+            others = [name for name in names if name != task]
+            if 0 < len(others) <= MANY:
+                yield number, others
 
 
 def _tasks(connection: Connection, names: Collection[_Name]) -> dict[_Name, Row[Any]]:

@@ -28,7 +28,7 @@ from receiver.story.views import (
 from receiver.story.waits import next_attempt_at, task_waits
 from receiver.tasks.names import named_queues
 from receiver.tasks.params import AsOfQuery
-from receiver.tasks.task_endpoints import known_facts
+from receiver.tasks.task_endpoints import known_task
 from receiver.tasks.views import timeline_view
 
 
@@ -63,10 +63,10 @@ async def get_story(call: Call[StoryQuery, None]) -> Story:
 
 def read_story(connection: Connection, call: Call[StoryQuery, None]) -> StoryEvidence:
     """Return what is stored about the task of a call. Raises NotFoundError."""
-    facts = known_facts(connection, call)
+    task = known_task(connection, call)
     clock, as_of = call.context.clock, call.query.as_of
     until = clock.now() if as_of is None else as_of
-    return read_evidence(connection, clock, call.context.fold(facts), facts, until)
+    return read_evidence(connection, clock, call.context.fold(task.facts), task, until)
 
 
 def _story(call: Call[StoryQuery, None], evidence: StoryEvidence, times: Times) -> Story:

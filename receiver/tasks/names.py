@@ -3,12 +3,13 @@
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any, NamedTuple, Protocol, TypeVar
 
-from sqlalchemy import Connection, Select, literal, select, union
+from sqlalchemy import Connection, Row, Select, literal, select, union
 
 from receiver.domain.suggestions import unknown_name
 from receiver.errors import InputError, NotFoundError
 from receiver.http.endpoint import Params
 from receiver.ledger.tables import DELIVERY, DIRTY_TASK
+from receiver.storage.bulk import run
 from receiver.tasks.tables import QUEUE, TASK_COUNT
 
 Query = TypeVar("Query", bound=Params)
@@ -126,6 +127,13 @@ def named_queues(connection: Connection, answers: Sequence[Answered]) -> list[An
         for answer in answers:
             answer.queue_name = names.get((answer.account, answer.queue_id))
     return list(answers)
+
+
+def queue_status(connection: Connection, account: str, queue_id: str) -> Row[Any] | None:
+    """Return queue_id, name and status of a queue; None if the API has not described it."""
+    query = "SELECT queue_id, name, status FROM queue WHERE account = ? AND queue_id = ?"
+    row: Row[Any] | None = run(connection, query, account, queue_id).first()
+    return row
 
 
 def stored_accounts(connection: Connection) -> set[str]:

@@ -6,6 +6,7 @@ from typing import Any
 from sqlalchemy import (
     ColumnElement,
     Connection,
+    Row,
     Select,
     Table,
     and_,
@@ -22,9 +23,9 @@ from receiver.domain.facts import EVENTS
 from receiver.http.paging import Order, Where, between, equal
 from receiver.http.params import AccountQuery
 from receiver.ledger.tables import DELIVERY, FACT
-from receiver.storage.bulk import among
+from receiver.storage.bulk import among, run
 from receiver.tasks.params import FindingQuery, TaskQuery
-from receiver.tasks.tables import FINDING, QUEUE, SWEEP, TASK, TASK_COUNT, TASK_NUMBER
+from receiver.tasks.tables import FINDING, QUEUE, SWEEP, TASK, TASK_COUNT
 
 TASKS_ORDER: Order = (TASK.c.first_at, TASK.c.account, TASK.c.key)
 FINDINGS_ORDER: Order = (FINDING.c.at, FINDING.c.account, FINDING.c.key, FINDING.c.kind)
@@ -72,20 +73,28 @@ def tasks_named(connection: Connection, account: str, keys: Collection[str]) -> 
     return select(TASK).where(TASK.c.account == account, among(connection, TASK.c.key, keys))
 
 
-def numbers_of(account: str, key: str) -> Select[Any]:
-    """Select the international numbers of a task: leg, e164, digits."""
-    columns = (TASK_NUMBER.c[name] for name in ("leg", "e164", "digits"))
-    of_task = TASK_NUMBER.c.account == account, TASK_NUMBER.c.key == key
-    return select(*columns).where(*of_task, TASK_NUMBER.c.e164.isnot(None)).order_by(TASK_NUMBER.c.leg)
+_NUMBERS = """
+SELECT leg, e164, digits, (
+    SELECT count(*) FROM (
+        SELECT 1 FROM task_number AS same WHERE same.digits = own.digits AND same.at <= ? LIMIT ?
+    ) AS counted
+) AS rows
+FROM task_number AS own WHERE account = ? AND key = ? AND e164 IS NOT NULL ORDER BY leg
+"""
 
 
-def tasks_of_number(digits: str, until: float) -> Select[Any]:
-    """Select account, key and first_at of the tasks with a number, newest first. `digits`: as in
-    `task_number`.
+def numbers_of(connection: Connection, task: tuple[str, str], until: float, limit: int) -> Sequence[Row[Any]]:
+    """Return the international numbers of a task: leg, e164, digits, and the number of rows of tasks with
+    this number that began until a moment, at most `limit`. `task`: account and key.
     """
-    names = (TASK_NUMBER.c.account, TASK_NUMBER.c.key, TASK_NUMBER.c["at"])
-    with_it = TASK_NUMBER.c.digits == digits, TASK_NUMBER.c["at"] <= until
-    return select(*names).where(*with_it).order_by(TASK_NUMBER.c["at"].desc())
+    found: Sequence[Row[Any]] = run(connection, _NUMBERS, until, limit, *task).all()
+    return found
+
+
+def tasks_of_number(connection: Connection, digits: str, until: float) -> list[tuple[str, str]]:
+    """Return account and key of the tasks with a number, newest first. `digits`: as in `task_number`."""
+    query = "SELECT account, key FROM task_number WHERE digits = ? AND at <= ? ORDER BY at DESC"
+    return [(account, key) for account, key in run(connection, query, digits, until).all()]
 
 
 def findings(category: str, params: FindingQuery) -> Select[Any]:

@@ -1,8 +1,8 @@
 """Endpoints of tasks: the list, a task, and its timeline."""
 
-from typing import Any
+from typing import Any, NamedTuple
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, Row
 
 from receiver.domain.facts import Fact
 from receiver.domain.task_rows import task_row
@@ -44,9 +44,8 @@ async def get_task(call: Call[AsOfQuery, None]) -> Task:
 
     def read(connection: Connection) -> Task:
         if call.query.as_of is not None:
-            return task_view(task_row(call.context.fold(known_facts(connection, call))), call.numbers)
-        key = _key(connection, call.path["account"], call.path["key"])
-        row = connection.execute(queries.task(call.path["account"], key)).first()
+            return task_view(task_row(call.context.fold(known_task(connection, call).facts)), call.numbers)
+        _, row = _find(connection, call.path["account"], call.path["key"])
         if row is None:
             raise _unknown()
         return named_queues(connection, [task_view(row._asdict(), call.numbers)])[0]
@@ -58,7 +57,7 @@ async def get_timeline(call: Call[AsOfQuery, None]) -> TimelineView:
     """Return a task with its facts. Raises NotFoundError."""
 
     def read(connection: Connection) -> TimelineView:
-        facts = known_facts(connection, call)
+        facts = known_task(connection, call).facts
         view = timeline_view(call.context.fold(facts), facts, call.numbers)
         named_queues(connection, [view.task])
         named_queues(connection, view.findings)
@@ -67,23 +66,32 @@ async def get_timeline(call: Call[AsOfQuery, None]) -> TimelineView:
     return await call.context.store.read(read)
 
 
-def known_facts(connection: Connection, call: Call[Any, None]) -> list[Fact]:
-    """Return the facts of the task that had arrived by `as_of`. Raises NotFoundError if there are none."""
+class KnownTask(NamedTuple):
+    """`row`: of `task`, as it is now; None if the task is not folded yet. `facts`: known by a time."""
+
+    row: Row[Any] | None
+    facts: list[Fact]
+
+
+def known_task(connection: Connection, call: Call[Any, None]) -> KnownTask:
+    """Return the task with the facts that had arrived by `as_of`. Raises NotFoundError if there are none."""
     account, as_of = call.path["account"], call.query.as_of
-    key = _key(connection, account, call.path["key"])
+    key, row = _find(connection, account, call.path["key"])
     facts = facts_of(connection, account, [key]).get(key, [])
     known = [fact for fact in facts if as_of is None or fact.at <= as_of]
     if not known:
         raise _unknown() if not facts else NotFoundError("not heard of by then: ask for a later as_of")
-    return known
+    return KnownTask(row, known)
 
 
-def _key(connection: Connection, account: str, name: str) -> str:
-    """Return the key of the task with this ref, or else with this id of the vendor."""
-    if connection.execute(queries.task(account, name)).first():
-        return name
+def _find(connection: Connection, account: str, name: str) -> tuple[str, Row[Any] | None]:
+    """Return key and row of the task with this ref, or else with this id of the vendor."""
+    row = connection.execute(queries.task(account, name)).first()
+    if row is not None:
+        return name, row
     task_id = name.removeprefix("#")
-    return key_of(None, task_id, find_links(connection, account, [task_id]))
+    key = key_of(None, task_id, find_links(connection, account, [task_id]))
+    return key, connection.execute(queries.task(account, key)).first()
 
 
 def _unknown() -> NotFoundError:

@@ -50,7 +50,6 @@ STATEMENTS: dict[str, ClauseElement] = {
     "facts": queries.fact_count(_ONE),
     "tokens": tokens.tokens(),
     "token named": tokens.token_named("grafana"),
-    "token owner": tokens.token_owner("0" * 64),
 }
 
 
@@ -82,7 +81,7 @@ def test_every_statement_can_be_written_for_both_databases(name: str, dialect: C
             "audit_by_time",
         ),
         (STATEMENTS["queue states"], "PRIMARY KEY (account=? AND what=? AND name=?)"),
-        (STATEMENTS["token owner"], "api_token"),
+        (text(tokens.OWNER.replace("?", "'0'")), "sqlite_autoindex_api_token"),
     ],
 )
 def test_a_page_costs_no_more_in_a_long_list(tmp_path: Path, statement: ClauseElement, index: str) -> None:
