@@ -11,6 +11,8 @@ from playwright.async_api import Browser
 
 from tests.console.browser import running_chromium
 from tests.console.console_env import ConsoleEnv, Visitors, demo_folder, serving_demo
+from tests.console.page_env import PageEnv
+from tests.http.api_env import ApiEnv
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -67,3 +69,9 @@ def visitors(portal: BlockingPortal, chromium: Browser) -> Iterator[Visitors]:
     yield visitors
     portal.call(visitors.leave)
     visitors.check()
+
+
+@pytest.fixture
+def page_env(api_env: ApiEnv) -> PageEnv:
+    """The console over HTTP, without a browser."""
+    return PageEnv(api_env)

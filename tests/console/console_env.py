@@ -8,16 +8,18 @@ import tomllib
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, closing
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from random import Random
 from typing import Any
 
 from playwright.async_api import Browser, BrowserContext, Page
-from sqlalchemy import func, select
+from sqlalchemy import Connection, func, insert, select
 
 from receiver.app import Environment, Receiver
+from receiver.console.sign_in.session_sql import start_session
+from receiver.console.sign_in.tables import CONSOLE_USER
 from receiver.demo.processes import serving_receiver
-from receiver.http.tokens import create_token
 from receiver.ledger.tables import FACT
 from receiver.outcomes.tables import DELIVERY_ATTEMPT
 from receiver.runtime.clock import WallClock
@@ -27,7 +29,8 @@ from receiver.storage.engine import Store
 from tests.console.browser import DESKTOP, Watch
 from tests.operators.debian import alone
 
-ROLES = ("viewer", "operator", "admin")
+NUMBERS = "+numbers"
+"""Stands behind the role of a user who sees phone numbers."""
 
 _DEMO = ("--tasks", "25", "--seed", "5", "--speed", "240", "--crm-failures", "0.2", "--json")
 _DEMO_S = 100.0
@@ -58,15 +61,33 @@ def demo_folder(parent: Path) -> Path:
 
 @dataclass
 class ConsoleEnv:
-    """`url`: root of the API listener. `sessions`: name of a user → the state of a browser signed in."""
+    """`url`: root of the API listener. `sessions`: role → id of a session of a user with this role."""
 
     url: str
     receiver: Receiver
-    sessions: dict[str, Any] = field(default_factory=dict)
+    sessions: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def port(self) -> int:
+        return int(self.url.rpartition(":")[2])
+
+    async def session(self, role: str) -> str:
+        """Return the id of a session of a user with this role, such as `viewer` or `viewer+numbers`."""
+        if role not in self.sessions:
+            self.sessions[role] = await self.receiver.store.write(partial(add_session, role=role))
+        return self.sessions[role]
 
     async def rows(self, query: Any) -> list[Any]:
         """Return the rows of a query of the store."""
         return await self.receiver.store.read(lambda connection: list(connection.execute(query)))
+
+
+def add_session(connection: Connection, role: str) -> str:
+    """Store a user with this role, whose name it is, and a session. Return the id of the session."""
+    now, (name, numbers, _) = time.time(), role.partition(NUMBERS)
+    values = {"name": role, "role": name, "numbers": bool(numbers), "created_at": now}
+    connection.execute(insert(CONSOLE_USER).values(values))
+    return start_session(connection, now, user=role)
 
 
 @asynccontextmanager
@@ -113,18 +134,11 @@ class Visitors:
 
         `options`: of the context, such as `viewport`, `locale` and `java_script_enabled`.
         """
-        headers = {}
-        if role:
-            token = await console.receiver.store.write(
-                lambda connection: create_token(connection, f"t{time.time_ns()}", ("read",), 0.0)
-            )
-            headers = {"Authorization": f"Bearer {token}"}
-        given: dict[str, Any] = {
-            "viewport": DESKTOP,
-            "extra_http_headers": headers,
-            "locale": "en-US",
-        } | options
+        given: dict[str, Any] = {"viewport": DESKTOP, "locale": "en-US"}
         context = await self.browser.new_context(base_url=console.url, **given | options)
+        if role:
+            name, value = f"receiver_session_{console.port}", await console.session(role)
+            await context.add_cookies([{"name": name, "value": value, "url": f"{console.url}/console"}])
         self.contexts.append(context)
         watch = Watch(console.url)
         self.watches.append(watch)

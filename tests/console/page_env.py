@@ -1,0 +1,45 @@
+"""Pages and forms of the console without a browser, over the store of an `api_env`."""
+
+from functools import partial
+from typing import Any
+
+import httpx2
+
+from receiver.console.sign_in.session import csrf_of
+from tests.console.console_env import add_session
+from tests.http.api_env import ApiEnv
+
+
+class PageEnv:
+    """The console as users see it over HTTP. A user's role is such as `viewer` or `operator+numbers`."""
+
+    def __init__(self, api_env: ApiEnv) -> None:
+        self.api_env = api_env
+        self._sessions: dict[str, str] = {}
+
+    async def get(
+        self, path: str, role: str = "operator+numbers", language: str = "en", **query: Any
+    ) -> httpx2.Response:
+        """Return the answer to a request for a page; `path`: below /console."""
+        headers = {**await self._headers(role), "Accept-Language": language}
+        return await self.api_env.client.get(f"/console{path}", headers=headers, params=query)
+
+    async def page(self, path: str, role: str = "operator+numbers", **options: Any) -> str:
+        """Return the text of a page that must be shown."""
+        answer = await self.get(path, role, **options)
+        assert answer.status_code == 200, answer.text
+        return answer.text
+
+    async def post(self, path: str, role: str = "operator+numbers", **form: str) -> httpx2.Response:
+        """Return the answer to a form of a page of ours."""
+        headers = {**await self._headers(role), "Sec-Fetch-Site": "same-origin"}
+        fields = {"csrf": csrf_of(await self._session(role)), **form}
+        return await self.api_env.client.post(f"/console{path}", headers=headers, data=fields)
+
+    async def _headers(self, role: str) -> dict[str, str]:
+        return {"Cookie": f"receiver_session={await self._session(role)}"}
+
+    async def _session(self, role: str) -> str:
+        if role not in self._sessions:
+            self._sessions[role] = await self.api_env.store.write(partial(add_session, role=role))
+        return self._sessions[role]
