@@ -13,8 +13,8 @@ from receiver.domain.facts import EVENTS
 from receiver.http.endpoint import Call, Endpoint, Params
 from receiver.http.schemas import Moment, State, Word
 from receiver.ledger.tables import DELIVERY
-from receiver.maintenance.success_status import SuccessStatus, read_success
 from receiver.maintenance.table_gauges import TableCounts, count_tables
+from receiver.maintenance.today import TodayStatus, read_today
 from receiver.reconcile.tables import RECONCILE_PASS
 from receiver.runtime.clock import Clock
 from receiver.storage.leases import LEASE
@@ -106,9 +106,7 @@ class StatusView(BaseModel):
     at: Moment
     day: date = Field(description="Today, in the time zone of the query.", examples=["2026-03-01"])
     hooks: HookStatus
-    success: SuccessStatus | None = Field(
-        description="null: the rollup has not counted the tasks in this zone."
-    )
+    today: TodayStatus | None = Field(description="null: the rollup has not counted the tasks in this zone.")
     tasks: dict[State, Annotated[int, Field(examples=[12])]] = Field(description="All tasks, by state.")
     drift_today: dict[str, int] = Field(
         description="Disagreements of hooks and API, of tasks with a fact of today, by kind.",
@@ -155,7 +153,7 @@ def _read(connection: Connection, calendar: Calendar, clock: Clock) -> StatusVie
         at=now,
         day=today,
         hooks=_hooks(connection, counts, now, found),
-        success=read_success(connection, calendar, now),
+        today=read_today(connection, calendar, now),
         tasks=_tasks(counts),
         drift_today=dict(found["drift"]),
         waits=_waits(counts, now),

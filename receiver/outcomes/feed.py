@@ -11,7 +11,7 @@ from functools import partial
 from typing import Any
 
 import orjson
-from sqlalchemy import Connection, Row, func, select
+from sqlalchemy import Connection, Row, Select, func, select
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
@@ -50,6 +50,9 @@ async def read_outcomes(call: Call[OutcomeQuery, None]) -> OutcomeFeed:
         query = call.query
         if query.latest:
             return OutcomeFeed(outcomes=[], cursor=last_seq(connection), more=False)
+        if query.newest:
+            cursor, rows = last_seq(connection), read_newest(connection, query, query.newest)
+            return OutcomeFeed(outcomes=[view(row, call.numbers) for row in rows], cursor=cursor, more=False)
         rows = read_feed(connection, query, query.after, query.limit + 1)
         page, more = rows[: query.limit], len(rows) > query.limit
         # A page that is not full has seen all events up to the last commit, whatever the filter.
@@ -121,11 +124,21 @@ class OutcomeStream:
 
 def read_feed(connection: Connection, query: OutcomeQuery, after: int, limit: int) -> Sequence[Row[Any]]:
     """Return the rows after a seq that the query asks for."""
+    feed = _asked(query).where(OUTCOME.c.seq > after)
+    return connection.execute(feed.order_by(OUTCOME.c.seq).limit(limit)).all()
+
+
+def read_newest(connection: Connection, query: OutcomeQuery, number: int) -> Sequence[Row[Any]]:
+    """Return the newest rows that the query asks for, the oldest of them first."""
+    feed = _asked(query).order_by(OUTCOME.c.seq.desc()).limit(number)
+    return connection.execute(feed).all()[::-1]
+
+
+def _asked(query: OutcomeQuery) -> Select[Any]:
+    """Select the outcomes that the filters of a query accept, without tests and operator events."""
     values = {"account": query.account, "queue_id": query.queue_id, "type": query.type, "id": query.event}
     conditions = [OUTCOME.c[name] == value for name, value in values.items() if value is not None]
-    is_task = OUTCOME.c.type != TEST, ~is_operator()
-    feed = select(OUTCOME).where(OUTCOME.c.seq > after, *is_task, *conditions)
-    return connection.execute(feed.order_by(OUTCOME.c.seq).limit(limit)).all()
+    return select(OUTCOME).where(OUTCOME.c.type != TEST, ~is_operator(), *conditions)
 
 
 def last_seq(connection: Connection) -> int:

@@ -111,6 +111,13 @@ class OutcomeQuery(Params):
     latest: Flag | None = Field(
         None, description="Return no outcomes, but the cursor after which new ones follow."
     )
+    newest: int | None = Field(
+        None,
+        ge=1,
+        le=100,
+        description="Only the newest outcomes, at most this number; `after` and `limit` do not count.",
+        examples=[10],
+    )
 
 
 class OperatorEventQuery(PageQuery):

@@ -20,7 +20,7 @@ async def test_an_empty_receiver_has_nothing_to_say(api_env: ApiEnv) -> None:
     for name in ("waits", "failing", "leases", "accounts"):
         assert status[name] == []
     assert (status["tasks"], status["drift_today"]) == ({}, {})
-    assert status["success"]["today"]["n"] == 0
+    assert status["today"]["success"]["n"] == 0
 
 
 async def test_hooks_and_lost_hooks_are_counted_by_their_time(api_env: ApiEnv) -> None:
@@ -50,16 +50,16 @@ async def test_success_of_today_stands_beside_that_of_a_week_ago(api_env: ApiEnv
     ):
         await api_env.said(ref, at, finished(finish_result=result, start_at=at))
     status = await api_env.get("/v1/status", zone="UTC")
-    success = status["success"]
-    assert (success["today"]["k"], success["today"]["n"]) == (3, 4)
-    assert (success["week_ago"]["k"], success["week_ago"]["n"]) == (0, 1)
-    assert success["difference"]["value"] == 0.75
-    assert not success["difference"]["is_sure"]
+    today = status["today"]
+    assert (today["success"]["k"], today["success"]["n"]) == (3, 4)
+    assert (today["week_ago"]["k"], today["week_ago"]["n"]) == (0, 1)
+    assert today["difference"]["value"] == 0.75
+    assert not today["difference"]["is_sure"]
     assert status["tasks"] == {"finished": 7}
 
 
 async def test_a_zone_whose_hours_the_rollup_has_not_counted_has_no_rate(api_env: ApiEnv) -> None:
-    assert (await api_env.get("/v1/status", zone="Asia/Kathmandu"))["success"] is None
+    assert (await api_env.get("/v1/status", zone="Asia/Kathmandu"))["today"] is None
 
 
 async def test_drift_and_suspected_hooks_of_today_are_counted_by_kind(api_env: ApiEnv) -> None:

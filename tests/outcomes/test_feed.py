@@ -68,3 +68,13 @@ async def test_every_event_is_as_its_type_is_published(api_env: ApiEnv) -> None:
     for outcome in outcomes:
         jsonschema.validate(outcome, schemas[outcome["type"]])
         assert set(outcome["data"]) <= set(schemas[outcome["type"]]["properties"]["data"]["properties"])
+
+
+async def test_the_newest_outcomes_come_in_the_order_of_the_feed(api_env: ApiEnv) -> None:
+    for number in range(3):
+        await api_env.settled_without_after(f"r{number}", T0 + number)
+    whole = await read(api_env, limit=1000)
+    newest = await read(api_env, newest=2, after=whole["cursor"])
+    assert newest == {"outcomes": whole["outcomes"][-2:], "cursor": whole["cursor"], "more": False}
+    ends = (await read(api_env, newest=2, type="task.finished"))["outcomes"]
+    assert [each["data"]["ref"] for each in ends] == ["r1", "r2"]
