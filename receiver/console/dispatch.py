@@ -90,6 +90,9 @@ class Console:
         return answer
 
     async def _unknown(self, visit: Visit) -> Response:
+        path = visit.request.url.path
+        if path.endswith("/") and visit.request.method == "GET":
+            return RedirectResponse(ROOT + path.removeprefix(ROOT).rstrip("/"))
         raise NotFoundError(visit.texts.text("console.error.no_page"))
 
     def _frame(self, visit: Visit) -> dict[str, Any]:
@@ -133,7 +136,7 @@ async def read_form(request: Request) -> Form:
 def own_path(text: str | None) -> str:
     """Return a path of the console with its query; the first page for every other address."""
     parts = urlsplit(text or "")
-    is_own = not parts.scheme and not parts.netloc and parts.path.startswith(ROOT)
+    is_own = not parts.scheme and not parts.netloc and (parts.path + "/").startswith(f"{ROOT}/")
     return parts._replace(fragment="").geturl() if is_own and "\\" not in parts.path else ROOT
 
 
