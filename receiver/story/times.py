@@ -26,6 +26,15 @@ class Times:
         local = self._calendar.local(moment)
         return local.strftime("%H:%M:%S" if local.date() == self._today else "%Y-%m-%d %H:%M:%S")
 
+    def clock(self, moment: float) -> str:
+        """Return `14:02:10`."""
+        return self._calendar.local(moment).strftime("%H:%M:%S")
+
+    def day(self, moment: float) -> str:
+        """Return `2026-03-01`; empty for the day of `now`."""
+        local = self._calendar.local(moment)
+        return "" if local.date() == self._today else local.strftime("%Y-%m-%d")
+
     def when(self, moment: float) -> Phrase:
         """Return `now` for a moment that has passed, or `at 14:02:10`."""
         if moment <= self.now:
