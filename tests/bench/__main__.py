@@ -4,6 +4,7 @@ import typer
 
 from tests.bench.analytics import analytics
 from tests.bench.bulkheads import bulkheads, crowd
+from tests.bench.console import console
 from tests.bench.delivering import delivery
 from tests.bench.exporting import export
 from tests.bench.finding import find
@@ -35,7 +36,7 @@ def _group() -> None:
 MEASURES = (
     *(ingest, latency, fsync, strangers, rebuild, memory, growth),
     *(reconcile, delivery, analytics, export, scrape),
-    *(bulkheads, crowd, story, find),
+    *(bulkheads, crowd, story, find, console),
 )
 
 for command in (*MEASURES, profile):

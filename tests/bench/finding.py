@@ -93,7 +93,7 @@ async def _search(target: str, tasks: int, requests: int, rng: Random) -> dict[s
         _multiply(target, tasks, customers)
         say(f"{tasks:,} tasks of {customers:,} customers in {time.perf_counter() - began:.0f} s")
         await env.token("numbers")
-        known = [f"+{_FIRST_CUSTOMER + rng.randrange(customers)}" for _ in range(requests + _WARM)]
+        known = [f"+{customer(rng, customers)}" for _ in range(requests + _WARM)]
         offices = [f"+{_FIRST_OFFICE + rng.randrange(_OFFICES)}" for _ in range(requests + _WARM)]
         kinds = {
             "a customer's number": known,
@@ -152,16 +152,26 @@ def _rest(number: str, divisor: int) -> str:
     return f"({number} - {number} / {divisor} * {divisor})"
 
 
-def _values(table: Table, customers: int) -> Iterator[str]:
+def customer(rng: Random, customers: int) -> int:
+    """Return the number of one of the customers."""
+    return _FIRST_CUSTOMER + rng.randrange(customers)
+
+
+def numbers_of(customers: int) -> dict[str, str]:
+    """Return column → SQL for the phone numbers of task `n`."""
     customer = f"CAST({_FIRST_CUSTOMER} + {_rest('(CAST(n AS BIGINT) * 7919)', customers)} AS TEXT)"
     office = f"CAST({_FIRST_OFFICE} + {_rest('n', _OFFICES)} AS TEXT)"
     number = f"(CASE WHEN \"leg\" = 'a' THEN {customer} ELSE {office} END)"
-    special = {
+    return {
         "a_number": f"'+' || {customer}",
         "b_number": f"'+' || {office}",
         "e164": f"'+' || {number}",
         "digits": " || ".join(f"substr({number}, {place}, 1)" for place in range(11, 0, -1)),
     }
+
+
+def _values(table: Table, customers: int) -> Iterator[str]:
+    special = numbers_of(customers)
     for column in table.c:
         name = f'"{table.name}"."{column.name}"'
         if column.name in special:

@@ -37,11 +37,12 @@ class Postgres:
     def url(self, database: str, scheme: str = "postgresql") -> str:
         return f"{scheme}://postgres@/{database}?host={quote(self.socket_folder, safe='')}"
 
-    def new_database(self) -> str:
-        """The name of an empty database."""
+    def new_database(self, template: str = "template1") -> str:
+        """The name of a new database with what is in the template: nothing by default."""
         self._made += 1
         name = f"bench_{self._made}"
-        self.execute("postgres", f"CREATE DATABASE {name}")
+        self.execute("postgres", f"DROP DATABASE IF EXISTS {name}")
+        self.execute("postgres", f"CREATE DATABASE {name} TEMPLATE {template}")
         return name
 
     def has_database(self, name: str) -> bool:

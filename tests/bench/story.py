@@ -3,14 +3,14 @@
 import asyncio
 import statistics
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
 from random import Random
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
-from sqlalchemy import Connection, Table, text
+from sqlalchemy import Column, Connection, Table, text
 
 from receiver.domain.facts import TaskSettled
 from receiver.ledger.tables import DELIVERY, FACT, LINK
@@ -37,7 +37,14 @@ _BLOCK = 50_000
 _STRIDE = 64
 """Numbers that each copy has for its rows; the task with most rows needs fewer."""
 
-_LARGE_TASKS = 500
+LARGE_TASKS = 500
+
+Special = Callable[[Column[Any]], str | None]
+"""Returns SQL for a column of copy `n`, None where it has the value of the task that is copied."""
+
+
+def _nothing(_column: Column[Any]) -> None:
+    """Change no column."""
 
 
 def story(
@@ -81,13 +88,13 @@ def p95(times: Sequence[float]) -> Spread:
 async def _measure(target: str, tasks: int, requests: int, rng: Random) -> list[float]:
     """Milliseconds of each story, the first of its task."""
     async with open_api_env(target, clock=SteppedClock(T0 + 1_000)) as env:
-        await _record(env)
+        await record(env, T0)
         began = time.perf_counter()
-        for mark, copies in ((LARGE, _LARGE_TASKS), (MARK, tasks)):
-            _multiply(target, mark, copies)
+        for mark, copies in ((LARGE, LARGE_TASKS), (MARK, tasks)):
+            multiply(target, mark, copies)
         say(f"{tasks:,} tasks in {time.perf_counter() - began:.0f} s")
         headers = {"Authorization": f"Bearer {await env.token('read')}"}
-        chosen = rng.sample(range(1, _LARGE_TASKS), min(requests + 20, _LARGE_TASKS - 1))
+        chosen = rng.sample(range(1, LARGE_TASKS), min(requests + 20, LARGE_TASKS - 1))
         times, cpu = [], time.process_time()
         for number in chosen:
             began = time.perf_counter()
@@ -103,41 +110,42 @@ async def _measure(target: str, tasks: int, requests: int, rng: Random) -> list[
         return times[20:]
 
 
-async def _record(env: ApiEnv) -> None:
-    """A usual task and a large one, recorded and delivered by the product."""
-    delivery = DeliveryEnv(env.ledger_env, SteppedClock(T0 + 1_000))
+async def record(env: ApiEnv, at: float) -> None:
+    """A usual task and a large one, recorded and delivered by the product; their first hooks came at `at`."""
+    delivery = DeliveryEnv(env.ledger_env, SteppedClock(at + 1_000))
     async with subscriber() as crm:
         await delivery.subscribe(crm.url, "one", filter={"types": ["task.finished"]})
-        await env.hook(f"r{MARK}", "after", T0, result="success", call=f"c{MARK}")
-        await env.said(f"r{MARK}", T0 + 3, finished(cdr=f"c{MARK}"), task_id=f"t{MARK}")
+        await env.hook(f"r{MARK}", "after", at, result="success", call=f"c{MARK}")
+        await env.said(f"r{MARK}", at + 3, finished(cdr=f"c{MARK}", start_at=at), task_id=f"t{MARK}")
         await delivery.change("one", filter={})
         await delivery.subscribe(crm.url, "other")
         for place in range(16):
-            await env.hook(f"r{LARGE}", "before", T0 + place)
-        await env.hook(f"r{LARGE}", "success", T0 + 20)
-        await env.hook(f"r{LARGE}", "after", T0 + 30, result="success", call=f"c{LARGE}")
-        for at, said in ((T0 + 40, finished(cdr=f"c{LARGE}", try_count=1)), (T0 + 400, TaskSettled())):
-            await env.said(f"r{LARGE}", at, said, task_id=f"t{LARGE}")
+            await env.hook(f"r{LARGE}", "before", at + place)
+        await env.hook(f"r{LARGE}", "success", at + 20)
+        await env.hook(f"r{LARGE}", "after", at + 30, result="success", call=f"c{LARGE}")
+        ended = finished(cdr=f"c{LARGE}", try_count=1, start_at=at)
+        for moment, said in ((at + 40, ended), (at + 400, TaskSettled())):
+            await env.said(f"r{LARGE}", moment, said, task_id=f"t{LARGE}")
         async with delivery.delivering():
             await delivery.until("delivered", 11, 60)
 
 
-def _multiply(target: str, mark: str, copies: int) -> None:
-    """Copy the rows of the task whose names contain the mark."""
+def multiply(target: str, mark: str, copies: int, special: Special = _nothing) -> None:
+    """Copy the rows of the task whose names contain the mark. `special`: of columns that differ."""
     with closing(Store(target)) as store:
         for first in range(1, copies + 1, _BLOCK):
             last = min(first + _BLOCK - 1, copies)
             with store.transaction() as connection:
                 for table in _TABLES:
-                    connection.exec_driver_sql(_copy(connection, table, mark, (first, last)))
+                    connection.exec_driver_sql(_copy(connection, table, mark, (first, last), special))
         with store.transaction() as connection:
             connection.execute(text("ANALYZE"))
 
 
-def _copy(connection: Connection, table: Table, mark: str, numbers: tuple[int, int]) -> str:
+def _copy(connection: Connection, table: Table, mark: str, numbers: tuple[int, int], special: Special) -> str:
     """SQL that writes copies of the marked rows, with other names, ids and times."""
     columns = ", ".join(f'"{column.name}"' for column in table.c)
-    values = ", ".join(_values(table, mark))
+    values = ", ".join(_values(table, mark, special))
     tables, where = f'{series(connection, numbers)}, "{table.name}"', _marked(table, mark)
     return f'INSERT INTO "{table.name}" ({columns}) SELECT {values} FROM {tables} WHERE {where}'
 
@@ -153,7 +161,7 @@ def series(connection: Connection, numbers: tuple[int, int]) -> str:
     )
 
 
-def _values(table: Table, mark: str) -> Iterator[str]:
+def _values(table: Table, mark: str, special: Special) -> Iterator[str]:
     base = 1_000 if mark == LARGE else 1_000_000
     for column in table.c:
         name = f'"{table.name}"."{column.name}"'
@@ -164,7 +172,7 @@ def _values(table: Table, mark: str) -> Iterator[str]:
         elif column.name in ("ref", "task_id", "key", "cdr", "call", "said", "data"):
             yield f"replace({name}, '{mark}', '{mark}' || n)"
         else:
-            yield name
+            yield special(column) or name
 
 
 def _marked(table: Table, mark: str) -> str:

@@ -88,3 +88,14 @@ def test_find_looks_for_numbers_that_are_in_the_store(tmp_path: Path) -> None:
         "find by a number of a hundredth of all tasks, p95, 1,000 tasks, sqlite",
         "find by the last four digits, p95, 1,000 tasks, sqlite",
     ]
+
+
+def test_console_measures_its_pages(tmp_path: Path) -> None:
+    result = tmp_path / "result.json"
+    options = "--tasks 3650 --requests 20 --rounds 0 --only sqlite"
+    done = CliRunner().invoke(
+        app, ["console", *options.split(), "--folder", str(tmp_path), "--json", str(result)]
+    )
+    assert done.exit_code == 0, done.output
+    names = [each["name"] for each in json.loads(result.read_text())["figures"]]
+    assert "/queues, p95 (least: p50), 3,650 tasks, sqlite" in names

@@ -14,11 +14,9 @@ from random import Random
 from typing import Any
 
 from playwright.async_api import Browser, BrowserContext, Page
-from sqlalchemy import Connection, func, insert, select
+from sqlalchemy import func, select
 
 from receiver.app import Environment, Receiver
-from receiver.console.sign_in.session_sql import start_session
-from receiver.console.sign_in.tables import CONSOLE_USER
 from receiver.demo.processes import serving_receiver
 from receiver.ledger.tables import FACT
 from receiver.outcomes.tables import DELIVERY_ATTEMPT
@@ -27,10 +25,8 @@ from receiver.server import listen
 from receiver.settings.settings import Settings
 from receiver.storage.engine import Store
 from tests.console.browser import DESKTOP, Watch
+from tests.console.page_env import add_session
 from tests.operators.debian import alone
-
-NUMBERS = "+numbers"
-"""Stands behind the role of a user who sees phone numbers."""
 
 _DEMO = ("--tasks", "25", "--seed", "5", "--speed", "240", "--crm-failures", "0.2", "--json")
 _DEMO_S = 100.0
@@ -80,14 +76,6 @@ class ConsoleEnv:
     async def rows(self, query: Any) -> list[Any]:
         """Return the rows of a query of the store."""
         return await self.receiver.store.read(lambda connection: list(connection.execute(query)))
-
-
-def add_session(connection: Connection, role: str) -> str:
-    """Store a user with this role, whose name it is, and a session. Return the id of the session."""
-    now, (name, numbers, _) = time.time(), role.partition(NUMBERS)
-    values = {"name": role, "role": name, "numbers": bool(numbers), "created_at": now}
-    connection.execute(insert(CONSOLE_USER).values(values))
-    return start_session(connection, now, user=role)
 
 
 @asynccontextmanager

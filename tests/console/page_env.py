@@ -1,13 +1,27 @@
 """Pages and forms of the console without a browser, over the store of an `api_env`."""
 
+import time
 from functools import partial
 from typing import Any
 
 import httpx2
+from sqlalchemy import Connection, insert
 
 from receiver.console.sign_in.session import csrf_of
-from tests.console.console_env import add_session
+from receiver.console.sign_in.session_sql import start_session
+from receiver.console.sign_in.tables import CONSOLE_USER
 from tests.http.api_env import ApiEnv
+
+NUMBERS = "+numbers"
+"""Stands behind the role of a user who sees phone numbers."""
+
+
+def add_session(connection: Connection, role: str) -> str:
+    """Store a user with this role, whose name it is, and a session. Return the id of the session."""
+    now, (name, numbers, _) = time.time(), role.partition(NUMBERS)
+    values = {"name": role, "role": name, "numbers": bool(numbers), "created_at": now}
+    connection.execute(insert(CONSOLE_USER).values(values))
+    return start_session(connection, now, user=role)
 
 
 class PageEnv:

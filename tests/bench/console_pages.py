@@ -1,0 +1,113 @@
+"""How long the pages of the console take, and how many bytes they are."""
+
+import re
+import statistics
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from random import Random
+from typing import NamedTuple
+
+from receiver.console.rendering import STATIC, asset_path
+from receiver.console.site import PAGES
+from receiver.http.endpoint import WorkRules
+from tests.bench import finding, story, year
+from tests.bench.bench_env import BenchError
+from tests.bench.console_store import NOW
+from tests.console.page_env import PageEnv
+from tests.http.api_env import open_api_env
+from tests.outcomes.delivery_env import SteppedClock
+
+_WARM = 20
+"""Visits of each page that are not measured."""
+
+_ROLE = "admin+numbers"
+
+_CHART = re.compile(r"<svg\b.*?</svg>", re.DOTALL)
+
+Draw = Callable[[Random, int], str]
+"""Returns path and query of one visit, below /console. `tasks`: with facts, in the store."""
+
+
+class Visits(NamedTuple):
+    """Some visits of a page. `page`: its path; `what`: how they differ from others of the page."""
+
+    page: str
+    what: str
+    draw: Draw
+
+
+def _constant(text: str) -> Draw:
+    return lambda _rng, _tasks: text
+
+
+def _large_task(rng: Random, _tasks: int) -> str:
+    return f"/tasks/main/r{story.LARGE}{rng.randrange(1, story.LARGE_TASKS)}"
+
+
+def _number(rng: Random, tasks: int) -> str:
+    return f"/tasks?q=%2B{finding.customer(rng, max(1, tasks // 3))}"
+
+
+VISITS = (
+    Visits("/queues", "", _constant("/queues")),
+    Visits("/tasks", "", _constant("/tasks")),
+    Visits("/tasks", "by number", _number),
+    Visits("/tasks/{account}/{key}", "20 facts and 10 messages", _large_task),
+)
+"""The visits that are measured: of each page that is shown with a menu, and of the task."""
+
+
+@dataclass
+class PageTimes:
+    """`ms`: of each visit; `bytes`: of each answer, with its style and script; `plain`: without charts."""
+
+    ms: list[float] = field(default_factory=list)
+    bytes: list[int] = field(default_factory=list)
+    plain: list[int] = field(default_factory=list)
+
+    def percentile(self, part: int) -> float:
+        """Return a percentile of the times."""
+        return statistics.quantiles(self.ms, n=100, method="inclusive")[part - 1]
+
+
+def unmeasured() -> set[str]:
+    """Return the paths of pages that no visit is drawn for."""
+    return {page.path for page in PAGES} - {visits.page for visits in VISITS}
+
+
+async def measure(target: str, tasks: int, requests: int, seed: int) -> dict[str, PageTimes]:
+    """Return page → its times. Raises BenchError for a page that is not shown."""
+    rng, times = Random(seed), {}
+    async with open_api_env(target, clock=SteppedClock(NOW), rules=WorkRules(zone=year.ZONE)) as env:
+        pages = PageEnv(env)
+        assets = sum([await _size(pages, name) for name in STATIC])
+        shown = {page.path for page in PAGES}
+        for visits in (each for each in VISITS if each.page in shown):
+            name = f"{visits.page or '/'} {visits.what}".strip()
+            found = times[name] = PageTimes()
+            for path in _paths(visits, tasks, requests, rng):
+                await _visit(pages, path, found, assets)
+            found.ms = found.ms[_WARM:]
+    return times
+
+
+def _paths(visits: Visits, tasks: int, requests: int, rng: Random) -> Iterator[str]:
+    return (visits.draw(rng, tasks) for _ in range(requests + _WARM))
+
+
+async def _visit(pages: PageEnv, path: str, found: PageTimes, assets: int) -> None:
+    began = time.perf_counter()
+    answer = await pages.get(path, _ROLE)
+    found.ms.append((time.perf_counter() - began) * 1000)
+    if answer.status_code != 200:
+        raise BenchError(f"/console{path} was answered with {answer.status_code}: {answer.text[:500]}")
+    found.bytes.append(answer.num_bytes_downloaded + assets)
+    plain = len(_CHART.sub("", answer.text).encode()) / max(1, len(answer.content))
+    found.plain.append(int(answer.num_bytes_downloaded * plain) + assets)
+
+
+async def _size(pages: PageEnv, name: str) -> int:
+    answer = await pages.get(asset_path(name).removeprefix("/console"), _ROLE)
+    answer.raise_for_status()
+    return answer.num_bytes_downloaded
