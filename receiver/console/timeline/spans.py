@@ -17,7 +17,7 @@ _LONG_S = 1000.0
 
 
 @dataclass(frozen=True, slots=True)
-class Span:
+class TimeSpan:
     """A time from `begin` to `end`, in epoch seconds. `lane`: None for a pause, which is of both legs.
     `kind`: `hold`: A has answered and waits for B; `call`: nothing is known of its parts. `is_open`: it goes
     on, or its end is not known.
@@ -53,7 +53,7 @@ class PlannedStart:
         return min(filter(None, (self.planned_at, self.started_at)), default=None)
 
 
-def spans_of(story: Story) -> list[Span]:
+def spans_of(story: Story) -> list[TimeSpan]:
     """Return all spans of a story."""
     found = [span for attempt in story.attempts for span in _attempt(story, attempt)]
     return [*found, *_pauses(story)]
@@ -92,7 +92,7 @@ def lateness(seconds: float | None) -> Phrase:
     return Phrase(f"console_timeline.planned.{name}", {"by": duration(abs(seconds))})
 
 
-def _attempt(story: Story, attempt: StoryAttempt) -> Iterator[Span]:
+def _attempt(story: Story, attempt: StoryAttempt) -> Iterator[TimeSpan]:
     """Yield the spans of both legs; of an attempt without legs one span from its start."""
     begin, end = attempt.started_at, _end(story, attempt)
     found = [span for leg in attempt.dialed for span in _leg(attempt, leg, end)]
@@ -102,7 +102,7 @@ def _attempt(story: Story, attempt: StoryAttempt) -> Iterator[Span]:
     is_open = attempt.ended_at is None
     name = "under_way" if attempt.reason is None else "no_record" if is_open else "call"
     text = Phrase(f"console_timeline.span.{name}", {"time": duration(end - begin)})
-    yield Span("call", "a", begin, end, attempt.number, text, is_open)
+    yield TimeSpan("call", "a", begin, end, attempt.number, text, is_open)
 
 
 def _end(story: Story, attempt: StoryAttempt) -> float:
@@ -113,7 +113,7 @@ def _end(story: Story, attempt: StoryAttempt) -> float:
     return max(begin, story.at) if attempt.reason is None else begin
 
 
-def _leg(attempt: StoryAttempt, leg: StoryLeg, end: float) -> Iterator[Span]:
+def _leg(attempt: StoryAttempt, leg: StoryLeg, end: float) -> Iterator[TimeSpan]:
     """Yield how a leg rang, waited and talked."""
     begin = leg.dialed_at if leg.dialed_at is not None else attempt.started_at
     if begin is None:
@@ -132,22 +132,22 @@ def _leg(attempt: StoryAttempt, leg: StoryLeg, end: float) -> Iterator[Span]:
         yield _span(attempt, leg, "talk", (talk, over))
 
 
-def _span(attempt: StoryAttempt, leg: StoryLeg, kind: SpanKind, times: tuple[float, float]) -> Span:
+def _span(attempt: StoryAttempt, leg: StoryLeg, kind: SpanKind, times: tuple[float, float]) -> TimeSpan:
     begin, end = times
     text = Phrase(f"console_timeline.span.{kind}", {"time": duration(end - begin)})
-    return Span(kind, leg.side, begin, end, attempt.number, text)
+    return TimeSpan(kind, leg.side, begin, end, attempt.number, text)
 
 
-def _pauses(story: Story) -> Iterator[Span]:
+def _pauses(story: Story) -> Iterator[TimeSpan]:
     for before, attempt in pairwise(story.attempts):
         begin, end = before.ended_at, attempt.started_at
         if begin is not None and end is not None and begin < end:
-            yield Span("pause", None, begin, end, attempt.number, _pause_text(story, end - begin))
+            yield TimeSpan("pause", None, begin, end, attempt.number, _pause_text(story, end - begin))
     last = story.attempts[-1] if story.attempts else None
     until = story.next_attempt_at
     if last and last.ended_at is not None and until is not None and last.ended_at < until:
         text = Phrase("console_timeline.pause.planned", {"planned": _length(until - last.ended_at)})
-        yield Span("pause", None, last.ended_at, until, last.number + 1, text, is_open=True)
+        yield TimeSpan("pause", None, last.ended_at, until, last.number + 1, text, is_open=True)
 
 
 def _pause_text(story: Story, seconds: float) -> Phrase:
@@ -164,6 +164,6 @@ def _length(seconds: float) -> Phrase:
     return Phrase("common.duration.seconds", {"count": round(seconds)})
 
 
-def calls_of(spans: Sequence[Span]) -> list[Span]:
+def calls_of(spans: Sequence[TimeSpan]) -> list[TimeSpan]:
     """Return the spans of calls, without pauses."""
     return [span for span in spans if span.kind != "pause"]

@@ -7,8 +7,9 @@ from xml.etree.ElementTree import Element, fromstring
 
 import pytest
 
+from receiver.console.timeline.content import SIZES, DrawingSize, content_of
 from receiver.console.timeline.drawing import Box, Drawing, Label, Line, Symbol
-from receiver.console.timeline.layout import SIZES, DrawingSize, content_of, layout
+from receiver.console.timeline.layout import layout
 from receiver.console.timeline.svg import bar_svg, sign_svg, svg
 from receiver.i18n.catalogue import LANGUAGES, Language, catalogue
 from receiver.story.schemas import Story
