@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import orjson
 from sqlalchemy import Connection, Row, bindparam, or_, update
 
-from receiver.outcomes.health_sql import HealthChange, SubscriptionHealth, save_health
+from receiver.outcomes.health_sql import HealthChange, SubscriptionHealth, save_delivered, save_health
 from receiver.outcomes.outbound import AttemptResult
 from receiver.outcomes.tables import DELIVERY_ATTEMPT, MESSAGE, OPEN
 from receiver.storage.bulk import is_postgres, run, write
@@ -180,7 +180,11 @@ def settle(
     attempts = [attempt_row(settlement) for settlement, _ in stored if settlement.state != "dropped"]
     write(connection, DELIVERY_ATTEMPT, "add", attempts)
     at = max(settlement.at for settlement in settlements)
-    return Settled(lost, save_health(connection, health, at))
+    settled = Settled(lost, save_health(connection, health, at))
+    delivered = {entry.message.subscription for entry in owned if entry.state == "delivered"}
+    for subscription in sorted(delivered):
+        save_delivered(connection, subscription, at)
+    return settled
 
 
 def _lock(connection: Connection, settlements: Sequence[Settlement]) -> list[tuple[Settlement, Row[Any]]]:

@@ -114,7 +114,8 @@ _ENDPOINTS = (
         "PATCH",
         _SUBSCRIPTION,
         "Change, pause or resume a subscription",
-        "An option that is left out stays as it is. Messages of a paused subscription wait. The `state` "
+        "An option that is left out stays as it is, and so does a value in `options` that is sent as it is "
+        "shown: `•••`. Messages of a paused subscription wait. The `state` "
         "`active` resumes a disabled subscription too; resend the outcomes that it has missed.",
         "subscribe",
         ChangedSubscription,

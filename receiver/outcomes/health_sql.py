@@ -7,7 +7,7 @@ from operator import itemgetter
 from typing import Any, Literal, NamedTuple
 
 import structlog
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, or_, select, update
 
 from receiver.domain.moments import iso
 from receiver.outcomes.subscription_sql import change, disable
@@ -18,6 +18,10 @@ _log = structlog.get_logger("receiver.delivery")
 
 HEALTHY = dict.fromkeys(("reason", "failing_since", "failed_at", "slow_until", "problem"))
 """Columns of a subscription that did not fail."""
+
+
+_DELIVERED_STEP_S = 1.0
+"""Seconds for which `delivered_at` may be too early."""
 
 
 class SubscriptionHealth(NamedTuple):
@@ -55,6 +59,15 @@ def save_health(
     # Locked in the order of ids, as `change_subscription` may store another state at the same moment.
     saved = (_save(connection, health, at) for health in sorted(healths, key=itemgetter(0)))
     return [found for found in saved if found]
+
+
+def save_delivered(connection: Connection, subscription: str, at: float) -> None:
+    """Store when the last message was delivered, to the second: a row is not written for each message."""
+    is_later = or_(
+        SUBSCRIPTION.c.delivered_at.is_(None), SUBSCRIPTION.c.delivered_at < at - _DELIVERED_STEP_S
+    )
+    query = update(SUBSCRIPTION).where(SUBSCRIPTION.c.id == subscription, is_later)
+    connection.execute(query.values(delivered_at=at))
 
 
 def _save(connection: Connection, health: SubscriptionHealth, at: float) -> HealthChange | None:

@@ -7,6 +7,7 @@ from sqlalchemy import Connection, Row, Select, select, update
 
 from receiver.outcomes.claim_sql import Settlement, attempt_row
 from receiver.outcomes.events import Outcome
+from receiver.outcomes.health_sql import save_delivered
 from receiver.outcomes.outbox_sql import NewMessage, add_messages, add_outcomes, seqs_of
 from receiver.outcomes.params import RetryBody
 from receiver.outcomes.tables import DELIVERY_ATTEMPT, MESSAGE, OPEN, OUTCOME
@@ -32,6 +33,8 @@ def add_test(connection: Connection, event: Outcome, settlement: Settlement) -> 
     settled = {"attempts": 1, "settled_at": at + settlement.took_s}
     connection.execute(update(MESSAGE).where(MESSAGE.c.seq == message).values(**settled))
     write(connection, DELIVERY_ATTEMPT, "add", [attempt_row(settlement) | {"message_seq": message}])
+    if state == "delivered":
+        save_delivered(connection, subscription, at)
     return message
 
 

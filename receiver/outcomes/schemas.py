@@ -14,6 +14,16 @@ _EVENT = "evt_4f0c2f7f5d1b4b0e9a3c6d2e8f7a1b0c"
 _SUBSCRIPTION = "sub_1f0c9be64a7e8f20"
 
 
+class RecentMessages(BaseModel):
+    """The newest messages of a subscription, at most 100, without those that its filter dropped."""
+
+    messages: int = Field(examples=[100])
+    delivered: int = Field(description="How many of them are delivered.", examples=[98])
+    per_minute: float | None = Field(
+        description="Messages a minute since the oldest of them; null: there are none.", examples=[4.2]
+    )
+
+
 class SubscriptionDetails(SubscriptionOptions):
     """A subscription: its options, its state, and its messages that are not delivered."""
 
@@ -30,6 +40,10 @@ class SubscriptionDetails(SubscriptionOptions):
     pending: int = Field(description="Messages still to be delivered.", examples=[0])
     oldest_at: Moment | None = Field(description="Since when the oldest of them waits.")
     dead: int = Field(description="Dead letters.", examples=[0])
+    delivered_at: Moment | None = Field(
+        description="When a message was delivered last, to the second; null: not known."
+    )
+    recent: RecentMessages
     created_at: Moment
     updated_at: Moment
 

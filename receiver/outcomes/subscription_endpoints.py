@@ -19,6 +19,7 @@ from receiver.outcomes.params import RotateBody, SubscriptionBody
 from receiver.outcomes.schemas import (
     ChangedSubscription,
     DeletedSubscription,
+    RecentMessages,
     SubscriptionDetails,
     SubscriptionList,
     SubscriptionWithSecret,
@@ -31,13 +32,16 @@ _HIDDEN = "•••"
 _PRIVATE = re.compile(r"token|secret|key|password|headers", re.IGNORECASE)
 """Names of options whose values are not shown."""
 
+_RECENT = 100
+"""Messages of which the rate is shown."""
+
 
 async def list_subscriptions(call: Call[Params, None]) -> SubscriptionList:
     """Return all subscriptions."""
 
     def read(connection: Connection) -> SubscriptionList:
         rows = connection.execute(subscription_sql.with_counts())
-        return SubscriptionList(subscriptions=[_details(row, call.caller.scopes) for row in rows])
+        return SubscriptionList(subscriptions=[_details(connection, call, row) for row in rows])
 
     return await call.context.store.read(read)
 
@@ -83,6 +87,8 @@ async def change_subscription(call: Call[Params, Params]) -> ChangedSubscription
     if not changes:
         raise InputError("body", "name at least one option to change")
     stored = await call.context.store.read(partial(_find, call=call))
+    if "options" in changes:
+        changes["options"] = _with_hidden(changes["options"], stored.options)
     warnings = await check_options(call.context, changes, stored._asdict())
     if "headers" in changes:
         changes["headers"] = merged_headers(stored.headers or {}, changes["headers"])
@@ -140,7 +146,7 @@ def _find(connection: Connection, call: Call[Any, Any]) -> Row[Any]:
 
 def _read(connection: Connection, call: Call[Any, Any], subscription: str) -> SubscriptionDetails:
     query = subscription_sql.with_counts().where(SUBSCRIPTION.c.id == subscription)
-    return _details(connection.execute(query).one(), call.caller.scopes)
+    return _details(connection, call, connection.execute(query).one())
 
 
 def _change(
@@ -151,13 +157,28 @@ def _change(
     return _read(connection, call, subscription)
 
 
-def _details(row: Row[Any], scopes: frozenset[str]) -> SubscriptionDetails:
+def _details(connection: Connection, call: Call[Any, Any], row: Row[Any]) -> SubscriptionDetails:
     """Return what a caller may see. The path of the URL may hold a secret of the subscriber."""
     options = {name: _HIDDEN if _PRIVATE.search(name) else value for name, value in row.options.items()}
     url = urlsplit(row.url)
-    shown = row.url if "subscribe" in scopes else f"{url.scheme}://{url.hostname}/{_HIDDEN}"
+    shown = row.url if "subscribe" in call.caller.scopes else f"{url.scheme}://{url.hostname}/{_HIDDEN}"
     headers = dict.fromkeys(row.headers or {}, _HIDDEN)
-    return SubscriptionDetails.from_row(row, options=options, url=shown, headers=headers)
+    recent = _recent(subscription_sql.newest_messages(connection, row.id, _RECENT), call.context.clock.now())
+    return SubscriptionDetails.from_row(row, options=options, url=shown, headers=headers, recent=recent)
+
+
+def _recent(messages: Sequence[Any], now: float) -> RecentMessages:
+    """Return the figures of the newest messages, newest first."""
+    sent = [message for message in messages if message.state != "dropped"]
+    delivered = sum(message.state == "delivered" for message in sent)
+    span_s = max(now - sent[-1].made_at, 1.0) if sent else None
+    rate = round(len(sent) * 60.0 / span_s, 2) if span_s else None
+    return RecentMessages(messages=len(sent), delivered=delivered, per_minute=rate)
+
+
+def _with_hidden(given: Mapping[str, Any], stored: Mapping[str, Any]) -> dict[str, Any]:
+    """Return options of a format, with the stored value of each that is given as it is shown: hidden."""
+    return {name: stored.get(name, value) if value == _HIDDEN else value for name, value in given.items()}
 
 
 def _new_secret(given: str | None) -> str:

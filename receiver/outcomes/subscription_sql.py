@@ -72,6 +72,13 @@ def remove(connection: Connection, subscription: str) -> bool:
     return bool(connection.execute(delete(SUBSCRIPTION).where(SUBSCRIPTION.c.id == subscription)).rowcount)
 
 
+def newest_messages(connection: Connection, subscription: str, limit: int) -> Sequence[Any]:
+    """Return `state` and `made_at` of the newest messages, newest first."""
+    newest = select(MESSAGE.c.state, MESSAGE.c.made_at).where(MESSAGE.c.subscription == subscription)
+    newest = newest.order_by(MESSAGE.c.made_at.desc(), MESSAGE.c.seq.desc()).limit(limit)
+    return connection.execute(newest).all()
+
+
 def with_counts() -> Select[Any]:
     """Select all subscriptions by id, with `pending` (open messages), `oldest_at` (since when the oldest of
     them waits) and `dead` (dead letters).

@@ -81,7 +81,8 @@ class SubscriptionRow(SQLModel, table=True):
     """A subscription, with a column for each of its options. `secrets`: signing secrets, newest first, each
     with the time at which it expires (null: never). `state`: active, paused or disabled. `reason`: why it is
     disabled. `failing_since`, `failed_at`: first and last failure in a row. `problem`: of the last one, while
-    it fails. `slow_until`: end of a pause that the subscriber asked for.
+    it fails. `slow_until`: end of a pause that the subscriber asked for. `delivered_at`: last delivery, to
+    the second; NULL if the version before made it.
     """
 
     __tablename__ = "subscription"
@@ -93,6 +94,7 @@ class SubscriptionRow(SQLModel, table=True):
     problem: str | None = None
     failed_at: float | None = None
     slow_until: float | None = None
+    delivered_at: float | None = None
     created_at: float
     updated_at: float
 

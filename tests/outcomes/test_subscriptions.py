@@ -260,6 +260,33 @@ async def test_vendor_secrets_in_options_are_not_shown(api_env: ApiEnv) -> None:
     assert made["subscription"]["options"] == {"token": "•••", "customer": "a"}
 
 
+async def test_a_hidden_option_that_is_sent_back_stays_as_it_is(api_env: ApiEnv) -> None:
+    made = await subscribe(api_env, format="amocrm", options={"token": "a-long-lived-token", "customer": "a"})
+    path = f"/v1/subscriptions/{made['subscription']['id']}"
+    options = {"token": "•••", "customer": "b"}
+    assert (await ask(api_env, path, "PATCH", body={"options": options}))["options"] == options
+    (row,) = await rows(api_env)
+    assert row["options"] == {"token": "a-long-lived-token", "customer": "b"}
+    await ask(api_env, path, "PATCH", body={"options": {"customer": "b"}})
+    (row,) = await rows(api_env)
+    assert row["options"] == {"customer": "b"}
+
+
+async def test_the_newest_messages_are_counted(api_env: ApiEnv) -> None:
+    name = (await subscribe(api_env))["subscription"]["id"]
+    path = f"/v1/subscriptions/{name}"
+    assert (await ask(api_env, path))["recent"] == {"messages": 0, "delivered": 0, "per_minute": None}
+    await api_env.settled_without_after("r1")
+    first, *others = [message["seq"] for message in await messages(api_env, name)]
+    await settle(api_env, "delivered")
+    await api_env.store.write(
+        lambda c: c.execute(update(MESSAGE).where(MESSAGE.c.seq == first).values(state="dropped"))
+    )
+    recent = (await ask(api_env, path))["recent"]
+    assert (recent["messages"], recent["delivered"]) == (len(others), len(others))
+    assert recent["per_minute"] > 0
+
+
 async def test_messages_are_listed_page_by_page(api_env: ApiEnv) -> None:
     name = (await subscribe(api_env))["subscription"]["id"]
     for number in range(3):
