@@ -51,6 +51,8 @@ async def test_each_event_is_delivered_once_signed_and_in_order(
         ]
     assert [row["number"] for row in delivery_env.attempts()] == [1] * 15
     assert {row["status"] for row in delivery_env.attempts()} == {204}
+    last_at = max(row["at"] for row in delivery_env.attempts())
+    assert last_at - 1 <= delivery_env.subscription()["delivered_at"] <= last_at
     assert (
         delivery_env.ledger_env.sample("delivery_attempts_total", subscription="crm", outcome="delivered")
         == 15
