@@ -52,7 +52,7 @@ def _copied(bench_env: BenchEnv, folder: Path, database: str, tasks: int) -> str
 async def _record(target: str) -> None:
     async with open_api_env(target, clock=SteppedClock(NOW)) as env:
         for number in range(year.QUEUES):
-            await env.queue(str(number), name=f"queue {number}")
+            await env.queue(str(20_001 + number), name=f"queue {number}")
         await story.record(env, NOW - 1_000)
 
 

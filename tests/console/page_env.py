@@ -1,6 +1,7 @@
 """Pages and forms of the console without a browser, over the store of an `api_env`."""
 
 import time
+from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
@@ -35,8 +36,14 @@ class PageEnv:
         self, path: str, role: str = "operator+numbers", language: str = "en", **query: Any
     ) -> httpx2.Response:
         """Return the answer to a request for a page; `path`: below /console."""
-        headers = {**await self._headers(role), "Accept-Language": language}
-        return await self.api_env.client.get(f"/console{path}", headers=headers, params=query)
+        return await self.get_by(await self.session(role), path, language, query)
+
+    async def get_by(
+        self, session: str | None, path: str, language: str = "en", query: Mapping[str, Any] | None = None
+    ) -> httpx2.Response:
+        """Return the answer to a request in a session; None: nobody is signed in."""
+        headers = {**_cookie(session), "Accept-Language": language}
+        return await self.api_env.client.get(f"/console{path}", headers=headers, params=query or None)
 
     async def page(self, path: str, role: str = "operator+numbers", **options: Any) -> str:
         """Return the text of a page that must be shown."""
@@ -46,14 +53,20 @@ class PageEnv:
 
     async def post(self, path: str, role: str = "operator+numbers", **form: str) -> httpx2.Response:
         """Return the answer to a form of a page of ours."""
-        headers = {**await self._headers(role), "Sec-Fetch-Site": "same-origin"}
-        fields = {"csrf": csrf_of(await self._session(role)), **form}
+        return await self.post_by(await self.session(role), path, form)
+
+    async def post_by(self, session: str | None, path: str, form: Mapping[str, str]) -> httpx2.Response:
+        """Return the answer to a form that a page of this session sends; None: nobody is signed in."""
+        headers = {**_cookie(session), "Sec-Fetch-Site": "same-origin"}
+        fields = {"csrf": csrf_of(session or ""), **form}
         return await self.api_env.client.post(f"/console{path}", headers=headers, data=fields)
 
-    async def _headers(self, role: str) -> dict[str, str]:
-        return {"Cookie": f"receiver_session={await self._session(role)}"}
-
-    async def _session(self, role: str) -> str:
+    async def session(self, role: str) -> str:
+        """Return the id of a session of a user with this role."""
         if role not in self._sessions:
             self._sessions[role] = await self.api_env.store.write(partial(add_session, role=role))
         return self._sessions[role]
+
+
+def _cookie(session: str | None) -> dict[str, str]:
+    return {"Cookie": f"receiver_session={session}"} if session else {}

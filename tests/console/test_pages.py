@@ -1,21 +1,59 @@
 """Each page of the console, as people with browsers find it."""
 
+from collections.abc import Mapping
+
 import pytest
+from playwright.async_api import Page
+from sqlalchemy import select
 
-from tests.console.browser import axe
+from receiver.console.site import PAGES
+from receiver.outcomes.tables import SUBSCRIPTION
+from receiver.tasks.tables import TASK
+from tests.console.browser import PHONE, axe, sideways
 from tests.console.console_env import ConsoleEnv, Visitors
-from tests.console.page_env import PageEnv
+
+PATHS = [page.path for page in PAGES]
+LANGUAGES = ("en-US", "ru-RU")
+ROLE = "admin+numbers"
 
 
-async def test_queues(console: ConsoleEnv, visitors: Visitors) -> None:
-    page = await visitors.visit(console, path="/queues")
+async def places(console: ConsoleEnv) -> Mapping[str, str]:
+    """Return parameter → value of the paths of pages."""
+    (task,) = await console.rows(select(TASK.c.account, TASK.c.key).order_by(TASK.c.attempts.desc()).limit(1))
+    (subscription,) = await console.rows(select(SUBSCRIPTION.c.id).limit(1))
+    return {"account": task.account, "key": task.key, "subscription": subscription.id}
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.parametrize("path", PATHS)
+async def test_a_page_serves_everybody(
+    console: ConsoleEnv, visitors: Visitors, path: str, language: str
+) -> None:
+    """In both themes, at the width of desktops and phones, without a script that fails."""
+    page = await visitors.visit(
+        console, ROLE, path.format_map(await places(console)), locale=language, viewport=PHONE
+    )
+    assert await sideways(page) == 0
+    await page.set_viewport_size({"width": 360, "height": 700})
+    assert await sideways(page) == 0
+    await page.set_viewport_size({"width": 1280, "height": 900})
     await axe(page)
-    assert await page.title() == "Queues – receiver"
+    assert await page.locator("html").get_attribute("lang") == language[:2]
+    assert await page.locator("h1").count() == 1
+    assert await untranslated(page) == []
 
 
-@pytest.mark.anyio
-async def test_queues_without_a_browser(page_env: PageEnv) -> None:
-    await page_env.api_env.queue("17")
-    assert "call-backs" in await page_env.page("/queues", "viewer")
-    answer = await page_env.post("/preferences", "viewer", theme="dark")
-    assert (answer.status_code, answer.headers["location"]) == (303, "/console")
+async def untranslated(page: Page) -> list[str]:
+    """Return words on the page that are keys of texts: a text of the catalogue is missing."""
+    text = await page.locator("body").inner_text()
+    return [word for word in text.split() if word.startswith(("console.", "console_"))]
+
+
+@pytest.mark.parametrize("path", PATHS)
+async def test_a_page_needs_no_script(console: ConsoleEnv, visitors: Visitors, path: str) -> None:
+    """It has the same headings and rows without."""
+    address = path.format_map(await places(console))
+    without = await visitors.visit(console, ROLE, address, java_script_enabled=False)
+    with_script = await visitors.visit(console, ROLE, address)
+    for selector in ("h1, h2, h3", "main tbody tr", "main form", "main a"):
+        assert await without.locator(selector).count() == await with_script.locator(selector).count()

@@ -1,0 +1,65 @@
+"""Who may open which page and send which form, and what no form or page of another site may do."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from receiver.console.sign_in.session import csrf_of
+from tests.console.page_env import PageEnv
+from tests.console.route_access import expected, measured, objects_of, routes
+from tests.http.api_env import running_rig
+
+pytestmark = pytest.mark.anyio
+
+GETS = sorted(path for method, path in expected() if method == "GET")
+POSTS = sorted(path for method, path in expected() if method == "POST" and ":path" not in path)
+
+
+@pytest.fixture
+async def pages(tmp_path: Path) -> AsyncIterator[PageEnv]:
+    async with running_rig(tmp_path) as api_env:
+        yield PageEnv(api_env)
+
+
+async def test_every_route_of_the_console_is_in_the_table(pages: PageEnv) -> None:
+    """Add the line that `python -m tests.console.route_access` prints, after a look at who may open it."""
+    assert set(routes(pages.api_env)) == set(expected())
+
+
+async def test_every_route_is_answered_as_the_table_says(tmp_path: Path) -> None:
+    assert await measured(tmp_path) == expected()
+
+
+@pytest.mark.parametrize("path", POSTS)
+async def test_a_form_that_no_page_of_the_session_has_sent_does_nothing(pages: PageEnv, path: str) -> None:
+    url = path.format_map(await objects_of(pages.api_env))
+    session, other = await pages.session("admin"), await pages.session("operator")
+    good = csrf_of(session)
+    forgeries = [
+        ({}, {"Sec-Fetch-Site": "same-origin"}),
+        ({"csrf": ""}, {"Sec-Fetch-Site": "same-origin"}),
+        ({"csrf": csrf_of(other)}, {"Sec-Fetch-Site": "same-origin"}),
+        ({"csrf": good}, {"Sec-Fetch-Site": "cross-site"}),
+        ({"csrf": good}, {"Sec-Fetch-Site": "same-site"}),
+        ({"csrf": good}, {"Origin": "https://elsewhere.example"}),
+        ({"csrf": good}, {"Origin": "null"}),
+        ({"csrf": good}, {}),
+    ]
+    client, cookie = pages.api_env.client, {"Cookie": f"receiver_session={session}"}
+    answers = [
+        await client.post(url, headers={**cookie, **headers}, data=form) for form, headers in forgeries
+    ]
+    assert {answer.status_code for answer in answers} == {403}
+
+
+@pytest.mark.parametrize("path", GETS)
+async def test_pages_have_headers_that_keep_other_sites_out(pages: PageEnv, path: str) -> None:
+    path = path.removeprefix("/console").replace(":path}", "}").format_map(await objects_of(pages.api_env))
+    headers = (await pages.get(path, "admin+numbers")).headers
+    policy = dict(part.strip().split(" ", 1) for part in headers["content-security-policy"].split(";"))
+    assert policy["default-src"] == policy["frame-ancestors"] == policy["base-uri"] == "'none'"
+    assert policy["form-action"] == policy["script-src"] == policy["style-src"] == "'self'"
+    assert (headers["x-frame-options"], headers["x-content-type-options"]) == ("DENY", "nosniff")
+    is_static = path.startswith("/static/")
+    assert ("no-store" in headers["cache-control"]) is not is_static
