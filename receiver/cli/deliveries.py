@@ -98,7 +98,10 @@ def _shown(details: DeliveryDetails, numbers: bool) -> dict[str, Any]:
     if numbers:
         return row
     headers = [header | {"value": mask_text(header["value"])} for header in row["headers"]]
-    return row | {"headers": headers, "query": None, "body": None}
+    readings = [
+        reading | {"text": str(mask_tree(reading["text"], reading["name"]))} for reading in row["readings"]
+    ]
+    return row | {"headers": headers, "query": None, "body": None, "readings": readings}
 
 
 def _fields(details: DeliveryDetails, numbers: bool) -> list[dict[str, str]]:

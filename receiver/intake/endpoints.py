@@ -11,6 +11,7 @@ from receiver.http.paging import data_range, read_page
 from receiver.http.params import AccountQuery
 from receiver.inbox.refused import PROBLEMS
 from receiver.intake import queries
+from receiver.intake.field_readings import read_fields
 from receiver.intake.params import DeliveryQuery, MintBody
 from receiver.intake.reread_endpoint import REREAD_ENDPOINT
 from receiver.intake.schemas import (
@@ -49,7 +50,8 @@ async def get_delivery(call: Call[Params, None]) -> DeliveryDetails:
         body, encoding = row.body.decode(), "utf-8"
     except UnicodeDecodeError:
         body, encoding = base64.b64encode(row.body).decode(), "base64"
-    content = {"headers": headers, "body": body, "body_encoding": encoding}
+    readings = read_fields(row, call.context.fields)
+    content = {"headers": headers, "body": body, "body_encoding": encoding, "readings": readings}
     return DeliveryDetails.model_validate(row._asdict() | content)
 
 

@@ -41,6 +41,19 @@ class Header(BaseModel):
     value: str = Field(examples=["application/x-www-form-urlencoded"])
 
 
+class FieldReading(BaseModel):
+    """A name in the query or the body that is an alias of a field of ours."""
+
+    name: str = Field(description="As it came.", examples=["finish_result"])
+    field: str = Field(description="Our field, see `[aliases]`.", examples=["result"])
+    text: str = Field(description="The value as it came.", examples=["success"])
+    used: bool = Field(
+        description="Whether the field has its value from here: a better alias wins over others.",
+        examples=[True],
+    )
+    fault: str | None = Field(description="Why the value was not used.", examples=[None])
+
+
 class DeliveryDetails(DeliveryView):
     """A request as it came, without its path, which contains the token."""
 
@@ -49,6 +62,9 @@ class DeliveryDetails(DeliveryView):
     body: str = Field(examples=["finish_result=success"])
     body_encoding: Literal["utf-8", "base64"] = Field(
         description="Encoding of `body`: text if it is UTF-8, else base64.", examples=["utf-8"]
+    )
+    readings: list[FieldReading] = Field(
+        description="What the aliases in the settings read of it now. Without the names that are no alias."
     )
 
 

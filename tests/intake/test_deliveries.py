@@ -39,6 +39,20 @@ async def test_one_delivery_is_shown_as_it_came(api_env: ApiEnv) -> None:
     assert base64.b64decode(whole["body"]) == b"\xff\xfe"
 
 
+async def test_it_is_shown_which_alias_read_which_value(api_env: ApiEnv) -> None:
+    body = "TaskID=77&result=busy&finish_result=success&других=1&cdr=" + "ж" * 200
+    found = await api_env.hook("r1", "after", T0, body=body.encode())
+    readings = (await api_env.get(f"/v1/deliveries/{found}", "numbers"))["readings"]
+    assert [(each["name"], each["field"], each["text"], each["used"]) for each in readings] == [
+        ("id", "task_id", "5", False),
+        ("TaskID", "task_id", "77", True),
+        ("result", "result", "busy", False),
+        ("finish_result", "result", "success", True),
+        ("cdr", "call", "ж" * 200, False),
+    ]
+    assert readings[-1]["fault"]
+
+
 async def test_an_unknown_delivery_is_not_found(api_env: ApiEnv) -> None:
     assert (await api_env.ask("/v1/deliveries/nothing", "numbers")).status_code == 404
 
