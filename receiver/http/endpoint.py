@@ -45,6 +45,9 @@ NAMING = {"account", "queue_id", "than_account", "than_queue_id"}
 class NameLookup(Protocol):
     """Checks accounts and queues that requests name, and replaces names of queues by their ids."""
 
+    def needs_store(self, query: "Params", path: Mapping[str, str]) -> bool:
+        """Return whether a name must be looked up in the store."""
+
     def of_query(self, connection: "Connection", query: Given) -> Given:
         """Return the parameters with ids. Raises InputError, which names the field."""
 
@@ -119,8 +122,7 @@ class ApiContext:
         Raises InputError or NotFoundError for an account or queue that is not known.
         """
         names = self.names
-        given = {name for name, value in query if value is not None} | path.keys()
-        if names is None or not given & NAMING:
+        if names is None or not names.needs_store(query, path):
             return query, path
         return await self.store.read(
             lambda connection: (names.of_query(connection, query), names.of_path(connection, path))

@@ -8,7 +8,7 @@ from typing import NamedTuple
 from sqlalchemy import JSON, Column, Connection, and_, delete, func, not_, or_, select, text
 from sqlmodel import Field, SQLModel
 
-from receiver.storage.bulk import among, is_postgres, write
+from receiver.storage.bulk import among, is_postgres, run, write
 from receiver.storage.tables import table
 
 
@@ -44,7 +44,8 @@ def reconcile_lease(account: str) -> str:
 _LEASING = int.from_bytes(b"leases", "big")
 """Number of the advisory lock of a renewal. It must be the same in every version."""
 
-_DATABASE_NOW = text("SELECT CAST(extract(epoch FROM clock_timestamp()) AS float8)")
+_NOW = "CAST(extract(epoch FROM clock_timestamp()) AS float8)"
+_DATABASE_NOW = text(f"SELECT {_NOW}")
 
 
 class LeaseRenewal(NamedTuple):
@@ -125,10 +126,10 @@ def _read(connection: Connection) -> LeaseTable:
 
 def held(connection: Connection, names: Collection[str], now: float) -> dict[str, str]:
     """Return lease → receiver that holds it. `now`: used if the database has no clock."""
-    is_current = text("expires_at > CAST(extract(epoch FROM clock_timestamp()) AS float8)")
-    is_live = is_current if is_postgres(connection) else LEASE.c.expires_at > now
-    query = select(LEASE.c.name, LEASE.c.holder).where(LEASE.c.name.in_(names), is_live)
-    return dict(connection.execute(query).all())
+    query = "SELECT name, holder FROM lease WHERE name IN ? AND expires_at > "
+    if is_postgres(connection):
+        return dict(run(connection, query + _NOW, list(names)).all())
+    return dict(run(connection, query + "?", list(names), now).all())
 
 
 def to_take(leases: LeaseTable, receiver: str) -> list[str]:

@@ -35,6 +35,15 @@ class Names:
     def __init__(self, accounts: Collection[str]) -> None:
         self._accounts = accounts
 
+    def needs_store(self, query: Params, path: Mapping[str, str]) -> bool:
+        """Return whether a queue is named, or an account that is not in the settings."""
+        pairs = [(getattr(query, account, None), getattr(query, queue, None)) for account, queue in _PAIRS]
+        pairs.append((path.get("account"), path.get("queue_id")))
+        return any(
+            queue is not None or not (account is None or account in self._accounts)
+            for account, queue in pairs
+        )
+
     def of_query(self, connection: Connection, query: Query) -> Query:
         """Return the parameters with the ids of queues. Raises InputError, which names the field."""
         changes: dict[str, str] = {}

@@ -5,6 +5,8 @@ from sqlalchemy import insert
 
 from receiver.app import ENDPOINTS
 from receiver.http.endpoint import NAMING, Endpoint
+from receiver.tasks.names import Names
+from receiver.tasks.params import TaskQuery
 from receiver.tasks.tables import QUEUE
 from tests.http.api_env import T0, ApiEnv
 
@@ -80,3 +82,12 @@ async def test_an_empty_period_says_from_when_to_when_there_are_rows(api_env: Ap
     assert (await api_env.get("/v1/tasks", since="2020-01-01"))["available"] is None
     other = await api_env.get("/v1/lost-hooks", since="2030-01-01", kind="after")
     assert other["available"]["last"].startswith("2026-03-01")
+
+
+def test_only_queues_and_accounts_outside_the_settings_are_looked_up() -> None:
+    names = Names(("main",))
+    assert not names.needs_store(TaskQuery(account="main", state="finished"), {"account": "main"})
+    assert names.needs_store(TaskQuery(account="old"), {})
+    assert names.needs_store(TaskQuery(queue_id="sales"), {})
+    assert names.needs_store(TaskQuery(), {"account": "old"})
+    assert names.needs_store(TaskQuery(), {"account": "main", "queue_id": "17"})
