@@ -5,7 +5,7 @@ import subprocess
 import sys
 import time
 import tomllib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager, closing
 from dataclasses import dataclass, field
 from functools import partial
@@ -19,11 +19,12 @@ from sqlalchemy import func, select
 from receiver.app import Environment, Receiver
 from receiver.demo.processes import serving_receiver
 from receiver.ledger.tables import FACT
-from receiver.outcomes.tables import DELIVERY_ATTEMPT
+from receiver.outcomes.tables import DELIVERY_ATTEMPT, SUBSCRIPTION
 from receiver.runtime.clock import WallClock
 from receiver.server import listen
 from receiver.settings.settings import Settings
 from receiver.storage.engine import Store
+from receiver.tasks.tables import TASK
 from tests.console.browser import DESKTOP, Watch
 from tests.console.page_env import add_session
 from tests.operators.debian import alone
@@ -105,6 +106,13 @@ def _last_event(target: str | Path) -> float:
     moments = (select(func.max(column)) for column in (FACT.c.at, DELIVERY_ATTEMPT.c.at))
     with closing(Store(target)) as store, store.snapshot() as connection:
         return max(connection.execute(query).scalar_one() or 0.0 for query in moments)
+
+
+async def places(console: ConsoleEnv) -> Mapping[str, str]:
+    """Return parameter → value of the paths of pages."""
+    (task,) = await console.rows(select(TASK.c.account, TASK.c.key).order_by(TASK.c.attempts.desc()).limit(1))
+    (subscription,) = await console.rows(select(SUBSCRIPTION.c.id).limit(1))
+    return {"account": task.account, "key": task.key, "subscription": subscription.id}
 
 
 @dataclass

@@ -1,27 +1,15 @@
 """Each page of the console, as people with browsers find it."""
 
-from collections.abc import Mapping
-
 import pytest
 from playwright.async_api import Page
-from sqlalchemy import select
 
 from receiver.console.site import PAGES
-from receiver.outcomes.tables import SUBSCRIPTION
-from receiver.tasks.tables import TASK
 from tests.console.browser import PHONE, axe, sideways
-from tests.console.console_env import ConsoleEnv, Visitors
+from tests.console.console_env import ConsoleEnv, Visitors, places
 
 PATHS = [page.path for page in PAGES]
 LANGUAGES = ("en-US", "ru-RU")
 ROLE = "admin+numbers"
-
-
-async def places(console: ConsoleEnv) -> Mapping[str, str]:
-    """Return parameter → value of the paths of pages."""
-    (task,) = await console.rows(select(TASK.c.account, TASK.c.key).order_by(TASK.c.attempts.desc()).limit(1))
-    (subscription,) = await console.rows(select(SUBSCRIPTION.c.id).limit(1))
-    return {"account": task.account, "key": task.key, "subscription": subscription.id}
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
