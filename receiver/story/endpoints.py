@@ -12,12 +12,14 @@ from receiver.http.schemas import Word
 from receiver.i18n.catalogue import Catalogue, Language, catalogue
 from receiver.outcomes.task_messages import TaskMessages
 from receiver.story.attempt_views import attempt_views
+from receiver.story.contradictions import contradictions
 from receiver.story.evidence import StoryEvidence, own_facts, read_evidence
 from receiver.story.message_waits import message_waits
 from receiver.story.schemas import Story
 from receiver.story.sentences import call_sentence, finding_sentence, hook_sentence, told_sentence
 from receiver.story.times import Times, sentence
 from receiver.story.views import (
+    contradiction_views,
     delivery_views,
     event_views,
     hook_views,
@@ -83,6 +85,7 @@ def _story(call: Call[StoryQuery, None], evidence: StoryEvidence, times: Times) 
         zone=times.zone,
         sentences=_sentences(timeline, own, told, times, texts),
         waits=wait_views(waits, texts) if waits is not None else None,
+        contradictions=contradiction_views(contradictions(timeline, evidence.facts), texts),
         attempts=attempt_views(timeline, numbers),
         next_attempt_at=next_attempt_at(timeline),
         hooks=hook_views(timeline, own),

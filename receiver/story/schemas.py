@@ -77,6 +77,18 @@ class StoryAttempt(BaseModel):
     dialed: list[StoryLeg] = Field(description="The legs with their times, in order.")
 
 
+class StoryContradiction(BaseModel):
+    """Something that does not fit together: drift or an anomaly."""
+
+    kind: str = Field(examples=["result"])
+    count: Count
+    text: str = Field(examples=["Hooks and API disagree on the result; the API counts."])
+    detail: str = Field(description="More, in English; empty: nothing.", examples=[""])
+    facts: list[int] = Field(
+        description="Places in `facts`, from 0, of those that show it.", examples=[[2, 3]]
+    )
+
+
 class HookArrival(BaseModel):
     """A hook that came."""
 
@@ -162,6 +174,7 @@ class Story(TimelineView):
     waits: list[StoryWait] | None = Field(
         description="What it waits for; empty: nothing. null with `as_of`, since only the present is known."
     )
+    contradictions: list[StoryContradiction]
     attempts: list[StoryAttempt]
     next_attempt_at: Moment | None = Field(
         description="Planned start of the next attempt, or its earliest one; null: none is known."

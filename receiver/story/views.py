@@ -11,12 +11,14 @@ from receiver.domain.facts import EVENTS, Fact, HookContent
 from receiver.domain.masking import mask_number, mask_text
 from receiver.domain.readings import place_of
 from receiver.domain.timeline import Timeline
-from receiver.i18n.catalogue import Catalogue
+from receiver.i18n.catalogue import Catalogue, Phrase
 from receiver.outcomes.schemas import DeliveryAttempt
 from receiver.outcomes.task_messages import TaskMessage, TaskMessages
+from receiver.story.contradictions import Contradiction
 from receiver.story.customer import SameNumber
 from receiver.story.schemas import (
     HookArrival,
+    StoryContradiction,
     StoryDelivery,
     StoryEvent,
     StoryHook,
@@ -125,6 +127,20 @@ def number_views(numbers_found: Sequence[SameNumber], numbers: bool) -> list[Sto
             }
         )
         for found in numbers_found
+    ]
+
+
+def contradiction_views(found: Sequence[Contradiction], texts: Catalogue) -> list[StoryContradiction]:
+    """Return what contradicts, as sentences with the facts that show it."""
+    return [
+        StoryContradiction(
+            kind=each.finding.kind,
+            count=each.finding.count,
+            text=sentence(texts, [Phrase(f"story.finding.{each.finding.kind}")]),
+            detail=each.finding.detail,
+            facts=list(each.facts),
+        )
+        for each in found
     ]
 
 

@@ -128,6 +128,30 @@ async def test_an_attempt_has_its_planned_and_real_times_and_those_of_its_legs(s
         assert b["answered_at"] == second["connected_at"] == "2026-03-01T09:30:10.000Z"
 
 
+async def test_contradictions_have_the_facts_that_show_them(store_target: str) -> None:
+    async with open_story_env(store_target) as env:
+        await env.api.hook("r1", "success", T0)
+        await env.api.hook("r1", "after", T0 + 75, call="c-9", sent_at=T0 - 5000)
+        failed = finished(try_count=1, finish_result="failed", finish_comment="busy")
+        await env.api.said("r1", T0 + 78, failed, task_id="7")
+        await env.api.said("r1", T0 + 100, TaskSettled(), task_id="7")
+        await env.api.hook("r1", "before", T0 + 200)
+        story = await env.story()
+        found = {each["kind"]: each for each in story["contradictions"]}
+        assert found["result"]["text"] == "Hooks and API disagree on the result; the API counts."
+        kinds = {
+            kind: [story["facts"][place]["event"] or story["facts"][place]["kind"] for place in each["facts"]]
+            for kind, each in found.items()
+        }
+        assert kinds == {
+            "result": ["success", "task"],
+            "cdr": ["after", "task"],
+            "late": ["settled", "before"],
+            "clock_skew": ["after"],
+        }
+        assert (await env.story(lang="ru"))["contradictions"][0]["text"].startswith("Хуки и API расходятся")
+
+
 async def test_the_next_attempt_is_known_also_of_the_past(store_target: str) -> None:
     async with open_story_env(store_target) as env:
         failed = CallRecord("c-0", result="busy", init_at=T0, hangup_at=T0 + 20)

@@ -164,6 +164,7 @@ def story(attempts: Sequence[Json] = (), **changes: Any) -> Story:
         "zone": "UTC",
         "sentences": ["Called 1 of 1 time."],
         "waits": [],
+        "contradictions": [],
         "attempts": list(attempts),
         "next_attempt_at": None,
         "hooks": [],
