@@ -6,14 +6,16 @@ from starlette.routing import BaseRoute
 
 from receiver.console.dispatch import Console
 from receiver.console.page import Action, Page
+from receiver.console.pages.findings import FINDING_ACTIONS, FINDING_PAGES
 from receiver.console.pages.queues import QUEUES
+from receiver.console.pages.reconciliation import RECONCILIATION
 from receiver.console.visit import ConsoleApi
 from receiver.http.endpoint import ApiContext, Endpoint
 
-PAGES: tuple[Page, ...] = (QUEUES,)
+PAGES: tuple[Page, ...] = (QUEUES, RECONCILIATION, *FINDING_PAGES)
 """In the order of the menu."""
 
-ACTIONS: tuple[Action, ...] = ()
+ACTIONS: tuple[Action, ...] = (*FINDING_ACTIONS,)
 
 
 def console_routes(context: ApiContext, endpoints: Sequence[Endpoint]) -> list[BaseRoute]:

@@ -11,6 +11,8 @@ from starlette.responses import Response
 
 from receiver.console.preferences import Preferences
 from receiver.console.sign_in.session import SignedIn
+from receiver.domain.calendar import Calendar
+from receiver.domain.periods import PeriodReader
 from receiver.domain.validation import validation_text
 from receiver.errors import ForbiddenError, NotFoundError
 from receiver.http.dispatch import check_access
@@ -153,6 +155,14 @@ class Visit:
     ) -> Any:
         """Return the answer of an endpoint that changes something. Raises its errors."""
         return await self.api.call(self.signed, method, endpoint, Given(path or {}, body=body))
+
+    def moment(self, name: str, *, is_end: bool = False) -> float | None:
+        """Return the moment of a parameter, a day in the zone of the visitor or another form that people
+        type; None without it. `is_end`: the whole day is meant. Raises InputError.
+        """
+        text, times = self.query.get(name), self.times
+        reader = PeriodReader(Calendar(times.zone), times.now)
+        return reader.moment(name, text, is_end=is_end) if text else None
 
     def link(self, **changes: str | None) -> str:
         """Return the address of this page with other parameters; None takes one out."""

@@ -7,6 +7,7 @@ from contextlib import aclosing
 from pydantic import BaseModel, Field
 
 from receiver.domain.facts import Event, Fact, HookContent
+from receiver.http.audit import record_audit
 from receiver.http.endpoint import Call, Endpoint, Params
 from receiver.http.paging import decode_cursor, encode_cursor
 from receiver.http.params import SINCE, UNTIL, Account, Cursor
@@ -102,7 +103,15 @@ async def reread(call: Call[Params, RereadBody]) -> RereadResult:
     async with aclosing(rereading.parts(selection, _position(body.cursor), body.limit)) as outcomes:
         async for outcome in outcomes:
             total.add(outcome)
-    return total.answer(dry_run=body.dry_run)
+    answer = total.answer(dry_run=body.dry_run)
+    if not body.dry_run:
+        detail = {"read": answer.read, "changed": answer.changed, "failed": answer.failed}
+        await context.store.write(
+            lambda connection: record_audit(
+                connection, call, "deliveries.reread", body.account or "all", detail
+            )
+        )
+    return answer
 
 
 def _position(cursor: str | None) -> Position:

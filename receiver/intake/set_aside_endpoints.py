@@ -6,6 +6,7 @@ from pydantic import BaseModel, Field
 from sqlalchemy import Connection
 
 from receiver.domain.facts import Event
+from receiver.http.audit import record_audit
 from receiver.http.endpoint import Call, Endpoint, Params
 from receiver.http.paging import Order, read_page
 from receiver.http.params import Account, PageQuery
@@ -87,7 +88,12 @@ async def retry_set_aside(call: Call[Params, None]) -> RetryResult:
     store = call.context.store
     counts = await store.read(set_aside_sql.counts)
     await set_aside_sql.retry_all(store)
-    await store.write(dirty.retry_all)
+
+    def conclude(connection: Connection) -> None:
+        dirty.retry_all(connection)
+        record_audit(connection, call, "set_aside.retry", "all", counts._asdict())
+
+    await store.write(conclude)
     return RetryResult(hooks=counts.hooks, tasks=counts.tasks)
 
 

@@ -43,8 +43,10 @@ async def list_lost_hooks(call: Call[LostHookQuery, None]) -> FindingPage:
 def _read(connection: Connection, category: Category, params: FindingQuery) -> FindingPage:
     query = queries.findings(category, params)
     rows, next_cursor = read_page(connection, query, queries.FINDINGS_ORDER, params)
-    counted = connection.execute(queries.finding_totals(category, params))
-    totals = dict.fromkeys(KINDS[category], 0) | dict(counted.all())
+    counted = {
+        kind: int(number) for kind, number in connection.execute(queries.finding_totals(category, params))
+    }
+    totals = dict.fromkeys(KINDS[category], 0) | counted
     found = named_queues(connection, [FindingView.model_validate(row) for row in rows])
     outside = None
     if not rows:

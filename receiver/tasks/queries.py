@@ -102,9 +102,21 @@ def findings(category: str, params: FindingQuery) -> Select[Any]:
 
 
 def finding_totals(category: str, params: FindingQuery) -> Select[Any]:
-    """Select (kind, sum of counts) of all findings that match."""
+    """Select (kind, sum of counts) of all findings that match; from the counts that are kept, where they
+    suffice.
+    """
+    if params.queue_id is None and params.since is None:
+        return _kept_totals(category, params)
     total = select(FINDING.c.kind, func.sum(FINDING.c.count))
     return total.where(*_finding_wheres(category, params)).group_by(FINDING.c.kind)
+
+
+def _kept_totals(category: str, params: FindingQuery) -> Select[Any]:
+    named = [TASK_COUNT.c.what == "finding", TASK_COUNT.c.name == category]
+    wanted = {"account": params.account, "value": getattr(params, "kind", None)}
+    named += [TASK_COUNT.c[name] == value for name, value in wanted.items() if value is not None]
+    total = select(TASK_COUNT.c.value.label("kind"), func.sum(TASK_COUNT.c.number))
+    return total.where(*named).group_by(TASK_COUNT.c.value)
 
 
 def of_any_account(table: Table) -> Where:
