@@ -21,6 +21,7 @@ from receiver.cli.output import (
 from receiver.cli.table_options import timed, zoned
 from receiver.cli.times import PeriodOptions, use_settings
 from receiver.domain.fields import FieldReader
+from receiver.inbox.delivery_problems import require_problem
 from receiver.inbox.rereader import Rereader, Selection
 from receiver.intake.params import DeliveryQuery
 from receiver.intake.reread_endpoint import RereadResult, RereadSum
@@ -67,6 +68,7 @@ def reread(
     with open_store(target, None if is_url(target) else _TIMEOUT_S) as store:
         with store.snapshot() as connection:
             resolved(connection, asked)
+            require_problem(connection, asked.problem)
         total = RereadSum(_SHOWN_AS_JSON if as_json else _SHOWN)
         asyncio.run(_read(store, settings, selection, total, dry_run=dry_run))
     answer = total.answer(dry_run=dry_run)

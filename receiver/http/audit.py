@@ -1,7 +1,7 @@
 """The audit log: which person or program did what, and to what."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Literal
 
 import orjson
 from sqlalchemy import Column, Connection, Index, Text
@@ -11,6 +11,25 @@ from receiver.domain.masking import mask_tree
 from receiver.http.endpoint import Call
 from receiver.storage.bulk import write
 from receiver.storage.tables import NEVER_TWICE, SEQ, table
+
+AuditAction = Literal[
+    "deliveries.reread",
+    "number.purge",
+    "numbers.find",
+    "set_aside.retry",
+    "subscription.add",
+    "subscription.change",
+    "subscription.remove",
+    "subscription.resend",
+    "subscription.retry",
+    "subscription.rotate",
+    "subscription.test",
+    "task.cancel",
+    "task.create",
+    "token.create",
+    "token.revoke",
+]
+"""All that is recorded."""
 
 
 class AuditRow(SQLModel, table=True):
@@ -35,7 +54,7 @@ AUDIT = table(AuditRow)
 def record_audit(
     connection: Connection,
     call: Call[Any, Any],
-    action: str,
+    action: AuditAction,
     object_name: str,
     detail: Mapping[str, Any] | None = None,
 ) -> None:

@@ -1,12 +1,14 @@
 """The endpoint of audit records."""
 
-from typing import Any
+from typing import Any, get_args
 
 import orjson
 from pydantic import BaseModel, Field
 from sqlalchemy import Connection, Select, select
 
-from receiver.http.audit import AUDIT
+from receiver.domain.suggestions import unknown_name
+from receiver.errors import InputError
+from receiver.http.audit import AUDIT, AuditAction
 from receiver.http.endpoint import Call, Endpoint
 from receiver.http.paging import Order, between, equal, read_page
 from receiver.http.params import SINCE, UNTIL, PageQuery
@@ -15,13 +17,22 @@ from receiver.http.schemas import Json, Moment, NextCursor, When, Word
 AUDIT_ORDER: Order = (AUDIT.c.at, AUDIT.c.seq)
 
 
+ACTIONS = get_args(AuditAction)
+
+_SHOWN = 60
+"""Maximum characters of an unknown action in an error."""
+
+
+_ACTION_ABOUT = f"Only this action: {', '.join(ACTIONS)}."
+
+
 class AuditQuery(PageQuery):
     """Filters of audit records."""
 
     actor: Word | None = Field(
         None, description="Only by this token or user.", examples=["grafana", "cli:anna"]
     )
-    action: Word | None = Field(None, description="Only this action.", examples=["numbers.find"])
+    action: Word | None = Field(None, description=_ACTION_ABOUT, examples=["numbers.find"])
     object: Word | None = Field(None, description="Only about this object.", examples=["+791•••67"])
     since: When | None = Field(None, description="At this time or later.", examples=[SINCE])
     until: When | None = Field(None, description="Before this time.", examples=[UNTIL])
@@ -55,14 +66,24 @@ class AuditPage(BaseModel):
 
 
 async def list_audit(call: Call[AuditQuery, None]) -> AuditPage:
-    """Return a page of audit records."""
+    """Return a page of audit records. Raises InputError for an unknown action."""
 
     def read(connection: Connection) -> AuditPage:
+        _require_action(connection, call.query.action)
         rows, cursor = read_page(connection, audit_records(call.query), AUDIT_ORDER, call.query)
         records = [AuditRecord.model_validate(row | {"detail": orjson.loads(row["detail"])}) for row in rows]
         return AuditPage(records=records, next_cursor=cursor)
 
     return await call.context.store.read(read)
+
+
+def _require_action(connection: Connection, action: str | None) -> None:
+    """Raise InputError for an action that is neither recorded by this version nor in a record."""
+    if action is None or action in ACTIONS:
+        return
+    stored = set(connection.scalars(select(AUDIT.c.action).distinct()))
+    if action not in stored:
+        raise InputError("action", unknown_name("action", action[:_SHOWN], {*ACTIONS, *stored}))
 
 
 def audit_records(params: AuditQuery) -> Select[Any]:

@@ -28,6 +28,10 @@ _PLACEHOLDER = re.compile(r"%[A-Za-z_]\w*%", re.ASCII)
 """`%call_id%`, a placeholder that was not expanded, begins like an escape."""
 
 
+BROKEN_COMPRESSION = "broken compression"
+"""Problem of a body that can be decompressed in part only."""
+
+
 class Decompressed(NamedTuple):
     """`problem`: what could not be decompressed, or None."""
 
@@ -73,12 +77,12 @@ def _inflate(body: bytes, window: int) -> Decompressed:
         try:
             part = stream.decompress(body, room)
         except zlib.error:
-            return Decompressed(b"".join(parts), "broken compression")
+            return Decompressed(b"".join(parts), BROKEN_COMPRESSION)
         parts.append(part)
         room -= len(part)
         if not stream.eof:
             # Without room another byte would tell, but a cut body is as good as a broken one.
-            problem = "more than 1 MiB once it is unpacked" if room <= 0 else "broken compression"
+            problem = "more than 1 MiB once it is unpacked" if room <= 0 else BROKEN_COMPRESSION
             return Decompressed(b"".join(parts), problem)
         if room <= 0 or not stream.unused_data.startswith(COMPRESSED[0]):
             break

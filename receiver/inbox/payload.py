@@ -35,6 +35,10 @@ _MAY_BE_JSON = frozenset(("{", "[", '"', " ", "\t", "\r", "\n"))
 _MOST_COMMON = 100
 """Maximum number of fields beside a list of events that are read with each event."""
 
+BROKEN_JSON, BROKEN_MULTIPART = "broken JSON", "broken multipart"
+NO_FORMAT = "neither form, multipart nor JSON"
+"""Problems of payloads."""
+
 _NAMED_BOUNDARY = re.compile(r'boundary="?([^";,\s]+)', re.IGNORECASE)
 _OBJECT = re.compile(r'\{\s*(?:"|&quot;|&#34;|\\")')
 
@@ -103,7 +107,7 @@ def _read_body(content_type: str, body: bytes, depth: int = 2) -> Payload:
         text = odd_form(text)
     name = text.partition("=")[0].partition("&")[0]
     if "=" not in text or not _could_be_a_name(unquote_plus(name)):
-        return Payload(problem="neither form, multipart nor JSON")
+        return Payload(problem=NO_FORMAT)
     return _read_form(text)
 
 
@@ -150,7 +154,7 @@ def _read_flat(body: bytes) -> Pairs | None:
 
 def _read_json(text: str) -> Payload:
     read = read_texts(text)
-    problem = "broken JSON" if read.is_broken else None
+    problem = BROKEN_JSON if read.is_broken else None
     return _of_values(read.values, problem)
 
 
@@ -194,9 +198,9 @@ def _multipart(boundary: bytes, body: bytes) -> Payload:
         parser.write(body[body.index(b"--" + boundary) :])
         parser.finalize()
     except (FormParserError, ValueError):
-        problem = "broken multipart"
+        problem = BROKEN_MULTIPART
     if not fields or b"--" + boundary + b"--" not in body:
-        problem = "broken multipart"
+        problem = BROKEN_MULTIPART
     payload = _expand(fields)
     return Payload(payload.pairs, problem or payload.problem, payload.events, payload.common)
 
@@ -251,5 +255,5 @@ def _read_field(name: str, value: str) -> Payload:
     read = read_texts(text)
     if not read.is_broken:
         return _of_values(read.values, None, name)
-    inner = _of_values(read.values, f"broken JSON in {name[:40]!r}", name)
+    inner = _of_values(read.values, f"{BROKEN_JSON} in {name[:40]!r}", name)
     return Payload(((name, value), *inner.pairs), inner.problem)

@@ -9,6 +9,7 @@ from receiver.errors import InputError, NotFoundError
 from receiver.http.endpoint import Call, Endpoint, Params
 from receiver.http.paging import data_range, read_page
 from receiver.http.params import AccountQuery
+from receiver.inbox.delivery_problems import require_problem
 from receiver.inbox.refused import PROBLEMS
 from receiver.intake import queries
 from receiver.intake.field_readings import read_fields
@@ -26,9 +27,10 @@ from receiver.intake.set_aside_endpoints import SET_ASIDE_ENDPOINTS
 
 
 async def list_deliveries(call: Call[DeliveryQuery, None]) -> DeliveryPage:
-    """Return a page of deliveries without their content."""
+    """Return a page of deliveries without their content. Raises InputError for an unknown problem."""
 
     def read(connection: Connection) -> DeliveryPage:
+        require_problem(connection, call.query.problem)
         query = queries.deliveries(call.query)
         rows, next_cursor = read_page(connection, query, queries.DELIVERIES_ORDER, call.query)
         deliveries = [DeliveryView.model_validate(row) for row in rows]

@@ -13,7 +13,8 @@ from receiver.http.schemas import EXAMPLE_REF, When, Word
 Problem = Annotated[
     Word | None,
     Field(
-        description="`any`: only with a problem; `none`: only without one; else only this problem.",
+        description="`any`: only with a problem; `none`: only without one; else only this problem. A text "
+        "that is no problem is refused.",
         examples=["any"],
     ),
 ]

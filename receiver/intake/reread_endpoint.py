@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Iterable
 from contextlib import aclosing
+from functools import partial
 
 from pydantic import BaseModel, Field
 
@@ -13,6 +14,7 @@ from receiver.http.paging import decode_cursor, encode_cursor
 from receiver.http.params import SINCE, UNTIL, Account, Cursor
 from receiver.http.schemas import Account as AccountName
 from receiver.http.schemas import Moment, NextCursor, When
+from receiver.inbox.delivery_problems import require_problem
 from receiver.inbox.rereader import START, Position, Rereader, RereadPart, Selection
 from receiver.intake.params import Problem
 from receiver.ledger.reread import ReadingChange, ReadingChangeKind
@@ -95,8 +97,9 @@ class RereadResult(BaseModel):
 
 
 async def reread(call: Call[Params, RereadBody]) -> RereadResult:
-    """Read some deliveries again, or only report changes. Raises InputError for a bad cursor."""
+    """Read some deliveries again, or only report changes. Raises InputError for a bad cursor or problem."""
     body, context = call.body, call.context
+    await context.store.read(partial(require_problem, problem=body.problem))
     selection = Selection(body.account, body.since, body.until, body.problem)
     rereading = Rereader(context.store, context.fields, context.clock, is_dry=body.dry_run)
     total = RereadSum(_SHOWN)

@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import Connection, func, select
 
 from receiver.errors import InputError
-from receiver.http.audit import record_audit
+from receiver.http.audit import AuditAction, record_audit
 from receiver.http.endpoint import Call
 from receiver.outcomes import resend_sql, retry_sql, subscription_sql
 from receiver.outcomes.params import ResendBody, RetryBody
@@ -74,7 +74,9 @@ async def _count(call: Call[Any, Any], subscription: Subscription, body: ResendB
     return await call.context.store.read(partial(resend_sql.count, subscription=subscription, body=body))
 
 
-async def _audit(call: Call[Any, Any], action: str, subscription: str, detail: Mapping[str, Any]) -> None:
+async def _audit(
+    call: Call[Any, Any], action: AuditAction, subscription: str, detail: Mapping[str, Any]
+) -> None:
     await call.context.store.write(
         partial(record_audit, call=call, action=action, object_name=subscription, detail=detail)
     )

@@ -29,6 +29,8 @@ UNKNOWN: Mapping[str, tuple[str, str]] = {
     "last": ("2 moons", "not a length of time: '2 moons'"),
     "than_since": ("tomorow", "a day such as 2026-03-01"),
     "than_until": ("tomorow", "a day such as 2026-03-01"),
+    "problem": ("brokn JSON", "there is no problem 'brokn JSON'; did you mean 'broken JSON'|is not one of"),
+    "action": ("numbers.fnd", "there is no action 'numbers.fnd'; did you mean 'numbers.find'"),
     "zone": ("Europe/Moskow", "no such time zone: 'Europe/Moskow'"),
 }
 """Option or argument → an unknown value, and the pattern of the error."""

@@ -16,7 +16,7 @@ from tests.outcomes.delivery_env import SteppedClock
 pytestmark = pytest.mark.anyio
 
 
-async def record(api_env: ApiEnv, actor: str, at: float, action: str, **detail: Any) -> None:
+async def record(api_env: ApiEnv, actor: str, at: float, action: Any, **detail: Any) -> None:
     call = Call(
         replace(api_env.context, clock=SteppedClock(at)), Caller(actor, frozenset()), {}, Params(), None
     )
@@ -52,6 +52,17 @@ async def test_records_are_listed_newest_first_by_filters_and_pages(api_env: Api
     some = await api_env.get("/v1/audit", "audit", since=T0 + 1, until=T0 + 3)
     assert [row["action"] for row in some["records"]] == ["do.2", "do.1"]
     assert not (await api_env.get("/v1/audit", "audit", object="sub_2"))["records"]
+
+
+async def test_an_action_that_nothing_records_is_refused(api_env: ApiEnv) -> None:
+    await record(api_env, "anna", T0, "older.version")
+    for action, found in (("older.version", 1), ("task.create", 0)):
+        assert len((await api_env.get("/v1/audit", "audit", action=action))["records"]) == found
+    answer = await api_env.ask("/v1/audit", "audit", params={"action": "task.crate"})
+    assert answer.status_code == 400
+    error = answer.json()["error"]
+    assert error["field"] == "action"
+    assert "there is no action 'task.crate'; did you mean 'task.create'?" in error["message"]
 
 
 async def test_the_records_need_a_scope_of_their_own(api_env: ApiEnv) -> None:

@@ -2,6 +2,9 @@ import base64
 
 import pytest
 
+from receiver.inbox.bodies import BROKEN_COMPRESSION
+from receiver.inbox.delivery_problems import FIXED
+from receiver.inbox.payload import BROKEN_JSON, BROKEN_MULTIPART, NO_FORMAT, read_payload
 from tests.http.api_env import T0, ApiEnv
 
 pytestmark = pytest.mark.anyio
@@ -69,12 +72,30 @@ async def test_every_filter_keeps_what_it_names(api_env: ApiEnv) -> None:
         ({"problem": "any"}, [large]),
         ({"problem": "none"}, [foreign, good]),
         ({"problem": "too large"}, [large]),
-        ({"problem": "not JSON"}, []),
+        ({"problem": "broken JSON"}, []),
         ({"since": T0 + 10, "until": T0 + 20}, [large]),
     ]
     for params, expected in cases:
         answer = await api_env.get("/v1/deliveries", **params)
         assert [each["id"] for each in answer["deliveries"]] == expected, params
+
+
+async def test_a_text_that_is_no_problem_is_refused(api_env: ApiEnv) -> None:
+    await api_env.hook("r1", "after", T0, problem="call: too long")
+    await api_env.get("/v1/deliveries", problem="call: too long", event="before")
+    error = await api_env.refused("/v1/deliveries", 400, problem="call: too lang")
+    assert error["field"] == "problem"
+    assert "there is no problem 'call: too lang'; did you mean 'call: too long'?" in error["message"]
+    answer = await api_env.ask("/v1/reread", "subscribe", method="POST", json={"problem": "brokn JSON"})
+    assert answer.status_code == 400, answer.text
+    assert "did you mean 'broken JSON'?" in answer.json()["error"]["message"]
+
+
+def test_every_fixed_problem_is_one_that_reading_gives() -> None:
+    bodies = (b"{", b"--x\r\n\r\nbroken", b"\x1f\x8b\x08\x00broken", b"\x00\x01=")
+    types = {1: "multipart/form-data; boundary=x"}
+    found = {read_payload("", types.get(place, ""), body, "").problem for place, body in enumerate(bodies)}
+    assert found == {BROKEN_JSON, BROKEN_MULTIPART, BROKEN_COMPRESSION, NO_FORMAT} <= set(FIXED)
 
 
 async def test_pages_follow_each_other(api_env: ApiEnv) -> None:
