@@ -58,9 +58,10 @@ def demo_folder(parent: Path) -> Path:
 
 @dataclass
 class ConsoleEnv:
-    """`url`: root of the API listener. `sessions`: role → id of a session of a user with this role."""
+    """`url`, `hooks_url`: roots of the listeners. `sessions`: role → id of a session of such a user."""
 
     url: str
+    hooks_url: str
     receiver: Receiver
     sessions: dict[str, str] = field(default_factory=dict)
 
@@ -96,9 +97,9 @@ async def serving_demo(demo: Path, folder: Path, **changes: Any) -> AsyncIterato
     settings = Settings.model_validate(given | own | changes)
     receiver = Receiver(settings, Environment(LaterClock(_last_event(settings.store) + 60), Random(1)))
     hooks, api = listen("127.0.0.1", 0), listen("127.0.0.1", 0)
-    url = f"http://127.0.0.1:{api.getsockname()[1]}"
+    url, hooks_url = (f"http://127.0.0.1:{sock.getsockname()[1]}" for sock in (api, hooks))
     async with serving_receiver(receiver, hooks, api):
-        yield ConsoleEnv(url, receiver)
+        yield ConsoleEnv(url, hooks_url, receiver)
 
 
 def _last_event(target: str | Path) -> float:
