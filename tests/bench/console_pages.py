@@ -49,13 +49,22 @@ def _number(rng: Random, tasks: int) -> str:
     return f"/tasks?q=%2B{finding.customer(rng, max(1, tasks // 3))}"
 
 
+_CONSTANT = (
+    "/queues",
+    "/tasks",
+    "/reconciliation",
+    "/reconciliation/drift",
+    "/reconciliation/lost-hooks",
+    "/reconciliation/anomalies",
+    "/reconciliation/set-aside",
+)
+
 VISITS = (
-    Visits("/queues", "", _constant("/queues")),
-    Visits("/tasks", "", _constant("/tasks")),
+    *(Visits(path, "", _constant(path)) for path in _CONSTANT),
     Visits("/tasks", "by number", _number),
     Visits("/tasks/{account}/{key}", "20 facts and 10 messages", _large_task),
 )
-"""The visits that are measured: of each page that is shown with a menu, and of the task."""
+"""The visits that are measured."""
 
 
 @dataclass

@@ -25,11 +25,17 @@ of a role; an administrator who sees numbers.
 """
 
 ACCESS = """
-GET    /console/queues                          sign-in 403     403     200     200     200     200
-GET    /console/static/{name}                   200     200     200     200     200     200     200
-GET    /console/{rest:path}                     sign-in 404     404     404     404     404     404
-POST   /console/preferences                     sign-in 303     303     303     303     303     303
-POST   /console/{rest:path}                     sign-in 404     404     404     404     404     404
+GET    /console/queues                                 sign-in 403     403     200     200     200     200
+GET    /console/reconciliation                         sign-in 403     403     200     200     200     200
+GET    /console/reconciliation/anomalies               sign-in 403     403     200     200     200     200
+GET    /console/reconciliation/drift                   sign-in 403     403     200     200     200     200
+GET    /console/reconciliation/lost-hooks              sign-in 403     403     200     200     200     200
+GET    /console/reconciliation/set-aside               sign-in 403     403     200     200     200     200
+GET    /console/static/{name}                          200     200     200     200     200     200     200
+GET    /console/{rest:path}                            sign-in 404     404     404     404     404     404
+POST   /console/preferences                            sign-in 303     303     303     303     303     303
+POST   /console/reconciliation/set-aside/retry         sign-in 403     403     403     303     303     303
+POST   /console/{rest:path}                            sign-in 404     404     404     404     404     404
 """
 
 _ROLES = {"viewer": "viewer", "operator": "operator", "admin": "admin", "all": "admin+numbers"}
