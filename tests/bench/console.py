@@ -71,11 +71,12 @@ def _page_figures(times: dict[str, PageTimes], where: str) -> Iterator[Figure]:
     for name, found in times.items():
         spread = Spread(found.percentile(95), found.percentile(50), max(found.ms))
         yield Figure(Goal(f"{name}, p95 (least: p50), {where}", 50, below=True), spread, " ms")
-    for name, found in times.items():
-        sizes = [size / 1000 for size in found.plain]
-        all_of = max(found.bytes) / 1000
-        text = f"{name}, with style and script, without charts (with: {all_of:.0f} kB), {where}"
-        yield Figure(Goal(text, 150, below=True), Spread(max(sizes), min(sizes), max(sizes)), " kB")
+        kilobytes = max(found.bytes) / 1000
+        say(f"{name}: {found.cpu_ms:.1f} ms of processor time, its client included; {kilobytes:.0f} kB")
+    largest, found = max(times.items(), key=lambda each: max(each[1].plain))
+    sizes = Spread.of(size / 1000 for size in found.plain)
+    name = f"the largest page, {largest}, with style and script, without charts, {where}"
+    yield Figure(Goal(name, 150, below=True), Spread(sizes.most, sizes.least, sizes.most), " kB")
 
 
 def _hook_figures(samples: list[Sample], consoles: int) -> Iterator[Figure]:

@@ -69,11 +69,14 @@ VISITS = (
 
 @dataclass
 class PageTimes:
-    """`ms`: of each visit; `bytes`: of each answer, with its style and script; `plain`: without charts."""
+    """`ms`: of each visit; `cpu_ms`: of processor time, the mean; `bytes`: of each answer, with its style and
+    script; `plain`: without charts.
+    """
 
     ms: list[float] = field(default_factory=list)
     bytes: list[int] = field(default_factory=list)
     plain: list[int] = field(default_factory=list)
+    cpu_ms: float = 0.0
 
     def percentile(self, part: int) -> float:
         """Return a percentile of the times."""
@@ -95,14 +98,17 @@ async def measure(target: str, tasks: int, requests: int, seed: int) -> dict[str
         for visits in (each for each in VISITS if each.page in shown):
             name = f"{visits.page or '/'} {visits.what}".strip()
             found = times[name] = PageTimes()
+            for path in _paths(visits, tasks, _WARM, rng):
+                await _visit(pages, path, PageTimes(), assets)
+            began = time.process_time()
             for path in _paths(visits, tasks, requests, rng):
                 await _visit(pages, path, found, assets)
-            found.ms = found.ms[_WARM:]
+            found.cpu_ms = (time.process_time() - began) * 1000 / requests
     return times
 
 
 def _paths(visits: Visits, tasks: int, requests: int, rng: Random) -> Iterator[str]:
-    return (visits.draw(rng, tasks) for _ in range(requests + _WARM))
+    return (visits.draw(rng, tasks) for _ in range(requests))
 
 
 async def _visit(pages: PageEnv, path: str, found: PageTimes, assets: int) -> None:
