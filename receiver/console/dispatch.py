@@ -101,6 +101,7 @@ class Console:
             "visit": visit,
             "menu": self._menu(visit),
             "notice": _notice(visit),
+            "notice_kind": "problem" if visit.query.get("notice", "").endswith("_failed") else "notice",
             "times": visit.times,
             "signed": visit.signed,
         }

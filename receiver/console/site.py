@@ -9,13 +9,24 @@ from receiver.console.page import Action, Page
 from receiver.console.pages.findings import FINDING_ACTIONS, FINDING_PAGES
 from receiver.console.pages.queues import QUEUES
 from receiver.console.pages.reconciliation import RECONCILIATION
+from receiver.console.pages.subscription_actions import ACTION_PAGES, SUBSCRIPTION_ACTIONS
+from receiver.console.pages.subscription_sending import SENDING_ACTIONS, SENDING_PAGES
+from receiver.console.pages.subscriptions import SUBSCRIPTION_PAGES, SUBSCRIPTIONS
 from receiver.console.visit import ConsoleApi
 from receiver.http.endpoint import ApiContext, Endpoint
 
-PAGES: tuple[Page, ...] = (QUEUES, RECONCILIATION, *FINDING_PAGES)
+PAGES: tuple[Page, ...] = (
+    QUEUES,
+    SUBSCRIPTIONS,
+    *ACTION_PAGES,
+    *SENDING_PAGES,
+    *SUBSCRIPTION_PAGES,
+    RECONCILIATION,
+    *FINDING_PAGES,
+)
 """In the order of the menu."""
 
-ACTIONS: tuple[Action, ...] = (*FINDING_ACTIONS,)
+ACTIONS: tuple[Action, ...] = (*SUBSCRIPTION_ACTIONS, *SENDING_ACTIONS, *FINDING_ACTIONS)
 
 
 def console_routes(context: ApiContext, endpoints: Sequence[Endpoint]) -> list[BaseRoute]:

@@ -19,7 +19,7 @@ from receiver.http.dispatch import check_access
 from receiver.http.endpoint import ApiContext, Call, Endpoint, Params
 from receiver.http.problems import input_error
 from receiver.i18n.catalogue import Catalogue, catalogue
-from receiver.story.times import Times
+from receiver.story.times import Times, duration
 
 ROOT = "/console"
 
@@ -133,6 +133,14 @@ class Visit:
     def allows(self, method: str, path: str) -> bool:
         """Return whether the visitor may use an endpoint."""
         return self.api.allows(self.signed, method, path)
+
+    def lasting(self, seconds: float) -> str:
+        """Return a duration in its two largest units."""
+        return self.texts.render(duration(seconds))
+
+    def check(self, method: str, path: str, body: Mapping[str, Any]) -> dict[str, str]:
+        """Return field → problem of a body for an endpoint; empty if it can be sent."""
+        return self.api.check(method, path, body)
 
     def require(self, method: str, path: str) -> None:
         """Raise ForbiddenError unless the visitor may use an endpoint."""

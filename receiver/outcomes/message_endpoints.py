@@ -1,5 +1,6 @@
 """Handlers of the endpoints of messages, event types and operator events."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from sqlalchemy import Connection, Select, select
@@ -9,7 +10,7 @@ from receiver.http.endpoint import Call, Params
 from receiver.http.paging import read_page
 from receiver.http.schemas import read_seq
 from receiver.outcomes import event_types
-from receiver.outcomes.events import SCHEMA_VERSION
+from receiver.outcomes.events import EVENT_TYPES, SCHEMA_VERSION
 from receiver.outcomes.params import MessageQuery, OperatorEventQuery
 from receiver.outcomes.schemas import (
     DeliveryAttempt,
@@ -38,7 +39,7 @@ async def list_messages(call: Call[MessageQuery, None]) -> MessagePage:
         if call.query.state:
             query = query.where(MESSAGE.c.state == call.query.state)
         rows, cursor = read_page(connection, query, _MESSAGES_ORDER, call.query)
-        return MessagePage(messages=[Message.model_validate(row) for row in rows], next_cursor=cursor)
+        return MessagePage(messages=[_message(row) for row in rows], next_cursor=cursor)
 
     return await call.context.store.read(read)
 
@@ -56,7 +57,7 @@ async def get_message(call: Call[Params, None]) -> MessageDetails:
             .order_by(DELIVERY_ATTEMPT.c.seq)
         )
         return MessageDetails(
-            message=Message.model_validate(row._asdict()),
+            message=_message(row._asdict()),
             postings=[
                 DeliveryAttempt.model_validate(attempt._asdict()) for attempt in connection.execute(attempts)
             ],
@@ -95,8 +96,14 @@ async def list_operator_events(call: Call[OperatorEventQuery, None]) -> Operator
     return await call.context.store.read(read)
 
 
+def _message(row: Mapping[str, Any]) -> Message:
+    is_of_task = row["type"] in EVENT_TYPES
+    return Message.model_validate({**row} if is_of_task else {**row, "account": None, "key": None})
+
+
 def _messages() -> Select[Any]:
-    names = ("seq", "subscription", "state", "attempts", "replay", "made_at", "due_at", "settled_at")
+    task, times = ("account", "key"), ("made_at", "due_at", "settled_at")
+    names = ("seq", "subscription", "state", "attempts", "replay", *task, *times)
     columns = (MESSAGE.c[name] for name in names)
     both = MESSAGE.join(OUTCOME, OUTCOME.c.seq == MESSAGE.c.outcome_seq)
     return select(*columns, OUTCOME.c.id.label("event"), OUTCOME.c.type).select_from(both)

@@ -145,6 +145,8 @@ class Message(BaseModel):
     state: MessageState = Field(examples=["delivered"])
     attempts: int = Field(examples=[1])
     replay: int = Field(description="0, or the number of the resend.", examples=[0])
+    account: str | None = Field(description="Account of its task; null: not about a task.", examples=["main"])
+    key: str | None = Field(description="Key of its task.", examples=["5f1d8a0c9be64a7e8f20b1c3d4e5f607"])
     made_at: Moment
     due_at: Moment
     settled_at: Moment | None

@@ -18,8 +18,9 @@ from sqlalchemy import func, select
 
 from receiver.app import Environment, Receiver
 from receiver.demo.processes import serving_receiver
+from receiver.http.tokens import TokenLimits, create_token, token_named
 from receiver.ledger.tables import FACT
-from receiver.outcomes.tables import DELIVERY_ATTEMPT, SUBSCRIPTION
+from receiver.outcomes.tables import DELIVERY_ATTEMPT, MESSAGE
 from receiver.runtime.clock import WallClock
 from receiver.server import listen
 from receiver.settings.settings import Settings
@@ -112,8 +113,18 @@ def _last_event(target: str | Path) -> float:
 async def places(console: ConsoleEnv) -> Mapping[str, str]:
     """Return parameter → value of the paths of pages."""
     (task,) = await console.rows(select(TASK.c.account, TASK.c.key).order_by(TASK.c.attempts.desc()).limit(1))
-    (subscription,) = await console.rows(select(SUBSCRIPTION.c.id).limit(1))
-    return {"account": task.account, "key": task.key, "subscription": subscription.id}
+    (message,) = await console.rows(select(MESSAGE.c.seq, MESSAGE.c.subscription).limit(1))
+    if not await console.rows(token_named("partner")):
+        limits = TokenLimits(message.subscription)
+        create = partial(create_token, name="partner", scopes=(), now=time.time(), limits=limits)
+        await console.receiver.store.write(create)
+    return {
+        "account": task.account,
+        "key": task.key,
+        "subscription": message.subscription,
+        "message": str(message.seq),
+        "token": "partner",
+    }
 
 
 @dataclass

@@ -25,34 +25,60 @@ of a role; an administrator who sees numbers.
 """
 
 ACCESS = """
-GET    /console/queues                                 sign-in 403     403     200     200     200     200
-GET    /console/reconciliation                         sign-in 403     403     200     200     200     200
-GET    /console/reconciliation/anomalies               sign-in 403     403     200     200     200     200
-GET    /console/reconciliation/drift                   sign-in 403     403     200     200     200     200
-GET    /console/reconciliation/lost-hooks              sign-in 403     403     200     200     200     200
-GET    /console/reconciliation/set-aside               sign-in 403     403     200     200     200     200
-GET    /console/static/{name}                          200     200     200     200     200     200     200
-GET    /console/{rest:path}                            sign-in 404     404     404     404     404     404
-POST   /console/preferences                            sign-in 303     303     303     303     303     303
-POST   /console/reconciliation/set-aside/retry         sign-in 403     403     403     303     303     303
-POST   /console/{rest:path}                            sign-in 404     404     404     404     404     404
+GET  /console/queues                                                    sign-in 403 403 200 200 200 200
+GET  /console/reconciliation                                            sign-in 403 403 200 200 200 200
+GET  /console/reconciliation/anomalies                                  sign-in 403 403 200 200 200 200
+GET  /console/reconciliation/drift                                      sign-in 403 403 200 200 200 200
+GET  /console/reconciliation/lost-hooks                                 sign-in 403 403 200 200 200 200
+GET  /console/reconciliation/set-aside                                  sign-in 403 403 200 200 200 200
+GET  /console/static/{name}                                             200     200 200 200 200 200 200
+GET  /console/subscriptions                                             sign-in 403 403 200 200 200 200
+GET  /console/subscriptions/{subscription}                              sign-in 403 200 200 200 200 200
+GET  /console/subscriptions/{subscription}/messages/{message}           sign-in 403 200 200 200 200 200
+GET  /console/subscriptions/{subscription}/preview                      sign-in 403 200 403 200 200 200
+GET  /console/subscriptions/{subscription}/remove                       sign-in 403 403 403 200 200 200
+GET  /console/subscriptions/{subscription}/resend                       sign-in 403 403 403 200 200 200
+GET  /console/subscriptions/{subscription}/retry                        sign-in 403 200 403 200 200 200
+GET  /console/subscriptions/{subscription}/rotate                       sign-in 403 200 403 200 200 200
+GET  /console/subscriptions/{subscription}/tokens/new                   sign-in 403 403 403 200 200 200
+GET  /console/subscriptions/{subscription}/tokens/{token}/revoke        sign-in 403 403 403 200 200 200
+GET  /console/{rest:path}                                               sign-in 404 404 404 404 404 404
+POST /console/preferences                                               sign-in 303 303 303 303 303 303
+POST /console/reconciliation/set-aside/retry                            sign-in 403 403 403 303 303 303
+POST /console/subscriptions/{subscription}/messages/{message}/retry     sign-in 403 303 403 303 303 303
+POST /console/subscriptions/{subscription}/pause                        sign-in 403 403 403 303 303 303
+POST /console/subscriptions/{subscription}/resend                       sign-in 403 403 403 200 200 200
+POST /console/subscriptions/{subscription}/resume                       sign-in 403 403 403 303 303 303
+POST /console/subscriptions/{subscription}/retry                        sign-in 403 303 403 303 303 303
+POST /console/subscriptions/{subscription}/rotate                       sign-in 403 200 403 200 200 200
+POST /console/subscriptions/{subscription}/test                         sign-in 403 303 403 303 303 303
+POST /console/subscriptions/{subscription}/tokens/new                   sign-in 403 403 403 200 200 200
+POST /console/subscriptions/{subscription}/tokens/{token}/revoke        sign-in 403 403 403 303 303 303
+POST /console/{rest:path}                                               sign-in 404 404 404 404 404 404
+POST /console/subscriptions/{subscription}/remove                       sign-in 403 403 403 303 404 404
 """
 
 _ROLES = {"viewer": "viewer", "operator": "operator", "admin": "admin", "all": "admin+numbers"}
 
-_FORMS: dict[str, dict[str, str]] = {}
+_LAST = ("POST", "/console/subscriptions/{subscription}/remove")
+
+_FORMS: dict[str, dict[str, str]] = {
+    "/console/subscriptions/{subscription}/resend": {"dead": "on"},
+    "/console/subscriptions/{subscription}/retry": {"what": "dead"},
+    "/console/subscriptions/{subscription}/rotate": {"overlap_s": "60"},
+}
 """Path → fields of its form; none for others, which may be answered with 400."""
 
 _PLACES = {"name": "console.css", "rest": "nowhere", "reference": "r2"}
 
 
 def routes(api_env: ApiEnv) -> Routes:
-    """Return method and path of all routes of the console."""
+    """Return method and path of all routes of the console. The form that removes the subscription is last."""
     found = set()
     for route in console_routes(api_env.context, ENDPOINTS):
         assert isinstance(route, Route)
         found |= {(method, route.path) for method in route.methods or () if method != "HEAD"}
-    return tuple(sorted(found, key=lambda route: (route[0], route[1])))
+    return tuple(sorted(found, key=lambda route: (route == _LAST, *route)))
 
 
 def expected() -> dict[tuple[str, str], list[str]]:
@@ -110,10 +136,9 @@ async def measured(folder: Path) -> dict[tuple[str, str], list[str]]:
 
 def lines(table: dict[tuple[str, str], list[str]]) -> list[str]:
     """Return the lines of the table for people."""
-    head = f"{'':6} {'':47} {' '.join(f'{caller:7}' for caller in CALLERS)}"
+    head = f"{'':71} {' '.join(CALLERS)}"
     rows = [
-        f"{method:6} {path:47} {' '.join(f'{answer:7}' for answer in answers)}".rstrip()
-        for (method, path), answers in table.items()
+        f"{method:4} {path:66} {first:7} {' '.join(rest)}" for (method, path), (first, *rest) in table.items()
     ]
     return [head, *rows]
 

@@ -115,7 +115,15 @@ function forgetNotice() {
   history.replaceState(null, "", url);
 }
 
+// --- A page with a new secret is shown once: a reload leads to data-once="URL" and does not make another one.
+
+function once() {
+  const url = document.body.dataset.once;
+  if (url) history.replaceState(null, "", url);
+}
+
 copying(document);
+once();
 keys();
 live();
 forgetNotice();
