@@ -34,6 +34,7 @@ _CALL = "0b6f3a52-7c1e-4a7b-9d52-1f0e6a8c2b11"
 _FIELDS: dict[str, tuple[Json, Any]] = {
     "account": ({"type": "string", "description": "The receiver's name of the account."}, "main"),
     "queue_id": ({**_TEXT, "description": "The vendor's id of the queue."}, "17"),
+    "queue_name": ({**_TEXT, "description": "Its name when the event was published."}, "call-backs"),
     "task_id": ({**_TEXT, "description": "The vendor's id."}, "90210"),
     "ref": ({**_TEXT, "description": "Our own id of the task."}, "5f1d8a0c9be64a7e8f20b1c3d4e5f607"),
     "name": ({**_TEXT, "description": "Name of the task."}, "call back"),
@@ -133,6 +134,10 @@ _UNKNOWN_BEFORE = {"confidence": "events", "record": None, "ring_s": None, "talk
 """Values in examples of events before the API has confirmed them."""
 
 
+_ADDED = ("queue_name",)
+"""Fields that events of older versions lack."""
+
+
 def _fields(event: AnyEventType) -> dict[str, tuple[Json, Any]]:
     if event in operator_types.TYPES:
         return operator_types.fields_of(event)
@@ -142,6 +147,7 @@ def _fields(event: AnyEventType) -> dict[str, tuple[Json, Any]]:
 def schema(event: AnyEventType) -> Json:
     """Return the JSON Schema (2020-12) of a whole event. Later versions may add fields; these ones stay."""
     data = {name: field for name, (field, _) in _fields(event).items()}
+    required = [name for name in data if name not in _ADDED]
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": event,
@@ -153,7 +159,7 @@ def schema(event: AnyEventType) -> Json:
             "type": {"const": event},
             "schema_version": {"const": SCHEMA_VERSION},
             "timestamp": {"type": "string", "format": "date-time"},
-            "data": {"type": "object", "required": list(data), "properties": data},
+            "data": {"type": "object", "required": required, "properties": data},
         },
     }
 

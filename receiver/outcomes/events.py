@@ -70,14 +70,16 @@ Published = Mapping[str, Sequence[PublishedEvent]]
 """Type → the task's published events of that type."""
 
 
-def new_events(timeline: Timeline, published: Iterable[PublishedEvent]) -> list[Outcome]:
+def new_events(
+    timeline: Timeline, published: Iterable[PublishedEvent], queue_name: str | None = None
+) -> list[Outcome]:
     """Return the events that are not published yet, in order."""
     before: dict[str, list[PublishedEvent]] = {}
     for event in published:
         before.setdefault(event.type, []).append(event)
     if not _has_news(timeline, before):
         return []
-    data = describe(timeline)
+    data = describe(timeline, queue_name)
     return [*_progress(timeline, before, data), *_end(timeline, before, data)]
 
 
@@ -153,7 +155,7 @@ def _outcome(
     return Outcome(event_id, timeline.account, timeline.key, event, number, at, data)
 
 
-def describe(timeline: Timeline) -> dict[str, Any]:
+def describe(timeline: Timeline, queue_name: str | None = None) -> dict[str, Any]:
     """Return the content of an event: JSON values, times in ISO 8601 (UTC), durations in seconds."""
     plan, call, verdict = timeline.plan, timeline.last_call, timeline.verdict
     is_over = timeline.state == "finished"
@@ -161,6 +163,7 @@ def describe(timeline: Timeline) -> dict[str, Any]:
     return {
         "account": timeline.account,
         "queue_id": timeline.queue_id,
+        "queue_name": queue_name,
         "task_id": timeline.task_id,
         "ref": timeline.ref,
         "name": _text(plan.name) if plan else None,

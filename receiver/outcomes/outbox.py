@@ -27,10 +27,14 @@ class Outbox(Projection):
         published = outbox_sql.published_events(
             connection, batch.account, [timeline.key for timeline in timelines]
         )
+        ids = {timeline.queue_id for timeline in timelines if timeline.queue_id}
+        names = outbox_sql.queue_names(connection, batch.account, ids)
         events = [
             (event, timeline.last_at)
             for timeline in timelines
-            for event in new_events(timeline, published.get(timeline.key, ()))
+            for event in new_events(
+                timeline, published.get(timeline.key, ()), names.get(timeline.queue_id or "")
+            )
         ]
         if events:
             _enqueue(connection, batch.account, events)

@@ -40,6 +40,14 @@ def published_events(
     return found
 
 
+def queue_names(connection: Connection, account: str, ids: Collection[str]) -> dict[str, str]:
+    """Return id → name of these queues, as the API last described them."""
+    if not ids:
+        return {}
+    query = "SELECT queue_id, name FROM queue WHERE account = ? AND queue_id IN ?"
+    return dict(map(tuple, run(connection, query, account, sorted(ids))))
+
+
 def rename_tasks(connection: Connection, account: str, refs: Mapping[str, str]) -> None:
     """Move outcomes and messages of preliminary keys to the refs of their tasks. `refs`: key → ref."""
     for key, ref in refs.items():

@@ -1,14 +1,16 @@
 """The outbox is written in the transaction that folds: nothing false is told, nothing is forgotten."""
 
 import asyncio
+import json
 from typing import Any
 
 import pytest
 from sqlalchemy import insert
 
+from receiver.domain.facts import Fact, QueueSnapshot, queue_fact
 from receiver.outcomes import outbox_sql
 from receiver.outcomes.tables import MESSAGE, OUTCOME, SUBSCRIPTION
-from tests.factories import START, finished, hook, seen, subscription
+from tests.factories import ACCOUNT, START, finished, hook, seen, subscription
 from tests.ledger.ledger_env import LedgerEnv
 
 pytestmark = pytest.mark.anyio
@@ -99,3 +101,23 @@ async def test_a_rebuild_tells_nothing_again(ledger_env: LedgerEnv) -> None:
     await asyncio.to_thread(rebuild, ledger_env.store)
     assert ledger_env.rows(OUTCOME) == told
     assert verify(ledger_env.store).differences == []
+
+
+async def test_events_carry_the_name_that_the_queue_had_when_they_were_published(
+    ledger_env: LedgerEnv,
+) -> None:
+    def named(name: str, at: float) -> Fact:
+        return queue_fact(ACCOUNT, at, QueueSnapshot("5", status="on", name=name))
+
+    await ledger_env.ledger.record([seen("executed", START)])
+    await ledger_env.ledger.record([named("sales", START + 20)])
+    await ledger_env.ledger.record([hook("after", START + 30, result="failed")])
+    await ledger_env.ledger.record([named("support", START + 35)])
+    await ledger_env.ledger.record([finished("failed", START + 40)])
+    names = {row["type"]: json.loads(row["data"])["queue_name"] for row in ledger_env.rows(OUTCOME)}
+    assert names == {
+        "task.started": None,
+        "task.attempt_started": "sales",
+        "task.finished": "sales",
+        "task.reconciled": "support",
+    }
