@@ -16,7 +16,8 @@ Form = Mapping[str, str]
 class Page:
     """A page. `path`: below /console; `read`: returns the values of the template, or the whole answer, and
     raises the errors of the API; `menu`: key of its entry in the menu; `scope`: without it the menu has no
-    entry; `own`: tokens for one subscription alone may see it, if it is about that one.
+    entry; `own`: tokens for one subscription alone may see it, if it is about that one; `live`: template of
+    its live parts, for pages that look the same to all visitors with the same rights.
     """
 
     path: str
@@ -25,6 +26,7 @@ class Page:
     menu: str | None = None
     scope: str = "read"
     own: bool = False
+    live: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,11 +2,13 @@
 
 from collections.abc import Sequence
 
-from starlette.routing import BaseRoute
+from starlette.routing import BaseRoute, Route
 
 from receiver.console.dispatch import Console
+from receiver.console.live import STREAM_PATH, LiveHub
 from receiver.console.page import Action, Page
 from receiver.console.pages.findings import FINDING_ACTIONS, FINDING_PAGES
+from receiver.console.pages.overview import OVERVIEW
 from receiver.console.pages.queues import QUEUES
 from receiver.console.pages.reconciliation import RECONCILIATION
 from receiver.console.pages.subscription_actions import ACTION_PAGES, SUBSCRIPTION_ACTIONS
@@ -16,6 +18,7 @@ from receiver.console.visit import ConsoleApi
 from receiver.http.endpoint import ApiContext, Endpoint
 
 PAGES: tuple[Page, ...] = (
+    OVERVIEW,
     QUEUES,
     SUBSCRIPTIONS,
     *ACTION_PAGES,
@@ -31,4 +34,5 @@ ACTIONS: tuple[Action, ...] = (*SUBSCRIPTION_ACTIONS, *SENDING_ACTIONS, *FINDING
 
 def console_routes(context: ApiContext, endpoints: Sequence[Endpoint]) -> list[BaseRoute]:
     """Return the routes of the console. `endpoints`: of the API that the pages show."""
-    return Console(ConsoleApi(context, endpoints), PAGES, ACTIONS).routes()
+    api = ConsoleApi(context, endpoints)
+    return [Route(STREAM_PATH, LiveHub(api, PAGES).__call__), *Console(api, PAGES, ACTIONS).routes()]

@@ -22,15 +22,17 @@ function say(text) {
   if (status) status.textContent = text;
 }
 
-// --- Live updates: <main> of a page whose body has data-live="URL" of a stream. An event says that something
-// changed; the page is fetched again, and the parts with data-part are replaced, if their content differs.
+// --- Live updates of a page whose body has data-live="URL" of a stream. `changed`: the page is fetched again,
+// and the parts with data-part are replaced, if their content differs. `parts`: the parts themselves.
+// A hidden page has no stream, since browsers open few connections to a host.
+
+const RETRY_MS = 15000;
 
 function live() {
   const url = document.body.dataset.live;
   if (!url) return;
-  const stream = new EventSource(url);
   const sign = $("[data-live-sign]");
-  let pending = false, again = false;
+  let stream = null, timer = 0, missed = false;
 
   const mark = (on) => {
     if (!sign) return;
@@ -38,34 +40,64 @@ function live() {
     sign.classList.toggle("off", !on);
     sign.textContent = on ? sign.dataset.on : sign.dataset.off;
   };
+  const lose = () => { missed = true; mark(false); };
+  const refresh = oneByOne(async () => { if (!await update()) lose(); });
 
-  const refresh = async () => {
-    if (pending) { again = true; return; }
-    pending = true;
-    try {
-      await update();
-    } finally {
-      pending = false;
-      if (again) { again = false; setTimeout(refresh, 1000); }
-    }
+  const open = () => {
+    clearTimeout(timer);
+    if (stream || document.hidden) return;
+    stream = new EventSource(url);
+    stream.addEventListener("open", () => {
+      mark(true);
+      if (missed) { missed = false; refresh(); }
+    });
+    stream.addEventListener("error", () => {
+      lose();
+      if (stream?.readyState === EventSource.CLOSED) { close(); timer = setTimeout(open, RETRY_MS); }
+    });
+    stream.addEventListener("changed", refresh);
+    stream.addEventListener("parts", (event) => replaceParts(event.data));
+    stream.addEventListener("ended", () => { close(); lose(); });
   };
+  const close = () => { clearTimeout(timer); stream?.close(); stream = null; missed = true; };
 
-  stream.addEventListener("open", () => mark(true));
-  stream.addEventListener("error", () => mark(false));
-  stream.addEventListener("changed", refresh);
-  addEventListener("pagehide", () => stream.close());
+  document.addEventListener("visibilitychange", () => (document.hidden ? close() : open()));
+  addEventListener("pagehide", close);
+  addEventListener("pageshow", open);
+}
+
+// Returns a function that runs `work`; a call while it runs lets it run once more.
+function oneByOne(work) {
+  let running = false, again = false;
+  return async function run() {
+    if (running) { again = true; return; }
+    running = true;
+    await work();
+    running = false;
+    if (again) { again = false; setTimeout(run, 1000); }
+  };
 }
 
 async function update() {
-  if (document.hidden) return;
-  const answer = await fetch(location.href, { headers: { Accept: "text/html" }, redirect: "error" });
-  if (!answer.ok) return;
-  const fresh = new DOMParser().parseFromString(await answer.text(), "text/html");
+  try {
+    const answer = await fetch(location.href, { headers: { Accept: "text/html" }, redirect: "error" });
+    if (answer.ok) replaceParts(await answer.text());
+    return answer.ok;
+  } catch {
+    return false;
+  }
+}
+
+function replaceParts(html) {
+  const fresh = new DOMParser().parseFromString(html, "text/html");
   for (const part of $$("[data-part]")) {
-    if (part.contains(document.activeElement) && document.activeElement !== document.body) continue;
+    if (part.contains(document.activeElement)) continue;
     const next = fresh.querySelector(`[data-part="${CSS.escape(part.dataset.part)}"]`);
-    if (!next || next.innerHTML === part.innerHTML) continue;
+    if (!next || (next.innerHTML === part.innerHTML && next.className === part.className)) continue;
+    const known = new Set($$("[data-key]", part).map((row) => row.dataset.key));
+    part.className = next.className;
     part.replaceChildren(...next.childNodes);
+    for (const row of $$("[data-key]", part)) row.classList.toggle("fresh", known.size > 0 && !known.has(row.dataset.key));
     copying(part);
   }
 }
