@@ -10,9 +10,6 @@ import itertools
 import sys
 import tempfile
 from pathlib import Path
-from typing import Any
-
-from playwright.async_api import Page
 
 from receiver.console.site import PAGES
 from receiver.observability.logs import configure_logs
@@ -52,26 +49,23 @@ async def _take_all(folder: Path, only: str, made: Path) -> None:
                 visitors = Visitors(browser)
                 await _take(visitors, console, path, folder / name.replace("/", "-"))
                 await visitors.leave()
-        await _take_signed_out(Visitors(browser), console, folder)
+        if only in "sign-in":
+            await _take_signed_out(Visitors(browser), console, folder)
 
 
 async def _take(visitors: Visitors, console: ConsoleEnv, path: str, stem: Path, role: str = _ROLE) -> None:
     """Take the pictures of one page."""
     for language, locale in _LANGUAGES.items():
-        for (window, viewport), theme in itertools.product(_WINDOWS.items(), THEMES):
-            options: dict[str, Any] = {"viewport": viewport, "color_scheme": theme, "locale": locale}
-            page = await visitors.visit(console, role or None, path, **options)
-            await _shoot(page, Path(f"{stem}.{window}.{theme}.{language}.png"))
+        page = await visitors.visit(console, role or None, path, locale=locale)
+        for (window, size), theme in itertools.product(_WINDOWS.items(), THEMES):
+            await page.set_viewport_size(size)
+            await page.emulate_media(color_scheme=theme, reduced_motion="reduce")
+            await page.screenshot(path=f"{stem}.{window}.{theme}.{language}.png", full_page=True)
 
 
 async def _take_signed_out(visitors: Visitors, console: ConsoleEnv, folder: Path) -> None:
     await _take(visitors, console, "/sign-in", folder / "sign-in", role="")
     await visitors.leave()
-
-
-async def _shoot(page: Page, picture: Path) -> None:
-    await page.screenshot(path=picture, full_page=True)
-    await page.context.close()
 
 
 if __name__ == "__main__":
