@@ -19,6 +19,7 @@ from receiver.analytics.endpoints import ANALYTICS_ENDPOINTS
 from receiver.analytics.export_endpoint import EXPORT_ENDPOINT
 from receiver.analytics.rollup_projection import Rollups
 from receiver.analytics.rollup_repair import adopt_zone
+from receiver.console.sign_in.rules import SignInRules, sign_in_rules
 from receiver.console.site import console_routes
 from receiver.docs.endpoints import docs_routes
 from receiver.domain.fields import FieldReader
@@ -32,9 +33,8 @@ from receiver.http.endpoint import ApiContext, SubscriberNetwork
 from receiver.http.probes import probe_routes
 from receiver.inbox.inbox import StoreInbox
 from receiver.inbox.reader import InboxReader
-from receiver.intake.access import Access
 from receiver.intake.endpoints import INTAKE_ENDPOINTS
-from receiver.intake.intake import Intake, IntakeRules, Outside
+from receiver.intake.intake import Intake, Outside
 from receiver.ledger.backlog import Background
 from receiver.ledger.folder import Folder
 from receiver.ledger.ledger import Ledger
@@ -61,7 +61,7 @@ from receiver.runtime.clock import Clock
 from receiver.runtime.workers import Supervisor, Worker
 from receiver.scheduler.client import SchedulerClient
 from receiver.settings.conversion import (
-    fixed_access,
+    intake_rules,
     open_traces,
     reconcile_policy,
     retention_rules,
@@ -138,7 +138,7 @@ class Receiver:
         self.fields = FieldReader(settings.aliases)
         self.reader = InboxReader(self.inbox, self.fields, background, self.folder.backlog)
         self.intake = Intake(
-            self._intake_rules(),
+            intake_rules(settings, self.signer),
             self.inbox,
             self.reader.backlog,
             throttle,
@@ -186,20 +186,17 @@ class Receiver:
         except StoreUnavailableError as error:
             _log.warning("set-aside hooks and tasks are not retried yet", problem=str(error))
 
-    def _intake_rules(self) -> IntakeRules:
-        access = Access(self.signer, fixed_access(self.settings.accounts), self.settings.trusted_proxies)
-        return IntakeRules(access, self.settings.max_body_bytes)
-
     def _leased(self) -> dict[str, list[Worker]]:
         """Return lease → workers that run only while this receiver holds the lease."""
         leased: dict[str, list[Worker]] = {}
+        clock, metrics = self.environment.clock, self.metrics
         if self.settings.reconcile.enabled:
             for name, context in self.contexts.items():
                 leased[reconcile_lease(name)] = [TaskReconciler(context), CallReconciler(context)]
         if self.settings.delivery.enabled:
-            leased[DELIVERY_LEASE] = [self._sender(), OperatorWatch(self.store, self.environment.clock)]
+            sender = Sender(self.store, self.open_transport(), clock, self.environment.rng, metrics)
+            leased[DELIVERY_LEASE] = [sender, OperatorWatch(self.store, clock)]
         if (keep := retention_rules(self.settings.retention)) != RetentionRules():
-            clock, metrics = self.environment.clock, self.metrics
             leased[RETENTION_LEASE] = [RetentionWorker(self.store, self.projector, keep, clock, metrics)]
         return leased
 
@@ -212,15 +209,6 @@ class Receiver:
 
     def _supervise(self, workers: list[Worker]) -> Supervisor:
         return Supervisor(workers, self.environment.clock, self.metrics, self.settings.stop_deadline_s)
-
-    def _sender(self) -> Sender:
-        return Sender(
-            self.store,
-            self.open_transport(),
-            self.environment.clock,
-            self.environment.rng,
-            self.metrics,
-        )
 
     def subscriber_network(self) -> SubscriberNetwork:
         """Return the way to subscribers, for the API."""
@@ -283,6 +271,7 @@ def api_context(receiver: Receiver) -> ApiContext:
             SchedulerAccounts: SchedulerAccounts(receiver.contexts),
             SubscriberNetwork: receiver.subscriber_network(),
             Projector: receiver.projector,
+            SignInRules: sign_in_rules(receiver.settings),
         },
         rules=receiver.settings.work_rules,
     )
@@ -293,7 +282,7 @@ def _routes(receiver: Receiver) -> list[BaseRoute]:
     return [
         *probe_routes(receiver.intake.probe, receiver.metrics.registry),
         *docs_routes(),
-        *console_routes(context, ENDPOINTS),
+        *(console_routes(context, ENDPOINTS) if receiver.settings.console.enabled else ()),
         *v1_routes(context),
     ]
 

@@ -138,6 +138,11 @@ COMMANDS: Mapping[str, LazyCommand] = {
         "tokens_app",
         "Tokens for the API. Only their hashes are stored.",
     ),
+    "users": LazyCommand(
+        "receiver.cli.users",
+        "users_app",
+        "Users of the console: roles, passwords, links.",
+    ),
     "audit": LazyCommand(
         "receiver.cli.audit",
         "audit",

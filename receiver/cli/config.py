@@ -25,7 +25,17 @@ config_app = typer.Typer(no_args_is_help=True, help="The settings file.")
 _WIDTH = 26
 """Maximum characters of a value in a table."""
 
-_SECTIONS = ("api", "listener", "inbox", "reconcile", "delivery", "analytics", "retention", "traces")
+_SECTIONS = (
+    "api",
+    "console",
+    "listener",
+    "inbox",
+    "reconcile",
+    "delivery",
+    "analytics",
+    "retention",
+    "traces",
+)
 """Tables of the file, in order."""
 
 _EXAMPLES: dict[str, Any] = {

@@ -55,14 +55,14 @@ class Console:
             try:
                 session = await signed_in(self._api.context, request)
             except ReceiverError as error:
-                return _error_page(request, error, {})
+                return error_page(request, error, {})
             if session is None:
                 return _to_sign_in(request)
             visit = Visit(request, session, preferences_of(request), self._api)
             try:
                 return await answer(visit)
             except ReceiverError as error:
-                return _error_page(request, error, self._frame(visit))
+                return error_page(request, error, self._frame(visit))
 
         return handle
 
@@ -164,7 +164,7 @@ def _notice(visit: Visit) -> str | None:
     return visit.texts.text(key, count=int(count) if count.isdecimal() and len(count) < 10 else 0)
 
 
-def _error_page(request: Request, error: ReceiverError, frame: Mapping[str, Any]) -> Response:
+def error_page(request: Request, error: ReceiverError, frame: Mapping[str, Any]) -> Response:
     kind: ProblemType = problem_type(error)
     if isinstance(error, InvalidTokenError):
         return _to_sign_in(request)

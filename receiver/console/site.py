@@ -14,6 +14,7 @@ from receiver.console.pages.reconciliation import RECONCILIATION
 from receiver.console.pages.subscription_actions import ACTION_PAGES, SUBSCRIPTION_ACTIONS
 from receiver.console.pages.subscription_sending import SENDING_ACTIONS, SENDING_PAGES
 from receiver.console.pages.subscriptions import SUBSCRIPTION_PAGES, SUBSCRIPTIONS
+from receiver.console.sign_in.routes import sign_in_routes
 from receiver.console.visit import ConsoleApi
 from receiver.http.endpoint import ApiContext, Endpoint
 
@@ -35,4 +36,5 @@ ACTIONS: tuple[Action, ...] = (*SUBSCRIPTION_ACTIONS, *SENDING_ACTIONS, *FINDING
 def console_routes(context: ApiContext, endpoints: Sequence[Endpoint]) -> list[BaseRoute]:
     """Return the routes of the console. `endpoints`: of the API that the pages show."""
     api = ConsoleApi(context, endpoints)
-    return [Route(STREAM_PATH, LiveHub(api, PAGES).__call__), *Console(api, PAGES, ACTIONS).routes()]
+    stream = Route(STREAM_PATH, LiveHub(api, PAGES).__call__)
+    return [stream, *sign_in_routes(context), *Console(api, PAGES, ACTIONS).routes()]

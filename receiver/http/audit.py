@@ -1,6 +1,7 @@
 """The audit log: which person or program did what, and to what."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import orjson
@@ -13,6 +14,9 @@ from receiver.storage.bulk import write
 from receiver.storage.tables import NEVER_TWICE, SEQ, table
 
 AuditAction = Literal[
+    "console.sign_in",
+    "console.sign_in_failed",
+    "console.sign_out",
     "deliveries.reread",
     "number.purge",
     "numbers.find",
@@ -28,6 +32,11 @@ AuditAction = Literal[
     "task.create",
     "token.create",
     "token.revoke",
+    "user.add",
+    "user.change",
+    "user.link",
+    "user.password",
+    "user.remove",
 ]
 """All that is recorded."""
 
@@ -51,6 +60,19 @@ class AuditRow(SQLModel, table=True):
 AUDIT = table(AuditRow)
 
 
+@dataclass(frozen=True, slots=True)
+class AuditEntry:
+    """What is recorded: see `AuditRow`. `detail`: short and without secrets; phone numbers in it are masked.
+    `address`: of the browser, if it matters.
+    """
+
+    actor: str
+    action: AuditAction
+    object: str
+    detail: Mapping[str, Any] = field(default_factory=dict)
+    address: str = ""
+
+
 def record_audit(
     connection: Connection,
     call: Call[Any, Any],
@@ -60,14 +82,20 @@ def record_audit(
 ) -> None:
     """Store who called, what the call does and to what: in the transaction that does it.
 
-    `object_name`: id or name; mask a phone number by `mask_number`. `detail`: short and without secrets;
-    phone numbers in it are masked here.
+    `object_name`: id or name; mask a phone number by `mask_number`. `detail`: see `AuditEntry`.
     """
+    entry = AuditEntry(call.caller.actor, action, object_name, detail or {})
+    record_entry(connection, call.context.clock.now(), entry)
+
+
+def record_entry(connection: Connection, at: float, entry: AuditEntry) -> None:
+    """Store what is no call of an endpoint: in the transaction that does it."""
+    address = {"address": entry.address} if entry.address else {}
     row = {
-        "at": call.context.clock.now(),
-        "actor": call.caller.actor,
-        "action": action,
-        "object": object_name,
-        "detail": orjson.dumps(mask_tree(dict(detail or {}))).decode(),
+        "at": at,
+        "actor": entry.actor,
+        "action": entry.action,
+        "object": entry.object,
+        "detail": orjson.dumps(mask_tree(dict(entry.detail)) | address).decode(),
     }
     write(connection, AUDIT, "add", [row])

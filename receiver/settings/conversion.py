@@ -2,8 +2,10 @@
 
 from collections.abc import Mapping
 
+from receiver.domain.hooks import HookSigner
 from receiver.errors import SettingsError
-from receiver.intake.access import FixedAccess
+from receiver.intake.access import Access, FixedAccess
+from receiver.intake.intake import IntakeRules
 from receiver.intake.listener import Limits
 from receiver.maintenance.retention import RetentionRules
 from receiver.observability.traces import Traces
@@ -53,6 +55,12 @@ def subscriber_transport(settings: DeliverySettings) -> GuardedTransport:
     except ValueError as error:
         raise SettingsError(f"delivery.proxy, or the variable HTTPS_PROXY: {error}") from None
     return GuardedTransport(read_networks(settings.allowed_networks), route=route)
+
+
+def intake_rules(settings: Settings, signer: HookSigner) -> IntakeRules:
+    """Return which hooks are accepted."""
+    access = Access(signer, fixed_access(settings.accounts), settings.trusted_proxies)
+    return IntakeRules(access, settings.max_body_bytes)
 
 
 def fixed_access(accounts: Mapping[str, AccountSettings]) -> dict[str, FixedAccess]:

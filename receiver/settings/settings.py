@@ -26,6 +26,7 @@ from receiver.domain.fields import DEFAULT_ALIASES
 from receiver.domain.hooks import ACCOUNT, HookKey
 from receiver.domain.numbers import REGION
 from receiver.errors import SettingsError
+from receiver.settings.console import ConsoleSettings
 from receiver.settings.explaining import explain
 from receiver.settings.models import (
     AccountSettings,
@@ -82,7 +83,9 @@ class Settings(BaseSettings):
         default=262_144, ge=1024, description="Maximum bytes of a hook's body; the rest is cut off."
     )
     trusted_proxies: tuple[Network, ...] = Field(
-        default=(), description="Proxies whose X-Forwarded-For header is trusted."
+        default=(),
+        description="Proxies whose X-Forwarded-For header is trusted, and for the console X-Forwarded-Proto "
+        "and X-Forwarded-Host.",
     )
     aliases: dict[str, tuple[str, ...]] = Field(
         default=DEFAULT_ALIASES, description="Field → names that hooks use for it."
@@ -90,6 +93,7 @@ class Settings(BaseSettings):
     api: ApiSettings = Field(
         default=ApiSettings(), description="Listener of the API, the documentation and the metrics."
     )
+    console: ConsoleSettings = Field(default=ConsoleSettings(), description="The console.")
     listener: ListenerSettings = Field(
         default=ListenerSettings(), description="Limits and timeouts of the hook listener."
     )
@@ -196,6 +200,12 @@ class Settings(BaseSettings):
     def hook_root(self) -> str:
         """The root of hook URLs, without a trailing slash."""
         return str(self.public_url or f"http://{self.host}:{self.port}").rstrip("/")
+
+    @property
+    def console_url(self) -> str:
+        """The root of the console's address, without a trailing slash."""
+        host = f"[{self.api.host}]" if ":" in self.api.host else self.api.host
+        return str(self.console.public_url or f"http://{host}:{self.api.port}").rstrip("/")
 
     @classmethod
     def settings_customise_sources(

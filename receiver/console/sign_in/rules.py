@@ -1,6 +1,7 @@
 """What the settings say about the sign-in, and where a request comes from."""
 
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from starlette.requests import Request
@@ -9,6 +10,9 @@ from receiver.domain.proxies import TrustedProxies
 from receiver.errors import ForbiddenError
 from receiver.http.endpoint import ApiContext
 from receiver.runtime.clock import Clock, WallClock
+
+if TYPE_CHECKING:
+    from receiver.settings.settings import Settings
 
 _OWN = frozenset({"same-origin", "none"})
 """Values of Sec-Fetch-Site for requests that no other site has made; `none` is the user, such as by a reload.
@@ -61,6 +65,12 @@ class SignInRules:
 
 
 _USUAL = SignInRules()
+
+
+def sign_in_rules(settings: "Settings") -> SignInRules:
+    """Return the rules that the settings say."""
+    url = settings.console.public_url
+    return SignInRules(str(url).rstrip("/") if url else None, TrustedProxies(settings.trusted_proxies))
 
 
 def rules_of(context: ApiContext) -> SignInRules:

@@ -1,6 +1,5 @@
 """Statements about sessions. Only hashes of their ids are stored."""
 
-import hashlib
 import secrets
 from typing import Any
 
@@ -9,7 +8,7 @@ from sqlalchemy import Connection, Row, delete, insert, or_, select, update
 from receiver.console.sign_in.roles import scopes_of
 from receiver.console.sign_in.tables import CONSOLE_SESSION, CONSOLE_USER
 from receiver.http.endpoint import Caller
-from receiver.http.tokens import API_TOKEN
+from receiver.http.tokens import API_TOKEN, hash_secret
 
 IDLE_S, LIFETIME_S = 12 * 3600.0, 7 * 86_400.0
 """Seconds after which a session ends: without a request, and at the latest."""
@@ -18,25 +17,20 @@ SEEN_EVERY_S = 300.0
 """Minimum seconds between two notes that a session is in use: one for each request would delay hooks."""
 
 
-def digest(secret: str) -> str:
-    """Return the hash of a secret with 256 random bits, which needs no slow hash."""
-    return hashlib.sha256(secret.encode("utf-8", "surrogateescape")).hexdigest()
-
-
 def start_session(
     connection: Connection, now: float, *, user: str | None = None, token_hash: str | None = None
 ) -> str:
     """Store a new session of a user or of a token, and return its id. Sessions that are over are deleted."""
     connection.execute(delete(CONSOLE_SESSION).where(_is_over(now)))
     session_id = secrets.token_urlsafe(32)
-    row = {"hash": digest(session_id), "user_name": user, "token_hash": token_hash}
+    row = {"hash": hash_secret(session_id), "user_name": user, "token_hash": token_hash}
     connection.execute(insert(CONSOLE_SESSION).values(**row, created_at=now, seen_at=now))
     return session_id
 
 
 def end_session(connection: Connection, session_id: str) -> None:
     """Delete a session."""
-    connection.execute(delete(CONSOLE_SESSION).where(CONSOLE_SESSION.c.hash == digest(session_id)))
+    connection.execute(delete(CONSOLE_SESSION).where(CONSOLE_SESSION.c.hash == hash_secret(session_id)))
 
 
 def end_sessions_of(connection: Connection, user: str) -> None:
@@ -46,7 +40,7 @@ def end_sessions_of(connection: Connection, user: str) -> None:
 
 def note_use(connection: Connection, session_id: str, now: float) -> None:
     """Store that a session is in use."""
-    is_it = CONSOLE_SESSION.c.hash == digest(session_id)
+    is_it = CONSOLE_SESSION.c.hash == hash_secret(session_id)
     connection.execute(update(CONSOLE_SESSION).where(is_it).values(seen_at=now))
 
 
@@ -65,7 +59,7 @@ def read_session(connection: Connection, session_id: str, now: float) -> Row[Any
         )
         .outerjoin_from(session, user, user.c.name == session.c.user_name)
         .outerjoin(token, token.c.hash == session.c.token_hash)
-        .where(session.c.hash == digest(session_id), ~_is_over(now))
+        .where(session.c.hash == hash_secret(session_id), ~_is_over(now))
     )
     return connection.execute(query).first()
 
