@@ -25,16 +25,10 @@ config_app = typer.Typer(no_args_is_help=True, help="The settings file.")
 _WIDTH = 26
 """Maximum characters of a value in a table."""
 
-_SECTIONS = (
-    "api",
-    "console",
-    "listener",
-    "inbox",
-    "reconcile",
-    "delivery",
-    "analytics",
-    "retention",
-    "traces",
+_SECTIONS = tuple(
+    name
+    for name, field in Settings.model_fields.items()
+    if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel)
 )
 """Tables of the file, in order."""
 
@@ -44,6 +38,7 @@ _EXAMPLES: dict[str, Any] = {
     "accounts.main.oauth_client_id": "application-id",
     "accounts.main.oauth_client_secret": "application-secret",
     "public_url": "https://hooks.example",
+    "console.public_url": "https://receiver.example",
     "accounts.main.token_url": "https://scheduler.example/oauth/token",
     "traces.endpoint": "http://127.0.0.1:4318/v1/traces",
     "retention.deliveries_days": 90,

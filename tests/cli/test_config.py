@@ -12,7 +12,7 @@ from tests.cli.shell import KEY, ROOT, SECRET, Shell
 
 _TABLES = (
     *("hook_keys", "accounts", "api", "listener", "inbox"),
-    *("reconcile", "delivery", "analytics", "retention", "traces"),
+    *("console", "reconcile", "delivery", "analytics", "retention", "traces"),
 )
 """Settings that are tables of the file: what they hold is explained there."""
 

@@ -13,8 +13,9 @@ from pathlib import Path
 from starlette.routing import Route
 
 from receiver.app import ENDPOINTS
-from receiver.console.sign_in.session_sql import digest, start_session
+from receiver.console.sign_in.session_sql import start_session
 from receiver.console.site import console_routes
+from receiver.http.tokens import hash_secret
 from tests.console.page_env import PageEnv
 from tests.http.api_env import ApiEnv, running_rig
 from tests.http.route_access import Routes, visitor
@@ -31,6 +32,8 @@ GET  /console/reconciliation/anomalies                                  sign-in 
 GET  /console/reconciliation/drift                                      sign-in 403 403 200 200 200 200
 GET  /console/reconciliation/lost-hooks                                 sign-in 403 403 200 200 200 200
 GET  /console/reconciliation/set-aside                                  sign-in 403 403 200 200 200 200
+GET  /console/sign-in                                                    200     303 303 303 303 303 303
+GET  /console/sign-in/link                                               410     303 303 303 303 303 303
 GET  /console/static/{name}                                             200     200 200 200 200 200 200
 GET  /console/subscriptions                                             sign-in 403 403 200 200 200 200
 GET  /console/subscriptions/{subscription}                              sign-in 403 200 200 200 200 200
@@ -45,6 +48,8 @@ GET  /console/subscriptions/{subscription}/tokens/{token}/revoke        sign-in 
 GET  /console/{rest:path}                                               sign-in 404 404 404 404 404 404
 POST /console/preferences                                               sign-in 303 303 303 303 303 303
 POST /console/reconciliation/set-aside/retry                            sign-in 403 403 403 303 303 303
+POST /console/sign-in                                                    400     400 400 400 400 400 400
+POST /console/sign-in/link                                               410     410 410 410 410 410 410
 POST /console/subscriptions/{subscription}/messages/{message}/retry     sign-in 403 303 403 303 303 303
 POST /console/subscriptions/{subscription}/pause                        sign-in 403 403 403 303 303 303
 POST /console/subscriptions/{subscription}/resend                       sign-in 403 403 403 200 200 200
@@ -56,11 +61,13 @@ POST /console/subscriptions/{subscription}/tokens/new                   sign-in 
 POST /console/subscriptions/{subscription}/tokens/{token}/revoke        sign-in 403 403 403 303 303 303
 POST /console/{rest:path}                                               sign-in 404 404 404 404 404 404
 POST /console/subscriptions/{subscription}/remove                       sign-in 403 403 403 303 404 404
+POST /console/sign-out                                                  sign-in 303 303 303 303 303 303
 """
 
 _ROLES = {"viewer": "viewer", "operator": "operator", "admin": "admin", "all": "admin+numbers"}
 
-_LAST = ("POST", "/console/subscriptions/{subscription}/remove")
+_LAST = (("POST", "/console/subscriptions/{subscription}/remove"), ("POST", "/console/sign-out"))
+"""Routes after which others would be answered otherwise."""
 
 _FORMS: dict[str, dict[str, str]] = {
     "/console/subscriptions/{subscription}/resend": {"dead": "on"},
@@ -73,12 +80,12 @@ _PLACES = {"name": "console.css", "rest": "nowhere", "reference": "r2"}
 
 
 def routes(api_env: ApiEnv) -> Routes:
-    """Return method and path of all routes of the console. The form that removes the subscription is last."""
+    """Return method and path of all routes of the console. Those that take away what others need are last."""
     found = set()
     for route in console_routes(api_env.context, ENDPOINTS):
         assert isinstance(route, Route)
         found |= {(method, route.path) for method in route.methods or () if method != "HEAD"}
-    return tuple(sorted(found, key=lambda route: (route == _LAST, *route)))
+    return (*sorted(found - set(_LAST)), *_LAST)
 
 
 def expected() -> dict[tuple[str, str], list[str]]:
@@ -107,7 +114,7 @@ class Callers:
         else:
             answer = await self.pages.post_by(session, own_path, _FORMS.get(path, {}))
         location = answer.headers.get("location", "")
-        if location.startswith("/console/sign-in"):
+        if location.startswith("/console/sign-in") and "set-cookie" not in answer.headers:
             return "sign-in"
         return f"{answer.status_code}"
 
@@ -116,7 +123,7 @@ class Callers:
             return await self.pages.session(_ROLES[caller])
         if caller == "none":
             return None
-        start = partial(start_session, now=time.time(), token_hash=digest(self.tokens[caller]))
+        start = partial(start_session, now=time.time(), token_hash=hash_secret(self.tokens[caller]))
         return await self.pages.api_env.store.write(start)
 
 
