@@ -17,7 +17,7 @@ from receiver.console.sign_in.links import VALID_S, make_link
 from receiver.console.sign_in.passwords import hash_password
 from receiver.console.sign_in.roles import Role
 from receiver.errors import InputError
-from receiver.http.audit import AuditEntry, record_entry
+from receiver.http.audit import AuditAction, AuditEntry, record_entry
 from receiver.maintenance.schema import open_store
 from receiver.runtime.clock import WallClock
 from receiver.settings.settings import Settings, load_settings
@@ -170,7 +170,10 @@ def link(name: NameArgument, config: ConfigOption = None, as_json: JsonOption = 
 
 
 def _change(
-    settings: Settings, action: str, work: Callable[[Connection], str], detail: dict[str, Any] | None = None
+    settings: Settings,
+    action: AuditAction,
+    work: Callable[[Connection], str],
+    detail: dict[str, Any] | None = None,
 ) -> None:
     """Run `work`, which returns the user's name, and record it in the same transaction."""
     with open_store(settings.store) as store, store.transaction() as connection:
