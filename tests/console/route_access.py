@@ -61,7 +61,7 @@ POST /console/subscriptions/{subscription}/tokens/new                   sign-in 
 POST /console/subscriptions/{subscription}/tokens/{token}/revoke        sign-in 403 403 403 303 303 303
 POST /console/{rest:path}                                               sign-in 404 404 404 404 404 404
 POST /console/subscriptions/{subscription}/remove                       sign-in 403 403 403 303 404 404
-POST /console/sign-out                                                  sign-in 303 303 303 303 303 303
+POST /console/sign-out                                                  sign-in 303 sign-in 303 303 303 303
 """
 
 _ROLES = {"viewer": "viewer", "operator": "operator", "admin": "admin", "all": "admin+numbers"}
