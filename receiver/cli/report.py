@@ -42,6 +42,7 @@ from receiver.cli.text_charts import (
     table_of,
 )
 from receiver.cli.times import PeriodOptions, counting_times
+from receiver.domain.periods import PERIODS
 from receiver.errors import InputError
 from receiver.i18n.catalogue import Language
 from receiver.maintenance.schema import open_store
@@ -76,6 +77,9 @@ def show_report(
         str | None, typer.Option(help="Compare with another period: its first day.")
     ] = None,
     than_until: Annotated[str | None, typer.Option(help="Compare with another period: its last day.")] = None,
+    than_period: Annotated[
+        str | None, typer.Option(help=f"Compare with another whole period: {', '.join(PERIODS)}, 2026-03.")
+    ] = None,
     than_queue: Annotated[str | None, typer.Option(help="Compare with this queue.")] = None,
     html: Annotated[
         Path | None,
@@ -101,7 +105,7 @@ def show_report(
     if measure is not None and measure not in MEASURES:
         raise InputError("measure", f"must be one of {_NAMES}")
     groups = ReportGroups(tuple(account or ()), tuple(queue or ()), each)
-    than = ReportSide(than_since, than_until, than_queue)
+    than = ReportSide(than_since, than_until, than_period, than_queue)
     output = _Output(html, xlsx, as_csv_, as_json, locale, lang)
     output.check(measure, than.options | {"--by": by}, basis, is_grouped=groups.dimension is not None)
     for option, file in (("--html", html), ("--xlsx", xlsx)):

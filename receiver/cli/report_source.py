@@ -13,6 +13,10 @@ from receiver.analytics.query import AnalyticsQuery, read_period
 from receiver.analytics.report import MeasureReport, build_report
 from receiver.cli.local_api import query_of, resolved
 from receiver.cli.text_charts import longest_unit
+from receiver.cli.times import times
+from receiver.domain.calendar import Calendar
+from receiver.domain.periods import PeriodReader
+from receiver.errors import InputError
 from receiver.http.params import AccountQuery
 from receiver.tasks.names import find_queue
 
@@ -27,6 +31,7 @@ class ReportSide(NamedTuple):
 
     since: str | None
     until: str | None
+    period: str | None
     queue: str | None
 
     @property
@@ -39,10 +44,18 @@ class ReportSide(NamedTuple):
         if self.queue is not None:
             queue_id = find_queue(connection, "--than-queue", query.account, self.queue).queue_id
         other = replace(query, queue_id=queue_id)
-        if self.since is None and self.until is None:
+        if self.period is None and self.since is None and self.until is None:
             return other
-        since, until = read_period(self.since, self.until, query.calendar, "than_")
+        since, until = self._bounds(query.calendar)
         return replace(other, since=since, until=until)
+
+    def _bounds(self, calendar: Calendar) -> tuple[float | None, float | None]:
+        if self.period is None:
+            return read_period(self.since, self.until, calendar, "than_")
+        if self.since is not None or self.until is not None:
+            name = "--than-since" if self.since is not None else "--than-until"
+            raise InputError(name, "cannot be used with --than-period, which is a whole period")
+        return PeriodReader(calendar, times().now).named("--than-period", self.period)
 
 
 class ReportGroups(NamedTuple):

@@ -71,6 +71,11 @@ def test_a_comparison_says_whether_it_may_be_chance(filled: Shell) -> None:
         "report", "success", "--since", "2026-03-10", "--until", "2026-03-10", "--than-since", "2026-03-11"
     )
     assert answer["shares"][0]["second"]["n"] == 2
+    days = "report", "success", "--period", "2026-03-10", "--than-period", "2026-03-11"
+    compared = filled.ask(*days)
+    assert compared["first"] == answer["first"]
+    assert compared["second"]["asked"]["until"] == "2026-03-12T00:00:00.000Z"
+    assert compared["shares"][0]["second"]["n"] == 1
 
 
 def test_what_is_not_counted_is_refused(filled: Shell) -> None:
@@ -92,6 +97,11 @@ def test_what_is_not_counted_is_refused(filled: Shell) -> None:
         ("success --csv --than-queue 6", "--than-queue: cannot be used with --csv"),
         ("success --html a.html", "measure: cannot be used with --html, which writes everything"),
         ("--html a.html --csv", "--csv: cannot be used with --html"),
+        ("--than-period 2026-03", "--than-period: requires a measure"),
+        (
+            "success --than-period 2026-03 --than-until today",
+            "--than-until: cannot be used with",
+        ),
         ("success --than-since 2026-33-01", "than_since: a day such as"),
         ("success --than-since 2026-03-02 --than-until 2026-03-01", "than_until: the period ends before"),
     ],

@@ -27,6 +27,7 @@ UNKNOWN: Mapping[str, tuple[str, str]] = {
     "since": ("tomorow", "not a moment: 'tomorow'"),
     "until": ("tomorow", "not a moment: 'tomorow'"),
     "last": ("2 moons", "not a length of time: '2 moons'"),
+    "than_period": ("last-weak", "there is no period 'last-weak'.* did you mean 'last-week'"),
     "than_since": ("tomorow", "a day such as 2026-03-01"),
     "than_until": ("tomorow", "a day such as 2026-03-01"),
     "problem": ("brokn JSON", "there is no problem 'brokn JSON'; did you mean 'broken JSON'|is not one of"),
