@@ -52,6 +52,7 @@ from receiver.outcomes.feed import STREAM_PATH, OutcomeStream
 from receiver.outcomes.operator_watch import OperatorWatch
 from receiver.outcomes.outbox import Outbox
 from receiver.outcomes.sender import Sender
+from receiver.outcomes.task_messages import untold_tasks
 from receiver.reconcile.account_context import AccountContext
 from receiver.reconcile.call_reconciler import CallReconciler
 from receiver.reconcile.endpoints import RECONCILE_ENDPOINTS
@@ -77,6 +78,7 @@ from receiver.storage.postgres import is_url
 from receiver.story.endpoints import STORY_ENDPOINTS
 from receiver.tasks.endpoints import TASK_ENDPOINTS
 from receiver.tasks.names import Names
+from receiver.tasks.problems import UntoldTasks
 from receiver.tasks.projections import Attempts, Queues, Tasks, read_stored
 from receiver.tasks.search_fill import SearchFill
 from receiver.tasks.search_projection import Search
@@ -272,6 +274,7 @@ def api_context(receiver: Receiver) -> ApiContext:
             SubscriberNetwork: receiver.subscriber_network(),
             Projector: receiver.projector,
             SignInRules: sign_in_rules(receiver.settings),
+            UntoldTasks: UntoldTasks(untold_tasks),
         },
         rules=receiver.settings.work_rules,
     )

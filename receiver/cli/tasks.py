@@ -24,9 +24,16 @@ from receiver.cli.tables import Column
 from receiver.cli.times import PeriodOptions
 from receiver.domain.reasons import CallResult
 from receiver.http.schemas import State
-from receiver.tasks.params import TaskQuery
+from receiver.settings.settings import Settings
+from receiver.tasks.params import Problem, TaskQuery
+from receiver.tasks.problems import UntoldTasks
 from receiver.tasks.schemas import Task
 from receiver.tasks.task_endpoints import list_tasks
+
+_PROBLEM = (
+    "Only tasks that are being retried, are overdue, lost hooks, differ between hooks and API, or of which a "
+    "subscriber did not get an outcome."
+)
 
 
 class _TaskCommands(LazyGroup):
@@ -77,6 +84,7 @@ def list_(
     lost: Annotated[
         bool | None, typer.Option("--lost/--complete", help="Only tasks with, or without, lost hooks.")
     ] = None,
+    problem: Annotated[Problem | None, typer.Option(help=_PROBLEM)] = None,
     period: PeriodOptions,
     limit: LimitOption = 50,
     cursor: CursorOption = None,
@@ -85,9 +93,15 @@ def list_(
 ) -> None:
     """List tasks, newest first."""
     given = {"account": account, "queue_id": queue, "state": state, "finish_result": result, "lost": lost}
-    given |= {"phone": phone and phone.strip(), "reason": reason, "name": name, "text": text}
+    given |= {
+        "phone": phone and phone.strip(),
+        "reason": reason,
+        "name": name,
+        "text": text,
+        "problem": problem,
+    }
     query = query_of(TaskQuery, **given, **period.parameters(), limit=limit, cursor=cursor)
-    page = ask(list_tasks, query, {}, config)
+    page = ask(list_tasks, query, {}, config, services=_services)
     if as_json:
         print_json(plain(page))
         return
@@ -107,6 +121,12 @@ _COLUMNS = (
     Column("queue", optional=True),
     "heard",
 )
+
+
+def _services(_settings: Settings) -> dict[type, object]:
+    from receiver.outcomes.task_messages import untold_tasks  # noqa: PLC0415 -- slow to import
+
+    return {UntoldTasks: UntoldTasks(untold_tasks)}
 
 
 def _row(task: Task) -> list[Any]:

@@ -2,9 +2,18 @@
 
 from receiver.http.endpoint import Endpoint
 from receiver.http.params import AccountQuery
+from receiver.tasks.count_endpoint import TaskNumbers, count_tasks
 from receiver.tasks.find_endpoint import FoundTasks, find_number
 from receiver.tasks.finding_endpoints import list_findings, list_lost_hooks
-from receiver.tasks.params import AnomalyQuery, AsOfQuery, DriftQuery, FindQuery, LostHookQuery, TaskQuery
+from receiver.tasks.params import (
+    AnomalyQuery,
+    AsOfQuery,
+    DriftQuery,
+    FindQuery,
+    LostHookQuery,
+    TaskFilters,
+    TaskQuery,
+)
 from receiver.tasks.queue_endpoints import get_queue, list_queues
 from receiver.tasks.schemas import FindingPage, Queue, QueueList, Summary, Task, TaskPage, TimelineView
 from receiver.tasks.summary_endpoint import summarise
@@ -16,12 +25,25 @@ TASK_ENDPOINTS = (
         "/v1/tasks",
         "List tasks",
         "Newest first, by the time of their first fact. Pages neither skip nor repeat a task while others "
-        "are added. With `reason`, `name` or `text` a page looks at 50,000 tasks at most: it may have fewer "
-        "rows than `limit`, or none, and a `next_cursor` with which the search goes on.",
+        "are added. With `reason`, `name` or `text` a page looks at 50,000 tasks at most, with `problem` or "
+        "`q` at 10,000: it may have fewer rows than `limit`, or none, and a `next_cursor` with which the "
+        "search goes on.",
         "read",
         TaskPage,
         list_tasks,
         TaskQuery,
+    ),
+    Endpoint(
+        "GET",
+        "/v1/tasks/counts",
+        "Count tasks",
+        "By state and by problem. A number counts what the list shows with that state or problem and all "
+        "other filters. It is exact, or with `at_least` the number among the newest tasks that were looked "
+        "at: a thousand, or fewer with some filters.",
+        "read",
+        TaskNumbers,
+        count_tasks,
+        TaskFilters,
     ),
     Endpoint(
         "GET",

@@ -15,12 +15,14 @@ from receiver.http.endpoint import Call
 from receiver.http.schemas import Moment, NextCursor, Number, Seconds
 from receiver.storage.bulk import among
 from receiver.tasks.names import named_queues
-from receiver.tasks.params import FindQuery, TaskQuery
-from receiver.tasks.phone_ranges import DigitRange, read_phone_ranges, spelled
+from receiver.tasks.params import FindQuery, TaskFilters, TaskQuery
+from receiver.tasks.phone_ranges import DigitRange, ranges_in, read_phone_ranges, spelled
+from receiver.tasks.problems import problem_rules
 from receiver.tasks.schemas import Task
 from receiver.tasks.search_projection import position
 from receiver.tasks.tables import ATTEMPT, TASK_NUMBER
 from receiver.tasks.task_search import search
+from receiver.tasks.task_sources import Wanted
 from receiver.tasks.views import task_view
 
 Leg = Literal["a", "b"]
@@ -68,10 +70,11 @@ async def find_number(call: Call[FindQuery, None]) -> FoundTasks:
     """Return the tasks with a phone number and their attempts. Raises InputError."""
     given = call.query
     params = TaskQuery.model_validate(given.model_dump(exclude_unset=True))
+    wanted = wanted_by(call, params)
 
     def read(connection: Connection) -> FoundTasks:
-        ranges = ranges_of(call, params)
-        rows, cursor = search(connection, params, ranges)
+        rows, cursor = search(connection, wanted, params)
+        ranges = wanted.ranges
         filled = position(connection)
         return FoundTasks(
             phone=_shown(given.phone, ranges, call.numbers),
@@ -81,29 +84,38 @@ async def find_number(call: Call[FindQuery, None]) -> FoundTasks:
         )
 
     answer = await call.context.store.read(read)
-    await record_search(call, params, len(answer.found))
+    await record_search(call, wanted, len(answer.found))
     return answer
 
 
-def require_search(call: Call[Any, Any], params: TaskQuery) -> None:
-    """Raise ForbiddenError if the caller may not look for phone numbers and does."""
+def wanted_by(call: Call[Any, Any], params: TaskFilters) -> Wanted:
+    """Return what is searched. Raises ForbiddenError if the caller may not look for phone numbers and does,
+    and InputError.
+    """
+    may_search, word = call.numbers or call.caller.is_local, params.q
+    regions = call.context.regions
+    ranges = ranges_in(word, regions) if word else []
     named = [name for name in ("name", "text") if has_phone(getattr(params, name) or "")]
     named += ["phone"] if params.phone is not None else []
-    if named and not (call.numbers or call.caller.is_local):
+    # Digits alone may be an id, too.
+    named += ["q"] if word and not word.isdecimal() and (ranges or has_phone(word)) else []
+    if named and not may_search:
         raise ForbiddenError(f"{named[-1]}: to look for phone numbers, use a token with the scope 'numbers'")
+    if params.phone is not None:
+        ranges = read_phone_ranges(params.phone, regions)
+    rules = problem_rules(call.context)
+    if may_search:
+        return Wanted(params, ranges, rules)
+    return Wanted(params, [], rules, needs_numbers=bool(word and has_phone(word)))
 
 
-def ranges_of(call: Call[Any, Any], params: TaskQuery) -> list[DigitRange]:
-    """Return the numbers to look for, none without the parameter `phone`. Raises InputError."""
-    return [] if params.phone is None else read_phone_ranges(params.phone, call.context.regions)
-
-
-async def record_search(call: Call[Any, Any], params: TaskQuery, tasks: int) -> None:
+async def record_search(call: Call[Any, Any], wanted: Wanted, tasks: int) -> None:
     """Record who has looked for which number, masked, and how many tasks were shown."""
-    texts = [text for text in (params.name, params.text) if text and has_phone(text)]
-    if params.phone is None and not texts:
+    params, ranges = wanted.params, wanted.ranges
+    phone = params.phone or (params.q if ranges else None)
+    texts = [text for text in (params.name, params.text, params.q) if text and has_phone(text)]
+    if phone is None and not texts:
         return
-    phone, ranges = params.phone, ranges_of(call, params)
     name = mask_text(texts[0]) if phone is None else _shown(phone, ranges, False)
     detail = {"tasks": tasks, "in_full": call.numbers}
     await call.context.store.write(

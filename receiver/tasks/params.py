@@ -2,7 +2,7 @@
 
 from typing import Annotated, Literal
 
-from pydantic import BeforeValidator, Field
+from pydantic import BeforeValidator, Field, ValidationInfo, field_validator
 
 from receiver.domain.facts import Event
 from receiver.domain.reasons import CallResult
@@ -32,6 +32,18 @@ Phone = Annotated[Word, BeforeValidator(_read_phone)]
 PHONE = "+79161234567"
 
 
+Problem = Literal["retrying", "overdue", "lost_hooks", "api_disagrees", "crm_untold"]
+"""Why people look at a task."""
+
+PROBLEM_HELP = (
+    "`retrying`: an attempt failed, and the next one is awaited or under way. `overdue`: a minute after the "
+    "planned start there is no call, or a minute after the pause no next attempt, or an hour after the last "
+    "fact about an attempt no end. `lost_hooks`: hooks were lost. `api_disagrees`: hooks and API disagree, "
+    "see `/v1/drift`. `crm_untold`: an outcome message is dead, has failed, or is not delivered a minute "
+    "after it was due."
+)
+
+
 class FindQuery(PageQuery):
     """Which phone number."""
 
@@ -41,7 +53,7 @@ class FindQuery(PageQuery):
     account: Account = None
 
 
-class TaskQuery(PageQuery):
+class TaskFilters(Params):
     """Filters of tasks."""
 
     account: Account = None
@@ -83,8 +95,28 @@ class TaskQuery(PageQuery):
         description="Only tasks whose name, comment or ref contains this, in any case.",
         examples=["4711"],
     )
+    problem: Problem | None = Field(None, description=PROBLEM_HELP, examples=["retrying"])
+    q: Word | None = Field(
+        None,
+        description="Only tasks with this ref, id of the vendor or phone number (or its last four digits or "
+        "more); if there is none, tasks whose name, comment or ref contains it. Phone numbers need the scope "
+        "`numbers`; an audit record is kept.",
+        examples=["order-4711"],
+    )
     since: When | None = Field(None, description="First fact at this time or later.", examples=[SINCE])
     until: When | None = Field(None, description="First fact before this time.", examples=[UNTIL])
+
+    @field_validator("q")
+    @classmethod
+    def _is_alone(cls, word: str | None, others: ValidationInfo) -> str | None:
+        given = [name for name in ("phone", "ref", "task_id", "text") if others.data.get(name) is not None]
+        if word is not None and given:
+            raise ValueError(f"looks for `{given[0]}` too: leave one of the two out")
+        return word
+
+
+class TaskQuery(TaskFilters, PageQuery):
+    """Filters of a list of tasks."""
 
 
 class FindingQuery(PageQuery):

@@ -49,3 +49,11 @@ def read_phone_ranges(text: str, regions: Iterable[str]) -> list[DigitRange]:
     ones = sorted(digits_of(number)[::-1] for number in whole)
     ranges = [DigitRange(one, one) for one in ones if ends is None or not one.startswith(ends)]
     return [*ranges, DigitRange(ends, ends + "9" * MOST_DIGITS)] if ends else ranges
+
+
+def ranges_in(word: str, regions: Iterable[str]) -> list[DigitRange]:
+    """Return the phone numbers that a search word may mean, none if it cannot be one."""
+    try:
+        return read_phone_ranges(word, regions)
+    except InputError:
+        return []

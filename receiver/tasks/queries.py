@@ -1,6 +1,6 @@
 """Queries of the API. `receiver.http.paging` adds order and page."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Container, Sequence
 from typing import Any
 
 from sqlalchemy import (
@@ -24,8 +24,8 @@ from receiver.http.paging import Order, Where, between, equal
 from receiver.http.params import AccountQuery
 from receiver.ledger.tables import DELIVERY, FACT
 from receiver.storage.bulk import among, run
-from receiver.tasks.params import FindingQuery, TaskQuery
-from receiver.tasks.tables import FINDING, QUEUE, SWEEP, TASK, TASK_COUNT
+from receiver.tasks.params import FindingQuery, TaskFilters
+from receiver.tasks.tables import FINDING, QUEUE, SWEEP, TASK, TASK_COUNT, has_not_finished
 
 TASKS_ORDER: Order = (TASK.c.first_at, TASK.c.account, TASK.c.key)
 FINDINGS_ORDER: Order = (FINDING.c.at, FINDING.c.account, FINDING.c.key, FINDING.c.kind)
@@ -33,9 +33,18 @@ FINDINGS_ORDER: Order = (FINDING.c.at, FINDING.c.account, FINDING.c.key, FINDING
 _ENDED = ("connected", "finished", "gone")
 
 
-def tasks(params: TaskQuery) -> Select[Any]:
-    names = ("account", "queue_id", "state", "confidence", "settled", "task_id", "reason")
-    wheres = [*equal(TASK, params, names), *between(TASK.c.first_at, params.since, params.until)]
+def tasks(params: TaskFilters, *, unindexed: Container[str] = ()) -> Select[Any]:
+    """Select tasks by all filters but `phone`, `problem` and `q`. `unindexed`: filters that must not choose
+    the index, because another condition does.
+    """
+    unindexed = unindexed or _outside_indexes(params)
+    wheres = [*between(TASK.c.first_at, params.since, params.until)]
+    for name in ("account", "queue_id", "state", "confidence", "settled", "task_id", "reason"):
+        if (value := getattr(params, name)) is not None:
+            by = func.coalesce(TASK.c[name], "") if name in unindexed else TASK.c[name]
+            wheres.append(by == value)
+    if params.state not in (None, "finished") and "state" not in unindexed:
+        wheres.append(has_not_finished(TASK.c.state))
     if params.ref is not None:  # a task with a ref has it as its key, which is in an index
         wheres += [TASK.c.key == params.ref, TASK.c.ref == params.ref]
     if params.account is None and (params.ref is not None or params.task_id is not None):
@@ -54,6 +63,15 @@ def tasks(params: TaskQuery) -> Select[Any]:
     if params.text is not None:
         wheres.append(_contains(params.text, TASK.c.name, TASK.c.finish_comment, TASK.c.ref))
     return select(TASK).where(*wheres)
+
+
+def _outside_indexes(params: TaskFilters) -> Container[str]:
+    """Return the filters that must not choose the index: SQLite would prefer it to the order of the list."""
+    if params.ref is not None or params.task_id is not None:
+        return ()
+    if params.state not in (None, "finished"):
+        return ("account", "queue_id")
+    return () if params.queue_id is not None else ("account",)
 
 
 def _contains(text: str, *columns: ColumnElement[str | None]) -> Where:

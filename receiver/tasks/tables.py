@@ -6,8 +6,10 @@ from sqlalchemy import (
     JSON,
     BigInteger,
     Column,
+    ColumnElement,
     Index,
     SmallInteger,
+    literal_column,
     text,
 )
 from sqlmodel import Field, SQLModel
@@ -61,6 +63,22 @@ def _asked_again(name: str, *columns: str) -> Index:
     """Return an index of the few tasks that are asked about later than they were due."""
     is_later: Any = Column("ask_at") > Column("due_at")
     return partial_index(name, *columns, where=is_later)
+
+
+_BY_TIME = ("first_at", "account", "key")
+"""The order of the list of tasks."""
+
+_OF_STATE = ("state", *_BY_TIME, "attempts")
+
+
+def has_not_finished(state: ColumnElement[str]) -> ColumnElement[bool]:
+    """Return the condition of the index `task_by_state`. SQLite uses it only for queries with this text."""
+    return state != literal_column("'finished'")
+
+
+def is_above_zero(count: ColumnElement[int]) -> ColumnElement[bool]:
+    """Return the condition of the indexes of tasks with lost hooks and with drift."""
+    return count > literal_column("0")
 
 
 class TaskRow(SQLModel, table=True):
@@ -123,7 +141,12 @@ class TaskRow(SQLModel, table=True):
         Index("task_by_task_id", "account", "task_id"),
         where_not_null("task_by_due", "account", "due_for", "ask_at"),
         Index("task_by_first", "first_at", "account", "key"),
-        Index("task_by_queue", "account", "queue_id", "state"),
+        Index("task_by_queue_time", "account", "queue_id", "first_at", "key"),
+        partial_index(
+            "task_by_state", "state", *_BY_TIME, "attempts", where=has_not_finished(Column("state"))
+        ),
+        partial_index("task_by_lost", *_BY_TIME, "hooks_lost", where=is_above_zero(Column("hooks_lost"))),
+        partial_index("task_by_drift", *_BY_TIME, "drifts", where=is_above_zero(Column("drifts"))),
         _where_null("task_by_uncounted", "created_at", "account"),
         _asked_again("task_by_oldest", "due_for", "due_at"),
     )

@@ -12,7 +12,7 @@ from receiver.http.paging import data_range
 from receiver.ledger.fact_sql import facts_of, key_of
 from receiver.ledger.links import find_links
 from receiver.tasks import queries
-from receiver.tasks.find_endpoint import ranges_of, record_search, require_search
+from receiver.tasks.find_endpoint import record_search, wanted_by
 from receiver.tasks.names import named_queues
 from receiver.tasks.params import AsOfQuery, TaskQuery
 from receiver.tasks.schemas import Task, TaskPage, TimelineView
@@ -24,18 +24,18 @@ from receiver.tasks.views import task_view, timeline_view
 async def list_tasks(call: Call[TaskQuery, None]) -> TaskPage:
     """Return a page of tasks, newest first. Raises ForbiddenError, and InputError for a bad number."""
     params = call.query
-    require_search(call, params)
+    wanted = wanted_by(call, params)
 
     def read(connection: Connection) -> TaskPage:
-        rows, next_cursor = search(connection, params, ranges_of(call, params))
+        rows, next_cursor = search(connection, wanted, params)
         tasks = named_queues(connection, [task_view(row, call.numbers) for row in rows])
-        if rows or params.phone is not None:
-            return TaskPage(tasks=tasks, next_cursor=next_cursor)
-        outside = data_range(connection, queries.tasks, TASK.c.first_at, params)
+        outside = None
+        if not rows and {params.phone, params.problem, params.q} == {None}:
+            outside = data_range(connection, queries.tasks, TASK.c.first_at, params)
         return TaskPage(tasks=tasks, next_cursor=next_cursor, available=outside)
 
     page = await call.context.store.read(read)
-    await record_search(call, params, len(page.tasks))
+    await record_search(call, wanted, len(page.tasks))
     return page
 
 

@@ -33,10 +33,12 @@ from receiver.inbox.unplaced import NAMES_NO_TASK
 from receiver.ledger.append import Arrival, Delivery
 from receiver.ledger.ledger import Ledger
 from receiver.outcomes.guard import GuardedTransport
+from receiver.outcomes.task_messages import untold_tasks
 from receiver.reconcile import due_sql
 from receiver.runtime.clock import WallClock
 from receiver.storage.engine import Store
 from receiver.tasks.names import Names
+from receiver.tasks.problems import UntoldTasks
 from tests.ledger.ledger_env import LedgerEnv, open_ledger_env
 
 Json = dict[str, Any]
@@ -205,7 +207,10 @@ async def open_api_env(target: str, **changes: Any) -> AsyncIterator[ApiEnv]:
             "clock": WallClock(),
             "refusals": RefusalLog(),
             "names": Names(("main", "second")),
-            "services": {SubscriberNetwork: SubscriberNetwork(lambda: GuardedTransport(()), ())},
+            "services": {
+                SubscriberNetwork: SubscriberNetwork(lambda: GuardedTransport(()), ()),
+                UntoldTasks: UntoldTasks(untold_tasks),
+            },
         }
         context = ApiContext(**given | changes)
         transport = httpx2.ASGITransport(app=api_app(context))

@@ -6,7 +6,7 @@ import pytest
 
 from receiver.domain.facts import CallRecord
 from receiver.errors import InputError
-from receiver.tasks import task_search
+from receiver.tasks import task_sources
 from receiver.tasks.phone_ranges import DigitRange, read_phone_ranges, spelled
 from tests.http.api_env import T0, ApiEnv, finished
 
@@ -138,7 +138,7 @@ async def test_a_page_of_a_search_without_index_looks_at_some_tasks_only_and_goe
     api_env: ApiEnv, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await fill(api_env)
-    monkeypatch.setattr(task_search, "MOST_SCANNED", 3)
+    monkeypatch.setattr(task_sources, "MOST_SCANNED", 3)
     for params in ({"text": "заказ"}, {"phone": CUSTOMER, "finish_result": "success"}):
         first = await api_env.get("/v1/tasks", "read", "numbers", **params)
         assert (first["tasks"], bool(first["next_cursor"])) == ([], True)
@@ -151,7 +151,7 @@ async def test_too_many_numbers_with_the_same_end_are_an_error_that_says_so(
     api_env: ApiEnv, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await fill(api_env)
-    monkeypatch.setattr(task_search, "MOST_ENDINGS", 3)
+    monkeypatch.setattr(task_sources, "MOST_ENDINGS", 3)
     answer = await api_env.ask("/v1/tasks", "read", "numbers", params={"phone": "4567"})
     assert (answer.status_code, answer.json()["error"]["field"]) == (400, "phone")
     assert "write more digits" in answer.json()["error"]["message"]

@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import pytest
 from sqlalchemy import Select, text
@@ -15,16 +16,25 @@ from receiver.intake.params import DeliveryQuery
 from receiver.ledger import fact_sql
 from receiver.ledger.append import Arrival, add_arrivals
 from receiver.maintenance.schema import create_tables
+from receiver.outcomes.task_messages import untold_tasks
 from receiver.storage.bulk import is_postgres
 from receiver.storage.engine import Store
-from receiver.tasks import queries, task_search
+from receiver.tasks import queries, task_sources
 from receiver.tasks.params import TaskQuery
-from receiver.tasks.phone_ranges import read_phone_ranges
+from receiver.tasks.phone_ranges import DigitRange, read_phone_ranges
+from receiver.tasks.problems import ProblemRules
 from tests.factories import ACCOUNT, delivery, hook, seen
 from tests.ledger.projecting import put_tasks
 
 (ENDING,) = read_phone_ranges("0007", ["RU"])
 (NUMBER,) = read_phone_ranges("+79160000007", ["RU"])
+
+RULES = ProblemRules(5_000.0, lambda: untold_tasks(5_000.0))
+
+
+def _of_number(digits: DigitRange, params: TaskQuery) -> Select[Any]:
+    return task_sources.tasks_of(digits, task_sources.Wanted(params, [digits], RULES)).tasks
+
 
 LISTS = {
     "deliveries by ref": paging.page(
@@ -41,10 +51,10 @@ LISTS = {
         queries.tasks(TaskQuery(account=ACCOUNT, ref="r7")), queries.TASKS_ORDER, None, 50
     ),
     "tasks by number": paging.page(
-        task_search.tasks_of(NUMBER, TaskQuery()).tasks, task_search.NUMBERS_ORDER, (4_000.0, "m", "k"), 50
+        _of_number(NUMBER, TaskQuery()), task_sources.NUMBERS_ORDER, (4_000.0, "m", "k"), 50
     ),
     "tasks by last digits": paging.page(
-        task_search.tasks_of(ENDING, TaskQuery(state="executed")).tasks, task_search.NUMBERS_ORDER, None, 50
+        _of_number(ENDING, TaskQuery(state="executed")), task_sources.NUMBERS_ORDER, None, 50
     ),
     "tasks by id": paging.page(queries.tasks(TaskQuery(task_id="7")), queries.TASKS_ORDER, None, 50),
     "tasks by account and id": paging.page(
