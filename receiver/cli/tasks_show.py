@@ -1,6 +1,6 @@
 """`receiver tasks show`: the whole story of a task."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Annotated, Any
 
 import typer
@@ -44,7 +44,7 @@ def show(
     task: Annotated[str, typer.Argument(help="The task: your ref, or the vendor's id.")],
     *,
     as_of: Annotated[str | None, typer.Option(help="Show the task as it was known at this moment.")] = None,
-    lang: Annotated[Language, typer.Option(help="Language of the sentences.")] = "en",
+    lang: Annotated[Language, typer.Option(help="Language of sentences and tables.")] = "en",
     numbers: NumbersOption = False,
     config: ConfigOption = None,
     as_json: JsonOption = False,
@@ -59,15 +59,22 @@ def show(
     if as_json:
         print_json(plain(story))
         return
-    _print_sentences(story, catalogue(lang))
+    texts = catalogue(lang)
+    _print_sentences(story, texts)
     fields = {name: value for name, value in plain(story)["task"].items() if name != "hooks"}
     known = {name: _field(name, value) for name, value in fields.items() if value not in (None, "")}
-    print_table(f"Task {account}/{task}", ("field", "value"), known.items())
-    _print_attempts(story.attempts)
-    _print_hooks(story)
-    _print_facts(story)
-    _print_subscribers(story.subscribers)
-    _print_same_numbers(story)
+    _print(texts, "task", known.items(), name=f"{account}/{task}")
+    _print_attempts(story.attempts, texts)
+    _print_hooks(story, texts)
+    _print_facts(story, texts)
+    _print_subscribers(story.subscribers, texts)
+    _print_same_numbers(story, texts)
+
+
+def _print(texts: Catalogue, table: str, rows: Iterable[Sequence[object]], **values: str | float) -> None:
+    """Print a table with the title and the headings of the catalogue."""
+    columns = texts.text(f"tasks_show.{table}.columns").split(" | ")
+    print_table(texts.text(f"tasks_show.{table}.title", **values), columns, rows)
 
 
 def _field(name: str, value: object) -> object:
@@ -86,33 +93,32 @@ def _print_sentences(story: Story, texts: Catalogue) -> None:
     STDOUT.print("")
 
 
-def _print_attempts(attempts: Sequence[StoryAttempt]) -> None:
+def _print_attempts(attempts: Sequence[StoryAttempt], texts: Catalogue) -> None:
     if not attempts:
         return
-    columns = ("#", "started", "A", "B", "result", "talk s", "vendor's words")
-    print_table("Attempts", columns, [_attempt_row(attempt) for attempt in attempts])
+    _print(texts, "attempts", [_attempt_row(attempt, texts) for attempt in attempts])
     legs = [
         (attempt.number, *(leg.get(name) for name in _LEG)) for attempt in attempts for leg in attempt.legs
     ]
     if legs:
-        print_table("Legs", ("#", "number", "result", "cause", "s"), legs)
+        _print(texts, "legs", legs)
     calls = [(attempt.number, attempt.call) for attempt in attempts if attempt.call]
     if calls:
-        print_table("Calls", ("#", "id in call history"), calls)
+        _print(texts, "calls", calls)
 
 
-def _attempt_row(attempt: StoryAttempt) -> Sequence[object]:
-    answered = (_answered(attempt.a_answered), _answered(attempt.b_answered))
+def _attempt_row(attempt: StoryAttempt, texts: Catalogue) -> Sequence[object]:
+    answered = (_answered(attempt.a_answered, texts), _answered(attempt.b_answered, texts))
     started = moment_of(attempt.started_at)
-    result = attempt.reason or "under way"
+    result = attempt.reason or texts.text("tasks_show.under_way")
     return attempt.number, started, *answered, result, attempt.talk_s, attempt.raw_reason
 
 
-def _answered(value: bool | None) -> str | None:
-    return None if value is None else "yes" if value else "no"
+def _answered(value: bool | None, texts: Catalogue) -> str | None:
+    return None if value is None else texts.text(f"tasks_show.{'yes' if value else 'no'}")
 
 
-def _print_hooks(story: Story) -> None:
+def _print_hooks(story: Story, texts: Catalogue) -> None:
     rows = [
         (
             hook.event,
@@ -120,14 +126,14 @@ def _print_hooks(story: Story) -> None:
             hook.arrived,
             story.task.hooks[hook.event].duplicates,
             story.task.hooks[hook.event].lost,
-            f"{hook.missing} {hook.fate}" if hook.fate else None,
+            f"{hook.missing} {texts.text(f'tasks_show.fate.{hook.fate}')}" if hook.fate else None,
         )
         for hook in story.hooks
     ]
-    print_table("Hooks", ("event", "expected", "arrived", "duplicates", "lost", "missing"), rows)
+    _print(texts, "hooks", rows)
 
 
-def _print_facts(story: Story) -> None:
+def _print_facts(story: Story, texts: Catalogue) -> None:
     facts = [
         (
             moment_of(fact.at),
@@ -138,14 +144,14 @@ def _print_facts(story: Story) -> None:
         )
         for fact in story.facts
     ]
-    print_table("Timeline", ("at", "source", "event", "content", "flags"), facts)
+    _print(texts, "timeline", facts)
     if story.deliveries:
         rows = [(moment_of(each.received_at), each.event, each.size, each.id) for each in story.deliveries]
-        print_table("Raw deliveries", ("received", "event", "bytes", "id"), rows)
-        STDOUT.print("`receiver deliveries show ID` shows one as it came.\n", highlight=False)
+        _print(texts, "deliveries", rows)
+        STDOUT.print(f"{texts.text('tasks_show.deliveries_note')}\n", highlight=False)
     if story.findings:
         found = [(each.category, each.kind, each.count, each.detail) for each in story.findings]
-        print_table("Findings", ("category", "kind", "count", "detail"), found)
+        _print(texts, "findings", found)
 
 
 def _brief(said: Mapping[str, Any]) -> str:
@@ -154,22 +160,23 @@ def _brief(said: Mapping[str, Any]) -> str:
     return ", ".join(f"{name} {text[:8] if name in _IDS else text}" for name, text in shown)
 
 
-def _print_subscribers(subscribers: Sequence[StorySubscriber]) -> None:
+def _print_subscribers(subscribers: Sequence[StorySubscriber], texts: Catalogue) -> None:
     for subscriber in subscribers:
-        rows = [row for message in subscriber.messages for row in _message_rows(message)]
-        title = f"Messages to {subscriber.name or 'a removed subscription'} ({subscriber.subscription})"
-        print_table(title, ("message", "event", "state", "at", "answer"), rows)
+        rows = [row for message in subscriber.messages for row in _message_rows(message, texts)]
+        name = subscriber.name or texts.text("tasks_show.removed")
+        _print(texts, "messages", rows, name=name, subscription=subscriber.subscription)
 
 
-def _message_rows(message: StoryMessage) -> Iterator[Sequence[object]]:
+def _message_rows(message: StoryMessage, texts: Catalogue) -> Iterator[Sequence[object]]:
     """Yield a row for each attempt, and one for the next attempt."""
     head: Sequence[object] = (message.seq, message.type.removeprefix("task."), message.state)
     for attempt in message.postings:
         yield (*head, moment_of(attempt.at), _answer(attempt))
         head = _SAME
     if message.state in OPEN:
-        behind = f"not before message {message.blocked_by}" if message.blocked_by else "next attempt"
-        yield (*head, moment_of(message.due_at), behind)
+        seq = str(message.blocked_by)
+        key = "behind" if message.blocked_by else "next_attempt"
+        yield (*head, moment_of(message.due_at), texts.text(f"tasks_show.{key}", seq=seq))
     elif not message.postings:
         yield (*head, None, None)
 
@@ -183,7 +190,7 @@ def _answer(attempt: DeliveryAttempt) -> str:
     return f"{attempt.status} {took}{f': {text}' if text else ''}"
 
 
-def _print_same_numbers(story: Story) -> None:
+def _print_same_numbers(story: Story, texts: Catalogue) -> None:
     for same in story.same_number:
         rows = [
             (
@@ -195,5 +202,4 @@ def _print_same_numbers(story: Story) -> None:
             )
             for task in same.tasks
         ]
-        title = f"Other tasks with the number {same.number}, {same.count} in all"
-        print_table(title, ("account", "task", "first heard", "result", "attempts"), rows)
+        _print(texts, "same_number", rows, number=same.number, count=same.count)

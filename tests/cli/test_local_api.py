@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from receiver.i18n.catalogue import catalogue
 from tests.cli.shell import Shell
 from tests.http.api_env import A_NUMBER, B_NUMBER, T0, ApiEnv, finished, running_rig
 
@@ -169,6 +170,19 @@ def test_a_story_begins_with_sentences_in_the_language_of_the_reader(filled: She
     russian = " ".join(filled.run(*show, "--lang", "ru", "--zone", "Europe/Moscow").out.split())
     assert russian.startswith("Звонков: не менее 1 из 3; соединено, по хуку от 2026-03-01 12:30:30;")
     assert "Ждёт: - Запись звонка, вопрос: сейчас;" in russian
+
+
+def test_the_tables_of_a_story_are_in_the_language_of_the_reader(filled: Shell) -> None:
+    said = filled.run("tasks", "show", "main", "o-1", "--lang", "ru")
+    lines = [line.strip() for line in said.out.splitlines()]
+    words = ("Задача main/o-1", "Хуки", "Хронология", "Находки", "Попытки")
+    assert all(any(line.startswith(word) for line in lines) for word in words), lines
+    assert "1 потеряно" in said.out
+    assert said.widest <= 80
+    texts, english = catalogue("ru").texts, catalogue("en").texts
+    headings = [key for key in english if key.startswith("tasks_show.") and key.endswith(".columns")]
+    assert len(headings) > 8
+    assert [key for key in headings if str(texts[key]).count("|") != str(english[key]).count("|")] == []
 
 
 def test_numbers_are_shown_in_full_only_where_they_are_asked_for(filled: Shell) -> None:
