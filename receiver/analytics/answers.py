@@ -11,7 +11,7 @@ from starlette.responses import Response
 from receiver.analytics.comparison import ComparedShare, ReportComparison, compare
 from receiver.analytics.intervals import Share
 from receiver.analytics.measures import MEASURES, Measure
-from receiver.analytics.params import MEASURE_PARAMS, ComparisonParams, ScopeParams
+from receiver.analytics.params import MEASURE_PARAMS, ComparisonParams, ScopeParams, SidesParams
 from receiver.analytics.query import AnalyticsQuery, read_by, read_period
 from receiver.analytics.report import MeasureReport, ReportRow, Value, build_report
 from receiver.analytics.rollups import rollup_calendar
@@ -78,7 +78,7 @@ async def compare_endpoint(call: Call[ComparisonParams, None]) -> ComparisonResu
 
 def _comparison(connection: Connection, asked: ComparisonParams) -> ComparisonResult:
     one = replace(scope_query(connection, asked), basis=asked.basis)
-    return comparison_result(compare(connection, MEASURES[asked.figure], one, _other(asked, one)))
+    return comparison_result(compare(connection, MEASURES[asked.figure], one, other_query(asked, one)))
 
 
 def comparison_result(compared: ReportComparison) -> ComparisonResult:
@@ -90,7 +90,7 @@ def comparison_result(compared: ReportComparison) -> ComparisonResult:
     )
 
 
-def _other(asked: ComparisonParams, one: AnalyticsQuery) -> AnalyticsQuery:
+def other_query(asked: SidesParams, one: AnalyticsQuery) -> AnalyticsQuery:
     """Return the query of the second side; `than_…` replaces parts of the first, a period as a whole."""
     other = one
     if asked.than_since is not None or asked.than_until is not None:

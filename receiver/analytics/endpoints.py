@@ -3,6 +3,7 @@
 from receiver.analytics.answers import CSV, compare_endpoint, measure_handler
 from receiver.analytics.measures import MEASURES, Measure
 from receiver.analytics.params import MEASURE_PARAMS, ComparisonParams
+from receiver.analytics.report_endpoint import REPORT_ENDPOINT
 from receiver.analytics.schemas import ComparisonResult, MeasureResult
 from receiver.http.endpoint import JSON, Endpoint
 
@@ -34,4 +35,5 @@ ANALYTICS_ENDPOINTS = (
         compare_endpoint,
         ComparisonParams,
     ),
+    REPORT_ENDPOINT,
 )

@@ -9,6 +9,7 @@ from receiver.analytics.query import SLICES, Dimension
 from receiver.http.endpoint import Params
 from receiver.http.params import Account, QueueId
 from receiver.http.schemas import Word
+from receiver.i18n.catalogue import Language
 
 _LONG, _SHORT = "(0[13578]|1[02])-(0[1-9]|[12][0-9]|3[01])", "(0[469]|11)-(0[1-9]|[12][0-9]|30)"
 _DAY = f"20[0-9]{{2}}-({_LONG}|{_SHORT}|02-(0[1-9]|1[0-9]|2[0-8]))"
@@ -98,12 +99,9 @@ def measure_params(measure: Measure) -> type[ScopeParams]:
     return create_model(f"{measure.name.title()}Query", __base__=ScopeParams, **fields)
 
 
-class ComparisonParams(ScopeParams):
+class SidesParams(ScopeParams):
     """The first side of a comparison, and in `than_…` the differences of the second side."""
 
-    figure: Literal["success", "attempts", "yield", "health"] = Field(
-        "success", description="The measure whose shares are compared.", examples=["success"]
-    )
     basis: Literal["created", "finished", "planned"] = Field(
         "created", description="Moment that counts.", examples=["created"]
     )
@@ -115,6 +113,23 @@ class ComparisonParams(ScopeParams):
     )
     than_account: Word | None = Field(None, description="The other account.", examples=["second"])
     than_queue_id: Word | None = Field(None, description="The other queue.", examples=["18"])
+
+
+class ComparisonParams(SidesParams):
+    """Both sides of a comparison, and what is compared."""
+
+    figure: Literal["success", "attempts", "yield", "health"] = Field(
+        "success", description="The measure whose shares are compared.", examples=["success"]
+    )
+
+
+class ReportParams(SidesParams):
+    """What the report is about. Without `than_…` nothing is compared."""
+
+    lang: Language = Field("en", description="Language of the texts.", examples=["ru"])
+    each: Literal["queue", "account"] | None = Field(
+        None, description="Show each queue or account in a chart.", examples=["queue"]
+    )
 
 
 MEASURE_PARAMS = {measure.name: measure_params(measure) for measure in MEASURES.values()}

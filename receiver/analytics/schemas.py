@@ -83,3 +83,53 @@ class ComparisonResult(BaseModel):
     first: MeasureResult
     second: MeasureResult
     shares: list[ShareComparison]
+
+
+class ReportTable(BaseModel):
+    """A table of texts; the first column labels the rows."""
+
+    heads: list[str] = Field(examples=[["queue", "tasks"]])
+    rows: list[list[str]] = Field(examples=[[["17", "200"]]])
+
+
+class ReportFigure(BaseModel):
+    """A key number. `of`: its base or its parts."""
+
+    label: str = Field(examples=["Success rate"])
+    value: str = Field(examples=["68.0 %"])
+    of: str = Field(examples=["61.2–74.1 %, of 200 finished tasks"])
+
+
+class ReportGroup(BaseModel):
+    """Key numbers about one thing."""
+
+    title: str = Field(examples=["Tasks"])
+    figures: list[ReportFigure]
+
+
+class ReportChart(BaseModel):
+    """A chart in words; its picture is `/v1/analytics/{name}.svg`. `how`: how to read it; `text`: alternative
+    text of the picture, in English.
+    """
+
+    name: str = Field(examples=["trend"])
+    title: str = Field(examples=["Success rate of tasks by day"])
+    how: str = Field(examples=["Above: the share of finished tasks that connected A and B."])
+    text: str = Field(examples=["Overall 68.0 % (61.2–74.1 %)."])
+    numbers: ReportTable
+
+
+class ReportDocument(BaseModel):
+    """A report in the words of a language."""
+
+    language: str = Field(examples=["en"])
+    period: str = Field(examples=["2026-03-01 to 2026-03-31"])
+    basis: str = Field(examples=["tasks by creation"])
+    zone: str = Field(examples=["Europe/Moscow"])
+    whose: str = Field(examples=["all accounts, all queues"])
+    made_at: str = Field(examples=["2026-04-01 09:00"])
+    groups: list[ReportGroup]
+    comparison: ReportTable | None = Field(description="Shares of both sides; null: nothing is compared.")
+    sides: list[str] = Field(description="What each side is about.", examples=[[]])
+    charts: list[ReportChart]
+    notes: list[str] = Field(description="Warnings for the reader.", examples=[[]])

@@ -14,10 +14,11 @@ from sqlalchemy import Connection
 from receiver.analytics import formatting
 from receiver.analytics.answers import comparison_result, measure_result
 from receiver.analytics.comparison import ReportComparison, compare
-from receiver.analytics.html import HtmlOptions, html_report
+from receiver.analytics.html import html_report
 from receiver.analytics.intervals import Share
 from receiver.analytics.measures import MEASURES
 from receiver.analytics.report import MeasureReport
+from receiver.analytics.report_document import HtmlOptions
 from receiver.analytics.spreadsheets import report_book, report_csv
 from receiver.analytics.table_csv import as_csv
 from receiver.cli.files import ForceOption, LocaleOption, require_new

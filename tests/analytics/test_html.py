@@ -8,9 +8,10 @@ from html.parser import HTMLParser
 import pytest
 
 from receiver.analytics import formatting
-from receiver.analytics.html import HtmlOptions, html_report
+from receiver.analytics.html import html_report
 from receiver.analytics.intervals import Share
 from receiver.analytics.query import AnalyticsQuery
+from receiver.analytics.report_document import HtmlOptions
 from receiver.domain.calendar import Calendar
 from receiver.errors import InputError, NotInstalledError
 from receiver.storage.engine import Store

@@ -30,6 +30,7 @@ GET    /v1/analytics/health                                      401 401 403 200
 GET    /v1/analytics/hours                                       401 401 403 200 403 403 403 200
 GET    /v1/analytics/pauses                                      401 401 403 200 403 403 403 200
 GET    /v1/analytics/reasons                                     401 401 403 200 403 403 403 200
+GET    /v1/analytics/report                                      401 401 403 200 403 403 403 200
 GET    /v1/analytics/success                                     401 401 403 200 403 403 403 200
 GET    /v1/analytics/timing                                      401 401 403 200 403 403 403 200
 GET    /v1/analytics/tries                                       401 401 403 200 403 403 403 200
