@@ -16,8 +16,9 @@ FROM outcome WHERE account = ? AND key = ? ORDER BY seq
 """
 _MESSAGES = """
 SELECT
-    message.seq, message.subscription, message.state, message.replay, message.attempts, message.made_at,
-    message.due_at, message.settled_at, message.claimed_until, outcome.id AS event, outcome.type
+    message.seq, message.subscription, message.state, message.replay, message.attempts, message.account,
+    message.key, message.made_at, message.due_at, message.settled_at, message.claimed_until,
+    outcome.id AS event, outcome.type
 FROM message JOIN outcome ON outcome.seq = message.outcome_seq
 WHERE message.account = ? AND message.key = ? ORDER BY message.subscription, message.seq
 """
@@ -40,6 +41,8 @@ class TaskMessage:
     state: str
     replay: int
     attempts: int
+    account: str
+    key: str
     made_at: float
     due_at: float
     settled_at: float | None
