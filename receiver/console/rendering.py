@@ -11,6 +11,7 @@ from markupsafe import Markup
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
+from receiver.console.addresses import task_path
 from receiver.console.preferences import preferences_of
 from receiver.domain.moments import iso
 from receiver.i18n.catalogue import catalogue
@@ -82,7 +83,7 @@ def _templates() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.globals["time_tag"] = time_tag
+    environment.globals |= {"time_tag": time_tag, "task_path": task_path}
     return environment
 
 

@@ -14,12 +14,16 @@ from receiver.console.pages.reconciliation import RECONCILIATION
 from receiver.console.pages.subscription_actions import ACTION_PAGES, SUBSCRIPTION_ACTIONS
 from receiver.console.pages.subscription_sending import SENDING_ACTIONS, SENDING_PAGES
 from receiver.console.pages.subscriptions import SUBSCRIPTION_PAGES, SUBSCRIPTIONS
+from receiver.console.pages.task import TASK
+from receiver.console.pages.task_actions import TASK_ACTIONS
 from receiver.console.sign_in.routes import sign_in_routes
 from receiver.console.visit import ConsoleApi
 from receiver.http.endpoint import ApiContext, Endpoint
 
 PAGES: tuple[Page, ...] = (
     OVERVIEW,
+    TASK,
+    TASK,
     QUEUES,
     SUBSCRIPTIONS,
     *ACTION_PAGES,
@@ -30,7 +34,13 @@ PAGES: tuple[Page, ...] = (
 )
 """In the order of the menu."""
 
-ACTIONS: tuple[Action, ...] = (*SUBSCRIPTION_ACTIONS, *SENDING_ACTIONS, *FINDING_ACTIONS)
+ACTIONS: tuple[Action, ...] = (
+    *TASK_ACTIONS,
+    *TASK_ACTIONS,
+    *SUBSCRIPTION_ACTIONS,
+    *SENDING_ACTIONS,
+    *FINDING_ACTIONS,
+)
 
 
 def console_routes(context: ApiContext, endpoints: Sequence[Endpoint]) -> list[BaseRoute]:

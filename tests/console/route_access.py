@@ -45,6 +45,7 @@ GET  /console/subscriptions/{subscription}/retry                        sign-in 
 GET  /console/subscriptions/{subscription}/rotate                       sign-in 403 200 403 200 200 200
 GET  /console/subscriptions/{subscription}/tokens/new                   sign-in 403 403 403 200 200 200
 GET  /console/subscriptions/{subscription}/tokens/{token}/revoke        sign-in 403 403 403 200 200 200
+GET  /console/tasks/{account}/{key}                                     sign-in 403 403 200 200 200 200
 GET  /console/{rest:path}                                               sign-in 404 404 404 404 404 404
 POST /console/preferences                                               sign-in 303 303 303 303 303 303
 POST /console/reconciliation/set-aside/retry                            sign-in 403 403 403 303 303 303
@@ -59,6 +60,8 @@ POST /console/subscriptions/{subscription}/rotate                       sign-in 
 POST /console/subscriptions/{subscription}/test                         sign-in 403 303 403 303 303 303
 POST /console/subscriptions/{subscription}/tokens/new                   sign-in 403 403 403 200 200 200
 POST /console/subscriptions/{subscription}/tokens/{token}/revoke        sign-in 403 403 403 303 303 303
+POST /console/tasks/{account}/{key}/resend                              sign-in 403 403 403 400 400 400
+POST /console/tasks/{account}/{key}/retry                               sign-in 403 403 403 404 404 404
 POST /console/{rest:path}                                               sign-in 404 404 404 404 404 404
 POST /console/subscriptions/{subscription}/remove                       sign-in 403 403 403 303 404 404
 POST /console/sign-out                                                  sign-in 303 sign-in 303 303 303 303

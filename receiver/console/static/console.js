@@ -137,6 +137,25 @@ function keys() {
   }
 }
 
+// --- A slider over the options of a select: <p data-slider="ID" hidden><input type="range"></p>
+
+function sliders() {
+  for (const box of $$("[data-slider]")) {
+    const select = document.getElementById(box.dataset.slider), range = $("input", box);
+    let timer;
+    const name = () => range.setAttribute("aria-valuetext", select.options[range.value].text);
+    range.max = select.options.length - 1;
+    range.value = select.selectedIndex;
+    box.hidden = false;
+    name();
+    range.addEventListener("input", () => { select.selectedIndex = range.value; name(); });
+    range.addEventListener("change", () => {
+      clearTimeout(timer);
+      timer = setTimeout(() => select.form.requestSubmit(), 500); // arrow keys may go on
+    });
+  }
+}
+
 // --- A notice stands once: reload and copied links do not repeat it.
 
 function forgetNotice() {
@@ -157,5 +176,6 @@ function once() {
 copying(document);
 once();
 keys();
+sliders();
 live();
 forgetNotice();
