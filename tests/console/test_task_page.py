@@ -1,19 +1,16 @@
 """The page of a task over HTTP: what it shows, to whom, and what its forms do."""
 
 import re
-from collections.abc import AsyncIterator
 from dataclasses import dataclass
-from functools import partial
 from html import unescape
 
 import pytest
-from starlette.responses import Response
 
 from receiver.domain.facts import CallRecord, TaskSettled
 from tests.console.page_env import PageEnv
-from tests.http.api_env import A_NUMBER, B_NUMBER, T0, ApiEnv, finished
+from tests.http.api_env import A_NUMBER, T0, finished
 from tests.outcomes.delivery_env import DeliveryEnv
-from tests.outcomes.subscriber import Received, Subscriber
+from tests.outcomes.subscriber import Subscriber
 
 pytestmark = pytest.mark.anyio
 
@@ -31,7 +28,7 @@ class TaskEnv:
 
 
 @pytest.fixture
-async def task(page_env: PageEnv, crm: Subscriber) -> AsyncIterator[TaskEnv]:
+async def task(page_env: PageEnv, crm: Subscriber) -> TaskEnv:
     api, delivery = page_env.api_env, DeliveryEnv(page_env.api_env.ledger_env)
     await api.queue("17")
     await delivery.subscribe(crm.url)
@@ -53,7 +50,7 @@ async def task(page_env: PageEnv, crm: Subscriber) -> AsyncIterator[TaskEnv]:
     await api.said("r1", T0 + 80, record, task_id="7")
     await api.said("r1", T0 + 400, TaskSettled(), task_id="7")
     await api.said("r2", T0 + 500, finished(), task_id="8")
-    yield TaskEnv(page_env, delivery, crm, ids)
+    return TaskEnv(page_env, delivery, crm, ids)
 
 
 def text_of(page: str) -> str:

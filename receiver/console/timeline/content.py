@@ -29,7 +29,7 @@ class DrawingSize:
 
 
 SIZES = (
-    DrawingSize("tl-narrow", 340, 58, 14),
+    DrawingSize("tl-narrow", 340, 64, 14),
     DrawingSize("tl-middle", 690, 84, 8),
     DrawingSize("tl-wide", 1060, 96, 8),
 )
@@ -55,6 +55,6 @@ def content_of(story: Story, times: Times, texts: Catalogue) -> TimelineContent:
     marks = [mark for mark in marks_of(story) if mark.lane != CALLS]
     lanes = {lane: texts.text(f"console_timeline.lane.{lane}") for lane in ("a", "b", HOOKS, API, EVENTS)}
     lanes |= {each.subscription: each.name or each.subscription for each in story.subscribers}
-    later = [*(mark.at for mark in marks), *(span.end for span in spans), story.next_attempt_at or 0.0]
-    is_open = any(span.is_open for span in spans) or max(later) > story.at
+    later = [*(mark.at for mark in marks), story.next_attempt_at or 0.0]
+    is_open = any(span.is_open and span.end >= story.at for span in spans) or max(later) > story.at
     return TimelineContent(spans, starts, marks, lanes, story.at if is_open else None, times, texts)

@@ -129,6 +129,8 @@ def posting(at: float, number: int = 1, problem: str | None = None, status: int 
 def message(seq: int, type_: str, *postings: Json, **changes: Any) -> Json:
     return {
         "seq": seq,
+        "account": "main",
+        "key": "r1",
         "subscription": "sub_1",
         "event": f"evt_{seq}",
         "type": type_,
