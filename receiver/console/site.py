@@ -23,7 +23,6 @@ from receiver.http.endpoint import ApiContext, Endpoint
 PAGES: tuple[Page, ...] = (
     OVERVIEW,
     TASK,
-    TASK,
     QUEUES,
     SUBSCRIPTIONS,
     *ACTION_PAGES,
@@ -35,7 +34,6 @@ PAGES: tuple[Page, ...] = (
 """In the order of the menu."""
 
 ACTIONS: tuple[Action, ...] = (
-    *TASK_ACTIONS,
     *TASK_ACTIONS,
     *SUBSCRIPTION_ACTIONS,
     *SENDING_ACTIONS,

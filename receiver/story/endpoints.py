@@ -91,7 +91,7 @@ def _story(call: Call[StoryQuery, None], evidence: StoryEvidence, times: Times) 
         hooks=hook_views(timeline, own),
         deliveries=delivery_views(evidence.deliveries),
         events=event_views(told),
-        subscribers=subscriber_views(told, numbers),
+        subscribers=subscriber_views(timeline, told, numbers),
         same_number=number_views(evidence.same_numbers, numbers),
     )
 

@@ -80,30 +80,33 @@ def event_views(told: TaskMessages) -> list[StoryEvent]:
     return [StoryEvent.model_validate(row._asdict()) for row in told.events]
 
 
-def subscriber_views(told: TaskMessages, numbers: bool) -> list[StorySubscriber]:
+def subscriber_views(timeline: Timeline, told: TaskMessages, numbers: bool) -> list[StorySubscriber]:
     """Return what each subscriber was told."""
     ids = sorted({message.subscription for message in told.messages})
-    return [_subscriber(told, subscription, numbers) for subscription in ids]
+    return [_subscriber(timeline, told, subscription, numbers) for subscription in ids]
 
 
-def _subscriber(told: TaskMessages, subscription: str, numbers: bool) -> StorySubscriber:
+def _subscriber(timeline: Timeline, told: TaskMessages, subscription: str, numbers: bool) -> StorySubscriber:
     row = told.subscriptions.get(subscription)
     names = ("name", "state", "failing_since", "problem")
     return StorySubscriber(
         subscription=subscription,
         **{name: getattr(row, name) if row else None for name in names},
         messages=[
-            _message(told, message, numbers)
+            _message(timeline, told, message, numbers)
             for message in told.messages
             if message.subscription == subscription
         ],
     )
 
 
-def _message(told: TaskMessages, message: TaskMessage, numbers: bool) -> StoryMessage:
+def _message(timeline: Timeline, told: TaskMessages, message: TaskMessage, numbers: bool) -> StoryMessage:
     first = told.blocking(message)
-    names = [name for name in StoryMessage.model_fields if name not in ("blocked_by", "postings")]
+    others = ("account", "key", "blocked_by", "postings")
+    names = [name for name in StoryMessage.model_fields if name not in others]
     return StoryMessage(
+        account=timeline.account,
+        key=timeline.key,
         **{name: getattr(message, name) for name in names},
         blocked_by=first.seq if first else None,
         postings=[_posting(attempt, numbers) for attempt in message.postings],
