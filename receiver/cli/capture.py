@@ -12,7 +12,7 @@ from receiver.cli.output import STDERR, STDOUT, ConfigOption, JsonOption, moment
 from receiver.domain.fields import FieldReader
 from receiver.inbox.bodies import decode, decompress
 from receiver.inbox.payload import read_payload
-from receiver.inbox.proposals import Missing, Sample, as_setting, missing, propose, read_events
+from receiver.inbox.proposals import Missing, as_setting, missing, propose, read_events, sample_of
 from receiver.ledger.tables import DELIVERY
 from receiver.maintenance.schema import open_store
 from receiver.settings.settings import Settings, load_settings
@@ -119,14 +119,14 @@ def _cut(text: str) -> str:
 
 def _read_lines(row: Row[Any], fields: FieldReader) -> Iterator[str]:
     """Yield a line for each event that is read from the delivery."""
-    for event, found in read_events(_sample(row), fields):
+    for event, found in read_events(sample_of(row), fields):
         values = ((name, getattr(found, name)) for name in found.__struct_fields__)
         words = [f"{name}={value}" for name, value in values if value is not None]
         yield f"read as {event}: {', '.join(words) or 'only the event in the URL'}"
 
 
 def _conclude(seen: list[Row[Any]], settings: Settings, *, as_json: bool) -> None:
-    samples = [_sample(row) for row in seen]
+    samples = [sample_of(row) for row in seen]
     reader = FieldReader(settings.aliases)
     proposals = propose(samples, settings.aliases)
     setting = as_setting(proposals, settings.aliases)
@@ -165,17 +165,12 @@ def _print_missing(asked: Sequence[Missing]) -> None:
         STDOUT.print(f"No hook has a {each.field}: {each.why}. {hint}", markup=False, highlight=False)
 
 
-def _sample(row: Row[Any]) -> Sample:
-    content_type, encoding = _header(row, "content-type"), _header(row, "content-encoding")
-    return Sample(row.query, content_type, row.body, encoding, row.event, row.ref is not None)
-
-
 def _header(row: Row[Any], wanted: str) -> str:
     return next((value for name, value in row.headers if name == wanted), "")
 
 
 def _plain(row: Row[Any], fields: FieldReader) -> dict[str, Any]:
-    sample = _sample(row)
+    sample = sample_of(row)
     return {
         "id": row.id,
         "received_at": moment(row.received_at),

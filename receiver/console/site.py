@@ -7,10 +7,12 @@ from starlette.routing import BaseRoute, Route
 from receiver.console.dispatch import Console
 from receiver.console.live import STREAM_PATH, LiveHub
 from receiver.console.page import Action, Page
+from receiver.console.pages.captures import CAPTURE, CAPTURE_PAGES, CAPTURES
 from receiver.console.pages.findings import FINDING_ACTIONS, FINDING_PAGES
 from receiver.console.pages.overview import OVERVIEW
 from receiver.console.pages.queues import QUEUES
 from receiver.console.pages.reconciliation import RECONCILIATION
+from receiver.console.pages.rereading import REREAD, REREAD_ACTIONS
 from receiver.console.pages.subscription_actions import ACTION_PAGES, SUBSCRIPTION_ACTIONS
 from receiver.console.pages.subscription_sending import SENDING_ACTIONS, SENDING_PAGES
 from receiver.console.pages.subscriptions import SUBSCRIPTION_PAGES, SUBSCRIPTIONS
@@ -30,6 +32,10 @@ PAGES: tuple[Page, ...] = (
     *SUBSCRIPTION_PAGES,
     RECONCILIATION,
     *FINDING_PAGES,
+    CAPTURES,
+    *CAPTURE_PAGES,
+    REREAD,
+    CAPTURE,
 )
 """In the order of the menu."""
 
@@ -38,6 +44,7 @@ ACTIONS: tuple[Action, ...] = (
     *SUBSCRIPTION_ACTIONS,
     *SENDING_ACTIONS,
     *FINDING_ACTIONS,
+    *REREAD_ACTIONS,
 )
 
 

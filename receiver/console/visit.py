@@ -164,11 +164,13 @@ class Visit:
         """Return the answer of an endpoint that changes something. Raises its errors."""
         return await self.api.call(self.signed, method, endpoint, Given(path or {}, body=body))
 
-    def moment(self, name: str, *, is_end: bool = False) -> float | None:
-        """Return the moment of a parameter, a day in the zone of the visitor or another form that people
-        type; None without it. `is_end`: the whole day is meant. Raises InputError.
+    def moment(
+        self, name: str, given: Mapping[str, str] | None = None, *, is_end: bool = False
+    ) -> float | None:
+        """Return the moment of a parameter, or of a field of a form: a day in the zone of the visitor or
+        another form that people type; None without it. `is_end`: the whole day is meant. Raises InputError.
         """
-        text, times = self.query.get(name), self.times
+        text, times = (self.query if given is None else given).get(name), self.times
         reader = PeriodReader(Calendar(times.zone), times.now)
         return reader.moment(name, text, is_end=is_end) if text else None
 

@@ -113,6 +113,7 @@ class FieldReader:
     """Reads payloads by a table of aliases: our field → its names, best first."""
 
     def __init__(self, aliases: Mapping[str, tuple[str, ...]] = DEFAULT_ALIASES) -> None:
+        self.aliases = aliases
         self._places: dict[str, list[tuple[int, int]]] = {}
         for field, ours in enumerate(_FIELDS):
             # Ranks are even. A nested name has the next odd rank, worse than the same name at the root.

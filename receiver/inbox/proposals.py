@@ -5,7 +5,9 @@ import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
+
+from sqlalchemy import Row
 
 from receiver.domain.fields import DEFAULT_ALIASES, FieldReader, HookFields, fold_name, result_of
 from receiver.domain.moments import read_moment
@@ -33,6 +35,13 @@ class Sample(NamedTuple):
     encoding: str = ""
     event: str = ""
     has_ref: bool = True
+
+
+def sample_of(row: Row[Any]) -> Sample:
+    """Return the payload of a row of `delivery`."""
+    headers = {name.lower(): value for name, value in row.headers}
+    content_type, encoding = headers.get("content-type", ""), headers.get("content-encoding", "")
+    return Sample(row.query, content_type, row.body, encoding, row.event, row.ref is not None)
 
 
 def read_events(sample: Sample, reader: FieldReader) -> list[tuple[str, HookFields]]:
@@ -113,7 +122,9 @@ def _guess(name: str, values: list[str]) -> str | None:
     if all(result_of(value) for value in values):
         return "result"
     if all(value.isdigit() for value in values):
-        return "queue_id" if _QUEUE_NAME.search(name) else "task_id" if _TASK_NAME.search(name) else None
+        last = name.rpartition(".")[2]  # `task.try_count` is no id of a task
+        named = name if last.lower() == "id" else last
+        return "queue_id" if _QUEUE_NAME.search(named) else "task_id" if _TASK_NAME.search(named) else None
     return "comment" if _COMMENT_NAME.search(name) else None
 
 

@@ -13,6 +13,7 @@ from receiver.inbox.delivery_problems import require_problem
 from receiver.inbox.refused import PROBLEMS
 from receiver.intake import queries
 from receiver.intake.field_readings import read_fields
+from receiver.intake.mapping_endpoint import MAPPING_ENDPOINT
 from receiver.intake.params import DeliveryQuery, MintBody
 from receiver.intake.reread_endpoint import REREAD_ENDPOINT
 from receiver.intake.schemas import (
@@ -115,6 +116,7 @@ INTAKE_ENDPOINTS = (
         list_refused,
         AccountQuery,
     ),
+    MAPPING_ENDPOINT,
     *SET_ASIDE_ENDPOINTS,
     REREAD_ENDPOINT,
     Endpoint(

@@ -42,6 +42,13 @@ def deliveries_named(connection: Connection, ids: Iterable[str]) -> dict[str, Ro
     return {row.id: row for row in run(connection, query, list(ids))}
 
 
+def latest_deliveries(account: str | None, problem: str | None, limit: int) -> Select[Any]:
+    """Select the latest deliveries with their content."""
+    wheres = deliveries(DeliveryQuery(account=account, problem=problem)).whereclause
+    query = select(DELIVERY).order_by(*(column.desc() for column in DELIVERIES_ORDER)).limit(limit)
+    return query if wheres is None else query.where(wheres)
+
+
 def delivery(delivery_id: str) -> Select[Any]:
     """Select a delivery with its content."""
     return select(DELIVERY, func.length(DELIVERY.c.body).label("size")).where(DELIVERY.c.id == delivery_id)

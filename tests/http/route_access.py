@@ -48,6 +48,7 @@ GET    /v1/export/{relation}                                     401 401 403 200
 GET    /v1/find                                                  401 401 400 403 403 403 403 400
 POST   /v1/hook-urls                                             401 401 403 403 403 403 403 400
 GET    /v1/lost-hooks                                            401 401 403 200 403 403 403 200
+GET    /v1/mapping                                               401 401 403 200 403 403 403 200
 GET    /v1/messages/{message}                                    401 401 403 200 403 200 403 200
 GET    /v1/operator-events                                       401 401 403 200 403 403 403 200
 GET    /v1/outcomes                                              401 401 403 200 403 403 403 200

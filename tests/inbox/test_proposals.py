@@ -56,6 +56,8 @@ def test_of_the_platforms_call_events_no_name_is_taken_for_what_it_is_not() -> N
         ("talked_us", "2500000000", None),
         ("taskNumber", "17", "task_id"),
         ("SchedulerNo", "5", "queue_id"),
+        ("task.tries", "3", None),
+        ("data.taskNo", "17", "task_id"),
         ("extension", "1204", None),
         ("leg", CALL.replace("-", ""), "call"),
         ("outcome", "SUCCESS", "result"),
