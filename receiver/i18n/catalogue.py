@@ -67,8 +67,7 @@ class Catalogue:
 
     def with_marks(self, number: str) -> str:
         """Return a number that is written in English with the language's marks instead."""
-        symbols = locale(self.language).number_symbols["latn"]
-        return number.translate(str.maketrans({",": symbols["group"], ".": symbols["decimal"]}))
+        return number.translate(_marks(self.language))
 
     def _shown(self, value: "Phrase | str | float") -> str:
         if isinstance(value, Phrase):
@@ -83,6 +82,13 @@ def catalogue(language: Language) -> Catalogue:
     for path in sorted((_FOLDER / language).glob("*.toml")):
         texts.update(_flat(f"{path.stem}.", tomllib.loads(path.read_text(encoding="utf-8"))))
     return Catalogue(language, texts)
+
+
+@cache
+def _marks(language: Language) -> dict[int, str]:
+    """Return the marks for thousands and decimals, for the English ones."""
+    symbols = locale(language).number_symbols["latn"]
+    return str.maketrans({",": str(symbols["group"]), ".": str(symbols["decimal"])})
 
 
 @cache

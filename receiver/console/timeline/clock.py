@@ -40,22 +40,16 @@ class ClockRow:
     """
 
     stretches: Sequence[Stretch]
+    begin: float
+    end: float
     has_begin: bool
     has_end: bool
 
-    @property
-    def begin(self) -> float:
-        return self.stretches[0].begin
-
-    @property
-    def end(self) -> float:
-        return self.stretches[-1].end
-
     def holds(self, moment: float) -> bool:
         """Return whether a moment is drawn on this row."""
-        if moment in (self.begin, self.end):
-            return self.has_begin if moment == self.begin else self.has_end
-        return self.begin < moment < self.end
+        if self.begin < moment < self.end:
+            return True
+        return (moment == self.begin and self.has_begin) or (moment == self.end and self.has_end)
 
     def place(self, moment: float) -> float:
         """Return the distance of a moment from the left, limited to the row."""
@@ -148,8 +142,9 @@ def _filled(stretches: Sequence[Stretch], rules: ClockRules) -> Iterator[list[St
 def _blocks(stretches: Sequence[Stretch], rules: ClockRules) -> Iterator[list[Stretch]]:
     """Yield the stretches that should stay together, and each broken time between them alone."""
     block: list[Stretch] = []
+    whole = _merged(rules.whole)
     for stretch in stretches:
-        is_inside = any(begin < stretch.end and stretch.begin < end for begin, end in rules.whole)
+        is_inside = any(begin < stretch.end and stretch.begin < end for begin, end in whole)
         if stretch.is_broken and not is_inside:
             if block:
                 yield block
@@ -161,10 +156,21 @@ def _blocks(stretches: Sequence[Stretch], rules: ClockRules) -> Iterator[list[St
         yield block
 
 
+def _merged(times: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:
+    """Join times that touch."""
+    merged: list[tuple[float, float]] = []
+    for begin, end in sorted(times):
+        if merged and begin <= merged[-1][1]:
+            merged[-1] = merged[-1][0], max(end, merged[-1][1])
+        else:
+            merged.append((begin, end))
+    return merged
+
+
 def _closed(rows: Sequence[Sequence[Stretch]]) -> list[ClockRow]:
     """Decide on which of two rows the moment between them is drawn: if possible beside an unbroken time."""
     keeps = [row[-1].is_broken <= below[0].is_broken for row, below in pairwise(rows)]
     return [
-        ClockRow(row, has_begin=not above, has_end=below)
+        ClockRow(row, row[0].begin, row[-1].end, has_begin=not above, has_end=below)
         for row, above, below in zip(rows, [False, *keeps], [*keeps, True], strict=True)
     ]

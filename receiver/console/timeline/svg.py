@@ -1,7 +1,7 @@
-"""A drawing as SVG in a page: classes for the style sheet and presentation attributes."""
+"""A drawing as SVG in a page: classes for the style sheet, presentation attributes, and escaped texts."""
 
-from collections.abc import Mapping
-from xml.etree.ElementTree import Element, SubElement, tostring
+from collections.abc import Iterable, Mapping
+from html import escape
 
 from markupsafe import Markup
 
@@ -13,80 +13,72 @@ _PREFIX = "tl-"
 
 def svg(drawing: Drawing, name: str, title: str, description: str) -> Markup:
     """Return a drawing as an image with an alternative text. `name`: unique on the page."""
-    root = Element(
-        "svg",
-        {
-            "class": f"timeline {name}",
-            "viewBox": f"0 0 {drawing.width:g} {drawing.height:g}",
-            "width": f"{drawing.width:g}",
-            "height": f"{drawing.height:g}",
-            "role": "img",
-            "aria-labelledby": f"{_PREFIX}title-{name} {_PREFIX}desc-{name}",
-        },
-    )
-    SubElement(root, "title", {"id": f"{_PREFIX}title-{name}"}).text = title
-    SubElement(root, "desc", {"id": f"{_PREFIX}desc-{name}"}).text = description
-    _hatching(root, name)
-    for shape in drawing.shapes:
-        _draw(shape, root, name)
-    return _markup(root)
+    titles = f"{_PREFIX}title-{name}", f"{_PREFIX}desc-{name}"
+    attributes = {
+        "class": f"timeline {name}",
+        "viewBox": f"0 0 {drawing.width:g} {drawing.height:g}",
+        "width": f"{drawing.width:g}",
+        "height": f"{drawing.height:g}",
+        "role": "img",
+        "aria-labelledby": " ".join(titles),
+    }
+    texts = _element("title", {"id": titles[0]}, [escape(title)])
+    texts += _element("desc", {"id": titles[1]}, [escape(description)])
+    shapes = (_draw(shape, name) for shape in drawing.shapes)
+    return _markup(_element("svg", attributes, [texts, _hatching(name), *shapes]))
 
 
 def sign_svg(sign: Sign) -> Markup:
     """Return a sign alone, for lists and the legend. It says nothing to screen readers."""
-    root = _small(16)
-    _draw(Symbol(8, 8, sign), root, "")
-    return _markup(root)
+    return _small(16, [_symbol(Symbol(8, 8, sign))])
 
 
 def bar_svg(style: str, name: str) -> Markup:
     """Return a bar or line alone, for the legend. `name`: unique on the page."""
-    root = _small(28)
-    _hatching(root, name)
     lines = {"pause": Line(1, 8, 27, 8, style), "plan": Line(14, 1, 14, 15, style)}
-    _draw(lines.get(style) or Box(1, 2, 26, 12, style), root, name)
-    return _markup(root)
+    return _small(28, [_hatching(name), _draw(lines.get(style) or Box(1, 2, 26, 12, style), name)])
 
 
-def _small(width: int) -> Element:
+def _small(width: int, parts: Iterable[str]) -> Markup:
     size = {"viewBox": f"0 0 {width} 16", "width": str(width), "height": "16"}
-    return Element("svg", {"class": "timeline sign", "aria-hidden": "true", **size})
+    return _markup(_element("svg", {"class": "timeline sign", "aria-hidden": "true", **size}, parts))
 
 
-def _markup(root: Element) -> Markup:
-    return Markup(tostring(root, encoding="unicode"))  # noqa: S704 -- ElementTree has escaped all texts
+def _markup(text: str) -> Markup:
+    return Markup(text)  # noqa: S704 -- `_element` and its callers have escaped all texts
 
 
-def _hatching(root: Element, name: str) -> None:
-    """Add the pattern of ringing bars."""
-    pattern = SubElement(
-        SubElement(root, "defs"),
-        "pattern",
-        {
-            "id": f"{_PREFIX}hatch-{name}",
-            "width": "6",
-            "height": "6",
-            "patternUnits": "userSpaceOnUse",
-            "patternTransform": "rotate(45)",
-        },
-    )
-    SubElement(pattern, "rect", {"width": "6", "height": "6", "class": f"{_PREFIX}hatch-back"})
-    SubElement(pattern, "rect", {"width": "2", "height": "6", "class": f"{_PREFIX}hatch"})
+def _element(name: str, attributes: Mapping[str, str], parts: Iterable[str] = ()) -> str:
+    """Return an element. `attributes`: none holds a foreign text; `parts`: elements and escaped texts."""
+    given = "".join([f' {key}="{value}"' for key, value in attributes.items()])
+    inside = "".join(parts)
+    return f"<{name}{given}>{inside}</{name}>" if inside else f"<{name}{given}/>"
 
 
-def _draw(shape: Shape, root: Element, name: str) -> None:
+def _hatching(name: str) -> str:
+    """Return the pattern of ringing bars."""
+    size = {"width": "6", "height": "6"}
+    pattern = {"id": f"{_PREFIX}hatch-{name}", **size, "patternUnits": "userSpaceOnUse"}
+    parts = [
+        _element("rect", {**size, "class": f"{_PREFIX}hatch-back"}),
+        _element("rect", {"width": "2", "height": "6", "class": f"{_PREFIX}hatch"}),
+    ]
+    return _element("defs", {}, [_element("pattern", {**pattern, "patternTransform": "rotate(45)"}, parts)])
+
+
+def _draw(shape: Shape, name: str) -> str:
     match shape:
         case Box():
-            _box(shape, root, name)
+            return _box(shape, name)
         case Line():
-            _line(shape, root)
+            return _line(shape)
         case Label():
-            _label(shape, root)
+            return _label(shape)
         case Symbol():
-            _symbol(shape, root)
+            return _symbol(shape)
 
 
-def _box(shape: Box, root: Element, name: str) -> None:
+def _box(shape: Box, name: str) -> str:
     place = {"x": shape.x, "y": shape.y, "width": shape.width, "height": shape.height}
     attributes = {key: _number(value) for key, value in place.items()}
     attributes["class"] = " ".join(_PREFIX + word for word in shape.style.split())
@@ -94,22 +86,22 @@ def _box(shape: Box, root: Element, name: str) -> None:
         attributes["rx"] = "2"
     if shape.style.startswith("ring"):
         attributes["fill"] = f"url(#{_PREFIX}hatch-{name})"
-    _titled(SubElement(root, "rect", attributes), shape.title)
+    return _element("rect", attributes, _title(shape.title))
 
 
-def _line(shape: Line, root: Element) -> None:
+def _line(shape: Line) -> str:
     place = {"x1": shape.x1, "y1": shape.y1, "x2": shape.x2, "y2": shape.y2}
     attributes = {key: _number(value) for key, value in place.items()}
-    SubElement(root, "line", {**attributes, "class": f"{_PREFIX}{shape.style}-line"})
+    return _element("line", {**attributes, "class": f"{_PREFIX}{shape.style}-line"})
 
 
-def _label(shape: Label, root: Element) -> None:
+def _label(shape: Label) -> str:
     attributes = {"x": _number(shape.x), "y": _number(shape.y)}
     if shape.anchor != "start":
         attributes["text-anchor"] = shape.anchor
     if shape.style:
         attributes["class"] = f"{_PREFIX}{shape.style}-text"
-    SubElement(root, "text", attributes).text = shape.text
+    return _element("text", attributes, [escape(shape.text)])
 
 
 _PATHS: Mapping[Sign, str] = {
@@ -130,18 +122,17 @@ _PATHS: Mapping[Sign, str] = {
 """Outline of each sign around its middle."""
 
 
-def _symbol(shape: Symbol, root: Element) -> None:
+def _symbol(shape: Symbol) -> str:
     attributes = {
         "d": _PATHS[shape.sign],
         "class": f"{_PREFIX}sign {_PREFIX}{shape.sign}",
         "transform": f"translate({_number(shape.x)} {_number(shape.y)})",
     }
-    _titled(SubElement(root, "path", attributes), shape.title)
+    return _element("path", attributes, _title(shape.title))
 
 
-def _titled(element: Element, title: str) -> None:
-    if title:
-        SubElement(element, "title").text = title
+def _title(text: str) -> Iterable[str]:
+    return [_element("title", {}, [escape(text)])] if text else []
 
 
 def _number(value: float) -> str:
