@@ -1,13 +1,14 @@
 """Problems of tasks as conditions: those by which `GET /v1/tasks` filters and counts."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from typing import Any, get_args
 
-from sqlalchemy import Select, and_, case, or_, select
+from sqlalchemy import Connection, Select, and_, case, or_, select
 
 from receiver.http.endpoint import ApiContext
 from receiver.http.paging import Where
+from receiver.storage.bulk import among
 from receiver.tasks.params import Problem
 from receiver.tasks.queries import of_any_account
 from receiver.tasks.tables import TASK, is_above_zero
@@ -77,6 +78,21 @@ def problem_rules(context: ApiContext) -> ProblemRules:
     """Return the rules of now."""
     now = context.clock.now()
     return ProblemRules(now, lambda: context.service(UntoldTasks).keys(now))
+
+
+def problems_of(
+    connection: Connection, rules: ProblemRules, keys: Collection[tuple[str, str]]
+) -> dict[tuple[str, str], list[Problem]]:
+    """Return account and key → problems, of these tasks."""
+    flags = [case((rules.condition(problem), 1)).label(problem) for problem in PROBLEMS]
+    query = select(TASK.c.account, TASK.c.key, *flags).where(
+        TASK.c.account.in_({account for account, _ in keys}),
+        among(connection, TASK.c.key, [key for _, key in keys]),
+    )
+    rows = connection.execute(query) if keys else ()
+    return {
+        (row.account, row.key): [problem for problem in PROBLEMS if getattr(row, problem)] for row in rows
+    }
 
 
 def is_retried(state: str) -> Where:

@@ -24,6 +24,7 @@ from receiver.http.schemas import (
     Seconds,
     State,
 )
+from receiver.tasks.params import Problem
 
 Flag = Literal["duplicate", "late", "unreadable", "superseded"]
 
@@ -86,10 +87,18 @@ class Task(BaseModel):
     )
 
 
+class ListedTask(Task):
+    """A task of a list."""
+
+    problems: list[Problem] = Field(
+        description="Its problems, see the parameter `problem`.", examples=[["retrying"]]
+    )
+
+
 class TaskPage(BaseModel):
     """A page of tasks, newest first."""
 
-    tasks: list[Task]
+    tasks: list[ListedTask]
     available: DataRange | None = AVAILABLE
     next_cursor: NextCursor | None = Field(
         description="Ask for the next page with it; null: this is the last."

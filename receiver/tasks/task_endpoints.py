@@ -15,7 +15,8 @@ from receiver.tasks import queries
 from receiver.tasks.find_endpoint import record_search, wanted_by
 from receiver.tasks.names import named_queues
 from receiver.tasks.params import AsOfQuery, TaskQuery
-from receiver.tasks.schemas import Task, TaskPage, TimelineView
+from receiver.tasks.problems import problems_of
+from receiver.tasks.schemas import ListedTask, Task, TaskPage, TimelineView
 from receiver.tasks.tables import TASK
 from receiver.tasks.task_search import search
 from receiver.tasks.views import task_view, timeline_view
@@ -28,7 +29,13 @@ async def list_tasks(call: Call[TaskQuery, None]) -> TaskPage:
 
     def read(connection: Connection) -> TaskPage:
         rows, next_cursor = search(connection, wanted, params)
-        tasks = named_queues(connection, [task_view(row, call.numbers) for row in rows])
+        keys = [(row["account"], row["key"]) for row in rows]
+        problems = problems_of(connection, wanted.rules, keys)
+        tasks = [
+            ListedTask(**dict(task_view(row, call.numbers)), problems=problems.get(key, []))
+            for row, key in zip(rows, keys, strict=True)
+        ]
+        named_queues(connection, tasks)
         outside = None
         if not rows and {params.phone, params.problem, params.q} == {None}:
             outside = data_range(connection, queries.tasks, TASK.c.first_at, params)

@@ -74,6 +74,14 @@ async def test_each_problem_finds_its_tasks_only(env: ApiEnv) -> None:
     assert await keys(env, problem="api_disagrees", ref="other") == ["other"]
     assert await keys(env, problem="api_disagrees", ref="lossy") == []
     assert (await env.refused("/v1/tasks", 400, problem="retried"))["field"] == "problem"
+    listed = (await env.get("/v1/tasks"))["tasks"]
+    assert {task["key"]: task["problems"] for task in listed if task["problems"]} == {
+        "missed": ["overdue"],
+        "paused": ["retrying"],
+        "again": ["retrying"],
+        "other": ["api_disagrees"],
+        "lossy": ["lost_hooks"],
+    }
 
 
 @pytest.mark.parametrize(
