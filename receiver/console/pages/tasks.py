@@ -1,0 +1,83 @@
+"""The list of tasks: one search field, filters with counts, and a panel with one task beside it."""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from receiver.console.page import Page
+from receiver.console.visit import ROOT, Visit
+from receiver.errors import ForbiddenError, InputError
+from receiver.http.problems import message_of, problem_type
+from receiver.tasks.schemas import Queue, Task
+
+_FILTERS = ("q", "state", "problem", "account", "queue_id", "since", "until")
+
+_STORY = "/v1/tasks/{account}/{key}/story"
+
+EXPORTED = ("account", "since", "until")
+"""Filters that an export has, too."""
+
+
+async def _read(visit: Visit) -> Mapping[str, Any]:
+    given = {name: visit.query.get(name, "").strip() for name in (*_FILTERS, "cursor", "task")}
+    queues = (await visit.get("/v1/queues")).queues
+    filters = {
+        **{name: given[name] for name in ("q", "state", "problem", "queue_id")},
+        "account": given["account"] or _account_of(queues, given["queue_id"]),
+        "since": visit.moment("since"),
+        "until": visit.moment("until", is_end=True),
+    }
+    return {
+        "query": given,
+        "queues": queues,
+        "accounts": visit.api.context.accounts,
+        "filtered": [name for name in _FILTERS if given[name]],
+        "not_exported": [name for name in _FILTERS if given[name] and name not in EXPORTED],
+        "numbers_of": numbers_of,
+        "place_of": place_of,
+        **await _list(visit, filters, given["cursor"]),
+        "story": await _story(visit, given["task"]),
+    }
+
+
+async def _list(visit: Visit, filters: Mapping[str, Any], cursor: str) -> Mapping[str, Any]:
+    """Return the page of the list and the counts; the problem of the search word, if it cannot be searched."""
+    try:
+        page, counts = await asyncio.gather(
+            visit.get("/v1/tasks", **filters, cursor=cursor), visit.get("/v1/tasks/counts", **filters)
+        )
+    except (ForbiddenError, InputError) as error:
+        if not filters["q"] or (isinstance(error, InputError) and error.field != "q"):
+            raise
+        return {"list": None, "counts": None, "refusal": message_of(error, problem_type(error))}
+    return {"list": page, "counts": counts, "refusal": None}
+
+
+async def _story(visit: Visit, place: str) -> Any | None:
+    """Return the story of the task in the panel; None without one, or if it is unknown."""
+    account, _, key = place.partition("/")
+    if not key:
+        return None
+    told = {"zone": visit.times.zone, "lang": visit.preferences.language}
+    return await visit.find(_STORY, {"account": account, "key": key}, **told)
+
+
+def _account_of(queues: Sequence[Queue], queue_id: str) -> str | None:
+    """Return the account of the queue if only one has it: with it, the list is found by an index."""
+    accounts = {queue.account for queue in queues if queue.queue_id == queue_id}
+    return accounts.pop() if len(accounts) == 1 else None
+
+
+def numbers_of(task: Task) -> str:
+    """Return the numbers in the order in which they are called."""
+    return " → ".join(number for number in (task.a_number, task.b_number) if number)
+
+
+def place_of(task: Task) -> str:
+    """Return account and key as the parameter `task` has them."""
+    return f"{task.account}/{task.key}"
+
+
+TASKS = Page("/tasks", "tasks.html", _read, menu="tasks")
+
+TASKS_PATH = ROOT + TASKS.path
