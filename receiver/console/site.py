@@ -8,6 +8,7 @@ from receiver.console.dispatch import Console
 from receiver.console.live import STREAM_PATH, LiveHub
 from receiver.console.page import Action, Page
 from receiver.console.pages.captures import CAPTURE, CAPTURE_PAGES, CAPTURES
+from receiver.console.pages.exports import EXPORTS
 from receiver.console.pages.findings import FINDING_ACTIONS, FINDING_PAGES
 from receiver.console.pages.overview import OVERVIEW
 from receiver.console.pages.queues import QUEUES
@@ -18,12 +19,14 @@ from receiver.console.pages.subscription_sending import SENDING_ACTIONS, SENDING
 from receiver.console.pages.subscriptions import SUBSCRIPTION_PAGES, SUBSCRIPTIONS
 from receiver.console.pages.task import TASK
 from receiver.console.pages.task_actions import TASK_ACTIONS
+from receiver.console.pages.tasks import TASKS
 from receiver.console.sign_in.routes import sign_in_routes
 from receiver.console.visit import ConsoleApi
 from receiver.http.endpoint import ApiContext, Endpoint
 
 PAGES: tuple[Page, ...] = (
     OVERVIEW,
+    TASKS,
     TASK,
     QUEUES,
     SUBSCRIPTIONS,
@@ -36,6 +39,7 @@ PAGES: tuple[Page, ...] = (
     *CAPTURE_PAGES,
     REREAD,
     CAPTURE,
+    EXPORTS,
 )
 """In the order of the menu."""
 

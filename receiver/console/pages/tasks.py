@@ -1,20 +1,20 @@
 """The list of tasks: one search field, filters with counts, and a panel with one task beside it."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
+from urllib.parse import urlencode
 
 from receiver.console.page import Page
-from receiver.console.visit import ROOT, Visit
+from receiver.console.pages.task import STORY
+from receiver.console.visit import Visit
 from receiver.errors import ForbiddenError, InputError
 from receiver.http.problems import message_of, problem_type
 from receiver.tasks.schemas import Queue, Task
 
 _FILTERS = ("q", "state", "problem", "account", "queue_id", "since", "until")
 
-_STORY = "/v1/tasks/{account}/{key}/story"
-
-EXPORTED = ("account", "since", "until")
+_EXPORTED = ("account", "since", "until")
 """Filters that an export has, too."""
 
 
@@ -32,16 +32,17 @@ async def _read(visit: Visit) -> Mapping[str, Any]:
         "queues": queues,
         "accounts": visit.api.context.accounts,
         "filtered": [name for name in _FILTERS if given[name]],
-        "not_exported": [name for name in _FILTERS if given[name] and name not in EXPORTED],
+        "not_exported": [name for name in _FILTERS if given[name] and name not in _EXPORTED],
         "numbers_of": numbers_of,
         "place_of": place_of,
+        "export_query": _export_query(visit, given),
         **await _list(visit, filters, given["cursor"]),
         "story": await _story(visit, given["task"]),
     }
 
 
 async def _list(visit: Visit, filters: Mapping[str, Any], cursor: str) -> Mapping[str, Any]:
-    """Return the page of the list and the counts; the problem of the search word, if it cannot be searched."""
+    """Return the page of the list and the counts, or why the word cannot be searched."""
     try:
         page, counts = await asyncio.gather(
             visit.get("/v1/tasks", **filters, cursor=cursor), visit.get("/v1/tasks/counts", **filters)
@@ -59,13 +60,24 @@ async def _story(visit: Visit, place: str) -> Any | None:
     if not key:
         return None
     told = {"zone": visit.times.zone, "lang": visit.preferences.language}
-    return await visit.find(_STORY, {"account": account, "key": key}, **told)
+    return await visit.find(STORY, {"account": account, "key": key}, **told)
 
 
 def _account_of(queues: Sequence[Queue], queue_id: str) -> str | None:
     """Return the account of the queue if only one has it: with it, the list is found by an index."""
     accounts = {queue.account for queue in queues if queue.queue_id == queue_id}
     return accounts.pop() if len(accounts) == 1 else None
+
+
+def _export_query(visit: Visit, given: Mapping[str, str]) -> Callable[[str], str]:
+    """Return what makes the query of an export from its format."""
+    filters = {name: given[name] for name in _EXPORTED if given[name]}
+
+    def query(form: str) -> str:
+        locale = {"locale": visit.preferences.language} if form == "csv" else {}
+        return urlencode({"format": form, **locale, **filters})
+
+    return query
 
 
 def numbers_of(task: Task) -> str:
@@ -79,5 +91,3 @@ def place_of(task: Task) -> str:
 
 
 TASKS = Page("/tasks", "tasks.html", _read, menu="tasks")
-
-TASKS_PATH = ROOT + TASKS.path
