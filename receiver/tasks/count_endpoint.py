@@ -41,7 +41,7 @@ class TaskNumbers(BaseModel):
     problems: dict[Problem, TaskNumber]
 
 
-class _Look(NamedTuple):
+class _Counted(NamedTuple):
     """What was counted. `is_whole`: whether all tasks were looked at."""
 
     number: int
@@ -62,7 +62,7 @@ def _read(connection: Connection, wanted: Wanted) -> TaskNumbers:
     given = {name for name, value in params if value is not None}
     if given <= _BY_INDEX:
         states = _states(connection, wanted, given)
-        problems: Mapping[str, _Look] = {
+        problems: Mapping[str, _Counted] = {
             name: _of_problem(connection, wanted, name, given) for name in PROBLEMS
         }
     else:
@@ -72,33 +72,33 @@ def _read(connection: Connection, wanted: Wanted) -> TaskNumbers:
     )
 
 
-def _views(looks: Mapping[str, _Look], names: Iterable[str]) -> dict[str, TaskNumber]:
-    found = {name: looks.get(name, _Look(0)) for name in names}
+def _views(looks: Mapping[str, _Counted], names: Iterable[str]) -> dict[str, TaskNumber]:
+    found = {name: looks.get(name, _Counted(0)) for name in names}
     return {name: TaskNumber(number=look.number, at_least=not look.is_whole) for name, look in found.items()}
 
 
-def _states(connection: Connection, wanted: Wanted, given: set[str]) -> Mapping[str, _Look]:
+def _states(connection: Connection, wanted: Wanted, given: set[str]) -> Mapping[str, _Counted]:
     """Return state → number, with all filters but the state."""
     any_state = _with(wanted, state=None)
     if given - {"state"} <= _PLACE:
         return _stored_states(connection, wanted.params)
     if wanted.params.problem is not None:
         return _by_state(connection, sources(connection, any_state))
-    looks: dict[str, _Look] = {state: _count(connection, [in_state(any_state, state)]) for state in STATES}
+    looks: dict[str, _Counted] = {state: _count(connection, [in_state(any_state, state)]) for state in STATES}
     return looks | {"finished": _count(connection, [all_tasks(_with(wanted, state="finished"))])}
 
 
-def _stored_states(connection: Connection, params: TaskFilters) -> dict[str, _Look]:
+def _stored_states(connection: Connection, params: TaskFilters) -> dict[str, _Counted]:
     """Return state → number, as each fold keeps it."""
     totals: Counter[str] = Counter()
     for _, _, state, number in connection.execute(queries.queue_states(params.account, params.queue_id)):
         totals[state] += number
-    return {state: _Look(number) for state, number in totals.items()}
+    return {state: _Counted(number) for state, number in totals.items()}
 
 
-def _of_problem(connection: Connection, wanted: Wanted, problem: Problem, given: set[str]) -> _Look:
+def _of_problem(connection: Connection, wanted: Wanted, problem: Problem, given: set[str]) -> _Counted:
     if problem in ("overdue", "crm_untold") and given <= {"account", "problem"}:
-        return _Look(*count_keys(connection, wanted, problem))
+        return _Counted(*count_keys(connection, wanted, problem))
     return _count(connection, sources(connection, _with(wanted, problem=problem)))
 
 
@@ -106,7 +106,7 @@ def _with(wanted: Wanted, **filters: Any) -> Wanted:
     return wanted._replace(params=wanted.params.model_copy(update=filters))
 
 
-def _count(connection: Connection, found: Sequence[Source]) -> _Look:
+def _count(connection: Connection, found: Sequence[Source]) -> _Counted:
     """Return the number of tasks of sources that have no task in common."""
     hits, is_whole = 0, True
     for source in found:
@@ -114,10 +114,10 @@ def _count(connection: Connection, found: Sequence[Source]) -> _Look:
         row = connection.execute(select(func.count(newest.c.hit), func.count()).select_from(newest)).one()
         hits += min(row[0], _most(source))
         is_whole = is_whole and row[1] <= _most(source)
-    return _Look(hits, is_whole)
+    return _Counted(hits, is_whole)
 
 
-def _by_state(connection: Connection, found: Sequence[Source]) -> dict[str, _Look]:
+def _by_state(connection: Connection, found: Sequence[Source]) -> dict[str, _Counted]:
     """Return state → number of tasks of sources that have no task in common."""
     totals: Counter[str] = Counter()
     is_whole = True
@@ -127,7 +127,7 @@ def _by_state(connection: Connection, found: Sequence[Source]) -> dict[str, _Loo
         rows = connection.execute(grouped).all()
         totals.update({state: min(hits, _most(source)) for state, hits, _ in rows})
         is_whole = is_whole and sum(number for *_, number in rows) <= _most(source)
-    return {state: _Look(totals[state], is_whole) for state in STATES}
+    return {state: _Counted(totals[state], is_whole) for state in STATES}
 
 
 def _most(source: Source) -> int:
@@ -140,7 +140,7 @@ def _newest(source: Source, *columns: Any) -> Any:
     return newest.order_by(*(column.desc() for column in source.order)).limit(_most(source) + 1).subquery()
 
 
-def _in_one_pass(connection: Connection, wanted: Wanted) -> tuple[dict[str, _Look], dict[str, _Look]]:
+def _in_one_pass(connection: Connection, wanted: Wanted) -> tuple[dict[str, _Counted], dict[str, _Counted]]:
     """Return state → number and problem → number of tasks for whose filters there is no index of states."""
     params = wanted.params
     flags = [case((wanted.rules.condition(name), 1)).label(name) for name in PROBLEMS]
@@ -161,6 +161,6 @@ def _in_one_pass(connection: Connection, wanted: Wanted) -> tuple[dict[str, _Loo
             if params.state in (None, row.state):
                 problems.update(having)
     return (
-        {name: _Look(states[name], is_whole) for name in STATES},
-        {name: _Look(problems[name], is_whole) for name in PROBLEMS},
+        {name: _Counted(states[name], is_whole) for name in STATES},
+        {name: _Counted(problems[name], is_whole) for name in PROBLEMS},
     )
