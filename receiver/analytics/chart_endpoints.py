@@ -14,6 +14,7 @@ from receiver.analytics.charts.chart import CHARTS, Media, chart_named, read_cha
 from receiver.analytics.measures import MEASURES
 from receiver.analytics.params import ScopeParams
 from receiver.http.endpoint import Call, Endpoint
+from receiver.http.schemas import Flag
 
 TYPES: dict[Media, str] = {"svg": "image/svg+xml", "png": "image/png"}
 
@@ -27,6 +28,7 @@ class ChartParams(ScopeParams):
         "attempt. Default: that of the chart's measure.",
         examples=["created"],
     )
+    title: Flag = Field(True, description="false: an SVG without the title, for pages that have their own.")
 
 
 def draw(media: Media) -> Callable[[Call[ChartParams, None]], Awaitable[Response]]:
@@ -44,7 +46,7 @@ def _picture(connection: Connection, name: str, asked: ChartParams, media: Media
     chart = chart_named(name)
     basis = asked.basis or MEASURES[chart.measure].basis[0]
     content = read_chart(connection, chart, replace(scope_query(connection, asked), basis=basis))
-    return render(content, media)
+    return render(content, media if asked.title or media == "png" else "inline")
 
 
 def _endpoint(media: Media) -> Endpoint:

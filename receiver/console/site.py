@@ -7,11 +7,12 @@ from starlette.routing import BaseRoute, Route
 from receiver.console.dispatch import Console
 from receiver.console.live import STREAM_PATH, LiveHub
 from receiver.console.page import Action, Page
+from receiver.console.pages.analytics import ANALYTICS, ANALYTICS_FILES
 from receiver.console.pages.captures import CAPTURE, CAPTURE_PAGES, CAPTURES
 from receiver.console.pages.exports import EXPORTS
 from receiver.console.pages.findings import FINDING_ACTIONS, FINDING_PAGES
 from receiver.console.pages.overview import OVERVIEW
-from receiver.console.pages.queues import QUEUES
+from receiver.console.pages.queues import QUEUE, QUEUES
 from receiver.console.pages.reconciliation import RECONCILIATION
 from receiver.console.pages.rereading import REREAD, REREAD_ACTIONS
 from receiver.console.pages.subscription_actions import ACTION_PAGES, SUBSCRIPTION_ACTIONS
@@ -29,6 +30,9 @@ PAGES: tuple[Page, ...] = (
     TASKS,
     TASK,
     QUEUES,
+    QUEUE,
+    ANALYTICS,
+    *ANALYTICS_FILES,
     SUBSCRIPTIONS,
     *ACTION_PAGES,
     *SENDING_PAGES,

@@ -98,22 +98,22 @@ def _set_aside(status: StatusView) -> Iterator[OverviewProblem]:
     numbers = {"set_aside_hooks": status.set_aside_hooks, "set_aside_tasks": status.set_aside_tasks}
     for name, count in numbers.items():
         if count:
-            yield _problem("warn", name, RECONCILIATION, count=count)
+            yield _problem("warn", name, f"{RECONCILIATION}/set-aside", count=count)
 
 
 def _today(status: StatusView, words: ReportWords) -> Iterator[OverviewProblem]:
     """Yield what is unusual about today."""
     if suspected := sum(status.hooks.suspected_today.values()):
-        yield _problem("warn", "suspected", RECONCILIATION, count=suspected)
+        yield _problem("warn", "suspected", f"{RECONCILIATION}/lost-hooks?suspected=true", count=suspected)
     today = status.today
     if today is None:
         return
     if _is_high(today.lost_hooks):
         share = words.percent(today.lost_hooks.value)
-        yield _problem("warn", "lost", RECONCILIATION, share=share, count=today.lost_hooks.k)
+        yield _problem("warn", "lost", f"{RECONCILIATION}/lost-hooks", share=share, count=today.lost_hooks.k)
     if _is_high(today.drift):
         share = words.percent(today.drift.value)
-        yield _problem("warn", "drift", RECONCILIATION, share=share, count=today.drift.k)
+        yield _problem("warn", "drift", f"{RECONCILIATION}/drift", share=share, count=today.drift.k)
     is_enough = min(today.success.n, today.week_ago.n) >= _FEW
     if is_enough and today.difference.is_sure and (today.difference.value or 0) < 0:
         rates = {"share": words.percent(today.success.value), "before": words.percent(today.week_ago.value)}

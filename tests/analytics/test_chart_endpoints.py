@@ -100,3 +100,13 @@ async def test_without_matplotlib_the_answer_says_how_to_get_it(
     error = await api_env.refused("/v1/analytics/trend.png", 501)
     assert error["message"] == "charts need matplotlib: pip install 'receiver[analytics]'"
     assert (await api_env.ask("/v1/analytics/success")).status_code == 200
+
+
+async def test_a_page_with_a_title_of_its_own_gets_a_picture_without(api_env: ApiEnv) -> None:
+    whole = (await api_env.ask("/v1/analytics/yield.svg")).text
+    plain = await api_env.ask("/v1/analytics/yield.svg", params={"title": "false"})
+    title = ">Attempt yield by attempt number</text>"
+    assert title in whole
+    assert title not in plain.text
+    assert plain.headers["content-type"] == "image/svg+xml"
+    assert plain.text.startswith("<svg ")
