@@ -19,7 +19,7 @@ from sqlalchemy import func, select
 from receiver.app import Environment, Receiver
 from receiver.demo.processes import serving_receiver
 from receiver.http.tokens import TokenLimits, create_token, token_named
-from receiver.ledger.tables import FACT
+from receiver.ledger.tables import DELIVERY, FACT
 from receiver.outcomes.tables import DELIVERY_ATTEMPT, MESSAGE
 from receiver.runtime.clock import WallClock
 from receiver.server import listen
@@ -113,6 +113,7 @@ def _last_event(target: str | Path) -> float:
 async def places(console: ConsoleEnv) -> Mapping[str, str]:
     """Return parameter → value of the paths of pages."""
     (task,) = await console.rows(select(TASK.c.account, TASK.c.key).order_by(TASK.c.attempts.desc()).limit(1))
+    (delivery,) = await console.rows(select(DELIVERY.c.id).limit(1))
     (message,) = await console.rows(select(MESSAGE.c.seq, MESSAGE.c.subscription).limit(1))
     if not await console.rows(token_named("partner")):
         limits = TokenLimits(message.subscription)
@@ -124,6 +125,7 @@ async def places(console: ConsoleEnv) -> Mapping[str, str]:
         "subscription": message.subscription,
         "message": str(message.seq),
         "token": "partner",
+        "id": delivery.id,
     }
 
 
