@@ -13,6 +13,7 @@ from pathlib import Path
 from starlette.routing import Route
 
 from receiver.app import ENDPOINTS
+from receiver.console.live import STREAM_PATH
 from receiver.console.sign_in.session_sql import start_session
 from receiver.console.site import console_routes
 from receiver.http.tokens import hash_secret
@@ -26,6 +27,7 @@ of a role; an administrator who sees numbers.
 """
 
 ACCESS = """
+GET  /console                                                           sign-in 303 303 200 200 200 200
 GET  /console/queues                                                    sign-in 403 403 200 200 200 200
 GET  /console/reconciliation                                            sign-in 403 403 200 200 200 200
 GET  /console/reconciliation/anomalies                                  sign-in 403 403 200 200 200 200
@@ -35,6 +37,7 @@ GET  /console/reconciliation/set-aside                                  sign-in 
 GET  /console/sign-in                                                    200     303 303 303 303 303 303
 GET  /console/sign-in/link                                               410     303 303 303 303 303 303
 GET  /console/static/{name}                                             200     200 200 200 200 200 200
+GET  /console/stream                                                    401     403 403 200 200 200 200
 GET  /console/subscriptions                                             sign-in 403 403 200 200 200 200
 GET  /console/subscriptions/{subscription}                              sign-in 403 200 200 200 200 200
 GET  /console/subscriptions/{subscription}/messages/{message}           sign-in 403 200 200 200 200 200
@@ -112,10 +115,14 @@ class Callers:
     async def _answer(self, method: str, path: str, caller: str) -> str:
         own_path = path.removeprefix("/console").replace(":path}", "}").format_map(self.objects)
         session = await self._session(caller)
+        closing = self.pages.api_env.context.closing
+        if path == STREAM_PATH:
+            closing.set()  # else it would never end
         if method == "GET":
             answer = await self.pages.get_by(session, own_path)
         else:
             answer = await self.pages.post_by(session, own_path, _FORMS.get(path, {}))
+        closing.clear()
         location = answer.headers.get("location", "")
         if location.startswith("/console/sign-in") and "set-cookie" not in answer.headers:
             return "sign-in"
