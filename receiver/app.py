@@ -20,6 +20,7 @@ from receiver.analytics.export_endpoint import EXPORT_ENDPOINT
 from receiver.analytics.rollup_projection import Rollups
 from receiver.analytics.rollup_repair import adopt_zone
 from receiver.console.sign_in.rules import SignInRules, sign_in_rules
+from receiver.console.sign_in.user_endpoint import USERS_ENDPOINT
 from receiver.console.site import console_routes
 from receiver.docs.endpoints import docs_routes
 from receiver.domain.fields import FieldReader
@@ -31,6 +32,7 @@ from receiver.http.audit_endpoint import AUDIT_ENDPOINTS
 from receiver.http.dispatch import api_routes
 from receiver.http.endpoint import ApiContext, SubscriberNetwork
 from receiver.http.probes import probe_routes
+from receiver.http.token_endpoints import TOKEN_ENDPOINTS
 from receiver.inbox.inbox import StoreInbox
 from receiver.inbox.reader import InboxReader
 from receiver.intake.endpoints import INTAKE_ENDPOINTS
@@ -41,10 +43,9 @@ from receiver.ledger.ledger import Ledger
 from receiver.ledger.links import Links
 from receiver.ledger.projector import Projector
 from receiver.ledger.throttle import MANY_WRITERS, ONE_WRITER, Throttle
-from receiver.maintenance.purge_endpoint import PURGE_ENDPOINTS
 from receiver.maintenance.retention import RetentionRules, RetentionWorker
 from receiver.maintenance.schema import create_tables
-from receiver.maintenance.status import STATUS_ENDPOINT
+from receiver.maintenance.system_endpoint import MAINTENANCE_ENDPOINTS
 from receiver.maintenance.table_gauges import SnapshotWorker
 from receiver.observability.metrics import Metrics
 from receiver.outcomes.endpoints import OUTBOUND_ENDPOINTS
@@ -71,6 +72,7 @@ from receiver.settings.conversion import (
 )
 from receiver.settings.models import AccountSettings
 from receiver.settings.settings import Settings
+from receiver.settings.settings_endpoint import SETTINGS_ENDPOINT, RunningSettings
 from receiver.storage.engine import Store
 from receiver.storage.lease_keeper import LeaseConfig, LeaseKeeper
 from receiver.storage.leases import DELIVERY_LEASE, RETENTION_LEASE, reconcile_lease
@@ -94,12 +96,12 @@ ENDPOINTS = (
     *STORY_ENDPOINTS,
     *INTAKE_ENDPOINTS,
     *OUTBOUND_ENDPOINTS,
-    STATUS_ENDPOINT,
+    *MAINTENANCE_ENDPOINTS,
     *ANALYTICS_ENDPOINTS,
     EXPORT_ENDPOINT,
     *CHART_ENDPOINTS,
-    *AUDIT_ENDPOINTS,
-    *PURGE_ENDPOINTS,
+    *(*AUDIT_ENDPOINTS, *TOKEN_ENDPOINTS),
+    *(USERS_ENDPOINT, SETTINGS_ENDPOINT),
 )
 """All endpoints of /v1 but the stream of outcomes."""
 
@@ -273,6 +275,8 @@ def api_context(receiver: Receiver) -> ApiContext:
             SchedulerAccounts: SchedulerAccounts(receiver.contexts),
             SubscriberNetwork: receiver.subscriber_network(),
             Projector: receiver.projector,
+            Metrics: receiver.metrics,
+            RunningSettings: RunningSettings(receiver.settings),
             SignInRules: sign_in_rules(receiver.settings),
             UntoldTasks: UntoldTasks(untold_tasks),
         },

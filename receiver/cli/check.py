@@ -1,23 +1,17 @@
 """`receiver check`: checks of settings, store, scheduler accounts, reachability and clocks."""
 
 import asyncio
-import shutil
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import asdict
-from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated
-from urllib.parse import urlsplit
 
 import httpx2
 import typer
 from rich.text import Text
 
-from receiver.analytics.rollups import count_uncounted, rollup_calendar
 from receiver.app import Environment
 from receiver.cli.check_monitoring import (
-    CheckResult,
-    Verdict,
     check_dashboards,
     check_rules,
     check_scrape,
@@ -36,6 +30,13 @@ from receiver.errors import (
     StoreUnavailableError,
 )
 from receiver.maintenance.schema import create_tables
+from receiver.maintenance.setup_checks import (
+    CheckResult,
+    Verdict,
+    check_disk,
+    check_public_url,
+    check_rollups,
+)
 from receiver.observability.metrics import Metrics
 from receiver.scheduler.client import SchedulerClient
 from receiver.server import machine_environment
@@ -45,7 +46,6 @@ from receiver.settings.settings import Settings, load_settings
 from receiver.storage.engine import Store
 from receiver.storage.postgres import is_url
 
-_LEAST_FREE_BYTES = 500 * 2**20
 _CLOCK_TOLERANCE_S = 30.0
 _TIMEOUT_S = 10.0
 _STYLES = {"ok": "green", "warning": "yellow", "failed": "red"}
@@ -96,7 +96,7 @@ def check(
 
 async def _all(settings: Settings) -> list[CheckResult]:
     environment = machine_environment(settings)
-    checks = [*_store(settings), *_public_url(settings)]
+    checks = [*_store(settings), check_public_url(settings.hook_root)]
     checks += [check async for check in _reachable(settings)]
     checks += [check async for check in _traces(settings.traces)]
     for name, account in settings.accounts.items():
@@ -113,7 +113,8 @@ def _store(settings: Settings) -> Iterator[CheckResult]:
             return
         create_tables(store)
         sound = not is_file or _is_sound(store)
-        rollups = _rollups(store, settings.analytics.zone)
+        with store.snapshot() as connection:
+            rollups = check_rollups(connection, settings.analytics.zone)
         subscriptions = list(check_subscriptions(store))
     except StoreUnavailableError as error:
         hint = "is it writable, and not locked by another program?" if is_file else "is it running there?"
@@ -129,53 +130,12 @@ def _store(settings: Settings) -> Iterator[CheckResult]:
     yield rollups
     yield from subscriptions
     if is_file:
-        yield _disk(folder)
-
-
-def _rollups(store: Store, zone: str) -> CheckResult:
-    """Check that all tasks are counted, by days of the zone in the settings."""
-    with store.snapshot() as connection:
-        calendar, uncounted = rollup_calendar(connection), count_uncounted(connection)
-    problems = [f"{uncounted} tasks are not counted"] if uncounted else []
-    if calendar.calendar.name != zone or not calendar.complete:
-        problems.append(f"days are counted in {calendar.calendar.name}, not in {zone}")
-    if problems:
-        return CheckResult("figures", "warning", f"{'; '.join(problems)}: run `receiver rebuild`")
-    return CheckResult("figures", "ok", f"days are counted in {zone}")
+        yield check_disk(folder)
 
 
 def _is_sound(store: Store) -> bool:
     with store.snapshot() as connection:
         return bool(connection.exec_driver_sql("PRAGMA quick_check(1)").scalar_one() == "ok")
-
-
-def _disk(folder: Path) -> CheckResult:
-    free = shutil.disk_usage(folder).free
-    enough = free >= _LEAST_FREE_BYTES
-    return CheckResult(
-        "disk",
-        "ok" if enough else "warning",
-        f"{free // 2**20} MiB free" + ("" if enough else ": free some space"),
-    )
-
-
-def _public_url(settings: Settings) -> Iterator[CheckResult]:
-    host = urlsplit(settings.hook_root).hostname or ""
-    if _is_private(host):
-        yield CheckResult(
-            "public_url",
-            "warning",
-            f"{settings.hook_root} is not reachable from outside: set `public_url`",
-        )
-    else:
-        yield CheckResult("public_url", "ok", settings.hook_root)
-
-
-def _is_private(host: str) -> bool:
-    try:
-        return not ip_address(host).is_global
-    except ValueError:
-        return host == "localhost"
 
 
 async def _reachable(settings: Settings) -> AsyncIterator[CheckResult]:

@@ -3,16 +3,16 @@
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import httpx2
 from prometheus_client import Metric
 from prometheus_client.parser import text_string_to_metric_families
 
 from receiver.domain.network_errors import network_problem
+from receiver.maintenance.setup_checks import CheckResult
 from receiver.observability.metric_definitions import METRICS, PREFIX
 
 SCRAPE_S = 15
@@ -33,17 +33,6 @@ _TITLE = re.compile(r"^\s*(?:- )?(?:name|record|alert): .*$", re.MULTILINE)
 """A line of a rules file that is not part of an expression."""
 
 _SAMPLES = {sample for metric in METRICS.values() for sample in metric.samples}
-
-Verdict = Literal["ok", "warning", "failed"]
-
-
-@dataclass(frozen=True, slots=True)
-class CheckResult:
-    """The result of one check. `detail`: what was found and, if it is not ok, what to do."""
-
-    subject: str
-    verdict: Verdict
-    detail: str
 
 
 def check_scrape(url: str) -> Iterator[CheckResult]:

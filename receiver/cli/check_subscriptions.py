@@ -2,8 +2,8 @@
 
 from collections.abc import Iterator
 
-from receiver.cli.check_monitoring import CheckResult
 from receiver.cli.subscription_options import health_text
+from receiver.maintenance.setup_checks import CheckResult
 from receiver.outcomes import subscription_sql
 from receiver.storage.engine import Store
 

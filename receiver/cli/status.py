@@ -69,7 +69,7 @@ def _print(found: StatusView) -> None:
     columns = ("name", "state", "failing since", "problem", "waiting", "dead", Column("id", optional=True))
     nothing = f"none fails of {found.subscriptions}" if found.subscriptions else "there are none"
     _table("Subscriptions that fail or are off", nothing, columns, _failing(found))
-    held = [[lease.name, lease.holder, _left(lease.expires_at)] for lease in found.leases]
+    held = [[lease.name, lease.holder, _left(lease.expires_in_s)] for lease in found.leases]
     _table("Leases", "no receiver is running", ("work", "receiver", "ends"), held)
     columns = ("account", "part", "last pass", "failing since", "API calls left", "problem")
     _table("Reconciliation", "no pass yet", columns, _accounts(found))
@@ -107,7 +107,6 @@ def _accounts(found: StatusView) -> list[list[Any]]:
     ]
 
 
-def _left(expires_at: float) -> str:
+def _left(seconds: float) -> str:
     """Return when a lease ends."""
-    left = expires_at - time.time()  # of the machine's clock, as leases are, however fast the receiver's runs
-    return f"in {left:.0f} s" if left > 0 else f"expired {-left:.0f} s ago"
+    return f"in {seconds:.0f} s" if seconds > 0 else f"expired {-seconds:.0f} s ago"

@@ -21,6 +21,7 @@ SCOPES = {
     "mint": "mint hook URLs",
     "create": "create and cancel tasks at the scheduler",
     "audit": "read who did what",
+    "tokens": "list, create and revoke API tokens, list users of the console",
     "purge": "take a phone number out of the store",
     "subscribe": "manage subscriptions, replay outcomes, retry hooks and tasks that are set aside, "
     "read deliveries again",

@@ -17,7 +17,7 @@ from receiver.maintenance.table_gauges import TableCounts, count_tables
 from receiver.maintenance.today import TodayStatus, read_today
 from receiver.reconcile.tables import RECONCILE_PASS
 from receiver.runtime.clock import Clock
-from receiver.storage.leases import LEASE
+from receiver.storage.leases import LEASE, lease_time
 from receiver.storage.leases import held as leases_held
 from receiver.tasks.tables import FINDING
 
@@ -85,6 +85,11 @@ class LeaseStatus(BaseModel):
     is_held: bool = Field(
         description="false: it has expired, and no receiver does this work.", examples=[True]
     )
+    expires_in_s: float = Field(
+        description="Seconds of the machine's clock until it expires, unless it is renewed; negative: since "
+        "it expired.",
+        examples=[12.5],
+    )
 
 
 class AccountStatus(BaseModel):
@@ -148,6 +153,7 @@ def _read(connection: Connection, calendar: Calendar, clock: Clock) -> StatusVie
     found = _findings(connection, calendar.starts(today))
     leases = connection.execute(select(LEASE).order_by(LEASE.c.name)).all()
     held = leases_held(connection, [lease.name for lease in leases], clock.real(now))
+    lease_now = lease_time(connection, clock.real(now))
     passes = select(RECONCILE_PASS).order_by(RECONCILE_PASS.c.account, RECONCILE_PASS.c.part)
     return StatusView(
         at=now,
@@ -161,7 +167,14 @@ def _read(connection: Connection, calendar: Calendar, clock: Clock) -> StatusVie
         set_aside_tasks=set_aside.get("task", 0),
         subscriptions=len(counts.outbox),
         failing=[_failing(row) for row in counts.outbox if row.failing_since or row.state != "active"],
-        leases=[LeaseStatus(**lease._mapping, is_held=lease.name in held) for lease in leases],
+        leases=[
+            LeaseStatus(
+                **lease._mapping,
+                is_held=lease.name in held,
+                expires_in_s=round(lease.expires_at - lease_now, 1),
+            )
+            for lease in leases
+        ],
         accounts=[_account(row) for row in connection.execute(passes)],
     )
 

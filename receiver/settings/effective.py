@@ -38,7 +38,13 @@ class EffectiveSetting:
 
 def effective_settings(path: Path | None = None) -> list[EffectiveSetting]:
     """Return all settings in effect. Raises SettingsError if they are invalid."""
-    settings, file = load_settings(path), settings_file(path)
+    return settings_in_effect(load_settings(path))
+
+
+def settings_in_effect(settings: Settings) -> list[EffectiveSetting]:
+    """Return these settings, each with its place in the variables and files as they are now."""
+    named = type(settings).model_config.get("toml_file")
+    file = Path(str(named)) if named else settings_file()
     content = tomllib.loads(file.read_text("utf-8")) if file.is_file() else {}
     variables = find_variables(os.environ, Settings.model_fields)
     origin = partial(_origin, variables=variables, file=file, content=content)

@@ -124,6 +124,11 @@ def _read(connection: Connection) -> LeaseTable:
     return LeaseTable(dict(holders.all()), dict(present.all()))
 
 
+def lease_time(connection: Connection, now: float) -> float:
+    """Return the time by which leases end. `now`: used if the database has no clock."""
+    return float(connection.execute(_DATABASE_NOW).scalar_one()) if is_postgres(connection) else now
+
+
 def held(connection: Connection, names: Collection[str], now: float) -> dict[str, str]:
     """Return lease → receiver that holds it. `now`: used if the database has no clock."""
     query = "SELECT name, holder FROM lease WHERE name IN ? AND expires_at > "

@@ -47,7 +47,7 @@ T0 = 1_772_357_400.0
 """2026-03-01T09:30:00Z."""
 
 A_NUMBER, B_NUMBER = "+79161234567", "84957654321"
-SCOPES = ("read", "numbers", "mint", "audit", "purge", "subscribe")
+SCOPES = ("read", "numbers", "mint", "audit", "purge", "subscribe", "tokens")
 SIGNER = HookSigner((HookKey("k1", "s" * 32),))
 
 

@@ -61,6 +61,7 @@ GET    /v1/refused                                               401 401 403 200
 POST   /v1/reread                                                401 401 403 403 403 403 200 200
 GET    /v1/set-aside                                             401 401 403 200 403 403 403 200
 POST   /v1/set-aside/retry                                       401 401 403 403 403 403 200 200
+GET    /v1/settings                                              401 401 403 403 403 403 403 409
 GET    /v1/status                                                401 401 403 200 403 403 403 200
 GET    /v1/subscriptions                                         401 401 403 200 403 403 403 200
 POST   /v1/subscriptions                                         401 401 403 403 403 403 400 400
@@ -77,12 +78,18 @@ GET    /v1/subscriptions/{subscription}/tokens                   401 401 403 403
 POST   /v1/subscriptions/{subscription}/tokens                   401 401 403 403 403 403 200 200
 DELETE /v1/subscriptions/{subscription}/tokens/{token}           401 401 403 403 403 403 200 200
 GET    /v1/summary                                               401 401 403 200 403 403 403 200
+GET    /v1/system                                                401 401 403 200 403 403 403 200
 GET    /v1/tasks                                                 401 401 403 200 403 403 403 200
 POST   /v1/tasks                                                 401 401 403 403 403 403 403 400
+GET    /v1/tasks/counts                                          401 401 403 200 403 403 403 200
 DELETE /v1/tasks/{account}/{key}                                 401 401 403 403 403 403 403 409
 GET    /v1/tasks/{account}/{key}                                 401 401 403 200 403 403 403 200
 GET    /v1/tasks/{account}/{key}/story                           401 401 403 200 403 403 403 200
 GET    /v1/tasks/{account}/{key}/timeline                        401 401 403 200 403 403 403 200
+GET    /v1/tokens                                                401 401 403 403 403 403 403 200
+POST   /v1/tokens                                                401 401 403 403 403 403 403 400
+DELETE /v1/tokens/{token}                                        401 401 403 403 403 403 403 200
+GET    /v1/users                                                 401 401 403 403 403 403 403 200
 DELETE /v1/subscriptions/{subscription}                          401 401 403 403 403 403 200 404
 """
 

@@ -9,7 +9,8 @@ import httpx2
 import yaml
 from prometheus_client import generate_latest
 
-from receiver.cli.check_monitoring import SCRAPE_S, CheckResult, check_scrape
+from receiver.cli.check_monitoring import SCRAPE_S, check_scrape
+from receiver.maintenance.setup_checks import CheckResult
 from receiver.maintenance.table_gauges import EVERY_S
 from receiver.observability.metrics import Metrics
 from tests.cli.test_check_monitoring import scraped

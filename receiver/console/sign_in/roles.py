@@ -10,7 +10,7 @@ ROLES: tuple[Role, ...] = get_args(Role)
 ROLE_SCOPES: Mapping[str, frozenset[str]] = {
     "viewer": frozenset({"read"}),
     "operator": frozenset({"read", "subscribe", "create", "mint", "audit"}),
-    "admin": frozenset({"read", "subscribe", "create", "mint", "audit", "purge"}),
+    "admin": frozenset({"read", "subscribe", "create", "mint", "audit", "purge", "tokens"}),
 }
 """Role → scopes. Operators have `audit`, so that a shift sees what the one before it has done."""
 
