@@ -30,12 +30,13 @@ RECEIVER = (sys.executable, "-m", "receiver")
 @dataclass
 class Crm:
     """The CRM: it keeps each event once, if its signature is right. `status`: what it answers then;
-    `problem`: the text of a failure.
+    `problem`: the text of a failure; `now`: the clock of the receiver.
     """
 
     secret: str = ""
     status: int = 204
     problem: bytes = b""
+    now: Callable[[], float] = time.time
     events: dict[str, dict[str, Any]] = field(default_factory=dict)
     refused: int = 0
     failed: int = 0
@@ -44,7 +45,7 @@ class Crm:
         key = base64.b64decode(self.secret.removeprefix("whsec_"))
         signed = f"{headers['webhook-id']}.{headers['webhook-timestamp']}.".encode() + body
         expected = "v1," + base64.b64encode(hmac.digest(key, signed, "sha256")).decode()
-        recent = abs(time.time() - int(headers["webhook-timestamp"])) < 300
+        recent = abs(self.now() - int(headers["webhook-timestamp"])) < 300
         if not recent or expected not in headers["webhook-signature"].split(" "):
             self.refused += 1
             return 401
@@ -84,14 +85,28 @@ def serving(crm: Crm) -> Iterator[str]:
 
 @dataclass(frozen=True)
 class Place:
-    """The folder of the developer, in which commands run."""
+    """The folder of the developer, in which commands run. `speed`: of their clocks, so that waiting is short;
+    `origin`: epoch second at which these are right.
+    """
 
     folder: Path
+    speed: float = 1.0
+    origin: float = field(default_factory=time.time)
+
+    def now(self) -> float:
+        """Return the time of the commands' clocks."""
+        return self.origin + (time.time() - self.origin) * self.speed
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """Return the variables of commands."""
+        clock = {"RECEIVER_CLOCK_SPEED": str(self.speed), "RECEIVER_CLOCK_ORIGIN": str(self.origin)}
+        return os.environ | (clock if self.speed != 1.0 else {})
 
     def run(self, *arguments: str) -> Any:
         """Run a command that prints JSON."""
         config = str(self.folder / "receiver-dev" / "receiver.toml")
-        environment = os.environ | {"RECEIVER_CONFIG": config}
+        environment = self.environment | {"RECEIVER_CONFIG": config}
         command = [*RECEIVER, *arguments, "--json"]
         done = subprocess.run(
             command, check=False, cwd=self.folder, env=environment, capture_output=True, text=True
@@ -106,7 +121,12 @@ class Place:
         log = self.folder / f"{arguments[0]}.log"
         with log.open("a") as file:
             process = subprocess.Popen(
-                [*RECEIVER, *arguments], cwd=self.folder, stdout=file, stderr=file, start_new_session=True
+                [*RECEIVER, *arguments],
+                cwd=self.folder,
+                env=self.environment,
+                stdout=file,
+                stderr=file,
+                start_new_session=True,
             )
             try:
                 yield log
@@ -131,7 +151,7 @@ def until(what: str, holds: Callable[[], object]) -> None:
 
 def show(place: Place, every: str = "3s") -> None:
     """Play the whole story. Raises an error at the first step that fails."""
-    crm, laptop, operators = Crm(), Crm(), Crm()
+    crm, laptop, operators = Crm(now=place.now), Crm(), Crm(now=place.now)
     with serving(crm) as crm_url, serving(laptop) as laptop_url, serving(operators) as operators_url:
         with place.running("dev", "--every", every) as log:
             until("`receiver dev` is running", lambda: "receiver dev` is running" in log.read_text())

@@ -15,7 +15,7 @@ pytestmark = pytest.mark.slow
 
 @pytest.mark.timeout(400)
 def test_the_story(tmp_path: Path) -> None:
-    show(Place(tmp_path), every="1s")
+    show(Place(tmp_path, speed=5.0), every="1s")
 
 
 @pytest.fixture(scope="module")
