@@ -11,9 +11,11 @@ from typing import Annotated, Any, Literal
 import typer
 import uvloop
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from sqlalchemy import Connection
 
 from receiver.cli.demo_report import print_arrivals, print_samples, print_wrong
 from receiver.cli.output import STDERR, STDOUT, JsonOption, print_json, print_table
+from receiver.console.sign_in.links import make_local_link
 from receiver.demo.run import Demonstration, DemoOptions, Glance, demonstration, run_tasks
 from receiver.demo.summary import is_crm_right, is_good, summarize
 from receiver.emulator.config import DialectName
@@ -166,13 +168,16 @@ def _events(counts: dict[str, int]) -> str:
 
 async def _stay(running: Demonstration) -> None:
     """Keep running until ^C."""
-    now = running.receiver.environment.clock.now()
-    token = await running.receiver.store.write(
-        lambda connection: create_token(connection, "demo", ["read", "numbers", "mint", "subscribe"], now)
-    )
-    api = running.receiver.settings.api
-    url = f"http://{api.host}:{api.port}"
+    now, settings = running.receiver.environment.clock.now(), running.receiver.settings
+    url = f"http://{settings.api.host}:{settings.api.port}"
+
+    def enter(connection: Connection) -> tuple[str, str]:
+        token = create_token(connection, "demo", ["read", "numbers", "mint", "subscribe"], now)
+        return token, make_local_link(connection, settings.console_url, "demo", time.time())
+
+    token, link = await running.receiver.store.write(enter)
     STDERR.print(f"\nStill running; ^C ends it.\n  {url}/docs\n  {url}/metrics")
+    STDERR.print(f"  the console, signed in: {link}", highlight=False)
     STDERR.print(f"  curl -H 'Authorization: Bearer {token}' '{url}/v1/tasks?limit=3'", highlight=False)
     STDERR.print(f"  the emulator: {running.emulator_url}/emulator/truth")
     with suppress(asyncio.CancelledError):

@@ -1,6 +1,7 @@
 """`receiver dev`: everything that a developer without an account needs, in one command."""
 
 import asyncio
+import time
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
@@ -11,6 +12,7 @@ import uvloop
 
 from receiver.cli.event_lines import event_line
 from receiver.cli.output import STDERR, STDOUT
+from receiver.console.sign_in.links import make_local_link
 from receiver.demo.dev import Development, DevOptions, development
 from receiver.demo.dev_folder import SETTINGS, TOKEN
 from receiver.domain.periods import AGES, read_age
@@ -65,7 +67,7 @@ def _seconds(text: str) -> float:
 
 async def _dev(options: DevOptions, quiet: bool) -> None:
     async with development(options) as running:
-        _print_start(running)
+        _print_start(running, await _link(running))
         async with asyncio.TaskGroup() as group:
             group.create_task(running.create_tasks())
             if not quiet:
@@ -86,7 +88,13 @@ async def _print_outcomes(running: Development) -> None:
         await asyncio.sleep(_LOOK_S)
 
 
-def _print_start(running: Development) -> None:
+async def _link(running: Development) -> str:
+    """Return a link that signs in to the console once."""
+    root, now = running.receiver.settings.console_url, time.time()
+    return await running.receiver.store.write(partial(make_local_link, root=root, user="dev", now=now))
+
+
+def _print_start(running: Development, link: str) -> None:
     settings, folder = running.receiver.settings, running.options.folder
     account = settings.accounts[running.account]
     api = f"http://{settings.api.host}:{settings.api.port}"
@@ -96,6 +104,7 @@ def _print_start(running: Development) -> None:
         "",
         f"  hooks      {settings.hook_root}/hooks/",
         f"  API        {api}/v1    manual: {api}/docs",
+        f"  console    {link}",
         f"  scheduler  {account.base_url}    account {running.account}, queue {running.queue_id}",
         f"  token      {running.token}",
         "",

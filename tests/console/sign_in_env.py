@@ -80,15 +80,21 @@ class SignInEnv:
         values = {"role": role, "numbers": False, "password_hash": hash_password(password)}
         await self.api_env.store.write(lambda connection: add_user(connection, name, now, **values))
 
+    async def add_without_password(self, name: str = "anna") -> None:
+        now = self.clock.now()
+        await self.api_env.store.write(
+            lambda connection: add_user(connection, name, now, role="viewer", numbers=False)
+        )
+
     async def change(self, **changes: Any) -> None:
         """Change the user anna."""
         await self.api_env.store.write(partial(change_user, name="anna", changes=changes))
 
-    async def link(self, *, one_click: bool = False) -> str:
-        """Return path and query of a link that signs anna in once."""
+    async def link(self, user: str = "anna", *, one_click: bool = False) -> str:
+        """Return path and query of a link that signs a user in once."""
         root, now = f"http://{HOST}", self.clock.now()
         link = await self.api_env.store.write(
-            lambda connection: make_link(connection, root, "anna", now, one_click=one_click)
+            lambda connection: make_link(connection, root, user, now, one_click=one_click)
         )
         return link.removeprefix(f"http://{HOST}")
 

@@ -123,6 +123,11 @@ def test_what_stays_up_answers_the_printed_curl_until_it_is_interrupted(
     assert len(truth["tasks"]) == 3
     root = url.split("/v1/")[0]
     assert httpx2.get(f"{root}/docs").status_code == httpx2.get(f"{root}/metrics").status_code == 200
+    link = re.search(rf"the console, signed in: ({root}/console/sign-in/link\?secret=\S+)", shown)
+    assert link
+    with httpx2.Client(follow_redirects=True) as browser:
+        page = browser.get(link[1])
+        assert (page.status_code, page.url.path) == (200, "/console")
     process.send_signal(signal.SIGINT)
     status, out, err = _end(process)
     assert (status, err) == (0, "")

@@ -1,9 +1,12 @@
 """`receiver dev` and `receiver listen` as a developer runs them; `python -m tests.e2e.dev` is their story."""
 
+import re
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.parse import urljoin
 
+import httpx2
 import pytest
 
 from receiver.outcomes.signing import new_secret
@@ -41,6 +44,15 @@ def test_only_the_owner_reads_settings_token_and_state(place: Place) -> None:
     }
     assert set(modes.values()) == {0o600}
     assert load_settings(folder / "receiver.toml").delivery.allowed_networks == ("127.0.0.0/8", "::1/128")
+
+
+def test_the_printed_link_opens_the_console_once(place: Place) -> None:
+    link = re.search(r"console +(\S+)", (place.folder / "dev.log").read_text())
+    assert link
+    with httpx2.Client(follow_redirects=True) as browser:
+        assert browser.get(link[1]).url.path == "/console"
+        assert "receiver users" not in browser.get(urljoin(link[1], "/console/queues")).text
+    assert httpx2.get(link[1]).status_code == 410
 
 
 def test_an_event_is_tried_three_times_and_resent_by_its_id(place: Place) -> None:
