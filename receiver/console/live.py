@@ -123,7 +123,7 @@ class LiveHub:
         clock = asyncio.get_running_loop().time
         sent_at = checked_at = clock()
         sent_at -= news.every_s
-        while True:
+        while not self._closing.is_set():
             await news.changes.wait(news.seen, min(sent_at + _HEARTBEAT_S, news.due_at()) - clock())
             pace_s = max(news.every_s, self._open / news.rate)
             await self._pause(max(0.0, sent_at + pace_s - clock()) + place % self._open * _STAGGER_S)

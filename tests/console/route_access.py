@@ -28,7 +28,12 @@ of a role; an administrator who sees numbers.
 
 ACCESS = """
 GET  /console                                                           sign-in 303 303 200 200 200 200
+GET  /console/analytics                                                 sign-in 403 403 200 200 200 200
+GET  /console/analytics/report.html                                     sign-in 403 403 200 200 200 200
+GET  /console/analytics/{chart}.svg                                     sign-in 403 403 200 200 200 200
+GET  /console/analytics/{measure}.csv                                   sign-in 403 403 200 200 200 200
 GET  /console/queues                                                    sign-in 403 403 200 200 200 200
+GET  /console/queues/{account}/{queue_id}                               sign-in 403 403 200 200 200 200
 GET  /console/reconciliation                                            sign-in 403 403 200 200 200 200
 GET  /console/reconciliation/anomalies                                  sign-in 403 403 200 200 200 200
 GET  /console/reconciliation/drift                                      sign-in 403 403 200 200 200 200
@@ -82,7 +87,13 @@ _FORMS: dict[str, dict[str, str]] = {
 }
 """Path → fields of its form; none for others, which may be answered with 400."""
 
-_PLACES = {"name": "console.css", "rest": "nowhere", "reference": "r2"}
+_PLACES = {
+    "name": "console.css",
+    "rest": "nowhere",
+    "reference": "r2",
+    "measure": "success",
+    "chart": "yield",
+}
 
 
 def routes(api_env: ApiEnv) -> Routes:

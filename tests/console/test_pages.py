@@ -7,7 +7,8 @@ from receiver.console.site import PAGES
 from tests.console.browser import PHONE, axe, sideways
 from tests.console.console_env import ConsoleEnv, Visitors, places
 
-PATHS = [page.path for page in PAGES]
+PATHS = [page.path for page in PAGES if page.template]
+"""Paths of pages. Those without a template are files."""
 LANGUAGES = ("en-US", "ru-RU")
 ROLE = "admin+numbers"
 
