@@ -190,7 +190,7 @@ async def test_a_request_can_be_sent_by_hand_without_a_secret(task: TaskEnv) -> 
     await task.delivery.change(headers={"X-Api-Key": "topsecret"})
     (message, *_) = task.delivery.messages()
     page = await task.pages.page(TASK, "operator", request=message["seq"])
-    command = unescape(page.split('<pre id="command">')[1].split("</pre>")[0])
+    command = unescape(page.split('<pre id="command" tabindex="0">')[1].split("</pre>")[0])
     assert command.startswith(f"curl -X POST {task.crm.url}")
     assert '-H "x-api-key: $X_API_KEY"' in command
     assert "--data-binary" in command
@@ -203,7 +203,7 @@ async def test_a_request_can_be_sent_by_hand_without_a_secret(task: TaskEnv) -> 
 
 async def test_the_text_for_a_ticket_has_no_number_name_or_comment(task: TaskEnv) -> None:
     page = await task.pages.page(TASK)
-    ticket = unescape(page.split('<pre id="ticket">')[1].split("</pre>")[0])
+    ticket = unescape(page.split('<pre id="ticket" tabindex="0">')[1].split("</pre>")[0])
     assert ticket.startswith("Task: main · r1 · id 7 · call-backs\n")
     assert "connected at" in ticket
     for secret in (A_NUMBER, B_NUMBER, "order 4711", A_NUMBER[-7:]):

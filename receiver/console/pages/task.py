@@ -38,7 +38,6 @@ async def _read(visit: Visit) -> Mapping[str, Any] | JSONResponse:
         "stored": {each.id for each in story.deliveries},
         "most": task_view.MOST,
         "after": task_view.after,
-        "content_of_fact": task_view.content_of_fact,
         "as_of": visit.query.get("as_of"),
         "delivery": await _delivery(visit, story),
         "request": await _request(visit, story),

@@ -15,7 +15,7 @@ from receiver.console.timeline.marks import Mark, Sign, marks_of
 from receiver.console.timeline.spans import lateness
 from receiver.console.timeline.svg import bar_svg, sign_svg, svg
 from receiver.domain.masking import mask_text
-from receiver.domain.moments import iso
+from receiver.domain.moments import iso, read_time
 from receiver.i18n.catalogue import Catalogue
 from receiver.story.schemas import Story, StoryAttempt
 from receiver.story.times import Times, duration
@@ -113,6 +113,13 @@ class TaskView:
         """Return a duration; a dash if it is not known."""
         return "–" if seconds is None else self.texts.render(duration(seconds))
 
+    def content(self, fact: FactView) -> Iterator[tuple[str, str]]:
+        """Yield names and values of a fact; long values are cut."""
+        for name, value in fact.said.items():
+            if name not in _IMPLIED and value not in ("", None):
+                text = _text(self.times, name, value)
+                yield name, text if len(text) <= _LONGEST else f"{text[:_LONGEST]}…"
+
     @property
     def moments(self) -> list[float]:
         """Return the moments of facts, at which the knowledge of the task changed."""
@@ -129,12 +136,14 @@ def after(moment: float) -> str:
     return iso(ceil(moment * 1000) / 1000)
 
 
-def content_of_fact(fact: FactView) -> Iterator[tuple[str, str]]:
-    """Yield names and values of a fact; long values are cut."""
-    for name, value in fact.said.items():
-        if name not in _IMPLIED:
-            text = value if isinstance(value, str) else orjson.dumps(value).decode()
-            yield name, text if len(text) <= _LONGEST else f"{text[:_LONGEST]}…"
+def _text(times: Times, name: str, value: object) -> str:
+    """Return a value of a fact: a moment in the zone of the page, a list with commas, others as JSON."""
+    at = read_time(value) if name.endswith("_at") and isinstance(value, str) else None
+    if at is not None:
+        return times.at(at)
+    if isinstance(value, list) and all(isinstance(item, str) for item in value):
+        return ", ".join(value)
+    return value if isinstance(value, str) else orjson.dumps(value).decode()
 
 
 def _ticket(view: TaskView) -> Iterator[str]:

@@ -128,6 +128,9 @@ def _filled(stretches: Sequence[Stretch], rules: ClockRules) -> Iterator[list[St
     for block in _blocks(stretches, rules):
         width = sum(stretch.width for stretch in block)
         is_whole = width <= rules.width - _EDGE
+        if row and not is_whole:
+            yield row
+            row, left = [], 0.0
         for part in [block] if is_whole else [[stretch] for stretch in block]:
             width = sum(stretch.width for stretch in part)
             if row and left + width > rules.width - _EDGE:
