@@ -43,9 +43,11 @@ PAGES: tuple[Page, ...] = (
     *CAPTURE_PAGES,
     REREAD,
     CAPTURE,
-    EXPORTS,
 )
 """In the order of the menu."""
+
+FILES: tuple[Page, ...] = (EXPORTS,)
+"""Downloads that pages lead to."""
 
 ACTIONS: tuple[Action, ...] = (
     *TASK_ACTIONS,
@@ -60,4 +62,4 @@ def console_routes(context: ApiContext, endpoints: Sequence[Endpoint]) -> list[B
     """Return the routes of the console. `endpoints`: of the API that the pages show."""
     api = ConsoleApi(context, endpoints)
     stream = Route(STREAM_PATH, LiveHub(api, PAGES).__call__)
-    return [stream, *sign_in_routes(context), *Console(api, PAGES, ACTIONS).routes()]
+    return [stream, *sign_in_routes(context), *Console(api, (*PAGES, *FILES), ACTIONS).routes()]

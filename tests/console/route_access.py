@@ -32,6 +32,7 @@ GET  /console/analytics                                                 sign-in 
 GET  /console/analytics/report.html                                     sign-in 403 403 200 200 200 200
 GET  /console/analytics/{chart}.svg                                     sign-in 403 403 200 200 200 200
 GET  /console/analytics/{measure}.csv                                   sign-in 403 403 200 200 200 200
+GET  /console/export/{relation}                                         sign-in 403 403 200 200 200 200
 GET  /console/queues                                                    sign-in 403 403 200 200 200 200
 GET  /console/queues/{account}/{queue_id}                               sign-in 403 403 200 200 200 200
 GET  /console/reconciliation                                            sign-in 403 403 200 200 200 200
@@ -53,6 +54,7 @@ GET  /console/subscriptions/{subscription}/retry                        sign-in 
 GET  /console/subscriptions/{subscription}/rotate                       sign-in 403 200 403 200 200 200
 GET  /console/subscriptions/{subscription}/tokens/new                   sign-in 403 403 403 200 200 200
 GET  /console/subscriptions/{subscription}/tokens/{token}/revoke        sign-in 403 403 403 200 200 200
+GET  /console/tasks                                                     sign-in 403 403 200 200 200 200
 GET  /console/tasks/{account}/{key}                                     sign-in 403 403 200 200 200 200
 GET  /console/{rest:path}                                               sign-in 404 404 404 404 404 404
 POST /console/preferences                                               sign-in 303 303 303 303 303 303
@@ -93,6 +95,7 @@ _PLACES = {
     "reference": "r2",
     "measure": "success",
     "chart": "yield",
+    "relation": "tasks",
 }
 
 
