@@ -32,7 +32,6 @@ PAGES: tuple[Page, ...] = (
     QUEUES,
     QUEUE,
     ANALYTICS,
-    *ANALYTICS_FILES,
     SUBSCRIPTIONS,
     *ACTION_PAGES,
     *SENDING_PAGES,
@@ -46,7 +45,7 @@ PAGES: tuple[Page, ...] = (
 )
 """In the order of the menu."""
 
-FILES: tuple[Page, ...] = (EXPORTS,)
+FILES: tuple[Page, ...] = (*ANALYTICS_FILES, EXPORTS)
 """Downloads that pages lead to."""
 
 ACTIONS: tuple[Action, ...] = (
