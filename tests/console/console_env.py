@@ -112,7 +112,8 @@ def _last_event(target: str | Path) -> float:
 
 async def places(console: ConsoleEnv) -> Mapping[str, str]:
     """Return parameter → value of the paths of pages."""
-    (task,) = await console.rows(select(TASK.c.account, TASK.c.key).order_by(TASK.c.attempts.desc()).limit(1))
+    names = TASK.c.account, TASK.c.key, TASK.c.queue_id
+    (task,) = await console.rows(select(*names).order_by(TASK.c.attempts.desc()).limit(1))
     (delivery,) = await console.rows(select(DELIVERY.c.id).limit(1))
     (message,) = await console.rows(select(MESSAGE.c.seq, MESSAGE.c.subscription).limit(1))
     if not await console.rows(token_named("partner")):
@@ -122,6 +123,7 @@ async def places(console: ConsoleEnv) -> Mapping[str, str]:
     return {
         "account": task.account,
         "key": task.key,
+        "queue_id": task.queue_id,
         "subscription": message.subscription,
         "message": str(message.seq),
         "token": "partner",
