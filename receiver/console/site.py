@@ -16,6 +16,7 @@ from receiver.console.pages.queues import QUEUE, QUEUES
 from receiver.console.pages.reconciliation import RECONCILIATION
 from receiver.console.pages.rereading import REREAD, REREAD_ACTIONS
 from receiver.console.pages.subscription_actions import ACTION_PAGES, SUBSCRIPTION_ACTIONS
+from receiver.console.pages.subscription_editing import EDITING_ACTIONS, EDITING_PAGES
 from receiver.console.pages.subscription_sending import SENDING_ACTIONS, SENDING_PAGES
 from receiver.console.pages.subscriptions import SUBSCRIPTION_PAGES, SUBSCRIPTIONS
 from receiver.console.pages.task import TASK
@@ -33,6 +34,7 @@ PAGES: tuple[Page, ...] = (
     QUEUE,
     ANALYTICS,
     SUBSCRIPTIONS,
+    *EDITING_PAGES,
     *ACTION_PAGES,
     *SENDING_PAGES,
     *SUBSCRIPTION_PAGES,
@@ -50,6 +52,7 @@ FILES: tuple[Page, ...] = (*ANALYTICS_FILES, EXPORTS)
 
 ACTIONS: tuple[Action, ...] = (
     *TASK_ACTIONS,
+    *EDITING_ACTIONS,
     *SUBSCRIPTION_ACTIONS,
     *SENDING_ACTIONS,
     *FINDING_ACTIONS,

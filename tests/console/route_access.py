@@ -40,12 +40,14 @@ GET  /console/reconciliation/anomalies                                  sign-in 
 GET  /console/reconciliation/drift                                      sign-in 403 403 200 200 200 200
 GET  /console/reconciliation/lost-hooks                                 sign-in 403 403 200 200 200 200
 GET  /console/reconciliation/set-aside                                  sign-in 403 403 200 200 200 200
-GET  /console/sign-in                                                    200     303 303 303 303 303 303
-GET  /console/sign-in/link                                               410     303 303 303 303 303 303
+GET  /console/sign-in                                                   200     303 303 303 303 303 303
+GET  /console/sign-in/link                                              410     303 303 303 303 303 303
 GET  /console/static/{name}                                             200     200 200 200 200 200 200
 GET  /console/stream                                                    401     403 403 200 200 200 200
 GET  /console/subscriptions                                             sign-in 403 403 200 200 200 200
+GET  /console/subscriptions/new                                         sign-in 403 403 403 200 200 200
 GET  /console/subscriptions/{subscription}                              sign-in 403 200 200 200 200 200
+GET  /console/subscriptions/{subscription}/change                       sign-in 403 403 403 200 200 200
 GET  /console/subscriptions/{subscription}/messages/{message}           sign-in 403 200 200 200 200 200
 GET  /console/subscriptions/{subscription}/preview                      sign-in 403 200 403 200 200 200
 GET  /console/subscriptions/{subscription}/remove                       sign-in 403 403 403 200 200 200
@@ -59,8 +61,11 @@ GET  /console/tasks/{account}/{key}                                     sign-in 
 GET  /console/{rest:path}                                               sign-in 404 404 404 404 404 404
 POST /console/preferences                                               sign-in 303 303 303 303 303 303
 POST /console/reconciliation/set-aside/retry                            sign-in 403 403 403 303 303 303
-POST /console/sign-in                                                    400     400 400 400 400 400 400
-POST /console/sign-in/link                                               410     410 410 410 410 410 410
+POST /console/sign-in                                                   400     400 400 400 400 400 400
+POST /console/sign-in/link                                              410     410 410 410 410 410 410
+POST /console/sign-out                                                  sign-in 303 sign-in 303 303 303 303
+POST /console/subscriptions/new                                         sign-in 400 400 400 400 400 400
+POST /console/subscriptions/{subscription}/change                       sign-in 403 200 200 200 200 200
 POST /console/subscriptions/{subscription}/messages/{message}/retry     sign-in 403 303 403 303 303 303
 POST /console/subscriptions/{subscription}/pause                        sign-in 403 403 403 303 303 303
 POST /console/subscriptions/{subscription}/resend                       sign-in 403 403 403 200 200 200
@@ -74,7 +79,6 @@ POST /console/tasks/{account}/{key}/resend                              sign-in 
 POST /console/tasks/{account}/{key}/retry                               sign-in 403 403 403 404 404 404
 POST /console/{rest:path}                                               sign-in 404 404 404 404 404 404
 POST /console/subscriptions/{subscription}/remove                       sign-in 403 403 403 303 404 404
-POST /console/sign-out                                                  sign-in 303 sign-in 303 303 303 303
 """
 
 _ROLES = {"viewer": "viewer", "operator": "operator", "admin": "admin", "all": "admin+numbers"}
