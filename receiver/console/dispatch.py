@@ -80,7 +80,7 @@ class Console:
         form = await _form(visit)
         done = await action.act(visit, form)
         if isinstance(done, Shown):
-            return render(visit.request, done.template, {**self._frame(visit), **done.values})
+            return render(visit.request, done.template, {**self._frame(visit), **done.values}, done.status)
         return RedirectResponse(_with_notice(done), 303)
 
     async def _preferences(self, visit: Visit) -> Response:

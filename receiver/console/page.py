@@ -42,10 +42,13 @@ class Done:
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """What follows an action: a page that is shown once, such as one with a new secret."""
+    """What follows an action: a page that is shown once, such as one with a new secret, or the form with its
+    problems (`status` 400).
+    """
 
     template: str
     values: Mapping[str, Any] = field(default_factory=dict)
+    status: int = 200
 
 
 @dataclass(frozen=True, slots=True)

@@ -64,8 +64,8 @@ POST /console/reconciliation/set-aside/retry                            sign-in 
 POST /console/sign-in                                                   400     400 400 400 400 400 400
 POST /console/sign-in/link                                              410     410 410 410 410 410 410
 POST /console/sign-out                                                  sign-in 303 sign-in 303 303 303 303
-POST /console/subscriptions/new                                         sign-in 400 400 400 400 400 400
-POST /console/subscriptions/{subscription}/change                       sign-in 403 200 200 200 200 200
+POST /console/subscriptions/new                                         sign-in 403 403 403 400 400 400
+POST /console/subscriptions/{subscription}/change                       sign-in 403 403 403 400 400 400
 POST /console/subscriptions/{subscription}/messages/{message}/retry     sign-in 403 303 403 303 303 303
 POST /console/subscriptions/{subscription}/pause                        sign-in 403 403 403 303 303 303
 POST /console/subscriptions/{subscription}/resend                       sign-in 403 403 403 200 200 200

@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 from sqlalchemy import select, update
 
-from receiver.console.sign_in.session_sql import digest, start_session
+from receiver.console.sign_in.session_sql import start_session
 from receiver.http.audit import AUDIT
 from receiver.http.endpoint import SubscriberNetwork
-from receiver.http.tokens import API_TOKEN
+from receiver.http.tokens import API_TOKEN, hash_secret
 from receiver.outcomes.guard import GuardedTransport, read_networks
 from receiver.outcomes.tables import MESSAGE, SUBSCRIPTION
 from tests.console.page_env import PageEnv
@@ -104,6 +104,7 @@ async def test_problems_stand_beside_their_fields_and_nothing_typed_is_lost(page
         "name": "<b>CRM</b>",
     }
     answer = await page_env.post("/subscriptions/new", OPERATOR, **FORM | wrong)
+    assert answer.status_code == 400
     assert await rows(page_env, select(SUBSCRIPTION)) == []
     for field in ("url", "concurrency", "retry_delays_s"):
         assert f'aria-describedby="{field}-' in answer.text
@@ -271,7 +272,7 @@ async def test_a_token_for_one_subscription_opens_its_page_alone(page_env: PageE
     path = await add(page_env)
     made = await page_env.post(f"{path}/tokens/new", OPERATOR, name="partner", days="")
     (token,) = re.findall(r"rcv_[\w-]+", made.text)
-    start = partial(start_session, now=time.time(), token_hash=digest(token))
+    start = partial(start_session, now=time.time(), token_hash=hash_secret(token))
     session = await page_env.api_env.store.write(start)
     page = (await page_env.get_by(session, path)).text
     (menu,) = re.findall(r'<nav class="menu".*?</nav>', page, re.DOTALL)

@@ -104,9 +104,8 @@ async def _rotate(visit: Visit, form: Form) -> Shown:
         except InputError as error:
             problems = {error.field: error.problem}
     if problems:
-        return Shown(
-            "subscription_rotate.html", {**await _ask_rotate(visit), "typed": form, "problems": problems}
-        )
+        values = {**await _ask_rotate(visit), "typed": form, "problems": problems}
+        return Shown("subscription_rotate.html", values, 400)
     return shown_secret(made, valid_until=visit.times.now + float(form["overlap_s"]))
 
 
@@ -140,9 +139,8 @@ async def _create_token(visit: Visit, form: Form) -> Shown:
         except InputError as error:
             problems = {error.field: error.problem}
     if problems:
-        return Shown(
-            "subscription_token.html", {**await _ask_token(visit), "typed": form, "problems": problems}
-        )
+        values = {**await _ask_token(visit), "typed": form, "problems": problems}
+        return Shown("subscription_token.html", values, 400)
     return Shown("subscription_token_made.html", {**await subscription_values(visit), "made": made})
 
 

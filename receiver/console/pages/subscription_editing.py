@@ -94,7 +94,7 @@ async def _add(visit: Visit, form: Form) -> Shown:
         except InputError as error:
             problems = {error.field: error.problem}
     filled = Filled(kind, fields, form, problems, {})
-    return Shown("subscription_form.html", {**_values(visit, filled), "base": None})
+    return Shown("subscription_form.html", {**_values(visit, filled), "base": None}, 400)
 
 
 async def _ask_change(visit: Visit) -> Mapping[str, Any]:
@@ -124,7 +124,7 @@ async def _change(visit: Visit, form: Form) -> Done | Shown:
         except InputError as error:
             problems = {error.field: error.problem}
     filled = Filled(kind, fields, form, problems, stored)
-    return Shown("subscription_form.html", {**values, **_values(visit, filled)})
+    return Shown("subscription_form.html", {**values, **_values(visit, filled)}, 400)
 
 
 def _saved(changed: Any) -> Done | Shown:

@@ -43,7 +43,8 @@ async def _resend(visit: Visit, form: Form) -> Done | Shown:
     if counted and is_confirmed:
         return Done(page_of(visit.path["subscription"]), "console_subscriptions.notice.resent", counted.sent)
     values = {**await subscription_values(visit), **_resend_values(form, problems)}
-    return Shown("subscription_resend.html", {**values, "counted": counted})
+    shown = {**values, "counted": counted}
+    return Shown("subscription_resend.html", shown, 400 if problems else 200)
 
 
 def _resend_body(visit: Visit, form: Form) -> dict[str, Any]:
