@@ -38,7 +38,8 @@ HIDDEN = "•••"
 @dataclass(frozen=True, slots=True)
 class Field:
     """A field. `name`: that of the API, with dots; `formats`: only for these formats or presets; `shape`:
-    attributes of the input, such as `min`; `is_optional`: empty text is null rather than missing.
+    attributes of the input, such as `min`; `is_optional`: empty text is null rather than missing; `is_rare`:
+    behind a fold of the page.
     """
 
     name: str
@@ -48,6 +49,7 @@ class Field:
     formats: Sequence[str] = ()
     shape: Mapping[str, Any] = field(default_factory=dict)
     is_optional: bool = False
+    is_rare: bool = False
 
 
 NEW = "new"
@@ -103,21 +105,21 @@ FIELDS = (
     _option("results", "pairs", *_CRMS),
     Field("filter.types", "many", "filter", (*EVENT_TYPES, EVERY_TYPE, *OPERATOR_TYPES)),
     Field("filter.accounts", "many", "filter"),
-    Field("filter.queues", "lines", "filter"),
-    Field("filter.results", "many", "filter", CALL_RESULTS),
-    Field("filter.failed_legs", "many", "filter", get_args(FailedLeg)),
-    Field("filter.extensions", "lines", "filter"),
-    Field("filter.min_attempts", "number", "filter", shape=_whole(0, 1000), is_optional=True),
-    Field("filter.max_attempts", "number", "filter", shape=_whole(0, 1000), is_optional=True),
-    Field("filter.final", "answer", "filter", ("", "true", "false"), is_optional=True),
-    Field("filter.confidence", "many", "filter", get_args(Confidence)),
-    Field("order", "choice", choices=("task", "none")),
+    Field("filter.queues", "lines", "filter", is_rare=True),
+    Field("filter.results", "many", "filter", CALL_RESULTS, is_rare=True),
+    Field("filter.failed_legs", "many", "filter", get_args(FailedLeg), is_rare=True),
+    Field("filter.extensions", "lines", "filter", is_rare=True),
+    Field("filter.min_attempts", "number", "filter", shape=_whole(0, 1000), is_optional=True, is_rare=True),
+    Field("filter.max_attempts", "number", "filter", shape=_whole(0, 1000), is_optional=True, is_rare=True),
+    Field("filter.final", "answer", "filter", ("", "true", "false"), is_optional=True, is_rare=True),
+    Field("filter.confidence", "many", "filter", get_args(Confidence), is_rare=True),
+    Field("order", "choice", choices=("task", "none"), is_rare=True),
     Field("certainty", "choice", choices=get_args(Certainty)),
-    Field("max_wait_s", "number", shape=_part(1, 604_800)),
-    Field("rate", "number", shape=_part(0.001, 10_000), is_optional=True),
-    Field("concurrency", "number", shape=_whole(1, 100)),
-    Field("timeout_s", "number", shape=_part(1, 120)),
-    Field("retry_delays_s", "delays", is_optional=True, shape=_TEXT),
+    Field("max_wait_s", "number", shape=_part(1, 604_800), is_rare=True),
+    Field("rate", "number", shape=_part(0.001, 10_000), is_optional=True, is_rare=True),
+    Field("concurrency", "number", shape=_whole(1, 100), is_rare=True),
+    Field("timeout_s", "number", shape=_part(1, 120), is_rare=True),
+    Field("retry_delays_s", "delays", is_optional=True, shape=_TEXT, is_rare=True),
     Field("headers", "pairs"),
 )
 """In the order of the page."""
