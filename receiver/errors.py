@@ -7,6 +7,7 @@
     ├── ForbiddenError       a caller's token lacks a scope; names it
     ├── NotFoundError        what was asked for does not exist
     ├── ConflictError        the object's state does not allow what was asked; says which
+    ├── OidcError            the OpenID provider, or what came from it, cannot be used
     ├── NotInstalledError    an optional part is not installed; says how to get it
     ├── StoreError
     │   ├── StoreUnavailableError  the store cannot commit now; the caller should try again later
@@ -69,6 +70,10 @@ class NotFoundError(ReceiverError):
 
 class ConflictError(ReceiverError):
     """The object's state does not allow what was asked. The text says which state, and what to do."""
+
+
+class OidcError(ReceiverError):
+    """The OpenID provider, or what came from it, cannot be used. The text has no token and no secret."""
 
 
 class NotInstalledError(ReceiverError):

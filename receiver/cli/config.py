@@ -25,11 +25,13 @@ config_app = typer.Typer(no_args_is_help=True, help="The settings file.")
 _WIDTH = 26
 """Maximum characters of a value in a table."""
 
-_SECTIONS = tuple(
-    name
-    for name, field in Settings.model_fields.items()
-    if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel)
-)
+
+def _is_table(field: FieldInfo) -> bool:
+    """Return whether a setting is a table of settings."""
+    return isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel)
+
+
+_SECTIONS = tuple(name for name, field in Settings.model_fields.items() if _is_table(field))
 """Tables of the file, in order."""
 
 _EXAMPLES: dict[str, Any] = {
@@ -39,6 +41,9 @@ _EXAMPLES: dict[str, Any] = {
     "accounts.main.oauth_client_secret": "application-secret",
     "public_url": "https://hooks.example",
     "console.public_url": "https://receiver.example",
+    "console.oidc.issuer": "https://login.example",
+    "console.oidc.client_secret": "application-secret",
+    "console.oidc.default_role": "viewer",
     "accounts.main.token_url": "https://scheduler.example/oauth/token",
     "traces.endpoint": "http://127.0.0.1:4318/v1/traces",
     "retention.deliveries_days": 90,
@@ -106,12 +111,21 @@ def example_lines() -> Iterator[str]:
     yield "\n[accounts.main]"
     yield from _section("accounts.main", AccountSettings.model_fields)
     for name in _SECTIONS:
-        yield f"\n[{name}]"
-        yield from _section(name, _model(Settings.model_fields[name]).model_fields)
+        yield from _table(name, Settings.model_fields[name])
     yield f"\n# {Settings.model_fields['aliases'].description}"
     yield "[aliases]"
     for name, names in Settings.model_fields["aliases"].default.items():
         yield f"# {name} = {_toml(names)}"
+
+
+def _table(path: str, field: FieldInfo) -> Iterator[str]:
+    """Yield the lines of a table, then those of the tables in it."""
+    fields = _model(field).model_fields
+    inner = {name: field for name, field in fields.items() if _is_table(field)}
+    yield f"\n[{path}]"
+    yield from _section(path, {name: field for name, field in fields.items() if name not in inner})
+    for name, table in inner.items():
+        yield from _table(f"{path}.{name}", table)
 
 
 def _section(path: str, fields: dict[str, FieldInfo]) -> Iterator[str]:

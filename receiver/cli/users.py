@@ -15,9 +15,9 @@ from receiver.cli.tables import Column
 from receiver.console.sign_in import users
 from receiver.console.sign_in.links import VALID_S, make_link
 from receiver.console.sign_in.passwords import hash_password
-from receiver.console.sign_in.roles import Role
 from receiver.errors import InputError
 from receiver.http.audit import AuditAction, AuditEntry, record_entry
+from receiver.http.roles import Role
 from receiver.maintenance.schema import open_store
 from receiver.runtime.clock import WallClock
 from receiver.settings.settings import Settings, load_settings

@@ -39,7 +39,15 @@ def _fields() -> Iterator[tuple[str, FieldInfo]]:
         elif name not in ("hook_keys", "accounts"):
             yield name, field
     for prefix, model in tables.items():
-        yield from ((f"{prefix}.{name}", field) for name, field in model.model_fields.items())
+        yield from _fields_of(prefix, model)
+
+
+def _fields_of(prefix: str, model: type[BaseModel]) -> Iterator[tuple[str, FieldInfo]]:
+    for name, field in model.model_fields.items():
+        if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
+            yield from _fields_of(f"{prefix}.{name}", field.annotation)
+        else:
+            yield f"{prefix}.{name}", field
 
 
 def _default(name: str, field: FieldInfo) -> str:

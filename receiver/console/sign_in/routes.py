@@ -4,6 +4,7 @@ import math
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
+import structlog
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import BaseRoute, Route
@@ -22,11 +23,15 @@ from receiver.console.sign_in.session import (
 )
 from receiver.console.sign_in.session_sql import end_session
 from receiver.console.sign_in.users import count_users
-from receiver.errors import InputError, ReceiverError
+from receiver.errors import InputError, OidcError, ReceiverError
 from receiver.http.audit import AuditEntry
 from receiver.http.endpoint import ApiContext
 
 SIGN_IN_PATH, SIGN_OUT_PATH = "/console/sign-in", "/console/sign-out"
+OIDC_PATH = f"{SIGN_IN_PATH}/oidc"
+CALLBACK_PATH = f"{OIDC_PATH}/callback"
+
+_log = structlog.get_logger("receiver.console")
 
 _TEMPLATE, _LINK_TEMPLATE = "sign_in.html", "sign_in_link.html"
 
@@ -41,6 +46,8 @@ def sign_in_routes(context: ApiContext) -> list[BaseRoute]:
         Route(SIGN_IN_PATH, _with_errors(pages.sign_in), methods=["POST"]),
         Route(LINK_PATH, _with_errors(pages.show_link)),
         Route(LINK_PATH, _with_errors(pages.use_link), methods=["POST"]),
+        Route(OIDC_PATH, _with_errors(pages.leave)),
+        Route(CALLBACK_PATH, _with_errors(pages.come_back)),
         Route(SIGN_OUT_PATH, _with_errors(pages.sign_out), methods=["POST"]),
     ]
 
@@ -101,6 +108,30 @@ class _SignInPages:
         """Sign in by the button of that page."""
         return await self._follow(request, (await self._form(request)).get("secret", ""))
 
+    async def leave(self, request: Request) -> Response:
+        """Send the browser to the OpenID provider."""
+        # Its libraries are slow to import, and few have a provider.
+        from receiver.console.sign_in.oidc_pages import leave_for_provider  # noqa: PLC0415
+
+        target = own_path(request.query_params.get("next"))
+        try:
+            return await leave_for_provider(self._rules, request, target)
+        except OidcError as error:
+            _log.warning("the OpenID provider cannot be used", problem=str(error))
+            return await self._page(request, {"next": target, "result": SignInResult(problem="oidc")})
+
+    async def come_back(self, request: Request) -> Response:
+        """Sign in by what the OpenID provider says."""
+        from receiver.console.sign_in.oidc_pages import return_from_provider  # noqa: PLC0415
+
+        result, target = await return_from_provider(self._context, self._rules, request)
+        if result.session_id:
+            answer = self._enter(request, result.session_id, own_path(target))
+        else:
+            answer = await self._page(request, {"next": own_path(target), "result": result})
+        delete_cookie(answer, cookie_name(self._rules, request, "oidc"))
+        return answer
+
     async def sign_out(self, request: Request) -> Response:
         """End the session."""
         session = await signed_in(self._context, request)
@@ -143,7 +174,13 @@ class _SignInPages:
 
     async def _page(self, request: Request, values: Mapping[str, Any]) -> Response:
         users = await self._context.store.read(count_users)
-        shown = {"name": "", "result": SignInResult(), "no_users": not users, **values}
+        shown = {
+            "name": "",
+            "result": SignInResult(),
+            "no_users": not users,
+            "oidc": self._rules.oidc,
+            **values,
+        }
         wait_s = math.ceil(shown["result"].wait_s)
         status = 429 if wait_s else 403 if shown["result"].problem else 200
         answer = render(request, _TEMPLATE, {**shown, "wait_s": wait_s}, status)

@@ -12,6 +12,8 @@ from receiver.http.endpoint import ApiContext
 from receiver.runtime.clock import Clock, WallClock
 
 if TYPE_CHECKING:
+    from receiver.console.sign_in.oidc import OidcProvider
+    from receiver.settings.console import OidcSettings
     from receiver.settings.settings import Settings
 
 _OWN = frozenset({"same-origin", "none"})
@@ -23,17 +25,24 @@ _OWN = frozenset({"same-origin", "none"})
 class SignInRules:
     """A service. `public_url`: root of the receiver as browsers reach it, without a trailing slash; None: the
     address of the request. `clock`: of sessions; the machine's, since the one of a demonstration is faster.
+    `oidc`: the OpenID provider, if there is one.
     """
 
     public_url: str | None = None
     proxies: TrustedProxies = field(default_factory=TrustedProxies)
     clock: Clock = field(default_factory=WallClock)
+    oidc: "OidcProvider | None" = None
 
     def is_https(self, request: Request) -> bool:
         """Return whether the browser uses https, as far as the settings and trusted proxies say."""
         if request.url.scheme == "https" or (self.public_url or "").startswith("https:"):
             return True
         return self._forwarded(request, "x-forwarded-proto") == "https"
+
+    def root(self, request: Request) -> str:
+        """Return the root of the receiver as the browser reaches it, without a trailing slash."""
+        host = self._forwarded(request, "x-forwarded-host") or request.headers.get("host", "")
+        return self.public_url or f"{'https' if self.is_https(request) else 'http'}://{host}"
 
     def address(self, request: Request) -> str:
         """Return the browser's address; an empty text if it is unknown."""
@@ -69,8 +78,19 @@ _USUAL = SignInRules()
 
 def sign_in_rules(settings: "Settings") -> SignInRules:
     """Return the rules that the settings say."""
-    url = settings.console.public_url
-    return SignInRules(str(url).rstrip("/") if url else None, TrustedProxies(settings.trusted_proxies))
+    url = str(settings.console.public_url).rstrip("/") if settings.console.public_url else None
+    return SignInRules(url, TrustedProxies(settings.trusted_proxies), oidc=_provider(settings.console.oidc))
+
+
+def _provider(settings: "OidcSettings") -> "OidcProvider | None":
+    """Return the OpenID provider. Its libraries are imported only where there is one."""
+    if settings.issuer is None:
+        return None
+    from receiver.console.sign_in.oidc import OidcConfig, OidcProvider  # noqa: PLC0415
+
+    secret = settings.client_secret.get_secret_value() if settings.client_secret else None
+    given = dict(settings) | {"issuer": settings.issuer, "client_secret": secret}
+    return OidcProvider(OidcConfig(**given))
 
 
 def rules_of(context: ApiContext) -> SignInRules:

@@ -5,9 +5,9 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, delete, insert, or_, select, update
 
-from receiver.console.sign_in.roles import scopes_of
 from receiver.console.sign_in.tables import CONSOLE_SESSION, CONSOLE_USER
 from receiver.http.endpoint import Caller
+from receiver.http.roles import scopes_of
 from receiver.http.tokens import API_TOKEN, hash_secret
 
 IDLE_S, LIFETIME_S = 12 * 3600.0, 7 * 86_400.0

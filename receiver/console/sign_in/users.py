@@ -6,10 +6,10 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, delete, func, insert, select, update
 
-from receiver.console.sign_in.roles import ROLES
 from receiver.console.sign_in.session_sql import end_sessions_of
 from receiver.console.sign_in.tables import CONSOLE_LINK, CONSOLE_USER
 from receiver.errors import InputError, NotFoundError
+from receiver.http.roles import ROLES
 from receiver.http.tokens import NAME_PATTERN
 
 
