@@ -42,6 +42,8 @@ GET  /console/reconciliation/lost-hooks                                 sign-in 
 GET  /console/reconciliation/set-aside                                  sign-in 403 403 200 200 200 200
 GET  /console/sign-in                                                   200     303 303 303 303 303 303
 GET  /console/sign-in/link                                              410     303 303 303 303 303 303
+GET  /console/sign-in/oidc                                               404     404 404 404 404 404 404
+GET  /console/sign-in/oidc/callback                                      404     404 404 404 404 404 404
 GET  /console/static/{name}                                             200     200 200 200 200 200 200
 GET  /console/stream                                                    401     403 403 200 200 200 200
 GET  /console/subscriptions                                             sign-in 403 403 200 200 200 200
