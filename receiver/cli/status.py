@@ -100,7 +100,7 @@ def _accounts(found: StatusView) -> list[list[Any]]:
             row.part,
             short_moment(row.at),
             short_moment(row.failing_since),
-            None if row.quota_remaining is None else f"{row.quota_remaining} of {row.quota_limit}",
+            None if row.quota_remaining is None else f"{row.quota_remaining}/{row.quota_limit}",
             "; ".join(row.problems),
         ]
         for row in found.accounts

@@ -164,6 +164,8 @@ def _cell(value: object, form: int) -> Text:
     """Return the text of a cell. Markup in it is not interpreted. Moments do not wrap."""
     if isinstance(value, Moment):
         return Text(_FORMS[form](value), no_wrap=True)
+    if isinstance(value, bool):
+        return Text("yes" if value else "no")
     return value if isinstance(value, Text) else Text(NOTHING if value in (None, "") else str(value))
 
 

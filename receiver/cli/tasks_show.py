@@ -62,7 +62,7 @@ def show(
     texts = catalogue(lang)
     _print_sentences(story, texts)
     fields = {name: value for name, value in plain(story)["task"].items() if name != "hooks"}
-    known = {name: _field(name, value) for name, value in fields.items() if value not in (None, "")}
+    known = {name: _field(name, value, texts) for name, value in fields.items() if value not in (None, "")}
     _print(texts, "task", known.items(), name=f"{account}/{task}")
     _print_attempts(story.attempts, texts)
     _print_hooks(story, texts)
@@ -77,7 +77,11 @@ def _print(texts: Catalogue, table: str, rows: Iterable[Sequence[object]], **val
     print_table(texts.text(f"tasks_show.{table}.title", **values), columns, rows)
 
 
-def _field(name: str, value: object) -> object:
+def _field(name: str, value: object, texts: Catalogue) -> object:
+    if isinstance(value, bool):
+        return _answered(value, texts)
+    if isinstance(value, float):
+        return f"{value:g}"
     return moment_of(str(value)) if name.endswith("_at") else value
 
 
@@ -183,11 +187,10 @@ def _message_rows(message: StoryMessage, texts: Catalogue) -> Iterator[Sequence[
 
 def _answer(attempt: DeliveryAttempt) -> str:
     """Return `500 in 12 ms: oops`, or why there was no answer."""
-    took = f"in {attempt.took_s * 1000:.0f} ms"
-    text = " ".join((attempt.answer or "").split())[:_ANSWER]
     if attempt.status is None:
-        return f"{attempt.problem} {took}"
-    return f"{attempt.status} {took}{f': {text}' if text else ''}"
+        return str(attempt.problem)
+    text = " ".join((attempt.answer or "").split())[:_ANSWER]
+    return f"{attempt.status} in {attempt.took_s * 1000:.0f} ms{f': {text}' if text else ''}"
 
 
 def _print_same_numbers(story: Story, texts: Catalogue) -> None:

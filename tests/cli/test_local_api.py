@@ -157,6 +157,7 @@ def test_the_timeline_of_a_task_is_shown_fact_by_fact(filled: Shell) -> None:
     titles = [line for line in lines if line.startswith(("Task ", "Hooks", "Timeline", "Findings"))]
     assert titles == ["Task main/o-1 (times: UTC)", "Hooks", "Timeline (times: UTC)", "Findings"]
     assert "after 1 0 0 1 1 lost" in lines
+    assert {"settled yes", "gone no", "pause 60"} <= set(lines)
     assert any(re.fullmatch("2026-03-01 09:30:00(, .* ago)? hook before –( –)?", line) for line in lines)
     assert said.widest <= 80
 
