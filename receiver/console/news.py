@@ -41,7 +41,7 @@ class News(Protocol):
 class TaskNews:
     """Tells that tasks have changed, so that a page is fetched again. `task`: only this one."""
 
-    every_s, rate = 2.0, 10.0
+    every_s, rate = 2.0, 5.0
 
     def __init__(self, changes: Changes, task: str | None) -> None:
         self.changes, self.seen = changes, changes.number
