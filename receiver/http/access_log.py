@@ -14,7 +14,7 @@ _USABLE = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 _QUIET = ("/healthz", "/readyz", "/metrics")
 """Paths that machines poll: logged at debug level."""
 
-_STREAMS = ("/v1/outcomes/stream", "/v1/export/", "/console/stream")
+_STREAMS = ("/v1/outcomes/stream", "/v1/export/", "/console/stream", "/console/export/")
 """Paths of answers that last as long as their readers read."""
 
 
