@@ -19,9 +19,11 @@ from receiver.console.pages.subscription_actions import ACTION_PAGES, SUBSCRIPTI
 from receiver.console.pages.subscription_editing import EDITING_ACTIONS, EDITING_PAGES
 from receiver.console.pages.subscription_sending import SENDING_ACTIONS, SENDING_PAGES
 from receiver.console.pages.subscriptions import SUBSCRIPTION_PAGES, SUBSCRIPTIONS
+from receiver.console.pages.system import SYSTEM, SYSTEM_PAGES
 from receiver.console.pages.task import TASK
 from receiver.console.pages.task_actions import TASK_ACTIONS
 from receiver.console.pages.tasks import TASKS
+from receiver.console.pages.tokens import TOKENS_ACTIONS, TOKENS_PAGES
 from receiver.console.sign_in.routes import sign_in_routes
 from receiver.console.visit import ConsoleApi
 from receiver.http.endpoint import ApiContext, Endpoint
@@ -44,6 +46,9 @@ PAGES: tuple[Page, ...] = (
     *CAPTURE_PAGES,
     REREAD,
     CAPTURE,
+    SYSTEM,
+    *SYSTEM_PAGES,
+    *TOKENS_PAGES,
 )
 """In the order of the menu."""
 
@@ -57,6 +62,7 @@ ACTIONS: tuple[Action, ...] = (
     *SENDING_ACTIONS,
     *FINDING_ACTIONS,
     *REREAD_ACTIONS,
+    *TOKENS_ACTIONS,
 )
 
 
