@@ -72,12 +72,14 @@ def _fold(facts: Iterable[Fact]) -> "Timeline":
 class WorkRules:
     """What the settings say about work on tasks. `margins`: purpose → seconds after a task's `ask_at` at
     which the work is due. `reconciles`, `delivers`: whether the work is done at all. `zone`: of people.
+    `recordings`: account → template of URLs of recordings.
     """
 
     margins: "Mapping[Purpose, float]" = field(default_factory=dict)
     reconciles: bool = True
     delivers: bool = True
     zone: str = "UTC"
+    recordings: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

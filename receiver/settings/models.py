@@ -19,6 +19,7 @@ from receiver.domain.calendar import Calendar
 from receiver.domain.numbers import REGION, is_region
 from receiver.domain.proxy_url import ENVIRONMENT, read_proxy
 from receiver.domain.reasons import CallResult
+from receiver.domain.recordings import check_recording_url
 from receiver.errors import InputError
 
 if TYPE_CHECKING:
@@ -88,6 +89,10 @@ class AccountSettings(BaseModel):
     )
     fixed_addresses: tuple[Network, ...] = Field(
         default=(), description="Addresses that may use the fixed URLs /hooks/ACCOUNT/EVENT without a secret."
+    )
+
+    recording_url: Annotated[str, AfterValidator(check_recording_url)] | None = Field(
+        default=None, description="URL of recordings in stories, such as https://pbx.example/{record}."
     )
 
     @field_validator("region")

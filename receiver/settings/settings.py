@@ -183,8 +183,13 @@ class Settings(BaseSettings):
         """What the API says about work that is to come; imported when needed."""
         from receiver.http.endpoint import WorkRules  # noqa: PLC0415
 
+        urls = {name: account.recording_url for name, account in self.accounts.items()}
         return WorkRules(
-            self.reconcile.margins, self.reconcile.enabled, self.delivery.enabled, self.analytics.zone
+            self.reconcile.margins,
+            self.reconcile.enabled,
+            self.delivery.enabled,
+            self.analytics.zone,
+            {name: url for name, url in urls.items() if url is not None},
         )
 
     @property

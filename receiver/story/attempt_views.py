@@ -1,6 +1,7 @@
 """Attempts in the answer of the story: planned and real times, and the legs of their calls."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
@@ -10,6 +11,7 @@ from receiver.domain.fields import call_key
 from receiver.domain.masking import mask_number, mask_text, mask_tree
 from receiver.domain.moments import read_moment
 from receiver.domain.reasons import has_answered, is_bridged, sides_of
+from receiver.domain.recordings import recording_url
 from receiver.domain.timeline import Timeline
 from receiver.story.schemas import StoryAttempt, StoryLeg
 
@@ -32,21 +34,33 @@ _ENDED = ("hangup_time_gmt", "end_time_gmt")
 """Names of the times of a leg in call history, best first."""
 
 
-def attempt_views(timeline: Timeline, numbers: bool) -> list[StoryAttempt]:
-    """Return the attempts of a task in order. `numbers`: show phone numbers in full."""
+@dataclass(frozen=True, slots=True)
+class AttemptRules:
+    """`numbers`: show phone numbers in full; `recordings`: template of URLs of recordings."""
+
+    numbers: bool
+    recordings: str | None = None
+
+
+def attempt_views(timeline: Timeline, rules: AttemptRules) -> list[StoryAttempt]:
+    """Return the attempts of a task in order."""
     calls = {call_key(call.call): call for call in timeline.calls if call.found}
     found = [calls.get(call_key(attempt.call)) if attempt.call else None for attempt in timeline.attempts]
     return [
-        _view(timeline, attempt, before, call, numbers)
+        _view(timeline, attempt, before, call, rules)
         for attempt, (before, call) in zip(timeline.attempts, pairwise([None, *found]), strict=True)
     ]
 
 
 def _view(
-    timeline: Timeline, attempt: Attempt, before: CallRecord | None, call: CallRecord | None, numbers: bool
+    timeline: Timeline,
+    attempt: Attempt,
+    before: CallRecord | None,
+    call: CallRecord | None,
+    rules: AttemptRules,
 ) -> StoryAttempt:
     """Return an attempt. `before`: call of the attempt before."""
-    started, verdict = attempt.started_at, attempt.verdict
+    started, verdict, numbers = attempt.started_at, attempt.verdict, rules.numbers
     planned = _planned_at(timeline, attempt, before)
     raw = verdict.raw if verdict else None
     legs = call.legs if call else ()
@@ -61,7 +75,7 @@ def _view(
         raw_reason=raw if numbers or raw is None else mask_text(raw),
         failed_leg=verdict.failed_leg if verdict else None,
         legs=[dict(leg) if numbers else mask_tree(dict(leg)) for leg in legs],
-        dialed=list(_legs(timeline, call, numbers)) if call else [],
+        dialed=list(_legs(timeline, call, rules)) if call else [],
     )
 
 
@@ -76,19 +90,21 @@ def _since(begin: float | None, end: float | None) -> float | None:
     return None if begin is None or end is None else round(end - begin, 3)
 
 
-def _legs(timeline: Timeline, call: CallRecord, numbers: bool) -> Iterator[StoryLeg]:
+def _legs(timeline: Timeline, call: CallRecord, rules: AttemptRules) -> Iterator[StoryLeg]:
     a_number = timeline.plan.a_number if timeline.plan else None
     for leg, side in zip(call.legs, sides_of(call, a_number, timeline.region), strict=True):
         dialed, answered = _time(leg, _DIALED), _time(leg, _ANSWERED)
         if answered is None and side == "b" and is_bridged(call):
             answered = call.bridged_at
+        texts = {name: _text(leg, names, rules.numbers) for name, names in _TEXTS.items()}
         yield StoryLeg(
             side=side,
             answered=has_answered(leg),
             dialed_at=call.init_at if dialed is None and side == "a" else dialed,
             answered_at=answered,
             ended_at=_time(leg, _ENDED),
-            **{name: _text(leg, names, numbers) for name, names in _TEXTS.items()},
+            **texts,
+            recording=recording_url(rules.recordings, texts["record"], call.call),
         )
 
 

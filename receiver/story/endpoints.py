@@ -11,7 +11,7 @@ from receiver.http.endpoint import Call, Endpoint
 from receiver.http.schemas import Word
 from receiver.i18n.catalogue import Catalogue, Language, catalogue
 from receiver.outcomes.task_messages import TaskMessages
-from receiver.story.attempt_views import attempt_views
+from receiver.story.attempt_views import AttemptRules, attempt_views
 from receiver.story.contradictions import contradictions
 from receiver.story.evidence import StoryEvidence, own_facts, read_evidence
 from receiver.story.message_waits import message_waits
@@ -75,6 +75,7 @@ def _story(call: Call[StoryQuery, None], evidence: StoryEvidence, times: Times) 
     as_of, numbers, texts = call.query.as_of, call.numbers, catalogue(call.query.lang)
     timeline, told = evidence.timeline, evidence.told if as_of is None else evidence.told.known_at(as_of)
     own = own_facts(timeline, evidence.facts)
+    recordings = call.context.rules.recordings.get(timeline.account)
     waits = None
     if as_of is None:
         rules = call.context.rules
@@ -86,7 +87,7 @@ def _story(call: Call[StoryQuery, None], evidence: StoryEvidence, times: Times) 
         sentences=_sentences(timeline, own, told, times, texts),
         waits=wait_views(waits, texts) if waits is not None else None,
         contradictions=contradiction_views(contradictions(timeline, evidence.facts), texts),
-        attempts=attempt_views(timeline, numbers),
+        attempts=attempt_views(timeline, AttemptRules(numbers, recordings)),
         next_attempt_at=next_attempt_at(timeline),
         hooks=hook_views(timeline, own),
         deliveries=delivery_views(evidence.deliveries),

@@ -42,6 +42,10 @@ class StoryLeg(BaseModel):
         description="The vendor's id of the recording; null: none.",
         examples=["7c1e4a7b-9d52-4f0e-8a8c-2b110b6f3a52"],
     )
+    recording: str | None = Field(
+        description="Link to the recording; null without `accounts.NAME.recording_url` in the settings.",
+        examples=["https://pbx.example/records/7c1e4a7b-9d52-4f0e-8a8c-2b110b6f3a52"],
+    )
 
 
 class StoryAttempt(BaseModel):

@@ -95,7 +95,8 @@ TIMED = replace(
 
 
 async def test_an_attempt_has_its_planned_and_real_times_and_those_of_its_legs(store_target: str) -> None:
-    async with open_story_env(store_target) as env:
+    links = {"main": "https://pbx.example/records/{record}?call={call}"}
+    async with open_story_env(store_target, recordings=links) as env:
         failed = CallRecord(
             "c-0", result="busy", init_at=T0 - 372, hangup_at=T0 - 312, legs=({"result": "busy"},)
         )
@@ -124,6 +125,8 @@ async def test_an_attempt_has_its_planned_and_real_times_and_those_of_its_legs(s
             "2026-03-01T09:31:14.000Z",
             "rec-1",
         )
+        assert a["recording"] == "https://pbx.example/records/rec-1?call=c-1"
+        assert b["recording"] is None
         assert (b["side"], b["number"], b["answered"]) == ("b", "849•••21", True)
         assert b["answered_at"] == second["connected_at"] == "2026-03-01T09:30:10.000Z"
 

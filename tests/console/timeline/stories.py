@@ -55,6 +55,7 @@ def leg(side: str, dialed: float, ring: float, end: float, answered: bool = True
         "result": "answered" if answered else "busy",
         "hangup_cause": None,
         "record": None,
+        "recording": None,
     }
 
 
