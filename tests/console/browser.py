@@ -1,11 +1,11 @@
 """Headless Chromium, and what a page did there that no page of ours may do."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Literal
 
-from axe_playwright_python.async_playwright import Axe
+from axe_playwright_python.base import AXE_SCRIPT, AxeResults
 from playwright.async_api import (
     Browser,
     BrowserContext,
@@ -79,11 +79,12 @@ class Watch:
             self.problems.append(f"request to another server: {request.url}")
 
 
-async def axe(page: Page) -> None:
+async def axe(page: Page, themes: Sequence[Theme] = THEMES) -> None:
     """Raise AssertionError if axe-core finds something on the page, in the light or the dark theme."""
-    for theme in THEMES:
+    await page.evaluate(AXE_SCRIPT)
+    for theme in themes:
         await page.emulate_media(color_scheme=theme, reduced_motion="reduce")
-        results: Any = await Axe().run(page, options=_AXE_OPTIONS)
+        results = AxeResults(await page.evaluate("options => axe.run(document, options)", _AXE_OPTIONS))
         assert results.violations_count == 0, f"{theme} {page.url}: {results.generate_report()}"
 
 

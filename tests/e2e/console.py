@@ -43,7 +43,9 @@ async def _take_all(folder: Path, only: str, made: Path) -> None:
     served.mkdir()
     async with serving_demo(demo_folder(made), served) as console, running_chromium() as browser:
         known = await places(console)
-        paths = {page.path.strip("/") or "overview": page.path.format_map(known) for page in PAGES}
+        paths = {
+            page.path.strip("/") or "overview": page.path.format_map(known) for page in PAGES if page.template
+        }
         for name, path in {**paths, **_MORE}.items():
             if only in name:
                 visitors = Visitors(browser)
