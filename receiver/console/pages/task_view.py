@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from math import ceil
+from urllib.parse import urlencode
 
 import orjson
 from markupsafe import Markup
@@ -45,14 +46,14 @@ class TaskView:
     times: Times
     texts: Catalogue
 
-    @property
+    @cached_property
     def address(self) -> str:
         """Return the address of the page, of the present."""
         return task_path(self.story.task.account, self.story.task.key)
 
     def as_of(self, moment: float) -> str:
         """Return the address of the page as the task was known at a moment."""
-        return task_path(self.story.task.account, self.story.task.key, as_of=after(moment))
+        return f"{self.address}?{urlencode({'as_of': after(moment)})}"
 
     def raw(self, delivery: str, as_of: str | None) -> str:
         """Return the address of the page with the content of a delivery."""

@@ -1,6 +1,7 @@
 """A drawing as SVG in a page: classes for the style sheet, presentation attributes, and escaped texts."""
 
 from collections.abc import Iterable, Mapping
+from functools import cache
 from html import escape
 
 from markupsafe import Markup
@@ -28,11 +29,13 @@ def svg(drawing: Drawing, name: str, title: str, description: str) -> Markup:
     return _markup(_element("svg", attributes, [texts, _hatching(name), *shapes]))
 
 
+@cache
 def sign_svg(sign: Sign) -> Markup:
     """Return a sign alone, for lists and the legend. It says nothing to screen readers."""
     return _small(16, [_symbol(Symbol(8, 8, sign))])
 
 
+@cache
 def bar_svg(style: str, name: str) -> Markup:
     """Return a bar or line alone, for the legend. `name`: unique on the page."""
     lines = {"pause": Line(1, 8, 27, 8, style), "plan": Line(14, 1, 14, 15, style)}
