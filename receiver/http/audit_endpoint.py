@@ -45,7 +45,8 @@ class AuditRecord(BaseModel):
     at: Moment
     actor: str = Field(
         description="The name of the token; `cli:` and the user of the operating system for a command; "
-        "`api:no-token` for a caller without a token.",
+        "`user:` and the name for a user of the console; `console:nobody` for somebody who is not signed in "
+        "there; `api:no-token` for a caller without a token.",
         examples=["cli:anna"],
     )
     action: str = Field(examples=["numbers.find"])

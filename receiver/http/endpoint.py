@@ -140,7 +140,7 @@ class ApiContext:
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Who calls. `actor`: the name of the token, or `cli:` and the user of the operating system. `is_local`:
+    """Who calls. `actor`: see `AuditRecord`. `is_local`:
     a command, which has the store itself; its scope `numbers` only decides what is printed. `subscription`:
     the only one that the token is for.
     """

@@ -279,8 +279,8 @@ async def test_who_signed_in_and_out_is_recorded(sqlite_env: SignInEnv) -> None:
     await browser.post("/console/sign-out", csrf=browser.csrf)
     by = '{"by":"password","address":"192.0.2.7"}'
     assert await sqlite_env.audited() == [
-        ("console", "console.sign_in_failed", "user:anna", by),
-        ("console", "console.sign_in_failed", "unknown", by),
+        ("console:nobody", "console.sign_in_failed", "user:anna", by),
+        ("console:nobody", "console.sign_in_failed", "unknown", by),
         ("user:anna", "console.sign_in", "user:anna", by),
         ("user:anna", "console.sign_out", "user:anna", '{"address":"192.0.2.7"}'),
     ]

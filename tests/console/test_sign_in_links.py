@@ -123,5 +123,5 @@ async def test_who_used_a_link_is_recorded(env: SignInEnv) -> None:
     by = '{"by":"link","address":"192.0.2.7"}'
     assert await env.audited() == [
         ("user:anna", "console.sign_in", "user:anna", by),
-        ("console", "console.sign_in_failed", "unknown", by),
+        ("console:nobody", "console.sign_in_failed", "unknown", by),
     ]

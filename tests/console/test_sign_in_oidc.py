@@ -198,7 +198,7 @@ async def test_a_changed_way_back_is_refused(env: SignInEnv, change: str) -> Non
 async def test_the_user_may_be_denied_at_the_provider(env: SignInEnv, provider: OidcServer) -> None:
     provider.denies = True
     assert (await sign_in(env.browser())).status_code == 403
-    assert ("console", "console.sign_in_failed", "unknown") in {row[:3] for row in await env.audited()}
+    assert ("console:nobody", "console.sign_in_failed", "unknown") in {row[:3] for row in await env.audited()}
 
 
 async def test_a_provider_that_does_not_answer_leaves_the_other_ways(tmp_path: Path) -> None:

@@ -18,8 +18,8 @@ from receiver.http.audit import AuditEntry, record_entry
 from receiver.http.endpoint import ApiContext, Caller
 from receiver.http.tokens import authenticate, hash_secret
 
-NOBODY = "console"
-"""Actor of audit records of people who are not signed in."""
+NOBODY = "console:nobody"
+"""Actor of audit records about people who are not signed in; no token can have this name."""
 
 
 @dataclass(frozen=True, slots=True)
