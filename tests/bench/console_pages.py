@@ -57,6 +57,16 @@ _CONSTANT = (
     "/reconciliation/lost-hooks",
     "/reconciliation/anomalies",
     "/reconciliation/set-aside",
+    "/captures",
+    "/captures/mapping",
+    "/captures/refused",
+    "/captures/reread",
+    "/system",
+    "/system/audit",
+    "/system/events",
+    "/system/settings",
+    "/system/tokens",
+    "/system/users",
 )
 
 VISITS = (

@@ -36,6 +36,8 @@ from receiver.outcomes.guard import GuardedTransport
 from receiver.outcomes.task_messages import untold_tasks
 from receiver.reconcile import due_sql
 from receiver.runtime.clock import WallClock
+from receiver.settings.settings import Settings
+from receiver.settings.settings_endpoint import RunningSettings
 from receiver.storage.engine import Store
 from receiver.tasks.names import Names
 from receiver.tasks.problems import UntoldTasks
@@ -183,6 +185,17 @@ class ApiEnv:
         return error
 
 
+def _settings() -> Settings:
+    account = {
+        "base_url": "https://scheduler.example/api",
+        "client_id": "1",
+        "oauth_client_id": "app",
+        "oauth_client_secret": "s" * 32,
+    }
+    given = {"hook_keys": [{"name": "k1", "secret": "s" * 32}], "accounts": {"main": account}}
+    return Settings.model_validate(given)
+
+
 def api_app(context: ApiContext) -> Starlette:
     """The API and the console."""
     return Starlette(routes=[*console_routes(context, ENDPOINTS), *v1_routes(context)])
@@ -210,6 +223,7 @@ async def open_api_env(target: str, **changes: Any) -> AsyncIterator[ApiEnv]:
             "services": {
                 SubscriberNetwork: SubscriberNetwork(lambda: GuardedTransport(()), ()),
                 UntoldTasks: UntoldTasks(untold_tasks),
+                RunningSettings: RunningSettings(_settings()),
             },
         }
         context = ApiContext(**given | changes)

@@ -37,6 +37,6 @@ async def test_values_and_their_places_are_shown_and_secrets_masked(tmp_path: Pa
 
 
 async def test_a_command_without_a_receiver_says_so(tmp_path: Path) -> None:
-    async with running_rig(tmp_path) as api_env:
+    async with running_rig(tmp_path, services={}) as api_env:
         answer = await api_env.ask("/v1/settings", "audit")
         assert (answer.status_code, "running receiver" in answer.text) == (409, True)
