@@ -47,7 +47,9 @@ class ProblemRules:
         """Return the condition for a row of `task`."""
         match problem:
             case "retrying":
-                return or_(*(is_retried(state) for state in CALLED))
+                return or_(
+                    *(and_(TASK.c.state == state, TASK.c.attempts >= n) for state, n in CALLED.items())
+                )
             case "overdue":
                 return self._is_overdue()
             case "lost_hooks":
@@ -93,8 +95,3 @@ def problems_of(
     return {
         (row.account, row.key): [problem for problem in PROBLEMS if getattr(row, problem)] for row in rows
     }
-
-
-def is_retried(state: str) -> Where:
-    """Return the condition for the retried tasks in this state."""
-    return and_(TASK.c.state == state, TASK.c.attempts >= CALLED[state])

@@ -10,7 +10,7 @@ from receiver.http.paging import Order, Where, between, equal
 from receiver.tasks import queries
 from receiver.tasks.params import Problem, TaskFilters
 from receiver.tasks.phone_ranges import DigitRange
-from receiver.tasks.problems import CALLED, ProblemRules, is_retried
+from receiver.tasks.problems import CALLED, ProblemRules
 from receiver.tasks.tables import TASK, TASK_NUMBER, has_not_finished
 
 NUMBERS_ORDER: Order = (TASK_NUMBER.c.at, TASK_NUMBER.c.account, TASK_NUMBER.c.key)
@@ -123,15 +123,14 @@ def tasks_of(digits: DigitRange, wanted: Wanted) -> Source:
 
 
 def in_state(wanted: Wanted, state: str, *wheres: Where) -> Source:
-    """Return the tasks of a state other than `finished` as a source. `wheres`: further filters."""
+    """Return the tasks of a state other than `finished` as a source. `wheres`: filters by which they have the
+    problem.
+    """
     base = _in_period(wanted.params).where(TASK.c.state == state, has_not_finished(TASK.c.state))
-    is_lean = wanted.params.problem in (None, "retrying") and _given(wanted.params) <= {
-        *_IN_INDEX,
-        "state",
-        "problem",
-    }
+    others = _without(wanted, "state", *(["problem"] if wheres else []))
     most = None if wanted.params.problem is None else MOST_WALKED
-    return _by_time(base, and_(_filters(wanted, _BY_INDEX), *wheres), most, is_lean)
+    is_lean = _given(others.params) <= _IN_INDEX
+    return _by_time(base, and_(_filters(others, _BY_INDEX), *wheres), most, is_lean)
 
 
 def _of_word(connection: Connection, wanted: Wanted) -> list[Source]:
@@ -169,16 +168,19 @@ def _with_problem(connection: Connection, wanted: Wanted, problem: Problem) -> l
     """Return the sources of a problem, each by an index of the few tasks that may have it."""
     match problem:
         case "retrying":
-            return [in_state(wanted, state, is_retried(state)) for state in _states(wanted, CALLED)]
+            return [
+                in_state(wanted, state, TASK.c.attempts >= CALLED[state]) for state in _states(wanted, CALLED)
+            ]
         case "overdue":
             walk = [in_state(wanted, state) for state in _states(wanted, _OPEN)]
             return _few(connection, wanted, problem) or walk
         case "crm_untold":
             return _few(connection, wanted, problem) or [all_tasks(wanted)]
         case _:
-            is_lean = _given(wanted.params) - {"problem"} <= _IN_INDEX
             base = _in_period(wanted.params).where(wanted.rules.condition(problem))
-            return [_by_time(base, _filters(wanted, _BY_INDEX), None if is_lean else MOST_WALKED, is_lean)]
+            others = _without(wanted, "problem")
+            is_lean = _given(others.params) <= _IN_INDEX
+            return [_by_time(base, _filters(others, _BY_INDEX), None if is_lean else MOST_WALKED, is_lean)]
 
 
 def count_keys(connection: Connection, wanted: Wanted, problem: KeyProblem) -> tuple[int, bool]:
@@ -212,10 +214,9 @@ def _few(connection: Connection, wanted: Wanted, problem: KeyProblem) -> list[So
         return []
     repeated = _keys(wanted, problem).subquery()
     found = select(repeated.c.account, repeated.c.key).distinct().subquery()
-    others = wanted._replace(params=wanted.params.model_copy(update={"problem": None}))
     same = and_(TASK.c.account == found.c.account, TASK.c.key == found.c.key)
     base = _in_period(wanted.params).join(found, same)
-    return [_by_time(base, _filters(others, _BY_INDEX), is_lean=True)]
+    return [_by_time(base, _filters(_without(wanted, "problem"), _BY_INDEX), is_lean=True)]
 
 
 def _states(wanted: Wanted, states: Container[str]) -> list[str]:
@@ -240,6 +241,11 @@ def _filters(wanted: Wanted, unindexed: Container[str]) -> Where:
     conditions = [] if by_columns is None else [by_columns]
     conditions += [] if problem is None else [wanted.rules.condition(problem)]
     return and_(true(), *conditions)
+
+
+def _without(wanted: Wanted, *names: str) -> Wanted:
+    """Return the search without these filters."""
+    return wanted._replace(params=wanted.params.model_copy(update=dict.fromkeys(names)))
 
 
 def _given(params: TaskFilters) -> set[str]:
