@@ -57,7 +57,7 @@ class ExportSelection:
         return not self.numbers and any(field.kind == "json" for field in self.relation.fields)
 
 
-class Page(NamedTuple):
+class ExportPage(NamedTuple):
     """The next rows to read. `most`: maximum number; `end`: start of the next page, None if none follows."""
 
     selection: ExportSelection
@@ -77,7 +77,9 @@ class Page(NamedTuple):
         )
 
 
-def next_page(connection: Connection, selection: ExportSelection, after: Position, most: int | None) -> Page:
+def next_page(
+    connection: Connection, selection: ExportSelection, after: Position, most: int | None
+) -> ExportPage:
     """Return the page after a position."""
     dialect: Dialect = "postgresql" if is_postgres(connection) else "sqlite"
     if dialect == "postgresql":
@@ -93,7 +95,7 @@ def next_page(connection: Connection, selection: ExportSelection, after: Positio
         wheres.append(_compared(relation.steps, ">=", after))
     if end is not None:
         wheres.append(_compared(relation.steps, "<=", end))
-    return Page(selection, dialect, _all(wheres), most, end)
+    return ExportPage(selection, dialect, _all(wheres), most, end)
 
 
 def _end(connection: Connection, selection: ExportSelection, after: Position) -> Position | None:

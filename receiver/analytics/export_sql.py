@@ -6,7 +6,7 @@ from typing import Any
 import orjson
 from sqlalchemy import Connection
 
-from receiver.analytics.export_pages import MARK, Page, parts
+from receiver.analytics.export_pages import MARK, ExportPage, parts
 from receiver.analytics.formulas import BEGINS, NUMBERS
 from receiver.analytics.view_sql import shown
 from receiver.analytics.views import Relation, ViewColumn
@@ -22,7 +22,7 @@ _MARK = "\x01"
 """Separator before each text where several texts are matched at once."""
 
 
-def rows(connection: Connection, page: Page) -> Iterator[tuple[Any, ...]]:
+def rows(connection: Connection, page: ExportPage) -> Iterator[tuple[Any, ...]]:
     """Return the rows of a page, each with its position first; moments and booleans are texts."""
     begin = [column for column, _ in parts(page.selection.relation)]
     columns = [_written(field, page) for field in page.selection.relation.fields]
@@ -42,7 +42,7 @@ def _mask(document: str) -> str:
     return orjson.dumps(mask_tree(orjson.loads(document))).decode()
 
 
-def lines(connection: Connection, page: Page) -> tuple[int, bytes]:
+def lines(connection: Connection, page: ExportPage) -> tuple[int, bytes]:
     """Return the number of rows of a page and their CSV lines, written by the database, position first."""
     if page.dialect == "postgresql":
         position = f" || '{MARK}' || ".join(f"{column}::text" for column, _ in parts(page.selection.relation))
@@ -56,7 +56,7 @@ def lines(connection: Connection, page: Page) -> tuple[int, bytes]:
     return len(made), "".join(made).encode()
 
 
-def _sqlite_line(page: Page) -> list[str]:
+def _sqlite_line(page: ExportPage) -> list[str]:
     """Return the columns of a line: the numbers of the position, and all the rest as one text.
 
     Texts are quoted one by one only in lines where one needs it; in every line that would double the time.
@@ -78,7 +78,7 @@ def _sqlite_line(page: Page) -> list[str]:
     return [*numbers, f"CASE WHEN {is_special} THEN {special} ELSE {plain} END"]
 
 
-def _behind_numbers(page: Page, names: Sequence[str], *, is_special: bool) -> str:
+def _behind_numbers(page: ExportPage, names: Sequence[str], *, is_special: bool) -> str:
     """Return SQL for the rest of the position, which is always quoted, and the columns."""
     fields = page.selection.relation.fields
     begin = f"'{MARK}' || " if names and len(names) < len(page.selection.relation.order) else ""
@@ -91,7 +91,7 @@ def _behind_numbers(page: Page, names: Sequence[str], *, is_special: bool) -> st
     return _printed(f'%s"{",%s" * len(cells)}', [position, *cells])
 
 
-def _cell(field: ViewColumn, page: Page) -> str:
+def _cell(field: ViewColumn, page: ExportPage) -> str:
     """Return the SQL of a cell, with an apostrophe before formulas, as `as_text` does it."""
     cell, text = _written(field, page), field.source
     if not _is_text(field):
@@ -125,7 +125,7 @@ def _printed(form: str, values: Sequence[str]) -> str:
     return f"printf('{form}', {', '.join(values)})"
 
 
-def _written(field: ViewColumn, page: Page) -> str:
+def _written(field: ViewColumn, page: ExportPage) -> str:
     """Return the SQL of a column's value."""
     match field.kind:
         case "time" if page.dialect == "postgresql":

@@ -11,7 +11,14 @@ import orjson
 from sqlalchemy import Connection
 
 from receiver.analytics.export_horizon import within_horizon
-from receiver.analytics.export_pages import ExportSelection, FilePart, Page, Position, column_names, next_page
+from receiver.analytics.export_pages import (
+    ExportPage,
+    ExportSelection,
+    FilePart,
+    Position,
+    column_names,
+    next_page,
+)
 from receiver.analytics.export_sql import lines, rows
 from receiver.analytics.formulas import as_text
 from receiver.analytics.views import Relation
@@ -27,7 +34,7 @@ class ExportWriter(Protocol):
     def opening(self) -> bytes:
         """Return the bytes before the first row."""
 
-    def write(self, connection: Connection, page: Page) -> FilePart:
+    def write(self, connection: Connection, page: ExportPage) -> FilePart:
         """Read the rows of a page and return them as bytes."""
 
     def end(self) -> bytes:
@@ -94,7 +101,7 @@ class CsvWriter:
     def opening(self) -> bytes:
         return _as_csv([column_names(self._relation)]).data
 
-    def write(self, connection: Connection, page: Page) -> FilePart:
+    def write(self, connection: Connection, page: ExportPage) -> FilePart:
         if page.selection.masks_documents:
             return _as_csv(map(_as_texts, rows(connection, page)))
         return FilePart(*lines(connection, page))
@@ -129,7 +136,7 @@ class JsonLinesWriter:
     def opening(self) -> bytes:
         return b""
 
-    def write(self, connection: Connection, page: Page) -> FilePart:
+    def write(self, connection: Connection, page: ExportPage) -> FilePart:
         written = [orjson.dumps(self._object(row)) for row in rows(connection, page)]
         return FilePart(len(written), b"".join([line + b"\n" for line in written]))
 

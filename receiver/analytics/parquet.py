@@ -6,7 +6,7 @@ import pyarrow as pa
 from pyarrow.parquet import ParquetWriter as ArrowWriter
 from sqlalchemy import Connection
 
-from receiver.analytics.export_pages import FilePart, Page, column_names
+from receiver.analytics.export_pages import ExportPage, FilePart, column_names
 from receiver.analytics.export_sql import rows
 from receiver.analytics.views import ColumnKind, Relation
 
@@ -60,7 +60,7 @@ class ParquetWriter:
     def opening(self) -> bytes:
         return self._sink.take()
 
-    def write(self, connection: Connection, page: Page) -> FilePart:
+    def write(self, connection: Connection, page: ExportPage) -> FilePart:
         made = list(rows(connection, page))
         if made:
             self._kept.append(self._table(made))

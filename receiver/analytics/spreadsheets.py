@@ -10,7 +10,7 @@ from sqlalchemy import Connection
 from xlsxwriter import Workbook
 
 from receiver.analytics import formatting
-from receiver.analytics.export_pages import FilePart, Page, column_names
+from receiver.analytics.export_pages import ExportPage, FilePart, column_names
 from receiver.analytics.export_sql import rows
 from receiver.analytics.formulas import as_text
 from receiver.analytics.intervals import Share
@@ -133,7 +133,7 @@ class XlsxWriter:
     def opening(self) -> bytes:
         return b""
 
-    def write(self, connection: Connection, page: Page) -> FilePart:
+    def write(self, connection: Connection, page: ExportPage) -> FilePart:
         number = 0
         for row in rows(connection, page):
             self._book.add(row)
@@ -186,7 +186,7 @@ class SpreadsheetCsvWriter:
     def opening(self) -> bytes:
         return csv_opening(self._style, column_names(self._relation)).encode()
 
-    def write(self, connection: Connection, page: Page) -> FilePart:
+    def write(self, connection: Connection, page: ExportPage) -> FilePart:
         table = [self._row(row) for row in rows(connection, page)]
         return FilePart(len(table), self._style.lines(table).encode())
 

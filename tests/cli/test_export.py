@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from receiver.analytics import export_pages, exports
-from receiver.analytics.export_pages import ExportSelection, Page, read_position
+from receiver.analytics.export_pages import ExportPage, ExportSelection, read_position
 from receiver.analytics.exports import FORMATS
 from receiver.analytics.views import RELATIONS, TASKS, Relation
 from receiver.cli.export_resume import kept_of
@@ -85,7 +85,7 @@ def _break_off_after(patched: pytest.MonkeyPatch, parts: int) -> None:
     """The store is not to be read any more after so many pages."""
     read, left = export_pages.next_page, parts
 
-    def next_page(*asked: Any) -> Page:
+    def next_page(*asked: Any) -> ExportPage:
         nonlocal left
         left -= 1
         if left < 0:

@@ -3,9 +3,9 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
-from urllib.parse import quote
 
 from receiver.analytics.report_words import ReportWords
+from receiver.console.addresses import task_path
 from receiver.console.page import Page
 from receiver.console.verdict import problems
 from receiver.console.visit import Visit
@@ -71,7 +71,7 @@ def _line(visit: Visit, data: Json, at: float) -> OutcomeLine:
     numbers = (data[f"{leg}_number"] for leg in "ab")
     return OutcomeLine(
         at=at,
-        link=f"/console/tasks/{quote(data['account'], safe='')}/{quote(key, safe='')}",
+        link=task_path(data["account"], key),
         result=result,
         how="" if result == "success" else visit.texts.render(_reason(data)),
         people=" → ".join(number["e164"] or number["raw"] for number in numbers if number),
