@@ -1,16 +1,25 @@
 """The pages of queues and of analytics, over HTTP."""
 
 import re
+from collections.abc import AsyncIterator
+from pathlib import Path
 
 import pytest
 
 from receiver.domain.facts import TaskSettled
 from tests.console.page_env import PageEnv
-from tests.http.api_env import finished
+from tests.http.api_env import ApiEnv, finished, running_rig
 
 pytestmark = pytest.mark.anyio
 
 HOSTILE = '<i>Очередь</i> "17"'
+
+
+@pytest.fixture
+async def api_env(tmp_path: Path) -> AsyncIterator[ApiEnv]:
+    """SQLite alone: the answers of the API are tested on both databases elsewhere."""
+    async with running_rig(tmp_path) as api_env:
+        yield api_env
 
 
 async def fill(page_env: PageEnv) -> None:

@@ -32,13 +32,13 @@ function live() {
   const url = document.body.dataset.live;
   if (!url) return;
   const sign = $("[data-live-sign]");
-  let stream = null, timer = 0, missed = false;
+  let stream = null, timer = 0, missed = document.hidden;
 
-  const mark = (on) => {
+  const mark = (on, text) => {
     if (!sign) return;
     sign.hidden = false;
     sign.classList.toggle("off", !on);
-    sign.textContent = on ? sign.dataset.on : sign.dataset.off;
+    sign.textContent = text ?? (on ? sign.dataset.on : sign.dataset.off);
   };
   const lose = () => { missed = true; mark(false); };
   const refresh = oneByOne(async () => { if (!await update()) lose(); });
@@ -57,13 +57,13 @@ function live() {
     });
     stream.addEventListener("changed", refresh);
     stream.addEventListener("parts", (event) => replaceParts(event.data));
-    stream.addEventListener("ended", () => { close(); lose(); });
+    stream.addEventListener("ended", () => { close(); mark(false, sign?.dataset.stale); });
   };
   const close = () => { clearTimeout(timer); stream?.close(); stream = null; missed = true; };
 
   document.addEventListener("visibilitychange", () => (document.hidden ? close() : open()));
   addEventListener("pagehide", close);
-  addEventListener("pageshow", open);
+  addEventListener("pageshow", open); // comes after loading, too
 }
 
 // Returns a function that runs `work`; a call while it runs lets it run once more.
