@@ -11,7 +11,7 @@ from receiver.http.paging import read_page
 from receiver.http.schemas import read_seq
 from receiver.outcomes import event_types
 from receiver.outcomes.events import EVENT_TYPES, SCHEMA_VERSION
-from receiver.outcomes.params import MessageQuery, OperatorEventQuery
+from receiver.outcomes.params import MessageQuery, MessageState, OperatorEventQuery
 from receiver.outcomes.schemas import (
     DeliveryAttempt,
     EventTypeInfo,
@@ -23,10 +23,10 @@ from receiver.outcomes.schemas import (
     OperatorEventPage,
 )
 from receiver.outcomes.subscription_names import find_subscription
-from receiver.outcomes.tables import DELIVERY_ATTEMPT, MESSAGE, OUTCOME
+from receiver.outcomes.tables import DELIVERY_ATTEMPT, MESSAGE, OUTCOME, RESTING, UNSETTLED, in_index
 from receiver.storage.operator_events import OPERATOR_EVENT
 
-_MESSAGES_ORDER = (MESSAGE.c.made_at, MESSAGE.c.seq)
+MESSAGES_ORDER = (MESSAGE.c.made_at, MESSAGE.c.seq)
 _EVENTS_ORDER = (OPERATOR_EVENT.c.at, OPERATOR_EVENT.c.seq)
 
 
@@ -35,10 +35,8 @@ async def list_messages(call: Call[MessageQuery, None]) -> MessagePage:
 
     def read(connection: Connection) -> MessagePage:
         subscription = find_subscription(connection, call.path["subscription"])
-        query = _messages().where(MESSAGE.c.subscription == subscription.id)
-        if call.query.state:
-            query = query.where(MESSAGE.c.state == call.query.state)
-        rows, cursor = read_page(connection, query, _MESSAGES_ORDER, call.query)
+        query = messages_of(subscription.id, call.query.state)
+        rows, cursor = read_page(connection, query, MESSAGES_ORDER, call.query)
         return MessagePage(messages=[_message(row) for row in rows], next_cursor=cursor)
 
     return await call.context.store.read(read)
@@ -94,6 +92,15 @@ async def list_operator_events(call: Call[OperatorEventQuery, None]) -> Operator
         )
 
     return await call.context.store.read(read)
+
+
+def messages_of(subscription: str, state: MessageState | None = None) -> Select[Any]:
+    """Select the messages of a subscription, or those in one state."""
+    query = _messages().where(MESSAGE.c.subscription == subscription)
+    if state is None:
+        return query
+    indexes = (in_index(states) for states in (UNSETTLED, RESTING) if state in states)
+    return query.where(MESSAGE.c.state == state, *indexes)
 
 
 def _message(row: Mapping[str, Any]) -> Message:

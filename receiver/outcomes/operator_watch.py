@@ -17,7 +17,7 @@ from receiver.errors import StoreUnavailableError
 from receiver.inbox import set_aside_sql
 from receiver.outcomes import operator_outbox
 from receiver.outcomes.lane import DISABLE_AFTER_S
-from receiver.outcomes.tables import MESSAGE, OPEN, SUBSCRIPTION
+from receiver.outcomes.tables import MESSAGE, OPEN, SUBSCRIPTION, in_index
 from receiver.runtime.clock import Clock
 from receiver.runtime.workers import pause
 from receiver.storage.engine import Store
@@ -148,7 +148,7 @@ def _subscription_notice(
     row, level = watched.row, watched.level
     if row.state == "disabled" or 0 < level < was.level:
         return None
-    is_open = MESSAGE.c.subscription == row.id, MESSAGE.c.state.in_(OPEN)
+    is_open = MESSAGE.c.subscription == row.id, in_index(OPEN)
     pending = connection.scalar(select(func.count()).select_from(MESSAGE).where(*is_open)) or 0
     own = {"subscription": row.id, "name": row.name, "pending": pending}
     waits = f"{pending} {'message waits' if pending == 1 else 'messages wait'}."

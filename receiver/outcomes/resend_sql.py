@@ -12,7 +12,7 @@ from receiver.outcomes.events import PROOF, EventType
 from receiver.outcomes.operator_types import ABOUT_SUBSCRIPTION, PREFIX
 from receiver.outcomes.params import ResendBody
 from receiver.outcomes.subscription import Subscription, SubscriptionFilter
-from receiver.outcomes.tables import MESSAGE, OPEN, OUTCOME
+from receiver.outcomes.tables import MESSAGE, OPEN, OUTCOME, UNSETTLED, in_index
 from receiver.storage.bulk import among, write
 from receiver.storage.locks import lock_folding
 
@@ -49,7 +49,7 @@ def count(connection: Connection, subscription: Subscription, body: ResendBody) 
 
 def next_due_at(connection: Connection, subscription: str, now: float) -> float:
     """Return a time before that of every open message, so that what is resent does not queue behind them."""
-    is_open = MESSAGE.c.subscription == subscription, MESSAGE.c.state.in_(OPEN)
+    is_open = MESSAGE.c.subscription == subscription, in_index(OPEN)
     first = connection.scalar(select(func.min(MESSAGE.c.due_at)).where(*is_open))
     return now if first is None else min(now, first - 1.0)
 
@@ -164,7 +164,8 @@ def _candidates(connection: Connection, subscription: Subscription, body: Resend
     is_own = and_(OUTCOME.c.key == subscription.id, OUTCOME.c.type.startswith(ABOUT_SUBSCRIPTION))
     query = select(OUTCOME).where(OUTCOME.c.type != TEST, ~is_own).order_by(OUTCOME.c.seq)
     if body.dead:
-        letters = MESSAGE.c.subscription == subscription.id, MESSAGE.c.state == "dead"
+        is_dead = in_index(UNSETTLED), MESSAGE.c.state == "dead"
+        letters = MESSAGE.c.subscription == subscription.id, *is_dead
         query = query.where(OUTCOME.c.seq.in_(select(MESSAGE.c.outcome_seq).where(*letters)))
     else:
         query = query.where(*_accepted(connection, subscription.filter))

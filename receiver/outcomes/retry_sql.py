@@ -10,7 +10,7 @@ from receiver.outcomes.events import Outcome
 from receiver.outcomes.health_sql import save_delivered
 from receiver.outcomes.outbox_sql import NewMessage, add_messages, add_outcomes, seqs_of
 from receiver.outcomes.params import RetryBody
-from receiver.outcomes.tables import DELIVERY_ATTEMPT, MESSAGE, OPEN, OUTCOME
+from receiver.outcomes.tables import DELIVERY_ATTEMPT, MESSAGE, OPEN, OUTCOME, in_index
 from receiver.storage.bulk import among, write
 from receiver.storage.locks import lock_folding
 
@@ -52,7 +52,10 @@ def hurry(connection: Connection, subscription: str, body: RetryBody, now: float
 def retryable(subscription: str, body: RetryBody, now: float) -> Select[Any]:
     """Select the seqs of messages that wait for a later attempt."""
     query = select(MESSAGE.c.seq).where(
-        MESSAGE.c.subscription == subscription, MESSAGE.c.state == "waiting", MESSAGE.c.due_at > now
+        MESSAGE.c.subscription == subscription,
+        in_index(OPEN),
+        MESSAGE.c.state == "waiting",
+        MESSAGE.c.due_at > now,
     )
     if body.since is not None:
         query = query.where(MESSAGE.c.made_at >= body.since)

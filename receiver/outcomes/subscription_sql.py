@@ -6,7 +6,7 @@ from typing import Any
 from sqlalchemy import Connection, Row, Select, delete, func, insert, or_, select, update
 
 from receiver.http.tokens import remove_tokens_for
-from receiver.outcomes.tables import DELIVERY_ATTEMPT, MESSAGE, OPEN, SUBSCRIPTION, UNSETTLED
+from receiver.outcomes.tables import DELIVERY_ATTEMPT, MESSAGE, OPEN, SUBSCRIPTION, UNSETTLED, in_index
 from receiver.storage.operator_events import OperatorNotice, add_operator_event
 
 STATES = ("active", "paused", "disabled")
@@ -54,7 +54,7 @@ def disable(connection: Connection, subscription: str, reason: str, at: float) -
     )
     if not changed.rowcount:
         return
-    undelivered = MESSAGE.c.subscription == subscription, MESSAGE.c.state.in_(OPEN)
+    undelivered = MESSAGE.c.subscription == subscription, in_index(OPEN)
     dead = update(MESSAGE).where(*undelivered).values(state="dead", settled_at=at, claimed_until=None)
     letters = connection.execute(dead).rowcount
     name = connection.scalar(select(SUBSCRIPTION.c.name).where(SUBSCRIPTION.c.id == subscription))
@@ -91,7 +91,7 @@ def with_counts() -> Select[Any]:
             func.min(MESSAGE.c.made_at).filter(is_open).label("oldest_at"),
             func.count().filter(MESSAGE.c.state == "dead").label("dead"),
         )
-        .where(MESSAGE.c.state.in_(UNSETTLED))
+        .where(in_index(UNSETTLED))
         .group_by(MESSAGE.c.subscription)
         .subquery()
     )

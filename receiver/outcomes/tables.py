@@ -6,7 +6,18 @@ They are not derived from the ledger, since a published event cannot be changed.
 
 from typing import Any
 
-from sqlalchemy import JSON, Boolean, Column, Float, Index, Integer, String, Text
+from sqlalchemy import (
+    JSON,
+    Boolean,
+    Column,
+    ColumnElement,
+    Float,
+    Index,
+    Integer,
+    String,
+    Text,
+    literal_column,
+)
 from sqlmodel import Field, SQLModel
 
 from receiver.outcomes.subscription import SubscriptionOptions
@@ -17,6 +28,9 @@ OPEN = ("waiting", "held")
 
 UNSETTLED = (*OPEN, "dead")
 """States of messages that are still to be delivered or need a person's attention."""
+
+RESTING = ("dropped", "replayed")
+"""States of messages that are rare, beside `delivered`."""
 
 _TYPES = {"string": String, "number": Float, "integer": Integer, "boolean": Boolean}
 """JSON Schema type → column type; other values are stored as JSON."""
@@ -131,6 +145,7 @@ class MessageRow(SQLModel, table=True):
         Index("message_by_task", "account", "key", "subscription", "seq"),
         Index("message_by_made", "subscription", "made_at", "seq"),
         _where_in("message_by_state", UNSETTLED, "subscription", "state", "made_at"),
+        _where_in("message_by_rest", RESTING, "subscription", "state", "made_at"),
         Index("message_by_outcome", "outcome_seq"),
         NEVER_TWICE,
     )
@@ -157,3 +172,10 @@ class DeliveryAttemptRow(SQLModel, table=True):
 
 OUTCOME, SUBSCRIPTION = table(OutcomeRow), table(SubscriptionRow)
 MESSAGE, DELIVERY_ATTEMPT = table(MessageRow), table(DeliveryAttemptRow)
+
+
+def in_index(states: tuple[str, ...]) -> ColumnElement[bool]:
+    """Return the condition of the partial index of messages in these states. SQLite uses such an index only
+    for queries that have its condition as text, without parameters.
+    """
+    return MESSAGE.c.state.in_([literal_column(f"'{state}'") for state in states])

@@ -5,9 +5,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, literal_column, or_, select
+from sqlalchemy import Connection, Row, Select, or_, select
 
-from receiver.outcomes.tables import MESSAGE, OPEN, UNSETTLED
+from receiver.outcomes.tables import MESSAGE, OPEN, UNSETTLED, in_index
 from receiver.storage.bulk import run
 
 _EVENTS = """
@@ -115,7 +115,5 @@ LATE_S = 60.0
 
 def untold_tasks(now: float) -> Select[Any]:
     """Select account and key of each message that is dead, has failed, or is late. `now`: epoch seconds."""
-    # As in the index `message_by_state`: SQLite uses it only for queries with the same text.
-    in_index = MESSAGE.c.state.in_([literal_column(f"'{state}'") for state in UNSETTLED])
     is_untold = or_(MESSAGE.c.state == "dead", MESSAGE.c.attempts > 0, MESSAGE.c.due_at < now - LATE_S)
-    return select(MESSAGE.c.account, MESSAGE.c.key).where(in_index, is_untold)
+    return select(MESSAGE.c.account, MESSAGE.c.key).where(in_index(UNSETTLED), is_untold)
