@@ -15,6 +15,7 @@ from receiver.analytics.measures import MEASURES
 from receiver.analytics.params import ScopeParams
 from receiver.http.endpoint import Call, Endpoint
 from receiver.http.schemas import Flag
+from receiver.i18n.catalogue import Language
 
 TYPES: dict[Media, str] = {"svg": "image/svg+xml", "png": "image/png"}
 
@@ -28,6 +29,7 @@ class ChartParams(ScopeParams):
         "attempt. Default: that of the chart's measure.",
         examples=["created"],
     )
+    lang: Language = Field("en", description="Language of the words in the chart.", examples=["ru"])
     title: Flag = Field(True, description="false: an SVG without the title, for pages that have their own.")
 
 
@@ -45,7 +47,8 @@ def draw(media: Media) -> Callable[[Call[ChartParams, None]], Awaitable[Response
 def _picture(connection: Connection, name: str, asked: ChartParams, media: Media) -> bytes:
     chart = chart_named(name)
     basis = asked.basis or MEASURES[chart.measure].basis[0]
-    content = read_chart(connection, chart, replace(scope_query(connection, asked), basis=basis))
+    query = replace(scope_query(connection, asked), basis=basis)
+    content = read_chart(connection, chart, query, asked.lang)
     return render(content, media if asked.title or media == "png" else "inline")
 
 

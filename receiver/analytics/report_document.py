@@ -7,9 +7,9 @@ from typing import Literal
 from sqlalchemy import Connection
 
 from receiver.analytics import formatting
-from receiver.analytics.charts.alt_text import reason_label
 from receiver.analytics.charts.chart import CHARTS, ChartContent, read_chart, span
 from receiver.analytics.charts.series import LEGS, failures
+from receiver.analytics.charts.words import ChartWords
 from receiver.analytics.comparison import compare
 from receiver.analytics.intervals import Share
 from receiver.analytics.key_numbers import KEY_MEASURES, key_numbers
@@ -43,7 +43,7 @@ def read_charts(
     if query.basis not in _BASIS:
         raise InputError("basis", f"must be one of {', '.join(_BASIS)} for this report")
     groups = (f"{options.each}s",) if options.each else ()
-    return [_read(connection, query, name) for name in (*groups, *_CHARTS)]
+    return [_read(connection, query, name, options.language) for name in (*groups, *_CHARTS)]
 
 
 def report_document(
@@ -79,10 +79,10 @@ def report_document(
     )
 
 
-def _read(connection: Connection, query: AnalyticsQuery, name: str) -> ChartContent:
+def _read(connection: Connection, query: AnalyticsQuery, name: str, language: Language) -> ChartContent:
     basis = MEASURES[CHARTS[name].measure].basis
     asked = query if query.basis in basis else replace(query, basis=basis[0])
-    return read_chart(connection, CHARTS[name], asked)
+    return read_chart(connection, CHARTS[name], asked, language)
 
 
 def _comparison(
@@ -152,7 +152,7 @@ def _failures(answer: MeasureReport, words: ReportWords) -> ReportTable:
     heads.insert(3, words.text("interval"))
     rows = [
         (
-            reason_label(each.reason).replace("\n", " "),
+            ChartWords(words.language).reason(each.reason).replace("\n", " "),
             words.count(each.share.k),
             *_texts(each.share, words),
             *(words.count(each.legs[leg]) for leg in LEGS),

@@ -8,6 +8,7 @@ from receiver.analytics.measures import MEASURES
 from receiver.analytics.query import AnalyticsQuery
 from receiver.domain.calendar import Calendar
 from receiver.domain.facts import Fact, TaskGone, observation
+from receiver.i18n.catalogue import Language
 from receiver.storage.engine import Store
 from tests.analytics.lives import ACCOUNT, Lives, at
 
@@ -38,12 +39,12 @@ def lives() -> list[list[Fact]]:
     ]
 
 
-def shown(store: Store, name: str, **asked: object) -> ChartContent:
+def shown(store: Store, name: str, language: Language = "en", **asked: object) -> ChartContent:
     chart = CHARTS[name]
     basis = asked.pop("basis", MEASURES[chart.measure].basis[0])
     query = AnalyticsQuery(basis, Calendar(ZONE), **asked)  # type: ignore[arg-type]
     with store.snapshot() as connection:
-        return read_chart(connection, chart, query)
+        return read_chart(connection, chart, query, language)
 
 
 def texts(drawing: bytes) -> list[str]:
@@ -53,4 +54,4 @@ def texts(drawing: bytes) -> list[str]:
 
 
 def written(store: Store, name: str, **asked: object) -> list[str]:
-    return texts(render(shown(store, name, **asked), "svg"))
+    return texts(render(shown(store, name, "en", **asked), "svg"))

@@ -1,5 +1,6 @@
 """Charts: what stands on them, and that they are the same every time."""
 
+import re
 import struct
 import subprocess
 import sys
@@ -19,9 +20,10 @@ from receiver.analytics.charts.heat import hours
 from receiver.analytics.charts.layout import ChartLayout
 from receiver.analytics.charts.times import trend
 from receiver.errors import InputError, NotFoundError, NotInstalledError
+from receiver.i18n.catalogue import LANGUAGES, Language
 from receiver.storage.engine import Store
 from tests.analytics.drawn import SVG, ZONE, lives, shown, texts, written
-from tests.analytics.lives import Lives, ask, at, told
+from tests.analytics.lives import ACCOUNT, Lives, ask, at, told
 
 
 @pytest.fixture(scope="module")
@@ -44,8 +46,19 @@ def test_a_drawing_has_real_text_and_says_in_words_what_it_shows(store: Store, n
 
 
 @pytest.mark.parametrize("name", CHARTS)
-def test_a_picture_is_large_and_nothing_on_it_is_cut_off(store: Store, name: str) -> None:
-    picture = render(shown(store, name), "png")
+def test_in_russian_no_word_of_a_chart_is_english(store: Store, name: str) -> None:
+    chart = shown(store, name, "ru")
+    known = {"A", "B", "n", "p50", "p90", *ZONE.split("/"), ACCOUNT}
+    written_on_it = [*texts(render(chart, "svg")), chart.text]
+    words = {word for text in written_on_it for word in re.findall(r"[A-Za-z]\w*", text)}
+    assert words - known == set()
+    assert not any(re.search(r"\d\.\d", text) for text in written_on_it)
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.parametrize("name", CHARTS)
+def test_a_picture_is_large_and_nothing_on_it_is_cut_off(store: Store, name: str, language: Language) -> None:
+    picture = render(shown(store, name, language), "png")
     assert picture.startswith(b"\x89PNG\r\n\x1a\n")
     width, height = struct.unpack(">II", picture[16:24])
     assert width == 1080

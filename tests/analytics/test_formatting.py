@@ -4,6 +4,7 @@ import pytest
 
 from receiver.analytics import formatting
 from receiver.analytics.charts.series import GAP_ORDER, gap_label
+from receiver.analytics.charts.words import ChartWords
 from receiver.analytics.intervals import share
 from receiver.domain.calendar import Calendar
 from tests.analytics.lives import at
@@ -70,7 +71,7 @@ def test_a_share_of_nothing_is_no_number() -> None:
 
 
 def test_pauses_are_named_by_their_bounds() -> None:
-    assert [gap_label(gap) for gap in GAP_ORDER] == [
+    assert [gap_label(gap, ChartWords("en")) for gap in GAP_ORDER] == [
         "below 30 s",
         "30 s–1 min",
         "1–2 min",

@@ -17,107 +17,117 @@ from receiver.analytics.charts.series import (
     share_in,
     together,
 )
-from receiver.analytics.query import WEEKDAYS
+from receiver.analytics.charts.words import ChartWords
+from receiver.analytics.intervals import Share
 from receiver.analytics.report import FEW, MeasureReport
 
 AltText = tuple[str, str]
 
 
-def _n(number: int, of: str) -> str:
-    return f"n = {formatting.count(number)} {of}"
+def _n(words: ChartWords, number: int, of: str) -> str:
+    return words.text(f"n.{of}", count=words.count(number))
 
 
-def _trend(report: MeasureReport) -> AltText:
+def _trend(report: MeasureReport, words: ChartWords) -> AltText:
     total = report.total
     overall = share_in(total, "success_rate")
-    tasks, left, unknown = (number_in(total, name) for name in ("tasks", "open", "unknown"))
+    counts = {name: words.count(number_in(total, name)) for name in ("tasks", "open", "unknown")}
     sure = [step for step in by_time(report) if not is_weak(step)]
     steps = [Rate(f"{first}", share_in(values, "success_rate")) for first, values in sure if values]
-    text = (
-        f"Overall {formatting.rate(overall)}. Of {formatting.count(tasks)} tasks "
-        f"{formatting.count(left)} are open; {formatting.count(unknown)} have an unknown "
-        f"result.{_best(steps, report.query.by[0])}"
-    )
-    return text, _n(overall.n, "finished tasks")
+    of = words.text(f"step.{report.query.by[0]}")
+    texts = (_overall(words, overall), words.text("alt.open", **counts), _best(words, steps, of))
+    return " ".join(texts), _n(words, overall.n, "finished")
 
 
-def _hours(report: MeasureReport) -> AltText:
-    overall = share_in(report.total, "yield")
+def _overall(words: ChartWords, overall: Share) -> str:
+    return words.text("alt.overall", rate=words.rate(overall))
+
+
+def _hours(report: MeasureReport, words: ChartWords) -> AltText:
+    overall, weekdays = share_in(report.total, "yield"), words.listed("weekdays")
     cells = [
-        Rate(f"{WEEKDAYS[weekday]} {hour:02}:00", each) for (weekday, hour), each in by_hour(report).items()
+        Rate(f"{weekdays[weekday]} {hour:02}:00", each) for (weekday, hour), each in by_hour(report).items()
     ]
-    return f"Overall {formatting.rate(overall)}.{_best(cells, 'hour')}", _n(overall.n, "attempts")
+    texts = _overall(words, overall), _best(words, cells, words.text("alt.hour"))
+    return " ".join(texts), _n(words, overall.n, "attempts")
 
 
-def _best(rates: Iterable[Rate], of: str) -> str:
+def _best(words: ChartWords, rates: Iterable[Rate], of: str) -> str:
     sure = sorted(
         (each for each in rates if not is_few(each.share)), key=lambda each: each.share.value or 0.0
     )
+    values = {"of": of, "few": str(FEW)}
     if not sure:
-        return f" No {of} has {FEW} or more."
-    low, high = sure[0], sure[-1]
-    return f" Of each {of} with {FEW} or more, the highest is {_said(high)}, the lowest {_said(low)}."
+        return words.text("alt.no_best", **values)
+    low, high = (f"{each.label}: {_rate_of(words, each)}" for each in (sure[0], sure[-1]))
+    return words.text("alt.best", **values, high=high, low=low)
 
 
-def _said(each: Rate) -> str:
-    return f"{each.label}: {_said_rate(each)}"
+def _rate_of(words: ChartWords, each: Rate) -> str:
+    return words.text("alt.rate_of", rate=words.rate(each.share), count=words.count(each.share.n))
 
 
-def _yield(report: MeasureReport) -> AltText:
-    text = "; ".join(f"attempt {_said(each)}" for each in by_attempt(report))
-    return f"{text or 'No attempts'}.", _n(share_in(report.total, "yield").n, "attempts")
+def _yield(report: MeasureReport, words: ChartWords) -> AltText:
+    text = "; ".join(
+        words.text("alt.attempt", label=each.label, rate=_rate_of(words, each)) for each in by_attempt(report)
+    )
+    total = share_in(report.total, "yield").n
+    return f"{text or words.text('alt.no_attempts')}.", _n(words, total, "attempts")
 
 
-def _reasons(report: MeasureReport) -> AltText:
+def _reasons(report: MeasureReport, words: ChartWords) -> AltText:
     parts = (
-        f"{reason_label(each.reason)}: {formatting.count(each.share.k)}, {formatting.rate(each.share)} of "
-        f"those (leg A {each.legs['a']}, B {each.legs['b']}, not known {each.legs['unknown']})"
+        words.text(
+            "alt.reason",
+            reason=words.reason(each.reason),
+            count=words.count(each.share.k),
+            rate=words.rate(each.share),
+            **{leg: str(count) for leg, count in each.legs.items()},
+        )
         for each in failures(report)
     )
-    return f"{'; '.join(parts) or 'No failures'}.", _n(
-        number_in(report.total, "tasks"), "tasks without success"
-    )
+    text = "; ".join(parts) or words.text("alt.no_failures")
+    return f"{text}.", _n(words, number_in(report.total, "tasks"), "failures")
 
 
-def reason_label(reason: str) -> str:
-    """Format a reason for the chart."""
-    plain = {"failed": "failed,\nnot mapped", "unknown": "unknown,\nnobody said"}
-    return plain.get(reason, reason.replace("_", " "))
-
-
-def _places(report: MeasureReport) -> AltText:
-    text = "; ".join(f"{formatting.name(each.label)} {_said_rate(each)}" for each in by_place(report))
+def _places(report: MeasureReport, words: ChartWords) -> AltText:
+    text = "; ".join(f"{formatting.name(each.label)} {_rate_of(words, each)}" for each in by_place(report))
     overall = share_in(report.total, "success_rate")
-    return f"{text or 'No tasks'}.", _n(overall.n, "finished tasks")
+    return f"{text or words.text('alt.no_tasks')}.", _n(words, overall.n, "finished")
 
 
-def _said_rate(each: Rate) -> str:
-    return f"{formatting.rate(each.share)} of {formatting.count(each.share.n)}"
-
-
-def _pauses(report: MeasureReport) -> AltText:
-    pauses = by_pause(report)
-    parts = (f"attempt {attempt} after {_said(each)}" for attempt, rates in pauses.items() for each in rates)
+def _pauses(report: MeasureReport, words: ChartWords) -> AltText:
+    pauses = by_pause(report, words)
+    parts = (
+        words.text("alt.after", attempt=attempt, label=each.label, rate=_rate_of(words, each))
+        for attempt, rates in pauses.items()
+        for each in rates
+    )
     overall = together(each.share for rates in pauses.values() for each in rates)
-    return f"{'; '.join(parts) or 'No further attempts'}.", _n(overall.n, "further attempts")
+    return f"{'; '.join(parts) or words.text('alt.no_further')}.", _n(words, overall.n, "further")
 
 
-def _timing(report: MeasureReport) -> AltText:
+def _timing(report: MeasureReport, words: ChartWords) -> AltText:
     total = report.total
     texts = [
-        f"{label}: p50 {_seconds(total, f'{name}_p50')}, p90 {_seconds(total, f'{name}_p90')} of "
-        f"{formatting.count(number_in(total, f'{name}_n'))} tasks"
-        for name, label in (("time_to_connect_s", "Time to connect"), ("start_lateness_s", "start lateness"))
+        words.text(
+            "alt.timing",
+            label=words.text(f"alt.{name}"),
+            p50=_seconds(words, total, f"{name}_p50"),
+            p90=_seconds(words, total, f"{name}_p90"),
+            count=words.count(number_in(total, f"{name}_n")),
+        )
+        for name in ("time_to_connect_s", "start_lateness_s")
     ]
-    return f"{'; '.join(texts)}.", _n(number_in(total, "tasks"), "tasks")
+    return f"{'; '.join(texts)}.", _n(words, number_in(total, "tasks"), "tasks")
 
 
-def _seconds(values: Mapping[str, object], name: str) -> str:
+def _seconds(words: ChartWords, values: Mapping[str, object], name: str) -> str:
     value = values[name]
-    return formatting.duration(value if isinstance(value, int | float) else None)
+    return words.duration(value if isinstance(value, int | float) else None)
 
 
-ALT_TEXTS: Mapping[str, Callable[[MeasureReport], AltText]] = {
+ALT_TEXTS: Mapping[str, Callable[[MeasureReport, ChartWords], AltText]] = {
     "trend": _trend,
     "hours": _hours,
     "yield": _yield,

@@ -7,7 +7,6 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from receiver.analytics import formatting
-from receiver.analytics.charts.alt_text import reason_label
 from receiver.analytics.charts.chart import ChartContent
 from receiver.analytics.charts.layout import BLUE, INK, ORANGE, ChartLayout, Plot, rate_ticks
 from receiver.analytics.charts.series import (
@@ -20,14 +19,15 @@ from receiver.analytics.charts.series import (
     failures,
     is_few,
 )
+from receiver.analytics.charts.words import ChartWords
 from receiver.analytics.intervals import Share
 
 _MANY_LOOK: dict[str, Any] = {"facecolor": "#8cc1de", "edgecolor": BLUE, "lw": 0.8}
 _FEW_LOOK: dict[str, Any] = {"facecolor": "#eceef0", "edgecolor": "#9aa0a6", "hatch": "////", "lw": 0.8}
 _LEGS = {
-    "a": ("leg A failed", BLUE, ""),
-    "b": ("leg B failed", ORANGE, "////"),
-    "unknown": ("leg not known", "white", "----"),
+    "a": (BLUE, ""),
+    "b": (ORANGE, "////"),
+    "unknown": ("white", "----"),
 }
 _NEAR_TOP = 0.9
 _RIGHT = 1.14
@@ -45,9 +45,9 @@ Point = tuple[float, float]
 
 def yields(layout: ChartLayout, content: ChartContent) -> None:
     """Draw one upright bar for each attempt."""
-    rates = by_attempt(content.report)
+    rates, words = by_attempt(content.report), content.words
     if not rates:
-        layout.say("no attempts in this period")
+        layout.say(words.text("none.attempts"))
         return
     (axes,) = layout.axes(Plot(2.8, below=0.7))
     has_room = len(rates) <= _ROOMY
@@ -55,12 +55,12 @@ def yields(layout: ChartLayout, content: ChartContent) -> None:
         value, low, high = each.value or 0.0, each.low or 0.0, each.high or 0.0
         axes.bar(at, value, 0.62, **_look(each))
         axes.errorbar(at, value, [[value - low], [high - value]], color=INK, capsize=4, lw=1.3)
-        text = formatting.percent(value) if has_room else f"{100 * value:.0f}"
+        text = words.percent(value) if has_room else f"{100 * value:.0f}"
         _write(axes, text, (at, high), (0, 4), ha="center", va="bottom" if high < _NEAR_TOP else "top")
-    number = formatting.brief if has_room else formatting.short_count
+    number = words.brief if has_room else words.short_count
     axes.set_xlim(-0.6, len(rates) - 0.4)
     axes.set_xticks(range(len(rates)), [f"{label}\n{number(each.n)}" for label, each in rates])
-    axes.set_xlabel("attempt; below, how many were made")
+    axes.set_xlabel(words.text("attempts_made"))
     axes.tick_params(axis="x", length=0)
     axes.set_ylim(0, 1)
     rate_ticks(axes.yaxis)
@@ -71,32 +71,36 @@ def places(layout: ChartLayout, content: ChartContent) -> None:
     """Draw one bar for each queue or account."""
     rates = by_place(content.report)
     if not rates:
-        layout.say("no tasks in this period")
+        layout.say(content.words.text("none.tasks"))
         return
     (axes,) = layout.axes(Plot(max(0.3 * len(rates), _LEAST)), left=1.65)
-    _draw_rates(axes, [Rate(formatting.name(label)[:_PLACE_NAME] or "–", each) for label, each in rates])
+    named = [Rate(formatting.name(label)[:_PLACE_NAME] or "–", each) for label, each in rates]
+    _draw_rates(axes, named, content.words)
 
 
 def pauses(layout: ChartLayout, content: ChartContent) -> None:
     """Draw a plot for each attempt, since tasks with more attempts differ."""
-    found = by_pause(content.report)
+    words = content.words
+    found = by_pause(content.report, words)
     if not found:
-        layout.say("no further attempts in this period")
+        layout.say(words.text("none.pauses"))
         return
-    heights = (Plot(0.3 * len(rates), f"attempt {attempt}") for attempt, rates in found.items())
+    heights = (
+        Plot(0.3 * len(rates), words.text("attempt", number=attempt)) for attempt, rates in found.items()
+    )
     plots = layout.axes(*heights, left=1.65)
     for axes, rates in zip(plots, found.values(), strict=True):
-        _draw_rates(axes, rates)
+        _draw_rates(axes, rates, words)
 
 
-def _draw_rates(axes: Axes, rates: Sequence[Rate]) -> None:
+def _draw_rates(axes: Axes, rates: Sequence[Rate], words: ChartWords) -> None:
     """Draw one horizontal bar for each rate, with its interval."""
     for at, (_, each) in enumerate(rates):
         value, low, high = each.value or 0.0, each.low or 0.0, each.high or 0.0
         axes.barh(at, value, 0.62, **_look(each))
         axes.errorbar(value, at, xerr=[[value - low], [high - value]], color=INK, capsize=3, lw=1.2)
-        _write(axes, formatting.percent(value), (high, at), (5, 0), va="center")
-    _names(axes, [f"{label}, n {formatting.brief(each.n)}" for label, each in rates])
+        _write(axes, words.percent(value), (high, at), (5, 0), va="center")
+    _names(axes, [f"{label}, n {words.brief(each.n)}" for label, each in rates])
     axes.set_xlim(0, _RIGHT)
     rate_ticks(axes.xaxis)
 
@@ -123,33 +127,32 @@ def reasons(layout: ChartLayout, content: ChartContent) -> None:
     """Draw one bar for each reason, split by failed leg."""
     found = failures(content.report)
     if found:
-        _reason_bars(layout, found)
+        _reason_bars(layout, found, content.words)
     else:
-        layout.say("no task failed in this period")
+        layout.say(content.words.text("none.reasons"))
 
 
-def _reason_bars(layout: ChartLayout, found: Sequence[FailureGroup]) -> None:
+def _reason_bars(layout: ChartLayout, found: Sequence[FailureGroup], words: ChartWords) -> None:
     (axes,) = layout.axes(Plot(0.36 * len(found), has_legend=True, below=0.5), left=1.45)
     left = [0] * len(found)
     for leg in LEGS:
-        name, colour, hatch = _LEGS[leg]
+        colour, hatch = _LEGS[leg]
         widths = [each.legs[leg] for each in found]
         look: dict[str, Any] = {"facecolor": colour, "edgecolor": INK, "hatch": hatch, "lw": 0.6}
-        axes.barh(
-            range(len(found)), widths, 0.62, left, label=f"{name} {formatting.count(sum(widths))}", **look
-        )
+        label = f"{words.text(f'leg.{leg}')} {words.count(sum(widths))}"
+        axes.barh(range(len(found)), widths, 0.62, left, label=label, **look)
         left = [start + width for start, width in zip(left, widths, strict=True)]
     for at, each in enumerate(found):
-        _whisker(axes, at, each)
-    _names(axes, [reason_label(each.reason) for each in found])
+        _whisker(axes, at, each, words)
+    _names(axes, [words.reason(each.reason) for each in found])
     axes.set_xlim(0, max((each.share.high or 0.0) * each.share.n for each in found) * 1.35)
     axes.xaxis.set_major_locator(MaxNLocator(5, integer=True))
-    axes.xaxis.set_major_formatter(FuncFormatter(lambda number, _: formatting.count(number)))
-    axes.set_xlabel("tasks")
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda number, _: words.count(number)))
+    axes.set_xlabel(words.text("tasks"))
     layout.legend(axes, 3)
 
 
-def _whisker(axes: Axes, at: int, each: FailureGroup) -> None:
+def _whisker(axes: Axes, at: int, each: FailureGroup, words: ChartWords) -> None:
     """Draw the interval of the share, and write the count and the share."""
     tasks, low, high = (
         each.share.k,
@@ -157,5 +160,5 @@ def _whisker(axes: Axes, at: int, each: FailureGroup) -> None:
         (each.share.high or 0.0) * each.share.n,
     )
     axes.errorbar(tasks, at, xerr=[[tasks - low], [high - tasks]], color=INK, capsize=3, lw=1.2)
-    text = f"{formatting.count(tasks)} · {formatting.percent(each.share.value)}"
+    text = f"{words.count(tasks)} · {words.percent(each.share.value)}"
     _write(axes, text, (high, at), (5, 0), va="center")

@@ -6,8 +6,8 @@ from typing import Literal, get_args
 
 from sqlalchemy import Connection, func, select
 
-from receiver.analytics import formatting
 from receiver.analytics.charts.alt_text import ALT_TEXTS
+from receiver.analytics.charts.words import ChartWords
 from receiver.analytics.measures import MEASURES
 from receiver.analytics.query import AnalyticsQuery, Dimension
 from receiver.analytics.report import FEW, MeasureReport, build_report
@@ -16,6 +16,7 @@ from receiver.analytics.tables import ROLLUP
 from receiver.domain.calendar import DAY_S, HOUR_S, date_of
 from receiver.domain.frozen_record import frozen_record
 from receiver.errors import InputError, NotFoundError
+from receiver.i18n.catalogue import Language
 
 Media = Literal["svg", "png"]
 MEDIA: tuple[Media, ...] = get_args(Media)
@@ -23,26 +24,26 @@ ImageFormat = Media | Literal["inline"]
 """`inline`: SVG for an HTML page, without the title."""
 
 _MOST_STEPS = 93
-_WILSON = "95 % Wilson intervals"
 
 
 @frozen_record
 class Chart:
     """A chart of a measure by dimensions; many days become weeks or months. `how`: how to read it, for the
-    caption; `sureness`: note on precision, for the heading.
+    caption; `sureness`: key of the note on precision in the heading.
     """
 
     name: str
     measure: str
     by: tuple[Dimension, ...]
-    title: str
     how: str
-    sureness: str = _WILSON
+    sureness: str = "wilson"
 
 
 @frozen_record
 class ChartContent:
-    """A chart with data and texts. `title`, `heading`: above; `notes`: below; `text`: alternative text."""
+    """A chart with data and texts. `title`, `heading`: above; `notes`: below; `text`: alternative text;
+    `words`: of the drawing.
+    """
 
     chart: Chart
     report: MeasureReport
@@ -50,6 +51,7 @@ class ChartContent:
     heading: tuple[str, ...]
     notes: tuple[str, ...]
     text: str
+    words: ChartWords
 
 
 CHARTS: Mapping[str, Chart] = {
@@ -59,7 +61,6 @@ CHARTS: Mapping[str, Chart] = {
             "trend",
             "success",
             ("day",),
-            "Success rate of tasks by {step}",
             "Above: the share of finished tasks that connected A and B. The band is wide if there are few "
             "tasks. Below: the number of tasks, with open ones and those with an unknown result. Hollow "
             "points are unreliable: few tasks, or more than a tenth of them open, since successful tasks "
@@ -69,17 +70,15 @@ CHARTS: Mapping[str, Chart] = {
             "hours",
             "hours",
             ("hour", "weekday"),
-            "Attempt yield by weekday and hour",
             "The share of attempts started in this hour that connected A and B; beside it, small, the "
             "number of attempts. Gray and hatched: fewer than 30, too few to go by. Hours without attempts "
             "at the beginning and the end of the day are omitted.",
-            f"small: attempts; hatched: fewer than {FEW}",
+            "hours",
         ),
         Chart(
             "yield",
             "yield",
             ("attempt",),
-            "Attempt yield by attempt number",
             "The share of tasks with this attempt that it connected. If the whiskers of two bars overlap "
             "widely, their rates may be equal. From the tenth attempt on there is one bar.",
         ),
@@ -87,7 +86,6 @@ CHARTS: Mapping[str, Chart] = {
             "reasons",
             "reasons",
             ("reason", "leg"),
-            "Failure reasons of tasks",
             "Reasons of tasks that ended without success, by the leg that failed: A is dialled first, then "
             "B. The percentage is of all these tasks.",
         ),
@@ -95,7 +93,6 @@ CHARTS: Mapping[str, Chart] = {
             "queues",
             "success",
             ("queue",),
-            "Success rate of tasks by queue",
             "The share of finished tasks of each queue that connected A and B. If the whiskers of two bars "
             "overlap widely, their rates may be equal.",
         ),
@@ -103,7 +100,6 @@ CHARTS: Mapping[str, Chart] = {
             "accounts",
             "success",
             ("account",),
-            "Success rate of tasks by account",
             "The share of finished tasks of each account that connected A and B. If the whiskers of two bars "
             "overlap widely, their rates may be equal.",
         ),
@@ -111,19 +107,17 @@ CHARTS: Mapping[str, Chart] = {
             "pauses",
             "pauses",
             ("attempt", "gap"),
-            "Attempt yield by the pause before it",
             "The share of repeated attempts that connected A and B, by the time since the start of the "
             "attempt before. Observational: tasks with other pauses may differ in other ways too.",
-            f"{_WILSON}, observational",
+            "pauses",
         ),
         Chart(
             "timing",
             "timing",
             ("day",),
-            "Time to connect and lateness of tasks by {step}",
             "Half of the tasks were as quick as the lower line or quicker, nine of ten as the upper line. "
             "Both count from the planned start.",
-            "p50 and p90, rounded to two digits",
+            "timing",
         ),
     )
 }
@@ -136,7 +130,9 @@ def chart_named(name: str) -> Chart:
     return CHARTS[name]
 
 
-def read_chart(connection: Connection, chart: Chart, query: AnalyticsQuery) -> ChartContent:
+def read_chart(
+    connection: Connection, chart: Chart, query: AnalyticsQuery, language: Language = "en"
+) -> ChartContent:
     """Read the content of a chart; `by` of the query is ignored. Raises InputError for a basis that the
     measure does not have.
     """
@@ -146,18 +142,20 @@ def read_chart(connection: Connection, chart: Chart, query: AnalyticsQuery) -> C
     since, until = span(connection, query)
     by = _steps(since, until) if chart.by == ("day",) else chart.by
     answer = build_report(connection, measure, replace(query, by=by))
-    text, n = ALT_TEXTS[chart.name](answer)
+    words = ChartWords(language)
+    text, n = ALT_TEXTS[chart.name](answer, words)
     heading = (
-        formatting.basis_of(measure.counts, query.basis),
+        words.text(f"basis.{measure.counts}.{query.basis}"),
         query.calendar.name,
-        formatting.period(query.calendar, since, until),
-        formatting.whose(query),
+        words.period(query.calendar, since, until),
+        words.whose(query),
         n,
-        chart.sureness,
+        words.text(f"sureness.{chart.sureness}", few=str(FEW)),
     )
-    title = chart.title.format(step=by[0])
+    step = words.text(f"step.{by[0]}") if chart.by == ("day",) else ""
+    title = words.text(f"title.{chart.name}", step=step)
     said = f"{title}, {', '.join(heading)}. {text}"
-    return ChartContent(chart, answer, title, heading, tuple(answer.notes), said)
+    return ChartContent(chart, answer, title, heading, tuple(answer.notes), said, words)
 
 
 def _steps(since: float | None, until: float | None) -> tuple[Dimension, ...]:

@@ -16,7 +16,6 @@ from receiver.analytics.charts.chart import ChartContent
 from receiver.analytics.charts.layout import INK, SOFT, ChartLayout, Plot
 from receiver.analytics.charts.series import by_hour, is_few
 from receiver.analytics.intervals import Share
-from receiver.analytics.query import WEEKDAYS
 
 _ROW = 0.27
 _SHADES = 40
@@ -28,19 +27,19 @@ _MIDDLE = 0.19
 
 def hours(layout: ChartLayout, content: ChartContent) -> None:
     """Draw hours as rows and weekdays as columns, so that cells have space for rate and count on a phone."""
-    cells = by_hour(content.report)
+    cells, words = by_hour(content.report), content.words
     if not cells:
-        layout.say("no attempts in this period")
+        layout.say(words.text("none.attempts"))
         return
     rows = range(min(hour for _, hour in cells), max(hour for _, hour in cells) + 1)
-    plots = Plot(_ROW * len(rows), above=0.25, below=0.2), Plot(0.14, "attempt yield")
+    plots = Plot(_ROW * len(rows), above=0.25, below=0.2), Plot(0.14, words.text("attempt_yield"))
     axes, below = layout.axes(*plots, left=0.55)
     scale = _scale(cells)
     for (weekday, hour), each in cells.items():
         _cell(axes, (weekday, hour), each, scale)
     axes.set_xlim(-0.5, 6.5)
     axes.set_ylim(rows[-1] + 0.5, rows[0] - 0.5)
-    axes.set_xticks(range(7), WEEKDAYS)
+    axes.set_xticks(range(7), words.listed("weekdays"))
     axes.set_yticks(rows, [f"{hour:02}:00" for hour in rows])
     axes.xaxis.tick_top()
     axes.tick_params(length=0)

@@ -10,6 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.transforms import blended_transform_factory
 
 from receiver.analytics.charts.chart import ChartContent
+from receiver.i18n.catalogue import Language
 
 BLUE, ORANGE, SKY = "#0072B2", "#E69F00", "#BFE0F2"
 INK, SOFT, GRID, GREY = "#1b1f24", "#4a5058", "#d9dde1", "#9aa0a6"
@@ -42,8 +43,8 @@ _WIDTH = 5.4
 """Width in inches; small, so that text is readable on a phone or on half a slide."""
 
 _MARGIN, _TITLE, _LINE, _GAP = 0.12, 0.3, 0.19, 0.12
-_LETTERS = 76
-"""Maximum characters in a line of the heading."""
+_LETTERS: Mapping[Language, int] = {"en": 76, "ru": 70}
+"""Maximum characters in a line of the heading: Cyrillic letters are wider."""
 
 _LABEL, _LEGEND = 0.21, 0.25
 _SMALL = {"size": 9.2, "color": SOFT}
@@ -64,8 +65,10 @@ class ChartLayout:
 
     def __init__(self, content: ChartContent, *, has_title: bool = True) -> None:
         self._title = [content.title] if has_title else []
-        self._heading = joined(content.heading, _LETTERS)
-        self._notes = [line for note in content.notes for line in wrap(f"Note: {note}", _LETTERS)]
+        words, letters = content.words, _LETTERS[content.words.language]
+        self._heading = joined(content.heading, letters)
+        notes = (words.text("note", text=note) for note in content.notes)
+        self._notes = [line for note in notes for line in wrap(note, letters)]
         self.figure = Figure(facecolor="white")
 
     def axes(self, *plots: Plot, left: float = 0.75) -> list[Axes]:

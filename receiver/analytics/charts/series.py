@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, timedelta
 from typing import NamedTuple
 
+from receiver.analytics.charts.words import ChartWords
 from receiver.analytics.intervals import Share, share
 from receiver.analytics.query import Dimension
 from receiver.analytics.report import FEW, MeasureReport, Value
@@ -20,7 +21,6 @@ _MANY_OPEN = 0.1
 _LATER = 4
 """Attempt from which on pauses are drawn together."""
 
-_NOT_KNOWN = "not known"
 NO_SHARE = share(0, 0)
 
 
@@ -142,16 +142,16 @@ def failures(report: MeasureReport) -> Sequence[FailureGroup]:
     return sorted(found, key=lambda each: (each.reason == "unknown", -each.share.k, each.reason))
 
 
-def by_pause(report: MeasureReport) -> Mapping[str, Sequence[Rate]]:
+def by_pause(report: MeasureReport, words: ChartWords) -> Mapping[str, Sequence[Rate]]:
     """Return attempt → its yield by the class of the pause before it."""
     found: dict[str, dict[str, list[Share]]] = defaultdict(lambda: defaultdict(list))
     for line in report.lines:
         attempt, gap = int(line.key[0]), line.key[1]
         if attempt > 1:
-            name = str(attempt) if attempt < _LATER else f"{_LATER} and later"
+            name = str(attempt) if attempt < _LATER else words.text("later", number=str(_LATER))
             found[name][gap].append(share_in(line.values, "yield"))
     return {
-        name: [Rate(gap_label(gap), together(gaps[gap])) for gap in GAP_ORDER if gap in gaps]
+        name: [Rate(gap_label(gap, words), together(gaps[gap])) for gap in GAP_ORDER if gap in gaps]
         for name, gaps in found.items()
     }
 
@@ -160,23 +160,24 @@ GAP_ORDER = ("0", *map(str, GAPS), "")
 """Classes of pauses by lower bound; last the unknown ones."""
 
 
-def gap_label(gap: str) -> str:
+def gap_label(gap: str, words: ChartWords) -> str:
     """Format a class of pauses."""
     if not gap:
-        return _NOT_KNOWN
+        return words.text("not_known")
     low = int(gap)
     high = next((bound for bound in GAPS if bound > low), None)
     if high is None:
-        return " ".join((*_in_units(low), "or more"))
-    (number, unit), (most, most_unit) = _in_units(low), _in_units(high)
+        number, unit = _in_units(low, words)
+        return words.text("or_more", number=number, unit=unit)
+    (number, unit), (most, most_unit) = _in_units(low, words), _in_units(high, words)
     if low == 0:
-        return f"below {most} {most_unit}"
+        return words.text("below", number=most, unit=most_unit)
     return f"{number}–{most} {unit}" if unit == most_unit else f"{number} {unit}–{most} {most_unit}"
 
 
-def _in_units(seconds: int) -> tuple[str, str]:
+def _in_units(seconds: int, words: ChartWords) -> tuple[str, str]:
     size, unit = next((size, unit) for size, unit in _UNITS if seconds >= size or size == 1)
-    return f"{seconds / size:g}", unit
+    return words.number(seconds / size), words.text(f"unit.{unit}")
 
 
 _UNITS = ((3600, "h"), (60, "min"), (1, "s"))

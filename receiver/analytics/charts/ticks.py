@@ -6,8 +6,9 @@ from datetime import date
 from matplotlib.axes import Axes
 from matplotlib.ticker import FuncFormatter, MultipleLocator
 
+from receiver.analytics.charts.words import ChartWords
+
 _LEAST_PLACES = 4
-_MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 _MOST_TICKS = 7
 
 _STEPS = (
@@ -18,39 +19,41 @@ _STEPS = (
 """Possible seconds between ticks."""
 
 
-def date_ticks(plots: Sequence[Axes], days: Sequence[date]) -> None:
+def date_ticks(plots: Sequence[Axes], days: Sequence[date], words: ChartWords) -> None:
     """Set the same days on all plots, with labels on the last one."""
-    places, labels = ticks(days)
+    places, labels = ticks(days, words.listed("months"))
     spare = max(0, _LEAST_PLACES - len(days)) / 2
     for axes in plots:
         axes.set_xlim(-0.6 - spare, len(days) - 0.4 + spare)
         axes.set_xticks(places, labels if axes is plots[-1] else [""] * len(places))
 
 
-def ticks(days: Sequence[date]) -> tuple[list[int], list[str]]:
-    """Return places and labels of as many days as fit: all, Mondays, or first days of months."""
+def ticks(days: Sequence[date], months: Sequence[str]) -> tuple[list[int], list[str]]:
+    """Return places and labels of as many days as fit: all, Mondays, or first days of months. `months`: their
+    names.
+    """
     choices = ([at for at in range(len(days)) if choose(days, at)] for choose in _CHOICES)
     chosen = next((some for some in choices if 0 < len(some) <= _MOST_TICKS), [0, len(days) - 1])
     labels: list[str] = []
     year = None
     for day in (days[at] for at in chosen):
         # Two lines each, else those with a year would hang lower.
-        labels.append(f"{day.day} {_MONTHS[day.month - 1]}\n{'' if day.year == year else day.year}")
+        labels.append(f"{day.day} {months[day.month - 1]}\n{'' if day.year == year else day.year}")
         year = day.year
     return chosen, labels
 
 
-def duration_ticks(axes: Axes) -> None:
+def duration_ticks(axes: Axes, words: ChartWords) -> None:
     """Set at most five steps of a usual length."""
     low, high = axes.get_ylim()
     step = next((each for each in _STEPS if (high - low) / each <= 5), _STEPS[-1])
     axes.yaxis.set_major_locator(MultipleLocator(step))
-    axes.yaxis.set_major_formatter(FuncFormatter(lambda seconds, _: _clock(seconds)))
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda seconds, _: _clock(seconds, words)))
 
 
-def _clock(seconds: float) -> str:
+def _clock(seconds: float, words: ChartWords) -> str:
     size, unit = next((size, unit) for size, unit in _UNITS if seconds % size == 0)
-    return f"{seconds / size:.0f} {unit}" if seconds else "0"
+    return f"{seconds / size:.0f} {words.text(f'unit.{unit}')}" if seconds else "0"
 
 
 _UNITS = ((86_400, "d"), (3600, "h"), (60, "min"), (1, "s"))

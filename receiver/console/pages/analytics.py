@@ -39,7 +39,10 @@ async def _read(visit: Visit) -> Mapping[str, Any]:
         "periods": (*PERIODS, _ALL, _OWN),
         "bases": _BASES,
         "chosen": _chosen(visit, scope),
-        "chart_queries": {chart: _query_of(CHARTS[chart].measure, scope, title="false") for chart in CHARTS},
+        "chart_queries": {
+            chart: _query_of(CHARTS[chart].measure, scope, title="false", lang=visit.preferences.language)
+            for chart in CHARTS
+        },
         "measure_queries": {measure: _query_of(measure, scope) for measure in MEASURES},
         "file_query": urlencode(_given(sides | options)),
         "measures": tuple(MEASURES),

@@ -42,6 +42,7 @@ async def _read_one(visit: Visit) -> Mapping[str, Any]:
     figures = await _figures(visit, **scope)
     since, until = _days(visit, 30)
     chart = {**scope, "since": since, "until": until, "zone": visit.times.zone, "title": "false"}
+    chart["lang"] = visit.preferences.language
     return {
         "queue": queue,
         "figures": figures.get(_name(queue), {}),
