@@ -26,6 +26,10 @@ class Times:
         local = self._calendar.local(moment)
         return local.strftime("%H:%M:%S" if local.date() == self._today else "%Y-%m-%d %H:%M:%S")
 
+    def dated(self, moment: float) -> str:
+        """Return `2026-03-01 14:02:10`."""
+        return self._calendar.local(moment).strftime("%Y-%m-%d %H:%M:%S")
+
     def clock(self, moment: float) -> str:
         """Return `14:02:10`."""
         return self._calendar.local(moment).strftime("%H:%M:%S")

@@ -66,6 +66,10 @@ async def test_a_copy_button_copies(console: ConsoleEnv, visitors: Visitors) -> 
     await page.get_by_role("button", name="Copy the text").click()
     await expect(page.locator("#live-status")).to_have_text("Copied")
     assert (await page.evaluate("navigator.clipboard.readText()")).startswith("Task: ")
+    await page.get_by_role("button", name="Copy the link").click()
+    link = await page.evaluate("navigator.clipboard.readText()")
+    assert link.startswith(f"{console.url}/console/tasks/")
+    assert "as_of=" in link
 
 
 async def test_content_of_a_delivery_and_a_request_are_accessible(

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from math import ceil
+from typing import Any
 from urllib.parse import urlencode
 
 import orjson
@@ -30,6 +31,9 @@ _LONGEST = 160
 
 _IMPLIED = ("event", "readable")
 """Fields of a fact that its row shows in other ways."""
+
+_LEG = ("dest_number", "result", "hangup_cause")
+"""Fields of a leg that are shown among the content of a fact."""
 
 _SIGNS: tuple[Sign, ...] = (
     *("arrived", "missing", "double", "late", "unreadable", "closed"),
@@ -137,11 +141,13 @@ def after(moment: float) -> str:
     return iso(ceil(moment * 1000) / 1000)
 
 
-def _text(times: Times, name: str, value: object) -> str:
+def _text(times: Times, name: str, value: Any) -> str:
     """Return a value of a fact: a moment in the zone of the page, a list with commas, others as JSON."""
     at = read_time(value) if name.endswith("_at") and isinstance(value, str) else None
     if at is not None:
         return times.at(at)
+    if name == "legs":
+        return ", ".join(" ".join(str(leg[key]) for key in _LEG if leg.get(key)) for leg in value)
     if isinstance(value, list) and all(isinstance(item, str) for item in value):
         return ", ".join(value)
     return value if isinstance(value, str) else orjson.dumps(value).decode()
@@ -152,7 +158,7 @@ def _ticket(view: TaskView) -> Iterator[str]:
     task = story.task
     names = [task.account, task.key, task.task_id and f"id {task.task_id}", task.queue_name or task.queue_id]
     yield text("console_task.ticket.task", task=" · ".join(filter(None, names)))
-    yield text("console_task.ticket.at", at=view.times.at(story.at), zone=view.times.zone)
+    yield text("console_task.ticket.at", at=view.times.dated(story.at), zone=view.times.zone)
     yield from map(mask_text, story.sentences)
     for attempt in story.attempts:
         yield f"{attempt.number}. {_attempt(view, attempt)}"
@@ -163,6 +169,6 @@ def _ticket(view: TaskView) -> Iterator[str]:
 
 
 def _attempt(view: TaskView, attempt: StoryAttempt) -> str:
-    began = view.times.at(attempt.started_at) if attempt.started_at is not None else "?"
+    began = view.times.dated(attempt.started_at) if attempt.started_at is not None else "?"
     reason = view.texts.text(f"console_timeline.reason.{attempt.reason or 'unknown'}")
     return ", ".join(filter(None, (began, reason, attempt.call and f"call {attempt.call}")))

@@ -4,15 +4,18 @@
 const $ = (selector, root = document) => root.querySelector(selector);
 const $$ = (selector, root = document) => [...root.querySelectorAll(selector)];
 
-// --- Copy buttons: <button data-copy="TEXT" data-copied="Copied" hidden>
+// --- Copy buttons: <button data-copy="TEXT" data-copied="Copied" hidden>, or data-copy-from="ID" of an element with
+// the text, or data-copy-link="PATH" of a page
 
 function copying(root) {
-  for (const button of $$("[data-copy], [data-copy-from]", root)) {
+  for (const button of $$("[data-copy], [data-copy-from], [data-copy-link]", root)) {
     button.hidden = false;
     button.addEventListener("click", async () => {
-      const source = button.dataset.copyFrom && document.getElementById(button.dataset.copyFrom);
-      await navigator.clipboard.writeText(source ? source.textContent : button.dataset.copy);
-      say(button.dataset.copied || "");
+      const { copy, copyFrom, copyLink, copied } = button.dataset;
+      const source = copyFrom && document.getElementById(copyFrom);
+      const link = copyLink && new URL(copyLink, location.href).href;
+      await navigator.clipboard.writeText(source ? source.textContent : link || copy);
+      say(copied || "");
     });
   }
 }

@@ -153,10 +153,18 @@ class RowLayout:
             if start.planned_at is not None:
                 planned = self._x(start.planned_at)
                 yield Line(planned, top, planned, max(bottom, top + _PLAN), "plan")
-            is_left = x + 4 + len(text) * LETTER > self.size.width
-            label = Label(x - 4 if is_left else x + 4, top + 11, text, "plan", "end" if is_left else "start")
-            if shelf.add(label):
-                yield label
+            labels = [
+                Label(x + 4, top + 11, text, "plan"),
+                Label(x - 4, top + 11, text, "plan", "end"),
+                Label(self.size.width, top + 11, text, "plan", "end"),
+                Label(self.size.left, top + 11, text, "plan"),
+                Label(x + 4, top + 11, f"{start.number}", "plan"),
+            ]
+            yield from next(([label] for label in labels if self._fits(label) and shelf.add(label)), [])
+
+    def _fits(self, label: Label) -> bool:
+        left, right = label.range
+        return self.size.left <= left and right <= self.size.width
 
     def _lanes(self, top: float) -> tuple[list[Shape], float]:
         """Return the lanes that have marks on this row, and their bottom."""

@@ -50,6 +50,9 @@ STORIES = {
     "a pause of a day": usual(2, pause=86_400.0),
     "at one moment": story([attempt(1, T0)], hooks=[hook("before", *[T0] * 40)]),
     "short calls": usual(3, pause=0.01),
+    "late beside the edge": story(
+        [attempt(1, T0, planned_at=None, late_s=None), attempt(2, T0 + 125, planned_at=T0 + 53, late_s=72.0)]
+    ),
 }
 
 
@@ -123,6 +126,13 @@ def test_different_marks_at_one_moment_are_stacked_and_the_rest_counted() -> Non
     assert labels(drawing, "count") == ["+3"]
     places = [(each.x, each.y) for each in symbols(drawing)]
     assert len(set(places)) == 2
+
+
+def test_no_label_reaches_into_the_names_of_lanes() -> None:
+    for found in STORIES.values():
+        shapes = drawn(found, NARROW, "ru").shapes
+        labels = [each for each in shapes if isinstance(each, Label) and each.style not in ("lane", "day")]
+        assert all(each.range[0] >= NARROW.names - 1 for each in labels if each.style != "omitted")
 
 
 def test_times_do_not_overlap() -> None:
