@@ -81,7 +81,10 @@ async def test_analytics_shows_the_report_and_its_pictures(page_env: PageEnv) ->
         assert answer.text.startswith("<svg ")
     assert re.search(r'<img [^>]*alt="Success rate of tasks by day, tasks by creation', page)
     russian = await page_env.page("/analytics", "viewer", language="ru")
-    assert 'alt="График: Доля успешных задач по дням.' in russian
+    assert 'alt="Доля успешных задач по дням, задачи по времени создания' in russian
+    source = re.search(r'<img src="/console(/analytics/trend[^"]+)"', russian)
+    assert source
+    assert "завершённых задач" in (await page_env.get(source[1].replace("&amp;", "&"), "viewer")).text
 
 
 async def test_the_address_says_period_queue_basis_zone_and_comparison(page_env: PageEnv) -> None:
