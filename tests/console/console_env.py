@@ -5,7 +5,7 @@ import subprocess
 import sys
 import time
 import tomllib
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager, closing
 from dataclasses import dataclass, field
 from functools import partial
@@ -146,17 +146,23 @@ class Visitors:
 
         `options`: of the context, such as `viewport`, `locale` and `java_script_enabled`.
         """
-        given: dict[str, Any] = {"viewport": DESKTOP, "locale": "en-US"}
-        context = await self.browser.new_context(base_url=console.url, **given | options)
+        cookies = []
         if role:
             name, value = f"receiver_session_{console.port}", await console.session(role)
-            await context.add_cookies([{"name": name, "value": value, "url": f"{console.url}/console"}])
+            cookies = [{"name": name, "value": value, "url": f"{console.url}/console"}]
+        return await self.open(console.url, f"/console{path}", cookies=cookies, **options)
+
+    async def open(self, origin: str, path: str, cookies: Sequence[Any] = (), **options: Any) -> Page:
+        """Return a page of a server, opened in a context of its own."""
+        given: dict[str, Any] = {"viewport": DESKTOP, "locale": "en-US"}
+        context = await self.browser.new_context(base_url=origin, **given | options)
+        await context.add_cookies(cookies)
         self.contexts.append(context)
-        watch = Watch(console.url)
+        watch = Watch(origin)
         self.watches.append(watch)
         await watch.start(context)
         page = await context.new_page()
-        await page.goto(f"/console{path}")
+        await page.goto(path)
         return page
 
     def expect(self, text: str) -> None:

@@ -30,6 +30,17 @@ async def answer(_received: Received) -> Response:
     return Response(MARKUP, 500, media_type="text/html")
 
 
+SENDING = {"enabled": True, "allowed_networks": ["127.0.0.0/8"]}
+"""Settings of delivery to subscribers on this machine."""
+
+
+async def subscribe(console: ConsoleEnv, name: str, url: str) -> None:
+    """Add a subscription, as the API does."""
+    body = SubscriptionBody(name=name, url=url)
+    caller = Caller(ELEMENT, frozenset())
+    await add_subscription(Call(api_context(console.receiver), caller, {}, Params(), body))
+
+
 @dataclass
 class Hostile:
     """Fills the store of a running console."""
@@ -39,17 +50,11 @@ class Hostile:
 
     async def fill(self) -> None:
         """Return once all is stored, and a delivery was attempted."""
-        await self._subscribe()
+        await subscribe(self.console, MARKUP[:60], f"{self.crm_url}?{ELEMENT.replace(' ', '/')}")
         await self._hooks()
         await self._record()
         await self.console.receiver.caught_up()
         await self._attempted()
-
-    async def _subscribe(self) -> None:
-        context = api_context(self.console.receiver)
-        url = f"{self.crm_url}?{ELEMENT.replace(' ', '/')}"
-        body = SubscriptionBody(name=MARKUP[:60], url=url)
-        await add_subscription(Call(context, Caller(ELEMENT, frozenset()), {}, Params(), body))
 
     async def _hooks(self) -> None:
         urls = mint_urls(self.console.receiver.signer, self.console.hooks_url, ACCOUNT, REF)

@@ -11,7 +11,7 @@ from receiver.domain.facts import observation
 from tests.console.console_env import ConsoleEnv, Visitors
 from tests.http.api_env import finished
 
-_WATCH_SHIFTS = """() => {
+WATCH_SHIFTS = """() => {
   window.shifts = [];
   new PerformanceObserver((list) => {
     for (const entry of list.getEntries()) for (const source of entry.sources)
@@ -35,7 +35,7 @@ async def is_live(page: Page) -> None:
 async def test_the_overview_follows_and_nothing_moves(own_console: ConsoleEnv, visitors: Visitors) -> None:
     page = await visitors.visit(own_console)
     await is_live(page)
-    await page.evaluate(_WATCH_SHIFTS)
+    await page.evaluate(WATCH_SHIFTS)
     await page.evaluate("window.isSame = true")
     link = page.locator('[data-part="outcomes"] a[href="/console/tasks/north/new-1"]')
     assert await link.count() == 0

@@ -11,10 +11,9 @@ from playwright.async_api import Page
 
 from receiver.console.site import PAGES
 from tests.console.console_env import ConsoleEnv, Visitors, places, serving_demo
-from tests.console.hostile import ACCOUNT, ELEMENT, REF, Hostile, answer
+from tests.console.hostile import ACCOUNT, ELEMENT, REF, SENDING, Hostile, answer
 from tests.outcomes.subscriber import subscriber
 
-SENDING = {"enabled": True, "allowed_networks": ["127.0.0.0/8"]}
 TASKS = (REF, f"#{ELEMENT}")
 
 
