@@ -15,6 +15,7 @@ import asyncio
 from collections.abc import AsyncGenerator, Callable, Coroutine, Mapping, Sequence
 from contextlib import aclosing, suppress
 
+import structlog
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
@@ -35,6 +36,8 @@ from receiver.errors import (
 from receiver.http.endpoint import Caller
 from receiver.http.problems import RETRY_AFTER_S, answer_to, problem
 from receiver.outcomes.schemas import OutcomeEvent, OutcomeFeed
+
+_log = structlog.get_logger("receiver.console")
 
 STREAM_PATH = f"{ROOT}/stream"
 
@@ -134,6 +137,7 @@ class LiveHub:
                 if await self._is_over(visit):
                     yield b"event: ended\ndata:\n\n"
                     return
+            self._work(None, self._look)  # again, if it has failed
             event = news.event(clock())
             if event or clock() - sent_at >= _HEARTBEAT_S:
                 yield event or b": still here\n\n"
@@ -163,7 +167,8 @@ class LiveHub:
         """Start background work, unless it runs already."""
         running = self._working.get(name)
         if running is None or running.done():
-            self._working[name] = asyncio.create_task(run(), name="console-live")
+            task = self._working[name] = asyncio.create_task(run(), name="console-live")
+            task.add_done_callback(_log_failure)
 
     async def _render(self, name: GroupName, group: LiveGroup) -> None:
         """Render the parts of a group after each change, while it has visitors."""
@@ -214,4 +219,10 @@ class LiveHub:
 
 def _task_of(event: OutcomeEvent) -> str:
     data = event.data
-    return f"{data['account']}/{data['ref'] or '#' + data['task_id']}"
+    key = data["ref"] or f"#{data['task_id']}"
+    return f"{data['account']}/{key}"
+
+
+def _log_failure(task: asyncio.Task[None]) -> None:
+    if not task.cancelled() and (error := task.exception()):
+        _log.error("live updates failed", problem=repr(error))

@@ -124,4 +124,8 @@ async def test_the_report_and_its_measures_are_files(page_env: PageEnv) -> None:
     rows = await page_env.get(table[1].replace("&amp;", "&"), "viewer")
     assert rows.headers["content-type"].startswith("text/csv")
     assert rows.text.startswith("hour,weekday,attempts")
+    export = re.search(r'href="/console(/export/tasks\?format=csv[^"]+)"', page)
+    assert export
+    tasks = await page_env.get(export[1].replace("&amp;", "&"), "viewer")
+    assert [line.split(",")[2] for line in tasks.text.splitlines()[1:]] == ["r1", "r2"]
     assert (await page_env.get("/analytics/nothing.csv", "viewer")).status_code == 404
