@@ -54,7 +54,12 @@ class AuditRow(SQLModel, table=True):
     object: str
     detail: str = Field(sa_column=Column(Text, nullable=False))
 
-    __table_args__ = (Index("audit_by_time", "at", "seq"), NEVER_TWICE)
+    __table_args__ = (
+        Index("audit_by_time", "at", "seq"),
+        Index("audit_by_actor", "actor", "at", "seq"),
+        Index("audit_by_action", "action", "at", "seq"),
+        NEVER_TWICE,
+    )
 
 
 AUDIT = table(AuditRow)

@@ -36,6 +36,7 @@ class DeliveryRow(SQLModel, table=True):
 
     __table_args__ = (
         where_not_null("delivery_by_problem", "problem"),
+        partial_index("delivery_with_problem", "received_at", "id", where=Column("problem").isnot(None)),
         # Deliveries with a problem at fixed URLs: all deliveries that name no task are among them.
         partial_index("delivery_unplaced", "account", "event", "received_at", where=_UNPLACED),
     )

@@ -151,9 +151,6 @@ def _read(connection: Connection, calendar: Calendar, clock: Clock) -> StatusVie
     set_aside = {kind: int(number) for (kind,), number in counts.set_aside.items()}
     today = calendar.local(now).date()
     found = _findings(connection, calendar.starts(today))
-    leases = connection.execute(select(LEASE).order_by(LEASE.c.name)).all()
-    held = leases_held(connection, [lease.name for lease in leases], clock.real(now))
-    lease_now = lease_time(connection, clock.real(now))
     passes = select(RECONCILE_PASS).order_by(RECONCILE_PASS.c.account, RECONCILE_PASS.c.part)
     return StatusView(
         at=now,
@@ -167,16 +164,25 @@ def _read(connection: Connection, calendar: Calendar, clock: Clock) -> StatusVie
         set_aside_tasks=set_aside.get("task", 0),
         subscriptions=len(counts.outbox),
         failing=[_failing(row) for row in counts.outbox if row.failing_since or row.state != "active"],
-        leases=[
-            LeaseStatus(
-                **lease._mapping,
-                is_held=lease.name in held,
-                expires_in_s=round(lease.expires_at - lease_now, 1),
-            )
-            for lease in leases
-        ],
+        leases=lease_states(connection, clock),
         accounts=[_account(row) for row in connection.execute(passes)],
     )
+
+
+def lease_states(connection: Connection, clock: Clock) -> list[LeaseStatus]:
+    """Return all leases by name."""
+    leases = connection.execute(select(LEASE).order_by(LEASE.c.name)).all()
+    real_now = clock.real(clock.now())
+    held = leases_held(connection, [lease.name for lease in leases], real_now)
+    now = lease_time(connection, real_now)
+    return [
+        LeaseStatus(
+            **lease._mapping,
+            is_held=lease.name in held,
+            expires_in_s=round(lease.expires_at - now, 1),
+        )
+        for lease in leases
+    ]
 
 
 def _hooks(connection: Connection, counts: TableCounts, now: float, found: FindingCounts) -> HookStatus:

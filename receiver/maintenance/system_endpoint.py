@@ -11,7 +11,7 @@ from receiver.http.endpoint import ApiContext, Call, Endpoint, Params
 from receiver.maintenance.purge_endpoint import PURGE_ENDPOINTS
 from receiver.maintenance.schema import current, head
 from receiver.maintenance.setup_checks import Verdict, quick_checks
-from receiver.maintenance.status import STATUS_ENDPOINT
+from receiver.maintenance.status import STATUS_ENDPOINT, LeaseStatus, lease_states
 from receiver.observability.metrics import Metrics
 from receiver.storage.bulk import is_postgres
 from receiver.storage.leases import PRESENCE, lease_time
@@ -53,6 +53,7 @@ class SystemView(BaseModel):
     needed_revision: str = Field(description="Revision that this version needs.", examples=["0021"])
     workers: list[WorkerState]
     receivers: list[LivingReceiver] = Field(description="Receivers that share work by leases.")
+    leases: list[LeaseStatus] = Field(description="Work that one receiver does at a time.")
     checks: list[SetupCheck] = Field(description="Quick ones; `receiver check` makes more.")
 
 
@@ -73,6 +74,7 @@ async def read_system(call: Call[Params, None]) -> SystemView:
             needed_revision=head(),
             workers=_workers(metrics) if isinstance(metrics, Metrics) else [],
             receivers=_receivers(connection, context),
+            leases=lease_states(connection, context.clock),
             checks=[SetupCheck(**asdict(check)) for check in checks],
         )
 

@@ -194,7 +194,11 @@ class FindingRow(SQLModel, table=True):
     detail: str
     at: float
 
-    __table_args__ = (Index("finding_by_category", "category", "at"),)
+    __table_args__ = (
+        Index("finding_by_category", "category", "at"),
+        Index("finding_by_kind", "category", "kind", "at"),
+        Index("finding_by_queue", "category", "queue_id", "at"),
+    )
 
 
 class QueueRow(SQLModel, table=True):

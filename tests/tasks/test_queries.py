@@ -80,6 +80,32 @@ def test_every_statement_can_be_written_for_both_databases(name: str, dialect: C
             ),
             "audit_by_time",
         ),
+        *(
+            (
+                paging.page(
+                    audit_endpoint.audit_records(audit_endpoint.AuditQuery.model_validate(given)),
+                    audit_endpoint.AUDIT_ORDER,
+                    (T0, 5),
+                    50,
+                ),
+                index,
+            )
+            for given, index in (
+                ({"actor": "user:anna"}, "audit_by_actor"),
+                ({"action": "numbers.find"}, "audit_by_action"),
+            )
+        ),
+        *(
+            (paging.page(queries.findings("lost_hook", query), queries.FINDINGS_ORDER, None, 50), index)
+            for query, index in (
+                (LostHookQuery(kind="after"), "finding_by_kind"),
+                (LostHookQuery(queue_id="17"), "finding_by_queue"),
+            )
+        ),
+        (
+            paging.page(deliveries(DeliveryQuery(problem="any")), DELIVERIES_ORDER, (T0, "019c"), 50),
+            "delivery_with_problem",
+        ),
         (STATEMENTS["queue states"], "PRIMARY KEY (account=? AND what=? AND name=?)"),
         (text(tokens.OWNER.replace("?", "'0'")), "sqlite_autoindex_api_token"),
     ],

@@ -16,8 +16,7 @@ KINDS = tuple(name.removeprefix(PREFIX) for name in OPERATOR_TYPES)
 
 
 async def _read_system(visit: Visit) -> Mapping[str, Any]:
-    status = await visit.get("/v1/status")
-    return {"system": await visit.get("/v1/system"), "leases": status.leases}
+    return {"system": await visit.get("/v1/system")}
 
 
 async def _read_settings(visit: Visit) -> Mapping[str, Any]:
