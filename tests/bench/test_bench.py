@@ -8,6 +8,7 @@ from typer.testing import CliRunner
 
 from tests.bench.__main__ import app
 from tests.bench.bench_env import BenchError
+from tests.bench.console_pages import unmeasured
 from tests.bench.rounds import turns
 from tests.bench.verify import verify
 
@@ -99,3 +100,4 @@ def test_console_measures_its_pages(tmp_path: Path) -> None:
     assert done.exit_code == 0, done.output
     names = [each["name"] for each in json.loads(result.read_text())["figures"]]
     assert "/queues, p95 (least: p50), 3,650 tasks, sqlite" in names
+    assert unmeasured() == set()
