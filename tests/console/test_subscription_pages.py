@@ -282,6 +282,8 @@ async def test_a_token_for_one_subscription_opens_its_page_alone(page_env: PageE
     for action in ("change", "remove", "resend", "tokens/new"):
         assert f'href="/console{path}/{action}"' not in page
     assert (await page_env.get_by(session, "/queues")).status_code == 403
+    first = await page_env.get_by(session, "")
+    assert (first.status_code, first.headers["location"]) == (303, f"/console{path}")
     await page_env.post(f"{path}/tokens/partner/revoke", OPERATOR)
     assert (await page_env.get_by(session, path)).status_code == 303
 

@@ -128,7 +128,9 @@ def require(visit: Visit, action: str) -> None:
     visit.require(*_DOORS[action])
 
 
-SUBSCRIPTIONS = Page("/subscriptions", "subscriptions.html", _read_list, menu="subscriptions")
+SUBSCRIPTIONS = Page(
+    "/subscriptions", "subscriptions.html", _read_list, menu="subscriptions", live="subscriptions_live.html"
+)
 SUBSCRIPTION_PAGES = (
     Page("/subscriptions/{subscription}", "subscription.html", _read_one, own=True),
     Page(
