@@ -20,7 +20,7 @@ from receiver.storage import leases
 from receiver.storage.leases import DELIVERY_LEASE, reconcile_lease
 from receiver.story.customer import SameNumber, same_numbers
 from receiver.tasks.names import queue_status
-from receiver.tasks.task_endpoints import KnownTask
+from receiver.tasks.task_endpoints import RecordedTask
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +43,7 @@ class StoryEvidence:
 
 
 def read_evidence(
-    connection: Connection, clock: Clock, timeline: Timeline, task: KnownTask, until: float
+    connection: Connection, clock: Clock, timeline: Timeline, task: RecordedTask, until: float
 ) -> StoryEvidence:
     """Return what is stored about a task. `timeline`: folded from its facts; `until`: when the other tasks of
     the customer had begun.

@@ -73,14 +73,14 @@ async def get_timeline(call: Call[AsOfQuery, None]) -> TimelineView:
     return await call.context.store.read(read)
 
 
-class KnownTask(NamedTuple):
+class RecordedTask(NamedTuple):
     """`row`: of `task`, as it is now; None if the task is not folded yet. `facts`: known by a time."""
 
     row: Row[Any] | None
     facts: list[Fact]
 
 
-def known_task(connection: Connection, call: Call[Any, None]) -> KnownTask:
+def known_task(connection: Connection, call: Call[Any, None]) -> RecordedTask:
     """Return the task with the facts that had arrived by `as_of`. Raises NotFoundError if there are none."""
     account, as_of = call.path["account"], call.query.as_of
     key, row = _find(connection, account, call.path["key"])
@@ -88,7 +88,7 @@ def known_task(connection: Connection, call: Call[Any, None]) -> KnownTask:
     known = [fact for fact in facts if as_of is None or fact.at <= as_of]
     if not known:
         raise _unknown() if not facts else NotFoundError("not heard of by then: ask for a later as_of")
-    return KnownTask(row, known)
+    return RecordedTask(row, known)
 
 
 def _find(connection: Connection, account: str, name: str) -> tuple[str, Row[Any] | None]:

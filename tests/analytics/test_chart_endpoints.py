@@ -110,3 +110,10 @@ async def test_a_page_with_a_title_of_its_own_gets_a_picture_without(api_env: Ap
     assert title not in plain.text
     assert plain.headers["content-type"] == "image/svg+xml"
     assert plain.text.startswith("<svg ")
+
+
+async def test_a_chart_is_drawn_in_the_language_that_is_asked_for(api_env: ApiEnv) -> None:
+    russian = await api_env.ask("/v1/analytics/yield.svg", params={"lang": "ru"})
+    assert "Успешность по номеру попытки" in russian.text
+    error = await api_env.refused("/v1/analytics/yield.svg", 400, lang="de")
+    assert error["field"] == "lang"
