@@ -76,7 +76,7 @@ async def by_password(asked: SignInRequest, name: str, password: str) -> SignInR
         return SignInResult(problem="wait", wait_s=wait_s)
     user = await store.read(partial(find_user, name=name))
     is_right = await verify_password(user.password_hash if user else None, password)
-    if user is None or not is_right or user.disabled_at is not None:
+    if user is None or not is_right:
         who = f"user:{user.name}" if user else "unknown"
         return await store.write(lambda connection: asked.refuse(connection, "password", who))
     renewed = await renewed_hash(user.password_hash, password)
