@@ -11,8 +11,8 @@ from markupsafe import Markup
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
-from receiver.console.addresses import task_path
 from receiver.console.preferences import preferences_of
+from receiver.console.visit import task_path
 from receiver.domain.moments import iso
 from receiver.i18n.catalogue import catalogue
 from receiver.story.times import Times

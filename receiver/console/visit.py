@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeGuard
-from urllib.parse import urlencode
+from urllib.parse import quote, urlencode
 
 from pydantic import ValidationError
 from starlette.requests import Request
@@ -179,3 +179,12 @@ class Visit:
         query = {**self.query, **changes}
         kept = {name: value for name, value in query.items() if value not in (None, "")}
         return f"{self.request.url.path}?{urlencode(kept)}" if kept else self.request.url.path
+
+
+def task_path(account: str, key: str, below: str = "", **query: str | None) -> str:
+    """Return the address of the page of a task, or of a page `below` it. Parameters that are None are left
+    out.
+    """
+    path = "/".join([ROOT, "tasks", quote(account, safe=""), quote(key, safe=""), *filter(None, [below])])
+    given = {name: value for name, value in query.items() if value is not None}
+    return f"{path}?{urlencode(given)}" if given else path

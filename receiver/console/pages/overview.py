@@ -5,10 +5,9 @@ from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
 from receiver.analytics.report_words import ReportWords
-from receiver.console.addresses import task_path
 from receiver.console.page import Page
 from receiver.console.verdict import problems
-from receiver.console.visit import Visit
+from receiver.console.visit import Visit, task_path
 from receiver.domain.calendar import Calendar
 from receiver.http.schemas import Json, State
 from receiver.i18n.catalogue import Phrase

@@ -1,9 +1,8 @@
 """What the page of a task can do with its messages: send one at once, or send an event again."""
 
-from receiver.console.addresses import task_path
 from receiver.console.page import Action, Done, Form
 from receiver.console.pages.task import RETRY
-from receiver.console.visit import Visit
+from receiver.console.visit import Visit, task_path
 from receiver.outcomes.schemas import ResendResult, RetriedMessage
 
 _RESEND = "/v1/subscriptions/{subscription}/replay"

@@ -10,12 +10,12 @@ from urllib.parse import urlencode
 import orjson
 from markupsafe import Markup
 
-from receiver.console.addresses import task_path
 from receiver.console.timeline.content import SIZES, content_of
 from receiver.console.timeline.layout import layout
 from receiver.console.timeline.marks import Mark, Sign, marks_of
 from receiver.console.timeline.spans import lateness
 from receiver.console.timeline.svg import bar_svg, sign_svg, svg
+from receiver.console.visit import task_path
 from receiver.domain.masking import mask_text
 from receiver.domain.moments import iso, read_time
 from receiver.i18n.catalogue import Catalogue
