@@ -10,10 +10,13 @@ from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
+from urllib.parse import quote
 
 import typer
+from sqlalchemy import select
 
 from receiver.storage.engine import Store
+from receiver.tasks.tables import TASK
 from tests.bench import options
 from tests.bench.bench_env import ROOT, BenchEnv, BenchError
 from tests.bench.console_pages import PageTimes, measure
@@ -96,12 +99,15 @@ class _Served:
 
 
 def _beside_consoles(bench_env: BenchEnv, plan: Plan, rate: float, consoles: int) -> Race:
-    """In each round hooks at this rate with and without open consoles, in turn first."""
+    """In each round hooks at this rate with and without open consoles, in turn first. Some hooks come before
+    these, so that there is a task that consoles can show.
+    """
     served = _Served()
     pool = int(rate * (plan.seconds + plan.warmup)) + plan.connections
 
     def act(session: Session, number: int, plan: Plan) -> list[Sample]:
         run = partial(session.run, number, plan, rate=rate, pool=pool)
+        session.run(number, plan, rate=rate, pool=pool // 4, seconds=plan.seconds / 4)
         samples = []
         for is_beside in sorted([False, True], reverse=number % 2 == 0):
             if not is_beside:
@@ -123,13 +129,17 @@ def _serving(bench_env: BenchEnv, served: _Served) -> Iterator[Stand]:
 
 @contextmanager
 def _open_consoles(session: Session, store: Path, consoles: int) -> Iterator[None]:
-    """Keep consoles open. Their process gives way to the one that measures. Raises BenchError if one ends."""
+    """Keep consoles open: two of three show the overview, the others the page of a task. Their process gives
+    way to the one that measures. Raises BenchError if one ends.
+    """
     port = session.stand.api_ports[0]
     with closing(Store(store)) as opened, opened.transaction() as connection:
         role = f"admin+numbers {session.runs}"
         cookie = f"receiver_session_{port}={add_session(connection, role)}"
+        account, key = connection.execute(select(TASK.c.account, TASK.c.key).limit(1)).one()
     path = session.bench_env.new_folder() / "consoles.json"
-    order: dict[str, Any] = {"url": f"http://127.0.0.1:{port}", "path": "/console", "cookie": cookie}
+    order: dict[str, Any] = {"url": f"http://127.0.0.1:{port}", "cookie": cookie}
+    order |= {"paths": ["/console", "/console", f"/console/tasks/{account}/{quote(key, safe='')}"]}
     path.write_text(json.dumps(order | {"consoles": consoles}))
     command = ["nice", "-n", "19", sys.executable, "-m", "tests.bench.open_consoles", str(path)]
     with subprocess.Popen(

@@ -1,11 +1,12 @@
 """Open consoles, a process of its own: `python -m tests.bench.open_consoles ORDER.json`.
 
 Each one does what console.js does: it shows a page, reads its stream, and when the stream says that something
-has changed, it fetches the page again. Prints `open` once all streams are open; at the end of its standard
-input a report.
+has changed, it fetches the page again; new parts of the page come in the stream. Prints `open` once all
+streams are open; at the end of its standard input a report.
 """
 
 import asyncio
+import itertools
 import json
 import re
 import sys
@@ -45,8 +46,9 @@ class OpenConsole:
             answer.raise_for_status()
             self.is_open.set()
             async for line in answer.aiter_lines():
+                if line.startswith("event: "):
+                    self._counts[line] += 1
                 if line == "event: changed":
-                    self._counts["events"] += 1
                     self._changed.set()
         raise RuntimeError(f"the stream of {self._path} has ended")
 
@@ -66,14 +68,15 @@ class OpenConsole:
 
 
 async def keep_open(order: dict[str, Any]) -> Counter[str]:
-    """Keep consoles open until standard input ends. `order`: url, path, cookie, consoles."""
+    """Keep consoles open until standard input ends. `order`: url, paths, cookie, consoles."""
     counts = Counter[str]()
     limits = httpx2.Limits(max_connections=None)
     headers = {"Cookie": order["cookie"]}
     async with httpx2.AsyncClient(
         base_url=order["url"], headers=headers, timeout=60, limits=limits
     ) as client:
-        consoles = [OpenConsole(client, order["path"], counts) for _ in range(order["consoles"])]
+        paths = itertools.islice(itertools.cycle(order["paths"]), order["consoles"])
+        consoles = [OpenConsole(client, path, counts) for path in paths]
         running: asyncio.Future[Any] = asyncio.gather(*(console.run() for console in consoles))
         opening: asyncio.Future[Any] = asyncio.gather(*(console.is_open.wait() for console in consoles))
         await _either(opening, running)

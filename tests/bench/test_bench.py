@@ -91,13 +91,14 @@ def test_find_looks_for_numbers_that_are_in_the_store(tmp_path: Path) -> None:
     ]
 
 
-def test_console_measures_its_pages(tmp_path: Path) -> None:
+def test_console_measures_its_pages_and_hooks_beside_open_ones(tmp_path: Path) -> None:
     result = tmp_path / "result.json"
-    options = "--tasks 3650 --requests 20 --rounds 0 --only sqlite"
+    options = "--tasks 3650 --requests 20 --only sqlite --rounds 1 --consoles 3 --rate 50 --seconds 0.5"
     done = CliRunner().invoke(
         app, ["console", *options.split(), "--folder", str(tmp_path), "--json", str(result)]
     )
     assert done.exit_code == 0, done.output
     names = [each["name"] for each in json.loads(result.read_text())["figures"]]
     assert "/queues, p95 (least: p50), 3,650 tasks, sqlite" in names
+    assert "hooks' p99 with 3 open consoles ÷ without" in names
     assert unmeasured() == set()
