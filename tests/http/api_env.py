@@ -222,11 +222,12 @@ async def open_api_env(target: str, **changes: Any) -> AsyncIterator[ApiEnv]:
             "names": Names(("main", "second")),
             "services": {
                 SubscriberNetwork: SubscriberNetwork(lambda: GuardedTransport(()), ()),
-                UntoldTasks: UntoldTasks(untold_tasks),
                 RunningSettings: RunningSettings(_settings()),
             },
         }
-        context = ApiContext(**given | changes)
+        values = given | changes
+        services = {UntoldTasks: UntoldTasks(untold_tasks), **values["services"]}
+        context = ApiContext(**values | {"services": services})
         transport = httpx2.ASGITransport(app=api_app(context))
         async with httpx2.AsyncClient(transport=transport, base_url="http://receiver.test") as client:
             yield ApiEnv(ledger_env, context, client)
