@@ -155,8 +155,7 @@ async def _table_file(visit: Visit) -> Response:
 
 
 def _file(answer: Response, name: str) -> Response:
-    headers = {"Content-Disposition": f'attachment; filename="{name}"', "Cache-Control": "no-store"}
-    headers["X-Content-Type-Options"] = "nosniff"
+    headers = {**HEADERS, "Content-Disposition": f'attachment; filename="{name}"'}
     return Response(answer.body, headers=headers, media_type=answer.media_type)
 
 
