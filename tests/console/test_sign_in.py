@@ -263,6 +263,14 @@ async def test_the_address_of_the_settings_makes_the_cookie_secure(tmp_path: Pat
         assert answer.headers["set-cookie"].startswith("__Secure-receiver_session_8081=")
 
 
+@pytest.mark.parametrize("path", ["/console/sign-in", "/console/sign-in/link?secret=x"])
+async def test_the_pages_cannot_be_framed_or_kept(sqlite_env: SignInEnv, path: str) -> None:
+    headers = (await sqlite_env.browser().get(path)).headers
+    assert "frame-ancestors 'none'" in headers["content-security-policy"]
+    assert "default-src 'none'" in headers["content-security-policy"]
+    assert (headers["x-frame-options"], headers["cache-control"]) == ("DENY", "no-store")
+
+
 async def test_without_a_user_the_page_says_how_to_make_one(sqlite_env: SignInEnv) -> None:
     command = "receiver users add NAME --role admin"
     assert command in (await sqlite_env.browser().get("/console/sign-in")).text
