@@ -10,11 +10,13 @@ from typing import Any
 import pytest
 from sqlalchemy import select, update
 
+from receiver.console.pages.subscription_fields import FIELDS
 from receiver.console.sign_in.session_sql import start_session
 from receiver.http.audit import AUDIT
 from receiver.http.endpoint import SubscriberNetwork
 from receiver.http.tokens import API_TOKEN, hash_secret
 from receiver.outcomes.guard import GuardedTransport, read_networks
+from receiver.outcomes.subscription import SubscriptionFilter, SubscriptionOptions
 from receiver.outcomes.tables import MESSAGE, SUBSCRIPTION
 from tests.console.page_env import PageEnv
 from tests.outcomes.subscriber import Subscriber, always, subscriber
@@ -64,6 +66,14 @@ async def add(page_env: PageEnv, **changes: str) -> str:
 
 def text_of(html: str) -> str:
     return " ".join(unescape(re.sub(r"<[^>]+>", " ", html)).split())
+
+
+def test_the_form_has_a_field_for_every_option_and_filter() -> None:
+    fields = {each.name for each in FIELDS}
+    options = SubscriptionOptions.model_fields.keys() - {"filter", "format", "options"}
+    filters = {f"filter.{name}" for name in SubscriptionFilter.model_fields}
+    assert (options | filters) - fields == set()
+    assert {name for name in fields if not name.startswith("options.")} == options | filters | {"secret"}
 
 
 async def test_the_form_makes_the_subscription_that_it_says(page_env: PageEnv) -> None:

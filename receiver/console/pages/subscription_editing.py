@@ -213,12 +213,12 @@ def _values(visit: Visit, filled: Filled) -> dict[str, Any]:
 
 def _shown(visit: Visit, field: Field, filled: Filled) -> ShownField:
     texts, outer, _, inner = visit.texts, *field.name.partition(".")
-    hint = f"{_TEXTS}.hint.{field.name}"
+    label, hint = f"{_TEXTS}.field.{field.name}", f"{_TEXTS}.hint.{field.name}"
     choices = field.choices or (_accounts(visit, filled) if field.name == "filter.accounts" else ())
     keys = {value: f"{_TEXTS}.choice.{field.name}.{value or 'any'}" for value in choices}
     return ShownField(
         field,
-        texts.text(f"{_TEXTS}.field.{field.name}"),
+        texts.text(label) if label in texts.texts else field.about,
         texts.text(hint) if hint in texts.texts else "",
         {value: texts.text(key) if key in texts.texts else value for value, key in keys.items()},
         is_stored=outer == "options" and filled.stored.get("options", {}).get(inner) == HIDDEN,

@@ -8,7 +8,7 @@ from receiver.domain.reasons import CALL_RESULTS, FailedLeg
 from receiver.http.schemas import Confidence
 from receiver.outcomes.events import EVENT_TYPES
 from receiver.outcomes.operator_types import EVERY_TYPE, OPERATOR_TYPES
-from receiver.outcomes.subscription import Certainty, FormatName
+from receiver.outcomes.subscription import FormatName, SubscriptionOptions
 
 Kind = Literal[
     "line",
@@ -39,7 +39,7 @@ HIDDEN = "•••"
 class Field:
     """A field. `name`: that of the API, with dots; `formats`: only for these formats or presets; `shape`:
     attributes of the input, such as `min`; `is_optional`: empty text is null rather than missing; `is_rare`:
-    behind a fold of the page.
+    behind a fold of the page; `about`: label if the catalogue has none.
     """
 
     name: str
@@ -50,6 +50,7 @@ class Field:
     shape: Mapping[str, Any] = field(default_factory=dict)
     is_optional: bool = False
     is_rare: bool = False
+    about: str = ""
 
 
 NEW = "new"
@@ -57,20 +58,47 @@ NEW = "new"
 
 _CRMS = ("bitrix24", "amocrm", "hubspot")
 _TEXT = {"autocomplete": "off", "maxlength": 200}
-
-
-def _whole(low: int, high: int) -> dict[str, Any]:
-    return {"min": low, "max": high, "step": 1, "inputmode": "numeric"}
-
-
-def _part(low: float, high: float) -> dict[str, Any]:
-    return {"min": low, "max": high, "step": "any", "inputmode": "decimal"}
+_ATTEMPTS = {"min": 0, "max": 1000, "step": "1", "inputmode": "numeric"}
 
 
 def _option(name: str, kind: Kind, *formats: str, choices: Sequence[str] = ()) -> Field:
     return Field(
         f"options.{name}", kind, "format", choices, formats, {} if kind in ("area", "lines") else _TEXT
     )
+
+
+_SCHEMAS: dict[str, Any] = SubscriptionOptions.model_json_schema()["properties"]
+
+_APART = ("name", "url", "filter", "format", "options", "headers")
+"""Options with fields of their own; the fields of the others follow from their schemas."""
+
+_KINDS: dict[str, Kind] = {"number": "number", "integer": "number", "array": "delays"}
+"""JSON Schema type → kind of the field; other options are text, or a choice."""
+
+
+def _of_schema(name: str, schema: Mapping[str, Any]) -> Field:
+    """Return the field of an option."""
+    shapes = schema.get("anyOf", [schema])
+    first, is_optional = shapes[0], {"type": "null"} in shapes
+    choices = tuple(first.get("enum", ()))
+    kind: Kind = "choice" if choices else _KINDS.get(first.get("type", ""), "line")
+    return Field(
+        name,
+        kind,
+        choices=choices,
+        shape=_limits(first) if kind == "number" else _TEXT,
+        is_optional=is_optional,
+        is_rare=name != "certainty",
+        about=schema.get("description", name),
+    )
+
+
+def _limits(schema: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the attributes of an input for a number."""
+    low = schema.get("minimum", schema.get("exclusiveMinimum"))
+    is_whole = schema["type"] == "integer"
+    step, mode = ("1", "numeric") if is_whole else ("any", "decimal")
+    return {"min": low, "max": schema.get("maximum"), "step": step, "inputmode": mode}
 
 
 FIELDS = (
@@ -109,17 +137,11 @@ FIELDS = (
     Field("filter.results", "many", "filter", CALL_RESULTS, is_rare=True),
     Field("filter.failed_legs", "many", "filter", get_args(FailedLeg), is_rare=True),
     Field("filter.extensions", "lines", "filter", is_rare=True),
-    Field("filter.min_attempts", "number", "filter", shape=_whole(0, 1000), is_optional=True, is_rare=True),
-    Field("filter.max_attempts", "number", "filter", shape=_whole(0, 1000), is_optional=True, is_rare=True),
+    Field("filter.min_attempts", "number", "filter", shape=_ATTEMPTS, is_optional=True, is_rare=True),
+    Field("filter.max_attempts", "number", "filter", shape=_ATTEMPTS, is_optional=True, is_rare=True),
     Field("filter.final", "answer", "filter", ("", "true", "false"), is_optional=True, is_rare=True),
     Field("filter.confidence", "many", "filter", get_args(Confidence), is_rare=True),
-    Field("order", "choice", choices=("task", "none"), is_rare=True),
-    Field("certainty", "choice", choices=get_args(Certainty)),
-    Field("max_wait_s", "number", shape=_part(1, 604_800), is_rare=True),
-    Field("rate", "number", shape=_part(0.001, 10_000), is_optional=True, is_rare=True),
-    Field("concurrency", "number", shape=_whole(1, 100), is_rare=True),
-    Field("timeout_s", "number", shape=_part(1, 120), is_rare=True),
-    Field("retry_delays_s", "delays", is_optional=True, shape=_TEXT, is_rare=True),
+    *(_of_schema(name, schema) for name, schema in _SCHEMAS.items() if name not in _APART),
     Field("headers", "pairs"),
 )
 """In the order of the page."""
