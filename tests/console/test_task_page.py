@@ -3,6 +3,7 @@
 import re
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from functools import partial
 from html import unescape
 from html.parser import HTMLParser
 from urllib.parse import quote, urlsplit
@@ -12,7 +13,7 @@ from sqlalchemy import update
 from starlette.responses import Response
 
 from receiver.console.pages.task_view import after
-from receiver.domain.facts import CallRecord, TaskSettled
+from receiver.domain.facts import CallRecord, TaskSettled, TaskSnapshot, observation
 from receiver.http.endpoint import SubscriberNetwork
 from receiver.outcomes.guard import GuardedTransport
 from receiver.outcomes.tables import SUBSCRIPTION
@@ -128,6 +129,9 @@ async def test_the_past_is_shown_as_it_was_known_then(task: TaskEnv) -> None:
     assert link
     answer = await task.pages.get(unescape(link[1]).removeprefix("/console"), "viewer")
     assert "As known then" in answer.text
+    options = page.split('name="as_of"')[1].split("</select>", 1)[0]
+    assert options.count("<option") == 7, "later moments can be chosen, too"
+    assert re.findall(r'value="([^"]*)" selected', options) == [after(T0 + 75)]
     early = await task.pages.get(TASK, "viewer", as_of="2020-01-01T00:00:00Z")
     assert (early.status_code, "ask for a later as_of" in early.text) == (404, True)
     assert (await task.pages.get(TASK, "viewer", as_of="soon")).status_code == 400
@@ -215,6 +219,21 @@ async def test_the_story_is_there_as_json(task: TaskEnv) -> None:
     assert answer.headers["content-type"] == "application/json"
     assert (answer.json()["at"], len(answer.json()["facts"])) == ("2026-03-01T09:31:16.000Z", 3)
     assert A_NUMBER not in answer.text
+
+
+async def test_a_task_with_very_many_facts_has_a_page_of_usual_size(page_env: PageEnv) -> None:
+    record = partial(TaskSnapshot, "delayed", queue_id="17", try_count=50, pause=60.0, a_number=A_NUMBER)
+    facts = [
+        observation("main", T0 + 60 * place, record(extra={"n": place}), ("r9", "99")) for place in range(900)
+    ]
+    await page_env.api_env.record(facts)
+    page = await page_env.page("/tasks/main/r9", "viewer")
+    without_pictures = re.sub(r'<svg class="timeline tl-.*?</svg>', "", page, flags=re.DOTALL)
+    assert len(without_pictures.encode()) < 130_000
+    assert len(page.encode()) < 230_000
+    assert "800 earlier facts are not shown." in text_of(page)
+    assert page.count("As known then") == 100
+    assert (await page_env.page("/tasks/main/r9", "viewer", facts="all")).count("As known then") == 900
 
 
 async def test_an_unknown_task_says_what_to_do(page_env: PageEnv) -> None:

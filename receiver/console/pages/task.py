@@ -12,6 +12,7 @@ from receiver.console.rendering import HEADERS
 from receiver.console.visit import Visit
 from receiver.intake.schemas import DeliveryDetails
 from receiver.story.schemas import Story
+from receiver.tasks.schemas import TimelineView
 
 STORY = "/v1/tasks/{account}/{key}/story"
 RETRY = "/v1/subscriptions/{subscription}/messages/{message}/retry"
@@ -38,6 +39,7 @@ async def _read(visit: Visit) -> Mapping[str, Any] | JSONResponse:
         "stored": {each.id for each in story.deliveries},
         "most": task_view.MOST,
         "after": task_view.after,
+        "moments": await _moments(visit, story),
         "as_of": visit.query.get("as_of"),
         "delivery": await _delivery(visit, story),
         "request": await _request(visit, story),
@@ -45,6 +47,17 @@ async def _read(visit: Visit) -> Mapping[str, Any] | JSONResponse:
         "may_send": story.waits is not None and visit.allows("POST", RETRY),
         "all_facts": visit.query.get("facts") == "all",
     }
+
+
+async def _moments(visit: Visit, story: Story) -> list[float]:
+    """Return the latest moments at which the knowledge of the task changed, until now."""
+    known: TimelineView = story
+    if story.waits is None:
+        task = story.task
+        known = await visit.get(
+            "/v1/tasks/{account}/{key}/timeline", {"account": task.account, "key": task.key}
+        )
+    return sorted({fact.at for fact in known.facts})[-task_view.MOST :]
 
 
 async def _delivery(visit: Visit, story: Story) -> RawDelivery | None:

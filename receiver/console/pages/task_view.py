@@ -23,7 +23,7 @@ from receiver.story.schemas import Story, StoryAttempt
 from receiver.story.times import Times, duration
 from receiver.tasks.schemas import FactView
 
-MOST = 200
+MOST = 100
 """Facts and moments that are shown at first."""
 
 _LONGEST = 160
@@ -124,11 +124,6 @@ class TaskView:
             if name not in _IMPLIED and value not in ("", None):
                 text = _text(self.times, name, value)
                 yield name, text if len(text) <= _LONGEST else f"{text[:_LONGEST]}…"
-
-    @property
-    def moments(self) -> list[float]:
-        """Return the moments of facts, at which the knowledge of the task changed."""
-        return sorted({fact.at for fact in self.story.facts})
 
     @property
     def ticket(self) -> str:
