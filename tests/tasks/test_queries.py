@@ -102,6 +102,7 @@ def test_every_statement_can_be_written_for_both_databases(name: str, dialect: C
                 (LostHookQuery(queue_id="17"), "finding_by_queue"),
             )
         ),
+        (queries.finding_totals("lost_hook", LostHookQuery(queue_id="17")), "finding_by_queue"),
         (
             paging.page(deliveries(DeliveryQuery(problem="any")), DELIVERIES_ORDER, (T0, "019c"), 50),
             "delivery_with_problem",
