@@ -158,7 +158,8 @@ def test_an_upgrade_keeps_all_there_is_and_gives_no_number_again(older: Store) -
     before, there = contents(older), objects(older)
     upgrade(older)
     assert without_new_columns(contents(older), before) == before
-    assert objects(older).items() >= there.items()
+    replaced = {"task_by_queue"}  # by task_by_queue_time
+    assert objects(older).items() >= {name: there[name] for name in there.keys() - replaced}.items()
     with older.transaction() as connection:
         for table in ROWS:
             connection.execute(delete(table))

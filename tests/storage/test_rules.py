@@ -10,6 +10,10 @@ ROOT = Path(receiver.__file__).parent
 STORE, ENGINE = ROOT / "storage", ROOT / "storage" / "engine.py"
 SQL_MODULES = {
     "analytics/rollup_check.py",
+    "console/sign_in/links.py",
+    "console/sign_in/session_sql.py",
+    "console/sign_in/throttle.py",
+    "console/sign_in/users.py",
     "http/tokens.py",
     "inbox/inbox.py",
     "inbox/set_aside_sql.py",
@@ -23,6 +27,7 @@ SQL_MODULES = {
     "maintenance/purge_tasks.py",
     "maintenance/schema.py",
     "outcomes/claim_sql.py",
+    "outcomes/health_sql.py",
     "outcomes/operator_outbox.py",
     "outcomes/outbox_sql.py",
     "outcomes/resend_sql.py",

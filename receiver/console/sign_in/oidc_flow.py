@@ -24,7 +24,7 @@ class Flow:
     target: str
 
     @classmethod
-    def begin(cls, target: str) -> "Flow":
+    def start(cls, target: str) -> "Flow":
         """Return a new flow."""
         return cls(secrets.token_urlsafe(32), target if len(target) <= _MAX_TARGET else "")
 

@@ -32,7 +32,7 @@ async def leave_for_provider(rules: SignInRules, request: Request, target: str) 
 
     This is a link and no form: the policy of pages lets forms lead nowhere else.
     """
-    flow = Flow.begin(target)
+    flow = Flow.start(target)
     url = await provider_of(rules).start_url(flow, _redirect_uri(rules, request))
     answer = RedirectResponse(url, 303, headers={"Cache-Control": "no-store"})
     set_cookie(answer, cookie_name(rules, request, "oidc"), flow.cookie, FLOW_S)
