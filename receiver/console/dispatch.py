@@ -13,7 +13,7 @@ from starlette.routing import BaseRoute, Route
 
 from receiver.console.page import Action, Done, Form, Page, Shown
 from receiver.console.preferences import keep_preferences, preferences_of
-from receiver.console.rendering import STATIC, render, static_file
+from receiver.console.rendering import STATIC, guard_file, render, static_file
 from receiver.console.sign_in.session import check_form, signed_in
 from receiver.console.visit import ROOT, ConsoleApi, Visit
 from receiver.errors import ForbiddenError, InputError, InvalidTokenError, NotFoundError, ReceiverError
@@ -73,7 +73,7 @@ class Console:
             raise ForbiddenError(visit.texts.text("console.error.own"))
         found = await page.read(visit)
         if isinstance(found, Response):
-            return found
+            return guard_file(found)
         return render(visit.request, page.template, {**self._frame(visit), "page": page, **found})
 
     async def _act(self, action: Action, visit: Visit) -> Response:

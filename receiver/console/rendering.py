@@ -34,6 +34,9 @@ HEADERS = {
 }
 """Headers of every page: only our own style and script, no frames, no caches."""
 
+_FILE_POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; frame-ancestors 'none'; sandbox"
+"""Of reports and pictures, which have styles of their own. As pages of their own they run no script."""
+
 STATIC = {"console.css": "text/css", "console.js": "text/javascript", "icon.svg": "image/svg+xml"}
 """Files that pages load, and their media types."""
 
@@ -72,6 +75,13 @@ def static_file(name: str) -> Response:
     """Return a static file. Raises KeyError for an unknown name."""
     headers = {**HEADERS, "Cache-Control": "public, max-age=31536000, immutable"}
     return Response(_text("static", name), media_type=STATIC[name], headers=headers)
+
+
+def guard_file(answer: Response) -> Response:
+    """Add the headers of pages to a file, unless it has its own."""
+    for name, value in {**HEADERS, "Content-Security-Policy": _FILE_POLICY}.items():
+        answer.headers.setdefault(name, value)
+    return answer
 
 
 @cache

@@ -21,6 +21,9 @@ from tests.outcomes.subscriber import Received
 ACCOUNT, REF = "north", "hostile"
 
 ELEMENT = "<b data-hit>Ёж</b>"
+ID = "<b data-hit>Ёж"
+"""Of a task, a queue and a call. An id with a slash has no address in the API either."""
+
 MARKUP = f"""Иван "'>{ELEMENT}<img src=x onerror=window.hit=1><script>window.hit=1</script>{{{{7*7}}}}"""
 """If it is not escaped, there is an element with `data-hit`, the script runs, or the policy is violated."""
 
@@ -81,21 +84,21 @@ class Hostile:
         snapshot = finished(
             name=MARKUP,
             finish_comment=MARKUP,
-            queue_id=ELEMENT,
-            cdr=ELEMENT,
+            queue_id=ID,
+            cdr=ID,
             extension_id=ELEMENT,
             start_at=now,
             extra={ELEMENT: MARKUP},
         )
         legs = ({"leg": "a", "number": MARKUP, "result": MARKUP, "start_time": now},)
-        call = CallRecord(ELEMENT, result=MARKUP, hangup_cause=MARKUP, legs=legs, extra={ELEMENT: MARKUP})
+        call = CallRecord(ID, result=MARKUP, hangup_cause=MARKUP, legs=legs, extra={ELEMENT: MARKUP})
         told: tuple[FactPayload, ...] = (snapshot, call, TaskSettled())
         facts = [
             observation(ACCOUNT, now + place, payload, names)
-            for names in ((REF, f"9{REF}"), (None, ELEMENT))
+            for names in ((REF, f"9{REF}"), (None, ID))
             for place, payload in enumerate(told)
         ]
-        queue = QueueSnapshot(ELEMENT, "on", name=MARKUP, comment=MARKUP, extra={ELEMENT: MARKUP})
+        queue = QueueSnapshot(ID, "on", name=MARKUP, comment=MARKUP, extra={ELEMENT: MARKUP})
         await self.console.receiver.ledger.record([queue_fact(ACCOUNT, now, queue), *facts])
 
     async def _attempted(self) -> None:

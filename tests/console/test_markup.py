@@ -11,10 +11,10 @@ from playwright.async_api import Page
 
 from receiver.console.site import PAGES
 from tests.console.console_env import ConsoleEnv, Visitors, places, serving_demo
-from tests.console.hostile import ACCOUNT, ELEMENT, REF, SENDING, Hostile, answer
+from tests.console.hostile import ACCOUNT, ELEMENT, ID, REF, SENDING, Hostile, answer
 from tests.outcomes.subscriber import subscriber
 
-TASKS = (REF, f"#{ELEMENT}")
+TASKS = (REF, f"#{ID}")
 
 
 @asynccontextmanager
@@ -44,7 +44,9 @@ async def check(page: Page) -> None:
 async def test_markup_is_text(hostile: ConsoleEnv, visitors: Visitors, path: str) -> None:
     known = dict(await places(hostile))
     for key in TASKS if "{key}" in path else TASKS[:1]:
-        address = path.format_map({**known, "account": ACCOUNT, "key": quote(key, safe="")})
+        address = path.format_map(
+            {**known, "account": ACCOUNT, "key": quote(key, safe=""), "queue_id": quote(ID)}
+        )
         page = await visitors.visit(hostile, "admin+numbers", address)
         await check(page)
         if "{key}" in path or path == "/queues":

@@ -126,3 +126,18 @@ async def test_viewers_see_all_and_change_nothing(console: ConsoleEnv, visitors:
     task = await a_task(console)
     await page.goto(f"/console/tasks/{task.account}/{quote(task.key, safe='')}")
     assert await page.locator("main form[method=post]").count() == 0
+
+
+async def test_charts_are_drawn(console: ConsoleEnv, visitors: Visitors) -> None:
+    page = await visitors.visit(console, "viewer", "/analytics")
+    charts = page.locator("main img")
+    assert await charts.count() > 0
+    for place in range(await charts.count()):
+        chart = charts.nth(place)
+        await chart.scroll_into_view_if_needed()
+        await chart.evaluate("chart => chart.decode()")
+        assert await chart.evaluate("chart => chart.naturalWidth") > 100
+        assert await chart.get_attribute("alt")
+    # Opened by itself a chart keeps its styles and runs no script.
+    await page.goto(str(await charts.first.get_attribute("src")))
+    assert await page.locator("svg").count() > 0

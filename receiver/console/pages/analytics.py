@@ -11,7 +11,6 @@ from starlette.responses import Response
 from receiver.analytics.charts.chart import CHARTS
 from receiver.analytics.measures import MEASURES
 from receiver.console.page import Page
-from receiver.console.rendering import HEADERS
 from receiver.console.visit import Given, Visit
 from receiver.domain.calendar import Calendar
 from receiver.errors import InputError, NotFoundError
@@ -22,7 +21,7 @@ PERIODS: Mapping[str, int] = {"today": 1, "7": 7, "30": 30, "90": 90, "365": 365
 _DEFAULT, _OWN, _ALL = "7", "own", "all"
 _BASES = ("created", "finished", "planned")
 _BEFORE = "before"
-_CHART_HEADERS = {**HEADERS, "Cache-Control": "private, max-age=60"}
+_CHART_HEADERS = {"Cache-Control": "private, max-age=60"}
 """A picture that was drawn a minute ago is good enough: drawing takes half a second."""
 
 
@@ -155,7 +154,7 @@ async def _table_file(visit: Visit) -> Response:
 
 
 def _file(answer: Response, name: str) -> Response:
-    headers = {**HEADERS, "Content-Disposition": f'attachment; filename="{name}"'}
+    headers = {"Content-Disposition": f'attachment; filename="{name}"'}
     return Response(answer.body, headers=headers, media_type=answer.media_type)
 
 

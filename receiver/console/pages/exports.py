@@ -3,7 +3,6 @@
 from starlette.responses import Response
 
 from receiver.console.page import Page
-from receiver.console.rendering import HEADERS
 from receiver.console.visit import Visit
 
 _EXPORT = "/v1/export/{relation}"
@@ -20,7 +19,6 @@ async def _read(visit: Visit) -> Response:
         since=visit.moment("since"),
         until=visit.moment("until", is_end=True),
     )
-    answer.headers.update(HEADERS)
     return answer
 
 

@@ -8,7 +8,6 @@ from starlette.responses import JSONResponse
 from receiver.console.page import Page
 from receiver.console.pages import task_view
 from receiver.console.pages.raw_content import MessageRequest, RawDelivery
-from receiver.console.rendering import HEADERS
 from receiver.console.visit import Visit
 from receiver.intake.schemas import DeliveryDetails
 from receiver.story.schemas import Story
@@ -31,7 +30,7 @@ async def _story(visit: Visit) -> Story:
 async def _read(visit: Visit) -> Mapping[str, Any] | JSONResponse:
     story = await _story(visit)
     if visit.query.get("format") == "json":
-        return JSONResponse(story.model_dump(mode="json"), headers=HEADERS)
+        return JSONResponse(story.model_dump(mode="json"))
     return {
         "story": story,
         "task": story.task,
