@@ -7,9 +7,6 @@ from dataclasses import dataclass, replace
 from itertools import pairwise
 from statistics import median
 
-_CALL_WIDTH = 96.0
-"""Width of a usual call until it is answered, from which the scale follows."""
-
 _SLOWEST, _FASTEST, _USUAL = 0.5, 60.0, 2.0
 """Minimum and maximum scale, and the scale without calls, in units of width for a second."""
 
@@ -82,10 +79,10 @@ class ClockRules:
     whole: Sequence[tuple[float, float]] = ()
 
 
-def scale_for(durations: Sequence[float]) -> float:
-    """Return the width of a second, so that a call of usual duration is well visible."""
+def scale_for(durations: Sequence[float], width: float) -> float:
+    """Return the width of a second, so that a call of usual duration has this width."""
     lasting = [duration for duration in durations if duration > 0]
-    return min(max(_CALL_WIDTH / median(lasting), _SLOWEST), _FASTEST) if lasting else _USUAL
+    return min(max(width / median(lasting), _SLOWEST), _FASTEST) if lasting else _USUAL
 
 
 def clock_rows(moments: Iterable[float], scale: float, rules: ClockRules) -> list[ClockRow | Omission]:
@@ -143,20 +140,30 @@ def _filled(stretches: Sequence[Stretch], rules: ClockRules) -> Iterator[list[St
 
 
 def _blocks(stretches: Sequence[Stretch], rules: ClockRules) -> Iterator[list[Stretch]]:
-    """Yield the stretches that should stay together, and each broken time between them alone."""
+    """Yield the stretches that should stay together: those of a call, those of a time with a text, and each
+    other broken time alone.
+    """
     block: list[Stretch] = []
-    whole = _merged(rules.whole)
+    whole, place = _merged(rules.whole), None
     for stretch in stretches:
+        before, place = place, _place(stretch, rules)
         is_inside = any(begin < stretch.end and stretch.begin < end for begin, end in whole)
-        if stretch.is_broken and not is_inside:
-            if block:
-                yield block
-            yield [stretch]
+        is_alone = stretch.is_broken and not is_inside and place is None
+        if block and (is_alone or place != before):
+            yield block
             block = []
-        else:
-            block.append(stretch)
+        block.append(stretch)
+        if is_alone:
+            yield block
+            block = []
     if block:
         yield block
+
+
+def _place(stretch: Stretch, rules: ClockRules) -> int | None:
+    """Return the place of the time with a text in which a stretch lies."""
+    places = enumerate(rules.room)
+    return next((at for at, (begin, end, _) in places if begin <= stretch.begin and stretch.end <= end), None)
 
 
 def _merged(times: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:
@@ -171,8 +178,8 @@ def _merged(times: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:
 
 
 def _closed(rows: Sequence[Sequence[Stretch]]) -> list[ClockRow]:
-    """Decide on which of two rows the moment between them is drawn: if possible beside an unbroken time."""
-    keeps = [row[-1].is_broken <= below[0].is_broken for row, below in pairwise(rows)]
+    """Decide on which row the moment between two rows is drawn: below, unless a broken time begins there."""
+    keeps = [below[0].is_broken for below in rows[1:]]
     return [
         ClockRow(row, row[0].begin, row[-1].end, has_begin=not above, has_end=below)
         for row, above, below in zip(rows, [False, *keeps], [*keeps, True], strict=True)

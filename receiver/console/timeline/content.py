@@ -15,12 +15,15 @@ _MARGIN = 8.0
 
 @dataclass(frozen=True, slots=True)
 class DrawingSize:
-    """`width`: of the whole drawing; `names`: of the column with the names of lanes; `rows`: at most."""
+    """`width`: of the whole drawing; `names`: of the column with the names of lanes; `rows`: at most; `call`:
+    width of a usual call until it is answered.
+    """
 
     name: str
     width: float
     names: float
     rows: int
+    call: float
 
     @property
     def left(self) -> float:
@@ -29,9 +32,9 @@ class DrawingSize:
 
 
 SIZES = (
-    DrawingSize("tl-narrow", 340, 64, 14),
-    DrawingSize("tl-middle", 690, 84, 8),
-    DrawingSize("tl-wide", 1060, 96, 8),
+    DrawingSize("tl-narrow", 340, 64, 14, 80),
+    DrawingSize("tl-middle", 690, 84, 8, 96),
+    DrawingSize("tl-wide", 1060, 96, 8, 96),
 )
 """For a phone, a tablet, and a desktop."""
 

@@ -38,10 +38,10 @@ def _rows(content: TimelineContent, size: DrawingSize) -> Sequence[ClockRow | Om
     rules = ClockRules(
         size.width - size.left,
         size.rows,
-        [(each.begin, each.end, len(content.texts.render(each.text)) * LETTER + 24) for each in pauses],
+        [(each.begin, each.end, len(content.texts.render(each.text)) * LETTER + 14) for each in pauses],
         [(each.begin, each.end) for each in calls],
     )
-    return clock_rows(moments, scale_for(_unanswered(calls)), rules)
+    return clock_rows(moments, scale_for(_unanswered(calls), size.call), rules)
 
 
 def _unanswered(calls: Sequence[TimeSpan]) -> list[float]:

@@ -61,7 +61,9 @@ class RowLayout:
 
     def _shows(self, span: TimeSpan) -> bool:
         """Return whether a part of a span is on this row, not only an end of it."""
-        return self.row.holds(span.begin) or (span.begin < self.row.end and span.end > self.row.begin)
+        if span.begin == span.end:
+            return self.row.holds(span.begin)
+        return span.begin < self.row.end and span.end > self.row.begin
 
     def _frame(self, top: float, bottom: float) -> Iterator[Shape]:
         yield Box(

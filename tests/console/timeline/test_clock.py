@@ -53,10 +53,10 @@ def test_of_a_long_timeline_the_middle_is_left_out() -> None:
 
 
 def test_the_scale_follows_the_usual_call_within_limits() -> None:
-    assert scale_for([]) == scale_for([0.0]) == 2.0
-    assert scale_for([20, 24, 3000]) == 4.0
-    assert scale_for([0.001]) == 60.0
-    assert scale_for([1e6]) == 0.5
+    assert scale_for([], 96) == scale_for([0.0], 96) == 2.0
+    assert scale_for([20, 24, 3000], 96) == 4.0
+    assert scale_for([0.001], 96) == 60.0
+    assert scale_for([1e6], 96) == 0.5
 
 
 @given(st.lists(st.floats(0, 1e7), max_size=60), st.floats(200, 1000))

@@ -94,6 +94,14 @@ def test_pauses_are_written_in_their_gaps() -> None:
     assert labels(drawn(usual(10), NARROW), "pause") == ["300 s planned, 312 s"] * 9
 
 
+@pytest.mark.parametrize("size", SIZES, ids=lambda size: size.name)
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_a_pause_with_marks_in_it_has_its_text(size: DrawingSize, language: Language) -> None:
+    calls = [attempt(1, T0), attempt(2, T0 + 23 + 86_400)]
+    found = story(calls, hooks=[hook("before", T0, T0 + 200, T0 + 400, T0 + 9000)])
+    assert labels(drawn(found, size, language), "pause")
+
+
 def test_a_pause_of_a_day_does_not_squeeze_the_calls() -> None:
     def widths(found: Story) -> list[float]:
         shapes = drawn(found).shapes
