@@ -101,7 +101,7 @@ def list_(
         "problem": problem,
     }
     query = query_of(TaskQuery, **given, **period.parameters(), limit=limit, cursor=cursor)
-    page = ask(list_tasks, query, {}, config, services=_services if problem == "crm_untold" else None)
+    page = ask(list_tasks, query, {}, config, services=_services)
     if as_json:
         print_json(plain(page))
         return
@@ -124,7 +124,7 @@ _COLUMNS = (
 
 
 def _services(_settings: Settings) -> dict[type, object]:
-    from receiver.outcomes.task_messages import untold_tasks  # noqa: PLC0415 -- lists need no messages
+    from receiver.outcomes.task_messages import untold_tasks  # noqa: PLC0415 -- slow to import
 
     return {UntoldTasks: UntoldTasks(untold_tasks)}
 
