@@ -7,6 +7,7 @@ dark, in English and Russian.
 import argparse
 import asyncio
 import itertools
+import re
 import sys
 import tempfile
 from pathlib import Path
@@ -49,7 +50,7 @@ async def _take_all(folder: Path, only: str, made: Path) -> None:
         for name, path in {**paths, **_MORE}.items():
             if only in name:
                 visitors = Visitors(browser)
-                await _take(visitors, console, path, folder / name.replace("/", "-"))
+                await _take(visitors, console, path, folder / re.sub("[/{}]+", "-", name).strip("-"))
                 await visitors.leave()
         if only in "sign-in":
             await _take_signed_out(Visitors(browser), console, folder)
