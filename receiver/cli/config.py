@@ -44,6 +44,7 @@ _EXAMPLES: dict[str, Any] = {
     "console.oidc.issuer": "https://login.example",
     "console.oidc.client_secret": "application-secret",
     "console.oidc.default_role": "viewer",
+    "accounts.main.recording_url": "https://pbx.example/recordings/{record}",
     "accounts.main.token_url": "https://scheduler.example/oauth/token",
     "traces.endpoint": "http://127.0.0.1:4318/v1/traces",
     "retention.deliveries_days": 90,

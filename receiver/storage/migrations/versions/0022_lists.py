@@ -21,7 +21,7 @@ def upgrade() -> None:
         _add(name, [*_BY_TIME, count], sa.column(count) > sa.literal_column("0"))
     op.create_index("task_by_queue_time", "task", ["account", "queue_id", "first_at", "key"])
     # The index before it is for no query any more, and each fold wrote it.
-    op.drop_index("task_by_queue", "task")
+    op.drop_index("task_by_queue", "task", if_exists=True)
 
 
 def _add(name: str, columns: list[str], where: Any) -> None:
