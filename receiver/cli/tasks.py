@@ -101,7 +101,7 @@ def list_(
         "problem": problem,
     }
     query = query_of(TaskQuery, **given, **period.parameters(), limit=limit, cursor=cursor)
-    page = ask(list_tasks, query, {}, config, services=_services)
+    page = ask(list_tasks, query, {}, config, services=_services if as_json or problem else None)
     if as_json:
         print_json(plain(page))
         return

@@ -86,7 +86,7 @@ class Console:
     async def _preferences(self, visit: Visit) -> Response:
         form = await _form(visit)
         answer = RedirectResponse(own_path(form.get("back")), 303)
-        keep_preferences(answer, form, secure=visit.request.url.scheme == "https")
+        keep_preferences(answer, form, secure=visit.signed.rules.is_https(visit.request))
         return answer
 
     async def _unknown(self, visit: Visit) -> Response:

@@ -25,7 +25,7 @@ from receiver.console.page import Page
 from receiver.console.preferences import preferences_of
 from receiver.console.rendering import HEADERS
 from receiver.console.sign_in.session import SignedIn, signed_in
-from receiver.console.visit import ROOT, ConsoleApi, Given, Visit
+from receiver.console.visit import ROOT, ConsoleApi, Given, Visit, task_key
 from receiver.errors import (
     ForbiddenError,
     InvalidTokenError,
@@ -218,9 +218,7 @@ class LiveHub:
 
 
 def _task_of(event: OutcomeEvent) -> str:
-    data = event.data
-    key = data["ref"] or f"#{data['task_id']}"
-    return f"{data['account']}/{key}"
+    return f"{event.data['account']}/{task_key(event.data)}"
 
 
 def _log_failure(task: asyncio.Task[None]) -> None:

@@ -181,6 +181,11 @@ class Visit:
         return f"{self.request.url.path}?{urlencode(kept)}" if kept else self.request.url.path
 
 
+def task_key(outcome: Mapping[str, Any]) -> str:
+    """Return the key of the task that an outcome is about. `outcome`: data of the event."""
+    return str(outcome["ref"] or f"#{outcome['task_id']}")
+
+
 def task_path(account: str, key: str, below: str = "", **query: str | None) -> str:
     """Return the address of the page of a task, or of a page `below` it. Parameters that are None are left
     out.

@@ -1,6 +1,6 @@
 """Problems of tasks as conditions: those by which `GET /v1/tasks` filters and counts."""
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import Any, get_args
 
@@ -14,6 +14,8 @@ from receiver.tasks.queries import of_any_account
 from receiver.tasks.tables import TASK, is_above_zero
 
 PROBLEMS: tuple[Problem, ...] = get_args(Problem)
+_OF_TASKS = tuple(problem for problem in PROBLEMS if problem != "crm_untold")
+"""Problems that are known without the messages to subscribers."""
 
 LATE_S = 60.0
 """Seconds after the planned start, or after the pause, from which a call is overdue."""
@@ -38,10 +40,13 @@ class UntoldTasks:
 
 @dataclass(frozen=True, slots=True)
 class ProblemRules:
-    """What the conditions depend on. `now`: epoch seconds. `untold`: returns the query of `UntoldTasks`."""
+    """What the conditions depend on. `now`: epoch seconds. `untold`: returns the query of `UntoldTasks`.
+    `listed`: problems that a list names: all, or those that need no service.
+    """
 
     now: float
     untold: Callable[[], Select[Any]]
+    listed: Sequence[Problem] = PROBLEMS
 
     def condition(self, problem: Problem) -> Where:
         """Return the condition for a row of `task`."""
@@ -79,19 +84,20 @@ class ProblemRules:
 def problem_rules(context: ApiContext) -> ProblemRules:
     """Return the rules of now."""
     now = context.clock.now()
-    return ProblemRules(now, lambda: context.service(UntoldTasks).keys(now))
+    listed = PROBLEMS if UntoldTasks in context.services else _OF_TASKS
+    return ProblemRules(now, lambda: context.service(UntoldTasks).keys(now), listed)
 
 
 def problems_of(
     connection: Connection, rules: ProblemRules, keys: Collection[tuple[str, str]]
 ) -> dict[tuple[str, str], list[Problem]]:
     """Return account and key → problems, of these tasks."""
-    flags = [case((rules.condition(problem), 1)).label(problem) for problem in PROBLEMS]
+    flags = [case((rules.condition(problem), 1)).label(problem) for problem in rules.listed]
     query = select(TASK.c.account, TASK.c.key, *flags).where(
         TASK.c.account.in_({account for account, _ in keys}),
         among(connection, TASK.c.key, [key for _, key in keys]),
     )
     rows = connection.execute(query) if keys else ()
     return {
-        (row.account, row.key): [problem for problem in PROBLEMS if getattr(row, problem)] for row in rows
+        (row.account, row.key): [problem for problem in rules.listed if getattr(row, problem)] for row in rows
     }

@@ -7,7 +7,7 @@ from typing import Any, Literal, get_args
 from receiver.analytics.report_words import ReportWords
 from receiver.console.page import Page
 from receiver.console.verdict import problems
-from receiver.console.visit import Visit, task_path
+from receiver.console.visit import Visit, task_key, task_path
 from receiver.domain.calendar import Calendar
 from receiver.http.schemas import Json, State
 from receiver.i18n.catalogue import Phrase
@@ -50,11 +50,16 @@ async def read_overview(visit: Visit) -> Mapping[str, Any]:
         "age": duration,
         "week_ago_until": _hour(visit.times.zone, status.today.week_ago_until) if status.today else "",
         "states": {state: status.tasks.get(state, 0) for state in STATES},
-        "open_tasks": sum(number for state, number in status.tasks.items() if state not in _ENDED),
+        "open_tasks": open_tasks(status.tasks),
         "waits": {stage: waits.get(stage) for stage in _STAGES},
         "quota": _least_quota(status.accounts),
         "outcomes": [*sorted(lines, key=lambda line: -line.at), *[None] * (_ROWS - len(lines))],
     }
+
+
+def open_tasks(states: Mapping[State, int]) -> int:
+    """Return the number of tasks that have not ended. `states`: state → number of tasks."""
+    return sum(number for state, number in states.items() if state not in _ENDED)
 
 
 def _hour(zone: str, at: float) -> str:
@@ -63,14 +68,13 @@ def _hour(zone: str, at: float) -> str:
 
 
 def _line(visit: Visit, data: Json, at: float) -> OutcomeLine:
-    key = data["ref"] or f"#{data['task_id']}"
     result: Literal["success", "failed", "unknown"] = (
         "success" if data["result"] == "connected" else "unknown" if data["result"] == "unknown" else "failed"
     )
     numbers = (data[f"{leg}_number"] for leg in "ab")
     return OutcomeLine(
         at=at,
-        link=task_path(data["account"], key),
+        link=task_path(data["account"], task_key(data)),
         result=result,
         how="" if result == "success" else visit.texts.render(_reason(data)),
         people=" → ".join(number["e164"] or number["raw"] for number in numbers if number),

@@ -11,14 +11,13 @@ import orjson
 from receiver.analytics.report_words import ReportWords
 from receiver.analytics.schemas import ShareValue
 from receiver.console.page import Page
-from receiver.console.pages.overview import STATES
+from receiver.console.pages.overview import STATES, open_tasks
 from receiver.console.visit import Visit
 from receiver.domain.calendar import Calendar
 from receiver.tasks.schemas import Queue
 
 DAYS = 7
 
-_ENDED = ("finished", "gone", "withdrawn")
 _NOTHING = {"k": 0, "n": 0, "value": None, "low": None, "high": None}
 
 Figures = Mapping[str, Any]
@@ -28,7 +27,7 @@ Figures = Mapping[str, Any]
 async def _read_all(visit: Visit) -> Mapping[str, Any]:
     found = await visit.get("/v1/queues", account=visit.query.get("account"))
     figures = await _figures(visit)
-    accounts = {queue.account for queue in (await visit.get("/v1/queues")).queues}
+    accounts = visit.api.context.accounts
     return {
         "queues": [(queue, figures.get(_name(queue), {})) for queue in found.queues],
         "accounts": sorted(accounts) if len(accounts) > 1 else (),
@@ -58,7 +57,7 @@ def _common(visit: Visit) -> Mapping[str, Any]:
     return {
         "words": ReportWords(visit.preferences.language),
         "share": lambda figures, name: ShareValue(**figures.get(name, _NOTHING)),
-        "open_tasks": lambda queue: sum(n for state, n in queue.tasks.items() if state not in _ENDED),
+        "open_tasks": lambda queue: open_tasks(queue.tasks),
         "days": DAYS,
     }
 
