@@ -55,14 +55,14 @@ class Console:
             try:
                 session = await signed_in(self._api.context, request)
             except ReceiverError as error:
-                return error_page(request, error, {})
+                return await error_page(request, error, {})
             if session is None:
                 return _to_sign_in(request)
             visit = Visit(request, session, preferences_of(request), self._api)
             try:
                 return await answer(visit)
             except ReceiverError as error:
-                return error_page(request, error, self._frame(visit))
+                return await error_page(request, error, self._frame(visit))
 
         return handle
 
@@ -74,13 +74,14 @@ class Console:
         found = await page.read(visit)
         if isinstance(found, Response):
             return guard_file(found)
-        return render(visit.request, page.template, {**self._frame(visit), "page": page, **found})
+        return await render(visit.request, page.template, {**self._frame(visit), "page": page, **found})
 
     async def _act(self, action: Action, visit: Visit) -> Response:
         form = await _form(visit)
         done = await action.act(visit, form)
         if isinstance(done, Shown):
-            return render(visit.request, done.template, {**self._frame(visit), **done.values}, done.status)
+            values = {**self._frame(visit), **done.values}
+            return await render(visit.request, done.template, values, done.status)
         return RedirectResponse(_with_notice(done), 303)
 
     async def _preferences(self, visit: Visit) -> Response:
@@ -164,7 +165,7 @@ def _notice(visit: Visit) -> str | None:
     return visit.texts.text(key, count=int(count) if count.isdecimal() and len(count) < 10 else 0)
 
 
-def error_page(request: Request, error: ReceiverError, frame: Mapping[str, Any]) -> Response:
+async def error_page(request: Request, error: ReceiverError, frame: Mapping[str, Any]) -> Response:
     kind: ProblemType = problem_type(error)
     if isinstance(error, InvalidTokenError):
         return _to_sign_in(request)
@@ -172,6 +173,6 @@ def error_page(request: Request, error: ReceiverError, frame: Mapping[str, Any])
         _log.warning("page failed", path=request.url.path, status=kind.status, problem=type(error).__name__)
     field = error.field if isinstance(error, InputError) else None
     values = {**frame, "code": kind.code, "status": kind.status, "field": field}
-    answer = render(request, "error.html", {**values, "message": message_of(error, kind)}, kind.status)
+    answer = await render(request, "error.html", {**values, "message": message_of(error, kind)}, kind.status)
     answer.headers.update(kind.headers)
     return answer

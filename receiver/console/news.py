@@ -90,7 +90,7 @@ class LiveGroup:
         if isinstance(found, Response):
             return
         values = {"visit": visit, "times": visit.times, **found}
-        html = render(visit.request, self.page.live, values).body
+        html = (await render(visit.request, self.page.live, values)).body
         self.event = b"event: parts\n%s\n\n" % b"\n".join(
             b"data: " + line for line in bytes(html).splitlines()
         )

@@ -1,5 +1,6 @@
 """Templates become answers: layout, words, times, and the headers of every page."""
 
+import asyncio
 from collections.abc import Mapping
 from functools import cache, partial
 from hashlib import sha256
@@ -41,8 +42,10 @@ STATIC = {"console.css": "text/css", "console.js": "text/javascript", "icon.svg"
 """Files that pages load, and their media types."""
 
 
-def render(request: Request, template: str, values: Mapping[str, Any], status: int = 200) -> Response:
-    """Return a page in the language and theme of the visitor. `values`: of the template."""
+async def render(request: Request, template: str, values: Mapping[str, Any], status: int = 200) -> Response:
+    """Return a page in the language and theme of the visitor. `values`: of the template. It is made in a
+    thread, so that hooks do not wait for it.
+    """
     preferences = preferences_of(request)
     texts = catalogue(preferences.language)
     common = {
@@ -55,7 +58,7 @@ def render(request: Request, template: str, values: Mapping[str, Any], status: i
         "menu": {},
         "notice": None,
     }
-    html = _templates().get_template(template).render({**common, **values})
+    html = await asyncio.to_thread(_templates().get_template(template).render, {**common, **values})
     return HTMLResponse(html, status, headers=HEADERS)
 
 

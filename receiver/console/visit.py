@@ -1,13 +1,12 @@
 """One visit of a page: who looks, in which language and zone, and the API as the visitor may use it."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeGuard
 from urllib.parse import quote, urlencode
 
 from pydantic import ValidationError
 from starlette.requests import Request
-from starlette.responses import Response
 
 from receiver.console.preferences import Preferences
 from receiver.console.sign_in.session import SignedIn
@@ -22,9 +21,6 @@ from receiver.i18n.catalogue import Catalogue, catalogue
 from receiver.story.times import Times, duration
 
 ROOT = "/console"
-
-Render = Callable[..., Response]
-"""`render(request, template, values, status=200)`: the page as an answer, with the headers of all pages."""
 
 
 class ConsoleApi:

@@ -59,7 +59,7 @@ def _with_errors(answer: Handler) -> Handler:
         try:
             return await answer(request)
         except ReceiverError as error:
-            return error_page(request, error, {})
+            return await error_page(request, error, {})
 
     return handle
 
@@ -102,7 +102,7 @@ class _SignInPages:
         is_person = request.method == "GET" and "sec-purpose" not in request.headers
         if link is not None and link.one_click and is_person:
             return await self._follow(request, secret)
-        return self._link_page(request, secret if link else None)
+        return await self._link_page(request, secret if link else None)
 
     async def use_link(self, request: Request) -> Response:
         """Sign in by the button of that page."""
@@ -160,15 +160,15 @@ class _SignInPages:
         result = await by_link(SignInRequest.of(self._context, request), secret)
         if result.session_id:
             return self._enter(request, result.session_id, own_path(None))
-        return self._link_page(request, None)
+        return await self._link_page(request, None)
 
     def _enter(self, request: Request, session_id: str, target: str) -> Response:
         answer = RedirectResponse(target, 303, headers={"Cache-Control": "no-store"})
         set_cookie(answer, cookie_name(self._rules, request), session_id)
         return answer
 
-    def _link_page(self, request: Request, secret: str | None) -> Response:
-        answer = render(request, _LINK_TEMPLATE, {"secret": secret}, 200 if secret else 410)
+    async def _link_page(self, request: Request, secret: str | None) -> Response:
+        answer = await render(request, _LINK_TEMPLATE, {"secret": secret}, 200 if secret else 410)
         answer.headers["Referrer-Policy"] = "strict-origin"  # the address has the secret
         return answer
 
@@ -183,7 +183,7 @@ class _SignInPages:
         }
         wait_s = math.ceil(shown["result"].wait_s)
         status = 429 if wait_s else 403 if shown["result"].problem else 200
-        answer = render(request, _TEMPLATE, {**shown, "wait_s": wait_s}, status)
+        answer = await render(request, _TEMPLATE, {**shown, "wait_s": wait_s}, status)
         if wait_s:
             answer.headers["Retry-After"] = str(wait_s)
         return answer
