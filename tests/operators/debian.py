@@ -26,6 +26,11 @@ _HERE = b"usr//share/prometheus/alertmanager"
 
 _FONTS = "fonts.conf"
 
+_CHOSEN_FONTS = {
+    **dict.fromkeys(("system-ui", "sans-serif", "serif"), "DejaVu Sans"),
+    **dict.fromkeys(("ui-monospace", "monospace"), "DejaVu Sans Mono"),
+}
+
 
 @dataclass(frozen=True, slots=True)
 class Tools:
@@ -131,12 +136,19 @@ def alone(lock: Path) -> Iterator[None]:
 
 
 def _name_fonts(root: Path) -> None:
-    """Write settings of fontconfig that name the fonts unpacked here, and those that are installed."""
+    """Write settings of fontconfig that name the fonts unpacked here, and those that are installed. Pages have
+    the same fonts on every machine, however many others there are.
+    """
     home = _home("chromium")
     folders = (home / "usr/share/fonts", Path("/usr/share/fonts"))
     names = "".join(f"<dir>{folder}</dir>" for folder in folders)
+    chosen = "".join(
+        f"<match><test name='family'><string>{family}</string></test>"
+        f"<edit name='family' mode='assign' binding='strong'><string>{font}</string></edit></match>"
+        for family, font in _CHOSEN_FONTS.items()
+    )
     (root / _FONTS).write_text(
-        f"<fontconfig>{names}<cachedir>{home / 'font-cache'}</cachedir></fontconfig>\n"
+        f"<fontconfig>{names}<cachedir>{home / 'font-cache'}</cachedir>{chosen}</fontconfig>\n"
     )
 
 
