@@ -81,7 +81,7 @@ async def test_errors_of_scripts_and_of_the_console_fail_the_test(chromium: Brow
         ("<img src='data:image/gif;base64,R0lGODlhAQABAAAAACw='>", "image-alt"),
         ("<h4>deep</h4>", "heading-order"),
         ("<font color='#bbb'>pale</font>", "color-contrast"),
-        ("<button>a</button><button>b</button>", "target-size"),
+        ("<button>.</button><button>!</button>", "target-size"),
     ],
 )
 async def test_axe_finds_what_people_cannot_use(chromium: Browser, html: str, rule: str) -> None:

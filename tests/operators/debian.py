@@ -15,9 +15,17 @@ _NAMES = ("prometheus", "promtool", "prometheus-alertmanager", "amtool")
 _TIMEOUT_S = 100
 
 _DOWNLOAD_ALL = (
-    *("-o", "Debug::NoLocking=1", "install", "--download-only", "--no-install-recommends", "-y"),
+    *(
+        "-o",
+        "Debug::NoLocking=1",
+        "install",
+        "--download-only",
+        "--reinstall",
+        "--no-install-recommends",
+        "-y",
+    ),
 )
-"""What would be installed, too, and nobody has to be root."""
+"""The packages, even if they are installed, and what would be installed with them. Nobody has to be root."""
 
 _TEMPLATES = b"/usr/share/prometheus/alertmanager"
 """Where Debian's Alertmanager looks for its templates, whatever its settings say."""
@@ -25,11 +33,6 @@ _HERE = b"usr//share/prometheus/alertmanager"
 """The same, as long, below the folder that it runs in."""
 
 _FONTS = "fonts.conf"
-
-_CHOSEN_FONTS = {
-    **dict.fromkeys(("system-ui", "sans-serif", "serif"), "DejaVu Sans"),
-    **dict.fromkeys(("ui-monospace", "monospace"), "DejaVu Sans Mono"),
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,19 +139,13 @@ def alone(lock: Path) -> Iterator[None]:
 
 
 def _name_fonts(root: Path) -> None:
-    """Write settings of fontconfig that name the fonts unpacked here, and those that are installed. Pages have
-    the same fonts on every machine, however many others there are.
+    """Write settings of fontconfig that name the fonts unpacked here only: pages have the same fonts on every
+    machine.
     """
     home = _home("chromium")
-    folders = (home / "usr/share/fonts", Path("/usr/share/fonts"))
-    names = "".join(f"<dir>{folder}</dir>" for folder in folders)
-    chosen = "".join(
-        f"<match><test name='family'><string>{family}</string></test>"
-        f"<edit name='family' mode='assign' binding='strong'><string>{font}</string></edit></match>"
-        for family, font in _CHOSEN_FONTS.items()
-    )
     (root / _FONTS).write_text(
-        f"<fontconfig>{names}<cachedir>{home / 'font-cache'}</cachedir>{chosen}</fontconfig>\n"
+        f"<fontconfig><dir>{home / 'usr/share/fonts'}</dir>"
+        f"<cachedir>{home / 'font-cache'}</cachedir></fontconfig>\n"
     )
 
 
