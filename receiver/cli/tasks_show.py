@@ -52,7 +52,7 @@ def show(
     """Tell the whole story of a task: what happened, what it waits for, and what subscribers got.
 
     Then its fields, attempts with their legs, hooks, facts with the raw deliveries they come from, findings,
-    and each message with the attempts to deliver it.
+    what contradicts, and each message with the attempts to deliver it.
     """
     query = query_of(StoryQuery, as_of=as_of, zone=times().calendar.name, lang=lang)
     story = ask(get_story, query, {"account": account, "key": task}, config, numbers=numbers)
@@ -67,6 +67,7 @@ def show(
     _print_attempts(story.attempts, texts)
     _print_hooks(story, texts)
     _print_facts(story, texts)
+    _print_contradictions(story, texts)
     _print_subscribers(story.subscribers, texts)
     _print_same_numbers(story, texts)
 
@@ -156,6 +157,24 @@ def _print_facts(story: Story, texts: Catalogue) -> None:
     if story.findings:
         found = [(each.category, each.kind, each.count, each.detail) for each in story.findings]
         _print(texts, "findings", found)
+
+
+def _print_contradictions(story: Story, texts: Catalogue) -> None:
+    """Print what contradicts, with the facts that show it."""
+    if not story.contradictions:
+        return
+    STDOUT.print(texts.text("story.contradictions"), markup=False, highlight=False)
+    for each in story.contradictions:
+        number = f"×{each.count}" if each.count > 1 else ""
+        text = " ".join(filter(None, (each.text, number, each.detail)))
+        STDOUT.print(f"- {text}", markup=False, highlight=False, soft_wrap=False)
+        for fact in (story.facts[place] for place in each.facts):
+            source = texts.text(f"story.source.{fact.source}")
+            what = fact.event or texts.text(f"story.kind.{fact.kind}")
+            heard = f"{source} {what}, {moment_of(fact.at)}"
+            side = ", ".join(filter(None, (heard, _brief(fact.said))))
+            STDOUT.print(f"  {side}", markup=False, highlight=False, soft_wrap=False)
+    STDOUT.print("")
 
 
 def _brief(said: Mapping[str, Any]) -> str:

@@ -164,6 +164,19 @@ def test_the_timeline_of_a_task_is_shown_fact_by_fact(filled: Shell) -> None:
     assert said.widest <= 80
 
 
+def test_what_contradicts_is_told_as_on_the_page_of_the_task(filled: Shell) -> None:
+    said = filled.run("tasks", "show", "main", "o-2")
+    (contradiction,) = filled.ask("tasks", "show", "main", "o-2")["contradictions"]
+    text = " ".join(said.out.split())
+    assert f"What contradicts - {contradiction['text']} {contradiction['detail']}".rstrip() in text
+    facts = ("  Hook after, 2026", "  API record of the task, 2026")
+    sides = [line for line in said.out.splitlines() if line.startswith(facts)]
+    assert ["result" in sides[0], "finished" in sides[1]] == [True, True]
+    assert said.widest <= 80
+    assert "\nПротиворечия\n- Хуки и API" in filled.run("tasks", "show", "main", "o-2", "--lang", "ru").out
+    assert "What contradicts" not in filled.run("tasks", "show", "main", "s-1").out
+
+
 def test_a_story_begins_with_sentences_in_the_language_of_the_reader(filled: Shell) -> None:
     show = ("tasks", "show", "main", "o-1")
     english = " ".join(filled.run(*show).out.split())

@@ -160,7 +160,7 @@ def _ticket(view: TaskView) -> Iterator[str]:
     for wait in story.waits or ():
         yield f"{text('console_task.next.title')}: {mask_text(wait.text)}"
     for each in story.contradictions:
-        yield f"{text('console_task.contradictions.title')}: {each.text}"
+        yield f"{text('story.contradictions')}: {each.text}"
 
 
 def _attempt(view: TaskView, attempt: StoryAttempt) -> str:
