@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from receiver.cli.local_api import plain, query_of, resolved
+from receiver.cli.local_api import cli_caller, plain, query_of, resolved
 from receiver.cli.output import (
     STDERR,
     STDOUT,
@@ -21,10 +21,11 @@ from receiver.cli.output import (
 from receiver.cli.table_options import timed, zoned
 from receiver.cli.times import PeriodOptions, use_settings
 from receiver.domain.fields import FieldReader
+from receiver.http.audit import record_entry
 from receiver.inbox.delivery_problems import require_problem
 from receiver.inbox.rereader import Rereader, Selection
 from receiver.intake.params import DeliveryQuery
-from receiver.intake.reread_endpoint import RereadResult, RereadSum
+from receiver.intake.reread_endpoint import RereadResult, RereadSum, reread_entry
 from receiver.maintenance.schema import open_store
 from receiver.server import machine_environment
 from receiver.settings.settings import Settings, load_settings
@@ -58,7 +59,7 @@ def reread(
 
     For deliveries that were received with a wrong mapping. `serve` can run meanwhile; restart it first, so
     that it reads new hooks by the new mapping. An interrupted run can be started again: unchanged
-    deliveries are left alone. Facts are added, never changed.
+    deliveries are left alone. Facts are added, never changed. Who ran it is recorded, see `receiver audit`.
     """
     settings = load_settings(config)
     use_settings(settings)
@@ -70,8 +71,13 @@ def reread(
             resolved(connection, asked)
             require_problem(connection, asked.problem)
         total = RereadSum(_SHOWN_AS_JSON if as_json else _SHOWN)
-        asyncio.run(_read(store, settings, selection, total, dry_run=dry_run))
-    answer = total.answer(dry_run=dry_run)
+        try:
+            asyncio.run(_read(store, settings, selection, total, dry_run=dry_run))
+        finally:
+            # An interrupted run has changed deliveries, too.
+            answer = total.answer(dry_run=dry_run)
+            if not dry_run:
+                _record(store, settings, asked.account, answer)
     if as_json:
         print_json(plain(answer))
     else:
@@ -92,6 +98,12 @@ async def _read(
             async for outcome in outcomes:
                 total.add(outcome)
                 status.update(f"reading deliveries again … {total.read:,} read, {total.changed:,} changed")
+
+
+def _record(store: Store, settings: Settings, account: str | None, answer: RereadResult) -> None:
+    entry = reread_entry(cli_caller(()).actor, account, answer)
+    with store.transaction() as connection:
+        record_entry(connection, machine_environment(settings).clock.now(), entry)
 
 
 def _print(answer: RereadResult) -> None:

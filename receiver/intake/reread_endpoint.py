@@ -8,7 +8,7 @@ from functools import partial
 from pydantic import BaseModel, Field
 
 from receiver.domain.facts import Event, Fact, HookContent
-from receiver.http.audit import record_audit
+from receiver.http.audit import AuditEntry, record_entry
 from receiver.http.endpoint import Call, Endpoint, Params
 from receiver.http.paging import decode_cursor, encode_cursor
 from receiver.http.params import SINCE, UNTIL, Account, Cursor
@@ -108,13 +108,15 @@ async def reread(call: Call[Params, RereadBody]) -> RereadResult:
             total.add(outcome)
     answer = total.answer(dry_run=body.dry_run)
     if not body.dry_run:
-        detail = {"read": answer.read, "changed": answer.changed, "failed": answer.failed}
-        await context.store.write(
-            lambda connection: record_audit(
-                connection, call, "deliveries.reread", body.account or "all", detail
-            )
-        )
+        entry = reread_entry(call.caller.actor, body.account, answer)
+        await context.store.write(lambda connection: record_entry(connection, context.clock.now(), entry))
     return answer
+
+
+def reread_entry(actor: str, account: str | None, answer: RereadResult) -> AuditEntry:
+    """Return the audit record of a rereading. `account`: the only one that was read, else None."""
+    detail = {"read": answer.read, "changed": answer.changed, "failed": answer.failed}
+    return AuditEntry(actor, "deliveries.reread", account or "all", detail)
 
 
 def _position(cursor: str | None) -> Position:

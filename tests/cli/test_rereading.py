@@ -5,6 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from receiver.inbox.rereader import RereadPart
+from receiver.intake.reread_endpoint import RereadSum
 from receiver.ledger.tables import FACT
 from receiver.storage.engine import Store
 from tests.cli.shell import Shell
@@ -56,6 +58,34 @@ def test_what_is_read_again_is_kept_once(filled: Shell, store_target: str) -> No
     assert facts(store_target) == 3
     assert filled.ask("reread")["changed"] == 0
     assert facts(store_target) == 3
+
+
+def test_the_audit_names_the_user_of_the_system_as_the_api_names_its_caller(filled: Shell) -> None:
+    filled.run("reread", "--dry-run")
+    assert filled.ask("audit")["records"] == []
+    filled.ask("reread", "--account", "main")
+    filled.ask("reread")
+    records = filled.ask("audit")["records"]
+    assert [(each["action"], each["object"], each["detail"]) for each in records] == [
+        ("deliveries.reread", "all", {"read": 3, "changed": 0, "failed": 0}),
+        ("deliveries.reread", "main", {"read": 3, "changed": 2, "failed": 0}),
+    ]
+    assert all(each["actor"].startswith("cli:") for each in records)
+
+
+def test_a_run_that_is_interrupted_is_recorded_with_what_it_changed(
+    filled: Shell, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    add = RereadSum.add
+
+    def interrupted(total: RereadSum, part: RereadPart) -> None:
+        add(total, part)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(RereadSum, "add", interrupted)
+    filled.run("reread")
+    (record,) = filled.ask("audit")["records"]
+    assert record["detail"] == {"read": 3, "changed": 2, "failed": 0}
 
 
 def test_it_says_that_tasks_are_folded_by_a_running_receiver(filled: Shell) -> None:
