@@ -1,10 +1,9 @@
-"""`GET /v1/tasks/counts`: tasks by state and by problem, exact or at least, with bounded work."""
+"""Tasks by state and by problem, exact or at least, with bounded work: `GET /v1/tasks/counts`."""
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple, get_args
 
-from pydantic import BaseModel, Field
 from sqlalchemy import Connection, case, func, select
 
 from receiver.http.endpoint import Call
@@ -13,6 +12,7 @@ from receiver.tasks import queries
 from receiver.tasks.find_endpoint import record_search, wanted_by
 from receiver.tasks.params import Problem, TaskFilters
 from receiver.tasks.problems import PROBLEMS
+from receiver.tasks.schemas import TaskNumber, TaskNumbers
 from receiver.tasks.tables import TASK
 from receiver.tasks.task_sources import Source, Wanted, all_tasks, count_keys, in_state, sources
 
@@ -25,22 +25,6 @@ _PLACE = {"account", "queue_id"}
 _BY_INDEX = {*_PLACE, "since", "until", "state", "problem"}
 
 
-class TaskNumber(BaseModel):
-    """A number of tasks."""
-
-    number: int = Field(examples=[12])
-    at_least: bool = Field(description="true: there may be more; they were not looked at.", examples=[False])
-
-
-class TaskNumbers(BaseModel):
-    """Numbers of tasks by state and by problem. Each counts what the list shows with this state or problem
-    and all other filters.
-    """
-
-    states: dict[State, TaskNumber]
-    problems: dict[Problem, TaskNumber]
-
-
 class _Counted(NamedTuple):
     """What was counted. `is_whole`: whether all tasks were looked at."""
 
@@ -51,15 +35,14 @@ class _Counted(NamedTuple):
 async def count_tasks(call: Call[TaskFilters, None]) -> TaskNumbers:
     """Return the numbers of tasks. Raises ForbiddenError, and InputError for a bad number."""
     wanted = wanted_by(call, call.query)
-    answer = await call.context.store.read(lambda connection: _read(connection, wanted))
-    if wanted.ranges:
-        await record_search(call, wanted, sum(each.number for each in answer.states.values()))
+    answer = await call.context.store.read(lambda connection: task_numbers(connection, wanted))
+    await record_search(call, wanted, sum(each.number for each in answer.states.values()))
     return answer
 
 
-def _read(connection: Connection, wanted: Wanted) -> TaskNumbers:
-    params = wanted.params
-    given = {name for name, value in params if value is not None}
+def task_numbers(connection: Connection, wanted: Wanted) -> TaskNumbers:
+    """Return the numbers of tasks of a search. Raises ForbiddenError, InputError."""
+    given = {name for name in TaskFilters.model_fields if getattr(wanted.params, name) is not None}
     if given <= _BY_INDEX:
         states = _states(connection, wanted, given)
         problems: Mapping[str, _Counted] = {

@@ -2,7 +2,7 @@
 
 from receiver.http.endpoint import Endpoint
 from receiver.http.params import AccountQuery
-from receiver.tasks.count_endpoint import TaskNumbers, count_tasks
+from receiver.tasks.count_endpoint import count_tasks
 from receiver.tasks.find_endpoint import FoundTasks, find_number
 from receiver.tasks.finding_endpoints import list_findings, list_lost_hooks
 from receiver.tasks.params import (
@@ -15,7 +15,16 @@ from receiver.tasks.params import (
     TaskQuery,
 )
 from receiver.tasks.queue_endpoints import get_queue, list_queues
-from receiver.tasks.schemas import FindingPage, Queue, QueueList, Summary, Task, TaskPage, TimelineView
+from receiver.tasks.schemas import (
+    FindingPage,
+    Queue,
+    QueueList,
+    Summary,
+    Task,
+    TaskNumbers,
+    TaskPage,
+    TimelineView,
+)
 from receiver.tasks.summary_endpoint import summarise
 from receiver.tasks.task_endpoints import get_task, get_timeline, list_tasks
 

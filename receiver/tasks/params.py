@@ -118,6 +118,10 @@ class TaskFilters(Params):
 class TaskQuery(TaskFilters, PageQuery):
     """Filters of a list of tasks."""
 
+    counts: Flag = Field(
+        False, description="Count the tasks of all pages, too, by state and by problem.", examples=[True]
+    )
+
 
 class FindingQuery(PageQuery):
     """Filters of findings."""

@@ -95,11 +95,30 @@ class ListedTask(Task):
     )
 
 
+class TaskNumber(BaseModel):
+    """A number of tasks."""
+
+    number: int = Field(examples=[12])
+    at_least: bool = Field(description="true: there may be more; they were not looked at.", examples=[False])
+
+
+class TaskNumbers(BaseModel):
+    """Numbers of tasks by state and by problem. Each counts what the list shows with this state or problem
+    and all other filters.
+    """
+
+    states: dict[State, TaskNumber]
+    problems: dict[Problem, TaskNumber]
+
+
 class TaskPage(BaseModel):
     """A page of tasks, newest first."""
 
     tasks: list[ListedTask]
     available: DataRange | None = AVAILABLE
+    counts: TaskNumbers | None = Field(
+        description="As `/v1/tasks/counts` has them; null: not asked for.", examples=[None]
+    )
     next_cursor: NextCursor | None = Field(
         description="Ask for the next page with it; null: this is the last."
     )

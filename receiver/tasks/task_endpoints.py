@@ -12,6 +12,7 @@ from receiver.http.paging import data_range
 from receiver.ledger.fact_sql import facts_of, key_of
 from receiver.ledger.links import find_links
 from receiver.tasks import queries
+from receiver.tasks.count_endpoint import task_numbers
 from receiver.tasks.find_endpoint import record_search, wanted_by
 from receiver.tasks.names import named_queues
 from receiver.tasks.params import AsOfQuery, TaskQuery
@@ -39,7 +40,8 @@ async def list_tasks(call: Call[TaskQuery, None]) -> TaskPage:
         outside = None
         if not rows and {params.phone, params.problem, params.q} == {None}:
             outside = data_range(connection, queries.tasks, TASK.c.first_at, params)
-        return TaskPage(tasks=tasks, next_cursor=next_cursor, available=outside)
+        counts = task_numbers(connection, wanted) if params.counts else None
+        return TaskPage(tasks=tasks, available=outside, counts=counts, next_cursor=next_cursor)
 
     page = await call.context.store.read(read)
     await record_search(call, wanted, len(page.tasks))

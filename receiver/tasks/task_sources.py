@@ -249,7 +249,7 @@ def _without(wanted: Wanted, *names: str) -> Wanted:
 
 
 def _given(params: TaskFilters) -> set[str]:
-    return {name for name, value in params if value is not None and name not in ("limit", "cursor")}
+    return {name for name, value in params if value is not None and name in TaskFilters.model_fields}
 
 
 def _require_few(connection: Connection, ranges: Sequence[DigitRange], field: str) -> None:

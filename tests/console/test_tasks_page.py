@@ -96,6 +96,15 @@ async def test_numbers_are_found_and_shown_by_right(page_env: PageEnv) -> None:
 
 
 @pytest.mark.anyio
+async def test_a_search_for_a_person_is_one_record(page_env: PageEnv) -> None:
+    await fill(page_env)
+    page = await page_env.page("/tasks", "viewer+numbers", q="8 (916) 123-45-67", task="main/lossy")
+    assert "finished 2" in chips(page)
+    (record,) = (await page_env.api_env.get("/v1/audit", "audit"))["records"]
+    assert (record["action"], record["detail"]["tasks"]) == ("numbers.find", 2)
+
+
+@pytest.mark.anyio
 async def test_the_panel_tells_the_story_and_keeps_the_list(page_env: PageEnv) -> None:
     await fill(page_env)
     page = await page_env.page("/tasks", "viewer", task="main/lossy", state="finished")

@@ -225,6 +225,34 @@ async def test_numbers_need_their_scope_and_are_recorded_masked(env: ApiEnv) -> 
     ]
 
 
+async def test_each_search_for_a_person_is_one_record(env: ApiEnv) -> None:
+    await fill(env)
+    for path in ("/v1/tasks", "/v1/tasks/counts"):
+        for given in ({"q": CUSTOMER}, {"phone": CUSTOMER}, {"text": CUSTOMER}):
+            before = (await env.get("/v1/audit", "audit"))["records"]
+            counts = {"counts": True} if path == "/v1/tasks" else {}
+            await env.get(path, "read", "numbers", **given, **counts)
+            records = (await env.get("/v1/audit", "audit"))["records"]
+            assert len(records) == len(before) + 1, (path, given)
+
+
+async def test_the_list_counts_as_the_endpoint_of_counts_does(
+    env: ApiEnv, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(6):
+        await env.settled_without_after(f"l{number}", T0 + number)
+    monkeypatch.setattr(count_endpoint, "MOST_COUNTED", 4)
+    monkeypatch.setattr(count_endpoint, "MOST_READ", 3)
+    for given in ({}, {"since": T0}, {"confidence": "events"}, {"q": "l1"}):
+        counts = await env.get("/v1/tasks/counts", "read", **given)
+        page = await env.get("/v1/tasks", "read", **given, counts=True, limit=1)
+        assert page["counts"] == counts, given
+        rest = {"cursor": page["next_cursor"]} if page["next_cursor"] else {}
+        following = await env.get("/v1/tasks", "read", **given, **rest, counts=True, limit=1)
+        assert following["counts"] == counts, given
+    assert (await env.get("/v1/tasks", "read"))["counts"] is None
+
+
 async def test_numbers_of_tasks_are_what_the_list_shows_with_each_state_and_problem(env: ApiEnv) -> None:
     await fill(env)
     cases: list[dict[str, Any]] = [

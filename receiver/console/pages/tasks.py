@@ -1,6 +1,5 @@
 """The list of tasks: one search field, filters with counts, and a panel with one task beside it."""
 
-import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 from urllib.parse import urlencode
@@ -44,14 +43,12 @@ async def _read(visit: Visit) -> Mapping[str, Any]:
 async def _list(visit: Visit, filters: Mapping[str, Any], cursor: str) -> Mapping[str, Any]:
     """Return the page of the list and the counts, or why the word cannot be searched."""
     try:
-        page, counts = await asyncio.gather(
-            visit.get("/v1/tasks", **filters, cursor=cursor), visit.get("/v1/tasks/counts", **filters)
-        )
+        page = await visit.get("/v1/tasks", **filters, cursor=cursor, counts="true")
     except (ForbiddenError, InputError) as error:
         if not filters["q"] or (isinstance(error, InputError) and error.field != "q"):
             raise
         return {"list": None, "counts": None, "refusal": message_of(error, problem_type(error))}
-    return {"list": page, "counts": counts, "refusal": None}
+    return {"list": page, "counts": page.counts, "refusal": None}
 
 
 async def _story(visit: Visit, place: str) -> Any | None:
