@@ -16,8 +16,8 @@ _WIDEST = 104.0
 _BREAK = 76.0
 """Width of a broken time."""
 
-_EDGE = 8.0
-"""Width after the last moment of a row."""
+_EDGE = 24.0
+"""Width after the last moment of a row, for a sign there and its count."""
 
 
 @dataclass(frozen=True, slots=True)

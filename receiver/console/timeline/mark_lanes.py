@@ -17,7 +17,10 @@ _MOST = 3
 """Maximum number of marks above each other."""
 
 _BESIDE = 9.0
-"""Distance of a label from the middle of its sign."""
+"""Distance of a label from the middle of its sign, and of the next sign from the end of the label."""
+
+_MORE = -5.0
+"""Distance of the number of marks without room from the place of the first of them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,16 +43,32 @@ class Stack:
     def lines(self) -> int:
         return len(self.marks) + bool(self.more)
 
+    @property
+    def rest(self) -> str:
+        """Return the number of marks for which there is no room, as a text."""
+        return f"+{sum(placed.count for placed in self.more)}" if self.more else ""
+
+    @property
+    def reach(self) -> float:
+        """Return where the next stack may begin, so that its signs touch neither signs nor counts."""
+        counted = [placed for placed in self.marks if placed.count > 1]
+        ends = [placed.x + _BESIDE + _width(_count(placed)) + _BESIDE for placed in counted]
+        ends += [placed.x + _MORE + _width(self.rest) + _BESIDE for placed in self.more[:1]]
+        return max([self.marks[0].x + _NEAR, *ends])
+
 
 def stacks_of(placed: Sequence[PlacedMark]) -> list[Stack]:
     """Return the stacks of a lane from left to right. `placed`: in order of their places."""
-    groups: list[list[PlacedMark]] = []
+    stacks: list[Stack] = []
+    group: list[PlacedMark] = []
     for mark in placed:
-        if groups and mark.x - groups[-1][0].x < _NEAR:
-            groups[-1].append(mark)
+        if stacks and mark.x < stacks[-1].reach:
+            group.append(mark)
+            stacks[-1] = _stack(group)
         else:
-            groups.append([mark])
-    return [_stack(group) for group in groups]
+            group = [mark]
+            stacks.append(_stack(group))
+    return stacks
 
 
 def _stack(group: Sequence[PlacedMark]) -> Stack:
@@ -60,6 +79,14 @@ def _stack(group: Sequence[PlacedMark]) -> Stack:
     if len(merged) <= _MOST:
         return Stack(merged)
     return Stack(merged[: _MOST - 1], merged[_MOST - 1 :])
+
+
+def _count(placed: PlacedMark) -> str:
+    return f"×{placed.count}" if placed.count > 1 else ""
+
+
+def _width(text: str) -> float:
+    return len(text) * LETTER
 
 
 def lane_height(stacks: Sequence[Stack]) -> float:
@@ -79,15 +106,15 @@ def lane_shapes(stacks: Sequence[Stack], top: float, right: float, texts: Catalo
             )
             yield from _label(placed, y, end)
         if stack.more:
-            count = sum(placed.count for placed in stack.more)
-            yield Label(stack.more[0].x - 5, top + LINE * (len(stack.marks) + 0.5) + 4, f"+{count}", "count")
+            y = top + LINE * (len(stack.marks) + 0.5)
+            yield Label(stack.more[0].x + _MORE, y + 4, stack.rest, "count")
 
 
 def _label(placed: PlacedMark, y: float, end: float) -> Iterator[Label]:
     """Yield the label beside a sign, as far as there is room; the count always."""
-    count = f"×{placed.count}" if placed.count > 1 else ""
+    count = _count(placed)
     whole = " ".join(filter(None, (placed.mark.label, count)))
     left = placed.x + _BESIDE
-    text = whole if left + len(whole) * LETTER <= end else count
+    text = whole if left + _width(whole) <= end else count
     if text:
         yield Label(left, y + 4, text, "mark")

@@ -136,6 +136,21 @@ def test_different_marks_at_one_moment_are_stacked_and_the_rest_counted() -> Non
     assert len(set(places)) == 2
 
 
+@pytest.mark.parametrize("size", SIZES, ids=lambda size: size.name)
+def test_counts_keep_a_distance_from_the_next_mark(size: DrawingSize) -> None:
+    """Two or more equal marks, and different marks so soon after them that a count has little room."""
+    for gap in (0.5, 1.0, 2.0, 3.0, 4.0, 6.0):
+        soon = [T0 + gap * place for place in range(4)]
+        hooks = [hook("before", T0, *soon), hook("after", *soon[2:], *[soon[3]] * 11), hook("success", *soon)]
+        drawing = drawn(story([attempt(1, T0)], hooks=hooks), size)
+        counts = [each for each in drawing.shapes if isinstance(each, Label) and re.search(r"[×+]\d", each.text)]
+        assert counts
+        for label in counts:
+            line = [each.x for each in symbols(drawing) if abs(each.y + 4 - label.y) < 1]
+            following = [x - 6 for x in line if x > label.x]
+            assert label.range[1] + 2 <= min(following, default=drawing.width)
+
+
 def test_no_label_reaches_into_the_names_of_lanes() -> None:
     for found in STORIES.values():
         shapes = drawn(found, NARROW, "ru").shapes
