@@ -14,8 +14,8 @@ from receiver.console.rendering import render
 from receiver.console.visit import Visit
 
 _FOLLOW_S = (5.0, 30.0)
-"""Seconds after a task's last outcome at which its page is fetched again: deliveries follow an outcome. Every
-page is fetched again after the first of them.
+"""Seconds after the last outcome at which a page is fetched again: deliveries follow an outcome. Every page
+is fetched again after the first of them.
 """
 
 _MAX_TASKS = 100
@@ -55,16 +55,15 @@ class TaskNews:
     def event(self, now: float) -> bytes | None:
         changed = self.seen < self.changes.number
         tasks, self.seen = self.changes.since(self.seen), self.changes.number
-        is_due = self.due_at() <= now
-        if is_due:
-            self._due = self._due[1:]
-        if self._task is None:
-            named = sorted(tasks) if changed and tasks is not None else None
-            return _changed(named) if changed or is_due else None
-        if changed and (tasks is None or self._task in tasks):
+        if changed and (self._task is None or tasks is None or self._task in tasks):
             self._due = [now + later for later in _FOLLOW_S]
+        elif self.due_at() <= now:
+            tasks, self._due = None, self._due[1:]
+        else:
+            return None
+        if self._task is not None:
             return _changed([self._task])
-        return _changed([self._task]) if is_due else None
+        return _changed(None if tasks is None else sorted(tasks))
 
 
 def _changed(tasks: Sequence[str] | None) -> bytes:

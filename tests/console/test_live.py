@@ -119,6 +119,19 @@ async def test_a_page_of_a_task_is_told_again_later_since_deliveries_follow(
     assert await own.next() == await own.next()
 
 
+async def test_lists_are_told_again_later_since_deliveries_follow(
+    service: Serving, listen: Listen, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(news, "_FOLLOW_S", (0.2,))
+    every = await listen(await session(service))
+    await looking(every)
+    await hear(service, "r1")
+    told = [await every.next()]
+    while told[-1] != ("changed", '{"tasks":["main/r1"]}'):
+        told.append(await every.next())
+    assert await every.next() == ("changed", '{"tasks":null}')
+
+
 async def test_live_parts_are_made_once_for_visitors_that_see_the_same(
     service: Serving, listen: Listen, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -7,7 +7,7 @@ from playwright.async_api import Page, expect
 
 from receiver.console import live
 from receiver.console.sign_in.session_sql import end_sessions_of
-from receiver.domain.facts import observation
+from receiver.domain.facts import TaskSnapshot, observation
 from tests.console.console_env import ConsoleEnv, Visitors
 from tests.http.api_env import finished
 
@@ -70,3 +70,62 @@ async def test_a_page_whose_session_is_over_says_that_it_is_not_live(
     await own_console.receiver.store.write(partial(end_sessions_of, user="operator"))
     await end_task(own_console, "new-1")
     await expect(page.locator("[data-live-sign]")).to_contain_text("this page may be old", timeout=15_000)
+
+
+async def test_the_list_of_tasks_follows_and_a_row_keeps_the_focus(
+    own_console: ConsoleEnv, visitors: Visitors
+) -> None:
+    page = await visitors.visit(own_console, path="/tasks")
+    await is_live(page)
+    await page.evaluate(WATCH_SHIFTS)
+    await page.evaluate("window.isSame = true")
+    await page.keyboard.press("j")
+    await page.keyboard.press("j")
+    focused = await page.evaluate("document.activeElement.href")
+    finished_chip = page.locator('[data-part="counts"] a[href$="state=finished"] .count')
+    before = int(await finished_chip.inner_text())
+    await end_task(own_console, "new-1", finish_result="failed", finish_comment="busy")
+    row = page.locator('[data-part="tasks"] tr[data-key="north/new-1"]')
+    await expect(row).to_have_class("fresh", timeout=15_000)
+    await expect(row).to_contain_text("not connected")
+    await expect(finished_chip).to_have_text(str(before + 1))
+    assert await page.locator("tr.fresh").count() == 1
+    assert await page.evaluate("document.activeElement.href") == focused
+    assert await page.evaluate("window.shifts") == []
+    await page.keyboard.press("k")
+    assert await page.evaluate("document.activeElement.href") != focused
+    assert await page.evaluate("window.isSame")
+
+
+async def test_the_panel_beside_the_list_follows_its_task(
+    own_console: ConsoleEnv, visitors: Visitors
+) -> None:
+    now = own_console.receiver.environment.clock.now()
+    planned = observation("north", now, TaskSnapshot("scheduled"), ("new-1", None))
+    await own_console.receiver.ledger.record([planned])
+    page = await visitors.visit(own_console, path="/tasks?task=north/new-1")
+    await is_live(page)
+    panel = page.locator('[data-part="panel"]')
+    await expect(panel).to_contain_text("scheduled")
+    await end_task(own_console, "new-1")
+    await expect(panel).to_contain_text("finished", timeout=15_000)
+
+
+async def test_a_box_that_scrolls_keeps_its_place_and_the_focus(
+    own_console: ConsoleEnv, visitors: Visitors
+) -> None:
+    page = await visitors.visit(own_console, path="/tasks")
+    await is_live(page)
+    await page.evaluate("""() => {
+      const style = new CSSStyleSheet();
+      style.replaceSync(".tasks { width: 2000px }");
+      document.adoptedStyleSheets = [style];
+    }""")
+    box = page.locator('[data-part="tasks"] .wide')
+    await box.evaluate("box => { box.scrollLeft = 9; }")
+    assert await box.evaluate("box => box.scrollLeft") == 9
+    await box.focus()
+    await end_task(own_console, "new-1")
+    await expect(page.locator('tr[data-key="north/new-1"]')).to_have_count(1, timeout=15_000)
+    assert await page.evaluate("document.activeElement.className") == "wide"
+    assert await box.evaluate("box => box.scrollLeft") == 9

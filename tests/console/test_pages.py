@@ -45,3 +45,21 @@ async def keys(page: Page) -> list[str]:
     """Return words on the page that are keys of texts rather than texts."""
     words = (await page.locator("body").inner_text()).split()
     return [word for word in words if word in catalogue("ru").texts or word.startswith("console_")]
+
+
+@pytest.mark.parametrize("locale", ["en-US", "ru-RU"])
+async def test_the_table_of_latest_outcomes_fits_without_cutting(
+    console: ConsoleEnv, visitors: Visitors, locale: str
+) -> None:
+    page = await visitors.visit(console, "operator+numbers", locale=locale)
+    for width in (1280, 1024, 390):
+        await page.set_viewport_size({"width": width, "height": 900})
+        cells = page.locator("[data-part=outcomes] :is(th, td, .second)")
+        assert await cells.count() > 30
+        assert (
+            await cells.evaluate_all(
+                "cells => cells.filter((each) => each.scrollWidth > each.clientWidth).length"
+            )
+            == 0
+        )
+        assert await sideways(page) == 0

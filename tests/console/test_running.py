@@ -62,3 +62,20 @@ async def test_an_event_is_retried_and_its_delivery_is_seen(
         await row.get_by_role("button", name="Send now").click()
         await expect(page.locator("p.notice")).to_be_visible()
         await expect(page.get_by_text("✓ 204").first).to_be_visible(timeout=15_000)
+
+
+async def test_the_page_of_a_subscription_follows_its_messages(
+    demo: Path, tmp_path: Path, visitors: Visitors
+) -> None:
+    """Also the last message of all: it is delivered after the event that the page is told of."""
+    async with subscriber() as crm, serving_demo(demo, tmp_path, delivery=SENDING) as console:
+        await subscribe(console, "the CRM", crm.url)
+        page = await visitors.visit(console, "operator", "/subscriptions")
+        await page.get_by_role("link", name="the CRM").click()
+        await is_live(page)
+        await page.evaluate("window.isSame = true")
+        await expect(page.locator("section[data-part=messages]")).to_contain_text("No messages yet")
+        await end_task(console, "new-1")
+        row = page.locator("section[data-part=messages] tr").filter(has_text="task.finished")
+        await expect(row).to_contain_text("delivered", timeout=20_000)
+        assert await page.evaluate("window.isSame")

@@ -83,6 +83,22 @@ async def test_pages_follow_each_other_and_lead_back_to_the_first(page_env: Page
 
 
 @pytest.mark.anyio
+async def test_a_search_and_later_pages_are_not_live(page_env: PageEnv) -> None:
+    """A page that is live is fetched again, and each search is in the audit log."""
+    await fill(page_env)
+    for query in ({}, {"state": "finished"}, {"task": "main/r2"}):
+        assert 'data-live="/console/stream"' in await page_env.page("/tasks", "viewer", **query)
+    page = await page_env.page("/tasks", "viewer", q="lossy")
+    assert ("data-live=" in page, "data-live-sign" in page) == (False, False)
+    env = page_env.api_env
+    for number in range(60):
+        await env.said(f"n{number:02}", T0 + number, TaskSnapshot("scheduled"), f"9{number}")
+    first = await page_env.page("/tasks", "viewer", state="scheduled")
+    (following,) = re.findall(r'<a href="([^"]*)" rel="next">', first)
+    assert "data-live=" not in await page_env.page("/tasks", "viewer", **query_of(unescape(following)))
+
+
+@pytest.mark.anyio
 async def test_numbers_are_found_and_shown_by_right(page_env: PageEnv) -> None:
     await fill(page_env)
     seen = await page_env.page("/tasks", "viewer+numbers", q="8 (916) 123-45-67")

@@ -77,7 +77,7 @@ def _line(visit: Visit, data: Json, at: float) -> OutcomeLine:
         link=task_path(data["account"], task_key(data)),
         result=result,
         how="" if result == "success" else visit.texts.render(_reason(data)),
-        people=" → ".join(number["e164"] or number["raw"] for number in numbers if number),
+        people=" →\u00a0".join(number["e164"] or number["raw"] for number in numbers if number),
         queue=data.get("queue_name") or data["queue_id"] or "",
     )
 

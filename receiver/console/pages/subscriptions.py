@@ -77,6 +77,7 @@ async def _read_one(visit: Visit) -> Mapping[str, Any]:
         "tokens": (await visit.get(TOKENS, path)).tokens if may_see_tokens else None,
         "allowed": allowed(visit),
         "base": page_of(subscription.id),
+        "is_live": visit.may("read") and not query.get("cursor"),
     }
 
 

@@ -28,6 +28,7 @@ async def _read(visit: Visit) -> Mapping[str, Any]:
     }
     return {
         "query": given,
+        "is_live": not (given["q"] or given["cursor"]),  # each search is in the audit log
         "queues": queues,
         "accounts": visit.api.context.accounts,
         "filtered": [name for name in _FILTERS if given[name]],

@@ -94,15 +94,28 @@ async function update() {
 function replaceParts(html) {
   const fresh = new DOMParser().parseFromString(html, "text/html");
   for (const part of $$("[data-part]")) {
-    if (part.contains(document.activeElement)) continue;
     const next = fresh.querySelector(`[data-part="${CSS.escape(part.dataset.part)}"]`);
     if (!next || (next.innerHTML === part.innerHTML && next.className === part.className)) continue;
+    const focused = part.contains(document.activeElement) ? document.activeElement : null;
+    const heir = focused && heirOf(focused, next);
+    if (part.matches(":active") || (focused && !heir)) continue;
     const known = new Set($$("[data-key]", part).map((row) => row.dataset.key));
     part.className = next.className;
+    const scrolled = $(".wide", part)?.scrollLeft;
     part.replaceChildren(...next.childNodes);
+    if (scrolled) $(".wide", part)?.scrollTo(scrolled, 0);
     for (const row of $$("[data-key]", part)) row.classList.toggle("fresh", known.size > 0 && !known.has(row.dataset.key));
     copying(part);
+    heir?.focus({ preventScroll: true });
   }
+}
+
+// Returns the element of a fetched part that takes the focus over: the link of the row with the same key, or the box
+// that scrolls. Other elements keep the focus, and their part is not replaced.
+function heirOf(focused, part) {
+  if (focused.matches(".wide")) return $(".wide", part);
+  const key = focused.matches("a[data-row]") && focused.closest("[data-key]")?.dataset.key;
+  return key ? $(`[data-key="${CSS.escape(key)}"] a[data-row]`, part) : null;
 }
 
 // --- Keys: / search, j and k rows, Enter opens, r reloads, g overview, ? list of keys

@@ -143,7 +143,9 @@ def test_counts_keep_a_distance_from_the_next_mark(size: DrawingSize) -> None:
         soon = [T0 + gap * place for place in range(4)]
         hooks = [hook("before", T0, *soon), hook("after", *soon[2:], *[soon[3]] * 11), hook("success", *soon)]
         drawing = drawn(story([attempt(1, T0)], hooks=hooks), size)
-        counts = [each for each in drawing.shapes if isinstance(each, Label) and re.search(r"[×+]\d", each.text)]
+        counts = [
+            each for each in drawing.shapes if isinstance(each, Label) and re.search(r"[×+]\d", each.text)
+        ]
         assert counts
         for label in counts:
             line = [each.x for each in symbols(drawing) if abs(each.y + 4 - label.y) < 1]
