@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
+from dataclasses import replace
 from typing import Annotated, Literal
 
 import structlog
@@ -13,10 +14,12 @@ from receiver.analytics.export_pages import ExportSelection, read_position
 from receiver.analytics.exports import FORMATS, ExportWriter, FileFormat, export, spreadsheet_csv
 from receiver.analytics.views import RELATIONS, Relation
 from receiver.errors import InputError, NotFoundError, ReceiverError
-from receiver.http.endpoint import MAX_EXPORTS, ApiContext, Call, Endpoint, Params, choose_media
-from receiver.http.params import SINCE, UNTIL, Account
+from receiver.http.endpoint import MAX_EXPORTS, Call, Endpoint, choose_media
+from receiver.http.params import SINCE, UNTIL
 from receiver.http.problems import RETRY_AFTER_S, problem
 from receiver.http.schemas import When
+from receiver.tasks.find_endpoint import record_search, wanted_by
+from receiver.tasks.params import TaskFilters
 
 _log = structlog.get_logger("receiver.api")
 
@@ -28,9 +31,20 @@ _BY_MEDIA = {media: each for each in FORMATS.values() for media in each.media}
 _NAMES = ", ".join(f"`{name}`" for name in RELATIONS)
 
 
-class ExportParams(Params):
+_OF_ALL = {"account", "since", "until"}
+"""Filters of all relations."""
+
+
+class ExportParams(TaskFilters):
     """Rows and format of an export."""
 
+    since: When | None = Field(
+        None,
+        description="Only rows from this moment on: the first fact of tasks and attempts; the publication of "
+        "outcomes; the arrival of hooks and facts.",
+        examples=[SINCE],
+    )
+    until: When | None = Field(None, description="Only rows before this moment.", examples=[UNTIL])
     format: Literal["csv", "jsonl", "xlsx", "parquet"] | None = Field(
         None,
         description="CSV, JSON Lines, Excel or Parquet. Default: by the `Accept` header, or else CSV.",
@@ -42,14 +56,6 @@ class ExportParams(Params):
         "moments as `YYYY-MM-DD HH:MM:SS` in UTC.",
         examples=["ru"],
     )
-    since: When | None = Field(
-        None,
-        description="Only rows from this moment on: the first fact of tasks and attempts; the publication of "
-        "outcomes; the arrival of hooks and facts.",
-        examples=[SINCE],
-    )
-    until: When | None = Field(None, description="Only rows before this moment.", examples=[UNTIL])
-    account: Account = None
     after: Annotated[str, StringConstraints(min_length=1, max_length=1000)] | None = Field(
         None, description="Start after the row with this `position`.", examples=["1772357400.123~main~r1"]
     )
@@ -67,7 +73,9 @@ class ExportParams(Params):
 
 
 async def export_relation(call: Call[ExportParams, None]) -> Response:
-    """Return the file; `after` resumes it. Raises NotFoundError, InputError, NotInstalledError."""
+    """Return the file; `after` resumes it. Raises NotFoundError, InputError, ForbiddenError,
+    NotInstalledError.
+    """
     asked, context = call.query, call.context
     relation = RELATIONS.get(call.path["relation"])
     if relation is None:
@@ -82,19 +90,35 @@ async def export_relation(call: Call[ExportParams, None]) -> Response:
     selection = ExportSelection(
         relation, call.numbers, asked.account, asked.since, asked.until, after, asked.limit
     )
+    if is_search(asked, relation):
+        selection = replace(selection, wanted=wanted_by(call, asked))
     writer = form.make(relation)
     if context.exports.locked():
         headers = {"Retry-After": str(RETRY_AFTER_S)}
         return problem(503, "unavailable", f"{MAX_EXPORTS} exports are running already", headers=headers)
-    rest = _data(context, selection, writer)
+    rest = _data(call, selection, writer)
     # If the store cannot be read, the error must be raised before the response begins.
     first = await anext(rest, b"")
     return _File(first, rest, relation, form, media if media in form.media else form.media[0])
 
 
+def is_search(asked: ExportParams, relation: Relation) -> bool:
+    """Return whether there are more filters than account and period. Raises InputError if the relation is not
+    of tasks.
+    """
+    given = [name for name in TaskFilters.model_fields if getattr(asked, name) is not None]
+    others = [name for name in given if name not in _OF_ALL]
+    if others and not relation.is_of_tasks:
+        raise InputError(
+            others[0], "is for `tasks` and `attempts` only: leave it out, or export one of these"
+        )
+    return bool(others)
+
+
 async def _data(
-    context: ApiContext, selection: ExportSelection, writer: ExportWriter
+    call: Call[ExportParams, None], selection: ExportSelection, writer: ExportWriter
 ) -> AsyncGenerator[bytes, None]:
+    context, unrecorded = call.context, selection.wanted
     async with (
         context.exports,
         aclosing(export(context.store, selection, writer, context.clock.now())) as made,
@@ -102,6 +126,10 @@ async def _data(
         async for part in made:
             if context.closing.is_set():
                 raise ReceiverError("the receiver is stopping")
+            if unrecorded is not None:
+                # Before the first row is sent, since a client may leave before the last one.
+                await record_search(call, unrecorded, export=selection.relation.name)
+                unrecorded = None
             if part.data:
                 yield part.data
 
@@ -147,7 +175,9 @@ EXPORT_ENDPOINT = Endpoint(
     "GET",
     PATH + "{relation}",
     "Export",
-    f"All rows of {_NAMES} by time, as they are when they are read. Every row begins with its `position`, "
+    f"All rows of {_NAMES} by time, as they are when they are read. `tasks` and `attempts` take all filters "
+    "of `GET /v1/tasks`, and then the file has the tasks that the list shows, or their attempts; the others "
+    "take `account`, `since` and `until` only. Every row begins with its `position`, "
     "after which a later export can start. An interrupted response is left unfinished. "
     "Moments are in UTC with milliseconds; phone numbers are masked without the scope `numbers`. In CSV a "
     "text that a spreadsheet would evaluate as a formula gets an apostrophe.",

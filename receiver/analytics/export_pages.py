@@ -1,7 +1,8 @@
 """Reading a relation page by page. No transaction is open between two pages, however slow the client is.
 
 A page is a stretch of the walked table, from which the selected rows are read. So every page is fast, even
-if no row of it is selected, and always has an end to continue from.
+if no row of it is selected, and always has an end to continue from. The tasks of a search are walked by the
+indexes that find them, as the list of tasks is.
 """
 
 import math
@@ -13,7 +14,9 @@ from sqlalchemy import Connection
 
 from receiver.analytics.views import Dialect, Relation
 from receiver.errors import InputError
-from receiver.storage.bulk import is_postgres, run
+from receiver.storage.bulk import is_postgres, run, statement_of
+from receiver.tasks.task_sources import Wanted
+from receiver.tasks.task_walk import WalkBounds, next_stretch
 
 STRETCH = 5_000
 """Number of rows of the walked table in a page."""
@@ -27,8 +30,8 @@ POSITION = "position"
 Position = tuple[float | int | str, ...]
 """Values of the order's columns, or of the first ones; later rows have larger values."""
 
-_Where = tuple[str, Sequence[Any]]
-"""An SQL condition and its parameters."""
+_Sql = tuple[str, Sequence[Any]]
+"""A part of a statement, such as a condition, and its parameters."""
 
 _BY_INDEX = "SELECT " + ", ".join(
     f"set_config('enable_{way}', 'off', true)" for way in ("seqscan", "hashjoin", "mergejoin")
@@ -39,7 +42,8 @@ _BY_INDEX = "SELECT " + ", ".join(
 @dataclass(frozen=True, slots=True)
 class ExportSelection:
     """The rows of an export: of an account, with moments from `since` on and before `until`, after the
-    position `after`, at most `limit`. `numbers`: phone numbers in full; `last`: maximum number of a row.
+    position `after`, at most `limit`. `numbers`: phone numbers in full; `last`: maximum number of a row;
+    `wanted`: a search with the same account and period, of whose tasks alone the rows are.
     """
 
     relation: Relation
@@ -50,6 +54,7 @@ class ExportSelection:
     after: Position = ()
     limit: int | None = None
     last: int | None = None
+    wanted: Wanted | None = None
 
     @property
     def masks_documents(self) -> bool:
@@ -57,45 +62,85 @@ class ExportSelection:
         return not self.numbers and any(field.kind == "json" for field in self.relation.fields)
 
 
+class ExportStretch(NamedTuple):
+    """A part of the walked table, and how its rows are read. `tables`: what stands behind FROM; `order`:
+    columns; `end`: position after which the next one begins, None if none follows.
+    """
+
+    tables: _Sql
+    where: _Sql
+    order: Sequence[str]
+    end: Position | None
+
+
 class ExportPage(NamedTuple):
-    """The next rows to read. `most`: maximum number; `end`: start of the next page, None if none follows."""
+    """The next rows to read. `most`: maximum number."""
 
     selection: ExportSelection
     dialect: Dialect
-    where: _Where
+    stretch: ExportStretch
     most: int | None
-    end: Position | None
 
     def query(self, columns: Sequence[str]) -> str:
-        """Return the statement, with `?` for each value of `where`."""
-        relation = self.selection.relation
-        order = ", ".join(column for column, _ in relation.order)
+        """Return the statement, with `?` for each of `values`."""
+        tables, where, order, _ = self.stretch
         limit = f" LIMIT {self.most}" if self.most is not None else ""
         return (
-            f"SELECT {', '.join(columns)} FROM {relation.tables} "  # noqa: S608 - our own words
-            f"WHERE {self.where[0]} ORDER BY {order}{limit}"
+            f"SELECT {', '.join(columns)} FROM {tables[0]} "  # noqa: S608 - our own words
+            f"WHERE {where[0]} ORDER BY {', '.join(order)}{limit}"
         )
+
+    @property
+    def values(self) -> list[Any]:
+        """Values of the statement."""
+        return [*self.stretch.tables[1], *self.stretch.where[1]]
 
 
 def next_page(
     connection: Connection, selection: ExportSelection, after: Position, most: int | None
 ) -> ExportPage:
-    """Return the page after a position."""
+    """Return the page after a position. Raises what `next_stretch` raises."""
     dialect: Dialect = "postgresql" if is_postgres(connection) else "sqlite"
     if dialect == "postgresql":
         run(connection, _BY_INDEX)
+    if selection.wanted is None:
+        stretch = _of_table(connection, selection, after)
+    else:
+        stretch = _of_search(connection, selection, selection.wanted, after)
+    return ExportPage(selection, dialect, stretch, most)
+
+
+def _of_table(connection: Connection, selection: ExportSelection, after: Position) -> ExportStretch:
+    """Return the next stretch of the whole table."""
     relation = selection.relation
     end = _end(connection, selection, after)
     wheres = _range(selection)
     if selection.account is not None:
         # An expression, so that the database keeps to the index of the walk.
         wheres.append((f"{relation['account'].source} || '' = ?", [selection.account]))
-    wheres += _behind([column for column, _ in relation.order], after)
+    order = [column for column, _ in relation.order]
+    wheres += _behind(order, after)
     if len(after) > len(relation.steps):
         wheres.append(_compared(relation.steps, ">=", after))
     if end is not None:
         wheres.append(_compared(relation.steps, "<=", end))
-    return ExportPage(selection, dialect, _all(wheres), most, end)
+    return ExportStretch((relation.tables, []), _all(wheres), order, end)
+
+
+def _of_search(
+    connection: Connection, selection: ExportSelection, wanted: Wanted, after: Position
+) -> ExportStretch:
+    """Return the next stretch of the tasks of a search."""
+    relation = selection.relation
+    bounds = WalkBounds(after[: len(relation.steps)], selection.until, STRETCH)
+    tasks, end = next_stretch(connection, wanted, bounds)
+    query, values = statement_of(connection, tasks)
+    # SQLite begins with the left side of CROSS JOIN. Ordered by what was found, no database walks all tasks.
+    tables = f"({query}) AS found CROSS JOIN {relation.tables}"
+    found = {step: step.replace("t.", "found.") for step in relation.steps}
+    order = [found.get(column, column) for column, _ in relation.order]
+    same: list[_Sql] = [("t.account = found.account AND t.key = found.key", [])]
+    return ExportStretch((tables, values), _all([*same, *_behind(order, after)]), order, end)
 
 
 def _end(connection: Connection, selection: ExportSelection, after: Position) -> Position | None:
@@ -111,26 +156,26 @@ def _end(connection: Connection, selection: ExportSelection, after: Position) ->
     return None if row is None else tuple(row)
 
 
-def _range(selection: ExportSelection) -> list[_Where]:
+def _range(selection: ExportSelection) -> list[_Sql]:
     relation = selection.relation
     moment = relation.moment if relation.moment == relation.steps[0] else f"{relation.moment} + 0.0"
     bounds = ((">=", selection.since), ("<", selection.until))
-    wheres: list[_Where] = [(f"{moment} {sign} ?", [at]) for sign, at in bounds if at is not None]
+    wheres: list[_Sql] = [(f"{moment} {sign} ?", [at]) for sign, at in bounds if at is not None]
     return wheres if selection.last is None else [*wheres, (f"{relation.steps[0]} <= ?", [selection.last])]
 
 
-def _behind(columns: Sequence[str], place: Position) -> list[_Where]:
+def _behind(columns: Sequence[str], place: Position) -> list[_Sql]:
     return [_compared(columns, ">", place)] if place else []
 
 
-def _compared(columns: Sequence[str], sign: str, place: Position) -> _Where:
+def _compared(columns: Sequence[str], sign: str, place: Position) -> _Sql:
     """Compare as many columns as there are values."""
     width = min(len(columns), len(place))
     marks = ", ".join("?" * width)
     return f"({', '.join(columns[:width])}) {sign} ({marks})", place[:width]
 
 
-def _all(wheres: Sequence[_Where]) -> _Where:
+def _all(wheres: Sequence[_Sql]) -> _Sql:
     condition = " AND ".join(sql for sql, _ in wheres)
     return condition or "1 = 1", [value for _, values in wheres for value in values]
 

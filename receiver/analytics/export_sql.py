@@ -26,7 +26,7 @@ def rows(connection: Connection, page: ExportPage) -> Iterator[tuple[Any, ...]]:
     """Return the rows of a page, each with its position first; moments and booleans are texts."""
     begin = [column for column, _ in parts(page.selection.relation)]
     columns = [_written(field, page) for field in page.selection.relation.fields]
-    found = fetched(connection, page.query([*begin, *columns]), *page.where[1])
+    found = fetched(connection, page.query([*begin, *columns]), *page.values)
     width = len(begin)
     made = ((MARK.join(map(str, row[:width])), *row[width:]) for row in found)
     return _masked(made, page.selection.relation) if page.selection.masks_documents else made
@@ -47,12 +47,12 @@ def lines(connection: Connection, page: ExportPage) -> tuple[int, bytes]:
     if page.dialect == "postgresql":
         position = f" || '{MARK}' || ".join(f"{column}::text" for column, _ in parts(page.selection.relation))
         columns = [_cell(field, page) for field in page.selection.relation.fields]
-        written = copied(connection, page.query([position, *columns]), *page.where[1])
+        written = copied(connection, page.query([position, *columns]), *page.values)
         return len(written), b"".join(written)
     line = _sqlite_line(page)
     # Python formats the numbers, since SQLite does not format them exactly.
     form = '"' + MARK.join(["%s"] * (len(line) - 1)) + "%s\n"
-    made = [form % row for row in fetched(connection, page.query(line), *page.where[1])]
+    made = [form % row for row in fetched(connection, page.query(line), *page.values)]
     return len(made), "".join(made).encode()
 
 

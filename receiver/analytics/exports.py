@@ -56,7 +56,7 @@ async def export(
     """Yield the file part by part. `is_begun`: without its opening; `now`: epoch seconds.
 
     The file ends before the first row that may still be missing, so that a later export can start after
-    its last position without a gap. Raises StoreUnavailableError.
+    its last position without a gap. Raises StoreUnavailableError, and for a search what `next_page` raises.
     """
     selection = await within_horizon(store, selection, now)
     begin, after, left = b"" if is_begun else writer.opening(), selection.after, selection.limit
@@ -80,7 +80,7 @@ def _read(
     writer: ExportWriter,
 ) -> tuple[Position | None, FilePart]:
     page = next_page(connection, selection, after, most)
-    return page.end, writer.write(connection, page)
+    return page.stretch.end, writer.write(connection, page)
 
 
 class _Lines(list[str]):

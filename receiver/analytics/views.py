@@ -49,6 +49,11 @@ class Relation:
         alias = self.walked.split()[1]
         return tuple(column for column, _ in self.order if column.startswith(f"{alias}."))
 
+    @property
+    def is_of_tasks(self) -> bool:
+        """Whether it is exported task by task, so that it can be of the tasks of a search."""
+        return self.walked == TASKS.walked
+
 
 def _fields(table: str, *fields: ViewColumn) -> tuple[ViewColumn, ...]:
     return tuple(

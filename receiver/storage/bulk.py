@@ -11,6 +11,8 @@ from sqlalchemy import (
     BindParameter,
     ColumnElement,
     Connection,
+    Dialect,
+    Select,
     Table,
     any_,
     bindparam,
@@ -54,6 +56,16 @@ def run(connection: Connection, statement: str, *values: Any) -> Any:
         return connection.exec_driver_sql(_on_postgres(statement), values)
     given = tuple([orjson.dumps(value).decode() if isinstance(value, list) else value for value in values])
     return connection.exec_driver_sql(_on_sqlite(statement), given)
+
+
+def statement_of(connection: Connection, query: Select[Any]) -> tuple[str, list[Any]]:
+    """Return a query as a statement with `?` as in `run`, and its values."""
+    make: Callable[..., Dialect] = type(connection.dialect)
+    dialect = make(paramstyle="qmark")
+    compiled = query.compile(dialect=dialect, compile_kwargs={"render_postcompile": True})
+    # A statement for PostgreSQL's driver has each % twice.
+    text = str(compiled).replace("%", "%%") if is_postgres(connection) else str(compiled)
+    return text, [compiled.params[name] for name in compiled.positiontup or ()]
 
 
 def fetched(connection: Connection, query: str, *values: Any) -> Iterator[tuple[Any, ...]]:

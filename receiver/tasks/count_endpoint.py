@@ -36,7 +36,7 @@ async def count_tasks(call: Call[TaskFilters, None]) -> TaskNumbers:
     """Return the numbers of tasks. Raises ForbiddenError, and InputError for a bad number."""
     wanted = wanted_by(call, call.query)
     answer = await call.context.store.read(lambda connection: task_numbers(connection, wanted))
-    await record_search(call, wanted, sum(each.number for each in answer.states.values()))
+    await record_search(call, wanted, tasks=sum(each.number for each in answer.states.values()))
     return answer
 
 

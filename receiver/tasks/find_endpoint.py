@@ -84,7 +84,7 @@ async def find_number(call: Call[FindQuery, None]) -> FoundTasks:
         )
 
     answer = await call.context.store.read(read)
-    await record_search(call, wanted, len(answer.found))
+    await record_search(call, wanted, tasks=len(answer.found))
     return answer
 
 
@@ -109,15 +109,15 @@ def wanted_by(call: Call[Any, Any], params: TaskFilters) -> Wanted:
     return Wanted(params, [], rules, needs_numbers=bool(word and has_phone(word)))
 
 
-async def record_search(call: Call[Any, Any], wanted: Wanted, tasks: int) -> None:
-    """Record who has looked for which number, masked, and how many tasks were shown."""
+async def record_search(call: Call[Any, Any], wanted: Wanted, **shown: int | str) -> None:
+    """Record who has looked for which number, masked. `shown`: what they got, such as the number of tasks."""
     params, ranges = wanted.params, wanted.ranges
     phone = params.phone or (params.q if ranges else None)
     texts = [text for text in (params.name, params.text, params.q) if text and has_phone(text)]
     if phone is None and not texts:
         return
     name = mask_text(texts[0]) if phone is None else _shown(phone, ranges, False)
-    detail = {"tasks": tasks, "in_full": call.numbers}
+    detail = {**shown, "in_full": call.numbers}
     await call.context.store.write(
         lambda connection: record_audit(connection, call, "numbers.find", name, detail)
     )

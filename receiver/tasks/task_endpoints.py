@@ -44,7 +44,7 @@ async def list_tasks(call: Call[TaskQuery, None]) -> TaskPage:
         return TaskPage(tasks=tasks, available=outside, counts=counts, next_cursor=next_cursor)
 
     page = await call.context.store.read(read)
-    await record_search(call, wanted, len(page.tasks))
+    await record_search(call, wanted, tasks=len(page.tasks))
     return page
 
 

@@ -35,14 +35,14 @@ def store(store_target: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Store]
 def plan_of(connection: Connection, relation: Relation, selection: ExportSelection) -> str:
     """Of all that reading the second page runs."""
     first = next_page(connection, selection, (), None)
-    assert first.end is not None
+    assert first.stretch.end is not None
     explain = "EXPLAIN" if is_postgres(connection) else "EXPLAIN QUERY PLAN"
     with overheard(connection) as heard:
-        page = next_page(connection, selection, first.end, None)
+        page = next_page(connection, selection, first.stretch.end, None)
     columns = [column for column, _ in relation.order]
     asked = [
         *heard,
-        (page.query(columns).replace("?", "%s" if is_postgres(connection) else "?"), page.where[1]),
+        (page.query(columns).replace("?", "%s" if is_postgres(connection) else "?"), page.values),
     ]
     return "\n".join(
         str(row)
