@@ -128,4 +128,10 @@ async def test_the_report_and_its_measures_are_files(page_env: PageEnv) -> None:
     assert export
     tasks = await page_env.get(export[1].replace("&amp;", "&"), "viewer")
     assert [line.split(",")[2] for line in tasks.text.splitlines()[1:]] == ["r1", "r2"]
+    for queue, keys in (("main/17", ["r1", "r2"]), ("second/18", [])):
+        page = await page_env.page("/analytics", "viewer", queue=queue, period="all")
+        export = re.search(r'href="/console(/export/tasks\?format=csv[^"]+)"', page)
+        assert export
+        tasks = await page_env.get(export[1].replace("&amp;", "&"), "viewer")
+        assert [line.split(",")[2] for line in tasks.text.splitlines()[1:]] == keys
     assert (await page_env.get("/analytics/nothing.csv", "viewer")).status_code == 404

@@ -123,9 +123,9 @@ def _given(query: Mapping[str, Any]) -> Mapping[str, str]:
 
 
 def _export(scope: Mapping[str, Any]) -> Mapping[str, str]:
-    """Return the parameters of an export of the same period, in moments. An export knows no queue."""
+    """Return the parameters of an export of the same period, in moments, account and queue."""
     calendar = Calendar(scope["zone"] or "UTC")
-    found: dict[str, str] = {"account": scope["account"]} if scope["account"] else {}
+    found: dict[str, str] = {name: scope[name] for name in ("account", "queue_id") if scope[name]}
     for name, later in (("since", 0), ("until", 1)):
         if scope[name]:
             day = date.fromisoformat(scope[name] or "") + timedelta(days=later)

@@ -2,6 +2,7 @@
 
 from starlette.responses import Response
 
+from receiver.analytics.export_endpoint import ExportParams
 from receiver.console.page import Page
 from receiver.console.visit import Visit
 
@@ -9,16 +10,12 @@ _EXPORT = "/v1/export/{relation}"
 
 
 async def _read(visit: Visit) -> Response:
-    """Return the file of a relation. A period is of days in the visitor's zone. Raises InputError."""
-    answer: Response = await visit.get(
-        _EXPORT,
-        {"relation": visit.path["relation"]},
-        format=visit.query.get("format"),
-        locale=visit.query.get("locale"),
-        account=visit.query.get("account"),
-        since=visit.moment("since"),
-        until=visit.moment("until", is_end=True),
-    )
+    """Return the file of a relation. A period is of days in the visitor's zone. Raises InputError, and
+    ForbiddenError for a number that the visitor may not look for.
+    """
+    given = {name: visit.query.get(name) for name in ExportParams.model_fields}
+    period = {"since": visit.moment("since"), "until": visit.moment("until", is_end=True)}
+    answer: Response = await visit.get(_EXPORT, {"relation": visit.path["relation"]}, **{**given, **period})
     return answer
 
 

@@ -13,16 +13,14 @@ from receiver.tasks.schemas import Queue, Task
 
 _FILTERS = ("q", "state", "problem", "account", "queue_id", "since", "until")
 
-_EXPORTED = ("account", "since", "until")
-"""Filters that an export has, too."""
-
 
 async def _read(visit: Visit) -> Mapping[str, Any]:
     given = {name: visit.query.get(name, "").strip() for name in (*_FILTERS, "cursor", "task")}
     queues = (await visit.get("/v1/queues")).queues
+    account = given["account"] or _account_of(queues, given["queue_id"])
     filters = {
         **{name: given[name] for name in ("q", "state", "problem", "queue_id")},
-        "account": given["account"] or _account_of(queues, given["queue_id"]),
+        "account": account,
         "since": visit.moment("since"),
         "until": visit.moment("until", is_end=True),
     }
@@ -32,10 +30,9 @@ async def _read(visit: Visit) -> Mapping[str, Any]:
         "queues": queues,
         "accounts": visit.api.context.accounts,
         "filtered": [name for name in _FILTERS if given[name]],
-        "not_exported": [name for name in _FILTERS if given[name] and name not in _EXPORTED],
         "numbers_of": numbers_of,
         "place_of": place_of,
-        "export_query": _export_query(visit, given),
+        "export_query": _export_query(visit, given | {"account": account or ""}),
         **await _list(visit, filters, given["cursor"]),
         "story": await _story(visit, given["task"]),
     }
@@ -68,8 +65,8 @@ def _account_of(queues: Sequence[Queue], queue_id: str) -> str | None:
 
 
 def _export_query(visit: Visit, given: Mapping[str, str]) -> Callable[[str], str]:
-    """Return what makes the query of an export from its format."""
-    filters = {name: given[name] for name in _EXPORTED if given[name]}
+    """Return what makes the query of an export of the tasks of the list from its format."""
+    filters = {name: given[name] for name in _FILTERS if given[name]}
 
     def query(form: str) -> str:
         locale = {"locale": visit.preferences.language} if form == "csv" else {}
