@@ -58,8 +58,7 @@ def serve(settings: Settings) -> None:
         asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner,
     ):
         service = Service(Receiver(settings, machine_environment(settings)))
-        spare_collector()
-        sys.setswitchinterval(_SWITCH_S)
+        tune_interpreter()
         runner.run(service.run_until_signalled(hooks, api))
 
 
@@ -86,11 +85,12 @@ def note_second_server(target: str, at: float) -> None:
         add_operator_event(connection, notice)
 
 
-def spare_collector() -> None:
-    """What is there now stays: the garbage collector need not look at it again and again, nor so often."""
+def tune_interpreter() -> None:
+    """Let the garbage collector pass over what is there now, and threads give way to the loop soon."""
     gc.collect()
     gc.freeze()
     gc.set_threshold(_GC_THRESHOLD)
+    sys.setswitchinterval(_SWITCH_S)
 
 
 def machine_environment(settings: Settings) -> Environment:

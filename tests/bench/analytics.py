@@ -13,7 +13,7 @@ from typing import Annotated, Any, NamedTuple
 
 import typer
 
-from receiver.server import spare_collector
+from receiver.server import tune_interpreter
 from receiver.storage.engine import Store
 from tests.bench import options, year_stores
 from tests.bench.asking import (
@@ -111,7 +111,7 @@ def _measured(bench_env: BenchEnv, pair: Pair, plan: Plan) -> tuple[Times, dict[
             _SMALL: lambda: ask(small),
             _HOURS: lambda: ask(large, OTHER_ZONE),
         }
-        spare_collector()
+        tune_interpreter()
         for work in ways.values():
             _timed(work, _WARM)
         for _, name in turns(list(ways), plan.rounds, plan.seed):

@@ -1,6 +1,5 @@
 """`console`: how long its pages take among a million tasks, their bytes, and what open ones cost hooks."""
 
-import asyncio
 import json
 import subprocess
 import sys
@@ -13,6 +12,7 @@ from typing import Annotated, Any
 from urllib.parse import quote
 
 import typer
+import uvloop
 from sqlalchemy import select
 
 from receiver.storage.engine import Store
@@ -57,7 +57,7 @@ def console(
     with options.bench_env(folder, keep=keep) as here:
         for database in filter(None, only.split(",")):
             target = filled(here, keep or here.folder, database, tasks)
-            times = asyncio.run(measure(target, tasks, requests, seed))
+            times = uvloop.run(measure(target, tasks, requests, seed))
             figures += _page_figures(times, f"{tasks:,} tasks, {database}")
         outcome = Race()
         if rounds:

@@ -11,6 +11,7 @@ from typing import NamedTuple
 from receiver.console.rendering import STATIC, asset_path
 from receiver.console.site import PAGES
 from receiver.http.endpoint import WorkRules
+from receiver.server import tune_interpreter
 from tests.bench import finding, story, year
 from tests.bench.bench_env import BenchError
 from tests.bench.console_store import NOW
@@ -117,6 +118,7 @@ async def measure(target: str, tasks: int, requests: int, seed: int) -> dict[str
     async with open_api_env(target, clock=SteppedClock(NOW), rules=WorkRules(zone=year.ZONE)) as env:
         pages = PageEnv(env)
         assets = sum([await _size(pages, name) for name in STATIC])
+        tune_interpreter()
         for visits in VISITS:
             found = times[visits.name] = PageTimes()
             for path in _paths(visits, tasks, _WARM, rng):
