@@ -1,7 +1,9 @@
 """How a request becomes a call of its endpoint, and the answer a response."""
 
+import asyncio
 from collections import Counter, defaultdict
 from collections.abc import AsyncGenerator, Mapping, Sequence
+from functools import cache, partial
 from typing import TypeVar
 
 from pydantic import ValidationError
@@ -21,10 +23,11 @@ Query = TypeVar("Query", bound=Params)
 
 def api_routes(context: ApiContext, endpoints: Sequence[Endpoint]) -> list[BaseRoute]:
     """Return the routes of these endpoints and of their OpenAPI document."""
-    document = openapi(endpoints)
+    document = cache(partial(openapi, endpoints))
 
     async def show_document(_request: Request) -> Response:
-        return JSONResponse(document)
+        # Made when somebody asks: a start would be noticeably longer. In a thread, so that hooks do not wait.
+        return JSONResponse(await asyncio.to_thread(document))
 
     async def not_found(_request: Request) -> Response:
         return problem(404, "not_found", "there is no such path: /docs/reference/api lists them all")
