@@ -1,4 +1,7 @@
 import os
+import shutil
+from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -7,8 +10,10 @@ import structlog
 from hypothesis import HealthCheck, settings
 from xdist.scheduler import LoadScopeScheduling
 
+from receiver.maintenance.schema import create_tables
+from receiver.storage.engine import Store
 from tests.fixtures import api_env, crm, delivery_env, ledger_env, sqlite_store, store
-from tests.postgres import postgres, prepared_database
+from tests.postgres import borrowed_database, postgres
 
 __all__ = ["api_env", "crm", "delivery_env", "ledger_env", "postgres", "sqlite_store", "store"]
 
@@ -51,9 +56,20 @@ def anyio_backend() -> str:
     return "asyncio"
 
 
+@pytest.fixture(scope="session")
+def prepared_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A SQLite file with the receiver's tables, to be copied, which is quicker than making them."""
+    path = tmp_path_factory.mktemp("prepared") / "receiver.db"
+    with closing(Store(path)) as store:
+        create_tables(store)
+    return path
+
+
 @pytest.fixture(params=["sqlite", "postgresql"])
-def store_target(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    """Where an empty store is, or can be made: a test that asks for it runs on both databases."""
+def store_target(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """Where an empty store is: a test that asks for it runs on both databases."""
     if request.param == "sqlite":
-        return str(tmp_path / "receiver.db")
-    return prepared_database(request.getfixturevalue("postgres"))
+        yield shutil.copyfile(request.getfixturevalue("prepared_file"), str(tmp_path / "receiver.db"))
+    else:
+        with borrowed_database(request.getfixturevalue("postgres")) as url:
+            yield url
