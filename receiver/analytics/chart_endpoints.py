@@ -11,6 +11,7 @@ from starlette.responses import Response
 from receiver.analytics.answers import scope_query
 from receiver.analytics.charts import render
 from receiver.analytics.charts.chart import CHARTS, Media, chart_named, read_chart
+from receiver.analytics.charts.palette import Theme
 from receiver.analytics.measures import MEASURES
 from receiver.analytics.params import ScopeParams
 from receiver.http.endpoint import Call, Endpoint
@@ -30,6 +31,7 @@ class ChartParams(ScopeParams):
         examples=["created"],
     )
     lang: Language = Field("en", description="Language of the words in the chart.", examples=["ru"])
+    theme: Theme = Field("light", description="Colors for a light or a dark page.", examples=["dark"])
     title: Flag = Field(True, description="false: an SVG without the title, for pages that have their own.")
 
 
@@ -49,7 +51,7 @@ def _picture(connection: Connection, name: str, asked: ChartParams, media: Media
     basis = asked.basis or MEASURES[chart.measure].basis[0]
     query = replace(scope_query(connection, asked), basis=basis)
     content = read_chart(connection, chart, query, asked.lang)
-    return render(content, media if asked.title or media == "png" else "inline")
+    return render(content, media if asked.title or media == "png" else "inline", asked.theme)
 
 
 def _endpoint(media: Media) -> Endpoint:

@@ -18,6 +18,7 @@ from receiver.analytics.charts import render
 from receiver.analytics.charts.chart import CHARTS, MEDIA, Media, chart_named
 from receiver.analytics.charts.heat import hours
 from receiver.analytics.charts.layout import ChartLayout
+from receiver.analytics.charts.palette import PALETTES, Theme
 from receiver.analytics.charts.times import trend
 from receiver.errors import InputError, NotFoundError, NotInstalledError
 from receiver.i18n.catalogue import LANGUAGES, Language
@@ -95,6 +96,39 @@ def test_the_trend_shows_open_and_unknown_beside_the_rate(store: Store) -> None:
     for text in ("all: 76.1 %", "succeeded 35", "failed 10", "unknown 1", "open 2", "95 % Wilson"):
         assert text in words
     assert [text for text in words if text.endswith("Mar")] == ["27 Mar", "28 Mar", "29 Mar", "30 Mar"]
+
+
+def contrast(color: str, other: str) -> float:
+    """The contrast of two colors, by WCAG."""
+
+    def luminance(text: str) -> float:
+        parts = [int(text[at : at + 2], 16) / 255 for at in (1, 3, 5)]
+        red, green, blue = (
+            part / 12.92 if part <= 0.04 else ((part + 0.055) / 1.055) ** 2.4 for part in parts
+        )
+        return 0.2126 * red + 0.7152 * green + 0.0722 * blue
+
+    low, high = sorted((luminance(color), luminance(other)))
+    return (high + 0.05) / (low + 0.05)
+
+
+@pytest.mark.parametrize("theme", PALETTES)
+def test_text_and_marks_stand_out_from_the_paper_in_both_themes(theme: Theme) -> None:
+    palette = PALETTES[theme]
+    assert min(contrast(color, palette.paper) for color in (palette.ink, palette.soft)) >= 4.5
+    assert contrast(palette.soft, palette.few) >= 4.5
+    marks = palette.edge, palette.blue, palette.line, palette.band_edge, palette.ink
+    assert min(contrast(color, palette.paper) for color in marks) >= 3
+
+
+@pytest.mark.parametrize("name", CHARTS)
+def test_a_dark_chart_differs_in_its_colors_only(store: Store, name: str) -> None:
+    light, dark = (render(shown(store, name), "svg", theme).decode() for theme in PALETTES)
+    for drawing, theme in ((light, "light"), (dark, "dark")):
+        assert PALETTES[theme].paper in drawing  # type: ignore[index]
+    assert PALETTES["light"].paper not in dark or name == "hours"
+    assert re.findall(r"[ML] ?[-\d.]+", light) == re.findall(r"[ML] ?[-\d.]+", dark)
+    assert texts(light.encode()) == texts(dark.encode())
 
 
 def test_hours_are_those_of_the_zone_and_few_are_hatched(store: Store) -> None:

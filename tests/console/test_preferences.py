@@ -63,3 +63,19 @@ async def test_an_unknown_zone_is_refused_in_words(console: ConsoleEnv, visitors
     await choose(page, zone="Moscow Time")
     await expect(page.get_by_role("heading", level=1)).to_have_text("This cannot be read")
     await expect(page.locator("main")).to_contain_text("Moscow Time")
+
+
+async def test_charts_have_the_colors_of_the_theme(console: ConsoleEnv, visitors: Visitors) -> None:
+    page = await visitors.visit(console, path="/analytics", color_scheme="dark")
+    chart = page.locator(".chart img").first
+    shown = "image => new URL(image.currentSrc).searchParams.get('theme')"
+    await chart.scroll_into_view_if_needed()
+    await expect(chart).to_have_js_property("complete", value=True)
+    assert await chart.evaluate(shown) == "dark"
+    await choose(page, theme="light")
+    await expect(page.locator("html")).to_have_attribute("data-theme", "light")
+    assert await chart.evaluate("image => new URL(image.src).searchParams.get('theme')") is None
+    assert await page.locator(".chart source").count() == 0
+    await choose(page, theme="dark")
+    await expect(page.locator("html")).to_have_attribute("data-theme", "dark")
+    assert await chart.evaluate("image => new URL(image.src).searchParams.get('theme')") == "dark"

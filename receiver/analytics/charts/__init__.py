@@ -3,12 +3,13 @@
 from importlib import import_module
 
 from receiver.analytics.charts.chart import ChartContent, ImageFormat
+from receiver.analytics.charts.palette import Theme
 from receiver.errors import NotInstalledError
 
 _OPTIONAL = ("matplotlib", "numpy")
 
 
-def render(content: ChartContent, form: ImageFormat) -> bytes:
+def render(content: ChartContent, form: ImageFormat, theme: Theme = "light") -> bytes:
     """Draw a chart; equal contents give equal bytes. Slow, for any thread. Raises NotInstalledError."""
     try:
         renderer = import_module("receiver.analytics.charts.renderer")
@@ -16,5 +17,5 @@ def render(content: ChartContent, form: ImageFormat) -> bytes:
         if (error.name or "").partition(".")[0] not in _OPTIONAL:
             raise
         raise NotInstalledError("charts need matplotlib: pip install 'receiver[analytics]'") from None
-    image: bytes = renderer.draw_chart(content, form)
+    image: bytes = renderer.draw_chart(content, form, theme)
     return image

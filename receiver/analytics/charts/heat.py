@@ -13,14 +13,14 @@ from numpy import array
 
 from receiver.analytics import formatting
 from receiver.analytics.charts.chart import ChartContent
-from receiver.analytics.charts.layout import INK, SOFT, ChartLayout, Plot
+from receiver.analytics.charts.layout import ChartLayout, Plot
+from receiver.analytics.charts.palette import PALETTES, Palette
 from receiver.analytics.charts.series import by_hour, is_few
 from receiver.analytics.intervals import Share
 
 _ROW = 0.27
 _SHADES = 40
 """Number of colors; with more, matplotlib draws the color bar as a bitmap."""
-_FEW_LOOK: dict[str, Any] = {"facecolor": "#eceef0", "edgecolor": "#cfd4d8", "hatch": "////"}
 _MIDDLE = 0.19
 """Luminance with equal contrast to white and to black text."""
 
@@ -36,7 +36,7 @@ def hours(layout: ChartLayout, content: ChartContent) -> None:
     axes, below = layout.axes(*plots, left=0.55)
     scale = _scale(cells)
     for (weekday, hour), each in cells.items():
-        _cell(axes, (weekday, hour), each, scale)
+        _cell(axes, (weekday, hour), _look(each, scale, layout.palette), each)
     axes.set_xlim(-0.5, 6.5)
     axes.set_ylim(rows[-1] + 0.5, rows[0] - 0.5)
     axes.set_xticks(range(7), words.listed("weekdays"))
@@ -56,22 +56,25 @@ def _scale(cells: Mapping[tuple[int, int], Share]) -> ScalarMappable:
     return ScalarMappable(Normalize(0, top), colormaps["cividis"].resampled(_SHADES))
 
 
-def _cell(axes: Axes, at: tuple[int, int], each: Share, scale: ScalarMappable) -> None:
-    weekday, hour = at
+def _look(each: Share, scale: ScalarMappable, palette: Palette) -> tuple[str, dict[str, Any]]:
+    """Return the color of the text in a cell, and the style of the cell."""
     if is_few(each):
-        ink, look = SOFT, _FEW_LOOK
-    else:
-        (colour,) = scale.to_rgba(array([each.value or 0.0]))
-        ink, look = _readable_on(colour), {"facecolor": colour}
+        return palette.soft, {"facecolor": palette.few, "edgecolor": palette.grid, "hatch": "////"}
+    (color,) = scale.to_rgba(array([each.value or 0.0]))
+    return _readable_on(color), {"facecolor": color}
+
+
+def _cell(axes: Axes, at: tuple[int, int], style: tuple[str, dict[str, Any]], each: Share) -> None:
+    (weekday, hour), (ink, look) = at, style
     axes.add_patch(Rectangle((weekday - 0.49, hour - 0.47), 0.98, 0.94, lw=0, **look))
     text: dict[str, Any] = {"color": ink, "ha": "right", "va": "center_baseline"}
     axes.text(weekday + 0.11, hour, f"{100 * (each.value or 0):.0f} %", size=8.5, **text)
     axes.text(weekday + 0.47, hour, formatting.short_count(each.n), size=7, **text)
 
 
-def _readable_on(colour: Iterable[float]) -> str:
+def _readable_on(color: Iterable[float]) -> str:
     """Return black or white, whichever has more contrast (WCAG)."""
     red, green, blue = (
-        each / 12.92 if each <= 0.04 else ((each + 0.055) / 1.055) ** 2.4 for each in (*colour,)[:3]
+        each / 12.92 if each <= 0.04 else ((each + 0.055) / 1.055) ** 2.4 for each in (*color,)[:3]
     )
-    return INK if 0.2126 * red + 0.7152 * green + 0.0722 * blue > _MIDDLE else "white"
+    return PALETTES["light"].ink if 0.2126 * red + 0.7152 * green + 0.0722 * blue > _MIDDLE else "white"

@@ -10,28 +10,19 @@ from matplotlib.figure import Figure
 from matplotlib.transforms import blended_transform_factory
 
 from receiver.analytics.charts.chart import ChartContent
+from receiver.analytics.charts.palette import PALETTES, Palette
 from receiver.i18n.catalogue import Language
 
-BLUE, ORANGE, SKY = "#0072B2", "#E69F00", "#BFE0F2"
-INK, SOFT, GRID, GREY = "#1b1f24", "#4a5058", "#d9dde1", "#9aa0a6"
-"""Okabe and Ito's colours, and greys."""
-
-STYLE: Mapping[str, Any] = {
+_STYLE: Mapping[str, Any] = {
     "font.family": "DejaVu Sans",
     "font.size": 10.5,
     "text.parse_math": False,
-    "text.color": INK,
-    "axes.labelcolor": INK,
-    "axes.edgecolor": GREY,
     "axes.spines.top": False,
     "axes.spines.right": False,
     "axes.axisbelow": True,
     "axes.grid": True,
     "axes.labelsize": 10.5,
-    "grid.color": GRID,
     "grid.linewidth": 0.7,
-    "xtick.color": INK,
-    "ytick.color": INK,
     "legend.frameon": False,
     "legend.fontsize": 9.2,
     "hatch.linewidth": 0.7,
@@ -47,7 +38,15 @@ _LETTERS: Mapping[Language, int] = {"en": 76, "ru": 70}
 """Maximum characters in a line of the heading: Cyrillic letters are wider."""
 
 _LABEL, _LEGEND = 0.21, 0.25
-_SMALL = {"size": 9.2, "color": SOFT}
+_SMALL = 9.2
+"""Size of small text in points."""
+
+
+def style(palette: Palette) -> Mapping[str, Any]:
+    """Return matplotlib's settings."""
+    inked = ("text.color", "axes.labelcolor", "xtick.color", "ytick.color")
+    colors = {"axes.facecolor": palette.paper, "axes.edgecolor": palette.edge, "grid.color": palette.grid}
+    return {**_STYLE, **dict.fromkeys(inked, palette.ink), **colors}
 
 
 class Plot(NamedTuple):
@@ -63,13 +62,16 @@ class Plot(NamedTuple):
 class ChartLayout:
     """A matplotlib figure with heading and notes; `axes` adds the plots."""
 
-    def __init__(self, content: ChartContent, *, has_title: bool = True) -> None:
+    def __init__(
+        self, content: ChartContent, palette: Palette = PALETTES["light"], *, has_title: bool = True
+    ) -> None:
+        self.palette = palette
         self._title = [content.title] if has_title else []
         words, letters = content.words, _LETTERS[content.words.language]
         self._heading = joined(content.heading, letters)
         notes = (words.text("note", text=note) for note in content.notes)
         self._notes = [line for note in notes for line in wrap(note, letters)]
-        self.figure = Figure(facecolor="white")
+        self.figure = Figure(facecolor=palette.paper)
 
     def axes(self, *plots: Plot, left: float = 0.75) -> list[Axes]:
         """Return axes one below the other. `left`: space for the labels of their scales."""
@@ -77,13 +79,15 @@ class ChartLayout:
         top = _MARGIN + _TITLE * len(self._title) + _LINE * len(self._heading) + _GAP
         height = top + sum(places) + _LINE * len(self._notes) + _MARGIN
         self.figure.set_size_inches(_WIDTH, height)
-        self._write(_MARGIN, self._title, size=13.5, weight="bold", color=INK)
-        self._write(_MARGIN + _TITLE * len(self._title), self._heading, **_SMALL)
-        self._write(height - _MARGIN - _LINE * len(self._notes), self._notes, **_SMALL)
+        palette = self.palette
+        small = {"size": _SMALL, "color": palette.soft}
+        self._write(_MARGIN, self._title, size=13.5, weight="bold", color=palette.ink)
+        self._write(_MARGIN + _TITLE * len(self._title), self._heading, **small)
+        self._write(height - _MARGIN - _LINE * len(self._notes), self._notes, **small)
         made = []
         for plot, place in zip(plots, places, strict=True):
             if plot.label:
-                self._write(top, [plot.label], size=10.5, weight="bold", color=INK)
+                self._write(top, [plot.label], size=10.5, weight="bold", color=palette.ink)
             bottom = height - top - _above(plot) - plot.height
             width = (_WIDTH - left - 2 * _MARGIN) / _WIDTH
             made.append(self.figure.add_axes((left / _WIDTH, bottom / height, width, plot.height / height)))

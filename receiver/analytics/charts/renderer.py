@@ -14,7 +14,8 @@ from matplotlib.figure import Figure
 from receiver.analytics.charts.bars import pauses, places, reasons, yields
 from receiver.analytics.charts.chart import ChartContent, ImageFormat
 from receiver.analytics.charts.heat import hours
-from receiver.analytics.charts.layout import STYLE, ChartLayout
+from receiver.analytics.charts.layout import ChartLayout, style
+from receiver.analytics.charts.palette import PALETTES, Palette, Theme
 from receiver.analytics.charts.times import timing, trend
 
 DRAWERS: Mapping[str, Callable[[ChartLayout, ChartContent], None]] = {
@@ -41,20 +42,21 @@ _one_at_a_time = Lock()
 """Lock for matplotlib's styles, which are global."""
 
 
-def draw_chart(content: ChartContent, form: ImageFormat) -> bytes:
+def draw_chart(content: ChartContent, form: ImageFormat, theme: Theme) -> bytes:
     """Return the image."""
-    with _styled(content.chart.name):
-        layout = ChartLayout(content, has_title=form != "inline")
+    palette = PALETTES[theme]
+    with _styled(content.chart.name, palette):
+        layout = ChartLayout(content, palette, has_title=form != "inline")
         DRAWERS[content.chart.name](layout, content)
         return _SAVED[form](layout.figure, content)
 
 
 @contextmanager
-def _styled(salt: str) -> Iterator[None]:
+def _styled(salt: str, palette: Palette) -> Iterator[None]:
     with _one_at_a_time, matplotlib.rc_context():
         matplotlib.rcdefaults()
-        style: Any = {**STYLE, "svg.hashsalt": salt}
-        matplotlib.rcParams.update(style)
+        settings: Any = {**style(palette), "svg.hashsalt": salt}
+        matplotlib.rcParams.update(settings)
         yield
 
 
