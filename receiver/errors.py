@@ -28,16 +28,30 @@ What is expected is a return value, not an error. Texts carry no secret, token o
 """
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple
+
+
+class ErrorKind(NamedTuple):
+    """What an error says, for pages in other languages: `name` of the text in the catalogue, under
+    `console_problems.kind`, and the `values` of its placeholders.
+    """
+
+    name: str
+    values: Mapping[str, str | float] = {}
 
 
 class ReceiverError(Exception):
-    """The root of the tree. The text is the first argument: an error that travels between processes is made
-    anew from all of them.
+    """The root of the tree. The text is the first argument, a kind may follow: an error that travels between
+    processes is made anew from all of them.
     """
 
     def __str__(self) -> str:
         return str(self.args[0]) if self.args else ""
+
+    @property
+    def kind(self) -> ErrorKind | None:
+        """Return the kind of the error; None: only its text says what is wrong."""
+        return next((value for value in self.args if isinstance(value, ErrorKind)), None)
 
 
 class SettingsError(ReceiverError):
@@ -47,8 +61,8 @@ class SettingsError(ReceiverError):
 class InputError(ReceiverError):
     """A caller's input cannot be used. `field` names it, the text says what would be accepted."""
 
-    def __init__(self, field: str, problem: str) -> None:
-        super().__init__(field, problem)
+    def __init__(self, field: str, problem: str, kind: ErrorKind | None = None) -> None:
+        super().__init__(field, problem, kind)
         self.field = field
         self.problem = problem
 

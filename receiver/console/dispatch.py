@@ -13,12 +13,21 @@ from starlette.routing import BaseRoute, Route
 
 from receiver.console.page import Action, Done, Form, Page, Shown
 from receiver.console.preferences import keep_preferences, preferences_of
+from receiver.console.problems import shown_problem
 from receiver.console.rendering import STATIC, guard_file, render, static_file
 from receiver.console.sign_in.session import check_form, signed_in
 from receiver.console.visit import ROOT, ConsoleApi, Visit
-from receiver.errors import ForbiddenError, InputError, InvalidTokenError, NotFoundError, ReceiverError
+from receiver.errors import (
+    ErrorKind,
+    ForbiddenError,
+    InputError,
+    InvalidTokenError,
+    NotFoundError,
+    ReceiverError,
+)
 from receiver.http.endpoint import MAX_BODY
-from receiver.http.problems import ProblemType, message_of, problem_type
+from receiver.http.problems import ProblemType, problem_type
+from receiver.i18n.catalogue import catalogue
 
 _log = structlog.get_logger("receiver.console")
 
@@ -70,7 +79,7 @@ class Console:
         if visit.own_page and not page.own:
             if not page.path:
                 return RedirectResponse(visit.own_page, 303)
-            raise ForbiddenError(visit.texts.text("console.error.own"))
+            raise ForbiddenError("this token is for one subscription alone", ErrorKind("own"))
         found = await page.read(visit)
         if isinstance(found, Response):
             return guard_file(found)
@@ -94,7 +103,7 @@ class Console:
         path = visit.request.url.path
         if path.endswith("/") and visit.request.method == "GET":
             return RedirectResponse(ROOT + path.removeprefix(ROOT).rstrip("/"))
-        raise NotFoundError(visit.texts.text("console.error.no_page"))
+        raise NotFoundError("the console has no page at this address", ErrorKind("no_page"))
 
     def _frame(self, visit: Visit) -> dict[str, Any]:
         """Return the values of the layout: the visitor, the menu and the notice of the last action."""
@@ -130,7 +139,7 @@ async def _form(visit: Visit) -> Form:
 async def read_form(request: Request) -> Form:
     """Return the fields of a form that was sent. Raises InputError if it is too long, or has files."""
     if int(request.headers.get("content-length") or MAX_BODY + 1) > MAX_BODY:
-        raise InputError("form", f"at most {MAX_BODY} bytes")
+        raise InputError("form", f"at most {MAX_BODY} bytes", ErrorKind("long_form", {"most": str(MAX_BODY)}))
     fields = (await request.form(max_files=0)).multi_items()
     return {name: value for name, value in fields if not isinstance(value, UploadFile)}
 
@@ -171,8 +180,7 @@ async def error_page(request: Request, error: ReceiverError, frame: Mapping[str,
         return _to_sign_in(request)
     if kind.status >= 500:
         _log.warning("page failed", path=request.url.path, status=kind.status, problem=type(error).__name__)
-    field = error.field if isinstance(error, InputError) else None
-    values = {**frame, "code": kind.code, "status": kind.status, "field": field}
-    answer = await render(request, "error.html", {**values, "message": message_of(error, kind)}, kind.status)
+    problem = shown_problem(error, catalogue(preferences_of(request).language))
+    answer = await render(request, "error.html", {**frame, "problem": problem}, kind.status)
     answer.headers.update(kind.headers)
     return answer

@@ -9,7 +9,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from receiver.domain.calendar import Calendar
-from receiver.errors import InputError
+from receiver.errors import ErrorKind, InputError
 from receiver.http.endpoint import choose_media
 from receiver.i18n.catalogue import LANGUAGES, Language
 
@@ -51,7 +51,7 @@ def keep_preferences(response: Response, form: Mapping[str, str], secure: bool) 
     choices: dict[str, tuple[str, ...]] = {"language": LANGUAGES, "theme": THEMES}
     for name, known in choices.items():
         if form.get(name, known[0]) not in known:
-            raise InputError(name, f"one of {', '.join(known)}")
+            raise InputError(name, "none of the choices", ErrorKind("choice"))
     if form.get("zone"):
         Calendar(form["zone"])
     for name in ("language", "theme", "zone"):

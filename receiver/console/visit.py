@@ -9,11 +9,12 @@ from pydantic import ValidationError
 from starlette.requests import Request
 
 from receiver.console.preferences import Preferences
+from receiver.console.problems import ShownProblem, shown_problem
 from receiver.console.sign_in.session import SignedIn
 from receiver.domain.calendar import Calendar
 from receiver.domain.periods import PeriodReader
-from receiver.domain.validation import validation_text
-from receiver.errors import ForbiddenError, NotFoundError
+from receiver.domain.validation import validation_kind, validation_text
+from receiver.errors import ErrorKind, ForbiddenError, InputError, NotFoundError
 from receiver.http.dispatch import check_access
 from receiver.http.endpoint import ApiContext, Call, Endpoint, Params
 from receiver.http.problems import input_error
@@ -42,18 +43,22 @@ class ConsoleApi:
         query, places = await self.context.resolve(query, given.path)
         return await endpoint.handler(Call(self.context, signed.caller, places, query, body, given.accept))
 
-    def check(self, method: str, path: str, body: Mapping[str, Any]) -> dict[str, str]:
-        """Return field → problem of a body, such as `filter.types`; empty if the endpoint accepts it."""
+    def check(self, method: str, path: str, body: Mapping[str, Any]) -> list[InputError]:
+        """Return the errors of a body, the first of each field such as `filter.types`; empty if the endpoint
+        accepts it.
+        """
         shape = self._endpoints[method, path].body
         try:
             if shape is not None:
                 shape.model_validate(body)
         except ValidationError as error:
             found = error.errors(include_url=False, include_input=False)
-            return {
-                ".".join(filter(_is_name, each["loc"])): validation_text(each) for each in reversed(found)
-            }
-        return {}
+            by_field = {".".join(filter(_is_name, each["loc"])): each for each in reversed(found)}
+            return [
+                InputError(name, validation_text(each), validation_kind(each))
+                for name, each in by_field.items()
+            ]
+        return []
 
     def allows(self, signed: SignedIn, method: str, path: str) -> bool:
         """Return whether the caller may use an endpoint, at least for its own subscription."""
@@ -134,14 +139,18 @@ class Visit:
         """Return a duration in its two largest units."""
         return self.texts.render(duration(seconds))
 
-    def check(self, method: str, path: str, body: Mapping[str, Any]) -> dict[str, str]:
+    def check(self, method: str, path: str, body: Mapping[str, Any]) -> dict[str, ShownProblem]:
         """Return field → problem of a body for an endpoint; empty if it can be sent."""
-        return self.api.check(method, path, body)
+        return self.problems(*self.api.check(method, path, body))
+
+    def problems(self, *errors: InputError) -> dict[str, ShownProblem]:
+        """Return field → problem, as forms show them."""
+        return {error.field: shown_problem(error, self.texts) for error in errors}
 
     def require(self, method: str, path: str) -> None:
         """Raise ForbiddenError unless the visitor may use an endpoint."""
         if not self.allows(method, path):
-            raise ForbiddenError(self.texts.text("console.error.no_right"))
+            raise ForbiddenError("this account may not do this", ErrorKind("no_right"))
 
     async def get(self, endpoint: str, path: Mapping[str, str] | None = None, **query: Any) -> Any:
         """Return the answer of a GET endpoint, such as `/v1/tasks/{account}/{key}`. Raises its errors."""

@@ -5,7 +5,7 @@ from datetime import UTC, date, datetime
 from functools import lru_cache
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from receiver.errors import InputError
+from receiver.errors import ErrorKind, InputError
 
 HOUR_S, DAY_S = 3600, 86_400
 
@@ -35,7 +35,7 @@ class Calendar:
             self._zone = ZoneInfo(name)
         except (ZoneInfoNotFoundError, ValueError, OSError):
             message = f"no such time zone: {name[:_MOST]!r}; use a name such as Europe/Moscow or UTC"
-            raise InputError("zone", message) from None
+            raise InputError("zone", message, ErrorKind("zone", {"name": name[:_MOST]})) from None
         self.name = name
 
     def offset(self, at: float) -> int:

@@ -7,7 +7,7 @@ from typing import NamedTuple
 from receiver.domain.calendar import DAY_S, HOUR_S, Calendar, date_of
 from receiver.domain.moments import read_time
 from receiver.domain.suggestions import unknown_name
-from receiver.errors import InputError
+from receiver.errors import ErrorKind, InputError
 
 MOMENTS = "2026-03-01, '2026-03-01 09:30', 2026-03-01T09:30:00Z, today, yesterday, 2h, 7d or epoch seconds"
 """Examples of every form of a moment, for errors and help texts."""
@@ -53,7 +53,7 @@ class PeriodReader(NamedTuple):
             return self.now - age
         at = self.now if text.lower() == "now" else self._date_and_time(text)
         if at is None:
-            raise InputError(field, f"not a moment: {text[:40]!r}; use {MOMENTS}")
+            raise InputError(field, f"not a moment: {text[:40]!r}; use {MOMENTS}", ErrorKind("moment"))
         return at
 
     def named(self, field: str, name: str) -> Period:

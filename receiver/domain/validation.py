@@ -3,10 +3,16 @@
 from collections.abc import Mapping
 from typing import Any
 
+from receiver.errors import ErrorKind
+
 WITHOUT_NUL = r"^[^\x00]+$"
 """Pattern of texts that PostgreSQL can store."""
 
 _TEXTS = {
+    "other": "has a value that is not accepted",
+    "empty": "must not be empty",
+    "no_entry": "must have at least one entry",
+    "nul": "must not have the character NUL",
     "missing": "is required",
     "greater_than": "must be more than {gt}",
     "greater_than_equal": "must be {ge} or more",
@@ -27,7 +33,7 @@ _TEXTS = {
     "none_required": "must be left out",
     "invalid_key": "has a name that is not text",
 }
-"""Type of the error → text, with the names of its limits."""
+"""Type of the error, or our name of a special case → text, with the names of its limits."""
 
 _KINDS = {
     "int": "must be a whole number",
@@ -48,16 +54,56 @@ _KINDS = {
 """First word of the type of an error → text."""
 
 
+VALIDATION_TEXTS = {**_TEXTS, **_KINDS}
+"""Name of the kind of an error → text."""
+
+
+class RefusedValueError(ValueError):
+    """A value that a validator refuses, with the kind of the error."""
+
+    def __init__(self, text: str, kind: ErrorKind) -> None:
+        super().__init__(text)
+        self.kind = kind
+
+
 def validation_text(error: Mapping[str, Any]) -> str:
     """Return the text of one error of `ValidationError.errors()`, without the value itself."""
-    kind, limits = error["type"], error.get("ctx", {})
-    if kind in ("value_error", "assertion_error"):
+    if _is_of_validator(error):
         return str(error["msg"]).split(", ", 1)[-1]
+    limits = error.get("ctx", {})
+    return VALIDATION_TEXTS[_name(error["type"], limits)].format_map(limits)
+
+
+def validation_kind(error: Mapping[str, Any]) -> ErrorKind | None:
+    """Return the kind of one error of `ValidationError.errors()`; None if a validator gives only a text."""
+    limits = error.get("ctx", {})
+    if _is_of_validator(error):
+        refused = limits.get("error")
+        return refused.kind if isinstance(refused, RefusedValueError) else None
+    values = {name: value for name, value in limits.items() if isinstance(value, str | int | float)}
+    return ErrorKind(_name(error["type"], limits), {name: _plain(value) for name, value in values.items()})
+
+
+def _is_of_validator(error: Mapping[str, Any]) -> bool:
+    return error["type"] in ("value_error", "assertion_error")
+
+
+def _name(kind: str, limits: Mapping[str, Any]) -> str:
+    """Return the name of the kind of an error. `kind`: its type."""
     if kind == "string_too_short" and limits["min_length"] == 1:
-        return "must not be empty"
+        return "empty"
     if kind == "too_short" and limits["min_length"] == 1:
-        return "must have at least one entry"
+        return "no_entry"
     if kind == "string_pattern_mismatch" and limits["pattern"] == WITHOUT_NUL:
-        return "must not have the character NUL"
-    text = _TEXTS.get(kind) or _KINDS.get(kind.partition("_")[0], "has a value that is not accepted")
-    return text.format_map(limits)
+        return "nul"
+    if kind in _TEXTS:
+        return kind
+    first = kind.partition("_")[0]
+    return first if first in _KINDS else "other"
+
+
+def _plain(value: str | float) -> str | float:
+    """Return a limit without English words: of the choices `'a', 'b' or 'c'` a list."""
+    if isinstance(value, str):
+        return value.replace("' or '", "', '")
+    return int(value) if float(value).is_integer() else value

@@ -12,7 +12,7 @@ from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import BaseRoute, Route
 from starlette.types import Receive, Scope, Send
 
-from receiver.errors import ForbiddenError, InputError, InvalidTokenError, ReceiverError
+from receiver.errors import ErrorKind, ForbiddenError, InputError, InvalidTokenError, ReceiverError
 from receiver.http.endpoint import JSON, ApiContext, Call, Caller, Endpoint, Params
 from receiver.http.openapi import openapi
 from receiver.http.problems import answer_to, input_error, problem
@@ -87,15 +87,20 @@ async def check_access(
     """
     if caller.subscription is None:
         if endpoint.scope not in caller.scopes:
-            raise ForbiddenError(f"this needs a token with the scope {endpoint.scope!r}")
+            raise ForbiddenError(
+                f"this needs a token with the scope {endpoint.scope!r}", ErrorKind("no_right")
+            )
         return
     owner_of = endpoint.own
     if owner_of is None:
         raise ForbiddenError(
-            f"this token is for one subscription alone; use a token with the scope {endpoint.scope!r}"
+            f"this token is for one subscription alone; use a token with the scope {endpoint.scope!r}",
+            ErrorKind("own"),
         )
     if await context.store.read(lambda connection: owner_of(connection, path)) != caller.subscription:
-        raise ForbiddenError(f"this token is for the subscription {caller.subscription} alone")
+        raise ForbiddenError(
+            f"this token is for the subscription {caller.subscription} alone", ErrorKind("own")
+        )
 
 
 async def caller_of(context: ApiContext, request: Request) -> Caller | None:

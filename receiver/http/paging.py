@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, Float, Integer, Select, Table, Tuple, literal, tuple_
 from sqlalchemy.sql.elements import KeyedColumnElement
 
-from receiver.errors import InputError
+from receiver.errors import ErrorKind, InputError
 from receiver.http.params import PageQuery
 from receiver.http.schemas import DataRange
 
@@ -98,7 +98,11 @@ def decode_cursor(cursor: str, types: Sequence[type]) -> Position:
     except (ValueError, TypeError, RecursionError):
         fits = False
     if not fits:
-        raise InputError("cursor", "take next_cursor from the answer before, unchanged, or leave it out")
+        raise InputError(
+            "cursor",
+            "take next_cursor from the answer before, unchanged, or leave it out",
+            ErrorKind("cursor"),
+        )
     return tuple(values)
 
 

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from pydantic import BaseModel, ValidationError
 
-from receiver.domain.validation import validation_text
+from receiver.domain.validation import validation_kind, validation_text
 from receiver.errors import (
     ConflictError,
     ForbiddenError,
@@ -107,4 +107,4 @@ def input_error(error: ValidationError, model: type[BaseModel]) -> InputError:
     text = validation_text(first)
     if first["type"] == "extra_forbidden":
         text = f"not known here; known: {names}" if names else "not known here, nor any other"
-    return InputError(str(first["loc"][0]) if first["loc"] else "body", text)
+    return InputError(str(first["loc"][0]) if first["loc"] else "body", text, validation_kind(first))

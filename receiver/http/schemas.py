@@ -5,7 +5,8 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, BeforeValidator, Field, PlainSerializer, StringConstraints, WithJsonSchema
 
 from receiver.domain.moments import iso, read_time
-from receiver.domain.validation import WITHOUT_NUL
+from receiver.domain.validation import WITHOUT_NUL, RefusedValueError
+from receiver.errors import ErrorKind
 
 Json = dict[str, Any]
 
@@ -35,13 +36,15 @@ def _read_moment(value: object) -> float:
     text = str(value)
     at = read_time(text.replace(" ", "+") if "T" in text else text)
     if at is None:
-        raise ValueError("ISO 8601, such as 2026-03-01T09:30:00Z, or seconds since the epoch")
+        raise RefusedValueError(
+            "ISO 8601, such as 2026-03-01T09:30:00Z, or seconds since the epoch", ErrorKind("moment")
+        )
     return at
 
 
 def _read_flag(value: object) -> object:
     if value not in ("true", "false"):
-        raise ValueError("true or false")
+        raise RefusedValueError("true or false", ErrorKind("bool"))
     return value == "true"
 
 

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from sqlalchemy import Connection, Select, delete, insert, select, update
 from sqlmodel import Field, SQLModel
 
-from receiver.errors import InputError, NotFoundError
+from receiver.errors import ErrorKind, InputError, NotFoundError
 from receiver.http.endpoint import Caller
 from receiver.storage.bulk import run
 from receiver.storage.tables import table
@@ -83,13 +83,15 @@ def create_token(
     """
     wanted = frozenset(scopes)
     if not re.fullmatch(NAME_PATTERN, name):
-        raise InputError("name", "1 to 64 letters, digits, '_', '.', '@' or '-'")
+        raise InputError("name", "1 to 64 letters, digits, '_', '.', '@' or '-'", ErrorKind("token_name"))
     if limits.subscription is None and not (wanted and wanted <= SCOPES.keys()):
-        raise InputError("scopes", f"one or more of {', '.join(SCOPES)}")
+        raise InputError("scopes", f"one or more of {', '.join(SCOPES)}", ErrorKind("no_scope"))
     if limits.expires_at is not None and limits.expires_at <= now:
-        raise InputError("expires_at", "is over already; give a later time")
+        raise InputError("expires_at", "is over already; give a later time", ErrorKind("past"))
     if connection.scalar(token_named(name)) is not None:
-        raise InputError("name", "taken by another token, revoked or not; choose a new one")
+        raise InputError(
+            "name", "taken by another token, revoked or not; choose a new one", ErrorKind("token_taken")
+        )
     token = f"rcv_{secrets.token_urlsafe(32)}"
     granted = wanted if limits.subscription is None else {OWN}
     row = {"name": name, "hash": hash_secret(token), "scopes": " ".join(sorted(granted)), "created_at": now}

@@ -6,6 +6,9 @@ from typing import Annotated
 
 from pydantic import AfterValidator, WithJsonSchema
 
+from receiver.domain.validation import RefusedValueError
+from receiver.errors import ErrorKind
+
 RESERVED_HEADERS = ("webhook-", "host", "content-length", "transfer-encoding", "connection")
 """Beginnings of the names of headers that only the receiver sets."""
 
@@ -22,20 +25,27 @@ _MAX_HEADERS = 20
 def _check_headers(headers: dict[str, str | None]) -> dict[str, str | None]:
     """Raise ValueError if a header cannot be set. The text names the header, never its value."""
     if len(headers) > _MAX_HEADERS:
-        raise ValueError(f"at most {_MAX_HEADERS} headers")
+        raise RefusedValueError(
+            f"at most {_MAX_HEADERS} headers", ErrorKind("header_count", {"most": _MAX_HEADERS})
+        )
     for name, value in headers.items():
         lower = name.lower()
         if not _HEADER_NAME.fullmatch(name):
-            raise ValueError("a name of a header has letters, digits and '-', at most 100")
+            raise RefusedValueError(
+                "a name of a header has letters, digits and '-', at most 100", ErrorKind("header_name")
+            )
         if lower.startswith(RESERVED_HEADERS) or lower in _HOP_HEADERS:
-            raise ValueError(f"'{name}' is set by the receiver; leave it out")
+            raise RefusedValueError(
+                f"'{name}' is set by the receiver; leave it out", ErrorKind("header_reserved", {"name": name})
+            )
         if value is not None and not _HEADER_VALUE.fullmatch(value):
-            raise ValueError(
+            raise RefusedValueError(
                 f"'{name}': use at most 4000 characters of ASCII without spaces at the ends; leave a hidden "
-                "value out to keep it"
+                "value out to keep it",
+                ErrorKind("header_value", {"name": name}),
             )
     if len({name.lower() for name in headers}) < len(headers):
-        raise ValueError("a header is given twice; case does not matter")
+        raise RefusedValueError("a header is given twice; case does not matter", ErrorKind("header_twice"))
     return headers
 
 

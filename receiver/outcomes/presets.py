@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
-from receiver.errors import InputError
+from receiver.errors import ErrorKind, InputError
 from receiver.outcomes.operator_types import EVERY_TYPE
 from receiver.outcomes.subscription import SubscriptionOptions
 
@@ -47,8 +47,10 @@ def _chat(options: dict[str, Any]) -> str:
     """Take the id of the chat, and of its topic if given, out of the options. Raises InputError."""
     chat, topic = str(options.pop("chat_id", "")), options.pop("message_thread_id", None)
     if not _CHAT.fullmatch(chat):
-        raise InputError("options.chat_id", "the id of the chat, such as -1001234567890 or @channel")
+        raise InputError(
+            "options.chat_id", "the id of the chat, such as -1001234567890 or @channel", ErrorKind("chat")
+        )
     if topic is not None and not str(topic).isdecimal():
-        raise InputError("options.message_thread_id", "the number of a topic")
+        raise InputError("options.message_thread_id", "the number of a topic", ErrorKind("int"))
     quoted = f'"{chat}"' if chat.startswith("@") else chat
     return quoted if topic is None else f'{quoted}, "message_thread_id": {topic}'

@@ -6,7 +6,7 @@ from typing import Any
 
 from sqlalchemy import Connection, func, select
 
-from receiver.errors import InputError
+from receiver.errors import ErrorKind, InputError
 from receiver.http.audit import AuditAction, record_audit
 from receiver.http.endpoint import Call
 from receiver.outcomes import resend_sql, retry_sql, subscription_sql
@@ -21,7 +21,11 @@ async def resend(call: Call[Any, ResendBody]) -> ResendResult:
     """Send published outcomes again, or only count them. Raises NotFoundError, InputError."""
     body = call.body
     if not (body.dead or body.events or body.since is not None or body.until is not None):
-        raise InputError("body", "give at least one of dead, events, since and until; filter narrows it")
+        raise InputError(
+            "body",
+            "give at least one of dead, events, since and until; filter narrows it",
+            ErrorKind("resend_nothing"),
+        )
     subscription = await _subscription(call)
     by_type = await _count(call, subscription, body)
     if not body.dry_run:
@@ -37,7 +41,9 @@ async def retry_messages(call: Call[Any, RetryBody]) -> RetriedMessages:
     """
     body, now = call.body, call.context.clock.now()
     if not (body.waiting or body.dead):
-        raise InputError("body", "give waiting, dead or both; since and until narrow them")
+        raise InputError(
+            "body", "give waiting, dead or both; since and until narrow them", ErrorKind("retry_nothing")
+        )
     subscription = await _subscription(call)
     waiting = await call.context.store.read(
         partial(_waiting, subscription=subscription.id, body=body, now=now)

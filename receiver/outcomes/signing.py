@@ -9,7 +9,7 @@ from functools import lru_cache
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from receiver.errors import InputError
+from receiver.errors import ErrorKind, InputError
 
 SHARED, PRIVATE, PUBLIC = "whsec_", "whsk_", "whpk_"
 _MIN, _MAX = 24, 64
@@ -41,7 +41,9 @@ def check_secret(secret: str) -> None:
     fits = _MIN <= len(key) <= _MAX if prefix == SHARED else len(key) == 32
     if prefix is None or not fits:
         raise InputError(
-            "secret", "use whsec_ with 24 to 64 bytes in base64, or whsk_ with an ed25519 private key"
+            "secret",
+            "use whsec_ with 24 to 64 bytes in base64, or whsk_ with an ed25519 private key",
+            ErrorKind("secret"),
         )
 
 

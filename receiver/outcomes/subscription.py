@@ -16,6 +16,8 @@ from pydantic import (
 
 from receiver.domain.reasons import CallResult, FailedLeg
 from receiver.domain.suggestions import unknown_name
+from receiver.domain.validation import RefusedValueError
+from receiver.errors import ErrorKind
 from receiver.http.schemas import Confidence, Word
 from receiver.outcomes.custom_headers import Headers
 from receiver.outcomes.events import EVENT_TYPES, EventType, Outcome
@@ -106,7 +108,10 @@ class SubscriptionFilter(BaseModel):
     def _attempts_are_a_range(self) -> "SubscriptionFilter":
         low, high = self.min_attempts, self.max_attempts
         if low is not None and high is not None and low > high:
-            raise ValueError(f"min_attempts {low} is more than max_attempts {high}; raise the latter")
+            raise RefusedValueError(
+                f"min_attempts {low} is more than max_attempts {high}; raise the latter",
+                ErrorKind("attempts_range", {"low": low, "high": high}),
+            )
         return self
 
     def task_values(self) -> dict[str, Sequence[str]]:

@@ -7,7 +7,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from receiver.domain.suggestions import unknown_name
-from receiver.errors import InputError
+from receiver.errors import ErrorKind, InputError
 from receiver.http.endpoint import ApiContext, SubscriberNetwork
 from receiver.outcomes.subscription import Subscription
 
@@ -65,25 +65,29 @@ async def _check_url(url: str, allowed: tuple[str, ...]) -> list[str]:
         async with asyncio.timeout(_RESOLVE_S):
             found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
     except ValueError:
-        raise InputError("url", "its host or port cannot be read: write https://HOST/PATH") from None
+        raise InputError(
+            "url", "its host or port cannot be read: write https://HOST/PATH", ErrorKind("url")
+        ) from None
     except (OSError, TimeoutError):
         return [f"the name {host} does not resolve here: check the URL, or the DNS of the receiver's machine"]
     networks = read_networks(allowed)
     kinds = {str(entry[4][0]): why_forbidden(str(entry[4][0]), networks) for entry in found}
     if all(kinds.values()):
         address, kind = next(iter(kinds.items()))
-        raise InputError("url", _forbidden(address, str(kind), allowed))
+        raise InputError("url", *_forbidden(address, str(kind), allowed))
     is_public = any(why_forbidden(address) is None for address in kinds)
     if parts.scheme == "http" and is_public:
         return ["the URL has no TLS: events with phone numbers go over the network as plain text; use https"]
     return []
 
 
-def _forbidden(address: str, kind: str, allowed: tuple[str, ...]) -> str:
-    """Return the text of an error, with the setting to paste."""
+def _forbidden(address: str, kind: str, allowed: tuple[str, ...]) -> tuple[str, ErrorKind]:
+    """Return the text and the kind of an error, with the setting to paste."""
     network = f"{address.partition('%')[0]}/{128 if ':' in address else 32}"
     listed = ", ".join(f'"{text}"' for text in (*allowed, network))
-    return (
+    setting = f"allowed_networks = [{listed}]"
+    text = (
         f"leads to {address}, {kind}. To allow it, restart the receiver with this line below [delivery] in "
-        f"its settings: allowed_networks = [{listed}]"
+        f"its settings: {setting}"
     )
+    return text, ErrorKind("url_forbidden", {"address": address, "setting": setting})

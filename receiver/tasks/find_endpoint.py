@@ -9,7 +9,7 @@ from sqlalchemy import Connection, select
 
 from receiver.domain.masking import has_phone, mask_number, mask_text
 from receiver.domain.reasons import CallResult, FailedLeg
-from receiver.errors import ForbiddenError
+from receiver.errors import ErrorKind, ForbiddenError
 from receiver.http.audit import record_audit
 from receiver.http.endpoint import Call
 from receiver.http.schemas import Moment, NextCursor, Number, Seconds
@@ -100,7 +100,10 @@ def wanted_by(call: Call[Any, Any], params: TaskFilters) -> Wanted:
     # Digits alone may be an id, too.
     named += ["q"] if word and not word.isdecimal() and (ranges or has_phone(word)) else []
     if named and not may_search:
-        raise ForbiddenError(f"{named[-1]}: to look for phone numbers, use a token with the scope 'numbers'")
+        raise ForbiddenError(
+            f"{named[-1]}: to look for phone numbers, use a token with the scope 'numbers'",
+            ErrorKind("no_numbers"),
+        )
     if params.phone is not None:
         ranges = read_phone_ranges(params.phone, regions)
     rules = problem_rules(call.context)

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from receiver.domain.numbers import LEAST_DIGITS, MOST_DIGITS, digits_of, e164, names_country
-from receiver.errors import InputError
+from receiver.errors import ErrorKind, InputError
 
 _MOST_TYPED = 20
 _WHOLE = 10
@@ -39,11 +39,15 @@ def read_phone_ranges(text: str, regions: Iterable[str]) -> list[DigitRange]:
     """
     digits = digits_of(text)
     if not _WRITTEN.fullmatch(text) or not LEAST_DIGITS <= len(digits) <= _MOST_TYPED:
-        raise InputError("phone", "write a whole phone number, or at least its last four digits")
+        raise InputError(
+            "phone", "write a whole phone number, or at least its last four digits", ErrorKind("phone")
+        )
     whole = {found for region in regions if (found := e164(text, region))}
     if names_country(text) and not whole:
         raise InputError(
-            "phone", "no country has such a number: check its digits, or write only its last digits"
+            "phone",
+            "no country has such a number: check its digits, or write only its last digits",
+            ErrorKind("phone_country"),
         )
     ends = digits[::-1] if not names_country(text) and (len(digits) < _WHOLE or not whole) else None
     ones = sorted(digits_of(number)[::-1] for number in whole)

@@ -5,7 +5,7 @@ from typing import Any, Literal, NamedTuple
 
 from sqlalchemy import Connection, Select, and_, func, literal, select, true, union_all
 
-from receiver.errors import ForbiddenError, InputError
+from receiver.errors import ErrorKind, ForbiddenError, InputError
 from receiver.http.paging import Order, Where, between, equal
 from receiver.tasks import queries
 from receiver.tasks.params import Problem, TaskFilters
@@ -154,7 +154,8 @@ def _of_word(connection: Connection, wanted: Wanted) -> list[Source]:
         return found
     if wanted.needs_numbers:
         raise ForbiddenError(
-            "q: no task has this ref or id; to look for phone numbers, use a token with the scope 'numbers'"
+            "q: no task has this ref or id; to look for phone numbers, use a token with the scope 'numbers'",
+            ErrorKind("no_numbers"),
         )
     text = Wanted(params.model_copy(update={"text": word}), (), wanted.rules)
     return [source._replace(most=MOST_WALKED) for source in sources(connection, text)]
@@ -260,7 +261,9 @@ def _require_few(connection: Connection, ranges: Sequence[DigitRange], field: st
         some = select(literal(1)).select_from(TASK_NUMBER).where(_in_range(digits)).limit(MOST_ENDINGS + 1)
         if (connection.scalar(select(func.count()).select_from(some.subquery())) or 0) > MOST_ENDINGS:
             raise InputError(
-                field, f"more than {MOST_ENDINGS:,} tasks have numbers that end so: write more digits"
+                field,
+                f"more than {MOST_ENDINGS:,} tasks have numbers that end so: write more digits",
+                ErrorKind("phone_many", {"most": MOST_ENDINGS}),
             )
 
 

@@ -13,7 +13,7 @@ from receiver.analytics.measures import MEASURES
 from receiver.console.page import Page
 from receiver.console.visit import Given, Visit
 from receiver.domain.calendar import Calendar
-from receiver.errors import InputError, NotFoundError
+from receiver.errors import ErrorKind, InputError, NotFoundError
 
 PERIODS: Mapping[str, int] = {"today": 1, "7": 7, "30": 30, "90": 90, "365": 365}
 """Choice of a period → its days, the last of which is today."""
@@ -74,7 +74,7 @@ def _period(query: Mapping[str, str], today: date) -> tuple[str | None, str | No
     if chosen == _ALL:
         return None, None
     if chosen not in PERIODS:
-        raise InputError("period", f"one of {', '.join((*PERIODS, _ALL, _OWN))}")
+        raise InputError("period", "none of the choices", ErrorKind("choice"))
     return (today - timedelta(days=PERIODS[chosen] - 1)).isoformat(), today.isoformat()
 
 
@@ -96,7 +96,9 @@ def _other(visit: Visit, scope: Mapping[str, Any]) -> Mapping[str, Any]:
     try:
         first, last = date.fromisoformat(since or ""), date.fromisoformat(until or "")
     except ValueError:
-        raise InputError("than", visit.texts.text("console_analytics.no_before")) from None
+        raise InputError(
+            "than", "no such period: choose one with a beginning and an end", ErrorKind("no_before")
+        ) from None
     before = first - timedelta(days=1)
     return {"than_since": (before - (last - first)).isoformat(), "than_until": before.isoformat()}
 
@@ -147,7 +149,7 @@ async def _report_file(visit: Visit) -> Response:
 async def _table_file(visit: Visit) -> Response:
     name = visit.path["measure"]
     if name not in MEASURES:
-        raise NotFoundError(f"no such measure; measures: {', '.join(MEASURES)}")
+        raise NotFoundError("there is no such file", ErrorKind("no_page"))
     given = Given(query=visit.query, accept="text/csv")
     answer = await visit.api.call(visit.signed, "GET", f"/v1/analytics/{name}", given)
     return _file(answer, f"{name}.csv")

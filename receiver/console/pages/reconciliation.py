@@ -9,7 +9,7 @@ import orjson
 from receiver.console.page import Page
 from receiver.console.visit import Visit
 from receiver.domain.calendar import Calendar
-from receiver.errors import InputError
+from receiver.errors import ErrorKind, InputError
 from receiver.story.times import duration
 
 _DAYS = ("1", "7", "30")
@@ -25,7 +25,7 @@ LISTS = ("drift", "lost_hook", "suspected_hook", "anomaly")
 async def _read(visit: Visit) -> Mapping[str, Any]:
     account, days = visit.query.get("account"), visit.query.get("days", _DAYS[1])
     if days not in _DAYS:
-        raise InputError("days", f"one of {', '.join(_DAYS)}")
+        raise InputError("days", "none of the choices", ErrorKind("choice"))
     state = await visit.get("/v1/reconciliation", account=account)
     aside = await visit.get("/v1/set-aside", account=account, limit=1)
     return {

@@ -7,7 +7,7 @@ from receiver.console.page import Action, Done, Form, Page, Shown
 from receiver.console.pages.subscriptions import ONE, RETRY, TOKENS, page_of, require
 from receiver.console.visit import Visit
 from receiver.domain.moments import iso
-from receiver.errors import InputError, NotFoundError
+from receiver.errors import ErrorKind, InputError, NotFoundError
 
 _PATH = "/subscriptions/{subscription}"
 _NOTICE = "console_subscriptions.notice"
@@ -102,7 +102,7 @@ async def _rotate(visit: Visit, form: Form) -> Shown:
         try:
             made = await visit.send(*endpoint, subscription_path(visit), **body)
         except InputError as error:
-            problems = {error.field: error.problem}
+            problems = visit.problems(error)
     if problems:
         values = {**await _ask_rotate(visit), "typed": form, "problems": problems}
         return Shown("subscription_rotate.html", values, 400)
@@ -137,7 +137,7 @@ async def _create_token(visit: Visit, form: Form) -> Shown:
         try:
             made = await visit.send("POST", TOKENS, subscription_path(visit), **body)
         except InputError as error:
-            problems = {error.field: error.problem}
+            problems = visit.problems(error)
     if problems:
         values = {**await _ask_token(visit), "typed": form, "problems": problems}
         return Shown("subscription_token.html", values, 400)
@@ -148,7 +148,7 @@ async def _ask_revoke(visit: Visit) -> Mapping[str, Any]:
     require(visit, "revoke")
     tokens = (await visit.get(TOKENS, subscription_path(visit))).tokens
     if visit.path["token"] not in {token.name for token in tokens}:
-        raise NotFoundError(visit.texts.text("console_subscriptions.tokens.unknown"))
+        raise NotFoundError("the subscription has no token with this name", ErrorKind("token_unknown"))
     return {**await subscription_values(visit), "token": visit.path["token"]}
 
 

@@ -20,8 +20,9 @@ from receiver.console.pages.subscription_fields import (
     typed_of,
 )
 from receiver.console.pages.subscriptions import API, ONE, page_of, require
+from receiver.console.problems import ShownProblem
 from receiver.console.visit import Visit
-from receiver.errors import InputError
+from receiver.errors import ErrorKind, InputError
 from receiver.outcomes.operator_types import EVERY_TYPE, OPERATOR_TYPES
 from receiver.outcomes.params import SubscriptionChange
 from receiver.outcomes.presets import RATES
@@ -52,7 +53,7 @@ class Filled(NamedTuple):
     kind: str
     fields: Sequence[Field]
     typed: Mapping[str, str]
-    problems: Mapping[str, str]
+    problems: Mapping[str, ShownProblem]
     stored: Mapping[str, Any]
 
 
@@ -81,7 +82,7 @@ async def _add(visit: Visit, form: Form) -> Shown:
     visit.require(*_ADD)
     kind = form.get("kind", "")
     if kind not in KINDS:
-        raise InputError("kind", f"one of {', '.join(KINDS)}")
+        raise InputError("kind", "none of the choices", ErrorKind("choice"))
     fields = fields_for(kind, NEW)
     values = read_fields(fields, form)
     options = _options(values, {})
@@ -92,7 +93,7 @@ async def _add(visit: Visit, form: Form) -> Shown:
         try:
             return shown_secret(await visit.send(*_ADD, **body))
         except InputError as error:
-            problems = {error.field: error.problem}
+            problems = visit.problems(error)
     filled = Filled(kind, fields, form, problems, {})
     return Shown("subscription_form.html", {**_values(visit, filled), "base": None}, 400)
 
@@ -122,7 +123,7 @@ async def _change(visit: Visit, form: Form) -> Done | Shown:
         try:
             return _saved(await visit.send(*_CHANGE, subscription_path(visit), **changed))
         except InputError as error:
-            problems = {error.field: error.problem}
+            problems = visit.problems(error)
     filled = Filled(kind, fields, form, problems, stored)
     return Shown("subscription_form.html", {**values, **_values(visit, filled)}, 400)
 
@@ -185,7 +186,7 @@ def _differs(name: str, body: Mapping[str, Any], stored: Mapping[str, Any]) -> b
     return bool(new != stored[name])
 
 
-def _checked(visit: Visit, endpoint: tuple[str, str], body: Mapping[str, Any]) -> dict[str, str]:
+def _checked(visit: Visit, endpoint: tuple[str, str], body: Mapping[str, Any]) -> dict[str, ShownProblem]:
     """Return the problems of a body, each at a field of the form."""
     problems = visit.check(*endpoint, body)
     if "filter" in problems:

@@ -9,6 +9,7 @@ import orjson
 from receiver.console.page import Action, Done, Form, Page, Shown
 from receiver.console.pages.subscription_actions import subscription_path, subscription_values
 from receiver.console.pages.subscriptions import ONE, page_of, require
+from receiver.console.problems import ShownProblem, shown_problem
 from receiver.console.visit import Visit
 from receiver.domain.calendar import Calendar
 from receiver.domain.moments import iso
@@ -26,7 +27,7 @@ async def _ask_resend(visit: Visit) -> Mapping[str, Any]:
     return {**await subscription_values(visit), **_resend_values(typed, {})}
 
 
-def _resend_values(typed: Mapping[str, str], problems: Mapping[str, str]) -> dict[str, Any]:
+def _resend_values(typed: Mapping[str, str], problems: Mapping[str, ShownProblem]) -> dict[str, Any]:
     return {"typed": typed, "problems": problems, "types": EVENT_TYPES, "counted": None}
 
 
@@ -39,7 +40,7 @@ async def _resend(visit: Visit, form: Form) -> Done | Shown:
         try:
             counted = await visit.send(*_RESEND, subscription_path(visit), **body)
         except InputError as error:
-            problems = {error.field: error.problem}
+            problems = visit.problems(error)
     if counted and is_confirmed:
         return Done(page_of(visit.path["subscription"]), "console_subscriptions.notice.resent", counted.sent)
     values = {**await subscription_values(visit), **_resend_values(form, problems)}
@@ -82,9 +83,9 @@ async def _preview(visit: Visit) -> Mapping[str, Any]:
         shown = await visit.get(f"{ONE}/preview", subscription_path(visit), **typed)
         return {**values, "shown": shown, "body": _readable(shown.body), "problems": {}}
     except InputError as error:
-        problems = {error.field: error.problem}
+        problems = visit.problems(error)
     except NotFoundError as error:
-        problems = {"task": str(error)}
+        problems = {"task": shown_problem(error, visit.texts)}
     return {**values, "shown": None, "problems": problems}
 
 

@@ -6,9 +6,9 @@ from urllib.parse import urlencode
 
 from receiver.console.page import Page
 from receiver.console.pages.task import STORY
+from receiver.console.problems import shown_problem
 from receiver.console.visit import Visit
 from receiver.errors import ForbiddenError, InputError
-from receiver.http.problems import message_of, problem_type
 from receiver.tasks.schemas import Queue, Task
 
 _FILTERS = ("q", "state", "problem", "account", "queue_id", "since", "until")
@@ -45,7 +45,7 @@ async def _list(visit: Visit, filters: Mapping[str, Any], cursor: str) -> Mappin
     except (ForbiddenError, InputError) as error:
         if not filters["q"] or (isinstance(error, InputError) and error.field != "q"):
             raise
-        return {"list": None, "counts": None, "refusal": message_of(error, problem_type(error))}
+        return {"list": None, "counts": None, "refusal": shown_problem(error, visit.texts)}
     return {"list": page, "counts": page.counts, "refusal": None}
 
 

@@ -4,8 +4,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from receiver.console.page import Action, Done, Form, Page, Shown
+from receiver.console.problems import ShownProblem
 from receiver.console.visit import ROOT, Visit
-from receiver.errors import InputError, NotFoundError
+from receiver.errors import ErrorKind, InputError, NotFoundError
 from receiver.http.tokens import SCOPES
 
 _LIST, _ONE = "/v1/tokens", "/v1/tokens/{token}"
@@ -22,7 +23,9 @@ async def _read(visit: Visit) -> Mapping[str, Any]:
     return await _values(visit, {}, {})
 
 
-async def _values(visit: Visit, typed: Mapping[str, str], problems: Mapping[str, str]) -> dict[str, Any]:
+async def _values(
+    visit: Visit, typed: Mapping[str, str], problems: Mapping[str, ShownProblem]
+) -> dict[str, Any]:
     """Return the values of the page. `typed`: fields of a form that has problems, by field."""
     return {
         "tokens": (await visit.get(_LIST)).tokens,
@@ -41,14 +44,14 @@ async def _create(visit: Visit, form: Form) -> Shown:
     }
     if days:
         if days not in map(str, TOKEN_LIFETIMES):
-            raise InputError("days", f"one of {', '.join(map(str, TOKEN_LIFETIMES))}, or none")
+            raise InputError("days", "none of the choices", ErrorKind("choice"))
         body["expires_at"] = visit.times.now + int(days) * _DAY_S
     problems = visit.check("POST", _LIST, body)
     if not problems:
         try:
             made = await visit.send("POST", _LIST, None, **body)
         except InputError as error:
-            problems = {error.field: error.problem}
+            problems = visit.problems(error)
         else:
             return Shown("token_new.html", {"made": made})
     return Shown("system_tokens.html", await _values(visit, form, problems))
@@ -59,7 +62,7 @@ async def _ask_revoke(visit: Visit) -> Mapping[str, Any]:
     for token in (await visit.get(_LIST)).tokens:
         if token.name == name and token.revoked_at is None:
             return {"token": token}
-    raise NotFoundError(visit.texts.text("console_system.tokens.unknown"))
+    raise NotFoundError("there is no valid token with this name", ErrorKind("token_unknown"))
 
 
 async def _revoke(visit: Visit, _form: Form) -> Done:

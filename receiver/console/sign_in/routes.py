@@ -23,7 +23,7 @@ from receiver.console.sign_in.session import (
 )
 from receiver.console.sign_in.session_sql import end_session
 from receiver.console.sign_in.users import count_users
-from receiver.errors import InputError, OidcError, ReceiverError
+from receiver.errors import ErrorKind, InputError, OidcError, ReceiverError
 from receiver.http.audit import AuditEntry
 from receiver.http.endpoint import ApiContext
 
@@ -85,7 +85,7 @@ class _SignInPages:
         elif form.get("name") and form.get("password"):
             result = await by_password(asked, form["name"], form["password"])
         else:
-            raise InputError("name", "give name and password, or a token")
+            raise InputError("name", "give name and password, or a token", ErrorKind("no_credentials"))
         if result.session_id:
             return self._enter(request, result.session_id, target)
         return await self._page(request, {"next": target, "name": form.get("name", ""), "result": result})

@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 from starlette.requests import Request
 
 from receiver.domain.proxies import TrustedProxies
-from receiver.errors import ForbiddenError
+from receiver.errors import ErrorKind, ForbiddenError
 from receiver.http.endpoint import ApiContext
 from receiver.runtime.clock import Clock, WallClock
 
@@ -58,7 +58,8 @@ class SignInRules:
         if not is_own:
             raise ForbiddenError(
                 "the form must come from a page of this console: load the page again. Behind a proxy set "
-                "`console.public_url` to the address in the browser"
+                "`console.public_url` to the address in the browser",
+                ErrorKind("other_page"),
             )
 
     def _hosts(self, request: Request) -> set[str]:

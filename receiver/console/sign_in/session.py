@@ -19,7 +19,7 @@ from receiver.console.sign_in.session_sql import (
     note_use,
     read_session,
 )
-from receiver.errors import ForbiddenError, StoreUnavailableError
+from receiver.errors import ErrorKind, ForbiddenError, StoreUnavailableError
 from receiver.http.endpoint import ApiContext, Caller
 
 COOKIE_PATH = "/console"
@@ -62,7 +62,7 @@ def check_form(session: SignedIn, request: Request, form: Mapping[str, str]) -> 
     """Raise ForbiddenError unless a page of this session sent the form."""
     session.rules.require_own_page(request)
     if not hmac.compare_digest(form.get("csrf", "").encode(), session.csrf.encode()):
-        raise ForbiddenError("the form is too old: load the page again")
+        raise ForbiddenError("the form is too old: load the page again", ErrorKind("old_form"))
 
 
 def csrf_of(session_id: str) -> str:
