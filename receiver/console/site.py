@@ -8,22 +8,22 @@ from receiver.console.dispatch import Console
 from receiver.console.live import STREAM_PATH, LiveHub
 from receiver.console.page import Action, Page
 from receiver.console.pages.analytics import ANALYTICS, ANALYTICS_FILES
-from receiver.console.pages.captures import CAPTURE, CAPTURE_PAGES, CAPTURES
+from receiver.console.pages.captures.deliveries import CAPTURE, CAPTURE_PAGES, CAPTURES
+from receiver.console.pages.captures.rereading import REREAD, REREAD_ACTIONS
 from receiver.console.pages.exports import EXPORTS
-from receiver.console.pages.findings import FINDING_ACTIONS, FINDING_PAGES
 from receiver.console.pages.overview import OVERVIEW
 from receiver.console.pages.queues import QUEUE, QUEUES
-from receiver.console.pages.reconciliation import RECONCILIATION
-from receiver.console.pages.rereading import REREAD, REREAD_ACTIONS
-from receiver.console.pages.subscription_actions import ACTION_PAGES, SUBSCRIPTION_ACTIONS
-from receiver.console.pages.subscription_editing import EDITING_ACTIONS, EDITING_PAGES
-from receiver.console.pages.subscription_sending import SENDING_ACTIONS, SENDING_PAGES
-from receiver.console.pages.subscriptions import SUBSCRIPTION_PAGES, SUBSCRIPTIONS
-from receiver.console.pages.system import SYSTEM, SYSTEM_PAGES
-from receiver.console.pages.task import TASK
-from receiver.console.pages.task_actions import TASK_ACTIONS
-from receiver.console.pages.tasks import TASKS
-from receiver.console.pages.tokens import TOKENS_ACTIONS, TOKENS_PAGES
+from receiver.console.pages.reconciliation.findings import FINDING_ACTIONS, FINDING_PAGES
+from receiver.console.pages.reconciliation.passes import RECONCILIATION
+from receiver.console.pages.subscriptions.actions import ACTION_PAGES, SUBSCRIPTION_ACTIONS
+from receiver.console.pages.subscriptions.browsing import SUBSCRIPTION_PAGES, SUBSCRIPTIONS
+from receiver.console.pages.subscriptions.editing import EDITING_ACTIONS, EDITING_PAGES
+from receiver.console.pages.subscriptions.sending import SENDING_ACTIONS, SENDING_PAGES
+from receiver.console.pages.system.state import SYSTEM, SYSTEM_PAGES
+from receiver.console.pages.system.tokens import TOKENS_ACTIONS, TOKENS_PAGES
+from receiver.console.pages.tasks.actions import TASK_ACTIONS
+from receiver.console.pages.tasks.listing import TASKS
+from receiver.console.pages.tasks.story import TASK
 from receiver.console.sign_in.routes import sign_in_routes
 from receiver.console.visit import ConsoleApi
 from receiver.http.endpoint import ApiContext, Endpoint

@@ -1,1 +1,1 @@
-"""The pages of the console, one module each: what a page asks the API, and its actions."""
+"""The pages of the console, a module or folder for each feature: what they ask the API, and their actions."""
