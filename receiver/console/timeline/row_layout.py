@@ -16,6 +16,9 @@ _LEG = 20.0
 _TICKS, _AXIS, _PLAN = 14.0, 16.0, 15.0
 """Heights of the times, of the axis, and of the planned starts."""
 
+_BESIDE = 4.0
+"""Distance of the number of an attempt from its start."""
+
 _BOLD = 1.15
 """Width of bold letters, relative to others."""
 
@@ -149,24 +152,29 @@ class RowLayout:
 
     def _plan(self, starts: Sequence[PlannedStart], top: float, bottom: float) -> Iterator[Shape]:
         """Yield the numbers of attempts, and dashed lines at planned starts with the lateness on them."""
-        shelf = Shelf()
+        shelf, places = Shelf(), [self._x(start.at or 0.0) for start in starts]
         for start in starts:
             x, text = self._x(start.at or 0.0), self.content.texts.render(start.text)
             if start.planned_at is not None:
                 planned = self._x(start.planned_at)
                 yield Line(planned, top, planned, max(bottom, top + _PLAN), "plan")
             labels = [
-                Label(x + 4, top + 11, text, "plan"),
-                Label(x - 4, top + 11, text, "plan", "end"),
+                Label(x + _BESIDE, top + 11, text, "plan"),
+                Label(x - _BESIDE, top + 11, text, "plan", "end"),
                 Label(self.size.width, top + 11, text, "plan", "end"),
                 Label(self.size.left, top + 11, text, "plan"),
-                Label(x + 4, top + 11, f"{start.number}", "plan"),
+                Label(x + _BESIDE, top + 11, f"{start.number}", "plan"),
+                Label(x - _BESIDE, top + 11, f"{start.number}", "plan", "end"),
             ]
-            yield from next(([label] for label in labels if self._fits(label) and shelf.add(label)), [])
+            following = min((place for place in places if place > x), default=self.size.width)
+            roomy = [label for label in labels if label.range[1] <= following or label.text != text]
+            yield from next(([each] for each in roomy if self._fits(each, x) and shelf.add(each)), [])
 
-    def _fits(self, label: Label) -> bool:
+    def _fits(self, label: Label, x: float) -> bool:
+        """Return whether a label is on the row and at its place: one at the edge may be far from it."""
         left, right = label.range
-        return self.size.left <= left and right <= self.size.width
+        near = _BESIDE + 1
+        return self.size.left <= left <= x + near and x - near <= right <= self.size.width
 
     def _lanes(self, top: float) -> tuple[list[Shape], float]:
         """Return the lanes that have marks on this row, and their bottom."""

@@ -90,6 +90,19 @@ def test_every_attempt_is_drawn_with_both_legs(count: int, size: DrawingSize) ->
     assert labels(drawing, "plan")[0] == "attempt 1, 2 s late"
 
 
+@pytest.mark.parametrize("size", SIZES, ids=lambda size: size.name)
+def test_the_number_of_an_attempt_stands_beside_its_start(size: DrawingSize) -> None:
+    """Also where attempts follow each other so closely that there is no room for all words."""
+    calls = [attempt(number, T0 + 3 * number, planned_at=T0 + 3 * number) for number in range(1, 5)]
+    drawing = drawn(story(calls, hooks=[hook("after", T0 + 60, T0 + 200)]), size)
+    starts = [each.x1 for each in drawing.shapes if isinstance(each, Line) and each.style == "plan"]
+    numbers = [each for each in drawing.shapes if isinstance(each, Label) and each.style == "plan"]
+    assert len(numbers) > 1
+    for label in numbers:
+        left, right = label.range
+        assert min(max(left - start, start - right) for start in starts) <= 5
+
+
 def test_pauses_are_written_in_their_gaps() -> None:
     assert labels(drawn(usual(10), NARROW), "pause") == ["300 s planned, 312 s"] * 9
 
