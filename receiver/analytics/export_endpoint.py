@@ -10,7 +10,7 @@ from pydantic import Field, StringConstraints, ValidationInfo, field_validator
 from starlette.responses import Response, StreamingResponse
 from starlette.types import Message, Send
 
-from receiver.analytics.export_pages import ExportSelection, read_position
+from receiver.analytics.export_pages import ExportSelection, FilePart, read_position
 from receiver.analytics.exports import FORMATS, ExportWriter, FileFormat, export, spreadsheet_csv
 from receiver.analytics.views import RELATIONS, Relation
 from receiver.errors import InputError, NotFoundError, ReceiverError
@@ -86,12 +86,7 @@ async def export_relation(call: Call[ExportParams, None]) -> Response:
         if form is not FORMATS["csv"]:
             raise InputError("locale", "is for CSV only: a file of another format has no separators")
         form = spreadsheet_csv(asked.locale)
-    after = read_position(asked.after, relation) if asked.after is not None else ()
-    selection = ExportSelection(
-        relation, call.numbers, asked.account, asked.since, asked.until, after, asked.limit
-    )
-    if is_search(asked, relation):
-        selection = replace(selection, wanted=wanted_by(call, asked))
+    selection = selection_of(call, relation)
     writer = form.make(relation)
     if context.exports.locked():
         headers = {"Retry-After": str(RETRY_AFTER_S)}
@@ -102,7 +97,20 @@ async def export_relation(call: Call[ExportParams, None]) -> Response:
     return _File(first, rest, relation, form, media if media in form.media else form.media[0])
 
 
-def is_search(asked: ExportParams, relation: Relation) -> bool:
+def selection_of(call: Call[ExportParams, None], relation: Relation) -> ExportSelection:
+    """Return the rows that are asked for. Raises InputError, and ForbiddenError for a number that the caller
+    may not look for.
+    """
+    asked = call.query
+    after = read_position(asked.after, relation) if asked.after is not None else ()
+    wanted = wanted_by(call, asked) if _is_search(asked, relation) else None
+    selection = ExportSelection(
+        relation, call.numbers, asked.account, asked.since, asked.until, after, asked.limit
+    )
+    return replace(selection, wanted=wanted)
+
+
+def _is_search(asked: ExportParams, relation: Relation) -> bool:
     """Return whether there are more filters than account and period. Raises InputError if the relation is not
     of tasks.
     """
@@ -115,21 +123,34 @@ def is_search(asked: ExportParams, relation: Relation) -> bool:
     return bool(others)
 
 
+async def export_parts(
+    call: Call[ExportParams, None],
+    selection: ExportSelection,
+    writer: ExportWriter,
+    *,
+    is_begun: bool = False,
+) -> AsyncGenerator[FilePart, None]:
+    """Yield the parts of the file, see `export`. A search for a number is recorded before the first,
+    since a client may leave before the last one.
+    """
+    unrecorded, context = selection.wanted, call.context
+    made = export(context.store, selection, writer, context.clock.now(), is_begun=is_begun)
+    async with aclosing(made):
+        async for part in made:
+            if unrecorded is not None:
+                await record_search(call, unrecorded, export=selection.relation.name)
+                unrecorded = None
+            yield part
+
+
 async def _data(
     call: Call[ExportParams, None], selection: ExportSelection, writer: ExportWriter
 ) -> AsyncGenerator[bytes, None]:
-    context, unrecorded = call.context, selection.wanted
-    async with (
-        context.exports,
-        aclosing(export(context.store, selection, writer, context.clock.now())) as made,
-    ):
+    context = call.context
+    async with context.exports, aclosing(export_parts(call, selection, writer)) as made:
         async for part in made:
             if context.closing.is_set():
                 raise ReceiverError("the receiver is stopping")
-            if unrecorded is not None:
-                # Before the first row is sent, since a client may leave before the last one.
-                await record_search(call, unrecorded, export=selection.relation.name)
-                unrecorded = None
             if part.data:
                 yield part.data
 

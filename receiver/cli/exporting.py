@@ -12,21 +12,19 @@ from typing import Annotated, NamedTuple
 
 import typer
 
-from receiver.analytics.export_endpoint import MAX_ROWS, ExportParams
+from receiver.analytics.export_endpoint import MAX_ROWS, ExportParams, export_parts, selection_of
 from receiver.analytics.export_pages import ExportSelection, read_position
-from receiver.analytics.exports import FORMATS, ExportWriter, FileFormat, export, spreadsheet_csv
+from receiver.analytics.exports import FORMATS, ExportWriter, FileFormat, spreadsheet_csv
 from receiver.analytics.views import RELATIONS
 from receiver.cli.export_resume import Kept, kept_of
 from receiver.cli.files import ForceOption, LocaleOption, require_new
-from receiver.cli.local_api import query_of, resolved
+from receiver.cli.local_api import naming_options, open_local_api, query_of
 from receiver.cli.output import STDERR, AccountOption, ConfigOption, NumbersOption
 from receiver.cli.table_options import timed, zoned
-from receiver.cli.times import PeriodOptions, use_settings
+from receiver.cli.task_filters import TaskFilterOptions, filtered, untold_tasks_service
+from receiver.cli.times import PeriodOptions
 from receiver.errors import InputError, ReceiverError
-from receiver.maintenance.schema import open_store
-from receiver.runtime.clock import WallClock
-from receiver.settings.settings import load_settings
-from receiver.storage.engine import Store
+from receiver.http.endpoint import Call
 
 _NAMES = ", ".join(RELATIONS)
 _NO_RESUMING = (
@@ -41,6 +39,7 @@ _WHOLE = (FORMATS["parquet"], FORMATS["xlsx"])
 
 
 @zoned
+@filtered
 @timed
 def export_rows(
     relation: Annotated[str, typer.Argument(help=f"One of {_NAMES}.")],
@@ -54,6 +53,7 @@ def export_rows(
     force: ForceOption = False,
     period: PeriodOptions,
     account: AccountOption = None,
+    filters: TaskFilterOptions,
     after: Annotated[str | None, typer.Option(help="Start after the row with this position.")] = None,
     limit: Annotated[int | None, typer.Option(help="Maximum number of rows.", min=1, max=MAX_ROWS)] = None,
     numbers: NumbersOption = False,
@@ -64,43 +64,36 @@ def export_rows(
 ) -> None:
     """Export rows as CSV, JSON Lines, Excel or Parquet, all or from a time range.
 
-    The file is named FILE.part until it is complete.
+    The file is named FILE.part until it is complete. Filters of tasks are for tasks and attempts only.
     """
     if relation not in RELATIONS:
         raise InputError("relation", f"must be one of {_NAMES}")
     found = RELATIONS[relation]
-    asked = query_of(
-        ExportParams, format=format_, account=account, after=after, limit=limit, **period.parameters()
-    )
-    settings = load_settings(config)
-    use_settings(settings)
-    place = read_position(asked.after, found) if asked.after is not None else ()
-    selection = ExportSelection(found, numbers, asked.account, asked.since, asked.until, place, asked.limit)
+    given = {"account": account, **filters.parameters(), **period.parameters()}
+    asked = query_of(ExportParams, format=format_, after=after, limit=limit, **given)
     kind = _format(asked.format, out)
     if out == "-":
         _check_standard_output(kind, is_resumed=resume)
     else:
         if resume:
-            _check_resume(kind, selection, locale)
+            _check_resume(kind, asked, locale)
         require_new(Path(out), "--out", is_forced=force)
         if not resume and not force and Path(f"{out}.part").exists():
             raise InputError("--out", f"{out}.part is of an interrupted export: use --resume, or --force")
     if locale is not None:
         kind = _localized(kind, locale)
-    now = WallClock(settings.clock_speed, settings.clock_origin).now()
-    with open_store(settings.store) as store:
-        with store.snapshot() as connection:
-            resolved(connection, asked)
-        task = _Task(store, selection, kind, kind.make(found), now)
-        _write_out(task, out, is_resumed=resume)
+    with open_local_api(config, untold_tasks_service if filters.problem else None) as api:
+        call = api.call(asked, {}, numbers=numbers)
+        with naming_options(ExportParams.model_fields):
+            selection = selection_of(call, found)
+        _write_out(_Task(call, selection, kind, kind.make(found)), out, is_resumed=resume)
 
 
 class _Task(NamedTuple):
-    store: Store
+    call: Call[ExportParams, None]
     selection: ExportSelection
     kind: FileFormat
     writer: ExportWriter
-    now: float
 
 
 def _format(name: str | None, out: str) -> FileFormat:
@@ -136,12 +129,12 @@ def _check_standard_output(kind: FileFormat, *, is_resumed: bool) -> None:
         raise InputError("--out", f"{kind.suffix} requires a file")
 
 
-def _check_resume(kind: FileFormat, selection: ExportSelection, locale: str | None) -> None:
+def _check_resume(kind: FileFormat, asked: ExportParams, locale: str | None) -> None:
     if kind in _WHOLE:
         raise InputError("--resume", _NO_RESUMING)
     if locale is not None:
         raise InputError("--resume", "cannot be used with --locale: start again")
-    if selection.after:
+    if asked.after is not None:
         raise InputError(
             "--after", "cannot be used with --resume, which starts after the last row of FILE.part"
         )
@@ -190,9 +183,7 @@ def _run(task: _Task, write: Callable[[bytes], object], kept: Kept = _NOTHING) -
 
     async def run() -> None:
         nonlocal rows
-        async with aclosing(
-            export(task.store, selection, task.writer, task.now, is_begun=kept.size > 0)
-        ) as parts:
+        async with aclosing(export_parts(task.call, selection, task.writer, is_begun=kept.size > 0)) as parts:
             async for part in parts:
                 write(part.data)
                 rows += part.rows

@@ -3,7 +3,7 @@
 import asyncio
 import getpass
 import os
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Container, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     from receiver.domain.timeline import Timeline
 
-_OPTIONS = {"queue_id": "queue", "than_queue_id": "than-queue"}
+_OPTIONS = {"queue_id": "queue", "than_queue_id": "than-queue", "finish_result": "result"}
 """Field → option, if its name is another one."""
 
 Answer = TypeVar("Answer", bound=BaseModel)
@@ -69,14 +69,27 @@ class LocalApi:
         body: Params | None = None,
     ) -> Answer:
         """Return the handler's answer. Raises the errors of the handler."""
-        caller = cli_caller({"read", "subscribe", "numbers"} if numbers else {"read", "subscribe"})
+        call = self.call(query, path, numbers=numbers, body=body)
 
-        async def call() -> Answer:
-            found, place = await self._context.resolve(query, path)
-            return await handler(Call(self._context, caller, place, found, body))
+        async def answer() -> Answer:
+            return await handler(call)
 
         with naming_options():
-            return self._runner.run(call())
+            return self._runner.run(answer())
+
+    def call(
+        self,
+        query: Query,
+        path: Mapping[str, str],
+        *,
+        numbers: bool = False,
+        body: Params | None = None,
+    ) -> Call[Query, Any]:
+        """Return a call of a handler, with ids of queues for their names. Raises InputError."""
+        caller = cli_caller({"read", "subscribe", "numbers"} if numbers else {"read", "subscribe"})
+        with naming_options():
+            found, place = self._runner.run(self._context.resolve(query, path))
+        return Call(self._context, caller, place, found, body)
 
 
 @contextmanager
@@ -110,12 +123,12 @@ def resolved(connection: Connection, query: Query) -> Query:
 
 
 @contextmanager
-def naming_options() -> Iterator[None]:
-    """Let errors about accounts and queues name the option instead of the API's field."""
+def naming_options(fields: Container[str] = NAMING) -> Iterator[None]:
+    """Let errors about accounts and queues, or about these fields of the API, name the option instead."""
     try:
         yield
     except InputError as error:
-        if error.field not in NAMING:
+        if error.field not in fields:
             raise
         raise InputError(_option(error.field), error.problem) from None
 

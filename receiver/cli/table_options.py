@@ -31,7 +31,7 @@ Command = Callable[..., Any]
 
 def zoned(command: Command) -> Command:
     """Add `--zone` to a command that prints moments."""
-    return _with_options(command, {"zone": ZoneOption}, _use_zone)
+    return with_options(command, {"zone": ZoneOption}, _use_zone)
 
 
 def tabular(command: Command) -> Command:
@@ -41,7 +41,7 @@ def tabular(command: Command) -> Command:
         display().csv = given["csv_"]
         return _use_zone(given)
 
-    return _with_options(command, {"csv_": CsvOption, "zone": ZoneOption}, use)
+    return with_options(command, {"csv_": CsvOption, "zone": ZoneOption}, use)
 
 
 def timed(command: Command) -> Command:
@@ -54,7 +54,7 @@ def timed(command: Command) -> Command:
     def use(given: dict[str, Any]) -> dict[str, Any]:
         return {"period": PeriodOptions(*(given[name] for name in names))}
 
-    return _with_options(command, dict(zip(names, shapes, strict=True)), use, replaced="period")
+    return with_options(command, dict(zip(names, shapes, strict=True)), use, replaced="period")
 
 
 def _use_zone(given: dict[str, Any]) -> dict[str, Any]:
@@ -64,7 +64,7 @@ def _use_zone(given: dict[str, Any]) -> dict[str, Any]:
     return {}
 
 
-def _with_options(
+def with_options(
     command: Command,
     options: Mapping[str, Any],
     use: Callable[[dict[str, Any]], dict[str, Any]],

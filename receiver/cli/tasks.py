@@ -1,6 +1,6 @@
 """`receiver tasks list` and `show`."""
 
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Any, ClassVar
 
 import typer
 
@@ -12,7 +12,6 @@ from receiver.cli.output import (
     CursorOption,
     JsonOption,
     LimitOption,
-    QueueOption,
     print_available,
     print_cursor,
     print_json,
@@ -21,19 +20,11 @@ from receiver.cli.output import (
 )
 from receiver.cli.table_options import tabular, timed
 from receiver.cli.tables import Column
+from receiver.cli.task_filters import TaskFilterOptions, filtered, untold_tasks_service
 from receiver.cli.times import PeriodOptions
-from receiver.domain.reasons import CallResult
-from receiver.http.schemas import State
-from receiver.settings.settings import Settings
-from receiver.tasks.params import Problem, TaskQuery
-from receiver.tasks.problems import UntoldTasks
+from receiver.tasks.params import TaskQuery
 from receiver.tasks.schemas import Task
 from receiver.tasks.task_endpoints import list_tasks
-
-_PROBLEM = (
-    "Only tasks that are being retried, are overdue, lost hooks, differ between hooks and API, or of which a "
-    "subscriber did not get an outcome."
-)
 
 
 class _TaskCommands(LazyGroup):
@@ -63,28 +54,12 @@ tasks_app = typer.Typer(
 
 @tasks_app.command("list")
 @tabular
+@filtered
 @timed
 def list_(
     *,
     account: AccountOption = None,
-    queue: QueueOption = None,
-    state: Annotated[State | None, typer.Option(help="Only tasks in this state.")] = None,
-    result: Annotated[
-        Literal["success", "failed", "unknown"] | None, typer.Option(help="Only tasks with this result.")
-    ] = None,
-    phone: Annotated[
-        str | None,
-        typer.Option(help="Only tasks with this phone number, in any spelling, or its last four digits."),
-    ] = None,
-    reason: Annotated[CallResult | None, typer.Option(help="Only tasks that ended so.")] = None,
-    name: Annotated[str | None, typer.Option(help="Only tasks whose name contains this.")] = None,
-    text: Annotated[
-        str | None, typer.Option(help="Only tasks whose name, comment or ref contains this.")
-    ] = None,
-    lost: Annotated[
-        bool | None, typer.Option("--lost/--complete", help="Only tasks with, or without, lost hooks.")
-    ] = None,
-    problem: Annotated[Problem | None, typer.Option(help=_PROBLEM)] = None,
+    filters: TaskFilterOptions,
     period: PeriodOptions,
     limit: LimitOption = 50,
     cursor: CursorOption = None,
@@ -92,16 +67,10 @@ def list_(
     as_json: JsonOption = False,
 ) -> None:
     """List tasks, newest first."""
-    given = {"account": account, "queue_id": queue, "state": state, "finish_result": result, "lost": lost}
-    given |= {
-        "phone": phone and phone.strip(),
-        "reason": reason,
-        "name": name,
-        "text": text,
-        "problem": problem,
-    }
-    query = query_of(TaskQuery, **given, **period.parameters(), limit=limit, cursor=cursor)
-    page = ask(list_tasks, query, {}, config, services=_services if as_json or problem else None)
+    given = {"account": account, **filters.parameters(), **period.parameters()}
+    query = query_of(TaskQuery, **given, limit=limit, cursor=cursor)
+    services = untold_tasks_service if as_json or filters.problem else None
+    page = ask(list_tasks, query, {}, config, services=services)
     if as_json:
         print_json(plain(page))
         return
@@ -121,12 +90,6 @@ _COLUMNS = (
     Column("queue", optional=True),
     "heard",
 )
-
-
-def _services(_settings: Settings) -> dict[type, object]:
-    from receiver.outcomes.task_messages import untold_tasks  # noqa: PLC0415 -- slow to import
-
-    return {UntoldTasks: UntoldTasks(untold_tasks)}
 
 
 def _row(task: Task) -> list[Any]:

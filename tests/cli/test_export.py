@@ -109,6 +109,45 @@ def test_text_goes_to_standard_output(shell: Shell, store: Store) -> None:
     assert lines.encode() == exported(store, selection, "jsonl") != b""
 
 
+def test_a_file_has_the_tasks_that_the_list_prints_with_the_same_filters(shell: Shell, store: Store) -> None:
+    with store.transaction() as connection:
+        connection.exec_driver_sql(
+            "UPDATE task SET settled = 0"
+        )  # the list counts the hooks of settled tasks
+    for filters in (
+        ["--text", "a"],
+        ["--result", "unknown", "--account", "second"],
+        ["--problem", "overdue"],
+    ):
+        listed = shell.ask("tasks", "list", *filters, "--limit", "500")["tasks"]
+        expected = [(task["account"], task["key"]) for task in reversed(listed)]
+        for relation, times in (("tasks", 1), ("attempts", 3)):
+            said = shell.run("export", relation, "--format", "jsonl", *filters)
+            rows = odd.read_jsonl(said.out.encode())
+            assert [(row["account"], row["key"]) for row in rows][::times] == expected
+            assert len(rows) == times * len(expected)
+        assert len(expected) < len(odd.TEXTS)
+
+
+def test_a_file_with_filters_is_resumed_with_them(
+    shell: Shell, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    command = ("export", "tasks", "--result", "unknown", "--account", "main", "--numbers", "--out", "a.csv")
+    whole = shell.run(*command[:-2]).out
+    with monkeypatch.context() as patched:
+        _break_off_after(patched, 2)
+        assert "continue with --resume" in shell.refused(*command)
+    assert " after 9 existing rows" in shell.run(*command, "--resume").err
+    assert (shell.folder / "a.csv").read_bytes() == whole.encode()
+
+
+def test_who_looked_for_whom_is_recorded(shell: Shell, store: Store) -> None:
+    assert shell.run("export", "tasks", "--text", odd.NUMBER).status == 0
+    (record,) = shell.ask("audit")["records"]
+    assert (record["action"], record["object"]) == ("numbers.find", "+791•••67")
+    assert record["detail"] == {"export": "tasks", "in_full": False}
+
+
 def test_an_export_goes_on_behind_a_position(shell: Shell, store: Store) -> None:
     after = odd.positions(store, TASKS)[7]
     assert shell.run("export", "tasks", "--format", "jsonl", "--after", after).out.encode() == exported(
@@ -131,6 +170,10 @@ def test_parquet_is_made_by_the_name_of_the_file(shell: Shell, store: Store) -> 
         ("tasks --format xml", "--format: must be 'csv', 'jsonl', 'xlsx' or 'parquet'"),
         ("tasks --since yesterdy", "--since: not a moment"),
         ("tasks --since 2026-03-02 --until 2026-03-01", "--until: the period ends before it begins"),
+        ("facts --state finished", "--state: is for `tasks` and `attempts` only"),
+        ("hooks --result failed", "--result: is for `tasks` and `attempts` only"),
+        ("tasks --phone 12", "--phone: write a whole phone number"),
+        ("tasks --queue 99", "--queue: "),
         ("tasks --after nowhere", "after: must be the unchanged `position`"),
         ("tasks --format parquet", "--out: .parquet requires a file"),
         ("tasks --resume", "--resume: requires --out FILE"),
