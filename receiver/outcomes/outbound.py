@@ -10,6 +10,7 @@ from typing import Any, Literal
 
 from receiver.domain.frozen_record import frozen_record
 from receiver.domain.moments import read_retry_after
+from receiver.errors import ErrorKind
 from receiver.outcomes.subscription import Subscription
 
 SLOW_S, LONGEST_SLOW_S = 30.0, 3_600.0
@@ -120,7 +121,13 @@ def advance(exchange: Exchange, response: HttpResponse | None) -> HttpRequest | 
 
 
 class FormatError(Exception):
-    """The event cannot be put into the subscription's format. The text names the option to correct."""
+    """The event cannot be put into the subscription's format. The text names the option to correct; `kind`:
+    what is wrong with it, for pages.
+    """
+
+    def __init__(self, text: str, kind: ErrorKind | None = None) -> None:
+        super().__init__(text)
+        self.kind = kind
 
 
 class UnsendableError(FormatError):

@@ -52,7 +52,7 @@ def _check_format(options: Mapping[str, Any]) -> None:
         return
     except FormatError as error:
         field, _, problem = str(error).partition(": ")
-        raise InputError(field, problem) from None
+        raise InputError(field, problem, error.kind) from None
 
 
 async def _check_url(url: str, allowed: tuple[str, ...]) -> list[str]:

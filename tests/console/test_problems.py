@@ -97,6 +97,13 @@ def test_an_error_that_has_only_an_english_text_shows_it_as_a_detail() -> None:
 
 
 @pytest.mark.anyio
+async def test_the_option_of_a_format_that_is_missing_is_said_beside_it(page_env: PageEnv) -> None:
+    form = {"kind": "amocrm", "name": "CRM", "url": "https://127.0.0.1/"}
+    answer = await page_env.post("/subscriptions/new", "operator", **form)
+    assert 'id="options.token-problem">required</span>' in answer.text
+
+
+@pytest.mark.anyio
 async def test_pages_say_errors_in_the_language_of_the_visitor(page_env: PageEnv) -> None:
     said = {
         "/nowhere": "В консоли нет страницы с таким адресом.",

@@ -6,6 +6,7 @@ from urllib.parse import quote
 
 import orjson
 
+from receiver.errors import ErrorKind
 from receiver.outcomes.outbound import FormatError, HttpResponse, OutboundEvent, UnsendableError
 
 TEST = "receiver.test"
@@ -46,7 +47,7 @@ def needed(event: OutboundEvent, name: str) -> Any:
     """Return a required option. Raises FormatError if it is missing."""
     value = event.option(name)
     if value in (None, ""):
-        raise FormatError(f"options.{name}: required")
+        raise FormatError(f"options.{name}: required", ErrorKind("required"))
     return value
 
 
@@ -84,7 +85,10 @@ def recording_url(event: OutboundEvent) -> str | None:
     if not pattern or not record:
         return None
     if "{record}" not in str(pattern):
-        raise FormatError("options.record_url: a URL with {record} in place of the recording's uuid")
+        raise FormatError(
+            "options.record_url: a URL with {record} in place of the recording's uuid",
+            ErrorKind("record_url"),
+        )
     return str(pattern).replace("{record}", quote(str(record), safe=""))
 
 
