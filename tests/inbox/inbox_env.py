@@ -99,7 +99,7 @@ class InboxEnv:
 
     def rows(self, table: Table) -> list[dict[str, Any]]:
         """All rows of a table, in order of its primary key."""
-        with self.store.snapshot() as connection:
+        with closing(Store(self.target)) as patient, patient.snapshot() as connection:
             query = select(table).order_by(*table.primary_key)
             return [dict(row._mapping) for row in connection.execute(query)]
 
