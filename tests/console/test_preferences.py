@@ -70,7 +70,8 @@ async def test_charts_have_the_colors_of_the_theme(console: ConsoleEnv, visitors
     chart = page.locator(".chart img").first
     shown = "image => new URL(image.currentSrc).searchParams.get('theme')"
     await chart.scroll_into_view_if_needed()
-    await expect(chart).to_have_js_property("complete", value=True)
+    # The first chart waits for a process of its own, which may start slowly.
+    await expect(chart).to_have_js_property("complete", value=True, timeout=60_000)
     assert await chart.evaluate(shown) == "dark"
     await choose(page, theme="light")
     await expect(page.locator("html")).to_have_attribute("data-theme", "light")
