@@ -6,6 +6,7 @@ import sys
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
+from textwrap import fill
 from typing import Annotated, Any
 
 import typer
@@ -68,8 +69,13 @@ def print_table(title: str, columns: Sequence[str | Column], rows: Iterable[Sequ
 
 
 def print_note(text: str) -> None:
-    """Print a line that belongs to a table: to standard error if standard output is CSV."""
-    (STDERR if display().csv else STDOUT).print(text, markup=False, highlight=False)
+    """Print a line that belongs to a table: to standard error if standard output is CSV. A terminal gets it
+    wrapped between words.
+    """
+    console = STDERR if display().csv else STDOUT
+    if console.is_terminal:
+        text = fill(text, console.width, break_long_words=False, break_on_hyphens=False)
+    console.print(text, markup=False, highlight=False)
 
 
 def print_error(text: str) -> None:

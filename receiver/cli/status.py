@@ -79,7 +79,8 @@ def _table(title: str, nothing: str, columns: Sequence[str | Column], rows: list
     if rows:
         print_table(title, columns, rows)
     else:
-        print_note(f"{title}: {nothing}.\n")
+        print_note(f"{title}: {nothing}.")
+        print_note("")
 
 
 def _waits(found: StatusView) -> list[list[Any]]:

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from receiver.cli.output import next_page
+from receiver.cli import output
+from receiver.cli.output import next_page, print_note
 from receiver.cli.tables import Column, print_fitting, write_csv
 from receiver.cli.times import Display, Moment, displaying
 from receiver.domain.calendar import Calendar
@@ -52,6 +53,23 @@ def test_no_word_and_no_id_is_broken(width: int, monkeypatch: pytest.MonkeyPatch
     assert words.count(REF) == 2
     for word in ROW[-1].split():
         assert words.count(word) >= 2
+
+
+@pytest.mark.parametrize("is_terminal", [True, False])
+def test_a_note_is_wrapped_between_words_for_a_terminal(
+    is_terminal: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out = io.StringIO()
+    monkeypatch.setattr(
+        output,
+        "STDOUT",
+        Console(file=out, width=40, soft_wrap=True, force_terminal=is_terminal, color_system=None),
+    )
+    print_note(f"Hooks: 0 in the last minute, the last one 14 min ago. {'0' * 50}")
+    lines = out.getvalue().splitlines()
+    assert len(lines) == (3 if is_terminal else 1)
+    assert "0" * 50 in lines[-1]
+    assert " ".join(line.strip() for line in lines).startswith("Hooks: 0 in the last minute, the last one 14")
 
 
 def test_columns_that_are_hidden_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
