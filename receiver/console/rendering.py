@@ -12,6 +12,7 @@ from markupsafe import Markup
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
+from receiver.console.badges import badge, outcome_badge, state_badge
 from receiver.console.preferences import preferences_of
 from receiver.console.visit import task_path
 from receiver.domain.moments import iso
@@ -51,6 +52,8 @@ async def render(request: Request, template: str, values: Mapping[str, Any], sta
     common = {
         "t": texts.text,
         "number": texts.number,
+        "state_badge": partial(state_badge, preferences.language),
+        "outcome_badge": partial(outcome_badge, preferences.language),
         "preferences": preferences,
         "path": request.url.path,
         "asset": asset_path,
@@ -96,7 +99,7 @@ def _templates() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.globals |= {"time_tag": time_tag, "task_path": task_path}
+    environment.globals |= {"badge": badge, "time_tag": time_tag, "task_path": task_path}
     return environment
 
 

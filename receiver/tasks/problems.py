@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, get_args
 
 from sqlalchemy import Connection, Select, and_, case, or_, select
@@ -32,7 +33,7 @@ _UNDER_WAY = ("executed", "connected")
 @dataclass(frozen=True, slots=True)
 class UntoldTasks:
     """A service: the tasks of which a subscriber did not get an outcome. `keys`: makes the query for their
-    account and key, which may repeat a task; takes the time, epoch seconds.
+    account and key, which may repeat a task; takes the time, epoch seconds, or a parameter for it.
     """
 
     keys: Callable[[float], Select[Any]]
@@ -40,12 +41,13 @@ class UntoldTasks:
 
 @dataclass(frozen=True, slots=True)
 class ProblemRules:
-    """What the conditions depend on. `now`: epoch seconds. `untold`: returns the query of `UntoldTasks`.
-    `listed`: problems that a list names: all, or those that need no service.
+    """What the conditions depend on. `now`: epoch seconds, or a parameter of a statement. `untold`: returns
+    the service, or raises ConflictError. `listed`: problems that a list names: all, or those that need no
+    service.
     """
 
     now: float
-    untold: Callable[[], Select[Any]]
+    untold: Callable[[], UntoldTasks]
     listed: Sequence[Problem] = PROBLEMS
 
     def condition(self, problem: Problem) -> Where:
@@ -62,9 +64,13 @@ class ProblemRules:
             case "api_disagrees":
                 return is_above_zero(TASK.c.drifts)
             case "crm_untold":
-                untold = self.untold()
+                untold = self.untold_keys()
                 account, key = untold.selected_columns
                 return untold.where(account == TASK.c.account, key == TASK.c.key).exists()
+
+    def untold_keys(self) -> Select[Any]:
+        """Return the query of `UntoldTasks`."""
+        return self.untold().keys(self.now)
 
     def overdue_keys(self) -> list[Select[Any]]:
         """Return queries for account and key of the overdue tasks, each by an index of due tasks."""
@@ -83,9 +89,8 @@ class ProblemRules:
 
 def problem_rules(context: ApiContext) -> ProblemRules:
     """Return the rules of now."""
-    now = context.clock.now()
     listed = PROBLEMS if UntoldTasks in context.services else _OF_TASKS
-    return ProblemRules(now, lambda: context.service(UntoldTasks).keys(now), listed)
+    return ProblemRules(context.clock.now(), partial(context.service, UntoldTasks), listed)
 
 
 def problems_of(

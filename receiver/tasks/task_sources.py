@@ -1,9 +1,9 @@
 """Where a search of tasks looks: indexes by which the tasks of its filters are found."""
 
 from collections.abc import Container, Sequence
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, get_args
 
-from sqlalchemy import Connection, Select, and_, func, literal, select, true, union_all
+from sqlalchemy import Connection, Row, Select, and_, func, literal, select, true, union_all
 
 from receiver.errors import ErrorKind, ForbiddenError, InputError
 from receiver.http.paging import Order, Where, between, equal
@@ -42,6 +42,8 @@ _BY_INDEX = {"account", "queue_id", "state"}
 
 KeyProblem = Literal["overdue", "crm_untold"]
 """Problems that no index by time has; the tasks are found by their keys."""
+
+KEY_PROBLEMS: tuple[KeyProblem, ...] = get_args(KeyProblem)
 
 _OPEN = ("new", "scheduled", "executed", "delayed", "connected")
 
@@ -87,7 +89,8 @@ def sources(connection: Connection, wanted: Wanted) -> list[Source]:
     if _given(wanted.params) & _FEW:
         return [all_tasks(wanted)]
     if problem is not None:
-        return _with_problem(connection, wanted, problem)
+        row = connection.execute(key_count(wanted, problem)).one() if problem in KEY_PROBLEMS else None
+        return with_problem(wanted, problem, row is not None and read_key_count(row)[1])
     return [all_tasks(wanted) if state in (None, "finished") else in_state(wanted, state)]
 
 
@@ -165,18 +168,21 @@ def _has_rows(connection: Connection, query: Select[Any]) -> bool:
     return connection.execute(query.limit(1)).first() is not None
 
 
-def _with_problem(connection: Connection, wanted: Wanted, problem: Problem) -> list[Source]:
-    """Return the sources of a problem, each by an index of the few tasks that may have it."""
+def with_problem(wanted: Wanted, problem: Problem, are_few: bool) -> list[Source]:
+    """Return the sources of a problem, each by an index of the few tasks that may have it. `are_few`: whether
+    the tasks of a problem that is found by keys can be sorted.
+    """
     match problem:
         case "retrying":
             return [
                 in_state(wanted, state, TASK.c.attempts >= CALLED[state]) for state in _states(wanted, CALLED)
             ]
         case "overdue":
-            walk = [in_state(wanted, state) for state in _states(wanted, _OPEN)]
-            return _few(connection, wanted, problem) or walk
+            if are_few:
+                return [_by_keys(wanted, problem)]
+            return [in_state(wanted, state) for state in _states(wanted, _OPEN)]
         case "crm_untold":
-            return _few(connection, wanted, problem) or [all_tasks(wanted)]
+            return [_by_keys(wanted, problem) if are_few else all_tasks(wanted)]
         case _:
             base = _in_period(wanted.params).where(wanted.rules.condition(problem))
             others = _without(wanted, "problem")
@@ -184,11 +190,16 @@ def _with_problem(connection: Connection, wanted: Wanted, problem: Problem) -> l
             return [_by_time(base, _filters(others, _BY_INDEX), None if is_lean else MOST_WALKED, is_lean)]
 
 
-def count_keys(connection: Connection, wanted: Wanted, problem: KeyProblem) -> tuple[int, bool]:
-    """Return the number of tasks of an account, or of all, with a problem, and whether these are all."""
+def key_count(wanted: Wanted, problem: KeyProblem) -> Select[int, Any]:
+    """Select the numbers of tasks and of keys of an account, or of all, with a problem."""
     found = _keys(wanted, problem).subquery()
     by_task = select(func.count().label("times")).select_from(found).group_by(*found.c).subquery()
-    number, keys = connection.execute(select(func.count(), func.sum(by_task.c.times))).one()
+    return select(func.count(), func.sum(by_task.c.times))
+
+
+def read_key_count(row: Row[int, Any]) -> tuple[int, bool]:
+    """Return the number of tasks with a problem, and whether these are all. `row`: of `key_count`."""
+    number, keys = row
     return min(number, MOST_KEYS), (keys or 0) <= MOST_KEYS
 
 
@@ -201,23 +212,20 @@ def _keys(wanted: Wanted, problem: KeyProblem) -> Select[Any]:
         found = union_all(*wanted.rules.overdue_keys()).subquery()
         keys = select(found.c.account, found.c.key)
     else:
-        keys = wanted.rules.untold()
+        keys = wanted.rules.untold_keys()
     if account is not None:
         # As an expression, since the condition would choose an index of all messages of the account.
         keys = keys.where(func.coalesce(keys.selected_columns.account, "") == account)
     return keys.limit(MOST_KEYS + 1)
 
 
-def _few(connection: Connection, wanted: Wanted, problem: KeyProblem) -> list[Source]:
-    """Return the tasks with a problem as a source that a page sorts; none if they are too many."""
-    _, are_all = count_keys(connection, wanted, problem)
-    if not are_all:
-        return []
+def _by_keys(wanted: Wanted, problem: KeyProblem) -> Source:
+    """Return the tasks with a problem as a source that a page sorts."""
     repeated = _keys(wanted, problem).subquery()
     found = select(repeated.c.account, repeated.c.key).distinct().subquery()
     same = and_(TASK.c.account == found.c.account, TASK.c.key == found.c.key)
     base = _in_period(wanted.params).join(found, same)
-    return [_by_time(base, _filters(_without(wanted, "problem"), _BY_INDEX), is_lean=True)]
+    return _by_time(base, _filters(_without(wanted, "problem"), _BY_INDEX), is_lean=True)
 
 
 def _states(wanted: Wanted, states: Container[str]) -> list[str]:

@@ -16,7 +16,7 @@ from receiver.storage.bulk import fetched, is_postgres
 from receiver.storage.engine import Store
 from receiver.tasks.params import TaskFilters
 from receiver.tasks.phone_ranges import DigitRange
-from receiver.tasks.problems import ProblemRules
+from receiver.tasks.problems import ProblemRules, UntoldTasks
 from receiver.tasks.task_sources import Wanted
 from tests.factories import ACCOUNT, seen
 from tests.ledger.projecting import put_tasks
@@ -82,7 +82,7 @@ def test_a_page_is_read_by_the_index_that_finds_its_tasks(
     connection: Connection, relation: str, filters: dict[str, Any], index: str
 ) -> None:
     ranges = [DigitRange(DIGITS, DIGITS)] if "phone" in filters else []
-    rules = ProblemRules(NOW, lambda: untold_tasks(NOW))
+    rules = ProblemRules(NOW, lambda: UntoldTasks(untold_tasks))
     wanted = Wanted(TaskFilters.model_validate(filters), ranges, rules)
     ends, rows = plans(connection, ExportSelection(RELATIONS[relation], wanted=wanted))
     for plan in (ends, rows):
@@ -97,7 +97,7 @@ def test_a_page_has_no_more_tasks_of_an_index_than_a_stretch(connection: Connect
     connection.exec_driver_sql(
         "UPDATE task SET state = 'finished' WHERE state = 'executed' AND first_at < 1900"
     )
-    rules = ProblemRules(NOW, lambda: untold_tasks(NOW))
+    rules = ProblemRules(NOW, lambda: UntoldTasks(untold_tasks))
     wanted = Wanted(TaskFilters(problem="retrying"), (), rules)
     page = next_page(connection, ExportSelection(RELATIONS["tasks"], wanted=wanted), (), None)
     assert len(list(fetched(connection, page.query(["t.key"]), *page.values))) == export_pages.STRETCH

@@ -13,7 +13,7 @@ from receiver.storage.bulk import is_postgres
 from receiver.storage.engine import Store
 from receiver.tasks import count_endpoint
 from receiver.tasks.params import TaskQuery
-from receiver.tasks.problems import ProblemRules
+from receiver.tasks.problems import ProblemRules, UntoldTasks
 from receiver.tasks.task_sources import Source, Wanted, sources
 from tests.factories import ACCOUNT, seen
 from tests.ledger.projecting import put_tasks
@@ -56,7 +56,7 @@ def plan(connection: Connection, query: Select[Any]) -> str:
 
 
 def found(connection: Connection, params: dict[str, Any]) -> list[Source]:
-    rules = ProblemRules(NOW, lambda: untold_tasks(NOW))
+    rules = ProblemRules(NOW, lambda: UntoldTasks(untold_tasks))
     return sources(connection, Wanted(TaskQuery.model_validate(params), (), rules))
 
 

@@ -22,14 +22,14 @@ from receiver.storage.engine import Store
 from receiver.tasks import queries, task_sources
 from receiver.tasks.params import TaskQuery
 from receiver.tasks.phone_ranges import DigitRange, read_phone_ranges
-from receiver.tasks.problems import ProblemRules
+from receiver.tasks.problems import ProblemRules, UntoldTasks
 from tests.factories import ACCOUNT, delivery, hook, seen
 from tests.ledger.projecting import put_tasks
 
 (ENDING,) = read_phone_ranges("0007", ["RU"])
 (NUMBER,) = read_phone_ranges("+79160000007", ["RU"])
 
-RULES = ProblemRules(5_000.0, lambda: untold_tasks(5_000.0))
+RULES = ProblemRules(5_000.0, lambda: UntoldTasks(untold_tasks))
 
 
 def _of_number(digits: DigitRange, params: TaskQuery) -> Select[Any]:
