@@ -46,7 +46,7 @@ _KEEP_ALIVE_S = 75
 _NOTE_S = 5.0
 """Seconds for which a second server waits to store that it was started."""
 
-_SWITCH_S = 0.0005
+_SWITCH_S = 0.0002
 """GIL switch interval in seconds; short, so that reading and folding do not delay hooks."""
 
 

@@ -14,7 +14,7 @@ from receiver.analytics.measures import MEASURES, Measure
 from receiver.analytics.params import MEASURE_PARAMS, ComparisonParams, ScopeParams, SidesParams
 from receiver.analytics.query import AnalyticsQuery, read_by, read_period
 from receiver.analytics.report import MeasureReport, ReportRow, Value, build_report
-from receiver.analytics.rollups import rollup_calendar
+from receiver.analytics.rollups import calendar_of, rollup_calendar
 from receiver.analytics.schemas import (
     Cell,
     ColumnInfo,
@@ -26,8 +26,8 @@ from receiver.analytics.schemas import (
     ShareValue,
 )
 from receiver.analytics.table_csv import as_csv
-from receiver.domain.calendar import Calendar
 from receiver.http.endpoint import JSON, Call, choose_media
+from receiver.storage.once import once
 
 CSV = "text/csv"
 
@@ -59,7 +59,7 @@ def measure_query(connection: Connection, measure: Measure, asked: Any) -> Analy
 
 def scope_query(connection: Connection, asked: ScopeParams) -> AnalyticsQuery:
     """Return the query of tasks and period, by creation. Raises InputError."""
-    calendar = Calendar(asked.zone) if asked.zone else rollup_calendar(connection).calendar
+    calendar = calendar_of(asked.zone) if asked.zone else once(connection, rollup_calendar).calendar
     since, until = read_period(asked.since, asked.until, calendar)
     return AnalyticsQuery(
         basis="created",

@@ -13,6 +13,7 @@ from receiver.analytics.query import AnalyticsQuery, Dimension, slice_of
 from receiver.analytics.rollup_query import CountColumns, GroupKey, RollupReader, rollup_reader
 from receiver.analytics.rollups import count_uncounted
 from receiver.domain.frozen_record import frozen_record
+from receiver.storage.once import once
 from receiver.tasks.names import known_queues
 from receiver.tasks.tables import TASK
 
@@ -177,7 +178,7 @@ def _read_spreads(read: RollupReader, measure: Measure, query: AnalyticsQuery) -
 
 
 def _notes(connection: Connection, query: AnalyticsQuery, *, is_empty: bool) -> list[str]:
-    uncounted = count_uncounted(connection, query.account)
+    uncounted = once(connection, count_uncounted, query.account)
     text = f"{uncounted} tasks of an older version are not counted: run `receiver rebuild` (beside `serve`)"
     notes = [text] if uncounted else []
     if is_empty and (query.since is not None or query.until is not None):
@@ -203,7 +204,7 @@ def _queue_names(connection: Connection, query: AnalyticsQuery) -> dict[str, str
     if "queue" not in query.by:
         return {}
     found: dict[str, set[str]] = defaultdict(set)
-    for queue in known_queues(connection, query.account):
+    for queue in once(connection, known_queues, query.account):
         if queue.name:
             found[queue.queue_id].add(queue.name)
     return {queue_id: " / ".join(sorted(names)) for queue_id, names in found.items()}

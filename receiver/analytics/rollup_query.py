@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
-from functools import cache
+from functools import cache, lru_cache
 from operator import add
 from time import time
 from typing import Any, NamedTuple
@@ -27,6 +27,7 @@ from receiver.analytics.rollup_check import count_again, scratch
 from receiver.analytics.rollups import Deltas, RollupCalendar, rollup_calendar
 from receiver.analytics.tables import ROLLUP, ROLLUP_DAY
 from receiver.domain.calendar import DAY_S, HOUR_S, date_of
+from receiver.storage.once import once
 from receiver.tasks.tables import TASK
 
 GroupKey = tuple[str, ...]
@@ -54,7 +55,7 @@ RollupReader = Callable[[AnalyticsQuery, Sequence[str]], RollupSums]
 @contextmanager
 def rollup_reader(connection: Connection) -> Iterator[RollupReader]:
     """Yield a reader for several queries about the same tasks, which counts tasks at most once."""
-    calendar = rollup_calendar(connection)
+    calendar = once(connection, rollup_calendar)
     with ExitStack() as stack:
         counted = cache(lambda scope: stack.enter_context(_counted(connection, scope)))
 
@@ -63,7 +64,7 @@ def rollup_reader(connection: Connection) -> Iterator[RollupReader]:
             if table is None:
                 scope = replace(query, by=(), basis="created", slice="all")
                 source, table, read_from = counted(scope), ROLLUP, "tasks"
-            rows = source.execute(_statement(query, table, counts)).all()
+            rows = source.execute(_statement(query, table, tuple(counts))).all()
             return RollupSums(*_group(query, rows, counts), read_from)
 
         yield read
@@ -128,7 +129,9 @@ def _tasks_of(query: AnalyticsQuery) -> Select[Any]:
     return select(TASK.c.account, TASK.c.key).where(*wheres)
 
 
-def _statement(query: AnalyticsQuery, table: Table, counts: Sequence[str]) -> Select[Any]:
+@lru_cache(maxsize=512)
+def _statement(query: AnalyticsQuery, table: Table, counts: tuple[str, ...]) -> Select[Any]:
+    """Return the statement. It is kept, since building it takes as long as running it."""
     keys = _keys(query, table)
     wheres = _wheres(query, table)
     if table is ROLLUP_DAY and {"queue", "day"} <= set(query.by):

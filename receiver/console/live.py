@@ -50,7 +50,7 @@ _HEARTBEAT_S = 15.0
 _SESSION_S = 30.0
 """Seconds after which a stream looks whether its session goes on."""
 
-_RENDER_S, _REST_S = 2.0, 10.0
+_RENDER_S, _REST_S = 3.0, 10.0
 """Seconds between two renderings of live parts: at least, and at most if nothing happens."""
 
 _STAGGER_S = 0.002
