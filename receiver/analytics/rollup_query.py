@@ -24,6 +24,7 @@ from sqlalchemy import (
 
 from receiver.analytics.query import WEEKDAYS, AnalyticsQuery, Dimension
 from receiver.analytics.rollup_check import count_again, scratch
+from receiver.analytics.rollup_parts import COUNTS
 from receiver.analytics.rollups import Deltas, RollupCalendar, rollup_calendar
 from receiver.analytics.tables import ROLLUP, ROLLUP_DAY
 from receiver.domain.calendar import DAY_S, HOUR_S, date_of
@@ -64,10 +65,24 @@ def rollup_reader(connection: Connection) -> Iterator[RollupReader]:
             if table is None:
                 scope = replace(query, by=(), basis="created", slice="all")
                 source, table, read_from = counted(scope), ROLLUP, "tasks"
-            rows = source.execute(_statement(query, table, tuple(counts))).all()
-            return RollupSums(*_group(query, rows, counts), read_from)
+            return RollupSums(*_sums(source, query, table, counts), read_from)
 
         yield read
+
+
+def _sums(
+    source: Connection, query: AnalyticsQuery, table: Table, counts: Sequence[str]
+) -> tuple[Sequence[GroupKey], CountColumns]:
+    """Return keys and sums. All totals of a period come from one statement, since a report has many."""
+    if query.by or query.slice != "all":
+        return _group(query, source.execute(_statement(query, table, tuple(counts))).all(), counts)
+    keys, columns = _group(query, once(source, _totals, query, table), COUNTS)
+    wanted = {name: columns[name] for name in counts}
+    return (keys, wanted) if any(map(any, wanted.values())) else ([], dict.fromkeys(counts, ()))
+
+
+def _totals(source: Connection, query: AnalyticsQuery, table: Table) -> Sequence[Any]:
+    return source.execute(_statement(query, table, COUNTS)).all()
 
 
 def _choose_table(connection: Connection, query: AnalyticsQuery, counted_in: RollupCalendar) -> Table | None:

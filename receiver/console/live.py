@@ -50,7 +50,7 @@ _HEARTBEAT_S = 15.0
 _SESSION_S = 30.0
 """Seconds after which a stream looks whether its session goes on."""
 
-_RENDER_S, _REST_S = 3.0, 10.0
+_RENDER_S, _REST_S = 2.0, 10.0
 """Seconds between two renderings of live parts: at least, and at most if nothing happens."""
 
 _STAGGER_S = 0.002
@@ -174,7 +174,7 @@ class LiveHub:
         """Render the parts of a group after each change, while it has visitors."""
         while True:
             seen = self._changes.number
-            await self._pause(_RENDER_S)
+            await self._pause(max(_RENDER_S, self._open / PartNews.rate))  # none waits for it earlier
             await self._changes.wait(seen, _REST_S)
             if not group.visits or self._closing.is_set():
                 break

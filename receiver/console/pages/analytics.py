@@ -1,5 +1,6 @@
 """The page of analytics: key numbers, charts with their numbers, a comparison, and files to download."""
 
+import asyncio
 from collections.abc import Mapping
 from datetime import date, timedelta
 from typing import Any
@@ -30,11 +31,12 @@ async def _read(visit: Visit) -> Mapping[str, Any]:
     sides = {**scope, **_other(visit, scope)}
     each = None if visit.query.get("queue") else "queue"
     options: dict[str, Any] = {"lang": visit.preferences.language, "each": each}
-    answer = await visit.get("/v1/analytics/report", **sides, **options)
-    queues = (await visit.get("/v1/queues")).queues
+    answer, listed = await asyncio.gather(
+        visit.get("/v1/analytics/report", **sides, **options), visit.get("/v1/queues")
+    )
     return {
         "report": orjson.loads(answer.body),
-        "queues": {f"{each.account}/{each.queue_id}": each for each in queues},
+        "queues": {f"{each.account}/{each.queue_id}": each for each in listed.queues},
         "periods": (*PERIODS, _ALL, _OWN),
         "bases": _BASES,
         "chosen": _chosen(visit, scope),
