@@ -34,6 +34,7 @@ from receiver.http.endpoint import ApiContext, SubscriberNetwork
 from receiver.http.probes import probe_routes
 from receiver.http.token_endpoints import TOKEN_ENDPOINTS
 from receiver.inbox.inbox import StoreInbox
+from receiver.inbox.level_watch import LevelWatch
 from receiver.inbox.reader import InboxReader
 from receiver.intake.endpoints import INTAKE_ENDPOINTS
 from receiver.intake.intake import Intake, Outside
@@ -167,15 +168,40 @@ class Receiver:
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
-        """Run all workers. At the end they stop in the order of the work: intake, reader, folder, ledger."""
+        """Run the workers of the role. At the end they stop in the order of the work: intake, reader, folder,
+        ledger.
+        """
         async with self.recording(), AsyncExitStack() as stack:
-            for worker in (self.folder, self.reader, self.intake):
-                await stack.enter_async_context(self._supervise([worker]))
-            snapshot = SnapshotWorker(self.store, self.environment.clock, self.metrics)
-            fill = SearchFill(self.store, self.settings.fold, self.environment.clock)
-            await stack.enter_async_context(self._supervise([snapshot, fill, *self._keepers()]))
-            await self._retry_set_aside()
+            if self.settings.works:
+                for worker in (self.folder, self.reader):
+                    await stack.enter_async_context(self._supervise([worker]))
+            else:
+                await stack.enter_async_context(
+                    self._supervise([LevelWatch(self.inbox, self.environment.clock)])
+                )
+            if self.settings.takes_hooks:
+                await stack.enter_async_context(self._supervise([self.intake]))
+            if self.settings.works:
+                snapshot = SnapshotWorker(self.store, self.environment.clock, self.metrics)
+                fill = SearchFill(self.store, self.settings.fold, self.environment.clock)
+                await stack.enter_async_context(self._supervise([snapshot, fill, *self._keepers()]))
+                await self._retry_set_aside()
             yield
+
+    def _carriers(self) -> list[Worker]:
+        """Return the workers that carry hooks into tasks, the last one first."""
+        if not self.settings.works:
+            return [LevelWatch(self.inbox, self.environment.clock), self.intake]
+        return [self.folder, self.reader, *([self.intake] if self.settings.takes_hooks else [])]
+
+    async def probe(self) -> None:
+        """Return once an empty batch is on disk. Raises StoreUnavailableError."""
+        if self.settings.takes_hooks:
+            await self.intake.probe()
+        else:
+            async with self.inbox.turn:
+                await self.inbox.append([], self.environment.clock.now())
+            self.reader.backlog.grow()
 
     async def caught_up(self) -> None:
         """Return once every acknowledged hook is read and folded."""
@@ -285,9 +311,12 @@ def api_context(receiver: Receiver) -> ApiContext:
 
 
 def _routes(receiver: Receiver) -> list[BaseRoute]:
+    probes = probe_routes(receiver.probe, receiver.metrics.registry)
+    if not receiver.settings.works:
+        return probes
     context = api_context(receiver)
     return [
-        *probe_routes(receiver.intake.probe, receiver.metrics.registry),
+        *probes,
         *docs_routes(),
         *(console_routes(context, ENDPOINTS) if receiver.settings.console.enabled else ()),
         *v1_routes(context),

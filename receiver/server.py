@@ -8,7 +8,7 @@ import signal
 import socket
 import sys
 from collections.abc import Iterator
-from contextlib import closing, contextmanager, suppress
+from contextlib import AbstractContextManager, closing, contextmanager, nullcontext, suppress
 from functools import partial
 from random import Random
 
@@ -55,7 +55,7 @@ def serve(settings: Settings) -> None:
     configure_logs(settings.log_format, settings.log_level)
     with (
         _the_only_one(settings),
-        listen(settings.host, settings.port, "host, port") as hooks,
+        _hook_socket(settings) as hooks,
         listen(settings.api.host, settings.api.port, "api.host, api.port") as api,
         asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner,
     ):
@@ -100,6 +100,11 @@ def machine_environment(settings: Settings) -> Environment:
     return Environment(WallClock(settings.clock_speed, settings.clock_origin), Random())
 
 
+def _hook_socket(settings: Settings) -> AbstractContextManager[socket.socket | None]:
+    """The listening socket for hooks; None in a role that takes none."""
+    return listen(settings.host, settings.port) if settings.takes_hooks else nullcontext()
+
+
 def listen(host: str, port: int, setting: str = "host, port") -> socket.socket:
     """A listening socket; port 0 takes a free one. Raises SettingsError where the address cannot be had."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
@@ -126,7 +131,7 @@ class Service:
         """Let `run` come to its end."""
         self._stop.set()
 
-    async def run_until_signalled(self, hooks: socket.socket, api: socket.socket) -> None:
+    async def run_until_signalled(self, hooks: socket.socket | None, api: socket.socket) -> None:
         """Run until SIGTERM or SIGINT, which end it well."""
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
@@ -137,18 +142,21 @@ class Service:
             for number in (signal.SIGTERM, signal.SIGINT):
                 loop.remove_signal_handler(number)
 
-    async def run(self, hooks: socket.socket, api: socket.socket) -> None:
-        """Serve on these sockets until `stop`; then drain."""
+    async def run(self, hooks: socket.socket | None, api: socket.socket) -> None:
+        """Serve on these sockets until `stop`; then drain. `hooks`: None in a role that takes none."""
         receiver, settings = self.receiver, self.receiver.settings
         async with receiver.running(), watching_the_loop(receiver.metrics):
             pages = _ApiServer(receiver)
             serving = asyncio.create_task(pages.serve(sockets=[api]), name="api")
             await _either(pages.ready, serving)
-            listener = HookListener(receiver.intake, listener_limits(settings.listener))
-            listener.start(partial(SocketAcceptor, hooks), HookConnection)
+            listener = None
+            if hooks is not None:
+                listener = HookListener(receiver.intake, listener_limits(settings.listener))
+                listener.start(partial(SocketAcceptor, hooks), HookConnection)
             _log.info(
                 "receiver started",
-                hooks=_url(hooks),
+                role=settings.role,
+                hooks=_url(hooks) if hooks is not None else None,
                 api=_url(api),
                 store=receiver.store.name,
                 accounts=sorted(settings.accounts),
@@ -157,7 +165,8 @@ class Service:
             await _either(self._stop, serving)
             receiver.closing.set()
             pages.should_exit = True
-            await asyncio.gather(listener.drain(settings.stop_deadline_s), pages.end(serving))
+            drains = [listener.drain(settings.stop_deadline_s)] if listener else []
+            await asyncio.gather(*drains, pages.end(serving))
         _log.info("receiver stopped")
 
 

@@ -11,12 +11,18 @@ from receiver.cli.output import ConfigOption, JsonOption, print_json, print_tabl
 from receiver.errors import InputError
 from receiver.reconcile.call_reconciler import CallReconciler
 from receiver.reconcile.loop import TaskReconciler
-from receiver.settings.settings import Settings, load_settings
+from receiver.settings.settings import ServiceRole, Settings, load_settings
 
 
-def serve(config: ConfigOption = None) -> None:
+def serve(
+    role: Annotated[
+        ServiceRole | None,
+        typer.Option(help="Part of the work, instead of the one in the settings.", show_default=False),
+    ] = None,
+    config: ConfigOption = None,
+) -> None:
     """Receive hooks, reconcile and serve the API until SIGTERM; then finish running work and exit."""
-    server.serve(load_settings(config))
+    server.serve(load_settings(config, **({"role": role} if role else {})))
 
 
 def reconcile(

@@ -10,10 +10,10 @@ from collections.abc import Mapping
 from difflib import get_close_matches
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 import pydantic_settings
-from pydantic import Field, HttpUrl, ValidationError, field_validator
+from pydantic import Field, HttpUrl, ValidationError, field_validator, model_validator
 from pydantic_settings import (
     BaseSettings,
     EnvSettingsSource,
@@ -58,11 +58,18 @@ if TYPE_CHECKING:
 
 _CONFIG = PREFIX + "CONFIG"
 
+ServiceRole = Literal["all", "intake", "work"]
+
 
 class Settings(BaseSettings):
     """The settings of `receiver serve`."""
 
     model_config = SettingsConfigDict(env_prefix=PREFIX, env_nested_delimiter="__", extra="forbid")
+    role: ServiceRole = Field(
+        default="all",
+        description="Part of the work: `intake` takes hooks in; `work` reads, folds, reconciles, delivers "
+        "and serves the API; `all` does both. `intake` and `work` need each other, and PostgreSQL.",
+    )
     host: str = Field(default="127.0.0.1", description="Address of the hook listener.")
     port: int = Field(
         default=8080, ge=0, le=65535, description="Port of the hook listener; 0 for a free port."
@@ -148,6 +155,25 @@ class Settings(BaseSettings):
         if is_address and not is_url(name):
             raise ValueError(f"'{scheme}' is not a store: use the path of a file or a postgresql:// URL")
         return name
+
+    @model_validator(mode="after")
+    def _role_has_others_beside_it(self) -> Self:
+        if self.role != "all" and not is_url(self.store):
+            raise ValueError(
+                f"role '{self.role}' needs a store that receivers share: set `store` to a postgresql:// URL, "
+                "or `role` to 'all'"
+            )
+        return self
+
+    @property
+    def takes_hooks(self) -> bool:
+        """Whether this receiver takes hooks in."""
+        return self.role != "work"
+
+    @property
+    def works(self) -> bool:
+        """Whether this receiver reads hooks, folds, reconciles, delivers and serves the API."""
+        return self.role != "intake"
 
     @field_validator("aliases")
     @classmethod
