@@ -172,15 +172,8 @@ class Receiver:
         ledger.
         """
         async with self.recording(), AsyncExitStack() as stack:
-            if self.settings.works:
-                for worker in (self.folder, self.reader):
-                    await stack.enter_async_context(self._supervise([worker]))
-            else:
-                await stack.enter_async_context(
-                    self._supervise([LevelWatch(self.inbox, self.environment.clock)])
-                )
-            if self.settings.takes_hooks:
-                await stack.enter_async_context(self._supervise([self.intake]))
+            for worker in self._carriers():
+                await stack.enter_async_context(self._supervise([worker]))
             if self.settings.works:
                 snapshot = SnapshotWorker(self.store, self.environment.clock, self.metrics)
                 fill = SearchFill(self.store, self.settings.fold, self.environment.clock)

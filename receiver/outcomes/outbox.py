@@ -2,14 +2,16 @@
 
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
+from weakref import WeakKeyDictionary
 
-from sqlalchemy import ColumnElement, Connection, Table, select
+from sqlalchemy import ColumnElement, Connection, Engine, Table, select
 
 from receiver.ledger.projections import FoldBatch, Projection
 from receiver.outcomes import outbox_sql
 from receiver.outcomes.events import PROOF, Outcome, new_events
 from receiver.outcomes.outbox_sql import NewMessage
 from receiver.outcomes.subscription import Subscription
+from receiver.outcomes.subscription_cache import SubscriptionCache
 from receiver.outcomes.tables import DELIVERY_ATTEMPT, MESSAGE, OUTCOME
 
 
@@ -17,6 +19,10 @@ class Outbox(Projection):
     """The tables `outcome` and `message`. It is never derived: what was published stays as it was."""
 
     tables = (OUTCOME, MESSAGE)
+
+    def __init__(self) -> None:
+        # Of each database, since a process may have several.
+        self._caches: WeakKeyDictionary[Engine, SubscriptionCache] = WeakKeyDictionary()
 
     def apply(self, connection: Connection, batch: FoldBatch) -> None:
         """Add the outcome events that follow, and a message for each subscription that they match."""
@@ -37,7 +43,9 @@ class Outbox(Projection):
             )
         ]
         if events:
-            _enqueue(connection, batch.account, events)
+            cache = self._caches.setdefault(connection.engine, SubscriptionCache())
+            cache.read(connection)
+            _enqueue(connection, batch.account, events, cache.of_account(batch.account))
 
     def rows_of(
         self, connection: Connection, account: str, keys: Collection[str]
@@ -48,10 +56,16 @@ class Outbox(Projection):
         return [(DELIVERY_ATTEMPT, attempts), messages, outcomes]
 
 
-def _enqueue(connection: Connection, account: str, events: Sequence[tuple[Outcome, float]]) -> None:
-    """Add events, each with its time, and their messages; release messages that were held for a proof."""
+def _enqueue(
+    connection: Connection,
+    account: str,
+    events: Sequence[tuple[Outcome, float]],
+    subscribers: Sequence[Subscription],
+) -> None:
+    """Add events, each with its time, and their messages; release messages that were held for a proof.
+    `subscribers`: those that may want outcomes of the account.
+    """
     outbox_sql.add_outcomes(connection, events)
-    subscribers = outbox_sql.subscribers(connection)
     if not subscribers:
         return
     seqs = outbox_sql.seqs_of(connection, events)

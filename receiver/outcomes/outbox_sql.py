@@ -5,11 +5,10 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import NamedTuple
 
 import orjson
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection
 
 from receiver.outcomes.events import Outcome, PublishedEvent
-from receiver.outcomes.subscription import Subscription
-from receiver.outcomes.tables import MESSAGE, OUTCOME, SUBSCRIPTION
+from receiver.outcomes.tables import MESSAGE, OUTCOME
 from receiver.storage.bulk import run, write, write_values
 
 
@@ -74,12 +73,6 @@ def seqs_of(connection: Connection, outcomes: Sequence[tuple[Outcome, float]]) -
     """Return id → seq."""
     query = "SELECT id, seq FROM outcome WHERE id IN ?"
     return dict(map(tuple, run(connection, query, [each.id for each, _ in outcomes])))
-
-
-def subscribers(connection: Connection) -> list[Subscription]:
-    """Return the subscriptions that are not disabled, by id. Messages for paused ones wait."""
-    query = select(SUBSCRIPTION).where(SUBSCRIPTION.c.state != "disabled").order_by(SUBSCRIPTION.c.id)
-    return [Subscription.from_row(row) for row in connection.execute(query)]
 
 
 def add_messages(connection: Connection, messages: Sequence[NewMessage]) -> None:

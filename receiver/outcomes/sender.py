@@ -15,13 +15,13 @@ import structlog
 from receiver.errors import StoreUnavailableError
 from receiver.observability import spans
 from receiver.observability.metrics import Metrics
-from receiver.outcomes import claim_sql, subscription_sql
+from receiver.outcomes import claim_sql
 from receiver.outcomes.claim_sql import FINAL_STATES, ClaimedMessage, ClaimRequest, Settlement
 from receiver.outcomes.health_sql import log_change, stored_health
 from receiver.outcomes.http_delivery import HttpDelivery, claim_s, open_client
 from receiver.outcomes.lane import Lane, next_attempt
 from receiver.outcomes.outbound import AttemptResult
-from receiver.outcomes.subscription import Subscription
+from receiver.outcomes.subscription_cache import SubscriptionCache
 from receiver.runtime.clock import Clock
 from receiver.storage.engine import Store
 
@@ -51,6 +51,7 @@ class Sender:
         self._clock = clock
         self._rng = rng
         self._metrics = metrics
+        self._subscriptions = SubscriptionCache()
         self._lanes: dict[str, Lane] = {}
         self._claimed: dict[int, ClaimedMessage] = {}
         self._settlements: list[Settlement] = []
@@ -64,6 +65,7 @@ class Sender:
         """Deliver until `stop`. Settlements that an earlier run could not store are stored first."""
         self._has_released = False  # another sender may have run since
         self._refreshed_at = float("-inf")
+        self._subscriptions = SubscriptionCache()
         self._lanes.clear()
         self._claimed = {settlement.message.seq: settlement.message for settlement in self._settlements}
         stopping = asyncio.create_task(stop.wait())
@@ -97,28 +99,33 @@ class Sender:
         except StoreUnavailableError as error:
             _log.warning("delivery waits for the store", problem=str(error))
             await asyncio.sleep(_REFRESH_S)
-        for lane in self._lanes.values():
+        for lane in self._waiting_lanes():
             while turn := lane.next(self._clock.now()):
                 task = asyncio.create_task(self._deliver(http, lane, turn))
                 self._under_way.add(task)
                 task.add_done_callback(self._under_way.discard)
 
+    def _waiting_lanes(self) -> list[Lane]:
+        """Return the lanes with messages that wait in them: few of thousands."""
+        return [lane for lane in self._lanes.values() if lane.waiting]
+
     async def _refresh_lanes(self) -> None:
-        """Read the subscriptions; release the claims of lanes that have ended or rest."""
+        """Read changed subscriptions; release the claims of lanes that have ended or rest."""
         now = self._clock.now()
         ended: list[Lane] = []
         if not 0 <= now - self._refreshed_at < _REFRESH_S:
-            rows = {row.id: row for row in await self._store.read(subscription_sql.active)}
+            changed, removed = await self._store.read(self._subscriptions.read)
             self._refreshed_at = now
-            for name, row in rows.items():
-                subscription = Subscription.from_row(row)
+            for subscription, row in changed:
                 stored = subscription, stored_health(row), row.updated_at
-                if name in self._lanes:
-                    self._lanes[name].refresh(*stored)
+                if row.state != "active":
+                    ended += filter(None, [self._lanes.pop(row.id, None)])
+                elif row.id in self._lanes:
+                    self._lanes[row.id].refresh(*stored)
                 else:
-                    self._lanes[name] = Lane(*stored)
-            ended = [self._lanes.pop(name) for name in self._lanes.keys() - rows.keys()]
-        await self._release([*ended, *(lane for lane in self._lanes.values() if lane.rests(now))])
+                    self._lanes[row.id] = Lane(*stored)
+            ended += filter(None, [self._lanes.pop(name, None) for name in removed])
+        await self._release([*ended, *(lane for lane in self._waiting_lanes() if lane.rests(now))])
 
     async def _release(self, lanes: Collection[Lane]) -> None:
         """Release the claims of messages that wait in these lanes."""
@@ -140,8 +147,8 @@ class Sender:
             ClaimRequest(
                 name, *room, now, now + claim_s(lane.subscription), lane.subscription.order == "task"
             )
-            for name, lane in self._lanes.items()
-            if any(room := lane.room(now))
+            for name in await self._store.read(partial(claim_sql.due_subscriptions, now=now))
+            if (lane := self._lanes.get(name)) and any(room := lane.room(now))
         ]
         due = await self._store.read(partial(claim_sql.due, requests=requests)) if requests else []
         if not due:

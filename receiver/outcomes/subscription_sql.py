@@ -3,7 +3,20 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, delete, func, insert, or_, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Row,
+    Select,
+    case,
+    delete,
+    func,
+    insert,
+    literal,
+    or_,
+    select,
+    update,
+)
 
 from receiver.http.tokens import remove_tokens_for
 from receiver.outcomes.tables import DELIVERY_ATTEMPT, MESSAGE, OPEN, SUBSCRIPTION, UNSETTLED, in_index
@@ -28,14 +41,20 @@ def names(connection: Connection) -> Sequence[str]:
     return connection.scalars(select(SUBSCRIPTION.c.name).order_by(SUBSCRIPTION.c.name)).all()
 
 
-def active(connection: Connection) -> Sequence[Row[Any]]:
-    """Return the rows of active subscriptions, by id."""
-    query = select(SUBSCRIPTION).where(SUBSCRIPTION.c.state == "active").order_by(SUBSCRIPTION.c.id)
-    return connection.execute(query).all()
+_STEP_S = 1e-6
+"""Least number of seconds between two changes, by which readers see that there is another one."""
+
+
+def _changed_at(at: float) -> ColumnElement[float]:
+    """Return the time of a change: later than that of the last one, whose clock may be ahead."""
+    last = SUBSCRIPTION.c.updated_at
+    return case((last < at, literal(at)), else_=last + _STEP_S)
 
 
 def change(connection: Connection, subscription: str, values: Mapping[str, Any]) -> bool:
     """Change columns of a subscription. Return False if it does not exist."""
+    if "updated_at" in values:
+        values = {**values, "updated_at": _changed_at(values["updated_at"])}
     query = update(SUBSCRIPTION).where(SUBSCRIPTION.c.id == subscription).values(**values)
     return bool(connection.execute(query).rowcount)
 
@@ -50,7 +69,7 @@ def disable(connection: Connection, subscription: str, reason: str, at: float) -
     changed = connection.execute(
         update(SUBSCRIPTION)
         .where(SUBSCRIPTION.c.id == subscription, SUBSCRIPTION.c.state != "disabled")
-        .values(state="disabled", reason=reason, updated_at=at)
+        .values(state="disabled", reason=reason, updated_at=_changed_at(at))
     )
     if not changed.rowcount:
         return

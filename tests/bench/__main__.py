@@ -19,6 +19,7 @@ from tests.bench.scraping import scrape
 from tests.bench.slowdisk import fsync
 from tests.bench.story import story
 from tests.bench.strangers import strangers
+from tests.bench.subscriptions import subscriptions
 
 app = typer.Typer(
     help="Measure the receiver beside ceilings, a plain handler and peers. Starts everything itself.",
@@ -36,7 +37,7 @@ def _group() -> None:
 MEASURES = (
     *(ingest, latency, fsync, strangers, rebuild, memory, growth),
     *(reconcile, delivery, analytics, export, scrape),
-    *(bulkheads, crowd, story, find, console),
+    *(bulkheads, crowd, story, find, console, subscriptions),
 )
 
 for command in (*MEASURES, profile):

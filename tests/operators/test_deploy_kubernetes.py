@@ -1,8 +1,9 @@
 """config/kubernetes: valid, of one piece, and with what it gives them two receivers start on one database."""
 
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
+from copy import deepcopy
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -24,12 +25,17 @@ VERSION = "1.34"
 FOLDER = TOP / "config/kubernetes"
 BASE = ("receiver.yaml", "networkpolicy.yaml")
 FILES = (*BASE, "secret.example.yaml", "upgrade.yaml")
+ROLES = "roles.yaml"
+"""Stands in place of receiver.yaml, and repeats parts of it."""
 RESOURCES: list[dict[str, Any]] = [each for file in FILES for each in documents(f"kubernetes/{file}")]
+OF_ROLES: list[dict[str, Any]] = documents(f"kubernetes/{ROLES}")
 PODS = [each["spec"]["template"] for each in RESOURCES if each["kind"] in ("Deployment", "Job")]
 
 
-def named(kind: str, name: str = "receiver") -> dict[str, Any]:
-    (found,) = [each for each in RESOURCES if (each["kind"], each["metadata"]["name"]) == (kind, name)]
+def named(
+    kind: str, name: str = "receiver", resources: Sequence[dict[str, Any]] = RESOURCES
+) -> dict[str, Any]:
+    (found,) = [each for each in resources if (each["kind"], each["metadata"]["name"]) == (kind, name)]
     return found
 
 
@@ -54,7 +60,9 @@ SERVICES = {"receiver": "hooks", "receiver-api": "api", "receiver-pods": "api"}
 """Service → the port of the pods that it leads to."""
 
 
-@pytest.mark.parametrize("resource", RESOURCES, ids=lambda each: f"{each['kind']} {each['metadata']['name']}")
+@pytest.mark.parametrize(
+    "resource", [*RESOURCES, *OF_ROLES], ids=lambda each: f"{each['kind']} {each['metadata']['name']}"
+)
 def test_it_is_what_kubernetes_allows(resource: dict[str, Any]) -> None:
     kubernetes_validate.validate(resource, VERSION, strict=True)
 
@@ -74,6 +82,54 @@ def test_all_that_selects_pods_selects_those_that_serve_and_no_others() -> None:
     for selector in selectors:
         assert selector.items() <= SERVE["metadata"]["labels"].items()
         assert not selector.items() <= UPGRADE["metadata"]["labels"].items()
+
+
+ROLE_PODS = {
+    role: named("Deployment", f"receiver-{role}", OF_ROLES)["spec"]["template"] for role in ("intake", "work")
+}
+
+
+def test_roles_have_the_same_services_and_settings() -> None:
+    for kind, name in (("ConfigMap", "receiver"), *(("Service", name) for name in SERVICES)):
+        assert named(kind, name, OF_ROLES) == named(kind, name)
+
+
+@pytest.mark.parametrize("role", ROLE_PODS)
+def test_a_pod_of_a_role_is_one_that_does_everything_but_for_its_part(role: str) -> None:
+    """Its role, its labels, and the ports that it listens on."""
+    pod, label = ROLE_PODS[role], {"receiver.example/role": role}
+    spec, whole = deepcopy(pod["spec"]), deepcopy(SERVE["spec"])
+    deployment = named("Deployment", f"receiver-{role}", OF_ROLES)["spec"]
+    budget = named("PodDisruptionBudget", f"receiver-{role}", OF_ROLES)["spec"]
+    spread = [each.pop("labelSelector") for each in spec["topologySpreadConstraints"]]
+    for selector in (deployment["selector"], budget["selector"], *spread):
+        assert label.items() <= selector["matchLabels"].items() <= pod["metadata"]["labels"].items()
+    for each in whole["topologySpreadConstraints"]:
+        del each["labelSelector"]
+    (mine,), (whole_one,) = spec["containers"], whole["containers"]
+    assert mine.pop("args") == [*whole_one.pop("args"), "--role", role]
+    ports = {port["name"] for port in mine.pop("ports")}
+    assert ports == ({"hooks", "api"} if role == "intake" else {"api"})
+    del whole_one["ports"]
+    assert spec == whole
+
+
+def test_services_lead_to_the_role_that_serves_them() -> None:
+    leads = {"receiver": {"intake"}, "receiver-api": {"work"}, "receiver-pods": {"intake", "work"}}
+    for name, roles in leads.items():
+        selector = named("Service", name)["spec"]["selector"].items()
+        assert {
+            role for role, pod in ROLE_PODS.items() if selector <= pod["metadata"]["labels"].items()
+        } == roles
+
+
+def test_the_autoscaler_scales_what_takes_hooks_in_which_has_no_number_of_its_own() -> None:
+    scaler = named("HorizontalPodAutoscaler", "receiver-intake", OF_ROLES)["spec"]
+    scaled = named(scaler["scaleTargetRef"]["kind"], scaler["scaleTargetRef"]["name"], OF_ROLES)["spec"]
+    assert "replicas" not in scaled, "each `kubectl apply` would undo what the autoscaler did"
+    assert scaler["minReplicas"] >= 2
+    (metric,) = scaler["metrics"]
+    assert metric["resource"]["name"] in container(ROLE_PODS["intake"])["resources"]["requests"]
 
 
 def test_each_pod_is_one_scrape_target() -> None:
@@ -115,7 +171,7 @@ def test_hooks_are_let_in_from_everywhere_and_the_api_from_those_that_are_named(
 def test_the_base_has_all_but_what_is_yours_or_run_by_hand() -> None:
     (base,) = documents("kubernetes/kustomization.yaml")
     assert tuple(base["resources"]) == BASE
-    assert {path.name for path in FOLDER.glob("*.yaml")} == {*FILES, "kustomization.yaml"}
+    assert {path.name for path in FOLDER.glob("*.yaml")} == {*FILES, ROLES, "kustomization.yaml"}
     built = [each for file in base["resources"] for each in documents(f"kubernetes/{file}")]
     names = [(each["kind"], each["metadata"]["name"]) for each in built]
     assert len(set(names)) == len(names)
@@ -195,6 +251,15 @@ def test_two_start_at_once_on_an_empty_database_and_answer_the_probes(postgres: 
                 assert probe["httpGet"]["port"] == "api"
                 assert httpx2.get(receiver.api + probe["httpGet"]["path"]).status_code == 200, name
             assert httpx2.get(f"{receiver.hooks}/healthz").status_code == 200
+
+
+def test_one_of_each_role_starts_and_answers_the_probes(postgres: str, tmp_path: Path) -> None:
+    given = settings(SERVE) | {"RECEIVER_STORE": fresh_database(postgres)}
+    with ExitStack() as stack:
+        for pod in ROLE_PODS.values():
+            receiver = stack.enter_context(started(given, tmp_path, *container(pod)["args"]))
+            for name, probe in probes():
+                assert httpx2.get(receiver.api + probe["httpGet"]["path"]).status_code == 200, name
 
 
 def test_the_upgrade_upgrades(postgres: str, tmp_path: Path) -> None:

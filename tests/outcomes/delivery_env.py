@@ -7,10 +7,11 @@ from dataclasses import dataclass, field
 from random import Random
 from typing import Any
 
-from sqlalchemy import insert, update
+from sqlalchemy import insert
 
 from receiver.domain.hooks import HookKey, HookSigner
 from receiver.http.endpoint import ApiContext, Call, Caller, Params, SubscriberNetwork
+from receiver.outcomes import subscription_sql
 from receiver.outcomes.guard import GuardedTransport, read_networks
 from receiver.outcomes.sender import Sender
 from receiver.outcomes.signing import new_secret
@@ -57,8 +58,10 @@ class DeliveryEnv:
         return secret
 
     async def change(self, name: str = "crm", **changes: Any) -> None:
-        query = update(SUBSCRIPTION).where(SUBSCRIPTION.c.id == name).values(**changes)
-        await self.ledger_env.store.write(lambda connection: connection.execute(query))
+        values = {"updated_at": self.clock.now(), **changes}
+        await self.ledger_env.store.write(
+            lambda connection: subscription_sql.change(connection, name, values)
+        )
 
     async def ask(
         self, handler: Any, body: Params | None = None, query: Params | None = None, **path: str
