@@ -1,4 +1,4 @@
-"""The composition root: settings become parts, parts become workers and the API's application."""
+"""The composition root: settings become parts, and parts become workers."""
 
 import asyncio
 import os
@@ -11,32 +11,17 @@ from random import Random
 
 import httpx2
 import structlog
-from starlette.applications import Starlette
-from starlette.routing import BaseRoute, Route
 
-from receiver.analytics.chart_endpoints import CHART_ENDPOINTS
-from receiver.analytics.endpoints import ANALYTICS_ENDPOINTS
-from receiver.analytics.export_endpoint import EXPORT_ENDPOINT
 from receiver.analytics.rollup_projection import Rollups
 from receiver.analytics.rollup_repair import adopt_zone
-from receiver.console.sign_in.rules import SignInRules, sign_in_rules
-from receiver.console.sign_in.user_endpoint import USERS_ENDPOINT
-from receiver.console.site import console_routes
-from receiver.docs.endpoints import docs_routes
 from receiver.domain.fields import FieldReader
 from receiver.domain.fold import Fold, fold
 from receiver.domain.hooks import HookSigner
 from receiver.errors import StoreUnavailableError
-from receiver.http.access_log import RequestLog
-from receiver.http.audit_endpoint import AUDIT_ENDPOINTS
-from receiver.http.dispatch import api_routes
-from receiver.http.endpoint import ApiContext, SubscriberNetwork
-from receiver.http.probes import probe_routes
-from receiver.http.token_endpoints import TOKEN_ENDPOINTS
+from receiver.http.endpoint import SubscriberNetwork
 from receiver.inbox.inbox import StoreInbox
 from receiver.inbox.level_watch import LevelWatch
 from receiver.inbox.reader import InboxReader
-from receiver.intake.endpoints import INTAKE_ENDPOINTS
 from receiver.intake.intake import Intake, Outside
 from receiver.ledger.backlog import Background
 from receiver.ledger.folder import Folder
@@ -46,20 +31,14 @@ from receiver.ledger.projector import Projector
 from receiver.ledger.throttle import MANY_WRITERS, ONE_WRITER, Throttle
 from receiver.maintenance.retention import RetentionRules, RetentionWorker
 from receiver.maintenance.schema import create_tables
-from receiver.maintenance.system_endpoint import MAINTENANCE_ENDPOINTS
 from receiver.maintenance.table_gauges import SnapshotWorker
 from receiver.observability.metrics import Metrics
-from receiver.outcomes.endpoints import OUTBOUND_ENDPOINTS
-from receiver.outcomes.feed import STREAM_PATH, OutcomeStream
 from receiver.outcomes.operator_watch import OperatorWatch
 from receiver.outcomes.outbox import Outbox
 from receiver.outcomes.sender import Sender
-from receiver.outcomes.task_messages import untold_tasks
 from receiver.reconcile.account_context import AccountContext
 from receiver.reconcile.call_reconciler import CallReconciler
-from receiver.reconcile.endpoints import RECONCILE_ENDPOINTS
 from receiver.reconcile.loop import TaskReconciler
-from receiver.reconcile.schemas import SchedulerAccounts
 from receiver.runtime.clock import Clock
 from receiver.runtime.workers import Supervisor, Worker
 from receiver.scheduler.client import SchedulerClient
@@ -73,15 +52,10 @@ from receiver.settings.conversion import (
 )
 from receiver.settings.models import AccountSettings
 from receiver.settings.settings import Settings
-from receiver.settings.settings_endpoint import SETTINGS_ENDPOINT, RunningSettings
 from receiver.storage.engine import Store
 from receiver.storage.lease_keeper import LeaseConfig, LeaseKeeper
 from receiver.storage.leases import DELIVERY_LEASE, RETENTION_LEASE, reconcile_lease
 from receiver.storage.postgres import is_url
-from receiver.story.endpoints import STORY_ENDPOINTS
-from receiver.tasks.endpoints import TASK_ENDPOINTS
-from receiver.tasks.names import Names
-from receiver.tasks.problems import UntoldTasks
 from receiver.tasks.projections import Attempts, Queues, Tasks, read_stored
 from receiver.tasks.search_fill import SearchFill
 from receiver.tasks.search_projection import Search
@@ -90,21 +64,6 @@ _log = structlog.get_logger("receiver.app")
 
 PROJECTIONS = (Links(), Queues(), Tasks(), Attempts(), Search(), Rollups(), Outbox())
 """What follows from a folded task, in this order."""
-
-ENDPOINTS = (
-    *TASK_ENDPOINTS,
-    *RECONCILE_ENDPOINTS,
-    *STORY_ENDPOINTS,
-    *INTAKE_ENDPOINTS,
-    *OUTBOUND_ENDPOINTS,
-    *MAINTENANCE_ENDPOINTS,
-    *ANALYTICS_ENDPOINTS,
-    EXPORT_ENDPOINT,
-    *CHART_ENDPOINTS,
-    *(*AUDIT_ENDPOINTS, *TOKEN_ENDPOINTS),
-    *(USERS_ENDPOINT, SETTINGS_ENDPOINT),
-)
-"""All endpoints of /v1 but the stream of outcomes."""
 
 _STORE_TIMEOUT_S = 5.0
 """Maximum duration of a statement in seconds; beyond it the caller gets a 503 rather than no answer."""
@@ -174,7 +133,7 @@ class Receiver:
         async with self.recording(), AsyncExitStack() as stack:
             for worker in self._carriers():
                 await stack.enter_async_context(self._supervise([worker]))
-            if self.settings.works:
+            if self.settings.role.works:
                 snapshot = SnapshotWorker(self.store, self.environment.clock, self.metrics)
                 fill = SearchFill(self.store, self.settings.fold, self.environment.clock)
                 await stack.enter_async_context(self._supervise([snapshot, fill, *self._keepers()]))
@@ -183,13 +142,13 @@ class Receiver:
 
     def _carriers(self) -> list[Worker]:
         """Return the workers that carry hooks into tasks, the last one first."""
-        if not self.settings.works:
+        if not self.settings.role.works:
             return [LevelWatch(self.inbox, self.environment.clock), self.intake]
-        return [self.folder, self.reader, *([self.intake] if self.settings.takes_hooks else [])]
+        return [self.folder, self.reader, *([self.intake] if self.settings.role.takes_hooks else [])]
 
     async def probe(self) -> None:
         """Return once an empty batch is on disk. Raises StoreUnavailableError."""
-        if self.settings.takes_hooks:
+        if self.settings.role.takes_hooks:
             await self.intake.probe()
         else:
             async with self.inbox.turn:
@@ -269,53 +228,3 @@ class Receiver:
 def create_projector(fold: Fold = fold) -> Projector:
     """Return the projector with all projections. `fold`: folds the facts of one task."""
     return Projector(PROJECTIONS, read_stored, fold)
-
-
-def create_app(receiver: Receiver) -> RequestLog:
-    """Return the application of the API listener."""
-    return RequestLog(Starlette(routes=_routes(receiver)))
-
-
-def api_context(receiver: Receiver) -> ApiContext:
-    """Return what handlers of the API use."""
-    return ApiContext(
-        store=receiver.store.for_requests(),
-        signer=receiver.signer,
-        public_url=receiver.settings.hook_root,
-        accounts=tuple(receiver.settings.accounts),
-        clock=receiver.environment.clock,
-        fold=receiver.settings.fold,
-        fields=receiver.fields,
-        closing=receiver.closing,
-        refusals=receiver.intake.refusals,
-        names=Names(receiver.settings.accounts.keys()),
-        regions=receiver.settings.regions,
-        services={
-            SchedulerAccounts: SchedulerAccounts(receiver.contexts),
-            SubscriberNetwork: receiver.subscriber_network(),
-            Projector: receiver.projector,
-            Metrics: receiver.metrics,
-            RunningSettings: RunningSettings(receiver.settings),
-            SignInRules: sign_in_rules(receiver.settings),
-            UntoldTasks: UntoldTasks(untold_tasks),
-        },
-        rules=receiver.settings.work_rules,
-    )
-
-
-def _routes(receiver: Receiver) -> list[BaseRoute]:
-    probes = probe_routes(receiver.probe, receiver.metrics.registry)
-    if not receiver.settings.works:
-        return probes
-    context = api_context(receiver)
-    return [
-        *probes,
-        *docs_routes(),
-        *(console_routes(context, ENDPOINTS) if receiver.settings.console.enabled else ()),
-        *v1_routes(context),
-    ]
-
-
-def v1_routes(context: ApiContext) -> list[BaseRoute]:
-    """Return all routes of /v1."""
-    return [Route(STREAM_PATH, OutcomeStream(context).__call__), *api_routes(context, ENDPOINTS)]

@@ -16,7 +16,8 @@ import structlog
 import uvicorn
 import uvloop
 
-from receiver.app import Environment, Receiver, create_app
+from receiver.api import create_app
+from receiver.app import Environment, Receiver
 from receiver.errors import SettingsError, StoreError, StoreHeldError
 from receiver.intake.acceptor import SocketAcceptor
 from receiver.intake.connection import HookConnection
@@ -102,7 +103,7 @@ def machine_environment(settings: Settings) -> Environment:
 
 def _hook_socket(settings: Settings) -> AbstractContextManager[socket.socket | None]:
     """The listening socket for hooks; None in a role that takes none."""
-    return listen(settings.host, settings.port) if settings.takes_hooks else nullcontext()
+    return listen(settings.host, settings.port) if settings.role.takes_hooks else nullcontext()
 
 
 def listen(host: str, port: int, setting: str = "host, port") -> socket.socket:

@@ -11,7 +11,8 @@ from receiver.cli.output import ConfigOption, JsonOption, print_json, print_tabl
 from receiver.errors import InputError
 from receiver.reconcile.call_reconciler import CallReconciler
 from receiver.reconcile.loop import TaskReconciler
-from receiver.settings.settings import ServiceRole, Settings, load_settings
+from receiver.settings.roles import ServiceRole
+from receiver.settings.settings import Settings, load_settings
 
 
 def serve(

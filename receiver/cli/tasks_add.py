@@ -12,7 +12,8 @@ import typer
 from rich.progress import track
 from sqlalchemy import Row
 
-from receiver.app import Receiver, api_context
+from receiver.api import api_context
+from receiver.app import Receiver
 from receiver.cli.local_api import cli_caller
 from receiver.cli.output import (
     STDERR,

@@ -5,7 +5,8 @@ from typing import Annotated
 
 import typer
 
-from receiver.app import Receiver, api_context
+from receiver.api import api_context
+from receiver.app import Receiver
 from receiver.cli.local_api import cli_caller, plain
 from receiver.cli.output import STDOUT, ConfigOption, JsonOption, print_json
 from receiver.cli.urls import require_account

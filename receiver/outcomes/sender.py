@@ -107,7 +107,7 @@ class Sender:
 
     def _waiting_lanes(self) -> list[Lane]:
         """Return the lanes with messages that wait in them: few of thousands."""
-        return [lane for lane in self._lanes.values() if lane.waiting]
+        return [lane for lane in self._lanes.values() if lane.waiting] if self._claimed else []
 
     async def _refresh_lanes(self) -> None:
         """Read changed subscriptions; release the claims of lanes that have ended or rest."""

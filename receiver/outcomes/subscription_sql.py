@@ -25,9 +25,23 @@ from receiver.storage.operator_events import OperatorNotice, add_operator_event
 STATES = ("active", "paused", "disabled")
 
 
+_STEP_S = 1e-6
+"""Least number of seconds between two changes, by which readers see that there is another one."""
+
+
+def _changed_at(at: float) -> ColumnElement[float]:
+    """Return the time of a change: later than the last change of any subscription, by a clock that may be
+    ahead.
+    """
+    others = SUBSCRIPTION.alias()
+    last = select(func.max(others.c.updated_at)).scalar_subquery()
+    return case((last >= at, last + _STEP_S), else_=literal(at))
+
+
 def add(connection: Connection, row: Mapping[str, Any]) -> None:
     """Add a subscription."""
-    connection.execute(insert(SUBSCRIPTION), [dict(row)])
+    values = {**row, "updated_at": _changed_at(row["updated_at"])}
+    connection.execute(insert(SUBSCRIPTION).values(values))
 
 
 def find(connection: Connection, name: str) -> Sequence[Row[Any]]:
@@ -39,16 +53,6 @@ def find(connection: Connection, name: str) -> Sequence[Row[Any]]:
 def names(connection: Connection) -> Sequence[str]:
     """Return the names of all subscriptions."""
     return connection.scalars(select(SUBSCRIPTION.c.name).order_by(SUBSCRIPTION.c.name)).all()
-
-
-_STEP_S = 1e-6
-"""Least number of seconds between two changes, by which readers see that there is another one."""
-
-
-def _changed_at(at: float) -> ColumnElement[float]:
-    """Return the time of a change: later than that of the last one, whose clock may be ahead."""
-    last = SUBSCRIPTION.c.updated_at
-    return case((last < at, literal(at)), else_=last + _STEP_S)
 
 
 def change(connection: Connection, subscription: str, values: Mapping[str, Any]) -> bool:

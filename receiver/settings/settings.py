@@ -41,6 +41,7 @@ from receiver.settings.models import (
     RetentionSettings,
     TracesSettings,
 )
+from receiver.settings.roles import ROLE_HELP, ServiceRole
 from receiver.settings.secret_files import (
     FOLDER,
     PREFIX,
@@ -58,18 +59,12 @@ if TYPE_CHECKING:
 
 _CONFIG = PREFIX + "CONFIG"
 
-ServiceRole = Literal["all", "intake", "work"]
-
 
 class Settings(BaseSettings):
     """The settings of `receiver serve`."""
 
     model_config = SettingsConfigDict(env_prefix=PREFIX, env_nested_delimiter="__", extra="forbid")
-    role: ServiceRole = Field(
-        default="all",
-        description="Part of the work: `intake` takes hooks in; `work` reads, folds, reconciles, delivers "
-        "and serves the API; `all` does both. `intake` and `work` need each other, and PostgreSQL.",
-    )
+    role: ServiceRole = Field(default=ServiceRole.ALL, description=ROLE_HELP)
     host: str = Field(default="127.0.0.1", description="Address of the hook listener.")
     port: int = Field(
         default=8080, ge=0, le=65535, description="Port of the hook listener; 0 for a free port."
@@ -158,22 +153,8 @@ class Settings(BaseSettings):
 
     @model_validator(mode="after")
     def _role_has_others_beside_it(self) -> Self:
-        if self.role != "all" and not is_url(self.store):
-            raise ValueError(
-                f"role '{self.role}' needs a store that receivers share: set `store` to a postgresql:// URL, "
-                "or `role` to 'all'"
-            )
+        self.role.check_store(self.store)
         return self
-
-    @property
-    def takes_hooks(self) -> bool:
-        """Whether this receiver takes hooks in."""
-        return self.role != "work"
-
-    @property
-    def works(self) -> bool:
-        """Whether this receiver reads hooks, folds, reconciles, delivers and serves the API."""
-        return self.role != "intake"
 
     @field_validator("aliases")
     @classmethod

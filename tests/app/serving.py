@@ -132,9 +132,9 @@ async def serving(folder: Path, **changes: Any) -> AsyncIterator[Serving]:
     hook_socket, api_socket = listen("127.0.0.1", 0), listen("127.0.0.1", 0)
     hooks_port, api_port = (int(sock.getsockname()[1]) for sock in (hook_socket, api_socket))
     service = Service(receiver)
-    if not receiver.settings.takes_hooks:
+    if not receiver.settings.role.takes_hooks:
         hook_socket.close()
-    given = hook_socket if receiver.settings.takes_hooks else None
+    given = hook_socket if receiver.settings.role.takes_hooks else None
     running = asyncio.create_task(service.run(given, api_socket))
     try:
         async with asyncio.timeout(10):

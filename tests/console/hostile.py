@@ -7,7 +7,7 @@ import httpx2
 from sqlalchemy import select
 from starlette.responses import Response
 
-from receiver.app import api_context
+from receiver.api import api_context
 from receiver.domain.facts import CallRecord, FactPayload, QueueSnapshot, TaskSettled, observation, queue_fact
 from receiver.domain.hooks import mint_urls
 from receiver.http.endpoint import Call, Caller, Params

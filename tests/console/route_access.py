@@ -12,7 +12,7 @@ from pathlib import Path
 
 from starlette.routing import Route
 
-from receiver.app import ENDPOINTS
+from receiver.api import ENDPOINTS
 from receiver.console.live import STREAM_PATH
 from receiver.console.sign_in.session_sql import start_session
 from receiver.console.site import console_routes

@@ -12,7 +12,7 @@ import httpx2
 import pytest
 from starlette.applications import Starlette
 
-from receiver.app import ENDPOINTS
+from receiver.api import ENDPOINTS
 from receiver.docs.endpoints import docs_routes
 from receiver.docs.manual import INDEX, chapters, load_page, page_names, url_of
 from receiver.http.openapi import openapi

@@ -18,7 +18,8 @@ from unittest.mock import patch
 
 import httpx2
 
-from receiver.app import Environment, Receiver, create_app
+from receiver.api import create_app
+from receiver.app import Environment, Receiver
 from receiver.cli import main
 from receiver.http.tokens import create_token
 from receiver.inbox.inbox import RawHook

@@ -9,7 +9,7 @@ from typing import Any
 import httpx2
 from starlette.applications import Starlette
 
-from receiver.app import ENDPOINTS, v1_routes
+from receiver.api import ENDPOINTS, v1_routes
 from receiver.console.site import console_routes
 from receiver.domain.facts import (
     EVENTS,

@@ -12,7 +12,7 @@ from typing import Any
 
 from sqlalchemy import select
 
-from receiver.app import ENDPOINTS
+from receiver.api import ENDPOINTS
 from receiver.http.tokens import SCOPES, TokenLimits, create_token
 from receiver.outcomes.feed import STREAM_PATH
 from receiver.outcomes.tables import MESSAGE

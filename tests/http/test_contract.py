@@ -10,7 +10,7 @@ import pytest
 import schemathesis
 from hypothesis import HealthCheck, given, settings
 
-from receiver.app import ENDPOINTS
+from receiver.api import ENDPOINTS
 from receiver.http.endpoint import ApiContext, Endpoint
 from receiver.outcomes.task_messages import untold_tasks
 from receiver.runtime.clock import WallClock

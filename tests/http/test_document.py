@@ -6,7 +6,7 @@ from openapi_schema_validator import OAS31Validator
 from openapi_spec_validator import validate
 from starlette.routing import Route
 
-from receiver.app import ENDPOINTS, v1_routes
+from receiver.api import ENDPOINTS, v1_routes
 from receiver.http.openapi import openapi
 from tests.http.api_env import ApiEnv
 

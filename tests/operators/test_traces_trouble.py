@@ -104,7 +104,8 @@ import sys
 from pathlib import Path
 from random import Random
 import receiver.cli
-from receiver.app import Receiver, Environment, create_app
+from receiver.api import create_app
+from receiver.app import Receiver, Environment
 from receiver.runtime.clock import WallClock
 from receiver.server import Service
 from tests.app.serving import some_settings

@@ -7,8 +7,6 @@ from dataclasses import dataclass, field
 from random import Random
 from typing import Any
 
-from sqlalchemy import insert
-
 from receiver.domain.hooks import HookKey, HookSigner
 from receiver.http.endpoint import ApiContext, Call, Caller, Params, SubscriberNetwork
 from receiver.outcomes import subscription_sql
@@ -54,7 +52,7 @@ class DeliveryEnv:
         """A subscription; its secret."""
         secret = self.secrets[name] = new_secret()
         row = subscription(name, url=url, secrets=[{"secret": secret, "until": None}], **changes)
-        await self.ledger_env.store.write(lambda connection: connection.execute(insert(SUBSCRIPTION), [row]))
+        await self.ledger_env.store.write(lambda connection: subscription_sql.add(connection, row))
         return secret
 
     async def change(self, name: str = "crm", **changes: Any) -> None:

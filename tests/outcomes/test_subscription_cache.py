@@ -60,6 +60,7 @@ def test_a_change_at_the_same_moment_or_by_a_clock_behind_is_seen(store: Store) 
     cache = SubscriptionCache()
     with store.transaction() as connection:
         add(connection, "a", updated_at=NOW)
+        add(connection, *(f"other {number}" for number in range(9_000)), updated_at=1.8e9)
         changes(cache, connection)
         for at in (NOW, NOW, NOW - 100):
             subscription_sql.change(connection, "a", {"concurrency": 7, "updated_at": at})

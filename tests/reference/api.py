@@ -3,7 +3,7 @@
 import json
 from collections.abc import Iterator
 
-from receiver.app import ENDPOINTS
+from receiver.api import ENDPOINTS
 from receiver.http.endpoint import JSON
 from receiver.http.openapi import openapi
 from receiver.http.schemas import Json

@@ -3,7 +3,7 @@
 import pytest
 from sqlalchemy import insert
 
-from receiver.app import ENDPOINTS
+from receiver.api import ENDPOINTS
 from receiver.http.endpoint import NAMING, Endpoint
 from receiver.tasks.names import Names
 from receiver.tasks.params import TaskQuery
