@@ -52,6 +52,7 @@ class DeliveryEnv:
         """A subscription; its secret."""
         secret = self.secrets[name] = new_secret()
         row = subscription(name, url=url, secrets=[{"secret": secret, "until": None}], **changes)
+        row["updated_at"] = self.clock.now()
         await self.ledger_env.store.write(lambda connection: subscription_sql.add(connection, row))
         return secret
 

@@ -2,6 +2,7 @@
 
 import inspect
 from collections.abc import Iterator
+from enum import Enum
 from typing import Any, Literal, get_args, get_origin
 
 from receiver.cli import COMMANDS
@@ -56,6 +57,8 @@ def _value(parameter: Any) -> str:
     if getattr(parameter, "is_flag", False):
         return "flag"
     choices = get_args(kind) if get_origin(kind) is Literal else ()
+    if isinstance(kind, type) and issubclass(kind, Enum):
+        choices = tuple(each.value for each in kind)
     if len(choices) > _MAX_CHOICES:
         shown = "a name"
     elif choices:
