@@ -12,6 +12,7 @@ from receiver.analytics.measures import CountNames, Measure, MeasureColumn, coun
 from receiver.analytics.query import AnalyticsQuery, Dimension, slice_of
 from receiver.analytics.rollup_query import CountColumns, GroupKey, RollupReader, rollup_reader
 from receiver.analytics.rollups import count_uncounted
+from receiver.domain.calendar import Calendar
 from receiver.domain.frozen_record import frozen_record
 from receiver.storage.once import once
 from receiver.tasks.names import known_queues
@@ -182,21 +183,21 @@ def _notes(connection: Connection, query: AnalyticsQuery, *, is_empty: bool) -> 
     text = f"{uncounted} tasks of an older version are not counted: run `receiver rebuild` (beside `serve`)"
     notes = [text] if uncounted else []
     if is_empty and (query.since is not None or query.until is not None):
-        notes.append(_available(connection, query))
+        notes.append(once(connection, _available, query.account, query.queue_id, query.calendar))
     return notes
 
 
-def _available(connection: Connection, query: AnalyticsQuery) -> str:
+def _available(connection: Connection, account: str | None, queue_id: str | None, calendar: Calendar) -> str:
     """Return a note from when to when there are tasks, for a period without any."""
-    scope = {"account": query.account, "queue_id": query.queue_id}
+    scope = {"account": account, "queue_id": queue_id}
     wheres = [TASK.c[name] == value for name, value in scope.items() if value is not None]
     orders = (TASK.c.first_at, TASK.c.first_at.desc())
     ends = [select(TASK.c.first_at).where(*wheres).order_by(order).limit(1) for order in orders]
     moments = [at for at in map(connection.scalar, ends) if at is not None]
     if not moments:
         return "none in this period, and there are no tasks at any other time"
-    first, last = (query.calendar.local(at).strftime("%Y-%m-%d") for at in moments)
-    return f"none in this period; there are tasks from {first} to {last} ({query.calendar.name})"
+    first, last = (calendar.local(at).strftime("%Y-%m-%d") for at in moments)
+    return f"none in this period; there are tasks from {first} to {last} ({calendar.name})"
 
 
 def _queue_names(connection: Connection, query: AnalyticsQuery) -> dict[str, str]:

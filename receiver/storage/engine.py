@@ -1,6 +1,7 @@
 """The store: a SQLite file or a PostgreSQL database behind one interface. Commits return once on disk."""
 
 import asyncio
+import gc
 import sqlite3
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -216,6 +217,8 @@ class Store:
 @cache
 def _store_of_process(target: str | Path, timeout_s: float | None) -> Store:
     lower_priority()
+    gc.collect()
+    gc.freeze()  # what has been imported stays: the collector need not pass over it
     return Store(target, timeout_s)
 
 
