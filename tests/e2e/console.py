@@ -56,6 +56,16 @@ async def _take_all(folder: Path, only: str, made: Path) -> None:
             await _take_signed_out(Visitors(browser), console, folder)
 
 
+_ALL_DRAWN = """
+async () => {
+  for (const image of document.images) image.loading = "eager";
+  await new Promise((done) => setTimeout(done, 100));
+  await Promise.all([...document.images].map((image) => image.decode()));
+}
+"""
+"""Waits until the charts are loaded, which are others in another theme."""
+
+
 async def _take(visitors: Visitors, console: ConsoleEnv, path: str, stem: Path, role: str = _ROLE) -> None:
     """Take the pictures of one page."""
     for language, locale in _LANGUAGES.items():
@@ -63,6 +73,7 @@ async def _take(visitors: Visitors, console: ConsoleEnv, path: str, stem: Path, 
         for (window, size), theme in itertools.product(_WINDOWS.items(), THEMES):
             await page.set_viewport_size(size)
             await page.emulate_media(color_scheme=theme, reduced_motion="reduce")
+            await page.evaluate(_ALL_DRAWN)
             await page.screenshot(path=f"{stem}.{window}.{theme}.{language}.png", full_page=True)
 
 
