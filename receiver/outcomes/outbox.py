@@ -45,7 +45,7 @@ class Outbox(Projection):
         if events:
             cache = self._caches.setdefault(connection.engine, SubscriptionCache())
             cache.read(connection)
-            _enqueue(connection, batch.account, events, cache.of_account(batch.account))
+            _enqueue(connection, batch.account, events, cache)
 
     def rows_of(
         self, connection: Connection, account: str, keys: Collection[str]
@@ -60,21 +60,20 @@ def _enqueue(
     connection: Connection,
     account: str,
     events: Sequence[tuple[Outcome, float]],
-    subscribers: Sequence[Subscription],
+    cache: SubscriptionCache,
 ) -> None:
-    """Add events, each with its time, and their messages; release messages that were held for a proof.
-    `subscribers`: those that may want outcomes of the account.
-    """
+    """Add events, each with its time, and their messages; release messages that were held for a proof."""
     outbox_sql.add_outcomes(connection, events)
-    if not subscribers:
+    if not cache.by_id:
         return
     seqs = outbox_sql.seqs_of(connection, events)
     proofs = {event.key: (seqs[event.id], event, at) for event, at in events if event.type == PROOF}
-    _release(connection, account, proofs, {subscriber.id: subscriber for subscriber in subscribers})
+    # All of them: a held message is not dropped because its subscription names other accounts now.
+    _release(connection, account, proofs, cache.by_id)
     messages = [
         _message_for(subscriber, event, at, seqs, proofs)
         for event, at in events
-        for subscriber in subscribers
+        for subscriber in cache.of_account(account)
         if subscriber.matches(event)
     ]
     outbox_sql.add_messages(connection, messages)

@@ -30,29 +30,31 @@ class SubscriptionChanges(NamedTuple):
 
 class SubscriptionCache:
     """The subscriptions that are not disabled. A row is read again after a person's change, which sets
-    `updated_at`. It is used by one thread at a time.
+    `updated_at`. It is used by one thread at a time. `by_id`: id → subscription.
     """
 
     def __init__(self) -> None:
+        self.by_id: dict[str, Subscription] = {}
         self._fingerprint: tuple[Any, ...] | None = None
         self._changed_at: dict[str, float] = {}
-        self._stored: dict[str, StoredSubscription] = {}
         self._by_account: dict[str, list[Subscription]] = {}
 
     def read(self, connection: Connection) -> SubscriptionChanges:
-        """Bring the cache up to date, and return what has changed since the last time."""
+        """Bring the cache up to date, and return what has changed since the last time. After an error the
+        cache is as before.
+        """
         fingerprint = tuple(run(connection, _FINGERPRINT).one())
         if fingerprint == self._fingerprint:
             return SubscriptionChanges((), ())
         found: dict[str, float] = dict(run(connection, _CHANGED_AT).all())
-        before, self._changed_at, self._fingerprint = self._changed_at, found, fingerprint
-        removed = before.keys() - found.keys()
-        outdated = [name for name, at in found.items() if before.get(name) != at]
+        removed = self._changed_at.keys() - found.keys()
+        outdated = [name for name, at in found.items() if self._changed_at.get(name) != at]
         rows = _rows(connection, outdated) if outdated else []
         changed = [StoredSubscription(Subscription.from_row(row), row) for row in rows]
         for name in removed:
-            del self._stored[name]
-        self._stored |= {each.row.id: each for each in changed}
+            self.by_id.pop(name, None)
+        self.by_id |= {each.row.id: each.subscription for each in changed}
+        self._fingerprint, self._changed_at = fingerprint, found
         self._by_account.clear()
         return SubscriptionChanges(changed, removed)
 
@@ -60,9 +62,9 @@ class SubscriptionCache:
         """Return the subscriptions that may want outcomes of an account, by id."""
         if account not in self._by_account:
             self._by_account[account] = [
-                stored.subscription
-                for _, stored in sorted(self._stored.items())
-                if account in (stored.subscription.filter.accounts or (account,))
+                each
+                for _, each in sorted(self.by_id.items())
+                if account in (each.filter.accounts or (account,))
             ]
         return self._by_account[account]
 

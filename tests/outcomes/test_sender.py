@@ -277,6 +277,22 @@ async def test_only_what_is_proven_is_told_to_who_waits_for_it(
     assert received.event["data"]["confidence"] == "reconciled"
 
 
+async def test_what_is_held_is_told_though_its_subscription_names_other_accounts_now(
+    delivery_env: DeliveryEnv, crm: Subscriber
+) -> None:
+    types = ["task.finished"]
+    await delivery_env.subscribe(crm.url, certainty="reconciled", max_wait_s=1e11, filter={"types": types})
+    heard, _, proof, _ = life("r1")
+    await delivery_env.ledger_env.ledger.record([heard])
+    await delivery_env.ledger_env.ledger.record(
+        [hook("after", START + 30, about=("r1", None), result="failed")]
+    )
+    assert delivery_env.states() == ["held"]
+    await delivery_env.change(filter={"types": types, "accounts": ["another"]})
+    await delivery_env.ledger_env.ledger.record([proof])
+    assert delivery_env.states() == ["waiting"]
+
+
 async def test_after_the_longest_wait_it_is_told_as_it_is_known(
     delivery_env: DeliveryEnv, crm: Subscriber
 ) -> None:
